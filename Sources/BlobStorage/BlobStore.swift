@@ -1,0 +1,37 @@
+import Bytes
+
+/// A flat collection of named, immutable objects: a bucket.
+///
+/// Implementations run their blocking calls on threads of their own, never on Swift's cooperative pool.
+/// A cancelled task ends its call early with `CancellationError`. Every other error thrown is a ``BlobStoreError``.
+package protocol BlobStore: Sendable {
+    /// All objects whose name starts with `prefix`, sorted by name (bytewise).
+    func list(prefix: String) async throws -> [Blob]
+
+    /// The bytes of an object, complete and checked as far as the storage can.
+    func load(_ name: String) async throws -> Spool
+
+    /// Stores an object; it becomes visible complete or not at all. An existing one is replaced.
+    func store(_ name: String, _ body: Spool) async throws
+
+    /// Removes an object. One that is not there is no error.
+    func delete(_ name: String) async throws
+
+    /// Tells when objects whose names start with `prefix` may have appeared, at once; nil when the storage can't.
+    ///
+    /// The stream carries the names that appeared, or an empty name when they are not known. It may miss
+    /// changes: polling stays necessary.
+    func changes(prefix: String) -> AsyncStream<String>?
+}
+
+/// An object as a listing shows it.
+package struct Blob: Sendable, Hashable {
+    package var name: String
+    /// In bytes.
+    package var size: Int
+
+    package init(name: String, size: Int) {
+        self.name = name
+        self.size = size
+    }
+}

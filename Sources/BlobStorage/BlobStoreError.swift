@@ -1,0 +1,24 @@
+/// A storage operation that failed, after the retries that could help.
+package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
+    /// What a caller may want to tell apart.
+    package enum Kind: Sendable, Hashable {
+        /// The object (or bucket) does not exist.
+        case notFound
+        /// The storage refuses this caller.
+        case accessDenied
+        /// No answer within the configured time.
+        case timeout
+        /// Anything else.
+        case other
+    }
+
+    package var kind: Kind
+
+    /// One line: operation, bucket or directory, object, what happened, and advice where there is some. No secrets.
+    package var description: String
+
+    package init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+}

@@ -1,0 +1,85 @@
+import Glibc
+
+/// Bytes at rest that can be read any number of times, from any thread: in memory while they are
+/// few, in an unlinked temporary file beyond that.
+///
+/// Whatever has an unknown size (a snapshot on its way, the changes of a merge) goes through a spool,
+/// so that memory stays constant. The file has no name: it is gone with the process.
+package final class Spool: Sendable {
+    private enum Storage: Sendable {
+        case memory([UInt8])
+        case file(descriptor: Int32)
+    }
+
+    private let storage: Storage
+
+    /// The number of bytes.
+    package let count: Int
+
+    /// Bytes that are in memory already.
+    package init(_ bytes: [UInt8]) {
+        storage = .memory(bytes)
+        count = bytes.count
+    }
+
+    /// The first `count` bytes of an open file, which the spool closes in the end.
+    ///
+    /// The file must not change from here on.
+    package init(owning descriptor: Int32, count: Int) {
+        storage = .file(descriptor: descriptor)
+        self.count = count
+    }
+
+    deinit {
+        if case .file(let descriptor) = storage { _ = close(descriptor) }
+    }
+
+    /// The descriptor of the file that holds the bytes, nil while they are in memory.
+    ///
+    /// Only valid as long as the spool lives.
+    package var fileDescriptor: Int32? {
+        if case .file(let descriptor) = storage { descriptor } else { nil }
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on.
+    ///
+    /// - Returns: how many bytes were read; fewer than `buffer.count` only at the end.
+    package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {
+        let wanted = max(0, min(buffer.count, count - offset))
+        guard wanted > 0 else { return 0 }
+        switch storage {
+        case .memory(let bytes):
+            bytes.withUnsafeBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + wanted]))
+            }
+        case .file(let descriptor):
+            var done = 0
+            while done < wanted {
+                let part = try systemCall("read from", "a spooled file") {
+                    pread(descriptor, buffer.baseAddress?.advanced(by: done), wanted - done, off_t(offset + done))
+                }
+                // Shorter than it was written: somebody truncated a file that was promised not to change.
+                guard part > 0 else { throw SystemError("read from", "a spooled file", code: EIO) }
+                done += part
+            }
+        }
+        return wanted
+    }
+
+    /// A reader of all the bytes, from the first one on.
+    package func reader() -> SpoolReader { SpoolReader(spool: self) }
+}
+
+/// Reads a ``Spool`` from front to back.
+package struct SpoolReader: ByteSource {
+    private let spool: Spool
+    private var offset = 0
+
+    init(spool: Spool) { self.spool = spool }
+
+    package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        let count = try spool.read(at: offset, into: buffer)
+        offset += count
+        return count
+    }
+}
