@@ -143,11 +143,15 @@ package actor DatabaseSyncer {
             group.addTask { [weak self] in await self?.keepHouse(environment, observing: false) }
             return
         }
-        if let changes = FileChanges.stream(of: environment.options.dataFile) {
+        if let changes = fileChanges(environment.options.dataFile) {
             group.addTask { [post] in
-                for await _ in changes {
-                    post.yield(.observed(transaction: environment.info.lastTransactionID))
-                }
+                do {
+                    for await _ in changes {
+                        // A busy writer is followed at this pace, not commit by commit.
+                        try await Task.sleep(for: .milliseconds(2))
+                        post.yield(.observed(transaction: environment.info.lastTransactionID))
+                    }
+                } catch {}
             }
         }
         group.addTask { [weak self] in await self?.keepHouse(environment, observing: true) }
@@ -254,7 +258,10 @@ package actor DatabaseSyncer {
     }
 
     private func merge(_ name: SnapshotName, _ environment: Environment) async {
-        guard let spool = downloaded.removeValue(forKey: name) else { return post.yield(.vanished(name)) }
+        guard let spool = downloaded.removeValue(forKey: name) else {
+            post.yield(.vanished(name))
+            return
+        }
         let begin = ContinuousClock.now
         let rules = MergePlanner.Rules(
             deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags)
@@ -300,7 +307,10 @@ package actor DatabaseSyncer {
                 // A clock that stepped back must not make this snapshot look older than the one before.
                 try FullScan.run(environment, identity: identity) { max(clock(), floor &+ 1) }
             }
-            guard let snapshot = found else { return post.yield(.foundNothing(transaction: transaction)) }
+            guard let snapshot = found else {
+                post.yield(.foundNothing(transaction: transaction))
+                return
+            }
             newestOwnTimestamp = max(newestOwnTimestamp, snapshot.name.timestamp)
             post.yield(.read(transaction: transaction))
             let read = ContinuousClock.now
