@@ -173,7 +173,9 @@ package actor DatabaseSyncer {
                 if now - lastReaderCheck >= Self.readerCheckInterval {
                     lastReaderCheck = now
                     let freed = environment.clearStaleReaders()
-                    if freed > 0 { logger.info("freed reader slots of dead processes", metadata: ["slots": "\(freed)"]) }
+                    if freed > 0 {
+                        logger.info("freed reader slots of dead processes", metadata: ["slots": "\(freed)"])
+                    }
                 }
             }
         } catch {}
@@ -196,7 +198,8 @@ package actor DatabaseSyncer {
             logger.info("start-up is complete")
         case .giveUp:
             // The last send's error has been logged; this one ends the process.
-            fatal = SendingGaveUp(database: settings.identity.database, tries: (settings.machine.sender.retryLimit ?? 0) + 1)
+            fatal = SendingGaveUp(
+                database: settings.identity.database, tries: (settings.machine.sender.retryLimit ?? 0) + 1)
             return false
         case .finish:
             return false
@@ -270,7 +273,10 @@ package actor DatabaseSyncer {
             let (result, skipped, planned) = try await lmdb.run { _ in
                 let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules)
                 let planned = ContinuousClock.now
-                return (try MergeResult(Merge.apply(plan, to: environment, paddingBlock: paddingBlock), plan), skipped, planned)
+                return (
+                    try MergeResult(Merge.apply(plan, to: environment, paddingBlock: paddingBlock), plan), skipped,
+                    planned
+                )
             }
             for database in skipped.sorted() {
                 logger.warning(

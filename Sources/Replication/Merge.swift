@@ -88,7 +88,7 @@ private struct PlanApplication: ~Copyable {
         if isCurrent {
             do throws(LMDBError) {
                 return try put(entry, &cursor, append: entry.isBehindLast)
-            } catch where error.code == .keyExists {
+            } catch  where error.code == .keyExists {
                 // Not in LMDB's order after all: goes on as an entry to be looked up.
             }
         }

@@ -58,7 +58,9 @@ import Testing
         for node in simulation.nodes {
             let before = node.environment.info.lastTransactionID
             for (_, body) in simulation.storage.sorted(by: { $0.key < $1.key }) {
-                guard let plan = try? MergePlanner.plan(body, for: node.environment, rules: .init()).plan else { continue }
+                guard let plan = try? MergePlanner.plan(body, for: node.environment, rules: .init()).plan else {
+                    continue
+                }
                 #expect(plan.isEmpty, "seed \(seed)")
                 #expect(try Merge.apply(plan, to: node.environment, paddingBlock: false).transaction == nil)
             }

@@ -89,7 +89,9 @@ final class Simulation {
     }
 
     func run(until end: Duration) throws {
-        while let next = pending.indices.min(by: { (pending[$0].time, pending[$0].number) < (pending[$1].time, pending[$1].number) }),
+        while let next = pending.indices.min(by: {
+            (pending[$0].time, pending[$0].number) < (pending[$1].time, pending[$1].number)
+        }),
             pending[next].time <= end
         {
             let event = pending.remove(at: next)
@@ -126,7 +128,8 @@ final class Simulation {
         // A coarse clock makes equal timestamps on different instances likely.
         let clock = UInt64(now / .nanoseconds(1)) / clockStep * clockStep + 1_800_000_000_000_000_000
         let seen = try node.environment.contents()[key]
-        let value = Array("value\(Int.random(in: 0..<4, using: &random))".utf8.prefix(Int.random(in: 0...6, using: &random)))
+        let value = Array(
+            "value\(Int.random(in: 0..<4, using: &random))".utf8.prefix(Int.random(in: 0...6, using: &random)))
         let deletes = random.chance(0.3)
         var version = TestVersion(timestamp: clock, isDeleted: deletes, value: deletes ? [] : value)
         if let seen, seen.timestamp >= version.timestamp { version.timestamp = seen.timestamp + 1 }
@@ -221,7 +224,9 @@ final class Simulation {
             max(clock, node.newestOwnTimestamp + 1)
         }
         guard let snapshot = found else {
-            schedule(index, after: delay(0.1)) { [self] in try handle(.foundNothing(transaction: transaction), $0, index) }
+            schedule(index, after: delay(0.1)) { [self] in
+                try handle(.foundNothing(transaction: transaction), $0, index)
+            }
             return
         }
         node.newestOwnTimestamp = max(node.newestOwnTimestamp, snapshot.name.timestamp)

@@ -28,7 +28,9 @@ struct TestVersion: Hashable, CustomStringConvertible {
     var isDeleted: Bool
     var value: [UInt8]
 
-    var description: String { "(\(timestamp)\(isDeleted ? " Deleted" : ""), \(String(decoding: value, as: UTF8.self)))" }
+    var description: String {
+        "(\(timestamp)\(isDeleted ? " Deleted" : ""), \(String(decoding: value, as: UTF8.self)))"
+    }
 
     func withVersion<R>(_ body: (MergeRule.Version) throws -> R) rethrows -> R {
         try value.withUnsafeBytes { try body(.init(timestamp: timestamp, isDeleted: isDeleted, value: $0)) }
