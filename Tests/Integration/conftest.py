@@ -106,9 +106,10 @@ def fixture_lmdbs(tmp_path):
     def copy(version, to="copied"):
         target = tmp_path / to
         target.mkdir()
-        for name in ("db", "db-0"):
-            shutil.copy(FIXTURES / version / name, target / name)
-        return target / "db", target / "db-0"
+        files = target / "db", target / "db-0"
+        for kind, file in zip(("main", "shard"), files):
+            shutil.copy(FIXTURES / f"{version}.{kind}.mdb", file)
+        return files
 
     return copy
 

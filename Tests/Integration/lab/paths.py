@@ -6,7 +6,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent.parent
 SUPPORT = ROOT / "Tests" / "Support"
-FIXTURES = TESTS / "fixtures"
+FIXTURES = ROOT / "Tests" / "SnapshotsTests" / "Fixtures"  # LMDBs made by PowerDNS, and snapshots of them in the format of 1.0
 LAB = ROOT / ".build" / "lab"
 LOGS = LAB / "logs"
 
