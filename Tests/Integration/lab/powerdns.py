@@ -1,20 +1,17 @@
 """A PowerDNS Authoritative Server with the LMDB backend, used as its operator would."""
 
 import json
-import socket
-import time
 import urllib.error
 import urllib.request
 
-import dns.flags
+import dns.exception
 import dns.message
+import dns.name
 import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.tsig
 import dns.tsigkeyring
-import dns.xfr
-import dns.zone
 
 from lab.process import Process, free_port, run, tail
 from lab.waiting import eventually
@@ -126,16 +123,18 @@ class PowerDNS:
         return json.loads(text) if text else None
 
     def query(self, name, kind, dnssec=False):
-        """The answer as (rcode, sorted texts of the records in the answer section)."""
-        message = dns.message.make_query(name, kind, want_dnssec=dnssec)
-        reply, _ = dns.query.udp_with_fallback(message, "127.0.0.1", port=self.dns_port, timeout=10)
-        assert reply.flags & dns.flags.AA or reply.rcode() == dns.rcode.REFUSED or not reply.answer
-        return dns.rcode.to_text(reply.rcode()), sorted(
-            f"{rrset.name} {rrset.ttl} {dns.rdatatype.to_text(rrset.rdtype)} {rdata}"
-            for rrset in reply.answer for rdata in rrset)
+        """The answer: a DNS message."""
+        question = dns.message.make_query(name, kind, want_dnssec=dnssec)
+        reply, _ = dns.query.udp_with_fallback(question, "127.0.0.1", port=self.dns_port, timeout=10)
+        return reply
+
+    def answer(self, name, kind):
+        """(rcode, texts of the records in the answer section)."""
+        reply = self.query(name, kind)
+        return dns.rcode.to_text(reply.rcode()), records(reply.answer)
 
     def transfer(self, zone, key=None):
-        """The zone's records by AXFR, sorted; `key` is (name, algorithm, secret) of a TSIG key."""
+        """The zone's records by AXFR; `key` is (name, algorithm, secret) of a TSIG key."""
         keyring, algorithm = None, dns.tsig.default_algorithm
         if key:
             keyring, algorithm = dns.tsigkeyring.from_text({key[0]: key[2]}), dns.name.from_text(key[1])
@@ -143,6 +142,17 @@ class PowerDNS:
             "127.0.0.1", zone, port=self.dns_port, timeout=10, lifetime=20, keyring=keyring, keyalgorithm=algorithm,
             relativize=False)
         # The SOA record frames a transfer: it comes first and last.
-        return sorted({
-            f"{rrset.name} {rrset.ttl} {dns.rdatatype.to_text(rrset.rdtype)} {rdata}"
-            for message in messages for rrset in message.answer for rdata in rrset})
+        return sorted(set(records(rrset for message in messages for rrset in message.answer)))
+
+
+def records(rrsets):
+    """Sorted texts of records; of signatures, which are random, only what they cover and by which key."""
+    texts = []
+    for rrset in rrsets:
+        kind = dns.rdatatype.to_text(rrset.rdtype)
+        for rdata in rrset:
+            text = str(rdata)
+            if rrset.rdtype == dns.rdatatype.RRSIG:
+                text = f"{dns.rdatatype.to_text(rdata.type_covered)} by {rdata.key_tag} of {rdata.signer}"
+            texts.append(f"{rrset.name} {rrset.ttl} {kind} {text}")
+    return sorted(texts)
