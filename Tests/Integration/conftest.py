@@ -3,6 +3,7 @@
 import itertools
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -60,12 +61,16 @@ def storage(request):
     return request.getfixturevalue("bucket" if request.param == "s3" else "directory")
 
 
+_LOGS = pytest.StashKey[Path]()
+
+
 @pytest.fixture
 def logs(request):
     """The directory for the output of the test's programs; it outlives the test."""
     path = LOGS / re.sub(r"[^\w.-]+", "-", request.node.nodeid.split("/")[-1]).strip("-")
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
+    request.node.stash[_LOGS] = path
     return path
 
 
@@ -118,8 +123,7 @@ def fixture_lmdbs(tmp_path):
 def pytest_runtest_makereport(item):
     """Adds the end of every log of a failed test to its report."""
     report = yield
-    logs = item.funcargs.get("logs") if hasattr(item, "funcargs") else None
-    if report.failed and logs:
-        for log in sorted(logs.iterdir()):
+    if report.failed and _LOGS in item.stash:
+        for log in sorted(item.stash[_LOGS].iterdir()):
             report.sections.append((log.name, tail(log)))
     return report

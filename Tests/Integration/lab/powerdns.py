@@ -29,6 +29,7 @@ lmdb-sync-mode=nosync
 # No cache may stand between a change by another process and the next answer.
 zone-cache-refresh-interval=0
 zone-metadata-cache-ttl=0
+dnssec-key-cache-ttl=0
 cache-ttl=0
 query-cache-ttl=0
 negquery-cache-ttl=0
@@ -46,7 +47,10 @@ daemon=no
 setuid=
 setgid=
 primary=yes
-disable-axfr=no
+# Only what a zone's metadata says may be transferred, which shows that the metadata came along.
+allow-axfr-ips=
+# Nothing outside of this machine may matter.
+security-poll-suffix=
 loglevel=4
 """
 

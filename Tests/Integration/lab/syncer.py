@@ -1,6 +1,7 @@
 """The program under test with a configuration file."""
 
 import json
+import re
 
 from lab.paths import lightningstream
 from lab.process import Process, environment_without, run, tail
@@ -10,14 +11,20 @@ ENVIRONMENT = environment_without("AWS_", "LIGHTNINGSTREAM", "LOG_")
 
 
 def yaml(value, indent=0):
-    """Block style YAML of nested dictionaries; the scalars' JSON form is YAML too."""
+    """Block style YAML of nested dictionaries, with quotes only where a person would write them too."""
     lines = []
     for key, item in value.items():
         if isinstance(item, dict) and item:
             lines += [f"{' ' * indent}{key}:", yaml(item, indent + 2)]
         else:
-            lines.append(f"{' ' * indent}{key}: {json.dumps(item)}")
+            lines.append(f"{' ' * indent}{key}: {scalar(item)}")
     return "\n".join(lines)
+
+
+def scalar(value):
+    if isinstance(value, str) and re.fullmatch(r"[\w/.:-]+", value):
+        return value
+    return json.dumps(value)  # which is YAML too
 
 
 def database(path, **options):
@@ -28,8 +35,8 @@ def database(path, **options):
 class Lightningstream:
     """One instance. Keyword arguments are further top-level keys of its configuration."""
 
-    def __init__(self, name, directory, databases, storage, log, **settings):
-        self.name, self.log = name, log
+    def __init__(self, name, directory, databases, storage, output, **settings):
+        self.name, self.log = name, output
         directory.mkdir(parents=True, exist_ok=True)
         self.file = directory / "lightningstream.yaml"
         self.settings = {"instance": name, "lmdbs": databases, "storage": storage} | settings

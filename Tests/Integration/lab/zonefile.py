@@ -21,10 +21,13 @@ def rrsets():
 
 
 def answered():
-    """The RRsets that a query gets an answer with: not the delegations and what is below them."""
+    """The RRsets that a query gets an answer with: not the delegations and what is below them.
+
+    Neither octets beyond ASCII: PowerDNS keeps and transfers such names, but does not answer for them.
+    """
     return [
         (name, kind, texts) for name, kind, texts in rrsets()
-        if kind == "DS" or not name.endswith(DELEGATIONS)]
+        if (kind == "DS" or not name.endswith(DELEGATIONS)) and "\\255" not in name]
 
 
 def everything():
