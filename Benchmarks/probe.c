@@ -5,7 +5,7 @@
  *     probe wait    DATABASE               takes the write lock again and again until standard input ends; prints
  *                                          how long it waited for it, in µs
  *     probe visible A B COUNT PAUSE_MS     changes one record in A and waits until a reader sees it in B; prints
- *                                          the µs of each */
+ *                                          the µs of each; PAUSE_MS to PAUSE_MS + 500 between two */
 #include "common.h"
 #include <poll.h>
 #include <unistd.h>
@@ -116,7 +116,7 @@ static void visible(const char *path_a, const char *path_b, uint64_t count, uint
     lmdb(mdb_txn_begin(b, NULL, MDB_RDONLY, &reader), "mdb_txn_begin");
     mdb_txn_reset(reader);
     for (uint64_t i = 0; i < count; i++) {
-        rest(pause_ms * 1000000);
+        rest((pause_ms + i * 137 % 500) * 1000000); /* never in step with a poll of once a second */
         MDB_txn *txn;
         uint8_t bytes[HEADER_SIZE + 13] = {0};
         lmdb(mdb_txn_begin(a, NULL, 0, &txn), "mdb_txn_begin");
