@@ -1,0 +1,87 @@
+import Bytes
+import Synchronization
+
+/// A storage in the memory of this process, for tests and simulations: it is gone with the process.
+package final class MemoryStore: BlobStore {
+    private struct State {
+        /// Sorted by name.
+        var objects: [(name: String, body: Spool)] = []
+        var watchers: [Int: (prefix: String, continuation: AsyncStream<String>.Continuation)] = [:]
+        var nextWatcher = 0
+
+        /// Where `name` is, or would be inserted.
+        func position(of name: String) -> (index: Int, found: Bool) {
+            var low = 0
+            var high = objects.count
+            while low < high {
+                let middle = low + (high - low) / 2
+                if objects[middle].name.precedesBytewise(name) { low = middle + 1 } else { high = middle }
+            }
+            return (low, low < objects.count && !name.precedesBytewise(objects[low].name))
+        }
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package func list(prefix: String) async throws -> [Blob] {
+        try Task.checkCancellation()
+        return state.withLock { state in
+            state.objects[state.position(of: prefix).index...].prefix { $0.name.startsBytewise(with: prefix) }
+                .map { Blob(name: $0.name, size: $0.body.count) }
+        }
+    }
+
+    package func load(_ name: String) async throws -> Spool {
+        try Task.checkCancellation()
+        return try state.withLock { state in
+            let (index, found) = state.position(of: name)
+            guard found else { throw BlobStoreError(.notFound, "cannot load \(name.oneLine()): no such object") }
+            return state.objects[index].body
+        }
+    }
+
+    package func store(_ name: String, _ body: Spool) async throws {
+        try Task.checkCancellation()
+        let watchers = state.withLock { state in
+            let (index, found) = state.position(of: name)
+            if found { state.objects[index].body = body } else { state.objects.insert((name, body), at: index) }
+            return state.watchers.values.filter { name.startsBytewise(with: $0.prefix) }
+        }
+        for watcher in watchers { watcher.continuation.announce(name) }
+    }
+
+    package func delete(_ name: String) async throws {
+        try Task.checkCancellation()
+        state.withLock { state in
+            let (index, found) = state.position(of: name)
+            if found { state.objects.remove(at: index) }
+        }
+    }
+
+    package func changes(prefix: String) -> AsyncStream<String>? {
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .announcements)
+        let number = state.withLock { state in
+            state.nextWatcher += 1
+            state.watchers[state.nextWatcher] = (prefix, continuation)
+            return state.nextWatcher
+        }
+        continuation.onTermination = { [weak self] _ in
+            self?.state.withLock { _ = $0.watchers.removeValue(forKey: number) }
+        }
+        return stream
+    }
+}
+
+extension AsyncStream.Continuation.BufferingPolicy where Element == String {
+    /// A reader that is busy for long must not cost memory without limit.
+    static var announcements: Self { .bufferingNewest(256) }
+}
+
+extension AsyncStream.Continuation where Element == String {
+    /// Hands over a name; where that pushes another one out, the reader is told to look for itself.
+    func announce(_ name: String) {
+        if case .dropped = yield(name) { yield("") }
+    }
+}

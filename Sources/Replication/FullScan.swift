@@ -1,0 +1,80 @@
+import Bytes
+import LMDB
+import Snapshots
+
+/// Writes a snapshot of everything in an LMDB.
+package enum FullScan {
+    /// A snapshot ready to be stored.
+    package struct Result: Sendable {
+        package var name: SnapshotName
+        package var body: Spool
+        /// The newest transaction that it holds.
+        package var transaction: UInt64
+        package var entries: Int
+    }
+
+    /// Reads all databases that are not private, under one read transaction.
+    ///
+    /// - Parameters:
+    ///   - environment: where to read.
+    ///   - identity: who sends.
+    ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
+    ///     transaction, so that no later change can be older than the snapshot.
+    /// - Returns: the snapshot, or nil with the newest transaction when there are no databases.
+    /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
+    package static func run(
+        _ environment: Environment, identity: SenderIdentity, timestamp: () -> UInt64
+    ) throws -> (snapshot: Result?, transaction: UInt64) {
+        try environment.read { transaction in
+            let databases = try transaction.databases().filter { !PrivateDatabases.contains($0.name) }
+            guard !databases.isEmpty else { return (nil, transaction.id) }
+            let timestamp = timestamp()
+            let name = SnapshotName(database: identity.database, instance: identity.instance, timestamp: timestamp)
+            var writer = try SnapshotWriter(
+                SnapshotMeta(
+                    generationID: name.generation, instanceID: identity.instance, hostname: identity.hostname,
+                    transactionID: Int64(clamping: transaction.id), timestamp: timestamp,
+                    databaseName: identity.database))
+            var entries = 0
+            for database in databases {
+                try NativeSchema.check(database)
+                entries += try write(database, transaction, &writer)
+            }
+            let body = try writer.finish()
+            return (
+                Result(name: name, body: body, transaction: transaction.id, entries: entries), transaction.id
+            )
+        }
+    }
+
+    private static func write(
+        _ database: Database, _ transaction: borrowing ReadTransaction, _ writer: inout SnapshotWriter
+    ) throws -> Int {
+        try writer.beginDatabase(database.name, flags: UInt64(database.flags.rawValue))
+        var cursor = try transaction.openCursor(database)
+        var entries = 0
+        while try cursor.next() {
+            let version = try NativeSchema.version(cursor.value, database.name, cursor.key)
+            try writer.append(
+                key: cursor.key, value: version.value, timestamp: version.timestamp, isDeleted: version.isDeleted)
+            entries += 1
+        }
+        try writer.endDatabase()
+        return entries
+    }
+}
+
+/// Who sends a snapshot.
+package struct SenderIdentity: Sendable {
+    /// The name of the database in the configuration.
+    package var database: String
+    /// The instance's name.
+    package var instance: String
+    package var hostname: String
+
+    package init(database: String, instance: String, hostname: String) {
+        self.database = database
+        self.instance = instance
+        self.hostname = hostname
+    }
+}

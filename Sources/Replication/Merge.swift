@@ -1,0 +1,120 @@
+import LMDB
+import Snapshots
+
+/// Writes a plan's entries: the second half of a merge.
+package enum Merge {
+    /// What became of a plan.
+    package struct Outcome: Sendable {
+        /// The transaction that wrote, nil when nothing had to be written any more.
+        package var transaction: UInt64?
+        /// How many entries were written.
+        package var written = 0
+        /// How many planned entries lost against what others wrote meanwhile.
+        package var lost = 0
+        /// How long the write lock was held.
+        package var lockTime = Duration.zero
+    }
+
+    /// Applies a plan in one write transaction, whole or not at all.
+    ///
+    /// Each entry is compared again with what is there now, unless nobody has written since the comparison.
+    ///
+    /// - Parameter paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
+    package static func apply(
+        _ plan: MergePlan, to environment: Environment, paddingBlock: Bool
+    ) throws -> Outcome {
+        guard !plan.isEmpty else { return Outcome() }
+        var locked: ContinuousClock.Instant?
+        var outcome = try environment.write { transaction in
+            locked = .now
+            var application = PlanApplication(plan, transaction, paddingBlock: paddingBlock)
+            try application.run(plan, transaction)
+            let outcome = application.outcome
+            return outcome.transaction == nil ? .abort(outcome) : .commit(outcome)
+        }
+        if let locked { outcome.lockTime = .now - locked }
+        return outcome
+    }
+}
+
+/// Applies one plan within one write transaction.
+private struct PlanApplication: ~Copyable {
+    private(set) var outcome = Merge.Outcome()
+    private let paddingBlock: Bool
+    private let transaction: UInt64
+    /// Whether the plan's comparison still holds.
+    private let isCurrent: Bool
+
+    init(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, paddingBlock: Bool) {
+        self.transaction = transaction.id
+        paddingBlock = paddingBlock
+        isCurrent = plan.isOrdered && transaction.id == plan.comparedWith + 1
+    }
+
+    mutating func run(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction) throws {
+        for target in plan.targets {
+            guard let flags = target.creationFlags, try transaction.database(target.name) == nil else { continue }
+            _ = try transaction.database(target.name, creating: flags)
+            outcome.transaction = self.transaction
+        }
+        var reader = MergePlanReader(plan.entries)
+        var current = -1
+        var cursor: WriteCursor?
+        while let entry = try reader.next() {
+            if entry.target != current {
+                cursor = nil
+                cursor = try open(plan.targets[entry.target], transaction)
+                current = entry.target
+            }
+            // A noncopyable optional can't be bound and mutated in place.
+            guard var open = cursor.take() else { continue }
+            try write(entry, &open)
+            cursor = consume open
+        }
+    }
+
+    private func open(
+        _ target: MergePlan.Target, _ transaction: borrowing WriteTransaction
+    ) throws -> WriteCursor {
+        guard let database = try transaction.database(target.name) else {
+            throw LocalContentError("DBI \(target.name) has been dropped during the merge; it is tried again")
+        }
+        // Made anew by somebody else meanwhile, perhaps with other flags.
+        try NativeSchema.check(database)
+        return try transaction.openWriteCursor(database)
+    }
+
+    private mutating func write(_ entry: borrowing PlannedEntry, _ cursor: inout WriteCursor) throws {
+        if isCurrent {
+            do throws(LMDBError) {
+                return try put(entry, &cursor, append: entry.isBehindLast)
+            } catch where error.code == .keyExists {
+                // Not in LMDB's order after all: goes on as an entry to be looked up.
+            }
+        }
+        if try cursor.reading.find(entry.key) {
+            let current = try NativeSchema.version(cursor.reading.value, cursor.reading.database.name, entry.key)
+            guard MergeRule.replaces(entry.version, local: current) else {
+                outcome.lost += 1
+                return
+            }
+        }
+        try put(entry, &cursor, append: false)
+    }
+
+    private mutating func put(
+        _ entry: borrowing PlannedEntry, _ cursor: inout WriteCursor, append: Bool
+    ) throws(LMDBError) {
+        let header = EntryHeader(
+            timestamp: entry.version.timestamp, transactionID: transaction,
+            flags: entry.version.isDeleted ? EntryHeader.deletedFlag : 0)
+        let headerSize = EntryHeader.size(paddingBlock: paddingBlock)
+        let (value, paddingBlock) = (entry.version.value, self.paddingBlock)
+        try cursor.put(entry.key, size: headerSize + value.count, append: append) { buffer in
+            header.write(to: buffer, paddingBlock: padding)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[headerSize...]).copyMemory(from: value)
+        }
+        outcome.written += 1
+        outcome.transaction = transaction
+    }
+}

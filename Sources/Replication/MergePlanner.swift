@@ -1,0 +1,264 @@
+import Bytes
+import LMDB
+import Snapshots
+
+/// Compares a snapshot with the local LMDB under a read transaction and plans what is to be written.
+///
+/// The whole snapshot is read and checked before a plan exists, so that a damaged one changes nothing.
+struct MergePlanner: ~Copyable {
+    /// What the outcome depends on besides snapshot and LMDB.
+    struct Rules: Sendable {
+        /// Deleted entries older than this are not added; nanoseconds since the UNIX epoch, 0 to add all.
+        var deletedCutoff: UInt64 = 0
+        /// The flags that a missing database is created with, by name, instead of those of the snapshot.
+        var creationFlags: [String: DatabaseFlags] = [:]
+    }
+
+    private let rules: Rules
+    private let environment: Environment
+    private let maximumKeySize: Int
+    private var writer = MergePlanWriter()
+    private var targets: [MergePlan.Target] = []
+    private var kept = 0
+    private var order = PlannedOrder()
+    /// Names of private databases that were found in the snapshot and left out.
+    private(set) var skipped: Set<String> = []
+
+    init(_ environment: Environment, rules: Rules) {
+        self.environment = environment
+        self.rules = rules
+        maximumKeySize = environment.maximumKeySize
+    }
+
+    /// Plans the merge of one snapshot.
+    ///
+    /// - Throws: ``RefusedSnapshot`` or `SnapshotError` when the snapshot must not be merged,
+    ///   ``LocalContentError`` when the local LMDB can't be compared with it.
+    static func plan(
+        _ snapshot: Spool, for environment: Environment, rules: Rules
+    ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
+        // An entry that can't fit the map can't be merged, so no memory need be taken for it either.
+        var reader = SnapshotReader(
+            snapshot, maximumEntrySize: min(environment.info.mapSize, NativeSchema.largestValue))
+        return try environment.read { transaction in
+            var planner = MergePlanner(environment, rules: rules)
+            reading: while true {
+                switch try reader.next() {
+                case .databaseBegin: try planner.compareDatabase(&reader, transaction)
+                case .entry, .databaseEnd: throw RefusedSnapshot("an entry stands outside of a DBI")
+                case .end: break reading
+                }
+            }
+            let (skipped, meta) = (planner.skipped, reader.meta)
+            return (try planner.finish(comparedWith: transaction.id), meta, skipped)
+        }
+    }
+
+    private consuming func finish(comparedWith transaction: UInt64) throws -> MergePlan {
+        let (targets, kept, count, isOrdered) = (targets, kept, writer.count, order.holds)
+        return MergePlan(
+            comparedWith: transaction, targets: targets, entries: try writer.finish(), isOrdered: isOrdered,
+            count: count, kept: kept)
+    }
+
+    // MARK: One DBI of the snapshot
+
+    private mutating func compareDatabase(
+        _ reader: inout SnapshotReader, _ transaction: borrowing ReadTransaction
+    ) throws {
+        let name = reader.databaseName
+        if PrivateDatabases.contains(name) {
+            skipped.insert(name)
+            while case .entry = try reader.next() {}
+            return
+        }
+        let local = try transaction.database(name)
+        if let local { try NativeSchema.check(local) }
+        let target = try self.target(name, exists: local != nil)
+        if let local {
+            try compare(&reader, with: local, target, transaction)
+        } else {
+            try addAll(&reader, target)
+        }
+        guard reader.databaseTransform.isEmpty else {
+            throw RefusedSnapshot(
+                "DBI \(name) has the transform \(reader.databaseTransform), which a database with "
+                    + "schema_tracks_changes: true can't take; the sender's setting must be the same")
+        }
+    }
+
+    /// Merges the entries of a DBI with those of the local one, both in key order: each step looks at the next
+    /// entry of either side. Entries out of order are looked up, so they only cost time.
+    private mutating func compare(
+        _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
+    ) throws {
+        var cursor = try transaction.openCursor(local)
+        let bytewise = local.sortsBytewise
+        let keySizes = try NativeSchema.integerKeySizes(local, &cursor)
+        var position = Position.start
+
+        while case .entry = try reader.next() {
+            let key = reader.key
+            try checkKey(key, local.name, sizes: keySizes)
+            let incoming = MergeRule.Version(
+                timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
+
+            // Behind the last entry the cursor stands on that.
+            if position == .end, Self.order(key, cursor.key, bytewise, local, transaction) <= 0 { position = .start }
+            if position == .start { position = try Self.seek(&cursor, key) }
+            var order = -1
+            if position == .on {
+                order = Self.order(key, cursor.key, bytewise, local, transaction)
+                var steps = 0
+                while order > 0 && position == .on {
+                    steps += 1
+                    if steps > Self.stepsBeforeSeek {
+                        position = try Self.seek(&cursor, key)
+                    } else if try !cursor.next() {
+                        position = try Self.end(&cursor)
+                    }
+                    order = position == .on ? Self.order(key, cursor.key, bytewise, local, transaction) : -1
+                }
+                // Below the cursor means missing here, unless the snapshot is out of order: look it up.
+                if order < 0 && position == .on && steps == 0 {
+                    position = try Self.seek(&cursor, key)
+                    if position == .on { order = Self.order(key, cursor.key, bytewise, local, transaction) }
+                }
+            }
+
+            if order == 0 {
+                if MergeRule.replaces(incoming, local: try NativeSchema.version(cursor.value, local.name, key)) {
+                    try plan(target, incoming, key, isBehindLast: false)
+                } else {
+                    kept += 1
+                }
+            } else if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
+                try plan(target, incoming, key, isBehindLast: position == .end)
+            } else {
+                kept += 1
+            }
+        }
+    }
+
+    /// Where the local cursor stands: nowhere yet, on an entry not passed yet, or on the last one, passed.
+    private enum Position { case start, on, end }
+
+    /// Above this many entries to be skipped a search is faster than walking.
+    private static let stepsBeforeSeek = 8
+
+    private static func seek(_ cursor: inout Cursor, _ key: UnsafeRawBufferPointer) throws -> Position {
+        try cursor.seek(key) ? .on : try end(&cursor)
+    }
+
+    private static func end(_ cursor: inout Cursor) throws -> Position {
+        // In an empty database the key is empty, which is below every other.
+        if try !cursor.last() { cursor.forget() }
+        return .end
+    }
+
+    private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
+        var keySizes = (smallest: Int.max, largest: 0)
+        while case .entry = try reader.next() {
+            try checkKey(reader.key, reader.databaseName, sizes: nil)
+            keySizes = (min(keySizes.smallest, reader.key.count), max(keySizes.largest, reader.key.count))
+            let incoming = MergeRule.Version(
+                timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
+            if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
+                try plan(target, incoming, reader.key, isBehindLast: true)
+            } else {
+                kept += 1
+            }
+        }
+        // The flags may stand behind the entries, so what depends on them comes last.
+        let flags = try creationFlags(reader)
+        if flags.contains(.integerKey) && keySizes.largest > 0 {
+            let isUniform = keySizes.smallest == keySizes.largest && NativeSchema.keySizes.contains(keySizes.largest)
+            guard isUniform else {
+                throw RefusedSnapshot(
+                    "DBI \(reader.databaseName) has MDB_INTEGERKEY, but keys of \(keySizes.smallest) to "
+                        + "\(keySizes.largest) bytes; they must all have 4, or all 8")
+            }
+        }
+        if let known = targets[target].creationFlags, known != flags {
+            throw RefusedSnapshot("DBI \(reader.databaseName) occurs with different flags")
+        }
+        targets[target].creationFlags = flags
+    }
+
+    private mutating func plan(
+        _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, isBehindLast: Bool
+    ) throws {
+        order.note(target, key)
+        try writer.append(PlannedEntry(target: target, version: version, isBehindLast: isBehindLast, key: key))
+    }
+
+    private mutating func target(_ name: String, exists: Bool) throws -> Int {
+        if let known = targets.lastIndex(where: { $0.name == name }) { return known }
+        guard targets.count < environment.options.maximumDatabases else {
+            throw RefusedSnapshot(
+                "it holds more DBIs than options.max_dbs (\(environment.options.maximumDatabases)) allows; raise it")
+        }
+        targets.append(MergePlan.Target(name: name, creationFlags: nil))
+        return targets.count - 1
+    }
+
+    private func creationFlags(_ reader: borrowing SnapshotReader) throws -> DatabaseFlags {
+        let name = reader.databaseName
+        if let flags = rules.creationFlags[name] {
+            try NativeSchema.check(flags, of: name)
+            return flags
+        }
+        guard reader.formatVersion >= 3 else {
+            throw RefusedSnapshot(
+                "it has format version \(reader.formatVersion), which does not tell the flags of DBI \(name), and there "
+                    + "is no such DBI here; set dbi_options.\(name).override_create_flags, or let the application make it")
+        }
+        guard reader.databaseFlags & ~UInt64(DatabaseFlags.all.rawValue) == 0 else {
+            throw RefusedSnapshot("DBI \(name) has unknown flags 0x\(String(reader.databaseFlags, radix: 16))")
+        }
+        let flags = DatabaseFlags(rawValue: UInt32(reader.databaseFlags))
+        try NativeSchema.check(flags, of: name)
+        return flags
+    }
+
+    private func checkKey(_ key: UnsafeRawBufferPointer, _ database: String, sizes: [Int]?) throws {
+        guard key.count > 0 && key.count <= maximumKeySize else {
+            throw RefusedSnapshot(
+                "a key of DBI \(database) has \(key.count) bytes, but LMDB takes 1 to \(maximumKeySize)")
+        }
+        if let sizes, !sizes.contains(key.count) {
+            throw RefusedSnapshot(
+                "a key of DBI \(database) has \(key.count) bytes, but the integer keys here have "
+                    + sizes.map(String.init).joined(separator: " or "))
+        }
+    }
+
+    private static func order(
+        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ bytewise: Bool, _ database: Database,
+        _ transaction: borrowing ReadTransaction
+    ) -> Int {
+        bytewise ? compareBytes(a, b) : transaction.compare(database, a, b)
+    }
+}
+
+/// Whether the planned keys of each database are all different, as those of a well-formed snapshot are.
+private struct PlannedOrder {
+    private(set) var holds = true
+    private var target = -1
+    private var finished: Set<Int> = []
+    private var last: [UInt8] = []
+
+    mutating func note(_ target: Int, _ key: UnsafeRawBufferPointer) {
+        guard holds else { return }
+        if target != self.target {
+            if finished.contains(target) { holds = false }
+            finished.insert(self.target)
+            self.target = target
+            last.removeAll(keepingCapacity: true)
+        }
+        // Bytewise whatever the sort order: only a repetition matters, and that never looks like a rise.
+        if last.withUnsafeBytes({ compareBytes(key, $0) }) <= 0 { holds = false }
+        last.removeAll(keepingCapacity: true)
+        last.append(contentsOf: key)
+    }
+}

@@ -1,0 +1,41 @@
+/// Last writer wins: decides for one key between an incoming entry and the local one.
+///
+/// The rule orders all versions of an entry (higher timestamp first, then the bytewise lower value, then
+/// Deleted) and keeps the first, so merging is commutative, associative and idempotent: every order and
+/// repetition of the same snapshots ends in the same state.
+package enum MergeRule {
+    /// One version of an entry.
+    @frozen
+    package struct Version {
+        /// Nanoseconds since the UNIX epoch.
+        package var timestamp: UInt64
+        package var isDeleted: Bool
+        /// The application's value, without header. Ignored where ``isDeleted``.
+        package var value: UnsafeRawBufferPointer
+
+        @inlinable
+        package init(timestamp: UInt64, isDeleted: Bool, value: UnsafeRawBufferPointer) {
+            self.timestamp = timestamp
+            self.isDeleted = isDeleted
+            self.value = isDeleted ? UnsafeRawBufferPointer(start: nil, count: 0) : value
+        }
+    }
+
+    /// Whether the incoming version replaces the local one.
+    @inlinable
+    package static func replaces(_ incoming: Version, local: Version) -> Bool {
+        if incoming.timestamp != local.timestamp { return incoming.timestamp > local.timestamp }
+        let order = compareBytes(incoming.value, local.value)
+        if order != 0 { return order < 0 }
+        return incoming.isDeleted && !local.isDeleted
+    }
+
+    /// Whether an incoming version is added where there is no local one.
+    ///
+    /// - Parameter deletedCutoff: Deleted entries older than this have been swept here, or soon would be:
+    ///   they are not brought back. In nanoseconds since the UNIX epoch, 0 to add all.
+    @inlinable
+    package static func adds(_ incoming: Version, deletedCutoff: UInt64) -> Bool {
+        !(incoming.isDeleted && incoming.timestamp < deletedCutoff)
+    }
+}

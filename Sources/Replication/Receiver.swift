@@ -1,0 +1,207 @@
+import Snapshots
+
+/// Which snapshots of a database to download and merge, and in which order: the newest of each instance.
+///
+/// A pure state machine: it is told what happened, with the time, and says what to do next. Times are
+/// durations since a fixed moment of the process.
+package struct Receiver {
+    package struct Settings: Sendable {
+        /// How many snapshots may be on their way, or wait to be merged, at a time.
+        package var concurrentDownloads: Int
+        /// How long to wait after a failure before the same snapshot is tried again.
+        package var retryInterval: Duration
+
+        package init(concurrentDownloads: Int, retryInterval: Duration) {
+            self.concurrentDownloads = concurrentDownloads
+            self.retryInterval = retryInterval
+        }
+    }
+
+    private enum Phase: Equatable {
+        case idle
+        case downloading(SnapshotName)
+        case downloaded(SnapshotName)
+        case merging(SnapshotName)
+        case failed(SnapshotName, retryAt: Duration)
+    }
+
+    private struct Instance {
+        /// The snapshots in the last listing, oldest first.
+        var listed: [SnapshotName] = []
+        /// Those that are never to be tried again.
+        var refused: Set<SnapshotName> = []
+        var newestMerged: SnapshotName?
+        var phase = Phase.idle
+        /// Whether a try has failed and none has succeeded since.
+        var isFailing = false
+
+        /// The newest one that would bring something, nil when all is merged.
+        var wanted: SnapshotName? {
+            guard let newest = listed.last(where: { !refused.contains($0) }) else { return nil }
+            if let newestMerged, newest <= newestMerged { return nil }
+            return newest
+        }
+
+        var isSettled: Bool { phase == .idle && wanted == nil }
+    }
+
+    private let settings: Settings
+    private let own: String
+    private var instances: [String: Instance] = [:]
+    /// Downloaded and waiting to be merged, first come first merged.
+    private var ready: [SnapshotName] = []
+    /// Whether snapshots under the own name are still of interest: until start-up has loaded the newest one.
+    private var ownIsWanted = true
+    private var seenAtStart: Set<String>?
+
+    /// - Parameter own: this instance's name.
+    package init(own: String, settings: Settings) {
+        self.own = own
+        self.settings = settings
+    }
+
+    // MARK: What happened
+
+    /// A listing of the storage succeeded.
+    ///
+    /// - Parameter names: the full snapshots of this database, in any order.
+    package mutating func listed(_ names: [SnapshotName]) {
+        var byInstance: [String: [SnapshotName]] = [:]
+        for name in names { byInstance[name.instance, default: []].append(name) }
+        for instance in Set(instances.keys).union(byInstance.keys) {
+            let listed = (byInstance[instance] ?? []).sorted()
+            instances[instance, default: Instance()].listed = listed
+            instances[instance]?.refused.formIntersection(listed)
+            // What failed and is gone can't be tried again.
+            if case .failed(let name, _) = instances[instance]?.phase, !listed.contains(name) {
+                instances[instance]?.phase = .idle
+            }
+        }
+        if seenAtStart == nil { seenAtStart = Set(byInstance.keys) }
+        // An instance that has gone from the storage and left nothing to do is forgotten.
+        instances = instances.filter { !$0.value.listed.isEmpty || $0.value.phase != .idle }
+        if ownIsWanted, isOwnLoaded { ownIsWanted = false }
+    }
+
+    /// A download ended with the snapshot in hand.
+    package mutating func downloaded(_ name: SnapshotName) {
+        instances[name.instance]?.phase = .downloaded(name)
+        ready.append(name)
+    }
+
+    /// The snapshot has gone from the storage: a cleaner removed it, and there is a newer one.
+    package mutating func vanished(_ name: SnapshotName) {
+        instances[name.instance]?.listed.removeAll { $0 == name }
+        instances[name.instance]?.phase = .idle
+    }
+
+    /// A download or a merge failed for a reason that may pass.
+    package mutating func failed(_ name: SnapshotName, at now: Duration) {
+        instances[name.instance]?.phase = .failed(name, retryAt: now + settings.retryInterval)
+        instances[name.instance]?.isFailing = true
+    }
+
+    /// The snapshot is corrupt or must not be merged: the instance's previous one takes its place.
+    package mutating func refused(_ name: SnapshotName) {
+        instances[name.instance]?.refused.insert(name)
+        instances[name.instance]?.phase = .idle
+        if ownIsWanted, isOwnLoaded { ownIsWanted = false }
+    }
+
+    /// The snapshot has been merged.
+    package mutating func merged(_ name: SnapshotName) {
+        instances[name.instance]?.newestMerged = name
+        instances[name.instance]?.phase = .idle
+        instances[name.instance]?.isFailing = false
+        if ownIsWanted, isOwnLoaded { ownIsWanted = false }
+    }
+
+    // MARK: What to do
+
+    /// The next snapshot to download, which counts as being downloaded from here on.
+    package mutating func nextDownload(at now: Duration) -> SnapshotName? {
+        guard inHand < settings.concurrentDownloads else { return nil }
+        var best: SnapshotName?
+        for (name, instance) in instances {
+            guard isOfInterest(name), let wanted = instance.wanted else { continue }
+            switch instance.phase {
+            case .idle: break
+            case .failed(let failed, let retryAt) where now >= retryAt || wanted != failed: break
+            default: continue
+            }
+            guard let candidate = best else {
+                best = wanted
+                continue
+            }
+            // The own one first: until it is loaded nothing may be sent. Then those that wait longest.
+            if name == own || (candidate.instance != own && isBefore(wanted, candidate)) { best = wanted }
+        }
+        if let best { instances[best.instance]?.phase = .downloading(best) }
+        return best
+    }
+
+    /// Whether a snapshot waits to be merged.
+    package var hasReady: Bool { !ready.isEmpty }
+
+    /// The next snapshot to merge, which counts as being merged from here on.
+    package mutating func nextMerge() -> SnapshotName? {
+        guard !ready.isEmpty else { return nil }
+        let name = ready.removeFirst()
+        instances[name.instance]?.phase = .merging(name)
+        return name
+    }
+
+    /// When a failed snapshot is to be tried again, nil when there is none.
+    package var nextRetry: Duration? {
+        instances.filter { isOfInterest($0.key) }.compactMap { _, instance in
+            if case .failed(_, let retryAt) = instance.phase { retryAt } else { nil }
+        }.min()
+    }
+
+    // MARK: Where things stand
+
+    /// Whether the storage has been listed once.
+    package var hasListing: Bool { seenAtStart != nil }
+
+    /// Whether the first listing showed snapshots of anybody.
+    package var sawSnapshotsAtStart: Bool { seenAtStart?.isEmpty == false }
+
+    /// Whether the newest snapshot under the own name is merged, or there is none that can be.
+    package var isOwnLoaded: Bool { hasListing && isSettled(own) }
+
+    /// Whether every instance seen at start is merged or gone.
+    package var isStartLoaded: Bool {
+        guard let seenAtStart else { return false }
+        return seenAtStart.allSatisfy { isSettled($0) }
+    }
+
+    /// Whether every instance seen at start is merged, gone, or has at least been tried in vain.
+    package var isStartLoadedOrFailing: Bool {
+        guard let seenAtStart else { return false }
+        return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.isFailing == true }
+    }
+
+    /// The instances seen at start that are neither merged nor gone, sorted.
+    package var missingAtStart: [String] { (seenAtStart ?? []).filter { !isSettled($0) }.sorted() }
+
+    private func isSettled(_ name: String) -> Bool {
+        guard isOfInterest(name), let instance = instances[name] else { return true }
+        return instance.isSettled
+    }
+
+    private func isOfInterest(_ instance: String) -> Bool { instance != own || ownIsWanted }
+
+    /// How many snapshots are on their way or wait to be merged: the limit bounds memory and disk, too.
+    private var inHand: Int {
+        instances.values.count { instance in
+            switch instance.phase {
+            case .downloading, .downloaded, .merging: true
+            case .idle, .failed: false
+            }
+        }
+    }
+
+    private func isBefore(_ a: SnapshotName, _ b: SnapshotName) -> Bool {
+        (a.timestamp, a.instance) < (b.timestamp, b.instance)
+    }
+}

@@ -1,0 +1,27 @@
+/// A snapshot that must not be merged, however often it is tried.
+package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
+    /// One line that says why.
+    package var description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// Contents of the local LMDB that can't be synced.
+package struct LocalContentError: Error, Sendable, CustomStringConvertible {
+    /// One line that names database, DBI and key, and says what to do.
+    package var description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// Bytes for a message: printable ASCII as it is, everything else as `\xNN`, cut at 64 bytes.
+package func printable(_ bytes: UnsafeRawBufferPointer) -> String {
+    var text = ""
+    for byte in bytes.prefix(64) {
+        if (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "\\") {
+            text.unicodeScalars.append(Unicode.Scalar(byte))
+        } else {
+            let hex = String(byte, radix: 16)
+            text += "\\x" + (hex.count == 1 ? "0" : "") + hex
+        }
+    }
+    return bytes.count > 64 ? text + "…" : text
+}

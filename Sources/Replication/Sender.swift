@@ -1,0 +1,168 @@
+/// When to send a snapshot of a database: soon after a local change, and now and then without one.
+///
+/// A pure state machine over transaction IDs and times; times are durations since a fixed moment of the process.
+package struct Sender {
+    package struct Settings: Sendable {
+        /// Two sends start at least this far apart.
+        package var minimumInterval: Duration
+        /// After this long without one a snapshot is sent even when nothing has changed; zero for never.
+        package var forceInterval: Duration
+        /// How long to wait after a failed send.
+        package var retryInterval: Duration
+        /// How many sends in a row may fail; nil for any number.
+        package var retryLimit: Int?
+
+        package init(
+            minimumInterval: Duration, forceInterval: Duration, retryInterval: Duration, retryLimit: Int?
+        ) {
+            self.minimumInterval = minimumInterval
+            self.forceInterval = forceInterval
+            self.retryInterval = retryInterval
+            self.retryLimit = retryLimit
+        }
+    }
+
+    /// A burst of changes goes out once it pauses for this long …
+    package static let quietTime = Duration.milliseconds(20)
+    /// … but at the latest this long after its first change.
+    package static let longestWait = Duration.milliseconds(200)
+
+    private enum Phase: Equatable { case idle, reading, storing }
+
+    private let settings: Settings
+    private var phase = Phase.idle
+    /// Every transaction up to this one has been sent or was a merge of ours.
+    private var accountedFor: UInt64
+    /// ``accountedFor`` before the send under way, to which a failed one falls back.
+    private var accountedBefore: UInt64?
+    /// The newest transaction seen.
+    private var newest: UInt64
+    /// When the first and the last of the changes that are still to be sent were noticed.
+    private var changed: (first: Duration, last: Duration)?
+    private var lastStart: Duration?
+    private var retryAt: Duration?
+    private var failures = 0
+    private var wantsInitial = false
+    /// Whether the send under way began after the initial one was asked for.
+    private var carriesInitial = false
+    /// Whether the send after start-up has been made, or found nothing to send.
+    package private(set) var hasSentInitial = false
+
+    /// - Parameter transaction: the newest transaction at start. What it holds goes out with the first send.
+    package init(settings: Settings, transaction: UInt64) {
+        self.settings = settings
+        accountedFor = transaction
+        newest = transaction
+    }
+
+    // MARK: What happened
+
+    /// Somebody asked for the newest transaction.
+    package mutating func observed(_ transaction: UInt64, at now: Duration) {
+        guard transaction > newest else { return }
+        newest = transaction
+        noteChange(at: now)
+    }
+
+    /// A merge of ours committed.
+    package mutating func merged(as transaction: UInt64, at now: Duration) {
+        if transaction == accountedFor + 1 {
+            accountedFor = transaction
+            newest = max(newest, transaction)
+        } else {
+            // Others wrote between: what they wrote is still to be sent.
+            newest = max(newest, transaction)
+            noteChange(at: now)
+        }
+    }
+
+    /// One snapshot is to be sent even if nothing changes: the one after start-up.
+    package mutating func requestInitial() { wantsInitial = true }
+
+    /// A send begins with reading the LMDB.
+    package mutating func started(at now: Duration) {
+        phase = .reading
+        carriesInitial = wantsInitial
+        lastStart = now
+        retryAt = nil
+    }
+
+    /// The LMDB has been read as of a transaction; storing goes on.
+    package mutating func read(_ transaction: UInt64) {
+        phase = .storing
+        accountedBefore = accountedFor
+        accountedFor = max(accountedFor, transaction)
+        newest = max(newest, transaction)
+        if newest == accountedFor { changed = nil }
+    }
+
+    /// The snapshot is stored.
+    package mutating func stored() {
+        finish()
+    }
+
+    /// The LMDB is empty: there is nothing to be sent.
+    package mutating func foundNothing(_ transaction: UInt64) {
+        read(transaction)
+        finish()
+    }
+
+    /// Reading or storing failed.
+    package mutating func failed(at now: Duration) {
+        phase = .idle
+        if let accountedBefore {
+            accountedFor = accountedBefore
+            self.accountedBefore = nil
+        }
+        failures += 1
+        retryAt = now + settings.retryInterval
+        if isChanged && changed == nil { changed = (now, now) }
+    }
+
+    // MARK: What to do
+
+    /// When the next send is due, nil when there is nothing to be sent or one is under way.
+    package var due: Duration? {
+        guard phase == .idle else { return nil }
+        if let retryAt { return retryAt }
+        var due: Duration?
+        if wantsInitial { due = .zero }
+        if let changed {
+            let settled = min(changed.last + Self.quietTime, changed.first + Self.longestWait)
+            due = min(due ?? settled, settled)
+        }
+        if due == nil, settings.forceInterval > .zero, let lastStart { due = lastStart + settings.forceInterval }
+        guard let due else { return nil }
+        return max(due, lastStart.map { $0 + settings.minimumInterval } ?? due)
+    }
+
+    /// Whether so many sends have failed that the process should give up.
+    package var hasGivenUp: Bool {
+        guard let limit = settings.retryLimit else { return false }
+        return failures > limit
+    }
+
+    /// Whether nothing is left to be sent and no send is under way.
+    package var isDone: Bool { phase == .idle && !isChanged && !wantsInitial && retryAt == nil }
+
+    /// Whether the LMDB is being read for a send.
+    package var isReading: Bool { phase == .reading }
+
+    /// Whether a send is under way.
+    package var isSending: Bool { phase != .idle }
+
+    private var isChanged: Bool { newest > accountedFor }
+
+    private mutating func noteChange(at now: Duration) {
+        changed = (changed?.first ?? now, now)
+    }
+
+    private mutating func finish() {
+        phase = .idle
+        accountedBefore = nil
+        failures = 0
+        guard carriesInitial else { return }
+        hasSentInitial = true
+        wantsInitial = false
+    }
+}

@@ -1,0 +1,234 @@
+import Snapshots
+
+/// The sync loop of one database as a pure state machine: what happened goes in, what to do comes out.
+///
+/// It knows the order of start-up, what may overlap, and who goes first. It does nothing itself and never asks
+/// for the time: ``DatabaseSyncer`` performs its actions in the world, the tests perform them in a simulated one.
+package struct SyncMachine {
+    package struct Settings: Sendable {
+        /// This instance's name.
+        package var instance: String
+        /// Whether snapshots are only received, and nothing is ever written to the storage.
+        package var receiveOnly: Bool
+        /// Whether to end once what is in the storage is loaded and what is here is stored.
+        package var onlyOnce: Bool
+        /// How often the storage is listed; after a change was signalled it may be sooner.
+        package var storagePollInterval: Duration
+        package var receiver: Receiver.Settings
+        package var sender: Sender.Settings
+
+        package init(
+            instance: String, receiveOnly: Bool = false, onlyOnce: Bool = false, storagePollInterval: Duration,
+            receiver: Receiver.Settings, sender: Sender.Settings
+        ) {
+            self.instance = instance
+            self.receiveOnly = receiveOnly
+            self.onlyOnce = onlyOnce
+            self.storagePollInterval = storagePollInterval
+            self.receiver = receiver
+            self.sender = sender
+        }
+    }
+
+    package enum Event: Sendable {
+        /// The storage was listed: the full snapshots of this database.
+        case listed([SnapshotName])
+        case listingFailed
+        /// Something may have appeared in the storage.
+        case storageChanged
+        /// The newest transaction of the LMDB is this one.
+        case observed(transaction: UInt64)
+        case downloaded(SnapshotName)
+        /// The snapshot is not in the storage any more.
+        case vanished(SnapshotName)
+        case downloadFailed(SnapshotName)
+        /// The snapshot has been merged; the transaction that wrote something, if any did.
+        case merged(SnapshotName, transaction: UInt64?)
+        /// The snapshot must never be merged.
+        case refused(SnapshotName)
+        case mergeFailed(SnapshotName)
+        /// The LMDB has been read for a send, as of this transaction.
+        case read(transaction: UInt64)
+        /// It was read, and there is nothing in it.
+        case foundNothing(transaction: UInt64)
+        case stored
+        case sendFailed
+        /// Time has passed.
+        case tick
+        /// Begin nothing new; ``Action/finish`` follows when everything under way has ended.
+        case shutDown
+    }
+
+    package enum Action: Sendable, Equatable {
+        case list
+        case download(SnapshotName)
+        case merge(SnapshotName)
+        /// Read the LMDB, then store what was read.
+        case send
+        /// Start-up is complete. Comes once.
+        case started
+        /// So many sends have failed that the process must give up.
+        case giveUp
+        /// Everything is done.
+        case finish
+    }
+
+    /// After so many merges in a row a local change goes out first.
+    package static let mergesInARow = 10
+    /// Listings for signalled changes are at least this far apart.
+    package static let shortestListingInterval = Duration.milliseconds(100)
+
+    private let settings: Settings
+    package private(set) var receiver: Receiver
+    package private(set) var sender: Sender
+    private var isListing = false
+    private var isMerging = false
+    /// When the next listing is due; nil while one is under way and no change was signalled since it began.
+    private var listAt: Duration? = .zero
+    private var lastListing: Duration?
+    private var mergesSinceSend = 0
+    private var isStarted = false
+    private var hasRequestedInitial = false
+    private var isShuttingDown = false
+    private var isFinished = false
+
+    /// - Parameter transaction: the newest transaction of the LMDB at start.
+    package init(settings: Settings, transaction: UInt64) {
+        self.settings = settings
+        receiver = Receiver(own: settings.instance, settings: settings.receiver)
+        sender = Sender(settings: settings.sender, transaction: transaction)
+    }
+
+    /// Takes in what happened.
+    ///
+    /// - Parameter now: the time since a fixed moment; never earlier than in the call before.
+    /// - Returns: what to do now, in this order.
+    package mutating func handle(_ event: Event, at now: Duration) -> [Action] {
+        take(event, at: now)
+        return decide(at: now)
+    }
+
+    /// When ``handle(_:at:)`` wants a tick at the latest, nil when only events can bring anything.
+    package var nextTick: Duration? {
+        if isShuttingDown || isFinished { return nil }
+        var times: [Duration?] = [receiver.nextRetry]
+        if !isListing { times.append(listAt) }
+        if maySend { times.append(sender.due) }
+        return times.compactMap(\.self).min()
+    }
+
+    /// Whether start-up is complete: listed, loaded, and one snapshot sent or not needed.
+    package var isStartComplete: Bool {
+        receiver.isStartLoaded && (settings.receiveOnly || (hasRequestedInitial && sender.hasSentInitial))
+    }
+
+    private mutating func take(_ event: Event, at now: Duration) {
+        switch event {
+        case .listed(let names):
+            isListing = false
+            bringForwardListing(to: now + settings.storagePollInterval)
+            receiver.listed(names)
+        case .listingFailed:
+            isListing = false
+            bringForwardListing(to: now + settings.storagePollInterval)
+        case .storageChanged:
+            bringForwardListing(to: lastListing.map { max(now, $0 + Self.shortestListingInterval) } ?? now)
+        case .observed(let transaction):
+            sender.observed(transaction, at: now)
+        case .downloaded(let name):
+            receiver.downloaded(name)
+        case .vanished(let name):
+            receiver.vanished(name)
+            bringForwardListing(to: now)
+        case .downloadFailed(let name):
+            receiver.failed(name, at: now)
+        case .merged(let name, let transaction):
+            isMerging = false
+            receiver.merged(name)
+            if let transaction { sender.merged(as: transaction, at: now) }
+        case .refused(let name):
+            isMerging = false
+            receiver.refused(name)
+        case .mergeFailed(let name):
+            isMerging = false
+            receiver.failed(name, at: now)
+        case .read(let transaction):
+            sender.read(transaction)
+        case .foundNothing(let transaction):
+            sender.foundNothing(transaction)
+        case .stored:
+            sender.stored()
+        case .sendFailed:
+            sender.failed(at: now)
+        case .tick:
+            break
+        case .shutDown:
+            isShuttingDown = true
+        }
+    }
+
+    private mutating func bringForwardListing(to time: Duration) { listAt = min(listAt ?? time, time) }
+
+    private mutating func decide(at now: Duration) -> [Action] {
+        guard !isFinished else { return [] }
+        var actions: [Action] = []
+        if !isShuttingDown {
+            if !isListing, let due = listAt, due <= now {
+                isListing = true
+                lastListing = now
+                listAt = nil
+                actions.append(.list)
+            }
+            while let name = receiver.nextDownload(at: now) { actions.append(.download(name)) }
+            requestInitialWhenLoaded()
+            if let action = nextLMDBAction(at: now) { actions.append(action) }
+            if sender.hasGivenUp {
+                isFinished = true
+                return [.giveUp]
+            }
+            if !isStarted && isStartComplete {
+                isStarted = true
+                actions.append(.started)
+            }
+            if settings.onlyOnce && isStarted && isIdle { isShuttingDown = true }
+        }
+        if isShuttingDown && !isMerging && !sender.isSending {
+            isFinished = true
+            actions.append(.finish)
+        }
+        return actions
+    }
+
+    /// The LMDB does one thing at a time: merge what is ready, then send; but a send that is due is not kept
+    /// waiting by ever more merges.
+    private mutating func nextLMDBAction(at now: Duration) -> Action? {
+        guard !isMerging && !sender.isReading else { return nil }
+        let sendIsDue = maySend && (sender.due.map { $0 <= now } ?? false)
+        if receiver.hasReady && !(sendIsDue && mergesSinceSend >= Self.mergesInARow) {
+            if let name = receiver.nextMerge() {
+                isMerging = true
+                mergesSinceSend += 1
+                return .merge(name)
+            }
+        }
+        guard sendIsDue else { return nil }
+        mergesSinceSend = 0
+        sender.started(at: now)
+        return .send
+    }
+
+    /// A wiped LMDB must not replace the own snapshots of before: those come first.
+    private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded }
+
+    // The snapshot after start-up shows everything that was loaded, so it waits for that, but not for ever on an
+    // instance whose snapshot can't be had.
+    private mutating func requestInitialWhenLoaded() {
+        guard !settings.receiveOnly, !hasRequestedInitial, receiver.isStartLoadedOrFailing else { return }
+        hasRequestedInitial = true
+        sender.requestInitial()
+    }
+
+    private var isIdle: Bool {
+        !isMerging && !receiver.hasReady && (settings.receiveOnly || sender.isDone)
+    }
+}

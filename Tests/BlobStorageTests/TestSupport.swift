@@ -1,0 +1,85 @@
+import Bytes
+import Foundation
+
+@testable import BlobStorage
+
+/// A directory of the test's own, gone at its end.
+final class TemporaryDirectory {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "blobstorage-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    func write(_ text: String, to name: String) throws {
+        try text.write(toFile: file(name), atomically: false, encoding: .utf8)
+    }
+
+    var names: [String] {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
+    }
+}
+
+extension Spool {
+    /// All bytes at once, which only tests may do.
+    var bytes: [UInt8] {
+        get throws {
+            var result = [UInt8](repeating: 0, count: count)
+            let read = try result.withUnsafeMutableBytes { try self.read(at: 0, into: $0) }
+            return Array(result[..<read])
+        }
+    }
+
+    convenience init(_ text: String) { self.init(Array(text.utf8)) }
+
+    /// Bytes that differ from block to block; beyond `memoryLimit` they are in a file.
+    static func pattern(_ count: Int, memoryLimit: Int = SpoolWriter.memoryLimit) throws -> Spool {
+        var writer = SpoolWriter(memoryLimit: memoryLimit)
+        var state = UInt64(count) &+ 1
+        var block: [UInt64] = []
+        var left = count
+        while left > 0 {
+            block.removeAll(keepingCapacity: true)
+            for _ in 0..<8192 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                block.append(state)
+            }
+            try block.withUnsafeBytes { try writer.write(UnsafeRawBufferPointer(rebasing: $0.prefix(left))) }
+            left -= min(left, 8192 * 8)
+        }
+        return try writer.finish()
+    }
+}
+
+/// The error that `body` throws, as a storage error.
+func storageError(_ body: () async throws -> Void) async -> BlobStoreError? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? BlobStoreError
+    }
+}
+
+struct TimedOut: Error {}
+
+/// Ends `body` with an error after `limit`, so that no test hangs.
+func within<Result: Sendable>(
+    _ limit: Duration, _ body: @escaping @Sendable () async throws -> Result
+) async throws -> Result {
+    try await withThrowingTaskGroup(of: Result.self) { group in
+        group.addTask { try await body() }
+        group.addTask {
+            try await Task.sleep(for: limit)
+            throw TimedOut()
+        }
+        defer { group.cancelAll() }
+        guard let first = try await group.next() else { throw TimedOut() }
+        return first
+    }
+}
