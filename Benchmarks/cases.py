@@ -170,6 +170,7 @@ def lock_waits(tools, database, repeat, merge):
             work()
         finally:
             output, _ = writer.communicate()
+        say(f"  wait for the lock: {output.strip()}")
         words = output.split()
         return {word: float(number) for word, number in zip(words[::2], words[1::2])}
 
