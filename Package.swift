@@ -15,9 +15,10 @@ func room(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ room: String, also dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ room: String, also dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
-        name: "\(room)Tests", dependencies: [.byName(name: room)] + dependencies, swiftSettings: settings)
+        name: "\(room)Tests", dependencies: [.byName(name: room)] + dependencies, exclude: exclude,
+        swiftSettings: settings)
 }
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -56,7 +57,7 @@ let package = Package(
 
         tests("Bytes"),
         tests("LMDB"),
-        tests("Snapshots", also: ["Bytes", "LMDB"]),
+        tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
         tests("BlobStorage", also: ["Bytes"]),
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage"]),
         tests("Configuration"),

@@ -17,8 +17,18 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
     /// One line: operation, bucket or directory, object, what happened, and advice where there is some. No secrets.
     package var description: String
 
-    package init(_ kind: Kind, _ description: String) {
+    /// A short name of the error for counting: what an S3 server calls it, or NotFound, Timeout, DNSError,
+    /// URLError, Unknown.
+    package var code: String
+
+    package init(_ kind: Kind, _ description: String, code: String? = nil) {
         self.kind = kind
         self.description = description
+        self.code =
+            switch kind {
+            case .notFound: code ?? "NotFound"
+            case .timeout: code ?? "Timeout"
+            case .accessDenied, .other: code ?? "Unknown"
+            }
     }
 }

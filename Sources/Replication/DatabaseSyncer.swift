@@ -143,11 +143,15 @@ package actor DatabaseSyncer {
             group.addTask { [weak self] in await self?.keepHouse(environment, observing: false) }
             return
         }
-        if let changes = FileChanges.stream(of: environment.options.dataFile) {
+        if let changes = fileChanges(environment.options.dataFile) {
             group.addTask { [post] in
-                for await _ in changes {
-                    post.yield(.observed(transaction: environment.info.lastTransactionID))
-                }
+                do {
+                    for await _ in changes {
+                        // A busy writer is followed at this pace, not commit by commit.
+                        try await Task.sleep(for: .milliseconds(2))
+                        post.yield(.observed(transaction: environment.info.lastTransactionID))
+                    }
+                } catch {}
             }
         }
         group.addTask { [weak self] in await self?.keepHouse(environment, observing: true) }
@@ -169,7 +173,9 @@ package actor DatabaseSyncer {
                 if now - lastReaderCheck >= Self.readerCheckInterval {
                     lastReaderCheck = now
                     let freed = environment.clearStaleReaders()
-                    if freed > 0 { logger.info("freed reader slots of dead processes", metadata: ["slots": "\(freed)"]) }
+                    if freed > 0 {
+                        logger.info("freed reader slots of dead processes", metadata: ["slots": "\(freed)"])
+                    }
                 }
             }
         } catch {}
@@ -192,7 +198,8 @@ package actor DatabaseSyncer {
             logger.info("start-up is complete")
         case .giveUp:
             // The last send's error has been logged; this one ends the process.
-            fatal = SendingGaveUp(database: settings.identity.database, tries: (settings.machine.sender.retryLimit ?? 0) + 1)
+            fatal = SendingGaveUp(
+                database: settings.identity.database, tries: (settings.machine.sender.retryLimit ?? 0) + 1)
             return false
         case .finish:
             return false
@@ -254,7 +261,10 @@ package actor DatabaseSyncer {
     }
 
     private func merge(_ name: SnapshotName, _ environment: Environment) async {
-        guard let spool = downloaded.removeValue(forKey: name) else { return post.yield(.vanished(name)) }
+        guard let spool = downloaded.removeValue(forKey: name) else {
+            post.yield(.vanished(name))
+            return
+        }
         let begin = ContinuousClock.now
         let rules = MergePlanner.Rules(
             deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags)
@@ -263,7 +273,10 @@ package actor DatabaseSyncer {
             let (result, skipped, planned) = try await lmdb.run { _ in
                 let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules)
                 let planned = ContinuousClock.now
-                return (try MergeResult(Merge.apply(plan, to: environment, paddingBlock: paddingBlock), plan), skipped, planned)
+                return (
+                    try MergeResult(Merge.apply(plan, to: environment, paddingBlock: paddingBlock), plan), skipped,
+                    planned
+                )
             }
             for database in skipped.sorted() {
                 logger.warning(
@@ -300,7 +313,10 @@ package actor DatabaseSyncer {
                 // A clock that stepped back must not make this snapshot look older than the one before.
                 try FullScan.run(environment, identity: identity) { max(clock(), floor &+ 1) }
             }
-            guard let snapshot = found else { return post.yield(.foundNothing(transaction: transaction)) }
+            guard let snapshot = found else {
+                post.yield(.foundNothing(transaction: transaction))
+                return
+            }
             newestOwnTimestamp = max(newestOwnTimestamp, snapshot.name.timestamp)
             post.yield(.read(transaction: transaction))
             let read = ContinuousClock.now

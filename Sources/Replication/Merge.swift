@@ -47,7 +47,7 @@ private struct PlanApplication: ~Copyable {
 
     init(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, paddingBlock: Bool) {
         self.transaction = transaction.id
-        paddingBlock = paddingBlock
+        self.paddingBlock = paddingBlock
         isCurrent = plan.isOrdered && transaction.id == plan.comparedWith + 1
     }
 
@@ -88,7 +88,7 @@ private struct PlanApplication: ~Copyable {
         if isCurrent {
             do throws(LMDBError) {
                 return try put(entry, &cursor, append: entry.isBehindLast)
-            } catch where error.code == .keyExists {
+            } catch  where error.code == .keyExists {
                 // Not in LMDB's order after all: goes on as an entry to be looked up.
             }
         }
@@ -111,7 +111,7 @@ private struct PlanApplication: ~Copyable {
         let headerSize = EntryHeader.size(paddingBlock: paddingBlock)
         let (value, paddingBlock) = (entry.version.value, self.paddingBlock)
         try cursor.put(entry.key, size: headerSize + value.count, append: append) { buffer in
-            header.write(to: buffer, paddingBlock: padding)
+            header.write(to: buffer, paddingBlock: paddingBlock)
             UnsafeMutableRawBufferPointer(rebasing: buffer[headerSize...]).copyMemory(from: value)
         }
         outcome.written += 1

@@ -211,7 +211,8 @@ struct MergePlanner: ~Copyable {
         guard reader.formatVersion >= 3 else {
             throw RefusedSnapshot(
                 "it has format version \(reader.formatVersion), which does not tell the flags of DBI \(name), and there "
-                    + "is no such DBI here; set dbi_options.\(name).override_create_flags, or let the application make it")
+                    + "is no such DBI here; set dbi_options.\(name).override_create_flags, or let the application make it"
+            )
         }
         guard reader.databaseFlags & ~UInt64(DatabaseFlags.all.rawValue) == 0 else {
             throw RefusedSnapshot("DBI \(name) has unknown flags 0x\(String(reader.databaseFlags, radix: 16))")

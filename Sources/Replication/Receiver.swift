@@ -151,9 +151,10 @@ package struct Receiver {
         return name
     }
 
-    /// When a failed snapshot is to be tried again, nil when there is none.
+    /// When a failed snapshot is to be tried again, nil when there is none, or when others have to end first.
     package var nextRetry: Duration? {
-        instances.filter { isOfInterest($0.key) }.compactMap { _, instance in
+        guard inHand < settings.concurrentDownloads else { return nil }
+        return instances.filter { isOfInterest($0.key) }.compactMap { _, instance in
             if case .failed(_, let retryAt) = instance.phase { retryAt } else { nil }
         }.min()
     }

@@ -113,7 +113,8 @@ package struct SyncMachine {
         if isShuttingDown || isFinished { return nil }
         var times: [Duration?] = [receiver.nextRetry]
         if !isListing { times.append(listAt) }
-        if maySend { times.append(sender.due) }
+        // While the LMDB is busy, the end of that wakes the loop.
+        if maySend && !isLMDBBusy { times.append(sender.due) }
         return times.compactMap(\.self).min()
     }
 
@@ -202,7 +203,7 @@ package struct SyncMachine {
     /// The LMDB does one thing at a time: merge what is ready, then send; but a send that is due is not kept
     /// waiting by ever more merges.
     private mutating func nextLMDBAction(at now: Duration) -> Action? {
-        guard !isMerging && !sender.isReading else { return nil }
+        guard !isLMDBBusy else { return nil }
         let sendIsDue = maySend && (sender.due.map { $0 <= now } ?? false)
         if receiver.hasReady && !(sendIsDue && mergesSinceSend >= Self.mergesInARow) {
             if let name = receiver.nextMerge() {
@@ -216,6 +217,8 @@ package struct SyncMachine {
         sender.started(at: now)
         return .send
     }
+
+    private var isLMDBBusy: Bool { isMerging || sender.isReading }
 
     /// A wiped LMDB must not replace the own snapshots of before: those come first.
     private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded }

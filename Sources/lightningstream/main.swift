@@ -1,1 +1,4 @@
-print("lightningstream")
+import Commands
+import Glibc
+
+exit(Program.run(CommandLine.arguments))

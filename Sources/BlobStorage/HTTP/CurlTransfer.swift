@@ -1,0 +1,125 @@
+import Bytes
+import CCurl
+
+/// What libcurl's callbacks work on during one transfer, all on the thread that performs it.
+final class CurlTransfer {
+    private(set) var answer = HTTPAnswer()
+    /// Counts every step forward; only its changes mean something.
+    private(set) var moved = 0
+    /// Why a callback stopped the transfer.
+    private(set) var error: (any Error)?
+
+    private let body: HTTPRequest.Body?
+    private let spoolsAnswer: Bool
+    private let largestAnswer: Int
+    private var sent = 0
+    private var writer: SpoolWriter?
+    private var md5: Digest?
+    private var expectedMD5 = ""
+
+    init(_ request: HTTPRequest, largestAnswer: Int) {
+        body = request.body
+        spoolsAnswer = request.spoolsAnswer
+        self.largestAnswer = largestAnswer
+    }
+
+    static func at(_ context: UnsafeMutableRawPointer?) -> CurlTransfer {
+        // Never nil: CurlHandle always sets it together with the callback.
+        guard let context else { fatalError("a callback without context") }
+        return Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    /// The answer, when the transfer is complete.
+    func finish() throws -> HTTPAnswer {
+        guard spoolsAnswer, (200..<300).contains(answer.status) else { return answer }
+        let writer = self.writer.take() ?? SpoolWriter()
+        let spool = try writer.finish()
+        if let length = answer.headers["content-length"], Int(length) != spool.count {
+            throw TransferFailure(reason: .broken, detail: "\(spool.count) of \(length) bytes came")
+        }
+        if let digest = md5.take(), hexadecimal(digest.finish()) != expectedMD5 {
+            throw TransferFailure(reason: .broken, detail: "the bytes that came don't match the MD5 in their ETag")
+        }
+        answer.spool = spool
+        return answer
+    }
+
+    func send(into buffer: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
+        guard let body, let buffer else { return 0 }
+        do {
+            let wanted = min(count, body.range.count - sent)
+            let part = try body.spool.read(
+                at: body.range.lowerBound + sent, into: UnsafeMutableRawBufferPointer(start: buffer, count: wanted))
+            sent += part
+            moved += 1
+            return part
+        } catch {
+            self.error = error
+            return Int(CURL_READFUNC_ABORT)
+        }
+    }
+
+    /// libcurl starts a body anew when a kept connection turns out to be closed.
+    func seek(to offset: Int, from origin: Int32) -> Int32 {
+        guard origin == 0, let body, (0...body.range.count).contains(offset) else { return Int32(CURL_SEEKFUNC_FAIL) }
+        sent = offset
+        return Int32(CURL_SEEKFUNC_OK)
+    }
+
+    func takeHeader(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
+        moved += 1
+        let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
+        if line.hasPrefix("HTTP/") {
+            // The last of several (after 100 Continue) is the one that counts.
+            answer.headers = [:]
+            answer.status =
+                line.utf8.split(separator: UInt8(ascii: " ")).dropFirst().first
+                .flatMap { String($0) }.flatMap { Int($0) } ?? 0
+        } else if let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")), answer.headers.count < 200 {
+            let value = line.utf8[line.utf8.index(after: colon)...].drop { $0 == 0x20 || $0 == 0x09 }
+                .prefix { $0 != 0x0d && $0 != 0x0a }
+            answer.headers[line[..<colon].lowercased()] = String(value) ?? ""
+        }
+        return count
+    }
+
+    func takeBody(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
+        moved += 1
+        let bytes = UnsafeRawBufferPointer(start: bytes, count: count)
+        do {
+            if spoolsAnswer, (200..<300).contains(answer.status) {
+                if writer == nil { begin() }
+                try writer?.write(bytes)
+                md5?.update(bytes)
+            } else {
+                guard answer.body.count + count <= largestAnswer else {
+                    throw TransferFailure(
+                        reason: .tooLarge, detail: "the answer is larger than \(largestAnswer >> 20) MiB")
+                }
+                answer.body += bytes
+            }
+            return count
+        } catch {
+            self.error = error
+            return -1
+        }
+    }
+
+    private func begin() {
+        writer = SpoolWriter()
+        expectedMD5 = md5InETag(answer.headers) ?? ""
+        if !expectedMD5.isEmpty { md5 = Digest(.md5) }
+    }
+}
+
+/// The MD5 of the body, where the ETag is one: not for objects that were uploaded in parts or are
+/// encrypted with keys that the server doesn't give away.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
+func md5InETag(_ headers: [String: String]) -> String? {
+    guard let etag = headers["etag"], !headers.keys.contains(where: { $0.hasPrefix("x-amz-server-side-encryption") })
+    else { return nil }
+    let value = etag.utf8.filter { $0 != UInt8(ascii: "\"") }
+    guard value.count == 32, value.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
+    return String(decoding: value, as: UTF8.self).lowercased()
+}

@@ -1,0 +1,108 @@
+import Bytes
+import COpenSSL
+
+/// A running hash.
+struct Digest: ~Copyable {
+    enum Algorithm {
+        case sha256
+        case md5
+    }
+
+    private let context: OpaquePointer
+
+    /// nil when OpenSSL doesn't offer the algorithm, as with MD5 on machines in FIPS mode.
+    init?(_ algorithm: Algorithm) {
+        guard let context = EVP_MD_CTX_new() else { return nil }
+        guard EVP_DigestInit_ex(context, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil) == 1 else {
+            EVP_MD_CTX_free(context)
+            return nil
+        }
+        self.context = context
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    func update(_ bytes: UnsafeRawBufferPointer) {
+        EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+    }
+
+    consuming func finish() -> [UInt8] {
+        var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var count: UInt32 = 0
+        EVP_DigestFinal_ex(context, &result, &count)
+        return Array(result.prefix(Int(count)))
+    }
+
+    static func sha256(_ bytes: some Collection<UInt8>) throws(BlobStoreError) -> [UInt8] {
+        guard let digest = Digest(.sha256) else { throw .noSHA256 }
+        Array(bytes).withUnsafeBytes { digest.update($0) }
+        return digest.finish()
+    }
+
+    /// HMAC-SHA-256 (RFC 2104).
+    static func hmac(key: [UInt8], _ text: String) throws(BlobStoreError) -> [UInt8] {
+        let bytes = Array(text.utf8)
+        var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var count: UInt32 = 0
+        guard HMAC(EVP_sha256(), key, Int32(clamping: key.count), bytes, bytes.count, &result, &count) != nil else {
+            throw .noSHA256
+        }
+        return Array(result.prefix(Int(count)))
+    }
+}
+
+/// The hashes S3 wants of a body before it is sent.
+struct BodyDigest: Sendable {
+    /// Lower-case hexadecimal.
+    var sha256: String
+    /// Base64, as in Content-MD5; nil when not asked for or not available.
+    var md5: String?
+
+    /// Of `range` of a spool, in blocks.
+    init(of spool: Spool, _ range: Range<Int>, md5 wantsMD5: Bool, _ cancellation: CancellationSignal) throws {
+        guard let sha256 = Digest(.sha256) else { throw BlobStoreError.noSHA256 }
+        let md5 = wantsMD5 ? Digest(.md5) : nil
+        var offset = range.lowerBound
+        try withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
+            while offset < range.upperBound {
+                try cancellation.check()
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(range.upperBound - offset))
+                let count = try spool.read(at: offset, into: part)
+                guard count > 0 else { return }
+                let bytes = UnsafeRawBufferPointer(rebasing: part[..<count])
+                sha256.update(bytes)
+                md5?.update(bytes)
+                offset += count
+            }
+        }
+        self.sha256 = hexadecimal(sha256.finish())
+        switch consume md5 {
+        case .some(let digest): self.md5 = base64(digest.finish())
+        case .none: self.md5 = nil
+        }
+    }
+}
+
+extension BlobStoreError {
+    static var noSHA256: BlobStoreError {
+        BlobStoreError(.other, "OpenSSL does not offer SHA-256: check its installation and configuration")
+    }
+}
+
+/// Lower case.
+func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var result: [UInt8] = []
+    for byte in bytes {
+        result.append(digits[Int(byte >> 4)])
+        result.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: result, as: UTF8.self)
+}
+
+/// RFC 4648, with padding.
+func base64(_ bytes: [UInt8]) -> String {
+    var result = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+    let count = EVP_EncodeBlock(&result, bytes, Int32(clamping: bytes.count))
+    return String(decoding: result.prefix(Int(max(0, count))), as: UTF8.self)
+}

@@ -1,0 +1,60 @@
+import Bytes
+import CCurl
+import Glibc
+import Synchronization
+
+/// Performs requests on threads that may block, over connections that are kept and used again.
+final class HTTPClient: Sendable {
+    private struct Kept {
+        var handle: CurlHandle
+        var since: ContinuousClock.Instant
+    }
+
+    private let settings: HTTPSettings
+    private let maximumIdleConnections: Int
+    private let tls: TLSSource
+    private let kept = Mutex<[Kept]>([])
+
+    /// - Parameter maximumIdleConnections: further ones are closed after use.
+    init(_ settings: HTTPSettings, maximumIdleConnections: Int, tls: TLSSource, keyLogFile: String) throws {
+        self.settings = settings
+        self.maximumIdleConnections = maximumIdleConnections
+        self.tls = tls
+        // libcurl opens the file when it starts, once for the whole process.
+        if !keyLogFile.isEmpty { setenv("SSLKEYLOGFILE", keyLogFile, 1) }
+        guard startCurl == CURLE_OK else { throw BlobStoreError(.other, "libcurl does not start") }
+    }
+
+    /// Performs a request on the calling thread.
+    ///
+    /// - Throws: ``TransferFailure``, `CancellationError`, or what a spool threw.
+    func perform(_ request: HTTPRequest, _ cancellation: CancellationSignal) throws -> HTTPAnswer {
+        try cancellation.check()
+        var settings = settings
+        settings.tls = tls.current()
+        guard let handle = take() ?? CurlHandle() else {
+            throw TransferFailure(reason: .unusable, detail: "libcurl is out of memory or file descriptors")
+        }
+        defer { keep(handle) }
+        return try handle.perform(request, settings, cancellation)
+    }
+
+    /// The one used last: the others can grow old and be closed.
+    private func take() -> CurlHandle? {
+        kept.withLock { $0.popLast()?.handle }
+    }
+
+    private func keep(_ handle: CurlHandle) {
+        let now = ContinuousClock.now
+        // Closing connections takes time: not under the lock.
+        let closed = kept.withLock { kept in
+            if kept.count < maximumIdleConnections { kept.append(Kept(handle: handle, since: now)) }
+            let old = kept.prefix { $0.since.duration(to: now) > settings.idleConnectionTimeout }
+            kept.removeFirst(old.count)
+            return Array(old)
+        }
+        withExtendedLifetime(closed) {}
+    }
+}
+
+private let startCurl: CURLcode = curl_global_init(Int(CURL_GLOBAL_ALL))

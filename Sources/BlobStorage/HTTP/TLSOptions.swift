@@ -1,0 +1,146 @@
+import Bytes
+import Glibc
+import Synchronization
+
+/// How servers are verified, and with what certificate we show ourselves.
+package struct TLSOptions: Sendable {
+    /// A file of PEM certificates that servers are verified with.
+    package var caFile: String
+    /// The same inline; both are used when both are given.
+    package var ca: String
+    /// Whether the machine's own certificates are accepted in addition to those.
+    package var addSystemCAPool: Bool
+    /// Our certificate (PEM), for servers that want one: a file, or inline.
+    package var certFile: String
+    package var cert: String
+    /// The key to it (PEM): a file, or inline.
+    package var keyFile: String
+    package var key: String
+    /// Whether the files are read again every `watchCertsPollInterval`.
+    package var watchCerts: Bool
+    package var watchCertsPollInterval: Duration
+    /// Accepts every certificate. For experiments only.
+    package var insecureSkipVerify: Bool
+    /// A file that session keys are appended to, so that a recorded connection can be decrypted. For debugging only.
+    ///
+    /// libcurl takes it per process, not per storage, and from the environment variable SSLKEYLOGFILE.
+    package var insecureKeyLogFile: String
+
+    package init(
+        caFile: String = "", ca: String = "", addSystemCAPool: Bool = false, certFile: String = "", cert: String = "",
+        keyFile: String = "", key: String = "", watchCerts: Bool = false,
+        watchCertsPollInterval: Duration = .seconds(5), insecureSkipVerify: Bool = false,
+        insecureKeyLogFile: String = ""
+    ) {
+        self.caFile = caFile
+        self.ca = ca
+        self.addSystemCAPool = addSystemCAPool
+        self.certFile = certFile
+        self.cert = cert
+        self.keyFile = keyFile
+        self.key = key
+        self.watchCerts = watchCerts
+        self.watchCertsPollInterval = watchCertsPollInterval
+        self.insecureSkipVerify = insecureSkipVerify
+        self.insecureKeyLogFile = insecureKeyLogFile
+    }
+}
+
+/// What the files of ``TLSOptions`` contain.
+struct TLSMaterial: Sendable, Hashable {
+    /// PEM; empty means the machine's own certificates.
+    var authorities: [UInt8] = []
+    var certificate: [UInt8] = []
+    var key: [UInt8] = []
+    var verifies = true
+}
+
+/// Keeps the material of ``TLSOptions`` as fresh as they ask for.
+final class TLSSource: Sendable {
+    private let options: TLSOptions
+    private let state: Mutex<(material: TLSMaterial, readAt: ContinuousClock.Instant)>
+
+    /// - Throws: ``BlobStoreError`` when a file can't be read or something is missing.
+    init(_ options: TLSOptions) throws {
+        if options.certFile.isEmpty && options.cert.isEmpty != (options.keyFile.isEmpty && options.key.isEmpty)
+            || !options.certFile.isEmpty && options.keyFile.isEmpty && options.key.isEmpty
+        {
+            throw BlobStoreError(
+                .other, "tls: a client certificate needs both cert (or cert_file) and key (or key_file)")
+        }
+        self.options = options
+        state = Mutex((try Self.read(options), .now))
+    }
+
+    /// May block: reads files.
+    func current() -> TLSMaterial {
+        guard options.watchCerts else { return state.withLock { $0.material } }
+        return state.withLock { state in
+            if state.readAt.duration(to: .now) >= options.watchCertsPollInterval {
+                // A file that is just being replaced: what was good so far stays until it can be read again.
+                if let material = try? Self.read(options) { state.material = material }
+                state.readAt = .now
+            }
+            return state.material
+        }
+    }
+
+    private static func read(_ options: TLSOptions) throws -> TLSMaterial {
+        func content(_ option: String, _ file: String, _ inline: String) throws -> [UInt8] {
+            var result = Array(inline.utf8)
+            if !file.isEmpty { result += Array("\n".utf8) + (try readSmallFile(file, for: "tls.\(option)")) }
+            guard result.isEmpty || String(decoding: result, as: UTF8.self).contains("-----BEGIN ") else {
+                throw BlobStoreError(
+                    .other, "tls.\(option)\(file.isEmpty ? "" : " \(file)") is not PEM: -----BEGIN is missing")
+            }
+            return result
+        }
+        var material = TLSMaterial()
+        material.authorities = try content("ca_file", options.caFile, options.ca)
+        if options.addSystemCAPool && !material.authorities.isEmpty {
+            material.authorities += Array("\n".utf8) + (try systemAuthorities())
+        }
+        material.certificate = try content("cert_file", options.certFile, options.cert)
+        material.key = try content("key_file", options.keyFile, options.key)
+        material.verifies = !options.insecureSkipVerify
+        return material
+    }
+
+    /// Where the distributions keep their bundle.
+    private static func systemAuthorities() throws -> [UInt8] {
+        var places = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
+        if let named = getenv("SSL_CERT_FILE") { places.insert(String(cString: named), at: 0) }
+        for place in places where access(place, R_OK) == 0 {
+            return try readSmallFile(place, for: "tls.add_system_ca_pool")
+        }
+        throw BlobStoreError(
+            .other, "tls.add_system_ca_pool: none of \(places.joined(separator: ", ")) exists; install ca-certificates")
+    }
+}
+
+/// The content of a file that is expected to be at most 4 MiB.
+func readSmallFile(_ path: String, for option: String) throws(BlobStoreError) -> [UInt8] {
+    let limit = 4 << 20
+    do {
+        let descriptor = Int32(
+            try systemCall("open", path) { Int(open(path, O_RDONLY | O_CLOEXEC)) })
+        defer { close(descriptor) }
+        var result = [UInt8](repeating: 0, count: 16 << 10)
+        var count = 0
+        while true {
+            if count == result.count { result += [UInt8](repeating: 0, count: count) }
+            let part = try result.withUnsafeMutableBytes { buffer throws(SystemError) in
+                try systemCall("read", path) {
+                    read(descriptor, buffer.baseAddress?.advanced(by: count), buffer.count - count)
+                }
+            }
+            if part == 0 { return Array(result[..<count]) }
+            count += part
+            guard count <= limit else { throw SystemError("read", path, code: EFBIG) }
+        }
+    } catch let error as SystemError {
+        throw BlobStoreError(error.code == EACCES ? .accessDenied : .other, "\(option): \(error)".oneLine())
+    } catch {
+        throw BlobStoreError(.other, "\(option): cannot read \(path)".oneLine())
+    }
+}

@@ -1,0 +1,55 @@
+import Bytes
+
+extension S3Store {
+    /// Creates the bucket unless it exists, within `initTimeout`.
+    func createBucket() async throws {
+        let create = Task { try await createIfMissing() }
+        let limit = Task {
+            try await Task.sleep(for: options.initTimeout)
+            create.cancel()
+        }
+        defer { limit.cancel() }
+        do {
+            try await withTaskCancellationHandler {
+                try await create.value
+            } onCancel: {
+                create.cancel()
+            }
+        } catch is CancellationError {
+            try Task.checkCancellation()
+            throw BlobStoreError(
+                .timeout,
+                "cannot create bucket \(options.bucket.oneLine()): not done after \(options.initTimeout) (init_timeout);"
+                    + " check endpoint_url and the network")
+        }
+    }
+
+    private func createIfMissing() async throws {
+        if try await exists() { return }
+        var request = S3Request(.create, "PUT", key: nil)
+        // us-east-1 is where buckets are without saying so, and AWS refuses it as a constraint.
+        let xml =
+            options.region == "us-east-1"
+            ? ""
+            : "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>"
+                + "\(options.region)</LocationConstraint></CreateBucketConfiguration>"
+        let configuration = Spool(Array(xml.utf8))
+        request.body = try await body(configuration, 0..<configuration.count)
+        do {
+            try await send(request) { _ in }
+        } catch let error as BlobStoreError where error.code.hasPrefix("BucketAlready") {
+            // Another instance may have been quicker.
+            guard error.code != "BucketAlreadyOwnedByYou", try await !exists() else { return }
+            throw error
+        }
+    }
+
+    private func exists() async throws -> Bool {
+        do {
+            try await send(S3Request(.list, "HEAD", key: nil)) { _ in }
+            return true
+        } catch let error as BlobStoreError where error.kind == .notFound {
+            return false
+        }
+    }
+}

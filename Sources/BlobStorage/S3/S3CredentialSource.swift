@@ -1,0 +1,107 @@
+import Bytes
+import Synchronization
+
+/// Where the keys come from: the configuration, files, the environment, or the file of the AWS tools.
+///
+/// The order, and the names in the environment and the file, are those of the AWS tools:
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
+final class S3CredentialSource: Sendable {
+    private let options: S3Options
+    private let environment: @Sendable (String) -> String?
+    private let state: Mutex<(credentials: S3Credentials, readAt: ContinuousClock.Instant)>
+
+    /// - Throws: ``BlobStoreError`` when there are no keys, or a file can't be read.
+    init(_ options: S3Options, environment: @escaping @Sendable (String) -> String?) throws(BlobStoreError) {
+        self.options = options
+        self.environment = environment
+        state = Mutex((try Self.read(options, environment), .now))
+    }
+
+    /// May block: reads files.
+    func current() -> S3Credentials {
+        state.withLock { state in
+            if state.readAt.duration(to: .now) >= options.secretsRefreshInterval {
+                // A file that is just being replaced: the old keys stay until it can be read again.
+                if let credentials = try? Self.read(options, environment) { state.credentials = credentials }
+                state.readAt = .now
+            }
+            return state.credentials
+        }
+    }
+
+    private static func read(
+        _ options: S3Options, _ environment: (String) -> String?
+    ) throws(BlobStoreError) -> S3Credentials {
+        let access = try key("access_key", options.accessKey, options.accessKeyFile)
+        let secret = try key("secret_key", options.secretKey, options.secretKeyFile)
+        if let access, let secret { return S3Credentials(accessKey: access, secretKey: secret) }
+        guard access == nil && secret == nil else {
+            throw BlobStoreError(
+                .other, "S3 \(access == nil ? "access_key" : "secret_key") is missing: both keys are needed, or none")
+        }
+        if let access = environment("AWS_ACCESS_KEY_ID"), !access.isEmpty,
+            let secret = environment("AWS_SECRET_ACCESS_KEY"), !secret.isEmpty
+        {
+            let token = environment("AWS_SESSION_TOKEN") ?? ""
+            return S3Credentials(accessKey: access, secretKey: secret, sessionToken: token.isEmpty ? nil : token)
+        }
+        return try fromSharedFile(environment)
+    }
+
+    private static func key(_ option: String, _ inline: String, _ file: String) throws(BlobStoreError) -> String? {
+        guard !file.isEmpty else { return inline.isEmpty ? nil : inline }
+        let bytes = try readSmallFile(file, for: "S3 \(option)_file")
+        let value = String(validating: bytes.prefix { $0 != 0x0a && $0 != 0x0d }, as: UTF8.self) ?? ""
+        guard !value.isEmpty else {
+            throw BlobStoreError(.other, "S3 \(option)_file \(file.oneLine()) has no key in its first line")
+        }
+        return value
+    }
+
+    private static func fromSharedFile(_ environment: (String) -> String?) throws(BlobStoreError) -> S3Credentials {
+        let profile = environment("AWS_PROFILE").flatMap { $0.isEmpty ? nil : $0 } ?? "default"
+        let named = environment("AWS_SHARED_CREDENTIALS_FILE") ?? ""
+        let path = named.isEmpty ? "\(environment("HOME") ?? "")/.aws/credentials" : named
+        let advice =
+            "S3: no access_key and secret_key in the configuration, no AWS_ACCESS_KEY_ID and"
+            + " AWS_SECRET_ACCESS_KEY in the environment"
+        let bytes: [UInt8]
+        do {
+            bytes = try readSmallFile(path, for: "~/.aws/credentials")
+        } catch {
+            throw BlobStoreError(error.kind, "\(advice), and \(error)")
+        }
+        guard let credentials = parseCredentials(String(decoding: bytes, as: UTF8.self), profile: profile) else {
+            throw BlobStoreError(
+                .other, "\(advice), and no complete profile \(profile.oneLine()) in \(path.oneLine())")
+        }
+        return credentials
+    }
+}
+
+/// The keys of one profile of a file as the AWS tools write it; nil when it isn't there or not complete.
+func parseCredentials(_ text: String, profile: String) -> S3Credentials? {
+    var values: [String: String] = [:]
+    var isWanted = false
+    for line in text.split(whereSeparator: \.isNewline) {
+        let line = trimmed(line)
+        if line.hasPrefix("#") || line.hasPrefix(";") { continue }
+        if line.hasPrefix("["), let end = line.lastIndex(of: "]") {
+            isWanted = trimmed(line[line.index(after: line.startIndex)..<end]) == profile
+        } else if isWanted, let equals = line.firstIndex(of: "=") {
+            values[trimmed(line[..<equals]).lowercased()] = trimmed(line[line.index(after: equals)...])
+        }
+    }
+    guard let access = values["aws_access_key_id"], !access.isEmpty,
+        let secret = values["aws_secret_access_key"], !secret.isEmpty
+    else { return nil }
+    let token = values["aws_session_token"] ?? ""
+    return S3Credentials(accessKey: access, secretKey: secret, sessionToken: token.isEmpty ? nil : token)
+}
+
+private func trimmed(_ text: some StringProtocol) -> String {
+    var rest = text[...]
+    while rest.first?.isWhitespace == true { rest = rest.dropFirst() }
+    while rest.last?.isWhitespace == true { rest = rest.dropLast() }
+    return String(rest)
+}

@@ -1,0 +1,93 @@
+/// Where the requests for a bucket go.
+struct S3Endpoint: Sendable, Hashable {
+    /// "https" or "http".
+    var scheme: String
+    /// Host and, where it isn't the usual one, port: what the Host header says and is signed.
+    var authority: String
+    /// What comes before the key in a path, encoded: base path and, with path-style addressing, the bucket. No `/` at the end.
+    var bucketPath: String
+
+    /// The rules of `endpoint_url`: empty means AWS, with the bucket in the host name where its name allows that
+    /// with TLS; anything else gets the bucket in the path.
+    init(endpointURL: String, region: String, bucket: String) throws(BlobStoreError) {
+        guard !bucket.isEmpty else { throw BlobStoreError(.other, "S3 bucket is not set") }
+        guard !bucket.utf8.contains(UInt8(ascii: "/")), bucket != ".", bucket != ".." else {
+            throw BlobStoreError(
+                .other, "\(bucket.oneLine()) is no S3 bucket name: a folder in a bucket goes into global_prefix")
+        }
+        guard !region.isEmpty, region.utf8.allSatisfy({ isNameByte($0) || $0 == UInt8(ascii: "_") }) else {
+            throw BlobStoreError(.other, "\(region.oneLine()) is no S3 region: letters, digits and - only")
+        }
+        if endpointURL.isEmpty {
+            let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
+            scheme = "https"
+            // AWS's certificate covers one label before the domain; a host name has only lower case.
+            let fitsHost = bucket.utf8.count <= 63 && bucket.utf8.allSatisfy { isNameByte($0) && !isUpper($0) }
+            authority = fitsHost ? "\(bucket).s3.\(region).\(domain)" : "s3.\(region).\(domain)"
+            bucketPath = fitsHost ? "" : "/\(percentEncoded(bucket))"
+        } else {
+            let parts = try Self.parse(endpointURL)
+            (scheme, authority) = (parts.scheme, parts.authority)
+            bucketPath = "\(parts.path)/\(percentEncoded(bucket))"
+        }
+    }
+
+    /// The path of an object, or of the bucket, percent-encoded.
+    func path(key: String?) -> String {
+        if let key { return "\(bucketPath)/\(percentEncoded(key, keeping: "/"))" }
+        return bucketPath.isEmpty ? "/" : bucketPath
+    }
+
+    func url(path: String, query: String) -> String {
+        "\(scheme)://\(authority)\(path)\(query.isEmpty ? "" : "?\(query)")"
+    }
+
+    private static func parse(_ text: String) throws(BlobStoreError) -> (
+        scheme: String, authority: String, path: String
+    ) {
+        // What is shown must not contain a password.
+        func bad(_ problem: String) -> BlobStoreError {
+            let shown = text.utf8.contains(UInt8(ascii: "@")) ? "endpoint_url" : "endpoint_url \(text.oneLine())"
+            return BlobStoreError(.other, "\(shown): \(problem), as in https://s3.example.com:9000")
+        }
+        guard let colon = text.firstRange(of: "://") else { throw bad("start it with http:// or https://") }
+        let scheme = text[..<colon.lowerBound].lowercased()
+        guard scheme == "https" || scheme == "http" else { throw bad("start it with http:// or https://") }
+        let rest = text[colon.upperBound...]
+        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+        guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
+        else { throw bad("only host, port and path can be given") }
+        guard !rest[..<slash].utf8.contains(UInt8(ascii: "@")) else {
+            throw bad("user and password go into access_key and secret_key")
+        }
+        var host = rest[..<slash]
+        var port: Substring?
+        if host.hasPrefix("[") {
+            guard let end = host.firstIndex(of: "]") else { throw bad("] is missing behind the IPv6 address") }
+            let behind = host[host.index(after: end)...]
+            guard behind.isEmpty || behind.hasPrefix(":") else { throw bad("the port is no number") }
+            port = behind.isEmpty ? nil : behind.dropFirst()
+            host = host[...end]
+        } else if let colon = host.firstIndex(of: ":") {
+            port = host[host.index(after: colon)...]
+            host = host[..<colon]
+        }
+        guard !host.isEmpty, host != "[]" else { throw bad("the host is missing") }
+        var authority = String(host).lowercased()
+        if let port {
+            guard let number = UInt16(port), number > 0 else { throw bad("the port is no number from 1 to 65535") }
+            // HTTP clients leave the usual port out, and servers sign what clients send.
+            if number != (scheme == "https" ? 443 : 80) { authority += ":\(number)" }
+        }
+        var path = rest[slash...]
+        while path.hasSuffix("/") { path = path.dropLast() }
+        return (scheme, authority, percentEncoded(String(path), keeping: "/%"))
+    }
+}
+
+private func isUpper(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
+
+private func isNameByte(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || isUpper(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+}

@@ -1,0 +1,160 @@
+/// What is done with a bucket, as errors word it.
+enum S3Operation: String, Sendable {
+    case list
+    case load
+    case store
+    case delete
+    case create
+
+    /// The permission it takes.
+    var permission: String {
+        switch self {
+        case .list: "s3:ListBucket"
+        case .load: "s3:GetObject"
+        case .store: "s3:PutObject"
+        case .delete: "s3:DeleteObject"
+        case .create: "s3:CreateBucket"
+        }
+    }
+}
+
+/// Turns what went wrong into one line that says what to do about it. Pure.
+struct S3FailureContext: Sendable {
+    var operation: S3Operation
+    var bucket: String
+    /// Object, or prefix with `*`; nil for the bucket itself.
+    var key: String?
+    /// Host and port.
+    var authority: String
+    var region: String
+
+    /// Of an answer that is no success.
+    ///
+    /// - Parameter now: what our clock says.
+    func failure(_ answer: HTTPAnswer, now: UTCTime) -> RequestFailure {
+        let detail = S3ErrorAnswer(answer.body)
+        let code = detail?.code ?? Self.code(status: answer.status)
+        let message = detail.map { $0.message.isEmpty ? "" : ": \($0.message)" } ?? ""
+        let advice = advice(code, answer, detail, now)
+        let kind: BlobStoreError.Kind =
+            switch (code, answer.status) {
+            case ("RequestTimeout", _), (_, 408), (_, 504): .timeout
+            case (_, 403), (_, 401): .accessDenied
+            case (_, 404): .notFound
+            default: .other
+            }
+        return RequestFailure(
+            error: BlobStoreError(
+                kind, "\(what): HTTP \(answer.status) \(code)\(message)\(advice.isEmpty ? "" : "; \(advice)")",
+                code: code == "NoSuchKey" ? "NotFound" : code),
+            isTransient: Self.isTransient(status: answer.status, code: code),
+            retryAfter: answer.headers["retry-after"].flatMap { Self.pause(retryAfter: $0, now: now) })
+    }
+
+    /// Of a request without answer.
+    func failure(_ failure: TransferFailure) -> RequestFailure {
+        let (kind, code, advice): (BlobStoreError.Kind, String, String) =
+            switch failure.reason {
+            case .nameResolution: (.other, "DNSError", "check endpoint_url and the name servers of this machine")
+            case .refused: (.other, "URLError", "check endpoint_url, that the server runs, and firewalls")
+            case .timeout: (.timeout, "Timeout", "check the network and the load of the server")
+            case .broken: (.other, "URLError", "")
+            case .tls:
+                (
+                    .other, "URLError",
+                    "the server's certificate must be signed by an authority this machine knows or tls.ca_file names,"
+                        + " and be made for the host in endpoint_url"
+                )
+            case .unusable: (.other, "URLError", "")
+            case .tooLarge: (.other, "Unknown", "")
+            }
+        let isTransient =
+            switch failure.reason {
+            case .nameResolution, .refused, .timeout, .broken: true
+            case .tls, .unusable, .tooLarge: false
+            }
+        return RequestFailure(
+            error: BlobStoreError(
+                kind, "\(what) at \(authority): \(failure.detail.oneLine())\(advice.isEmpty ? "" : "; \(advice)")",
+                code: code),
+            isTransient: isTransient)
+    }
+
+    /// Of an answer that is a success but makes no sense.
+    func failure(unexpected problem: String) -> RequestFailure {
+        RequestFailure(
+            error: BlobStoreError(
+                .other, "\(what): \(authority) answers like no S3 server: \(problem.oneLine()); check endpoint_url",
+                code: "Unknown"),
+            isTransient: false)
+    }
+
+    private var what: String {
+        let object = key.map { "\($0.oneLine()) in bucket" } ?? "bucket"
+        return "cannot \(operation.rawValue) \(object) \(bucket.oneLine())"
+    }
+
+    private func advice(_ code: String, _ answer: HTTPAnswer, _ detail: S3ErrorAnswer?, _ now: UTCTime) -> String {
+        switch code {
+        case "InvalidAccessKeyId", "InvalidClientTokenId":
+            return "the server doesn't know this access_key"
+        case "SignatureDoesNotMatch":
+            return "check secret_key, and that nothing on the way changes the Host header or the path"
+        case "RequestTimeTooSkewed", "RequestExpired":
+            guard let theirs = answer.headers["date"].flatMap({ UTCTime(httpDate: $0) }) else {
+                return "set the clock of this machine or of the server"
+            }
+            let ahead = now.seconds - theirs.seconds
+            return
+                "the clock of this machine is \(abs(ahead)) s \(ahead < 0 ? "behind" : "ahead of") the server's: set it"
+        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
+            return "the session token is not valid any more: get new temporary credentials"
+        case "NoSuchBucket":
+            return "check bucket and region, or set create_bucket"
+        case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException",
+            "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
+            let right = detail?.region ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)
+            if let right, !right.isEmpty, right != region { return "set region to \(right) (it is \(region))" }
+            return "check region (it is \(region)) and endpoint_url"
+        case "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized":
+            let resource = key == nil || operation == .list ? bucket : "\(bucket)/*"
+            return "this key needs the permission \(operation.permission) on \(resource.oneLine())"
+        case "BucketAlreadyExists":
+            return "somebody else has a bucket of this name: choose another"
+        default:
+            return ""
+        }
+    }
+
+    /// Servers may leave the body out, and must for HEAD.
+    private static func code(status: Int) -> String {
+        switch status {
+        case 301, 307, 308: "PermanentRedirect"
+        case 400: "BadRequest"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "NotFound"
+        case 408: "RequestTimeout"
+        case 429: "TooManyRequests"
+        case 503: "ServiceUnavailable"
+        default: "Unknown"
+        }
+    }
+
+    private static func isTransient(status: Int, code: String) -> Bool {
+        switch code {
+        case "SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "TooManyRequests",
+            "ErrTooManyRequest", "ThrottlingException", "Throttling", "RequestLimitExceeded", "BandwidthLimitExceeded":
+            return true
+        default:
+            // Not implemented, and HTTP version not supported, stay so.
+            return status == 429 || status == 408 || (status >= 500 && status != 501 && status != 505)
+        }
+    }
+
+    /// Seconds, or a date (RFC 9110, 10.2.3).
+    private static func pause(retryAfter text: String, now: UTCTime) -> Duration? {
+        if let seconds = Int(text) { return .seconds(max(0, min(seconds, 86_400))) }
+        return UTCTime(httpDate: text).map { .seconds(max(0, min($0.seconds - now.seconds, 86_400))) }
+    }
+}

@@ -1,0 +1,71 @@
+import Bytes
+
+/// A request for a bucket or an object, before it is signed; pure.
+struct S3Request: Sendable {
+    /// Where a listing goes on.
+    enum Continuation: Sendable, Hashable {
+        case token(String)
+        /// Behind this key.
+        case name(String)
+    }
+
+    struct Body: Sendable {
+        var part: HTTPRequest.Body
+        var digest: BodyDigest
+    }
+
+    var operation: S3Operation
+    var method: String
+    /// nil for the bucket itself.
+    var key: String?
+    var query: [(name: String, value: String)] = []
+    var headers: [(name: String, value: String)] = []
+    var body: Body?
+    var spoolsAnswer = false
+    /// Whether a 200 answer may carry an error.
+    var mayFailLate = false
+    /// What errors call the object, where it isn't the key.
+    var subject: String?
+
+    var shownKey: String? { subject ?? key }
+
+    init(_ operation: S3Operation, _ method: String, key: String?) {
+        self.operation = operation
+        self.method = method
+        self.key = key
+    }
+
+    /// One page of a listing.
+    static func listing(_ prefix: String, after continuation: Continuation?, _ options: S3Options) -> S3Request {
+        var request = S3Request(.list, "GET", key: nil)
+        request.query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")]
+        if options.hideFolders || options.prefixFolders { request.query.append(("delimiter", "/")) }
+        switch continuation {
+        case .token(let token): request.query.append(("continuation-token", token))
+        case .name(let name): request.query.append(("start-after", name))
+        case nil: break
+        }
+        request.subject = prefix.isEmpty ? nil : "\(prefix)*"
+        return request
+    }
+
+    /// The message that goes out.
+    func signed(_ signer: SigV4, _ endpoint: S3Endpoint, time: UTCTime) throws(BlobStoreError) -> HTTPRequest {
+        let path = endpoint.path(key: key)
+        let query = SigV4.canonicalQuery(query)
+        let payloadHash = body?.digest.sha256 ?? emptySHA256
+        var headers = headers
+        headers += [("Host", endpoint.authority), ("x-amz-date", time.basicISO), ("x-amz-content-sha256", payloadHash)]
+        if let md5 = body?.digest.md5 { headers.append(("Content-MD5", md5)) }
+        if let token = signer.credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
+        let authorization = try signer.authorization(
+            method: method, path: path, query: query, headers: headers, payloadHash: payloadHash, time: time)
+        headers.append(("Authorization", authorization))
+        return HTTPRequest(
+            method: method, url: endpoint.url(path: path, query: query), headers: headers, body: body?.part,
+            spoolsAnswer: spoolsAnswer)
+    }
+}
+
+/// The hash of no bytes at all.
+private let emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -1,0 +1,210 @@
+import Bytes
+import Glibc
+
+/// A bucket of an S3 server as a storage.
+///
+/// Requests are signed by ``SigV4`` and sent by libcurl over kept connections, on threads that may block.
+/// Listing and loading make ListObjectsV2 and GetObject requests only.
+package final class S3Store: BlobStore {
+    let options: S3Options
+    private let endpoint: S3Endpoint
+    private let credentials: S3CredentialSource
+    private let client: HTTPClient
+    private let pool = BlockingPool(label: "storage-s3", width: 64)
+    private let willRetry: @Sendable (BlobStoreError, Duration) -> Void
+
+    /// Opens a bucket. Makes requests only with `createBucket`: HEAD, and PUT when the bucket doesn't exist.
+    ///
+    /// - Parameters:
+    ///   - environment: gives the value of an environment variable.
+    ///   - willRetry: is told of every failed attempt after which another follows, and the pause before that.
+    /// - Throws: ``BlobStoreError`` when an option makes no sense, a file can't be read, or the bucket can't be created.
+    package static func open(
+        _ options: S3Options,
+        environment: @escaping @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } },
+        willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void = { _, _ in }
+    ) async throws -> S3Store {
+        let store = try await BlockingPool(label: "storage-s3-open", width: 1).run { _ in
+            try S3Store(options, environment, willRetry)
+        }
+        if options.createBucket { try await store.createBucket() }
+        return store
+    }
+
+    private init(
+        _ options: S3Options, _ environment: @escaping @Sendable (String) -> String?,
+        _ willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void
+    ) throws {
+        self.options = options
+        self.willRetry = willRetry
+        endpoint = try S3Endpoint(endpointURL: options.endpointURL, region: options.region, bucket: options.bucket)
+        credentials = try S3CredentialSource(options, environment: environment)
+        client = try HTTPClient(
+            HTTPSettings(
+                connectTimeout: options.connectTimeout(scheme: endpoint.scheme), totalTimeout: options.clientTimeout,
+                stallTimeout: options.stallTimeout, keepAlive: options.dialKeepAlive,
+                idleConnectionTimeout: options.idleConnectionTimeout),
+            maximumIdleConnections: options.maximumIdleConnections, tls: try TLSSource(options.tls),
+            keyLogFile: options.tls.insecureKeyLogFile)
+    }
+
+    package func list(prefix: String) async throws -> [Blob] {
+        var blobs: [Blob] = []
+        var continuation: S3Request.Continuation?
+        var emptyPages = 0
+        while true {
+            let page = try await send(.listing(key(prefix), after: continuation, options)) { answer in
+                try S3ListPage(answer.body)
+            }
+            for blob in page.blobs where blob.name.startsBytewise(with: options.globalPrefix) {
+                let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
+                // The prefix itself may be an object: tools make one to show a folder.
+                if !name.isEmpty { blobs.append(Blob(name: name, size: blob.size)) }
+            }
+            guard page.isTruncated else { break }
+            // Some servers announce a page that turns out to be empty, and some forget the token.
+            emptyPages = page.blobs.isEmpty ? emptyPages + 1 : 0
+            if let token = page.nextToken {
+                let next = S3Request.Continuation.token(token)
+                guard emptyPages < 100, next != continuation || !page.blobs.isEmpty else {
+                    throw context(.listing(key(prefix), after: nil, options))
+                        .failure(unexpected: "the listing goes on without end").error
+                }
+                continuation = next
+            } else if let last = page.blobs.last {
+                let next = S3Request.Continuation.name(last.name)
+                guard next != continuation else {
+                    throw context(.listing(key(prefix), after: nil, options))
+                        .failure(unexpected: "the listing repeats itself").error
+                }
+                continuation = next
+            } else {
+                break
+            }
+        }
+        // A server that sorts otherwise would repeat names where start-after had to be used.
+        var names = Set<[UInt8]>()
+        return blobs.sorted { $0.name.precedesBytewise($1.name) }.filter { names.insert(Array($0.name.utf8)).inserted }
+    }
+
+    package func load(_ name: String) async throws -> Spool {
+        var request = S3Request(.load, "GET", key: try objectKey(name, .load))
+        request.spoolsAnswer = true
+        return try await send(request) { answer in
+            guard let spool = answer.spool else { throw XMLError(problem: "no body", offset: 0) }
+            return spool
+        }
+    }
+
+    package func store(_ name: String, _ body: Spool) async throws {
+        let key = try objectKey(name, .store)
+        if body.count > partSize(for: body.count) {
+            return try await storeInParts(key, body)
+        }
+        var request = S3Request(.store, "PUT", key: key)
+        request.headers = newObjectHeaders
+        request.body = try await self.body(body, 0..<body.count)
+        try await send(request) { _ in }
+    }
+
+    package func delete(_ name: String) async throws {
+        let request = S3Request(.delete, "DELETE", key: try objectKey(name, .delete))
+        do {
+            try await send(request) { _ in }
+        } catch let error as BlobStoreError where error.kind == .notFound && error.code != "NoSuchBucket" {
+            return
+        }
+    }
+
+    package func changes(prefix: String) -> AsyncStream<String>? { nil }
+
+    /// Of a new object.
+    var newObjectHeaders: [(name: String, value: String)] {
+        [("Content-Type", "application/octet-stream")]
+            + (options.storageClass.isEmpty ? [] : [("x-amz-storage-class", options.storageClass)])
+    }
+
+    /// The key of a name in the bucket.
+    private func key(_ name: String) -> String { options.globalPrefix + name }
+
+    private func objectKey(_ name: String, _ operation: S3Operation) throws(BlobStoreError) -> String {
+        let count = key(name).utf8.count
+        guard !name.isEmpty, count <= 1024, !name.utf8.contains(0) else {
+            throw BlobStoreError(
+                .other,
+                "cannot \(operation.rawValue) \(name.oneLine(limit: 80)) in bucket \(options.bucket): S3 takes names of"
+                    + " 1 to 1024 bytes without zero bytes")
+        }
+        return key(name)
+    }
+
+    /// Hashes the part of a body that a request sends.
+    func body(_ spool: Spool, _ range: Range<Int>) async throws -> S3Request.Body {
+        let wantsMD5 = !options.disableSendContentMD5
+        return try await pool.run { cancellation in
+            S3Request.Body(
+                part: HTTPRequest.Body(spool: spool, range: range),
+                digest: try BodyDigest(of: spool, range, md5: wantsMD5, cancellation))
+        }
+    }
+
+    /// Sends a request until it succeeds or can't, and reads its answer.
+    ///
+    /// - Parameter read: makes sense of a 2xx answer; its `XMLError` means that it can't.
+    @discardableResult
+    func send<Result: Sendable>(
+        _ request: S3Request, _ read: @escaping @Sendable (HTTPAnswer) throws -> Result
+    ) async throws -> Result {
+        let context = context(request)
+        let start = ContinuousClock.now
+        do {
+            return try await options.retry.run(
+                now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
+                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry
+            ) {
+                try await pool.run { [self] cancellation in
+                    try attempt(request, context, read, cancellation)
+                }
+            }
+        } catch let failure as RequestFailure {
+            throw failure.error
+        } catch let error as SystemError {
+            throw BlobStoreError(
+                .other, "cannot \(request.operation.rawValue) \(request.key ?? ""): \(error)".oneLine())
+        }
+    }
+
+    private func attempt<Result>(
+        _ request: S3Request, _ context: S3FailureContext, _ read: (HTTPAnswer) throws -> Result,
+        _ cancellation: CancellationSignal
+    ) throws -> Result {
+        let credentials = credentials.current()
+        let answer: HTTPAnswer
+        do {
+            let message = try request.signed(
+                SigV4(credentials: credentials, region: options.region), endpoint, time: .now)
+            answer = try client.perform(message, cancellation)
+        } catch let failure as TransferFailure {
+            throw context.failure(failure)
+        }
+        // An upload of many parts is answered with 200 before it is known how it ends.
+        let isLateError = request.mayFailLate && S3ErrorAnswer(answer.body) != nil
+        guard (200..<300).contains(answer.status), !isLateError else {
+            var failure = context.failure(answer, now: .now)
+            if isLateError { failure.isTransient = true }
+            failure.error.description = failure.error.description.replacing(credentials.secretKey, with: "***")
+            throw failure
+        }
+        do {
+            return try read(answer)
+        } catch let error as XMLError {
+            throw context.failure(unexpected: error.description)
+        }
+    }
+
+    private func context(_ request: S3Request) -> S3FailureContext {
+        S3FailureContext(
+            operation: request.operation, bucket: options.bucket, key: request.shownKey,
+            authority: endpoint.authority, region: options.region)
+    }
+}

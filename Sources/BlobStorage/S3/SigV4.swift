@@ -1,0 +1,95 @@
+/// The keys a request is signed with.
+struct S3Credentials: Sendable, Hashable {
+    var accessKey: String
+    var secretKey: String
+    /// Of temporary credentials.
+    var sessionToken: String?
+}
+
+/// AWS Signature Version 4, in the Authorization header.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+struct SigV4: Sendable {
+    var credentials: S3Credentials
+    var region: String
+    var service = "s3"
+
+    /// The value of the Authorization header.
+    ///
+    /// - Parameters:
+    ///   - path: as in the request line, percent-encoded once.
+    ///   - query: as ``canonicalQuery(_:)`` makes it, and as it is sent.
+    ///   - headers: all that are to be signed; `host` and `x-amz-date` (of `time`) among them.
+    ///   - payloadHash: SHA-256 of the body, lower-case hexadecimal.
+    func authorization(
+        method: String, path: String, query: String, headers: [(name: String, value: String)],
+        payloadHash: String, time: UTCTime
+    ) throws(BlobStoreError) -> String {
+        let canonical = Self.canonicalHeaders(headers)
+        let signedHeaders = canonical.map(\.name).joined(separator: ";")
+        let request =
+            ([method, path, query] + canonical.map { "\($0.name):\($0.value)" } + ["", signedHeaders, payloadHash])
+            .joined(separator: "\n")
+        let scope = "\(time.day)/\(region)/\(service)/aws4_request"
+        let toSign = "AWS4-HMAC-SHA256\n\(time.basicISO)\n\(scope)\n\(hexadecimal(try Digest.sha256(request.utf8)))"
+        var key = Array("AWS4\(credentials.secretKey)".utf8)
+        for step in [time.day, region, service, "aws4_request"] { key = try Digest.hmac(key: key, step) }
+        let signature = hexadecimal(try Digest.hmac(key: key, toSign))
+        return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKey)/\(scope), "
+            + "SignedHeaders=\(signedHeaders), Signature=\(signature)"
+    }
+
+    /// `query` encoded and sorted: the only form that every server verifies, so it is also what is sent.
+    static func canonicalQuery(_ query: [(name: String, value: String)]) -> String {
+        query.map { (percentEncoded($0.name), percentEncoded($0.value)) }
+            .sorted { $0.0 == $1.0 ? $0.1.precedesBytewise($1.1) : $0.0.precedesBytewise($1.0) }
+            .map { "\($0.0)=\($0.1)" }.joined(separator: "&")
+    }
+
+    /// Names in lower case and sorted, values trimmed with runs of blanks collapsed, repeated names joined.
+    private static func canonicalHeaders(_ headers: [(name: String, value: String)]) -> [(name: String, value: String)]
+    {
+        var values: [String: [String]] = [:]
+        for (name, value) in headers {
+            values[name.lowercased(), default: []].append(
+                value.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).joined(separator: " "))
+        }
+        return values.map { ($0.key, $0.value.joined(separator: ",")) }
+            .sorted { $0.name.precedesBytewise($1.name) }
+    }
+}
+
+private let unreserved = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
+
+/// Every byte but the unreserved ones (RFC 3986, 2.3) and `kept` as %XX.
+func percentEncoded(_ text: String, keeping kept: String = "") -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var result: [UInt8] = []
+    for byte in text.utf8 {
+        if unreserved.contains(byte) || kept.utf8.contains(byte) {
+            result.append(byte)
+        } else {
+            result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        }
+    }
+    return String(decoding: result, as: UTF8.self)
+}
+
+/// The bytes behind %XX and `+` (a blank); nil when they are no UTF-8 or an escape is broken.
+func percentDecoded(_ text: String) -> String? {
+    var result: [UInt8] = []
+    var bytes = text.utf8.makeIterator()
+    func digit(_ byte: UInt8?) -> UInt8? {
+        byte.flatMap { Character(UnicodeScalar($0)).hexDigitValue }.flatMap { UInt8(exactly: $0) }
+    }
+    while let byte = bytes.next() {
+        switch byte {
+        case UInt8(ascii: "%"):
+            guard let high = digit(bytes.next()), let low = digit(bytes.next()) else { return nil }
+            result.append(high << 4 | low)
+        case UInt8(ascii: "+"): result.append(UInt8(ascii: " "))
+        default: result.append(byte)
+        }
+    }
+    return String(validating: result, as: UTF8.self)
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Glibc
+import Telemetry
+
+/// Everything that a command touches outside of itself, so that tests can run it within their process.
+package struct CommandContext: Sendable {
+    /// Where results go.
+    package var standardOutput: any ByteOutput
+    /// Where log lines and errors go.
+    package var standardError: any LogOutput
+    /// Looks up an environment variable.
+    package var environment: @Sendable (String) -> String?
+    package var clock: @Sendable () -> WallTime
+    /// Whether log lines may have colours.
+    package var usesColour: Bool
+    /// Whether the command has the process for itself: its signals, its ID and its end.
+    package var ownsProcess: Bool
+
+    package init(
+        standardOutput: any ByteOutput, standardError: any LogOutput,
+        environment: @escaping @Sendable (String) -> String?, clock: @escaping @Sendable () -> WallTime,
+        usesColour: Bool, ownsProcess: Bool
+    ) {
+        self.standardOutput = standardOutput
+        self.standardError = standardError
+        self.environment = environment
+        self.clock = clock
+        self.usesColour = usesColour
+        self.ownsProcess = ownsProcess
+    }
+
+    /// The context of a real process.
+    package static func process() -> CommandContext {
+        let environment: @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } }
+        return CommandContext(
+            standardOutput: FileDescriptorOutput(descriptor: STDOUT_FILENO),
+            standardError: FileDescriptorLogOutput(descriptor: STDERR_FILENO), environment: environment,
+            clock: WallTime.now,
+            usesColour: LogSettings.wantsColour(descriptor: STDERR_FILENO, environment: environment),
+            ownsProcess: true)
+    }
+
+    /// Writes one line to stderr, whatever the text holds.
+    func report(_ text: String) {
+        var line = "lightningstream: "
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\n": line += "; "
+            case _ where scalar.properties.generalCategory == .control: line += "?"
+            default: line.unicodeScalars.append(scalar)
+            }
+        }
+        standardError.write(line: Array((line + "\n").utf8))
+    }
+}
+
+/// A command of this program.
+protocol ProgramCommand: ParsableCommand {
+    var global: GlobalOptions { get }
+
+    /// Does the work.
+    ///
+    /// - Returns: the exit code.
+    func perform(in context: CommandContext) throws -> Int32
+}

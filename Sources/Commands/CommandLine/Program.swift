@@ -1,0 +1,68 @@
+import ArgumentParser
+import Glibc
+
+/// The root of the command line.
+struct Lightningstream: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lightningstream",
+        abstract: "Syncs LMDB databases between hosts through snapshots in a bucket.",
+        version: "lightningstream \(programVersion)",
+        subcommands: [Sync.self, Receive.self, Dump.self, Stats.self, Version.self])
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+}
+
+/// The program: a command line in, an exit code out.
+package enum Program {
+    /// Runs the command that the arguments name.
+    ///
+    /// - Parameters:
+    ///   - arguments: the command line, beginning with the name of the program.
+    ///   - context: what the command works with.
+    /// - Returns: the exit code; see ``ExitCode``.
+    package static func run(_ arguments: [String], in context: CommandContext = .process()) -> Int32 {
+        // A reader that has gone away is an error of write(2), and no reason to be killed.
+        if context.ownsProcess { signal(SIGPIPE, SIG_IGN) }
+        do {
+            var command = try Lightningstream.parseAsRoot(
+                ArgumentOrder.arranged(Array(arguments.dropFirst()), for: Lightningstream.self))
+            if let command = command as? any ProgramCommand { return try command.perform(in: context) }
+            if command is Lightningstream {
+                throw CommandFailure.usage("no command given; see lightningstream --help")
+            }
+            try command.run()
+            return ExitCode.success
+        } catch let failure as CommandFailure {
+            context.report(failure.description)
+            return failure.exitCode
+        } catch is OutputClosed {
+            return ExitCode.success
+        } catch {
+            return end(with: error, in: context)
+        }
+    }
+
+    // Errors of the parser, which are also its way to show help and version, and errors of the rooms below.
+    private static func end(with error: any Error, in context: CommandContext) -> Int32 {
+        switch Lightningstream.exitCode(for: error).rawValue {
+        case ExitCode.success:
+            do {
+                try context.standardOutput.write(Array((Lightningstream.fullMessage(for: error) + "\n").utf8))
+            } catch is OutputClosed {
+            } catch {
+                context.report("\(error)")
+                return ExitCode.failure
+            }
+            return ExitCode.success
+        case ExitCode.usage:
+            // The parser shows the values that a flag takes as a list of lines.
+            let message = Lightningstream.message(for: error)
+                .replacing(":\n  - ", with: ": ").replacing("\n  - ", with: ", ")
+            context.report("\(message); see lightningstream --help")
+            return ExitCode.usage
+        default:
+            context.report("\(error)")
+            return ExitCode.failure
+        }
+    }
+}

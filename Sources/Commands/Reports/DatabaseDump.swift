@@ -1,0 +1,58 @@
+import LMDB
+import Snapshots
+import Telemetry
+
+/// Writes one database as text, an entry a line.
+///
+/// Each DBI begins with `# database/dbi: entries, flags`. An entry is `key = value`, or `key = {header} value` where
+/// values have headers. Everything comes from one read transaction, and goes out while it is read.
+struct DatabaseDump {
+    /// Whether DBIs that belong to the syncing are left out.
+    var hidesPrivate: Bool
+
+    func write(_ database: LocalDatabase, to output: inout BufferedOutput) throws {
+        let environment = try database.open()
+        try environment.read { transaction in
+            for dbi in try transaction.databases() where !(hidesPrivate && LocalDatabase.isPrivate(dbi.name)) {
+                let entries = try transaction.statistics(dbi).entries
+                output.append(
+                    "# \(database.name)/\(PrintableBytes.text(dbi.name)): \(entries) entries, flags \(dbi.flags.names)")
+                try output.endLine()
+                let hasHeaders = database.hasHeaders(in: dbi.name)
+                var cursor = try transaction.openCursor(dbi)
+                while try cursor.next() {
+                    PrintableBytes.append(cursor.key, to: &output)
+                    output.append(" = ")
+                    if hasHeaders {
+                        Self.appendNative(cursor.value, to: &output)
+                    } else {
+                        PrintableBytes.append(cursor.value, to: &output)
+                    }
+                    try output.endLine()
+                }
+            }
+        }
+        try output.flush()
+    }
+
+    /// `{2026-11-21T00:11:41.839786911Z, txn 20} value`
+    static func appendNative(_ value: UnsafeRawBufferPointer, to output: inout BufferedOutput) {
+        do throws(EntryHeaderError) {
+            let entry = try EntryHeader.parse(value)
+            let time = WallTime(nanosecondsSinceEpoch: entry.header.timestamp).rfc3339(digits: 9)
+            output.append("{\(time), txn \(entry.header.transactionID)")
+            let unknownFlags = entry.header.flags & ~EntryHeader.deletedFlag
+            if entry.header.isDeleted { output.append(", Deleted") }
+            if unknownFlags != 0 { output.append(", unknown flags 0x\(String(unknownFlags, radix: 16))") }
+            let extensions = (value.count - entry.payload.count - EntryHeader.size) / 8
+            if extensions > 0 { output.append(", \(extensions) extension block\(extensions == 1 ? "" : "s")") }
+            output.append("}")
+            guard !entry.payload.isEmpty else { return }
+            output.append(" ")
+            PrintableBytes.append(entry.payload, to: &output)
+        } catch {
+            output.append("{no header: \(error)} ")
+            PrintableBytes.append(value, to: &output)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+
+/// `lightningstream dump`: the contents of the local databases as text.
+struct Dump: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show all entries of the local databases as text.",
+        discussion: """
+            The LMDBs are opened for reading only. While a dump runs, LMDB can't reuse pages that are freed \
+            meanwhile: write it to a file rather than leaving it open in a pager. Fails when an LMDB can't be opened.
+            """)
+
+    @Option(
+        name: [.customShort("n", allowingJoined: true), .customLong("name")],
+        help: ArgumentHelp("Show only this database.", valueName: "db"))
+    var database: String?
+
+    @Flag(name: [.customShort("H"), .customLong("hide")], help: "Leave out the DBIs whose names begin with _sync.")
+    var hidesPrivate = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            var output = BufferedOutput(context.standardOutput)
+            let databases = try session.databases(named: database.map { [$0] } ?? [], flag: "--name")
+            return try forEach(databases, in: context) { database in
+                try DatabaseDump(hidesPrivate: hidesPrivate).write(database, to: &output)
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+
+/// The flags of both syncing commands.
+struct SyncOptions: ParsableArguments {
+    @Flag(help: "End once all snapshots are loaded and local changes are stored.")
+    var onlyOnce = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Wait with the start of syncing until the storage holds an object of this name.", valueName: "name"))
+    var waitForMarkerFile: String?
+}
+
+/// `lightningstream sync`: two-way syncing.
+struct Sync: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Keep the local databases and the storage in sync, both ways.")
+
+    @OptionGroup var options: SyncOptions
+
+    @Option(
+        name: .customLong("only-db"),
+        help: ArgumentHelp("Sync only this database; may be given several times.", valueName: "name"))
+    var onlyDatabases: [String] = []
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        ExitCode.success
+    }
+}

@@ -1,0 +1,45 @@
+import LMDB
+
+/// A configured database, as the commands that only look at it need it.
+struct LocalDatabase: Sendable, Equatable {
+    /// The key under `lmdbs:`.
+    var name: String
+    /// The data file, or the directory that holds it.
+    var path: String
+    var noSubdirectory: Bool
+    /// Whether all values begin with a header, not only those of private DBIs.
+    var isNative: Bool
+
+    /// Opens the LMDB for reading only.
+    func open() throws(LMDBError) -> Environment {
+        try Environment(
+            EnvironmentOptions(
+                path: path, noSubdirectory: noSubdirectory, readOnly: true,
+                // Looking at a file must not fail over a limit that is meant for syncing.
+                maximumDatabases: 4096))
+    }
+
+    /// Whether the values of a DBI begin with a header.
+    func hasHeaders(in dbi: String) -> Bool { isNative || Self.isPrivate(dbi) }
+
+    /// Whether a DBI belongs to the syncing and not to the application.
+    static func isPrivate(_ dbi: String) -> Bool { dbi.hasPrefix("_sync") }
+}
+
+/// Calls `body` for each database, all of them even when some fail.
+///
+/// - Returns: the exit code: 1 when some failed. Each failure has been reported as one line.
+func forEach(
+    _ databases: [LocalDatabase], in context: CommandContext, _ body: (LocalDatabase) throws -> Void
+) throws -> Int32 {
+    var code = ExitCode.success
+    for database in databases {
+        do {
+            try body(database)
+        } catch let error as LMDBError {
+            context.report("database \(database.name): \(error)")
+            code = ExitCode.failure
+        }
+    }
+    return code
+}

@@ -1,0 +1,127 @@
+import BlobStorage
+import Configuration
+import Glibc
+import Logging
+import Replication
+import ServiceLifecycle
+import Synchronization
+
+/// What `sync` and `receive` have in common: everything but the direction.
+struct SyncRun: Sendable {
+    /// Longer than an upload under way gets from its own database, so that this only ends what hangs.
+    static let shutdownLimit = DatabaseSyncer.shutdownGrace + .seconds(2)
+
+    var configuration: Configuration
+    /// Those of the configured databases that are synced.
+    var databases: [DatabaseConfiguration]
+    var receiveOnly: Bool
+    /// An object that must be in the storage before anything starts.
+    var markerName: String?
+    var logger: Logger
+    var context: CommandContext
+
+    /// Syncs until it is done or asked to end.
+    func perform(_ session: Session) throws -> Int32 {
+        let settings = try databases.map {
+            try DatabaseSyncer.Settings($0, in: configuration, receiveOnly: receiveOnly, hostname: session.hostname)
+        }
+        let ending = Ending()
+        if context.ownsProcess {
+            SignalThread.block(SignalThread.endings)
+            SignalThread.start(SignalThread.endings) { [logger] signal in
+                // Whoever asks twice does not want to wait for an upload.
+                guard ending.request(.signal) else {
+                    logger.warning("ended at once by a second signal")
+                    _exit(ExitCode.signal(signal))
+                }
+                logger.info(
+                    "shutting down; a second signal ends the process at once",
+                    metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
+            }
+        }
+        try session.startTimeout(grace: Self.shutdownLimit) { _ = ending.request(.timeout) }
+        do {
+            try runBlocking { try await run(settings, ending) }
+        } catch {
+            // Work that was cut off at the end of a shutdown is no failure.
+            if ending.reason == nil || !(error is CancellationError) {
+                logger.critical("\(receiveOnly ? "receive" : "sync") has failed", metadata: ["error": "\(error)"])
+                return ExitCode.failure
+            }
+        }
+        return ending.reason == .timeout ? ExitCode.timeout : ExitCode.success
+    }
+
+    private func run(_ settings: [DatabaseSyncer.Settings], _ ending: Ending) async throws {
+        let service = StartingService { [self] in
+            let store = try await StorageFactory.open(
+                configuration.storage.backend, writes: !receiveOnly, environment: context.environment, logger: logger)
+            if let markerName {
+                let marker = MarkerWait(
+                    name: markerName, store: store, pollInterval: configuration.storagePollInterval,
+                    retryInterval: configuration.storageRetryInterval, logger: logger)
+                guard try await marker.run() else { return nil }
+            }
+            return SyncService(
+                databases: settings.map {
+                    ($0.identity.database, DatabaseSyncer(settings: $0, store: store, logger: logger))
+                })
+        }
+        var group = ServiceGroupConfiguration(
+            services: [
+                .init(
+                    service: service, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: "sync")
+            ], logger: Logger(label: "service-lifecycle") { _ in SwiftLogNoOpLogHandler() })
+        group.maximumGracefulShutdownDuration = Self.shutdownLimit
+        let services = ServiceGroup(configuration: group)
+        ending.onRequest { Task { await services.triggerGracefulShutdown() } }
+        try await services.run()
+    }
+}
+
+/// Opens what a service needs, within the life of the service, and runs it.
+private struct StartingService: Service {
+    var start: @Sendable () async throws -> SyncService?
+
+    init(_ start: @escaping @Sendable () async throws -> SyncService?) { self.start = start }
+
+    func run() async throws {
+        // Nothing is under way yet that would be worth waiting for.
+        guard let service = try await cancelWhenGracefulShutdown(start) else { return }
+        try await service.run()
+    }
+}
+
+/// Whether and why the process is to end before it is done.
+final class Ending: Sendable {
+    enum Reason { case signal, timeout }
+
+    private struct State {
+        var reason: Reason?
+        var action: (@Sendable () -> Void)?
+    }
+    private let state = Mutex(State())
+
+    var reason: Reason? { state.withLock { $0.reason } }
+
+    /// - Returns: false when it was requested before.
+    func request(_ reason: Reason) -> Bool {
+        let (isFirst, action) = state.withLock { state in
+            guard state.reason == nil else { return (false, nil as (@Sendable () -> Void)?) }
+            state.reason = reason
+            return (true, state.action)
+        }
+        action?()
+        return isFirst
+    }
+
+    /// Sets what a request does; at once, when one has come already.
+    func onRequest(_ action: @escaping @Sendable () -> Void) {
+        let isLate = state.withLock { state in
+            state.action = action
+            return state.reason != nil
+        }
+        if isLate { action() }
+    }
+}

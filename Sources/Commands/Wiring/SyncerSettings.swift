@@ -1,0 +1,65 @@
+import Configuration
+import LMDB
+import Replication
+
+extension DatabaseSyncer.Settings {
+    /// What the configuration says for one of its databases.
+    ///
+    /// - Parameters:
+    ///   - receiveOnly: whether nothing is written to the storage.
+    ///   - hostname: the name of this host, which goes into snapshots.
+    /// - Throws: ``CommandFailure`` when the database wants something that there is no support for.
+    init(
+        _ database: DatabaseConfiguration, in configuration: Configuration, receiveOnly: Bool, hostname: String
+    ) throws(CommandFailure) {
+        guard database.schemaTracksChanges else {
+            throw .failed(
+                "database \(database.name): lmdbs.\(database.name).schema_tracks_changes is false, and databases whose "
+                    + "application does not keep Lightning Stream headers are not supported yet; for PowerDNS 4.8 or "
+                    + "newer with lmdb-lightning-stream=yes set it to true, otherwise leave the database out")
+        }
+        let sweeper = configuration.sweeper
+        self.init(
+            identity: SenderIdentity(
+                database: database.name, instance: configuration.instance, hostname: hostname),
+            environment: LMDB.EnvironmentOptions(database),
+            machine: SyncMachine.Settings(
+                instance: configuration.instance, receiveOnly: receiveOnly, onlyOnce: configuration.onlyOnce,
+                storagePollInterval: configuration.storagePollInterval,
+                receiver: Receiver.Settings(
+                    concurrentDownloads: configuration.memoryDownloadedSnapshots,
+                    retryInterval: configuration.storageRetryInterval),
+                sender: Sender.Settings(
+                    minimumInterval: configuration.lmdbPollInterval,
+                    forceInterval: configuration.storageForceSnapshotInterval,
+                    retryInterval: configuration.storageRetryInterval,
+                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount)),
+            lmdbPollInterval: configuration.lmdbPollInterval,
+            deletedCutoff: DeletedCutoff(
+                retention: sweeper.enabled ? sweeper.retention : nil, margin: sweeper.retentionLoadCutoffDuration),
+            creationFlags: database.dbiOptions.compactMapValues { options in
+                options.overrideCreateFlags.map { LMDB.DatabaseFlags(rawValue: $0.rawValue) }
+            },
+            paddingBlock: database.headerExtraPaddingBlock)
+    }
+}
+
+extension LMDB.EnvironmentOptions {
+    /// How the syncing opens a configured database.
+    init(_ database: DatabaseConfiguration) {
+        let options = database.options
+        self.init(
+            path: database.path, noSubdirectory: options.noSubdir, create: options.create,
+            directoryMode: UInt32(options.dirMask), fileMode: UInt32(options.fileMask),
+            mapSize: Int(clamping: options.mapSize), maximumDatabases: options.maxDBs)
+    }
+}
+
+extension LocalDatabase {
+    /// What the commands that only look need of a configured database.
+    init(_ database: DatabaseConfiguration) {
+        self.init(
+            name: database.name, path: database.path, noSubdirectory: database.options.noSubdir,
+            isNative: database.schemaTracksChanges)
+    }
+}

@@ -1,0 +1,89 @@
+import Bytes
+import Glibc
+import Synchronization
+
+/// A thread that compresses chunks, in the order in which it gets them, into a ``Spool``.
+final class GzipThread {
+    private let job: Job
+    private var thread: pthread_t?
+
+    /// Starts the thread.
+    init() throws(SystemError) {
+        job = Job()
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(job)
+        let code = pthread_create(&thread, nil, { Job.run($0) }, argument.toOpaque())
+        guard code == 0 else {
+            argument.release()
+            throw SystemError("start", "the thread that compresses snapshots", code: code)
+        }
+        self.thread = thread
+    }
+
+    deinit { join() }
+
+    /// Hands over a chunk. Waits while the thread is behind.
+    ///
+    /// - Throws: what has gone wrong in the thread.
+    func submit(_ chunk: Chunk) throws {
+        if let error = job.error { throw error }
+        job.queue.put(chunk)
+    }
+
+    /// An empty chunk of at least `capacity` bytes.
+    func recycled(capacity: Int) -> Chunk { job.queue.recycled(capacity: capacity) }
+
+    /// Waits for everything to be compressed.
+    ///
+    /// - Throws: what has gone wrong in the thread.
+    func finish() throws -> Spool {
+        join()
+        return try job.result()
+    }
+
+    private func join() {
+        guard let thread else { return }
+        self.thread = nil
+        job.queue.end()
+        pthread_join(thread, nil)
+    }
+}
+
+/// What the thread does.
+private final class Job: Sendable {
+    let queue = ChunkQueue()
+    private let outcome = Mutex<Result<Spool, any Error>?>(nil)
+
+    var error: (any Error)? {
+        outcome.withLock { if case .failure(let error) = $0 { error } else { nil } }
+    }
+
+    func result() throws -> Spool {
+        guard let result = outcome.withLock({ $0 }) else { throw SystemError("finish", "a snapshot", code: ECANCELED) }
+        return try result.get()
+    }
+
+    static func run(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let argument else { return nil }
+        Unmanaged<Job>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+    }
+
+    private func run() {
+        do {
+            var deflater = GzipDeflater()
+            var writer = SpoolWriter()
+            while let chunk = queue.take() {
+                try deflater.write(chunk.bytes, to: &writer)
+                queue.recycle(chunk)
+            }
+            try deflater.finish(to: &writer)
+            let spool = try writer.finish()
+            outcome.withLock { $0 = .success(spool) }
+        } catch {
+            outcome.withLock { $0 = .failure(error) }
+            // The other side must not wait for a place for ever.
+            while queue.take() != nil {}
+        }
+    }
+}

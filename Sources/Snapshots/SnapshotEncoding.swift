@@ -1,0 +1,76 @@
+import Glibc
+
+/// The parts of a snapshot's message as they are written: fields of zero or nothing are left out.
+enum SnapshotEncoding {
+    /// The tag of a DBI in the message.
+    static let databaseTag: UInt8 = 0x1a
+
+    /// Format version, compatible version and meta.
+    static func start(_ meta: SnapshotMeta) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(SnapshotFields.formatVersion, SnapshotFields.currentVersion, to: &bytes)
+        append(SnapshotFields.compatVersion, SnapshotFields.writtenCompatVersion, to: &bytes)
+        append(SnapshotFields.meta, encoded(meta), to: &bytes)
+        return bytes
+    }
+
+    /// Name, flags and transform of a DBI.
+    static func head(_ name: String, _ flags: UInt64, _ transform: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(SnapshotFields.DBI.name, Array(name.utf8), to: &bytes)
+        append(SnapshotFields.DBI.flags, flags, to: &bytes)
+        append(SnapshotFields.DBI.transform, Array(transform.utf8), to: &bytes)
+        return bytes
+    }
+
+    private static func encoded(_ meta: SnapshotMeta) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(SnapshotFields.Meta.generationID, Array(meta.generationID.utf8), to: &bytes)
+        append(SnapshotFields.Meta.instanceID, Array(meta.instanceID.utf8), to: &bytes)
+        append(SnapshotFields.Meta.hostname, Array(meta.hostname.utf8), to: &bytes)
+        append(SnapshotFields.Meta.databaseName, Array(meta.databaseName.utf8), to: &bytes)
+        append(SnapshotFields.Meta.transactionID, UInt64(bitPattern: meta.transactionID), to: &bytes)
+        if meta.timestamp != 0 {
+            append(tag: SnapshotFields.Meta.timestamp, .eightBytes, to: &bytes)
+            withUnsafeBytes(of: meta.timestamp.littleEndian) { bytes.append(contentsOf: $0) }
+        }
+        append(SnapshotFields.Meta.fromTransactionID, UInt64(bitPattern: meta.fromTransactionID), to: &bytes)
+        return bytes
+    }
+
+    private static func append(_ number: UInt32, _ value: UInt64, to bytes: inout [UInt8]) {
+        guard value != 0 else { return }
+        append(tag: number, .varint, to: &bytes)
+        append(varint: value, to: &bytes)
+    }
+
+    private static func append(_ number: UInt32, _ value: [UInt8], to bytes: inout [UInt8]) {
+        guard !value.isEmpty else { return }
+        append(tag: number, .length, to: &bytes)
+        append(varint: UInt64(value.count), to: &bytes)
+        bytes.append(contentsOf: value)
+    }
+
+    private static func append(tag number: UInt32, _ type: WireType, to bytes: inout [UInt8]) {
+        append(varint: UInt64(number) << 3 | UInt64(type.rawValue), to: &bytes)
+    }
+
+    private static func append(varint value: UInt64, to bytes: inout [UInt8]) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(truncatingIfNeeded: rest))
+    }
+
+    /// Writes a field of an entry and moves `next` behind it. There must be room for it.
+    @inline(__always)
+    static func write(_ tag: UInt8, _ bytes: UnsafeRawBufferPointer, _ next: inout UnsafeMutablePointer<UInt8>) {
+        next.pointee = tag
+        next += 1
+        Varint.write(UInt64(UInt(bitPattern: bytes.count)), &next)
+        if let base = bytes.baseAddress { memcpy(next, base, bytes.count) }
+        next += bytes.count
+    }
+}

@@ -1,0 +1,70 @@
+/// The numbers of the message, as docs/snapshot-format.md has them.
+enum SnapshotFields {
+    static let formatVersion: UInt32 = 1
+    static let meta: UInt32 = 2
+    static let databases: UInt32 = 3
+    static let compatVersion: UInt32 = 4
+
+    /// The format version that is written, and the newest one that is understood.
+    static let currentVersion: UInt64 = 3
+    /// The oldest format version of which a reader understands what is written.
+    static let writtenCompatVersion: UInt64 = 1
+
+    enum Meta {
+        static let generationID: UInt32 = 1
+        static let instanceID: UInt32 = 2
+        static let hostname: UInt32 = 3
+        static let transactionID: UInt32 = 4
+        static let timestamp: UInt32 = 5
+        static let databaseName: UInt32 = 7
+        static let fromTransactionID: UInt32 = 8
+    }
+
+    enum DBI {
+        static let name: UInt32 = 1
+        static let entries: UInt32 = 2
+        static let flags: UInt32 = 3
+        static let transform: UInt32 = 4
+    }
+
+    /// The tags are number << 3 | wire type, in one byte.
+    enum KV {
+        static let keyTag: UInt8 = 0x0a
+        static let valueTag: UInt8 = 0x12
+        static let timestampTag: UInt8 = 0x19
+        static let flagsTag: UInt8 = 0x20
+        static let deletedFlag: UInt64 = 1
+    }
+
+    /// The tag of an entry in a DBI.
+    static let entryTag: UInt8 = 0x12
+
+    /// The transform that makes one key of a key and one of its values.
+    static let dupSortTransform = "dupsort_hack_v1"
+    /// LMDB's MDB_DUPSORT.
+    static let dupSortFlag: UInt64 = 0x04
+    /// DBIs whose names start like this are private.
+    static let privatePrefix = "_sync"
+    /// What LMDB takes as a key in its main DBI, which is where the names of DBIs are.
+    static let longestDatabaseName = 511
+
+    /// What is wrong with the flags and the transform of a DBI, nil when nothing is.
+    static func contradiction(_ flags: UInt64, _ transform: String) -> String? {
+        switch (flags & dupSortFlag != 0, transform == dupSortTransform) {
+        case (true, false): "the DBI has the flag MDB_DUPSORT, but not the transform \(dupSortTransform)"
+        case (false, true): "the DBI has the transform \(dupSortTransform), but not the flag MDB_DUPSORT"
+        default: nil
+        }
+    }
+
+    /// Reads the name of a DBI, of which the tag has been read.
+    static func readDatabaseName(
+        _ tag: FieldTag, _ window: inout ByteWindow, limit: UInt64
+    ) throws(SnapshotError) -> String {
+        try window.expect(tag, .length, of: "the name of a DBI")
+        let name = try window.readString(limit: limit, maximum: longestDatabaseName, of: "the name of a DBI")
+        // LMDB's interface ends a name at a zero byte: it would be another DBI.
+        guard !name.utf8.contains(0) else { throw window.refusal("the name of a DBI has a zero byte in it") }
+        return name
+    }
+}

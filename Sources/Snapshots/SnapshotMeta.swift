@@ -1,0 +1,28 @@
+/// What a snapshot says about itself.
+package struct SnapshotMeta: Equatable, Sendable {
+    /// Always "GX" today.
+    package var generationID: String
+    /// The instance that wrote it, as configured (not as in the object name).
+    package var instanceID: String
+    package var hostname: String
+    /// The LMDB transaction that the data was read from.
+    package var transactionID: Int64
+    /// When that transaction was opened, in nanoseconds since the UNIX epoch.
+    package var timestamp: UInt64
+    package var databaseName: String
+    /// Only entries of later transactions are in the snapshot; 0 in a full one.
+    package var fromTransactionID: Int64
+
+    package init(
+        generationID: String = SnapshotName.generation, instanceID: String = "", hostname: String = "",
+        transactionID: Int64 = 0, timestamp: UInt64 = 0, databaseName: String = "", fromTransactionID: Int64 = 0
+    ) {
+        self.generationID = generationID
+        self.instanceID = instanceID
+        self.hostname = hostname
+        self.transactionID = transactionID
+        self.timestamp = timestamp
+        self.databaseName = databaseName
+        self.fromTransactionID = fromTransactionID
+    }
+}

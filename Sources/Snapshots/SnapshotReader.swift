@@ -1,0 +1,380 @@
+import Bytes
+
+/// Reads a snapshot from front to back, in constant memory, and refuses whatever is wrong with it.
+///
+/// The format is described in docs/snapshot-format.md: gzip of a protobuf message. Nothing of a snapshot may
+/// be acted upon for good before ``next()`` has returned ``Event/end``: only then has everything been checked.
+package struct SnapshotReader: ~Copyable {
+    /// What ``next()`` came to.
+    package enum Event: Sendable {
+        /// A DBI starts, or a part of one: a DBI may come in several parts. Its name is known.
+        case databaseBegin
+        /// An entry of the DBI.
+        case entry
+        /// The DBI, or the part of it, ends. Its flags and its transform are known.
+        case databaseEnd
+        /// There is nothing more, and everything has been checked.
+        case end
+    }
+
+    private enum State {
+        case betweenDatabases
+        // In front of a field of a DBI.
+        case inDatabase
+        // In front of the length of an entry.
+        case beforeEntryLength
+        case ended
+        case failed(SnapshotError)
+    }
+
+    private let spool: Spool
+    private let maximumEntrySize: UInt64
+    private var window: ByteWindow
+    private var state = State.betweenDatabases
+    // Entries that end before this pointer lie in memory as a whole. At the cursor when no entry can come next.
+    private var entriesEnd: UnsafePointer<UInt8>
+    private var databaseEnd: UInt64 = 0
+    // Counts the DBI messages, for the search for names that come late.
+    private var databaseIndex = -1
+    private var lateNames: SnapshotScan?
+
+    /// The format version; complete at the first ``Event/databaseBegin``.
+    package private(set) var formatVersion: UInt32 = 0
+    /// What the snapshot says about itself; complete at ``Event/end``.
+    package private(set) var meta = SnapshotMeta(generationID: "")
+    /// The name of the current DBI.
+    package private(set) var databaseName = ""
+    /// The LMDB flags of the current DBI; final at ``Event/databaseEnd``.
+    package private(set) var databaseFlags: UInt64 = 0
+    /// How keys of the current DBI are transformed, "" for not at all; final at ``Event/databaseEnd``.
+    package private(set) var databaseTransform = ""
+    /// The key of the entry, valid until the next call of ``next()``.
+    package private(set) var key: UnsafeRawBufferPointer
+    /// The application's value of the entry, as it is given; valid until the next call of ``next()``.
+    package private(set) var value: UnsafeRawBufferPointer
+    /// When the entry was last changed, in nanoseconds since the UNIX epoch.
+    package private(set) var timestamp: UInt64 = 0
+    /// Whether the entry says that its key was deleted. Its value may be there nevertheless.
+    package private(set) var isDeleted = false
+
+    /// - Parameter maximumEntrySize: an entry whose message has more bytes is refused, before memory is taken
+    ///   for it.
+    package init(_ spool: Spool, maximumEntrySize: Int) {
+        self.spool = spool
+        self.maximumEntrySize = UInt64(clamping: maximumEntrySize)
+        window = ByteWindow(spool)
+        entriesEnd = window.cursor
+        key = UnsafeRawBufferPointer(start: nil, count: 0)
+        value = key
+    }
+
+    /// Reads on to whatever comes next. After an error it throws the same one again.
+    package mutating func next() throws(SnapshotError) -> Event {
+        // Most entries lie in memory with a length of one or two bytes in front of them.
+        let start = window.cursor
+        let left = entriesEnd - start
+        if left > 3 && start.pointee == SnapshotFields.entryTag {
+            var length = Int(start[1])
+            var message = start + 2
+            if length >= 0x80 {
+                length = length & 0x7f | Int(start[2]) << 7
+                message += 1
+            }
+            if start[2] < 0x80 || message == start + 2, length <= entriesEnd - message,
+                UInt64(UInt(bitPattern: length)) <= maximumEntrySize
+            {
+                window.cursor = message + length
+                do {
+                    try readEntry(message, message + length)
+                } catch {
+                    throw failed(error)
+                }
+                return .entry
+            }
+        }
+        do {
+            let event = try nextWithCare()
+            rememberEntriesEnd()
+            return event
+        } catch {
+            throw failed(error)
+        }
+    }
+
+    private mutating func nextWithCare() throws(SnapshotError) -> Event {
+        switch state {
+        case .betweenDatabases: return try nextDatabase()
+        case .inDatabase: return try nextInDatabase()
+        case .beforeEntryLength: return try nextEntry()
+        case .ended: return .end
+        case .failed(let error): throw error
+        }
+    }
+
+    private mutating func failed(_ error: SnapshotError) -> SnapshotError {
+        if case .failed(let first) = state { return first }
+        var error = error
+        switch state {
+        case .inDatabase, .beforeEntryLength: error.database = error.database ?? databaseName
+        default: break
+        }
+        state = .failed(error)
+        entriesEnd = window.cursor
+        return error
+    }
+}
+
+// MARK: - The message and its DBIs
+
+extension SnapshotReader {
+    private mutating func nextDatabase() throws(SnapshotError) -> Event {
+        while try window.ensure(1) {
+            let tag = try window.readTag(limit: .max)
+            switch tag.number {
+            case SnapshotFields.formatVersion: try readFormatVersion(tag)
+            case SnapshotFields.meta: try readMeta(tag)
+            case SnapshotFields.databases: return try beginDatabase(tag)
+            case SnapshotFields.compatVersion: try readCompatVersion(tag)
+            default: try window.skipValue(tag, limit: .max)
+            }
+        }
+        guard formatVersion > 0 else { throw noFormatVersion() }
+        state = .ended
+        return .end
+    }
+
+    private mutating func readFormatVersion(_ tag: FieldTag) throws(SnapshotError) {
+        try window.expect(tag, .varint, of: "formatVersion")
+        let number = try window.readVarint(limit: .max)
+        guard let version = UInt32(exactly: number) else { throw window.refusal("formatVersion is \(number)") }
+        guard databaseIndex < 0 || version == formatVersion else {
+            throw window.refusal("formatVersion changes from \(formatVersion) to \(version)")
+        }
+        formatVersion = version
+    }
+
+    private mutating func readCompatVersion(_ tag: FieldTag) throws(SnapshotError) {
+        try window.expect(tag, .varint, of: "compatVersion")
+        let version = try window.readVarint(limit: .max)
+        guard version <= SnapshotFields.currentVersion else {
+            throw window.refusal(
+                "it takes a reader of format version \(version) or later, this one knows \(SnapshotFields.currentVersion)",
+                .unsupported)
+        }
+    }
+
+    private func noFormatVersion() -> SnapshotError {
+        window.refusal("it has no formatVersion: it is empty, or no snapshot")
+    }
+
+    private mutating func beginDatabase(_ tag: FieldTag) throws(SnapshotError) -> Event {
+        try window.expect(tag, .length, of: "a DBI")
+        let length = try window.readLength(limit: .max, of: "a DBI")
+        databaseEnd = window.offset &+ length
+        databaseIndex += 1
+        databaseName = ""
+        databaseFlags = 0
+        databaseTransform = ""
+        state = .inDatabase
+        if formatVersion == 0 {
+            // It says how entries are to be read, so it is looked for behind them.
+            formatVersion = try SnapshotScan(spool).findFormatVersion()
+            guard formatVersion > 0 else { throw noFormatVersion() }
+        }
+        while window.offset < databaseEnd && !isBeforeEntry { try readDatabaseField() }
+        if databaseName.isEmpty { databaseName = try findName() }
+        return .databaseBegin
+    }
+
+    private var isBeforeEntry: Bool {
+        if case .beforeEntryLength = state { true } else { false }
+    }
+
+    private mutating func findName() throws(SnapshotError) -> String {
+        let scan = lateNames ?? SnapshotScan(spool)
+        lateNames = scan
+        guard let name = try scan.findName(ofDatabase: databaseIndex), !name.isEmpty else {
+            throw window.refusal("a DBI has no name")
+        }
+        return name
+    }
+
+    // Reads a field of a DBI, but of an entry only the tag.
+    private mutating func readDatabaseField() throws(SnapshotError) {
+        let tag = try window.readTag(limit: databaseEnd)
+        switch tag.number {
+        case SnapshotFields.DBI.entries:
+            try window.expect(tag, .length, of: "an entry")
+            state = .beforeEntryLength
+        case SnapshotFields.DBI.name:
+            let name = try SnapshotFields.readDatabaseName(tag, &window, limit: databaseEnd)
+            guard databaseName.isEmpty || name == databaseName else {
+                throw window.refusal("it is called \"\(name)\" as well")
+            }
+            databaseName = name
+        case SnapshotFields.DBI.flags:
+            try window.expect(tag, .varint, of: "the flags")
+            databaseFlags = try window.readVarint(limit: databaseEnd)
+        case SnapshotFields.DBI.transform:
+            try window.expect(tag, .length, of: "the transform")
+            databaseTransform = try window.readString(limit: databaseEnd, maximum: 256, of: "the transform")
+            guard databaseTransform.isEmpty || databaseTransform == SnapshotFields.dupSortTransform else {
+                throw window.refusal("the transform \"\(databaseTransform)\" is not known", .unsupported)
+            }
+        default: try window.skipValue(tag, limit: databaseEnd)
+        }
+    }
+
+    private mutating func nextInDatabase() throws(SnapshotError) -> Event {
+        while window.offset < databaseEnd {
+            try readDatabaseField()
+            if isBeforeEntry { return try nextEntry() }
+        }
+        if formatVersion >= 3, let reason = SnapshotFields.contradiction(databaseFlags, databaseTransform) {
+            throw window.refusal(reason, .unsupported)
+        }
+        state = .betweenDatabases
+        return .databaseEnd
+    }
+
+    private mutating func nextEntry() throws(SnapshotError) -> Event {
+        let length = try window.readLength(limit: databaseEnd, of: "an entry")
+        guard length <= maximumEntrySize else {
+            throw window.refusal(
+                "an entry has \(length) bytes, but only \(maximumEntrySize) could fit into the local LMDB", .tooLarge)
+        }
+        let count = Int(length)
+        guard try window.ensure(count) else { throw window.refusal("an entry is cut off") }
+        let message = window.cursor
+        window.cursor = message + count
+        state = .inDatabase
+        try readEntry(message, message + count)
+        return .entry
+    }
+
+    private mutating func rememberEntriesEnd() {
+        if case .inDatabase = state {
+            entriesEnd = window.pointer(to: databaseEnd)
+        } else {
+            entriesEnd = window.cursor
+        }
+    }
+}
+
+// MARK: - Meta
+
+extension SnapshotReader {
+    private mutating func readMeta(_ tag: FieldTag) throws(SnapshotError) {
+        try window.expect(tag, .length, of: "meta")
+        let end = try window.readLength(limit: .max, of: "meta") &+ window.offset
+        while window.offset < end {
+            let tag = try window.readTag(limit: end)
+            switch tag.number {
+            case SnapshotFields.Meta.generationID: meta.generationID = try metaText(tag, end, "generationID")
+            case SnapshotFields.Meta.instanceID: meta.instanceID = try metaText(tag, end, "instanceID")
+            case SnapshotFields.Meta.hostname: meta.hostname = try metaText(tag, end, "hostname")
+            case SnapshotFields.Meta.databaseName: meta.databaseName = try metaText(tag, end, "databaseName")
+            case SnapshotFields.Meta.transactionID:
+                try window.expect(tag, .varint, of: "meta.lmdbTxnID")
+                meta.transactionID = Int64(bitPattern: try window.readVarint(limit: end))
+            case SnapshotFields.Meta.fromTransactionID:
+                try window.expect(tag, .varint, of: "meta.fromLmdbTxnID")
+                meta.fromTransactionID = Int64(bitPattern: try window.readVarint(limit: end))
+            case SnapshotFields.Meta.timestamp:
+                try window.expect(tag, .eightBytes, of: "meta.timestampNano")
+                meta.timestamp = try window.readFixed64(limit: end)
+            default: try window.skipValue(tag, limit: end)
+            }
+        }
+    }
+
+    private mutating func metaText(_ tag: FieldTag, _ end: UInt64, _ name: String) throws(SnapshotError) -> String {
+        try window.expect(tag, .length, of: "meta.\(name)")
+        return try window.readString(limit: end, maximum: 64 << 10, of: "meta.\(name)")
+    }
+}
+
+// MARK: - Entries
+
+extension SnapshotReader {
+    // The message lies in memory as a whole. Nothing here takes memory or counts references.
+    @inline(__always)
+    private mutating func readEntry(
+        _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
+    ) throws(SnapshotError) {
+        var next = start
+        key = UnsafeRawBufferPointer(start: start, count: 0)
+        value = key
+        timestamp = 0
+        var flags: UInt64 = 0
+        while next < end {
+            switch next.pointee {
+            case SnapshotFields.KV.keyTag:
+                next += 1
+                key = try readBytes(&next, end)
+            case SnapshotFields.KV.valueTag:
+                next += 1
+                value = try readBytes(&next, end)
+            case SnapshotFields.KV.timestampTag:
+                guard end - next >= 9 else { throw entryRefusal("the timestamp of an entry is cut off", next) }
+                timestamp = UInt64(
+                    littleEndian: UnsafeRawPointer(next).loadUnaligned(fromByteOffset: 1, as: UInt64.self))
+                next += 9
+            case SnapshotFields.KV.flagsTag:
+                next += 1
+                guard let number = Varint.read(&next, end) else {
+                    throw entryRefusal("the flags of an entry are cut off", next)
+                }
+                flags = number
+            default:
+                try skipEntryField(&next, end)
+            }
+        }
+        isDeleted = formatVersion > 1 ? flags & SnapshotFields.KV.deletedFlag != 0 : value.isEmpty
+    }
+
+    @inline(__always)
+    private func readBytes(
+        _ next: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
+    ) throws(SnapshotError) -> UnsafeRawBufferPointer {
+        guard let length = Varint.read(&next, end), length <= UInt64(UInt(bitPattern: end - next)) else {
+            throw entryRefusal("a length in an entry runs past the end of the entry", next)
+        }
+        let bytes = UnsafeRawBufferPointer(start: next, count: Int(length))
+        next += Int(length)
+        return bytes
+    }
+
+    @inline(never)
+    private func skipEntryField(
+        _ next: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
+    ) throws(SnapshotError) {
+        let start = next
+        guard let tag = Varint.read(&next, end) else { throw entryRefusal("a field of an entry is cut off", start) }
+        guard let number = UInt32(exactly: tag >> 3), number > 0, number < 1 << 29 else {
+            throw entryRefusal("a field of an entry has the impossible number \(tag >> 3)", start)
+        }
+        guard let type = WireType(rawValue: UInt8(truncatingIfNeeded: tag & 7)) else {
+            throw entryRefusal("a field of an entry has the unknown wire type \(tag & 7)", start)
+        }
+        guard number > 4 else {
+            throw entryRefusal("field \(number) of an entry has the wrong wire type \(type.rawValue)", start)
+        }
+        let count: Int
+        switch type {
+        case .varint:
+            guard Varint.read(&next, end) != nil else { throw entryRefusal("a field of an entry is cut off", start) }
+            return
+        case .eightBytes: count = 8
+        case .fourBytes: count = 4
+        case .length: count = try readBytes(&next, end).count
+        }
+        if type == .length { return }
+        guard count <= end - next else { throw entryRefusal("a field of an entry is cut off", start) }
+        next += count
+    }
+
+    private func entryRefusal(_ reason: String, _ place: UnsafePointer<UInt8>) -> SnapshotError {
+        SnapshotError(.malformed, reason, offset: window.offset(of: place))
+    }
+}

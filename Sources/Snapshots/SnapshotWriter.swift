@@ -1,0 +1,156 @@
+import Bytes
+import Glibc
+
+/// Writes a snapshot from front to back, in constant memory; a second thread compresses it.
+///
+/// The format is described in docs/snapshot-format.md. A DBI is cut into parts of about ``chunkSize`` bytes, so
+/// that none is ever in memory as a whole. DBIs and their entries must come in the order in which they are to
+/// be read; the order of keys is the caller's business.
+package struct SnapshotWriter: ~Copyable {
+    /// About how many bytes of a DBI go into one part.
+    package static let chunkSize = 2 << 20
+
+    private let compression: GzipThread
+    private let chunkSize: Int
+    private var chunk: Chunk
+    // What every part of the current DBI starts with: its name, its flags and its transform.
+    private var head: [UInt8] = []
+    private var isInDatabase = false
+    // The next byte of the part, and the end of its room. The same while there is no DBI.
+    private var cursor: UnsafeMutablePointer<UInt8>
+    private var limit: UnsafeMutablePointer<UInt8>
+
+    /// Starts the thread, and the snapshot with its format version and `meta`.
+    ///
+    /// - Throws: ``SystemError`` when no thread can be had.
+    package init(_ meta: SnapshotMeta) throws {
+        try self.init(meta, chunkSize: Self.chunkSize)
+    }
+
+    /// The same with another size of parts, for tests.
+    init(_ meta: SnapshotMeta, chunkSize: Int) throws {
+        let compression = try GzipThread()
+        try compression.submit(Chunk(SnapshotEncoding.start(meta)))
+        self.compression = compression
+        self.chunkSize = chunkSize
+        chunk = Chunk(capacity: chunkSize + Self.slack)
+        cursor = chunk.base
+        limit = cursor
+    }
+
+    /// Starts a DBI. One without entries is written nevertheless, so that receivers create it.
+    ///
+    /// - Parameters:
+    ///   - flags: the LMDB flags of the application's DBI.
+    ///   - transform: "" or `dupsort_hack_v1`, the latter for DBIs with MDB_DUPSORT only.
+    /// - Throws: ``SnapshotError`` for a DBI that must not be in a snapshot.
+    package mutating func beginDatabase(_ name: String, flags: UInt64, transform: String = "") throws {
+        if isInDatabase { try endDatabase() }
+        if let reason = Self.problem(name, flags, transform) {
+            throw SnapshotError(.unsupported, reason, offset: 0, database: name)
+        }
+        head = SnapshotEncoding.head(name, flags, transform)
+        isInDatabase = true
+        try startChunk(room: 0)
+    }
+
+    /// Adds an entry to the DBI. The bytes are copied.
+    ///
+    /// - Parameters:
+    ///   - value: the application's value, without ``EntryHeader``.
+    ///   - timestamp: in nanoseconds since the UNIX epoch.
+    /// - Throws: the error of the other thread, as soon as it is known; ``SystemError`` of a temporary file.
+    package mutating func append(
+        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, timestamp: UInt64, isDeleted: Bool
+    ) throws {
+        var size = timestamp == 0 ? 0 : 9
+        if !key.isEmpty { size &+= 1 &+ Varint.size(UInt64(UInt(bitPattern: key.count))) &+ key.count }
+        if !value.isEmpty { size &+= 1 &+ Varint.size(UInt64(UInt(bitPattern: value.count))) &+ value.count }
+        if isDeleted { size &+= 2 }
+        // The entry's tag and its length take up to 11 bytes.
+        if limit - cursor < size &+ 11 { try makeRoom(size &+ 11) }
+
+        var next = cursor
+        next.pointee = SnapshotFields.entryTag
+        next += 1
+        Varint.write(UInt64(UInt(bitPattern: size)), &next)
+        if !key.isEmpty { SnapshotEncoding.write(SnapshotFields.KV.keyTag, key, &next) }
+        if !value.isEmpty { SnapshotEncoding.write(SnapshotFields.KV.valueTag, value, &next) }
+        if isDeleted {
+            next.pointee = SnapshotFields.KV.flagsTag
+            next[1] = 1
+            next += 2
+        }
+        if timestamp != 0 {
+            next.pointee = SnapshotFields.KV.timestampTag
+            UnsafeMutableRawPointer(next).storeBytes(of: timestamp.littleEndian, toByteOffset: 1, as: UInt64.self)
+            next += 9
+        }
+        cursor = next
+    }
+
+    /// Ends the DBI.
+    package mutating func endDatabase() throws {
+        guard isInDatabase else { return }
+        try submitChunk()
+        isInDatabase = false
+        limit = cursor
+    }
+
+    /// Ends the snapshot, and waits for the other thread.
+    package consuming func finish() throws -> Spool {
+        try endDatabase()
+        return try compression.finish()
+    }
+
+    // A part needs its length in front of it, which is known in the end: room is kept for it, 11 bytes at most.
+    private static let prefixRoom = 16
+    // What a part may have beyond the chunk size: prefix and head.
+    private static let slack = 2048
+
+    private mutating func makeRoom(_ size: Int) throws {
+        guard isInDatabase else {
+            throw SnapshotError(.unsupported, "an entry comes outside of any DBI", offset: 0)
+        }
+        if cursor - chunk.base > Self.prefixRoom + head.count { try submitChunk() }
+        try startChunk(room: size)
+    }
+
+    private mutating func startChunk(room: Int) throws {
+        let fixed = Self.prefixRoom + head.count
+        let wanted = max(chunkSize, room) + fixed
+        if chunk.capacity < wanted { chunk = Chunk(capacity: wanted) }
+        cursor = chunk.base + Self.prefixRoom
+        head.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: cursor, count: $0.count).copyMemory(from: $0) }
+        cursor += head.count
+        limit = chunk.base + wanted
+    }
+
+    private mutating func submitChunk() throws {
+        let start = chunk.base + Self.prefixRoom
+        let length = UInt64(UInt(bitPattern: cursor - start))
+        var prefix = start - 1 - Varint.size(length)
+        let first = prefix - chunk.base
+        prefix.pointee = SnapshotEncoding.databaseTag
+        prefix += 1
+        Varint.write(length, &prefix)
+        chunk.range = first..<(cursor - chunk.base)
+        try compression.submit(chunk)
+        chunk = compression.recycled(capacity: chunkSize + Self.slack)
+        cursor = chunk.base
+        limit = cursor
+    }
+
+    private static func problem(_ name: String, _ flags: UInt64, _ transform: String) -> String? {
+        if name.isEmpty || name.utf8.count > SnapshotFields.longestDatabaseName || name.utf8.contains(0) {
+            return "the name of a DBI must have 1 to \(SnapshotFields.longestDatabaseName) bytes, none of them zero"
+        }
+        if name.utf8.starts(with: SnapshotFields.privatePrefix.utf8) {
+            return "DBIs whose names start with \(SnapshotFields.privatePrefix) are private to this LMDB"
+        }
+        if !transform.isEmpty && transform != SnapshotFields.dupSortTransform {
+            return "the transform \"\(transform)\" is not known"
+        }
+        return SnapshotFields.contradiction(flags, transform)
+    }
+}

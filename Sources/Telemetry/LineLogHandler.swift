@@ -1,0 +1,43 @@
+import Logging
+
+/// The log handler of the program: one event, one line.
+package struct LineLogHandler: LogHandler {
+    package var metadata: Logger.Metadata = [:]
+    package var metadataProvider: Logger.MetadataProvider?
+    package var logLevel: Logger.Level {
+        get { settings.level }
+        set { settings.level = newValue }
+    }
+
+    private var settings: LogSettings
+    private let clock: @Sendable () -> WallTime
+    private let output: any LogOutput
+
+    /// - Parameters:
+    ///   - clock: gives the time of an event.
+    ///   - output: takes the lines.
+    package init(
+        settings: LogSettings, clock: @escaping @Sendable () -> WallTime = WallTime.now,
+        output: any LogOutput = FileDescriptorLogOutput()
+    ) {
+        self.settings = settings
+        self.clock = clock
+        self.output = output
+    }
+
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    package func log(event: LogEvent) {
+        var fields = metadata
+        if let provided = metadataProvider?.get() { fields.merge(provided) { _, new in new } }
+        if let own = event.metadata { fields.merge(own) { _, new in new } }
+        if let error = event.error { fields["error"] = .string(String(describing: error)) }
+        let record = LogRecord(
+            time: clock(), level: event.level, message: event.message.description,
+            fields: fields.sorted { $0.key < $1.key })
+        output.write(line: settings.format.line(record, settings))
+    }
+}

@@ -1,0 +1,71 @@
+import Testing
+
+@testable import Commands
+
+/// What the command line does before any command runs.
+@Suite struct ProgramTests {
+    @Test(arguments: [
+        ["version"], ["--version"], ["-c", "/nowhere.yaml", "version"], ["version", "--debug", "-i", "x"],
+        ["sync", "--version"],
+    ])
+    func version(arguments: [String]) async {
+        let result = await runCommand(arguments)
+        #expect(result.exitCode == 0)
+        #expect(result.output == "lightningstream \(programVersion)\n")
+        #expect(result.errors.isEmpty)
+    }
+
+    @Test(arguments: [["-h"], ["--help"], ["help"], ["help", "sync"], ["sync", "-h"], ["-c", "x", "dump", "--help"]])
+    func help(arguments: [String]) async {
+        let result = await runCommand(arguments)
+        #expect(result.exitCode == 0)
+        #expect(result.output.contains("USAGE: lightningstream"))
+        #expect(result.output.contains("--minimum-pid"))
+        #expect(result.errors.isEmpty)
+    }
+
+    private static let usageErrors: [([String], String)] = [
+        ([], "no command given; see lightningstream --help"),
+        (["--debug"], "no command given; see lightningstream --help"),
+        (["synk"], "unknown command \"synk\"; did you mean \"sync\"?"),
+        (["sync", "--foo"], "Unknown option '--foo'; see lightningstream --help"),
+        (["sync", "extra"], "Unexpected argument 'extra'; see lightningstream --help"),
+        (["dump", "-n"], "Missing value for '-n'; see lightningstream --help"),
+        (["receive", "--only-db", "main"], "Unknown option '--only-db'. Did you mean '--debug'?; see lightningstream --help"),
+        (["stats", "--minimum-pid", "201"], "--minimum-pid must be between 0 and 200, not 201; see lightningstream --help"),
+        (["--minimum-pid", "-1", "stats"], "Missing value for '--minimum-pid <n>'; see lightningstream --help"),
+        (
+            ["sync", "--log-format", "xml"],
+            "The value 'xml' is invalid for '--log-format <format>': allowed is one of human, logfmt, json; "
+                + "see lightningstream --help"
+        ),
+        (
+            ["--log-level", "loud", "sync"],
+            "The value 'loud' is invalid for '--log-level <level>': allowed is one of debug, info, warning, error, fatal; "
+                + "see lightningstream --help"
+        ),
+        (
+            ["sync", "--timeout", "5"],
+            "The value '5' is invalid for '--timeout <duration>': allowed is a duration with its unit, such as 250ms, 10s "
+                + "or 1h30m; a number needs a unit: ns, us, ms, s, m or h; see lightningstream --help"
+        ),
+        (
+            ["sync", "--timeout=-5s"],
+            "The value '-5s' is invalid for '--timeout <duration>': it must be longer than 0; see lightningstream --help"
+        ),
+    ]
+
+    @Test(arguments: usageErrors)
+    func usage(arguments: [String], message: String) async {
+        let result = await runCommand(arguments)
+        #expect(result.errors == "lightningstream: \(message)\n")
+        #expect(result.exitCode == 64)
+        #expect(result.output.isEmpty)
+    }
+
+    @Test func errorsStayOneLine() async {
+        let result = await runCommand(["bad\ncommand\u{1b}[31m"])
+        #expect(result.errors.hasPrefix("lightningstream: unknown command \"bad; command?[31m\"; there are: "))
+        #expect(result.errors.filter { $0 == "\n" }.count == 1)
+    }
+}

@@ -1,0 +1,70 @@
+import LMDB
+import Testing
+
+@testable import Replication
+
+/// The promise that everything else is built on: whatever happens on the way, all instances end equal, with
+/// nothing newer lost.
+@Suite struct ConvergenceTests {
+    @Test(arguments: 0..<40)
+    func randomHistoriesConverge(history: Int) throws {
+        let seed = UInt64.random(in: 0..<1_000_000)
+        print("ConvergenceTests: history \(history), seed \(seed)")
+        try converge(seed: seed)
+    }
+
+    // Histories that once went wrong.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func knownHistoriesConverge(seed: UInt64) throws { try converge(seed: seed) }
+
+    private func converge(seed: UInt64) throws {
+        let instances = Int(seed % 4) + 2
+        let simulation = try Simulation(seed: seed, instances: instances)
+        // What one instance has at start differs from what the others have.
+        for index in 0..<instances where seed.isMultiple(of: 3) || index == 0 {
+            try simulation.write(index, clockStep: 1)
+        }
+        simulation.start()
+
+        var random = SeededGenerator(seed: seed ^ 0xabcdef)
+        for _ in 0..<60 {
+            try simulation.run(until: simulation.now + .milliseconds(Int64.random(in: 10...4000, using: &random)))
+            let index = Int.random(in: 0..<instances, using: &random)
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0: try simulation.restart(index, wiping: false)
+            case 1: try simulation.restart(index, wiping: true)
+            case 2: try simulation.storeDamaged(of: index)
+            case 3: simulation.clean()
+            default:
+                for _ in 0..<Int.random(in: 1...4, using: &random) {
+                    try simulation.write(index, clockStep: 2_000_000_000)
+                }
+            }
+        }
+        simulation.faults = .init(listing: 0, download: 0, store: 0)
+        try simulation.run(until: simulation.now + .seconds(120))
+
+        let first = try simulation.nodes[0].environment.contents()
+        for node in simulation.nodes {
+            let contents = try node.environment.contents()
+            #expect(contents == first, "seed \(seed): \(node.name) differs")
+            #expect(node.isStarted, "seed \(seed): \(node.name) never completed its start-up")
+            #expect(node.machine.sender.isDone, "seed \(seed): \(node.name) has something left to send")
+        }
+        // Everything that ever reached the storage is there, or something newer is.
+        #expect(first == simulation.stored, "seed \(seed): something newer was lost")
+
+        // Applying everything once more changes nothing, not even the transaction ID.
+        for node in simulation.nodes {
+            let before = node.environment.info.lastTransactionID
+            for (_, body) in simulation.storage.sorted(by: { $0.key < $1.key }) {
+                guard let plan = try? MergePlanner.plan(body, for: node.environment, rules: .init()).plan else {
+                    continue
+                }
+                #expect(plan.isEmpty, "seed \(seed)")
+                #expect(try Merge.apply(plan, to: node.environment, paddingBlock: false).transaction == nil)
+            }
+            #expect(node.environment.info.lastTransactionID == before)
+        }
+    }
+}

@@ -1,0 +1,261 @@
+import Bytes
+import LMDB
+import Snapshots
+
+@testable import Replication
+
+/// Several instances with real LMDBs and one storage in memory, under simulated time.
+///
+/// Each instance runs the real state machines and the real merge; only waiting is simulated. Every operation takes
+/// a random time and may fail; the application writes in between, also between the two halves of a merge.
+final class Simulation {
+    struct Faults {
+        var listing = 0.1
+        var download = 0.1
+        var store = 0.1
+    }
+
+    private struct Pending {
+        var time: Duration
+        /// Earlier ones first among those of one time.
+        var number: Int
+        var node: Int
+        /// The life of the node that it belongs to: nothing of before a restart arrives after it.
+        var life: Int
+        var run: (Node) throws -> Void
+    }
+
+    final class Node {
+        let name: String
+        var directory: ScratchDirectory
+        var environment: LMDB.Environment
+        var machine: SyncMachine
+        var downloaded: [SnapshotName: Spool] = [:]
+        var newestOwnTimestamp: UInt64 = 0
+        var life = 0
+        var scheduledTick: Duration?
+        var isStarted = false
+        var isFinished = false
+
+        init(_ name: String, _ directory: ScratchDirectory, _ environment: LMDB.Environment, _ machine: SyncMachine) {
+            self.name = name
+            self.directory = directory
+            self.environment = environment
+            self.machine = machine
+        }
+    }
+
+    private(set) var now = Duration.zero
+    private(set) var nodes: [Node] = []
+    /// The storage, sorted by name.
+    private(set) var storage: [SnapshotName: Spool] = [:]
+    /// The winner among all versions that were ever stored, undamaged.
+    private(set) var stored: TestContents = [:]
+    /// Names in the storage that can't be merged.
+    private var damaged: Set<SnapshotName> = []
+    private(set) var refusals = 0
+    var faults = Faults()
+    var random: SeededGenerator
+    private var pending: [Pending] = []
+    private var counter = 0
+
+    init(seed: UInt64, instances: Int) throws {
+        random = SeededGenerator(seed: seed)
+        for index in 0..<instances {
+            let directory = try ScratchDirectory()
+            let name = "node\(index)"
+            let environment = try LMDB.Environment.scratch(directory)
+            nodes.append(Node(name, directory, environment, Self.machine(name, environment)))
+        }
+    }
+
+    private static func machine(_ name: String, _ environment: LMDB.Environment, once: Bool = false) -> SyncMachine {
+        SyncMachine(
+            settings: SyncMachine.Settings(
+                instance: name, onlyOnce: once, storagePollInterval: .seconds(1),
+                receiver: .init(concurrentDownloads: 2, retryInterval: .seconds(5)),
+                sender: .init(
+                    minimumInterval: .seconds(1), forceInterval: .seconds(14400), retryInterval: .seconds(5),
+                    retryLimit: nil)),
+            transaction: environment.info.lastTransactionID)
+    }
+
+    // MARK: Driving
+
+    /// Begins the sync loop of every instance, at slightly different times.
+    func start() {
+        for index in nodes.indices { schedule(index, after: delay(2)) { [self] in try handle(.tick, $0, index) } }
+        for index in nodes.indices { poll(index) }
+    }
+
+    func run(until end: Duration) throws {
+        while let next = pending.indices.min(by: {
+            (pending[$0].time, pending[$0].number) < (pending[$1].time, pending[$1].number)
+        }),
+            pending[next].time <= end
+        {
+            let event = pending.remove(at: next)
+            now = event.time
+            let node = nodes[event.node]
+            if event.life == node.life { try event.run(node) }
+        }
+        now = end
+    }
+
+    /// Ends an instance in the middle of whatever it does and starts it again.
+    func restart(_ index: Int, wiping: Bool) throws {
+        let node = nodes[index]
+        node.life += 1
+        node.downloaded = [:]
+        node.scheduledTick = nil
+        node.newestOwnTimestamp = 0
+        node.isStarted = false
+        if wiping {
+            node.directory = try ScratchDirectory()
+            node.environment = try LMDB.Environment.scratch(node.directory)
+        }
+        node.machine = Self.machine(node.name, node.environment)
+        schedule(index, after: delay(3)) { [self] in try handle(.tick, $0, index) }
+        poll(index)
+    }
+
+    /// Lets the application of an instance write one entry, newer than what it sees there.
+    func write(_ index: Int, clockStep: UInt64) throws {
+        let node = nodes[index]
+        let key = TestKey(
+            database: random.chance(0.7) ? "records_v5" : "domains_v5",
+            key: Array("key\(Int.random(in: 0..<12, using: &random))".utf8))
+        // A coarse clock makes equal timestamps on different instances likely.
+        let clock = UInt64(now / .nanoseconds(1)) / clockStep * clockStep + 1_800_000_000_000_000_000
+        let seen = try node.environment.contents()[key]
+        let value = Array(
+            "value\(Int.random(in: 0..<4, using: &random))".utf8.prefix(Int.random(in: 0...6, using: &random)))
+        let deletes = random.chance(0.3)
+        var version = TestVersion(timestamp: clock, isDeleted: deletes, value: deletes ? [] : value)
+        if let seen, seen.timestamp >= version.timestamp { version.timestamp = seen.timestamp + 1 }
+        let transaction = try node.environment.applicationWrite([(key, version)])
+        // The signal comes at once, late, or only with the next poll.
+        if random.chance(0.5) {
+            schedule(index, after: delay(0.01)) { [self] in try handle(.observed(transaction: transaction), $0, index) }
+        }
+    }
+
+    /// Puts a damaged newest snapshot of an instance into the storage.
+    func storeDamaged(of index: Int) throws {
+        let own = storage.filter { $0.key.instance == nodes[index].name && !damaged.contains($0.key) }
+        guard let (name, body) = own.max(by: { $0.key < $1.key })
+        else { return }
+        let copy = SnapshotName(database: name.database, instance: name.instance, timestamp: name.timestamp + 1)
+        var bytes = [UInt8](repeating: 0, count: body.count)
+        _ = try bytes.withUnsafeMutableBytes { try body.read(at: 0, into: $0) }
+        if random.chance(0.5) {
+            bytes.removeLast(Int.random(in: 1..<bytes.count, using: &random))
+        } else {
+            bytes[Int.random(in: 10..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+        }
+        storage[copy] = Spool(bytes)
+        damaged.insert(copy)
+    }
+
+    /// Removes all but the newest snapshots of each instance, as a cleaner does.
+    func clean() {
+        for (_, names) in Dictionary(grouping: storage.keys, by: \.instance) {
+            guard let newest = names.filter({ !damaged.contains($0) }).max() else { continue }
+            for name in names where name < newest { storage[name] = nil }
+        }
+    }
+
+    // MARK: One instance
+
+    private func handle(_ event: SyncMachine.Event, _ node: Node, _ index: Int) throws {
+        for action in node.machine.handle(event, at: now) { try perform(action, node, index) }
+        if let tick = node.machine.nextTick, node.scheduledTick.map({ tick < $0 || $0 <= now }) ?? true {
+            node.scheduledTick = tick
+            schedule(index, after: max(.zero, tick - now)) { [self] in try handle(.tick, $0, index) }
+        }
+    }
+
+    private func perform(_ action: SyncMachine.Action, _ node: Node, _ index: Int) throws {
+        switch action {
+        case .list:
+            let fails = random.chance(faults.listing)
+            schedule(index, after: delay(0.3)) { [self] node in
+                let names = Array(storage.keys)
+                node.newestOwnTimestamp = max(
+                    node.newestOwnTimestamp, names.filter { $0.instance == node.name }.map(\.timestamp).max() ?? 0)
+                try handle(fails ? .listingFailed : .listed(names.shuffled(using: &random)), node, index)
+            }
+        case .download(let name):
+            let fails = random.chance(faults.download)
+            schedule(index, after: delay(3)) { [self] node in
+                if fails { return try handle(.downloadFailed(name), node, index) }
+                guard let body = storage[name] else { return try handle(.vanished(name), node, index) }
+                node.downloaded[name] = body
+                try handle(.downloaded(name), node, index)
+            }
+        case .merge(let name): try merge(name, node, index)
+        case .send: try send(node, index)
+        case .started: node.isStarted = true
+        case .finish: node.isFinished = true
+        case .giveUp: break
+        }
+    }
+
+    private func merge(_ name: SnapshotName, _ node: Node, _ index: Int) throws {
+        guard let body = node.downloaded.removeValue(forKey: name) else { return }
+        let plan: MergePlan
+        do {
+            plan = try MergePlanner.plan(body, for: node.environment, rules: .init()).plan
+        } catch is SnapshotError {
+            refusals += 1
+            schedule(index, after: delay(0.1)) { [self] in try handle(.refused(name), $0, index) }
+            return
+        }
+        schedule(index, after: delay(0.5)) { [self] node in
+            let outcome = try Merge.apply(plan, to: node.environment, paddingBlock: false)
+            try handle(.merged(name, transaction: outcome.transaction), node, index)
+        }
+    }
+
+    private func send(_ node: Node, _ index: Int) throws {
+        let clock = UInt64(now / .nanoseconds(1)) + 1_800_000_000_000_000_000
+        let identity = SenderIdentity(database: "main", instance: node.name, hostname: node.name)
+        let (found, transaction) = try FullScan.run(node.environment, identity: identity) {
+            max(clock, node.newestOwnTimestamp + 1)
+        }
+        guard let snapshot = found else {
+            schedule(index, after: delay(0.1)) { [self] in
+                try handle(.foundNothing(transaction: transaction), $0, index)
+            }
+            return
+        }
+        node.newestOwnTimestamp = max(node.newestOwnTimestamp, snapshot.name.timestamp)
+        schedule(index, after: delay(0.1)) { [self] in try handle(.read(transaction: transaction), $0, index) }
+        let (fails, arrives) = (random.chance(faults.store), random.chance(0.5))
+        schedule(index, after: .milliseconds(200) + delay(2)) { [self] node in
+            // A failed upload may have arrived all the same.
+            if !fails || arrives {
+                storage[snapshot.name] = snapshot.body
+                join(&stored, with: try contents(of: snapshot.body))
+                for other in nodes.indices where other != index && random.chance(0.5) {
+                    schedule(other, after: delay(0.05)) { [self] in try handle(.storageChanged, $0, other) }
+                }
+            }
+            try handle(fails ? .sendFailed : .stored, node, index)
+        }
+    }
+
+    private func poll(_ index: Int) {
+        schedule(index, after: .seconds(1)) { [self] node in
+            try handle(.observed(transaction: node.environment.info.lastTransactionID), node, index)
+            poll(index)
+        }
+    }
+
+    private func schedule(_ node: Int, after delay: Duration, _ run: @escaping (Node) throws -> Void) {
+        counter += 1
+        pending.append(Pending(time: now + delay, number: counter, node: node, life: nodes[node].life, run: run))
+    }
+
+    private func delay(_ seconds: Double) -> Duration { .seconds(Double.random(in: 0...seconds, using: &random)) }
+}
