@@ -1,0 +1,39 @@
+import Glibc
+
+/// Reads the configuration file as bytes.
+enum ConfigurationFile {
+    /// No configuration is anywhere near as large; a device or a database named by mistake is.
+    static let largest = 1 << 20
+
+    static func read(_ file: String) throws(ConfigurationProblem) -> [UInt8] {
+        func problem(_ message: String) -> ConfigurationProblem {
+            ConfigurationProblem(file: file.isEmpty ? "\"\"" : file, position: nil, keyPath: "", message: message)
+        }
+        // A file name ends at the first NUL in C; opening some other file would be wrong.
+        guard !file.utf8.contains(0) else { throw problem("not a file name: it has a NUL character in it") }
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw problem(reason(errno)) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw problem(reason(errno)) }
+            if count == 0 { return bytes }
+            bytes += buffer.prefix(count)
+            guard bytes.count <= largest else {
+                throw problem("longer than \(largest) bytes, so it is no configuration file")
+            }
+        }
+    }
+
+    private static func reason(_ code: CInt) -> String {
+        switch code {
+        case ENOENT, ENOTDIR: "there is no such file; name the configuration file with --config"
+        case EISDIR: "is a directory; name the file in it with --config"
+        case EACCES, EPERM: "no permission to read it; let the user that this program runs as read it"
+        default: "can't be read: \(String(cString: strerror(code)))"
+        }
+    }
+}

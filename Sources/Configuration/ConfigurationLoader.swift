@@ -1,0 +1,77 @@
+/// A configuration and what the operator should know about the file it came from.
+package struct LoadedConfiguration: Sendable, Equatable {
+    /// The configuration; flags of the command line are applied to it afterwards.
+    package var configuration: Configuration
+    /// Deprecated keys and keys that have no effect, one each, in the order of the file. To be logged once at start.
+    package var warnings: [ConfigurationProblem]
+}
+
+extension Configuration {
+    /// Reads and checks a configuration file. All problems are found in one go.
+    ///
+    /// `environment` is what `$NAME` refers to; `hostname` is the instance's name where the file gives none.
+    package static func load(
+        file: String, environment: [String: String], hostname: String
+    ) throws(ConfigurationErrors) -> LoadedConfiguration {
+        let contents: [UInt8]
+        do throws(ConfigurationProblem) {
+            contents = try ConfigurationFile.read(file)
+        } catch {
+            throw ConfigurationErrors([error])
+        }
+        return try parse(contents, file: file, environment: environment, hostname: hostname)
+    }
+
+    /// Reads and checks the text of a configuration file; `file` is its name in messages.
+    package static func parse(
+        _ text: String, file: String = "lightningstream.yaml", environment: [String: String] = [:], hostname: String
+    ) throws(ConfigurationErrors) -> LoadedConfiguration {
+        try parse(Array(text.utf8), file: file, environment: environment, hostname: hostname)
+    }
+
+    private static func parse(
+        _ bytes: [UInt8], file: String, environment: [String: String], hostname: String
+    ) throws(ConfigurationErrors) -> LoadedConfiguration {
+        var decoder = KeyDecoder(file: file, environment: environment)
+        if let offset = firstInvalidUTF8(bytes) {
+            decoder.add(
+                YAMLProblem(position: Position(offset: offset, in: bytes), message: "not UTF-8: save the file as UTF-8")
+            )
+            throw ConfigurationErrors(decoder.problems)
+        }
+        let document = YAMLDocument(bytes)
+        for problem in document.problems { decoder.add(problem) }
+        let whole = Scope(path: [], position: .start)
+        var configuration = Configuration()
+        switch document.root {
+        case nil where !document.problems.isEmpty: break
+        case nil: decoder.report(whole, "the file is empty; it needs at least lmdbs and storage")
+        case .some(let root) where root.isNull:
+            decoder.report(whole, "the file is empty; it needs at least lmdbs and storage")
+        case .some(let root):
+            decoder.mapping(root, KeyTable.topLevel, into: &configuration, at: whole)
+            if decoder.isSound(whole) {
+                Checks.configuration(&configuration, hostname: hostname, whole, &decoder)
+            }
+        }
+        guard decoder.problems.isEmpty else { throw ConfigurationErrors(decoder.problems) }
+        return LoadedConfiguration(configuration: configuration, warnings: decoder.warnings.inOrderOfPosition())
+    }
+
+    private static func firstInvalidUTF8(_ bytes: [UInt8]) -> Int? {
+        guard String(validating: bytes, as: UTF8.self) == nil else { return nil }
+        var offset = 0
+        var iterator = bytes.makeIterator()
+        var decoder = UTF8()
+        while case .scalarValue(let scalar) = decoder.decode(&iterator) { offset += UTF8.width(scalar) }
+        return offset
+    }
+
+    /// The effective configuration as YAML, every key with its value, secrets masked. It reads back as the same
+    /// configuration, but for the secrets.
+    package func maskedYAML() -> String {
+        var writer = EffectiveWriter()
+        KeyTable.topLevel.render(self, &writer)
+        return writer.text
+    }
+}

@@ -1,0 +1,36 @@
+/// How texts from the file appear in messages: on one line, bounded, and never more of an unknown key than a name.
+enum Display {
+    static let longest = 80
+
+    /// A value in quotes, for messages. Not for secrets.
+    static func quoted(_ text: String) -> String { "\"\(oneLine(text))\"" }
+
+    /// The text with control characters replaced and cut where it gets too long.
+    static func oneLine(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(longest) { result.append(scalar.isControl ? "." : scalar) }
+        if text.unicodeScalars.dropFirst(longest).first != nil { result.append("…") }
+        return String(result)
+    }
+
+    /// An unknown key, cut after what looks like a name: in `{secret_key:hunter2}` the password is a part of the key.
+    static func unknownKey(_ text: String) -> String {
+        let name = text.unicodeScalars.prefix { scalar in
+            scalar.isASCIILetterOrDigit || scalar == "_" || scalar == "-" || scalar == "."
+        }
+        guard name.count < text.unicodeScalars.count else { return oneLine(text) }
+        return oneLine(String(String.UnicodeScalarView(name))) + "…"
+    }
+}
+
+extension Unicode.Scalar {
+    var isASCIILetterOrDigit: Bool {
+        switch self {
+        case "a"..."z", "A"..."Z", "0"..."9": true
+        default: false
+        }
+    }
+
+    /// Control characters and the separators that break lines.
+    var isControl: Bool { value < 0x20 || (0x7f...0x9f).contains(value) || value == 0x2028 || value == 0x2029 }
+}

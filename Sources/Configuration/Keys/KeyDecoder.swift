@@ -1,0 +1,148 @@
+/// Reads a tree of YAML nodes by the key table. Collects problems instead of stopping at the first.
+struct KeyDecoder {
+    let file: String
+    let environment: [String: String]
+    private(set) var problems: [ConfigurationProblem] = []
+    private(set) var warnings: [ConfigurationProblem] = []
+    /// Keys and sections that the file gives (with more than nothing): the places of values, and of sections' keys.
+    private var given: [[String]: Position] = [:]
+    /// Keys among those that are given as the empty text.
+    private var blank: Set<[String]> = []
+    /// Keys whose values were reported already.
+    private var failed: Set<[String]> = []
+
+    init(file: String, environment: [String: String]) {
+        self.file = file
+        self.environment = environment
+    }
+
+    /// Reads every key of a section, and reports those that are not in the table.
+    /// `explain` may know more of a key that is not in the table.
+    mutating func mapping<Root>(
+        _ node: YAMLNode?, _ keys: [KeyDefinition<Root>], into root: inout Root, at scope: Scope,
+        explain: (String) -> String? = { _ in nil }
+    ) {
+        let entries = entries(of: node, at: scope)
+        var byName: [String: YAMLEntry] = [:]
+        for entry in entries { byName[entry.name] = entry }
+        for key in keys { key.decode(byName[key.name], &root, scope, &self) }
+        let names = keys.map(\.name)
+        for entry in entries where !names.contains(entry.name) {
+            if let explanation = explain(entry.name) {
+                report(scope.below(entry.name, entry), explanation)
+            } else {
+                unknownKey(entry, allowed: names, at: scope)
+            }
+        }
+    }
+
+    /// The entries of a section; none, and reported, when it is something else.
+    mutating func entries(of node: YAMLNode?, at scope: Scope) -> [YAMLEntry] {
+        guard let node, !node.isNull else { return [] }
+        given[scope.path] = scope.position
+        switch node.content {
+        case .mapping(let entries): return entries
+        case .invalid: break
+        case .scalar, .sequence:
+            report(scope, "found \(node.kind), but allowed is a section of keys", at: node.position)
+        }
+        failed.insert(scope.path)
+        return []
+    }
+
+    /// The typed value of a scalar; nil, which leaves the default, when nothing is given or the value is refused.
+    mutating func value<Value>(
+        of node: YAMLNode, as type: ValueType<Value>, at scope: Scope, isSecret: Bool
+    ) -> Value? {
+        if !node.isNull { given[scope.path] = node.position }
+        guard case .scalar(let scalar) = node.content else {
+            failed.insert(scope.path)
+            if node.content != .invalid {
+                report(scope, "found \(node.kind), but allowed is one value (\(type.name))", at: node.position)
+            }
+            return nil
+        }
+        guard let text = expand(scalar, at: scope, node.position, isSecret: isSecret) else { return nil }
+        if text.text.isEmpty { blank.insert(scope.path) }
+        do throws(ValueProblem) {
+            return try type.parse(text)
+        } catch {
+            let found = isSecret || type.conceals(text.text) ? "a value that is not shown" : Display.quoted(text.text)
+            let advice = error.advice.isEmpty ? "" : " (\(error.advice))"
+            failed.insert(scope.path)
+            report(scope, "found \(found), but allowed is \(error.allowed)\(advice)", at: node.position)
+            return nil
+        }
+    }
+
+    /// Replaces references to the environment. nil when there is nothing, or a problem, which is reported.
+    private mutating func expand(
+        _ scalar: YAMLScalar, at scope: Scope, _ position: Position, isSecret: Bool
+    ) -> ScalarText? {
+        guard !scalar.isNull else { return nil }
+        guard scalar.text.utf8.contains(UInt8(ascii: "$")) else {
+            return ScalarText(text: scalar.text, isText: scalar.isText)
+        }
+        let expansion = EnvironmentExpansion(scalar.text, environment: environment, isSecret: isSecret)
+        guard expansion.problems.isEmpty else {
+            failed.insert(scope.path)
+            for problem in expansion.problems { report(scope, problem, at: position) }
+            return nil
+        }
+        guard expansion.isExpanded, scalar.style == .plain else {
+            return ScalarText(text: expansion.result, isText: scalar.isText && !expansion.isExpanded)
+        }
+        // A plain scalar ends where its text ends, so a line feed at the end of a variable is no part of it.
+        let blanks: Set<Unicode.Scalar> = [" ", "\t", "\n", "\r"]
+        let scalars = expansion.result.unicodeScalars.drop { blanks.contains($0) }
+        let end = scalars.lastIndex { !blanks.contains($0) }
+        let trimmed = end.map { String(scalars[...$0]) } ?? ""
+        // Nothing left is nothing given: the default.
+        if trimmed.isEmpty, scalar.tag == .none {
+            given[scope.path] = nil
+            return nil
+        }
+        return ScalarText(text: trimmed, isText: scalar.tag == .text)
+    }
+
+    /// Whether the file gives the key, with a usable value or not; an empty text is as good as none.
+    func isGiven(_ scope: Scope, _ name: String) -> Bool {
+        let path = scope.path + [name]
+        return given[path] != nil && !blank.contains(path)
+    }
+
+    /// Whether nothing was said yet about the key's value.
+    func isSound(_ scope: Scope, _ name: String) -> Bool { !failed.contains(scope.path + [name]) }
+
+    /// Whether nothing was said yet about the section itself.
+    func isSound(_ scope: Scope) -> Bool { !failed.contains(scope.path) }
+
+    /// Where the value of a key is, or its section when the file does not have the key.
+    func position(_ scope: Scope, _ name: String) -> Position { given[scope.path + [name]] ?? scope.position }
+
+    /// Reports a problem with the key at `scope`.
+    mutating func report(_ scope: Scope, _ message: String, at position: Position? = nil) {
+        problems.append(problem(scope, message, at: position))
+    }
+
+    /// Reports a problem with a key of the section at `scope`.
+    mutating func report(_ scope: Scope, _ name: String, _ message: String) {
+        problems.append(
+            problem(Scope(path: scope.path + [name], position: scope.position), message, at: position(scope, name)))
+    }
+
+    mutating func warn(_ scope: Scope, _ message: String) { warnings.append(problem(scope, message, at: nil)) }
+
+    mutating func add(_ yamlProblem: YAMLProblem) {
+        problems.append(
+            ConfigurationProblem(
+                file: file, position: yamlProblem.position, keyPath: yamlProblem.path.joined(separator: "."),
+                message: yamlProblem.message))
+    }
+
+    private func problem(_ scope: Scope, _ message: String, at position: Position?) -> ConfigurationProblem {
+        ConfigurationProblem(
+            file: file, position: position ?? scope.position,
+            keyPath: scope.path.map(Display.oneLine).joined(separator: "."), message: message)
+    }
+}

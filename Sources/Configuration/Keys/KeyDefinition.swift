@@ -1,0 +1,129 @@
+/// One row of the key table: a key or a section in a record of type `Root`, how it is read, described and written.
+struct KeyDefinition<Root: ConfigurationSection>: Sendable {
+    /// The key as it is in the file.
+    var name: String
+    /// This key, or every key below this section, with paths from here.
+    var descriptions: [KeyDescription]
+    /// Reads the entry, which is nil when the file does not have it, into the record.
+    var decode: @Sendable (YAMLEntry?, inout Root, Scope, inout KeyDecoder) -> Void
+    /// Writes the value that the record has.
+    var render: @Sendable (Root, inout EffectiveWriter) -> Void
+}
+
+/// Where in the file a mapping is.
+struct Scope {
+    var path: [String]
+    /// Of the section's key, or of the file.
+    var position: Position
+
+    func below(_ name: String, _ entry: YAMLEntry?) -> Scope {
+        Scope(path: path + [name], position: entry?.keyPosition ?? position)
+    }
+}
+
+extension KeyDefinition {
+    /// A key with a single value.
+    static func value<Value>(
+        _ name: String, _ property: WritableKeyPath<Root, Value> & Sendable, _ type: ValueType<Value>, _ help: String,
+        default defaultText: String? = nil, _ traits: KeyTrait...
+    ) -> KeyDefinition {
+        let fromType = type.render(Root()[keyPath: property]).flatMap { $0 == "\"\"" ? nil : $0 }
+        let isSecret = traits.contains(.secret)
+        return KeyDefinition(
+            name: name,
+            descriptions: [
+                KeyDescription(
+                    path: [name], type: type.name, range: type.range, defaultText: defaultText ?? fromType ?? "",
+                    help: help, traits: traits)
+            ],
+            decode: { entry, root, scope, decoder in
+                guard let entry else { return }
+                let here = scope.below(name, entry)
+                for warning in traits.compactMap(\.warning) where !entry.value.isNull { decoder.warn(here, warning) }
+                guard let value = decoder.value(of: entry.value, as: type, at: here, isSecret: isSecret) else { return }
+                root[keyPath: property] = value
+            },
+            render: { root, writer in
+                guard let text = type.render(root[keyPath: property]) else { return }
+                writer.value(name, isSecret && text != "\"\"" ? EffectiveWriter.mask : text)
+            })
+    }
+
+    /// A section with keys of its own. `check` looks at them together, also when the section is not in the file.
+    static func section<Section: ConfigurationSection>(
+        _ name: String, _ property: WritableKeyPath<Root, Section> & Sendable, _ keys: [KeyDefinition<Section>],
+        check: @escaping @Sendable (inout Section, Scope, inout KeyDecoder) -> Void = { _, _, _ in }
+    ) -> KeyDefinition {
+        KeyDefinition(
+            name: name, descriptions: keys.descriptions(below: name),
+            decode: { entry, root, scope, decoder in
+                let here = scope.below(name, entry)
+                decoder.mapping(entry?.value, keys, into: &root[keyPath: property], at: here)
+                check(&root[keyPath: property], here, &decoder)
+            },
+            render: { root, writer in writer.section(name) { keys.render(root[keyPath: property], &$0) } })
+    }
+
+    /// A section whose keys are names of the operator's choice, each with the same keys below it. `allowed` says what a
+    /// usable name is; `insert` puts the record that was read into the root.
+    static func named<Element: ConfigurationSection>(
+        _ name: String, placeholder: String, _ keys: [KeyDefinition<Element>], allowed: String,
+        isUsable: @escaping @Sendable (String) -> Bool,
+        insert: @escaping @Sendable (String, Element, inout Root) -> Void,
+        elements: @escaping @Sendable (Root) -> [(String, Element)],
+        check: @escaping @Sendable (inout Element, Scope, inout KeyDecoder) -> Void = { _, _, _ in }
+    ) -> KeyDefinition {
+        KeyDefinition(
+            name: name, descriptions: keys.descriptions(below: placeholder).map { $0.below(name) },
+            decode: { entry, root, scope, decoder in
+                let here = scope.below(name, entry)
+                for element in decoder.entries(of: entry?.value, at: here) {
+                    let place = here.below(element.name, element)
+                    if !isUsable(element.name) {
+                        decoder.report(
+                            place, "\(Display.quoted(element.name)) is no usable name, allowed is \(allowed)",
+                            at: element.keyPosition)
+                    }
+                    var record = Element()
+                    decoder.mapping(element.value, keys, into: &record, at: place)
+                    check(&record, place, &decoder)
+                    insert(element.name, record, &root)
+                }
+            },
+            render: { root, writer in
+                writer.sectionIfAny(name) { writer in
+                    for (name, element) in elements(root) { writer.section(name) { keys.render(element, &$0) } }
+                }
+            })
+    }
+
+    /// The same key in a record that holds this one; the file knows nothing of that nesting.
+    func within<Outer: ConfigurationSection>(
+        _ property: WritableKeyPath<Outer, Root> & Sendable
+    ) -> KeyDefinition<Outer> {
+        KeyDefinition<Outer>(
+            name: name, descriptions: descriptions,
+            decode: { [decode] entry, outer, scope, decoder in
+                decode(entry, &outer[keyPath: property], scope, &decoder)
+            },
+            render: { [render] outer, writer in render(outer[keyPath: property], &writer) })
+    }
+}
+
+extension Array {
+    func descriptions<Root>(below name: String) -> [KeyDescription] where Element == KeyDefinition<Root> {
+        flatMap(\.descriptions).map { $0.below(name) }
+    }
+
+    func render<Root>(_ root: Root, _ writer: inout EffectiveWriter) where Element == KeyDefinition<Root> {
+        for key in self { key.render(root, &writer) }
+    }
+}
+
+extension KeyDescription {
+    func below(_ name: String) -> KeyDescription {
+        var description = self
+        description.path.insert(name, at: 0)
+        return description
+    }
+}

@@ -1,0 +1,26 @@
+extension KeyTable {
+    static let health: [KeyDefinition<HealthConfiguration>] = [
+        .section("storage_list", \.storageList, check("listing the storage")),
+        .section("storage_load", \.storageLoad, check("loading snapshots")),
+        .section("storage_store", \.storageStore, check("storing snapshots")),
+        .section("start", \.start, start),
+    ]
+
+    private static let later = KeyTrait.notYetInEffect("there are no health checks")
+
+    private static func check(_ activity: String) -> [KeyDefinition<HealthCheckConfiguration>] {
+        [
+            .value("interval", \.interval, .duration, "Time between checks of \(activity).", later),
+            .value("warn_duration", \.warnDuration, .duration, "A warning after failing for this long.", later),
+            .value("error_duration", \.errorDuration, .duration, "An error after failing for this long.", later),
+        ]
+    }
+
+    private static let start: [KeyDefinition<StartHealthConfiguration>] = [
+        .value("interval", \.interval, .duration, "Time between checks of the start-up.", later),
+        .value("warn_duration", \.warnDuration, .duration, "A warning when the start-up takes this long.", later),
+        .value("error_duration", \.errorDuration, .duration, "An error when the start-up takes this long.", later),
+        .value("report_healthz", \.reportHealthz, .bool, "Whether /healthz fails during the start-up.", later),
+        .value("report_metadata", \.reportMetadata, .bool, "Whether the metadata of /healthz tell of it.", later),
+    ]
+}

@@ -1,0 +1,255 @@
+/// The section `storage` as the file has it; the options that count are those of the type.
+struct StorageSection: ConfigurationSection {
+    var type: StorageType?
+    var rootPath = ""
+    var s3 = S3StorageOptions()
+    var fileSystem = FileSystemStorageOptions()
+    var memory = MemoryStorageOptions()
+    var azure = AzureStorageOptions()
+    var cleanup = CleanupConfiguration()
+
+    init() {}
+
+    init(_ storage: StorageConfiguration) {
+        type = storage.backend.type
+        cleanup = storage.cleanup
+        switch storage.backend {
+        case .s3(let options): s3 = options
+        case .fileSystem(let options): fileSystem = options
+        case .memory: break
+        case .azure(let options): azure = options
+        }
+    }
+
+    /// Memory stands in where the type is missing, which is an error.
+    var configuration: StorageConfiguration {
+        var storage = StorageConfiguration()
+        storage.cleanup = cleanup
+        storage.backend =
+            switch type {
+            case .s3: .s3(s3)
+            case .fileSystem: .fileSystem(fileSystem)
+            case .memory, nil: .memory
+            case .azure: .azure(azure)
+            }
+        return storage
+    }
+}
+
+/// The memory storage has no options.
+struct MemoryStorageOptions: ConfigurationSection {}
+
+extension KeyTable {
+    static let storageSection = KeyDefinition<Configuration>(
+        name: "storage", descriptions: storage.descriptions(below: "storage"),
+        decode: { entry, root, scope, decoder in
+            let here = scope.below("storage", entry)
+            var section = StorageSection()
+            decoder.mapping(entry?.value, storage, into: &section, at: here)
+            Checks.storage(&section, here, &decoder)
+            root.storage = section.configuration
+        },
+        render: { root, writer in
+            writer.section("storage") { storage.render(StorageSection(root.storage), &$0) }
+        })
+
+    // In this order: the type decides how the options are read.
+    private static let storage: [KeyDefinition<StorageSection>] = [
+        .value("type", \.type, .storageType, "Where snapshots are kept.", .required),
+        KeyDefinition(
+            name: "options",
+            descriptions: (s3.options(of: .s3) + fileSystem.options(of: .fileSystem) + azure.options(of: .azure)),
+            decode: { entry, section, scope, decoder in
+                decodeOptions(entry, &section, scope.below("options", entry), &decoder)
+            },
+            render: { section, writer in
+                writer.sectionIfAny("options") { writer in
+                    switch section.type {
+                    case .s3: s3.render(section.s3, &writer)
+                    case .fileSystem: fileSystem.render(section.fileSystem, &writer)
+                    case .azure: azure.render(section.azure, &writer)
+                    case .memory, nil: break
+                    }
+                }
+            }),
+        KeyDefinition.value(
+            "root_path", \.rootPath, .text, "Old spelling of `options.root_path` of type `fs`.",
+            .deprecated("write storage.options.root_path")
+        ).hidden,
+        .section("cleanup", \.cleanup, cleanup),
+    ]
+
+    private static func decodeOptions(
+        _ entry: YAMLEntry?, _ section: inout StorageSection, _ scope: Scope, _ decoder: inout KeyDecoder
+    ) {
+        guard let type = section.type else { return checkNames(entry, scope, &decoder) }
+        let explain = { (name: String) in owner(of: name).map { "\($0); the type here is \(type.rawValue)" } }
+        switch type {
+        case .s3: decoder.mapping(entry?.value, s3, into: &section.s3, at: scope, explain: explain)
+        case .fileSystem:
+            decoder.mapping(entry?.value, fileSystem, into: &section.fileSystem, at: scope, explain: explain)
+        case .memory: decoder.mapping(entry?.value, [], into: &section.memory, at: scope, explain: explain)
+        case .azure: decoder.mapping(entry?.value, azure, into: &section.azure, at: scope, explain: explain)
+        }
+    }
+
+    /// Without a type at least the names of the options can be checked.
+    private static func checkNames(_ entry: YAMLEntry?, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        for option in decoder.entries(of: entry?.value, at: scope) where owner(of: option.name) == nil {
+            decoder.unknownKey(option, allowed: s3.map(\.name) + fileSystem.map(\.name) + azure.map(\.name), at: scope)
+        }
+    }
+
+    /// `belongs to storage.type s3 or azure`, or nil for a key that no storage knows.
+    private static func owner(of name: String) -> String? {
+        let names = [
+            (StorageType.s3, s3.map(\.name)), (.fileSystem, fileSystem.map(\.name)), (.azure, azure.map(\.name)),
+        ]
+        let owners = names.filter { $0.1.contains(name) }.map(\.0.rawValue)
+        return owners.isEmpty ? nil : "belongs to storage.type \(owners.joined(separator: " or "))"
+    }
+
+    private static let cleanup: [KeyDefinition<CleanupConfiguration>] = {
+        let later = KeyTrait.notYetInEffect("the cleaner does not run")
+        return [
+            .value("enabled", \.enabled, .bool, "Remove old snapshots, of every node.", later),
+            .value(
+                "interval", \.interval, .duration(atLeast: .seconds(1)), "Time between runs, varied by 20 %.", later),
+            .value(
+                "must_keep_interval", \.mustKeepInterval, .duration,
+                "A snapshot stays for at least this long after it was first seen.", later),
+            .value(
+                "remove_old_instances_interval", \.removeOldInstancesInterval, .duration,
+                "The last snapshot of a node is removed when it is older than this and everything in it was merged.",
+                later),
+        ]
+    }()
+
+    private static let fileSystem: [KeyDefinition<FileSystemStorageOptions>] = [
+        .value("root_path", \.rootPath, .text, "Directory of the snapshots; created when missing.", .required)
+    ]
+
+    private static let s3: [KeyDefinition<S3StorageOptions>] =
+        [
+            .value(
+                "access_key", \.accessKey, .text,
+                "Access key ID. Without keys and key files the AWS_* environment variables count, then"
+                    + " ~/.aws/credentials with AWS_PROFILE."),
+            .value("secret_key", \.secretKey, .text, "Secret access key.", .secret),
+            .value("access_key_file", \.accessKeyFile, .text, "File with the access key ID, instead of `access_key`."),
+            .value(
+                "secret_key_file", \.secretKeyFile, .text, "File with the secret access key, instead of `secret_key`."),
+            .value(
+                "secrets_refresh_interval", \.secretsRefreshInterval, .duration(atLeast: .seconds(1)),
+                "How often the key files are read again."),
+            .value("region", \.region, .text, "Region that requests are signed for."),
+            .value("bucket", \.bucket, .text, "The bucket.", .required),
+            .value("create_bucket", \.createBucket, .bool, "Create the bucket when it does not exist."),
+            .value(
+                "endpoint_url", \.endpointURL, .endpointURL(path: false),
+                "The service, when it is not AWS. Buckets are then addressed by path.", default: "AWS"),
+            .value("storage_class", \.storageClass, .text, "Storage class of new objects.", default: "the bucket's"),
+            .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
+            .value(
+                "prefix_folders", \.prefixFolders, .bool, "Old way of keeping names with a slash out of listings.",
+                .deprecated("write hide_folders")),
+            .value("hide_folders", \.hideFolders, .bool, "Leave names with a slash out of listings."),
+            .value(
+                "disable_send_content_md5", \.disableSendContentMD5, .bool,
+                "Send no Content-MD5, for services that refuse it."),
+            .value(
+                "num_minio_threads", \.numMinioThreads, .count(0...1000),
+                "Parts of one upload that are sent at the same time; 0 for the default."),
+        ] + connection.map { $0.within(\.connection) } + updateMarker.map { $0.within(\.updateMarker) } + [
+            .section("tls", \.tls, tls, check: Checks.tls)
+        ]
+
+    private static let azure: [KeyDefinition<AzureStorageOptions>] =
+        [
+            .value("account_name", \.accountName, .text, "Storage account."),
+            .value("account_key", \.accountKey, .text, "Key of the account.", .secret),
+            .value(
+                "account_key_file", \.accountKeyFile, .text,
+                "File with the key of the account, instead of `account_key`."
+            ),
+            .value(
+                "secrets_refresh_interval", \.secretsRefreshInterval, .duration(atLeast: .seconds(1)),
+                "How often the key file is read again."),
+            .value("use_shared_key", \.useSharedKey, .bool, "Sign requests with the key of the account."),
+            .value("container", \.container, .text, "The container.", .required),
+            .value("create_container", \.createContainer, .bool, "Create the container when it does not exist."),
+            .value(
+                "endpoint_url", \.endpointURL, .endpointURL(path: true), "The service, when it is not Azure's own.",
+                default: "Azure"),
+            .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
+            .value(
+                "concurrency", \.concurrency, .count(1...1000), "Blocks of one upload that are sent at the same time."),
+        ] + connection.map { $0.within(\.connection) } + updateMarker.map { $0.within(\.updateMarker) } + [
+            .section("tls", \.tls, tls, check: Checks.tls)
+        ]
+
+    private static let connection: [KeyDefinition<ConnectionOptions>] = [
+        .value("init_timeout", \.initTimeout, .duration, "Limit of the first contact at start-up."),
+        .value(
+            "idle_conn_timeout", \.idleConnTimeout, .duration, "Idle connections are closed after this; 0 for never."),
+        .value("max_idle_conns", \.maxIdleConns, .count(0...mostThings), "Idle connections that are kept; 0 for all."),
+        .value("dial_timeout", \.dialTimeout, .duration, "Limit of connecting; 0 for none."),
+        .value("dial_keep_alive", \.dialKeepAlive, .duration, "Interval of TCP keep-alive probes; 0 for none."),
+        .value("tls_handshake_timeout", \.tlsHandshakeTimeout, .duration, "Limit of the TLS handshake; 0 for none."),
+        .value("client_timeout", \.clientTimeout, .duration, "Limit of one request as a whole; 0 for none."),
+    ]
+
+    private static let updateMarker: [KeyDefinition<UpdateMarkerOptions>] = [
+        .value(
+            "use_update_marker", \.isUsed, .bool,
+            "Keep an object that tells of changes, and list only when it has changed. On all nodes or on none.",
+            .notYetInEffect("the storage is listed each time")),
+        .value(
+            "update_marker_force_list_interval", \.forceListInterval, .duration,
+            "With the update marker, list at least this often.", .notYetInEffect("the storage is listed each time")),
+    ]
+
+    private static let tls: [KeyDefinition<TLSOptions>] = [
+        .value("ca_file", \.caFile, .text, "File of certificates that are trusted instead of the system's."),
+        .value("ca", \.ca, .pem, "Certificates that are trusted instead of the system's."),
+        .value(
+            "add_system_ca_pool", \.addSystemCAPool, .bool,
+            "Trust the system's certificates besides `ca` and `ca_file`."),
+        .value("cert_file", \.certFile, .text, "File of the client certificate."),
+        .value("cert", \.cert, .pem, "Client certificate."),
+        .value("key_file", \.keyFile, .text, "File of the key of the client certificate."),
+        .value("key", \.key, .pem, "Key of the client certificate.", .secret),
+        .value("watch_certs", \.watchCerts, .bool, "Read the files again when they change."),
+        .value(
+            "watch_certs_poll_interval", \.watchCertsPollInterval, .duration, "How often the files are looked at."),
+        .value(
+            "require_client_cert", \.requireClientCert, .bool, "Of servers only.",
+            .noEffect("it is a server that requires a client certificate")),
+        .value(
+            "insecure_skip_verify", \.insecureSkipVerify, .bool,
+            "Do not check the server's certificate. Whoever is on the way can then read and change everything."),
+        .value(
+            "insecure_key_log_file", \.insecureKeyLogFile, .text,
+            "File that the session keys are written to, to decode recorded traffic."),
+    ]
+}
+
+extension Array {
+    /// The keys as options of this type of storage, with paths from `storage`.
+    fileprivate func options<Root>(of type: StorageType) -> [KeyDescription] where Element == KeyDefinition<Root> {
+        descriptions(below: "options").map { description in
+            var description = description
+            description.storageType = type
+            return description
+        }
+    }
+}
+
+extension KeyDefinition {
+    /// The same key, left out of the effective configuration: its value shows up under another key.
+    fileprivate var hidden: KeyDefinition {
+        var key = self
+        key.render = { _, _ in }
+        return key
+    }
+}

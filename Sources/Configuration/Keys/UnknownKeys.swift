@@ -1,0 +1,53 @@
+extension KeyDecoder {
+    /// Says that a key is unknown, and which one may have been meant. Nothing of its value is shown.
+    mutating func unknownKey(_ entry: YAMLEntry, allowed: [String], at scope: Scope) {
+        let shown = Display.unknownKey(entry.name)
+        let place = Scope(path: scope.path + [shown], position: entry.keyPosition)
+        report(place, "unknown key; \(Self.help(entry.name, shown, allowed: allowed))")
+    }
+
+    private static func help(_ name: String, _ shown: String, allowed: [String]) -> String {
+        // `bucket:name` without the blank is one long key.
+        if shown != name, let key = allowed.first(where: { name.hasPrefix($0 + ":") }) {
+            return "after \(key): there must be a blank"
+        }
+        if let nearest = Suggestion.nearest(to: name, among: allowed) { return "did you mean \(nearest)?" }
+        let elsewhere = KeyTable.descriptions.filter { $0.path.contains(name) }
+        if let known = elsewhere.first, let index = known.path.firstIndex(of: name) {
+            return "it belongs at \(known.path[...index].joined(separator: ".")) (check the indentation)"
+        }
+        return allowed.isEmpty ? "no keys are allowed here" : "allowed are \(allowed.joined(separator: ", "))"
+    }
+}
+
+/// Finds what a misspelt name was meant to be.
+enum Suggestion {
+    /// The name with the fewest changes, when they are few for its length.
+    static func nearest(to name: String, among candidates: [String]) -> String? {
+        let normalised = name.lowercased().map { $0 == "-" ? "_" : $0 }
+        guard normalised.count <= 64 else { return nil }
+        let ranked = candidates.map { (name: $0, distance: distance(normalised, Array($0))) }
+        guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
+        return best.distance <= max(1, best.name.count / 4) ? best.name : nil
+    }
+
+    /// Insertions, deletions, replacements and swaps of neighbours between two words.
+    static func distance(_ left: [Character], _ right: [Character]) -> Int {
+        var beforePrevious: [Int] = []
+        var previous = Array(0...right.count)
+        for (row, leftCharacter) in left.enumerated() {
+            var current = [row + 1]
+            for (column, rightCharacter) in right.enumerated() {
+                let replaced = previous[column] + (leftCharacter == rightCharacter ? 0 : 1)
+                var best = min(replaced, previous[column + 1] + 1, current[column] + 1)
+                if row > 0, column > 0, leftCharacter == right[column - 1], left[row - 1] == rightCharacter {
+                    best = min(best, beforePrevious[column - 1] + 1)
+                }
+                current.append(best)
+            }
+            beforePrevious = previous
+            previous = current
+        }
+        return previous[right.count]
+    }
+}

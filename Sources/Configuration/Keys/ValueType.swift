@@ -1,0 +1,208 @@
+/// A scalar after environment expansion, ready for typing.
+struct ScalarText {
+    var text: String
+    /// Quoted, a block, or tagged `!!str`, and without a reference to the environment: neither a number nor a bool.
+    /// Who writes "${COUNT}" quotes the dollar, not the number.
+    var isText: Bool
+}
+
+/// How the values of one kind of key are read, described and written.
+struct ValueType<Value: Sendable & Equatable>: Sendable {
+    /// For the reference: `duration`.
+    var name: String
+    /// For the reference: `>= 100ms`, or empty.
+    var range = ""
+    var parse: @Sendable (ScalarText) throws(ValueProblem) -> Value
+    /// As YAML that reads back as the same value, or nil when there is nothing to write.
+    var render: @Sendable (Value) -> String?
+    /// Whether a refused text may hold a secret, and is not shown.
+    var conceals: @Sendable (String) -> Bool = { _ in false }
+}
+
+extension ValueType where Value == String {
+    /// Any scalar, as it is written. One line, because a key or path with a line break in it is a mistake.
+    static let text = ValueType(
+        name: "string", parse: { scalar throws(ValueProblem) in try line(scalar) }, render: quoted)
+
+    /// Text that may have several lines, such as a certificate.
+    static let pem = ValueType(
+        name: "PEM text",
+        parse: { scalar throws(ValueProblem) in
+            guard !scalar.text.utf8.contains(0) else { throw ValueProblem(allowed: "a text without NUL characters") }
+            return scalar.text
+        }, render: quoted)
+
+    static let instanceName = ValueType(
+        name: "string", parse: { scalar throws(ValueProblem) in try InstanceName.parse(line(scalar)) }, render: quoted)
+
+    /// Empty stands for the service's own endpoint.
+    static func endpointURL(path: Bool) -> ValueType {
+        ValueType(
+            name: "URL",
+            parse: { scalar throws(ValueProblem) in
+                if !scalar.text.isEmpty { try EndpointURL.check(scalar.text, path: path) }
+                return scalar.text
+            }, render: quoted, conceals: EndpointURL.holdsCredentials)
+    }
+
+    private static func line(_ scalar: ScalarText) throws(ValueProblem) -> String {
+        guard !scalar.text.unicodeScalars.contains(where: \.isControl) else {
+            throw ValueProblem(
+                allowed: "a text of one line", advice: "there is a line break or control character in it")
+        }
+        return scalar.text
+    }
+
+    @Sendable private static func quoted(_ text: String) -> String? { EffectiveWriter.quoted(text) }
+}
+
+extension ValueType where Value == Bool {
+    static let bool = ValueType(
+        name: "bool",
+        parse: { scalar throws(ValueProblem) in
+            guard !scalar.isText, let value = NumberText.bool(scalar.text) else {
+                throw ValueProblem(allowed: "true or false", advice: unquote(scalar, NumberText.bool))
+            }
+            return value
+        }, render: { $0 ? "true" : "false" })
+}
+
+extension ValueType where Value == Int {
+    static func count(_ range: ClosedRange<Int>) -> ValueType {
+        let allowed = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        return ValueType(
+            name: "int", range: ">= \(range.lowerBound)",
+            parse: { scalar throws(ValueProblem) in
+                guard !scalar.isText, let value = whole(scalar.text), range.contains(value) else {
+                    throw ValueProblem(allowed: allowed, advice: unquote(scalar, whole))
+                }
+                return value
+            }, render: { "\($0)" })
+    }
+
+    /// A number such as `1e2` is whole too.
+    private static func whole(_ text: String) -> Int? {
+        NumberText.integer(text) ?? NumberText.decimal(text).flatMap { Int(exactly: $0) }
+    }
+}
+
+extension ValueType where Value == Double {
+    static func days(upTo most: Double) -> ValueType {
+        let allowed = "a number of days greater than 0, up to \(most)"
+        return ValueType(
+            name: "float", range: "> 0",
+            parse: { scalar throws(ValueProblem) in
+                guard !scalar.isText, let value = number(scalar.text), value > 0, value <= most else {
+                    throw ValueProblem(allowed: allowed, advice: unquote(scalar, number))
+                }
+                return value
+            }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" })
+    }
+
+    private static func number(_ text: String) -> Double? {
+        NumberText.integer(text).map(Double.init) ?? NumberText.decimal(text)
+    }
+}
+
+extension ValueType where Value == Duration {
+    static let duration = duration(atLeast: .zero)
+
+    /// A duration of at least this; with `zeroIsOff` also 0.
+    static func duration(atLeast least: Duration, zeroIsOff: Bool = false) -> ValueType {
+        let range =
+            switch (least, zeroIsOff) {
+            case (.zero, _): ""
+            case (_, false): ">= \(DurationText.format(least))"
+            case (_, true): "0 or >= \(DurationText.format(least))"
+            }
+        let minimum = "at least \(DurationText.format(least))\(zeroIsOff ? ", or 0 for off" : "")"
+        let allowed = "a duration of \(minimum), with its unit, such as 250ms, 10s or 1h30m"
+        return ValueType(
+            name: "duration", range: range,
+            parse: { scalar throws(ValueProblem) in
+                let value: Duration
+                do throws(ValueProblem) {
+                    value = try DurationText.parse(scalar.text)
+                } catch {
+                    throw ValueProblem(allowed: allowed, advice: error.advice)
+                }
+                guard value >= least || (zeroIsOff && value == .zero) else { throw ValueProblem(allowed: allowed) }
+                return value
+            }, render: DurationText.format)
+    }
+}
+
+extension ValueType where Value == UInt64 {
+    /// The most that 47 bits of address space hold.
+    private static let largest: UInt64 = 1 << 47
+
+    static let size = ValueType(
+        name: "size",
+        parse: { scalar throws(ValueProblem) in
+            let value = try SizeText.parse(scalar.text)
+            guard value <= largest else {
+                throw ValueProblem(allowed: "a size of at most \(SizeText.format(largest))", advice: "it is too large")
+            }
+            return value
+        }, render: SizeText.format)
+}
+
+extension ValueType where Value == UInt16 {
+    static let fileMode = ValueType(
+        name: "mode", range: "<= 0777",
+        parse: { scalar throws(ValueProblem) in
+            let allowed = "a file mode from 0 to 0777, in octal such as 0664"
+            guard let value = NumberText.integer(scalar.text), value >= 0 else { throw ValueProblem(allowed: allowed) }
+            guard let mode = UInt16(exactly: value), mode <= 0o777 else {
+                let isDecimal = scalar.text.first != "0" && scalar.text.allSatisfy(\.isASCIIDigit)
+                throw ValueProblem(
+                    allowed: allowed,
+                    advice: isDecimal
+                        ? "without a leading 0 it is a decimal number: write 0\(scalar.text) for octal" : "")
+            }
+            return mode
+        },
+        render: { mode in
+            let digits = String(mode, radix: 8)
+            return String(repeating: "0", count: max(1, 4 - digits.count)) + digits
+        })
+}
+
+extension ValueType where Value == DatabaseFlags? {
+    static let flags = ValueType(
+        name: "flags", parse: { scalar throws(ValueProblem) in try DatabaseFlags.parse(scalar.text) },
+        render: { $0.map { EffectiveWriter.quoted($0.text) } })
+}
+
+extension ValueType where Value == ListenAddress? {
+    static let listenAddress = ValueType(
+        name: "host:port",
+        parse: { scalar throws(ValueProblem) in scalar.text.isEmpty ? nil : try ListenAddress(scalar.text) },
+        render: { EffectiveWriter.quoted($0?.description ?? "") })
+}
+
+extension ValueType where Value == LogLevel {
+    static let logLevel = ValueType(
+        name: "string", range: LogLevel.allowed,
+        parse: { scalar throws(ValueProblem) in try LogLevel.parse(scalar.text) }, render: \.rawValue)
+}
+
+extension ValueType where Value == StorageType? {
+    /// Only what a file says; without it there is no storage.
+    static let storageType = ValueType(
+        name: "string", range: allowedChoices(StorageType.self),
+        parse: { scalar throws(ValueProblem) in try parseChoice(scalar.text) as StorageType }, render: { $0?.rawValue })
+}
+
+extension ValueType where Value: CaseIterable & RawRepresentable<String> {
+    static var choice: ValueType {
+        ValueType(
+            name: "string", range: allowedChoices(Value.self),
+            parse: { scalar throws(ValueProblem) in try parseChoice(scalar.text) }, render: \.rawValue)
+    }
+}
+
+/// Advice for a number or bool in quotes.
+private func unquote<Value>(_ scalar: ScalarText, _ read: (String) -> Value?) -> String {
+    scalar.isText && read(scalar.text) != nil ? "it is in quotes, which make it a text: remove them" : ""
+}

@@ -1,0 +1,154 @@
+/// The whole configuration, typed. Initial values of the properties are the defaults of the keys; which key sets which
+/// property, and what is allowed, is said in `KeyTable`.
+package struct Configuration: ConfigurationSection {
+    /// Name of this node, safe for object names (`[a-zA-Z0-9-]`).
+    package var instance = ""
+    /// How often the LMDBs are looked at, at the latest.
+    package var lmdbPollInterval = Duration.seconds(1)
+    /// How often statistics of the LMDBs are logged; zero for never.
+    package var lmdbLogStatsInterval = Duration.minutes(30)
+    /// Whether the memory use of the LMDBs is read for the metrics.
+    package var lmdbScrapeSmaps = true
+    /// How often the storage is listed, at the latest.
+    package var storagePollInterval = Duration.seconds(1)
+    /// Pause before a failed upload, download or listing is tried again.
+    package var storageRetryInterval = Duration.seconds(5)
+    /// Attempts at an upload before the program gives up.
+    package var storageRetryCount = 100
+    /// Whether it never gives up.
+    package var storageRetryForever = false
+    /// A snapshot is sent after this long without one; zero for off.
+    package var storageForceSnapshotInterval = Duration.hours(4)
+    /// Downloads at the same time, per database.
+    package var memoryDownloadedSnapshots = 2
+    /// Has no effect: decompression is a stream.
+    package var memoryDecompressedSnapshots = 3
+    /// Whether to leave once everything is synced.
+    package var onlyOnce = false
+    /// How far in the future another node's snapshot may be before its clock is called wrong.
+    package var clockSkewTolerance = Duration.seconds(5)
+    /// Whether the state object is written.
+    package var publishState = true
+    /// The databases in the order of the file; at least one.
+    package var databases: [DatabaseConfiguration] = []
+    /// Removal of old Deleted entries.
+    package var sweeper = SweeperConfiguration()
+    /// Where snapshots are kept.
+    package var storage = StorageConfiguration()
+    /// Status page and metrics.
+    package var http = HTTPConfiguration()
+    /// Logging.
+    package var log = LogConfiguration()
+    /// Health checks.
+    package var health = HealthConfiguration()
+
+    /// A configuration of defaults: without instance and databases, in memory. For tests; others load a file.
+    package init() {}
+}
+
+/// `sweeper`.
+package struct SweeperConfiguration: ConfigurationSection {
+    /// Whether old Deleted entries are removed.
+    package var enabled = false
+    /// Days that Deleted entries are kept.
+    package var retentionDays = 370.0
+    /// Time between runs.
+    package var interval = Duration.hours(6)
+    /// Time before the first run.
+    package var firstInterval = Duration.minutes(10)
+    /// Longest time the write lock is held at once.
+    package var lockDuration = Duration.milliseconds(50)
+    /// Pause before it is taken again.
+    package var releaseDuration = Duration.milliseconds(50)
+    /// Margin before the end of the retention in which incoming Deleted entries are not added; zero for 1 %.
+    package var retentionLoadCutoffDuration = Duration.zero
+
+    /// The defaults.
+    package init() {}
+
+    /// How long Deleted entries are kept.
+    package var retention: Duration { .seconds(retentionDays * 86_400) }
+
+    /// Age from which an incoming Deleted entry without a local one is not added, or nil while the sweeper is off:
+    /// the retention less the margin, which is at most 75 % of it.
+    package var deletedCutoffAge: Duration? {
+        guard enabled else { return nil }
+        let margin =
+            retentionLoadCutoffDuration == .zero
+            ? retention / 100 : min(retentionLoadCutoffDuration, retention / 4 * 3)
+        return retention - margin
+    }
+}
+
+/// `http`.
+package struct HTTPConfiguration: ConfigurationSection {
+    /// Where to listen; nil for off.
+    package var address: ListenAddress?
+
+    /// The defaults.
+    package init() {}
+}
+
+/// `log`.
+package struct LogConfiguration: ConfigurationSection {
+    /// Lowest level that is logged.
+    package var level = LogLevel.info
+    /// Form of the lines.
+    package var format = LogFormat.human
+    /// Timestamps of the human format.
+    package var timestamp = LogTimestamp.short
+
+    /// The defaults.
+    package init() {}
+}
+
+/// `health`.
+package struct HealthConfiguration: ConfigurationSection {
+    /// Failures to list the storage.
+    package var storageList = HealthCheckConfiguration()
+    /// Failures to load snapshots.
+    package var storageLoad = HealthCheckConfiguration()
+    /// Failures to store snapshots.
+    package var storageStore = HealthCheckConfiguration()
+    /// Start-up.
+    package var start = StartHealthConfiguration()
+
+    /// The defaults.
+    package init() {}
+}
+
+/// One of the storage checks under `health`.
+package struct HealthCheckConfiguration: ConfigurationSection {
+    /// Time between checks.
+    package var interval = Duration.seconds(5)
+    /// Consecutive failures for this long are a warning.
+    package var warnDuration = Duration.minutes(1)
+    /// Consecutive failures for this long are an error.
+    package var errorDuration = Duration.minutes(5)
+
+    /// The defaults.
+    package init() {}
+}
+
+/// `health.start`.
+package struct StartHealthConfiguration: ConfigurationSection {
+    /// Time between checks.
+    package var interval = Duration.seconds(1)
+    /// A start-up of this length is a warning.
+    package var warnDuration = Duration.minutes(1)
+    /// A start-up of this length is an error.
+    package var errorDuration = Duration.minutes(5)
+    /// Whether a start-up under way shows in /healthz as a failure.
+    package var reportHealthz = false
+    /// Whether it shows in the metadata of /healthz.
+    package var reportMetadata = true
+
+    /// The defaults.
+    package init() {}
+}
+
+/// A section of the configuration: its initial values are the defaults of its keys.
+package protocol ConfigurationSection: Sendable, Equatable {
+    /// The section as it is when nothing of it is in the file.
+    init()
+}

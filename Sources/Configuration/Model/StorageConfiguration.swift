@@ -1,0 +1,191 @@
+/// `storage`.
+package struct StorageConfiguration: ConfigurationSection {
+    /// The storage and its options.
+    package var backend = StorageBackend.memory
+    /// Removal of old snapshots.
+    package var cleanup = CleanupConfiguration()
+
+    /// The defaults.
+    package init() {}
+}
+
+/// A kind of storage with the options that it takes.
+package enum StorageBackend: Sendable, Equatable {
+    case s3(S3StorageOptions)
+    case fileSystem(FileSystemStorageOptions)
+    case memory
+    case azure(AzureStorageOptions)
+
+    /// The kind alone.
+    package var type: StorageType {
+        switch self {
+        case .s3: .s3
+        case .fileSystem: .fileSystem
+        case .memory: .memory
+        case .azure: .azure
+        }
+    }
+}
+
+/// `storage.cleanup`.
+package struct CleanupConfiguration: ConfigurationSection {
+    /// Whether old snapshots are removed.
+    package var enabled = false
+    /// Time between runs.
+    package var interval = Duration.minutes(5)
+    /// Snapshots stay for at least this long after they were first seen.
+    package var mustKeepInterval = Duration.minutes(10)
+    /// Age of the newest snapshot of an instance from which the instance counts as gone.
+    package var removeOldInstancesInterval = Duration.hours(168)
+
+    /// The defaults.
+    package init() {}
+}
+
+/// `storage.options` of type `fs`.
+package struct FileSystemStorageOptions: ConfigurationSection {
+    /// Directory of the objects; created.
+    package var rootPath = ""
+
+    /// The defaults: without a directory.
+    package init() {}
+}
+
+/// `storage.options` of type `s3`. Empty texts stand for what is not given.
+package struct S3StorageOptions: ConfigurationSection {
+    /// Access key ID.
+    package var accessKey = ""
+    /// Secret access key. Secret.
+    package var secretKey = ""
+    /// File holding the access key ID.
+    package var accessKeyFile = ""
+    /// File holding the secret access key.
+    package var secretKeyFile = ""
+    /// How often key files are read again.
+    package var secretsRefreshInterval = Duration.seconds(15)
+    /// Region for signing.
+    package var region = "us-east-1"
+    /// The bucket; never empty after loading.
+    package var bucket = ""
+    /// Whether a missing bucket is created.
+    package var createBucket = false
+    /// URL of the service; empty for AWS.
+    package var endpointURL = ""
+    /// Storage class of new objects; empty for the bucket's.
+    package var storageClass = ""
+    /// Put in front of every object name.
+    package var globalPrefix = ""
+    /// Deprecated spelling of a listing that does not descend.
+    package var prefixFolders = false
+    /// Whether names with a slash are left out of listings.
+    package var hideFolders = false
+    /// Whether Content-MD5 is left out.
+    package var disableSendContentMD5 = false
+    /// Parallel parts of one upload.
+    package var numMinioThreads = 4
+    /// Connections and time limits.
+    package var connection = ConnectionOptions()
+    /// The update marker.
+    package var updateMarker = UpdateMarkerOptions()
+    /// TLS.
+    package var tls = TLSOptions()
+
+    /// The defaults: without a bucket.
+    package init() {}
+}
+
+/// `storage.options` of type `azure`. Empty texts stand for what is not given.
+package struct AzureStorageOptions: ConfigurationSection {
+    /// Storage account.
+    package var accountName = ""
+    /// Key of the account. Secret.
+    package var accountKey = ""
+    /// File holding the key of the account.
+    package var accountKeyFile = ""
+    /// How often the key file is read again.
+    package var secretsRefreshInterval = Duration.seconds(15)
+    /// Whether requests are signed with the account's key.
+    package var useSharedKey = false
+    /// The container; never empty after loading.
+    package var container = ""
+    /// Whether a missing container is created.
+    package var createContainer = false
+    /// URL of the service; empty for Azure.
+    package var endpointURL = ""
+    /// Put in front of every object name.
+    package var globalPrefix = ""
+    /// Parallel blocks of one upload.
+    package var concurrency = 1
+    /// Connections and time limits.
+    package var connection = ConnectionOptions()
+    /// The update marker.
+    package var updateMarker = UpdateMarkerOptions()
+    /// TLS.
+    package var tls = TLSOptions()
+
+    /// The defaults: without a container.
+    package init() {}
+}
+
+/// Connections and time limits of storages reached over HTTP. A limit of zero is none.
+package struct ConnectionOptions: ConfigurationSection {
+    /// Limit of the first contact at start-up.
+    package var initTimeout = Duration.seconds(20)
+    /// Idle connections are closed after this.
+    package var idleConnTimeout = Duration.seconds(90)
+    /// Idle connections that are kept; zero for no limit.
+    package var maxIdleConns = 100
+    /// Limit of connecting.
+    package var dialTimeout = Duration.seconds(10)
+    /// Interval of TCP keep-alive probes.
+    package var dialKeepAlive = Duration.seconds(10)
+    /// Limit of the TLS handshake.
+    package var tlsHandshakeTimeout = Duration.seconds(10)
+    /// Limit of one request as a whole.
+    package var clientTimeout = Duration.minutes(15)
+
+    /// The defaults.
+    package init() {}
+}
+
+/// The update marker, an object that tells whether a listing is worth it.
+package struct UpdateMarkerOptions: ConfigurationSection {
+    /// Whether it is written and read.
+    package var isUsed = false
+    /// A listing is never older than this.
+    package var forceListInterval = Duration.minutes(5)
+
+    /// The defaults.
+    package init() {}
+}
+
+/// `storage.options.tls`. Empty texts stand for what is not given.
+package struct TLSOptions: ConfigurationSection {
+    /// File of trusted certificates.
+    package var caFile = ""
+    /// Trusted certificates.
+    package var ca = ""
+    /// Whether the system's trusted certificates count as well.
+    package var addSystemCAPool = false
+    /// File of the client certificate.
+    package var certFile = ""
+    /// Client certificate.
+    package var cert = ""
+    /// File of the client certificate's key.
+    package var keyFile = ""
+    /// Key of the client certificate. Secret.
+    package var key = ""
+    /// Whether certificate files are read again when they change.
+    package var watchCerts = false
+    /// How often they are looked at.
+    package var watchCertsPollInterval = Duration.seconds(5)
+    /// Has no effect on a client.
+    package var requireClientCert = false
+    /// Whether the server's certificate is not checked.
+    package var insecureSkipVerify = false
+    /// File that session keys are written to, for debugging.
+    package var insecureKeyLogFile = ""
+
+    /// The defaults.
+    package init() {}
+}

@@ -1,0 +1,58 @@
+/// The shape of an `endpoint_url`: `http://` or `https://`, a host, maybe a port.
+enum EndpointURL {
+    static func allowed(path: Bool) -> String {
+        "http:// or https:// and a host, maybe with a port\(path ? " and a path" : ""), such as https://s3.example.org:9000"
+    }
+
+    /// Whether user name and password are in it: then it is never shown.
+    @Sendable static func holdsCredentials(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "@")) }
+
+    /// Checks the shape; a path is taken only where `path` says so (Azure's emulator has the account there).
+    static func check(_ text: String, path: Bool) throws(ValueProblem) {
+        let allowed = allowed(path: path)
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            throw ValueProblem(allowed: allowed, advice: "it has blanks or characters that are no ASCII")
+        }
+        let scheme = ["http://", "https://"].first { text.lowercased().hasPrefix($0) }
+        guard let scheme else {
+            let advice = text.contains("://") ? "" : "put https:// or http:// in front"
+            throw ValueProblem(allowed: allowed, advice: advice)
+        }
+        guard !holdsCredentials(text) else {
+            throw ValueProblem(allowed: allowed, advice: "credentials have keys of their own")
+        }
+        guard !text.contains("?"), !text.contains("#") else {
+            throw ValueProblem(allowed: allowed, advice: "it has a query or a fragment")
+        }
+        let rest = text.dropFirst(scheme.count)
+        let authority = rest.prefix { $0 != "/" }
+        let pathText = rest.dropFirst(authority.count)
+        guard path || pathText.isEmpty || pathText == "/" else {
+            throw ValueProblem(allowed: allowed, advice: "it has a path; bucket and prefix have keys of their own")
+        }
+        try checkAuthority(authority, allowed: allowed)
+    }
+
+    private static func checkAuthority(_ authority: Substring, allowed: String) throws(ValueProblem) {
+        var host = authority
+        if authority.hasPrefix("[") {
+            guard let end = authority.firstIndex(of: "]") else { throw ValueProblem(allowed: allowed) }
+            host = authority[...end]
+            guard host.dropFirst().dropLast().allSatisfy({ $0.isHexDigit || ":.%".contains($0) }), host.count > 2 else {
+                throw ValueProblem(allowed: allowed)
+            }
+        } else {
+            host = authority.prefix { $0 != ":" }
+            guard host.unicodeScalars.allSatisfy({ $0.isASCIILetterOrDigit || "-._".unicodeScalars.contains($0) })
+            else {
+                throw ValueProblem(allowed: allowed)
+            }
+        }
+        guard !host.isEmpty else { throw ValueProblem(allowed: allowed, advice: "the host is missing") }
+        let port = authority.dropFirst(host.count)
+        guard !port.isEmpty else { return }
+        guard port.first == ":", port.dropFirst().allSatisfy(\.isASCIIDigit), let number = UInt16(port.dropFirst()),
+            number > 0
+        else { throw ValueProblem(allowed: allowed, advice: "the port is a number from 1 to 65535") }
+    }
+}

@@ -1,0 +1,37 @@
+/// Names that become a part of object names.
+package enum InstanceName {
+    /// Longest name in bytes: database, instance, time and extension together have to fit one file name.
+    package static let longest = 100
+
+    /// The instance name as it is used: every character outside `[a-zA-Z0-9-]` becomes `-`.
+    package static func sanitised(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars { result.append(scalar.isASCIILetterOrDigit ? scalar : "-") }
+        return String(result)
+    }
+
+    /// Reads an instance name and makes it safe; empty stays empty, which stands for the host name.
+    package static func parse(_ text: String) throws(ValueProblem) -> String {
+        let name = sanitised(text)
+        guard name.utf8.count <= longest else {
+            throw ValueProblem(allowed: "a name of at most \(longest) characters")
+        }
+        return name
+    }
+}
+
+/// Names of databases under `lmdbs`.
+enum DatabaseName {
+    static let allowed =
+        "a name of at most \(InstanceName.longest) bytes without dot, slash, backslash, `__`, control characters, or `_` at its end"
+
+    /// Whether object names made from it can be read back: they end the database's part at the first `__`, and begin the
+    /// extension at the first dot.
+    static func isUsable(_ name: String) -> Bool {
+        // Bytes, because characters follow Unicode: an underscore with an accent is one character of its own there.
+        let bytes = Array(name.utf8)
+        let hasTwo = zip(bytes, bytes.dropFirst()).contains { $0 == UInt8(ascii: "_") && $1 == UInt8(ascii: "_") }
+        return !bytes.isEmpty && bytes.count <= InstanceName.longest && bytes.last != UInt8(ascii: "_") && !hasTwo
+            && !name.unicodeScalars.contains { $0 == "." || $0 == "/" || $0 == "\\" || $0.isControl }
+    }
+}

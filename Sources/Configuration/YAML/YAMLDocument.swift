@@ -1,0 +1,207 @@
+/// A whole YAML text as one tree of nodes: anchors, aliases and `<<` resolved, duplicate keys found.
+///
+/// Bounded against hostile input: nesting (through aliases too) and the number of entries that `<<` brings in. Aliases
+/// share their node, so that a chain of them costs no memory.
+struct YAMLDocument {
+    static let deepestNesting = 32
+    static let mostMergedEntries = 10_000
+
+    /// The tree, or nil when the text is empty or can't be read.
+    var root: YAMLNode?
+    /// Everything found, in the order of finding.
+    var problems: [YAMLProblem]
+
+    /// Reads the text; never throws, problems are collected.
+    init(_ bytes: [UInt8]) {
+        var composer = Composer()
+        do throws(YAMLProblem) {
+            root = try composer.document(YAMLEventReader(bytes))
+        } catch {
+            composer.problems.append(error)
+        }
+        problems = composer.problems
+    }
+}
+
+/// Builds nodes from events. What leaves the rest of the tree readable is collected, anything else is thrown.
+private struct Composer {
+    var problems: [YAMLProblem] = []
+    private var anchors: [String: YAMLNode] = [:]
+    private var mergedEntries = 0
+
+    mutating func document(_ events: YAMLEventReader) throws(YAMLProblem) -> YAMLNode? {
+        var root: YAMLNode?
+        while true {
+            let event = try events.next()
+            switch event.kind {
+            case .streamStart, .documentEnd: continue
+            case .documentStart:
+                guard root == nil else {
+                    throw YAMLProblem(
+                        position: event.position, message: "a second YAML document starts here; allowed is one a file")
+                }
+                root = try node(events.next(), events, path: [])
+            default: return root
+            }
+        }
+    }
+
+    private mutating func node(
+        _ event: YAMLEvent, _ events: YAMLEventReader, path: [String]
+    ) throws(YAMLProblem) -> YAMLNode {
+        guard path.count <= YAMLDocument.deepestNesting else { throw tooDeep(event.position, path) }
+        var anchor: String?
+        var node = YAMLNode(content: .invalid, position: event.position)
+        switch event.kind {
+        case .alias(let name):
+            guard let target = anchors[name] else {
+                // The name is not shown: a password that starts with `*` looks like an alias.
+                report(event.position, path, "alias (`*`) of an anchor that is not defined above it")
+                return node
+            }
+            guard path.count + target.height <= YAMLDocument.deepestNesting else {
+                throw tooDeep(event.position, path)
+            }
+            return target
+        case .scalar(let text, let style, let tag, let scalarAnchor):
+            anchor = scalarAnchor
+            if let known = scalarTag(tag, at: event.position, path) {
+                node.content = .scalar(YAMLScalar(text: text, style: style, tag: known))
+            }
+        case .sequenceStart(let tag, let sequenceAnchor):
+            anchor = sequenceAnchor
+            let items = try sequence(events, path: path)
+            node.height = (items.map(\.height).max() ?? 0) + 1
+            if isPlain(tag, or: "seq", at: event.position, path) { node.content = .sequence(items) }
+        case .mappingStart(let tag, let mappingAnchor):
+            anchor = mappingAnchor
+            let entries = try mapping(events, path: path)
+            node.height = (entries.map(\.value.height).max() ?? 0) + 1
+            if isPlain(tag, or: "map", at: event.position, path) { node.content = .mapping(entries) }
+        default: break
+        }
+        if let anchor { anchors[anchor] = node }
+        return node
+    }
+
+    private mutating func sequence(_ events: YAMLEventReader, path: [String]) throws(YAMLProblem) -> [YAMLNode] {
+        var items: [YAMLNode] = []
+        while true {
+            let event = try events.next()
+            if case .sequenceEnd = event.kind { return items }
+            items.append(try node(event, events, path: path + ["[\(items.count)]"]))
+        }
+    }
+
+    private mutating func mapping(_ events: YAMLEventReader, path: [String]) throws(YAMLProblem) -> [YAMLEntry] {
+        var written: [(entry: YAMLEntry, isMerge: Bool)] = []
+        var firstUse: [String: Position] = [:]
+        while true {
+            let event = try events.next()
+            if case .mappingEnd = event.kind { return try merged(written, path: path) }
+            let (key, isMerge) = try self.key(event, events, path: path)
+            let valuePath = path + [key.map(Display.unknownKey) ?? "?"]
+            let value = try node(events.next(), events, path: valuePath)
+            guard let key else { continue }
+            if let first = firstUse[key] {
+                report(event.position, valuePath, "duplicate key; it is given at \(first.line):\(first.column) already")
+                continue
+            }
+            firstUse[key] = event.position
+            written.append((YAMLEntry(name: key, keyPosition: event.position, value: value), isMerge))
+        }
+    }
+
+    /// The text of a key (nil when it is no scalar, which is reported), and whether it is the merge key.
+    private mutating func key(
+        _ event: YAMLEvent, _ events: YAMLEventReader, path: [String]
+    ) throws(YAMLProblem) -> (String?, isMerge: Bool) {
+        if case .scalar("<<", .plain, let tag, _) = event.kind, tag == nil || tag == "tag:yaml.org,2002:merge" {
+            return ("<<", true)
+        }
+        let key = try node(event, events, path: path + ["?"])
+        switch key.content {
+        case .scalar(let scalar): return (scalar.text, false)
+        case .sequence, .mapping:
+            report(event.position, path, "found \(key.kind) as a key, but allowed is a name")
+            return (nil, false)
+        case .invalid: return (nil, false)
+        }
+    }
+
+    /// Replaces each `<<` by the entries it names: those written here win, then the mapping named first.
+    private mutating func merged(
+        _ written: [(entry: YAMLEntry, isMerge: Bool)], path: [String]
+    ) throws(YAMLProblem) -> [YAMLEntry] {
+        guard written.contains(where: \.isMerge) else { return written.map(\.entry) }
+        var taken = Set(written.lazy.filter { !$0.isMerge }.map(\.entry.name))
+        var entries: [YAMLEntry] = []
+        for (entry, isMerge) in written {
+            guard isMerge else {
+                entries.append(entry)
+                continue
+            }
+            for source in mergeSources(entry.value, path: path + ["<<"]) {
+                // Counted whether taken or not: looking at them is the work that has to stay bounded.
+                mergedEntries += source.count
+                guard mergedEntries <= YAMLDocument.mostMergedEntries else {
+                    throw YAMLProblem(
+                        position: entry.keyPosition, path: path + ["<<"],
+                        message: "the merge keys (`<<`) of this file bring in too many entries;"
+                            + " allowed are \(YAMLDocument.mostMergedEntries)")
+                }
+                entries += source.filter { taken.insert($0.name).inserted }
+            }
+        }
+        return entries
+    }
+
+    private mutating func mergeSources(_ node: YAMLNode, path: [String]) -> [[YAMLEntry]] {
+        switch node.content {
+        case .mapping(let entries): return [entries]
+        case .sequence(let items):
+            return items.flatMap { item in
+                if case .mapping(let entries) = item.content { return [entries] }
+                if item.content != .invalid {
+                    report(item.position, path, "found \(item.kind), but a merge key takes sections only")
+                }
+                return []
+            }
+        case .scalar:
+            report(node.position, path, "found \(node.kind), but a merge key takes a section or a list of sections")
+            return []
+        case .invalid: return []
+        }
+    }
+
+    // Neither tag nor value is shown: a password that starts with `!` looks like a tag.
+    private mutating func scalarTag(_ tag: String?, at position: Position, _ path: [String]) -> YAMLScalar.Tag? {
+        switch tag {
+        case nil: return YAMLScalar.Tag.none
+        case "!", "tag:yaml.org,2002:str": return .text
+        case "tag:yaml.org,2002:int", "tag:yaml.org,2002:float": return .number
+        case "tag:yaml.org,2002:bool": return .bool
+        case "tag:yaml.org,2002:null": return .null
+        default:
+            report(
+                position, path,
+                "unknown YAML tag (`!`); allowed are !!str, !!int, !!float, !!bool, !!null;"
+                    + " put a value that starts with `!` into quotes")
+            return nil
+        }
+    }
+
+    private mutating func isPlain(_ tag: String?, or name: String, at position: Position, _ path: [String]) -> Bool {
+        if tag == nil || tag == "!" || tag == "tag:yaml.org,2002:\(name)" { return true }
+        report(position, path, "unknown YAML tag (`!`); allowed is none, or !!\(name)")
+        return false
+    }
+
+    private mutating func report(_ position: Position, _ path: [String], _ message: String) {
+        problems.append(YAMLProblem(position: position, path: path, message: message))
+    }
+
+    private func tooDeep(_ position: Position, _ path: [String]) -> YAMLProblem {
+        YAMLProblem(position: position, message: "nested more than \(YAMLDocument.deepestNesting) levels deep")
+    }
+}
