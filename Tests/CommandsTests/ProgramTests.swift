@@ -30,7 +30,7 @@ import Testing
         (["synk"], "unknown command \"synk\"; did you mean \"sync\"?"),
         (["sync", "--foo"], "Unknown option '--foo'; see lightningstream --help"),
         (["sync", "extra"], "Unexpected argument 'extra'; see lightningstream --help"),
-        (["dump", "-n"], "Missing value for '-n'; see lightningstream --help"),
+        (["dump", "-n"], "Missing value for '-n <db>'; see lightningstream --help"),
         (
             ["receive", "--only-db", "main"],
             "Unknown option '--only-db'; see lightningstream --help"
