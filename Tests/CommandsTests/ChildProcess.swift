@@ -15,11 +15,15 @@ final class ChildProcess: Sendable {
     private struct State {
         var errors = ""
         var exitCode: Int32?
-        var isAtEnd = false
+    }
+
+    /// What the reading thread fills, which must not keep the child alive.
+    private final class Shared: Sendable {
+        let state = Mutex(State())
     }
 
     private let process: Process
-    private let state = Mutex(State())
+    private let shared = Shared()
 
     /// Starts the program; its standard output is thrown away, unless it goes to `output`.
     init(_ arguments: [String], output: FileHandle = .nullDevice) throws {
@@ -31,14 +35,14 @@ final class ChildProcess: Sendable {
         let pipe = Pipe()
         process.standardError = pipe
         try process.run()
-        Thread { [self, reading = pipe.fileHandleForReading] in
+        Thread { [process, shared, reading = pipe.fileHandleForReading] in
             while true {
                 let data = reading.availableData
                 guard !data.isEmpty else { break }
-                state.withLock { $0.errors += String(decoding: data, as: UTF8.self) }
+                shared.state.withLock { $0.errors += String(decoding: data, as: UTF8.self) }
             }
             process.waitUntilExit()
-            state.withLock { state in
+            shared.state.withLock { state in
                 // As a shell puts it.
                 state.exitCode =
                     process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
@@ -49,7 +53,7 @@ final class ChildProcess: Sendable {
     deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
     /// What has been written to standard error so far.
-    var errors: String { state.withLock(\.errors) }
+    var errors: String { shared.state.withLock(\.errors) }
 
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
@@ -60,8 +64,8 @@ final class ChildProcess: Sendable {
 
     /// Waits for the end; nil when there is none.
     func exitCode() async throws -> Int32? {
-        _ = try await eventually { state.withLock { $0.exitCode != nil } }
-        return state.withLock(\.exitCode)
+        _ = try await eventually { shared.state.withLock { $0.exitCode != nil } }
+        return shared.state.withLock(\.exitCode)
     }
 }
 

@@ -9,7 +9,7 @@ enum ArgumentOrder {
     // Flags that may stand before a command and whose value is the next word.
     private static let optionsWithValue: Set<String> = [
         "-c", "--config", "-i", "--instance", "--log-level", "--log-format", "--log-timestamp", "--minimum-pid",
-        "--timeout",
+        "--timeout", "--generate-completion-script",
     ]
 
     // Letters of flags that take a value, which may follow the letter at once: `-cFILE`.
