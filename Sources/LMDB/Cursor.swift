@@ -19,14 +19,14 @@ package struct Cursor: ~Copyable {
     deinit { mdb_cursor_close(pointer) }
 
     /// The key that the cursor stands on.
-    @inlinable package var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentKey) }
+    @inlinable @inline(__always) package var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentKey) }
     /// The value that the cursor stands on.
-    @inlinable package var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentValue) }
+    @inlinable @inline(__always) package var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentValue) }
 
     /// Goes to the next entry, the first one at the beginning.
     ///
     /// - Returns: false behind the last entry.
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func next() throws(LMDBError) -> Bool { try move(MDB_NEXT) }
 
     /// Goes to the first entry.
@@ -57,7 +57,7 @@ package struct Cursor: ~Copyable {
         currentValue = MDB_val()
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     mutating func move(_ operation: MDB_cursor_op) throws(LMDBError) -> Bool {
         let result = mdb_cursor_get(pointer, &currentKey, &currentValue, operation)
         if result == 0 { return true }

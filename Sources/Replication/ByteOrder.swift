@@ -3,7 +3,7 @@ import Glibc
 /// Compares bytewise; where one is a prefix of the other, the shorter is lower. This is also LMDB's default order.
 ///
 /// - Returns: negative, zero or positive.
-@inlinable
+@inlinable @inline(__always)
 package func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
     let common = min(a.count, b.count)
     if common > 0, let a = a.baseAddress, let b = b.baseAddress {

@@ -1,0 +1,54 @@
+# `make` alone lists what there is. Everything works without a terminal and needs nothing but Debian or Ubuntu, Swift
+# and a network to get packages from; what is fetched or made for tests stays below .build/lab.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Warnings are errors in tests only, so that a newer compiler's newer warning never stops a release build.
+STRICT = LIGHTNINGSTREAM_STRICT=1
+SWIFT_SOURCES = Sources Tests Package.swift
+
+.PHONY: help
+help:
+	@echo "make demo      two PowerDNS servers that follow each other, in under a minute"
+	@echo "make build     the release binary, for this machine"
+	@echo "make install   the release binary to PREFIX/bin (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
+	@echo "make test      everything that .ci/run checks: lint, build, unit tests, tests with real servers"
+	@echo "make bench     the figures of docs/performance.md"
+	@echo "make format    formats the Swift sources; make lint only checks them"
+	@echo "make clean     removes what was built, fetched servers included"
+
+.PHONY: bootstrap
+bootstrap:
+	@scripts/bootstrap
+
+.PHONY: demo
+demo: build
+	@scripts/demo
+
+.PHONY: build
+build: bootstrap
+	@scripts/build-release
+
+.PHONY: install
+install: build
+	install -D -m 755 "$$(scripts/build-release --path)" "$(DESTDIR)$(PREFIX)/bin/lightningstream"
+
+.PHONY: test
+test:
+	@scripts/test
+
+.PHONY: bench
+bench: bootstrap
+	@if [ -x Benchmarks/run ]; then Benchmarks/run; else echo "There is no benchmark yet." >&2; exit 1; fi
+
+.PHONY: format
+format:
+	swift format --in-place --parallel -r $(SWIFT_SOURCES)
+
+.PHONY: lint
+lint:
+	swift format lint --strict --parallel -r $(SWIFT_SOURCES)
+
+.PHONY: clean
+clean:
+	rm -rf .build build

@@ -1,0 +1,107 @@
+"""Reads LMDBs with py-lmdb, which shares no code with the program under test, and compares them entry by entry."""
+
+import struct
+from dataclasses import dataclass, field
+
+import lmdb
+
+HEADER = struct.Struct(">QQBB4sH")  # timestamp, transaction, version, flags, reserved, number of 8-byte extensions
+DELETED = 0x01
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One value without its header; what differs between nodes by nature (the writing transaction) is left out."""
+
+    timestamp: int  # ns since the epoch
+    deleted: bool
+    value: bytes
+
+
+@dataclass
+class DBI:
+    flags: int
+    entries: dict = field(default_factory=dict)  # by key, in the LMDB's order
+
+
+def entry(stored):
+    """Takes a stored value apart and checks everything that a writer must keep to."""
+    assert len(stored) >= HEADER.size, f"value of {len(stored)} bytes has no header: {stored.hex()}"
+    timestamp, _, version, flags, reserved, extensions = HEADER.unpack_from(stored)
+    assert version == 0, f"header version {version}"
+    assert flags & ~DELETED == 0, f"unknown flags {flags:#x}"
+    assert reserved == bytes(4), f"reserved bytes {reserved.hex()}"
+    value = bytes(stored[HEADER.size + 8 * extensions:])
+    assert not (flags & DELETED and value), f"deleted entry with a value of {len(value)} bytes"
+    return Entry(timestamp, bool(flags & DELETED), value)
+
+
+def stored(timestamp, value=b"", deleted=False, transaction=1):
+    """A value as an application with native schema writes it."""
+    return HEADER.pack(timestamp, transaction, 0, DELETED if deleted else 0, bytes(4), 0) + value
+
+
+class opened:
+    """`with opened(path) as environment`: the LMDB for reading, beside any process that uses it."""
+
+    def __init__(self, path, **options):
+        self._environment = lmdb.open(
+            str(path), **({"subdir": False, "readonly": True, "max_dbs": 64, "map_size": 0, "create": False} | options))
+
+    def __enter__(self):
+        return self._environment
+
+    def __exit__(self, *_):
+        self._environment.close()
+
+
+def contents(path, **options):
+    """Everything in an LMDB: {DBI name: DBI}."""
+    found = {}
+    with opened(path, **options) as environment:
+        with environment.begin() as transaction:
+            with transaction.cursor() as cursor:
+                names = [bytes(key) for key in cursor.iternext(keys=True, values=False)]
+        # Handles have to be opened outside of a transaction, all entries read inside one: changes come in between else.
+        handles = {name: environment.open_db(name, create=False) for name in names}
+        with environment.begin() as transaction:
+            for name, handle in handles.items():
+                flags = sum(
+                    bit for bit, flag in ((0x02, "reverse_key"), (0x04, "dupsort"), (0x08, "integerkey"))
+                    if handle.flags(transaction)[flag])
+                with transaction.cursor(handle) as cursor:
+                    found[name.decode()] = DBI(flags, {bytes(key): entry(value) for key, value in cursor})
+    return found
+
+
+def last_transaction(path):
+    """LastTxnID: it moves with every committed write transaction and with nothing else."""
+    with opened(path) as environment:
+        return environment.info()["last_txnid"]
+
+
+def differences(left, right, limit=12):
+    """Lines that say how two results of `contents` differ; none when they are equal."""
+    lines = []
+    for name in sorted(left.keys() | right.keys()):
+        if name not in left or name not in right:
+            lines.append(f"{name}: only {'right' if name in right else 'left'} has it")
+            continue
+        one, other = left[name], right[name]
+        if one.flags != other.flags:
+            lines.append(f"{name}: flags {one.flags:#x} and {other.flags:#x}")
+        for key in sorted(one.entries.keys() | other.entries.keys()):
+            if one.entries.get(key) != other.entries.get(key):
+                lines.append(f"{name} {key.hex()}: {one.entries.get(key)} and {other.entries.get(key)}")
+    if len(lines) > limit:
+        lines[limit:] = [f"and {len(lines) - limit} more"]
+    return lines
+
+
+def assert_equal(*paths):
+    """Fails unless all LMDBs hold the same keys, values, timestamps and marks of deletion."""
+    first = contents(paths[0])
+    for path in paths[1:]:
+        found = differences(first, contents(path))
+        assert not found, f"{paths[0]} and {path} differ:\n" + "\n".join(found)
+    return first
