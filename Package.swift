@@ -62,6 +62,6 @@ let package = Package(
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage"]),
         tests("Configuration"),
         tests("Telemetry"),
-        tests("Commands", also: ["Configuration"]),
+        tests("Commands", also: ["BlobStorage", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),
     ]
 )

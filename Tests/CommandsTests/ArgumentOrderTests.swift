@@ -9,8 +9,10 @@ import Testing
         ("-ca -i b sync --only-once", "sync -ca -i b --only-once"),
         ("--config=a --debug dump -n main", "dump --config=a --debug -n main"),
         ("-c a stats -c b", "stats -c a -c b"),
-        ("--minimum-pid 10 --timeout 3s --log-level debug --log-format json --log-timestamp full --instance x receive",
-            "receive --minimum-pid 10 --timeout 3s --log-level debug --log-format json --log-timestamp full --instance x"),
+        (
+            "--minimum-pid 10 --timeout 3s --log-level debug --log-format json --log-timestamp full --instance x receive",
+            "receive --minimum-pid 10 --timeout 3s --log-level debug --log-format json --log-timestamp full --instance x"
+        ),
         ("--only-once sync", "sync --only-once"),
         ("sync --only-once=true --debug=false", "sync --only-once"),
         ("sync --only-once=maybe", "sync --only-once=maybe"),

@@ -31,8 +31,14 @@ import Testing
         (["sync", "--foo"], "Unknown option '--foo'; see lightningstream --help"),
         (["sync", "extra"], "Unexpected argument 'extra'; see lightningstream --help"),
         (["dump", "-n"], "Missing value for '-n'; see lightningstream --help"),
-        (["receive", "--only-db", "main"], "Unknown option '--only-db'. Did you mean '--debug'?; see lightningstream --help"),
-        (["stats", "--minimum-pid", "201"], "--minimum-pid must be between 0 and 200, not 201; see lightningstream --help"),
+        (
+            ["receive", "--only-db", "main"],
+            "Unknown option '--only-db'. Did you mean '--debug'?; see lightningstream --help"
+        ),
+        (
+            ["stats", "--minimum-pid", "201"],
+            "--minimum-pid must be between 0 and 200, not 201; see lightningstream --help"
+        ),
         (["--minimum-pid", "-1", "stats"], "Missing value for '--minimum-pid <n>'; see lightningstream --help"),
         (
             ["sync", "--log-format", "xml"],

@@ -40,7 +40,7 @@ struct CommandResult: Sendable {
 func runCommand(_ arguments: [String], environment: [String: String] = [:]) async -> CommandResult {
     let (output, errors) = (CapturedOutput(), CapturedLines())
     let context = CommandContext(
-        standardOutput: output, standardError: errors, environment: { environment[$0] }, clock: { sampleTime },
+        standardOutput: output, standardError: errors, environment: environment, clock: { sampleTime },
         usesColour: false, ownsProcess: false)
     let exitCode = await withCheckedContinuation { continuation in
         Thread { continuation.resume(returning: Program.run(["lightningstream"] + arguments, in: context)) }.start()
@@ -94,7 +94,8 @@ func header(_ timestamp: UInt64, _ transaction: UInt64, flags: UInt8 = 0, extens
 
 /// Writes entries to an LMDB file, which is made when it is missing.
 func fill(_ path: String, _ databases: [(name: String, flags: DatabaseFlags, entries: [Entry])]) throws {
-    let environment = try Environment(EnvironmentOptions(path: path, noSubdirectory: true, create: true, mapSize: 1 << 26))
+    let environment = try Environment(
+        EnvironmentOptions(path: path, noSubdirectory: true, create: true, mapSize: 1 << 26))
     try environment.write { transaction in
         for (name, flags, entries) in databases {
             let database = try transaction.database(name, creating: flags)

@@ -8,8 +8,8 @@ package struct CommandContext: Sendable {
     package var standardOutput: any ByteOutput
     /// Where log lines and errors go.
     package var standardError: any LogOutput
-    /// Looks up an environment variable.
-    package var environment: @Sendable (String) -> String?
+    /// The environment variables.
+    package var environment: [String: String]
     package var clock: @Sendable () -> WallTime
     /// Whether log lines may have colours.
     package var usesColour: Bool
@@ -18,7 +18,7 @@ package struct CommandContext: Sendable {
 
     package init(
         standardOutput: any ByteOutput, standardError: any LogOutput,
-        environment: @escaping @Sendable (String) -> String?, clock: @escaping @Sendable () -> WallTime,
+        environment: [String: String], clock: @escaping @Sendable () -> WallTime,
         usesColour: Bool, ownsProcess: Bool
     ) {
         self.standardOutput = standardOutput
@@ -31,12 +31,12 @@ package struct CommandContext: Sendable {
 
     /// The context of a real process.
     package static func process() -> CommandContext {
-        let environment: @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } }
+        let environment = ProcessEnvironment.variables
         return CommandContext(
             standardOutput: FileDescriptorOutput(descriptor: STDOUT_FILENO),
             standardError: FileDescriptorLogOutput(descriptor: STDERR_FILENO), environment: environment,
             clock: WallTime.now,
-            usesColour: LogSettings.wantsColour(descriptor: STDERR_FILENO, environment: environment),
+            usesColour: LogSettings.wantsColour(descriptor: STDERR_FILENO, environment: { environment[$0] }),
             ownsProcess: true)
     }
 

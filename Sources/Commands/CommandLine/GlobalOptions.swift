@@ -1,5 +1,5 @@
 import ArgumentParser
-import Telemetry
+import Configuration
 
 /// The flags that every command takes, before and after its name.
 struct GlobalOptions: ParsableArguments {
@@ -10,20 +10,31 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         name: [.customShort("i", allowingJoined: true), .long],
-        help: ArgumentHelp("Name of this instance, instead of the configured one.", valueName: "name"))
+        help: ArgumentHelp("Name of this instance, instead of the configured one.", valueName: "name"),
+        transform: Self.instanceName)
     var instance: String?
 
     @Flag(help: "Log everything: the same as --log-level debug, and stronger than it.")
     var debug = false
 
-    @Option(help: ArgumentHelp("Lowest level to log, instead of the configured one.", valueName: "level"))
-    var logLevel: LogLevelArgument?
+    @Option(
+        help: ArgumentHelp(
+            "Lowest level to log: debug, info, warning, error or fatal; instead of the configured one.",
+            valueName: "level"),
+        transform: LogLevel.parse)
+    var logLevel: LogLevel?
 
-    @Option(help: ArgumentHelp("Form of log lines, instead of the configured one.", valueName: "format"))
-    var logFormat: LogFormatArgument?
+    @Option(
+        help: ArgumentHelp(
+            "Form of log lines: human, logfmt or json; instead of the configured one.", valueName: "format"),
+        transform: LogFormat.parse)
+    var logFormat: LogFormat?
 
-    @Option(help: ArgumentHelp("Time in log lines, instead of the configured one.", valueName: "style"))
-    var logTimestamp: LogTimestampArgument?
+    @Option(
+        help: ArgumentHelp(
+            "Time in log lines: short, disable or full; instead of the configured one.", valueName: "style"),
+        transform: LogTimestamp.parse)
+    var logTimestamp: LogTimestamp?
 
     @Flag(help: "Log the effective configuration, secrets masked.")
     var logConfig = false
@@ -38,8 +49,9 @@ struct GlobalOptions: ParsableArguments {
     var minimumPid: Int?
 
     @Option(
-        help: ArgumentHelp("End with exit code 75 after this time, such as 90s or 1h30m.", valueName: "duration"))
-    var timeout: TimeoutArgument?
+        help: ArgumentHelp("End with exit code 75 after this time, such as 90s or 1h30m.", valueName: "duration"),
+        transform: Self.timeLimit)
+    var timeout: Duration?
 
     /// Few enough that using them up takes no time worth noticing.
     static let greatestMinimumPID = 200
@@ -52,29 +64,15 @@ struct GlobalOptions: ParsableArguments {
     }
 }
 
-/// The value of `--log-level`.
-enum LogLevelArgument: String, ExpressibleByArgument, CaseIterable {
-    case trace, debug, info, warning, error, fatal
-}
+extension GlobalOptions {
+    @Sendable private static func instanceName(_ text: String) throws -> String {
+        guard !text.isEmpty else { throw ValidationError("it must not be empty") }
+        return try InstanceName.parse(text)
+    }
 
-/// The value of `--log-format`.
-enum LogFormatArgument: String, ExpressibleByArgument, CaseIterable {
-    case human, logfmt, json
-}
-
-/// The value of `--log-timestamp`.
-enum LogTimestampArgument: String, ExpressibleByArgument, CaseIterable {
-    case short, disable, full
-}
-
-/// The value of `--timeout`.
-struct TimeoutArgument: ExpressibleByArgument {
-    /// As it was written.
-    var text: String
-    var duration: Duration
-
-    init?(argument: String) {
-        text = argument
-        duration = .zero
+    @Sendable private static func timeLimit(_ text: String) throws -> Duration {
+        let duration = try DurationText.parse(text)
+        guard duration > .zero else { throw ValidationError("it must be longer than 0") }
+        return duration
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Glibc
 
 /// The root of the command line.
@@ -35,6 +36,9 @@ package enum Program {
         } catch let failure as CommandFailure {
             context.report(failure.description)
             return failure.exitCode
+        } catch let errors as ConfigurationErrors {
+            for problem in errors.problems { context.report("\(problem)") }
+            return ExitCode.failure
         } catch is OutputClosed {
             return ExitCode.success
         } catch {

@@ -11,8 +11,8 @@ enum PIDSupervisor {
     static let skipVariable = "LIGHTNINGSTREAM_NO_PID_CHECK"
 
     /// Whether a process with the ID `own` must hand over to a child.
-    static func isNeeded(minimum: Int, own: Int, environment: (String) -> String?) -> Bool {
-        own < minimum && environment(skipVariable) == nil
+    static func isNeeded(minimum: Int, own: Int, environment: [String: String]) -> Bool {
+        own < minimum && environment[skipVariable] == nil
     }
 
     /// Runs the program with the same arguments in a child with an ID of at least `minimum`.
@@ -21,7 +21,8 @@ enum PIDSupervisor {
     static func run(minimum: Int, arguments: [String]) throws(CommandFailure) -> Int32 {
         useUp(count: minimum - Int(getpid()) - 1)
         return try supervise(
-            "/proc/self/exe", arguments: arguments, environment: childEnvironment(), minimum: minimum)
+            "/proc/self/exe", arguments: arguments, environment: ProcessEnvironment.entries + ["\(skipVariable)=1"],
+            minimum: minimum)
     }
 
     /// Uses up this many process IDs.
@@ -96,23 +97,6 @@ enum PIDSupervisor {
             let signal = status & 0x7f
             return signal == 0 ? (status >> 8) & 0xff : ExitCode.signal(signal)
         }
-    }
-
-    // glibc's `environ` is a mutable global, which Swift rightly does not let us read.
-    private static func childEnvironment() throws(CommandFailure) -> [String] {
-        let file = open("/proc/self/environ", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else {
-            throw .failed("cannot read /proc/self/environ (--minimum-pid): \(String(cString: strerror(errno)))")
-        }
-        defer { close(file) }
-        var content: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = read(file, &block, block.count)
-            guard count > 0 else { break }
-            content += block[..<count]
-        }
-        return content.split(separator: 0).map { String(decoding: $0, as: UTF8.self) } + ["\(skipVariable)=1"]
     }
 
     private static func withCStrings<R>(

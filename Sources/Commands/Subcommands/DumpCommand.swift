@@ -22,8 +22,7 @@ struct Dump: ProgramCommand {
     func perform(in context: CommandContext) throws -> Int32 {
         try Session.run(global, in: context) { session in
             var output = BufferedOutput(context.standardOutput)
-            let databases = try session.databases(named: database.map { [$0] } ?? [], flag: "--name")
-            return try forEach(databases, in: context) { database in
+            return try session.forEachDatabase(named: database) { database in
                 try DatabaseDump(hidesPrivate: hidesPrivate).write(database, to: &output)
             }
         }

@@ -10,6 +10,6 @@ struct Receive: ProgramCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        ExitCode.success
+        try SyncRun.perform(global, options, onlyDatabases: [], receiveOnly: true, in: context)
     }
 }

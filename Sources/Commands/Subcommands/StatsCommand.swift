@@ -12,7 +12,7 @@ struct Stats: ProgramCommand {
         try Session.run(global, in: context) { session in
             var output = BufferedOutput(context.standardOutput)
             var isFirst = true
-            let code = try forEach(session.localDatabases, in: context) { database in
+            let code = try session.forEachDatabase { database in
                 let lines = try StatsReport(database).lines
                 for line in isFirst ? lines : [""] + lines {
                     output.append(line)

@@ -26,6 +26,6 @@ struct Sync: ProgramCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        ExitCode.success
+        try SyncRun.perform(global, options, onlyDatabases: onlyDatabases, receiveOnly: false, in: context)
     }
 }

@@ -26,20 +26,23 @@ struct LocalDatabase: Sendable, Equatable {
     static func isPrivate(_ dbi: String) -> Bool { dbi.hasPrefix("_sync") }
 }
 
-/// Calls `body` for each database, all of them even when some fail.
-///
-/// - Returns: the exit code: 1 when some failed. Each failure has been reported as one line.
-func forEach(
-    _ databases: [LocalDatabase], in context: CommandContext, _ body: (LocalDatabase) throws -> Void
-) throws -> Int32 {
-    var code = ExitCode.success
-    for database in databases {
-        do {
-            try body(database)
-        } catch let error as LMDBError {
-            context.report("database \(database.name): \(error)")
-            code = ExitCode.failure
+extension Session {
+    /// Calls `body` for the configured database of this name, or for each of them, even when some fail.
+    ///
+    /// For commands that only look at databases: takes care of `--log-config` as well.
+    ///
+    /// - Returns: the exit code: 1 when a database failed. Each failure has been reported as one line.
+    func forEachDatabase(named name: String? = nil, _ body: (LocalDatabase) throws -> Void) throws -> Int32 {
+        logConfiguration(logger())
+        var code = ExitCode.success
+        for database in try databases(named: name.map { [$0] } ?? [], flag: "--name").map(LocalDatabase.init) {
+            do {
+                try body(database)
+            } catch let error as LMDBError {
+                context.report("database \(database.name): \(error)")
+                code = ExitCode.failure
+            }
         }
+        return code
     }
-    return code
 }

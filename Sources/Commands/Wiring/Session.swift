@@ -1,13 +1,24 @@
+import Configuration
 import Glibc
+import Logging
+import Telemetry
 
 /// What every command that uses the configuration begins with.
 struct Session {
-    var global: GlobalOptions
-    var localDatabases: [LocalDatabase]
+    let global: GlobalOptions
+    let context: CommandContext
+    /// What `--timeout` has started.
+    let timeLimit: TimeLimit
+    /// The name of this host.
+    let hostname: String
+    /// What the file says, with the flags of the command line applied.
+    private(set) var configuration: Configuration
+    /// What the operator should know about the file.
+    let warnings: [ConfigurationProblem]
 
-    /// Takes care of the process ID and the time limit, loads the configuration and runs `body`.
+    /// Loads the configuration and runs `body`, in a child process where `--minimum-pid` wants that.
     ///
-    /// - Returns: the exit code: that of `body`, or of the child that ran the command instead.
+    /// - Returns: the exit code: that of `body`, or of the child.
     static func run(
         _ global: GlobalOptions, in context: CommandContext, _ body: (Session) throws -> Int32
     ) throws -> Int32 {
@@ -16,17 +27,81 @@ struct Session {
         {
             return try PIDSupervisor.run(minimum: minimum, arguments: CommandLine.arguments)
         }
-        return try body(Session(global: global, localDatabases: []))
+        let timeLimit = TimeLimit()
+        if let timeout = global.timeout, context.ownsProcess { timeLimit.start(timeout, in: context) }
+        return try body(Session(global, context, timeLimit))
     }
 
-    /// The databases with these names, all of them when there are none.
-    func databases(named names: [String], flag: String) throws(CommandFailure) -> [LocalDatabase] {
-        let known = localDatabases.map(\.name)
+    private init(_ global: GlobalOptions, _ context: CommandContext, _ timeLimit: TimeLimit) throws {
+        self.global = global
+        self.context = context
+        self.timeLimit = timeLimit
+        hostname = Self.readHostname()
+        let loaded = try Configuration.load(
+            file: global.config, environment: context.environment, hostname: hostname)
+        configuration = loaded.configuration
+        warnings = loaded.warnings
+        if let instance = global.instance { configuration.instance = instance }
+        if let level = global.logLevel { configuration.log.level = level }
+        if global.debug { configuration.log.level = .debug }
+        if let format = global.logFormat { configuration.log.format = format }
+        if let timestamp = global.logTimestamp { configuration.log.timestamp = timestamp }
+    }
+
+    /// The configured databases with these names, all of them when there are none.
+    func databases(named names: [String], flag: String) throws(CommandFailure) -> [DatabaseConfiguration] {
+        let known = configuration.databases.map(\.name)
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw .usage(
                 "\(flag): there is no database \"\(unknown)\" in \(global.config); there are: "
                     + known.joined(separator: ", "))
         }
-        return names.isEmpty ? localDatabases : localDatabases.filter { names.contains($0.name) }
+        return names.isEmpty ? configuration.databases : configuration.databases.filter { names.contains($0.name) }
+    }
+
+    private static func readHostname() -> String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return "" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+// MARK: Logging
+
+extension Session {
+    /// The logger that the configuration asks for.
+    func logger() -> Logger {
+        let settings = LogSettings(configuration, usesColour: context.usesColour)
+        let (clock, output) = (context.clock, context.standardError)
+        return Logger(label: "lightningstream") { _ in
+            LineLogHandler(settings: settings, clock: clock, output: output)
+        }
+    }
+
+    /// Logs the configuration where `--log-config` asks for it, each key in a line of its own, secrets masked.
+    func logConfiguration(_ logger: Logger) {
+        guard global.logConfig else { return }
+        for line in configuration.maskedYAML().split(separator: "\n") {
+            // Asked for, so at any level.
+            logger.log(level: max(.info, logger.logLevel), "configuration: \(line)")
+        }
+    }
+}
+
+extension LogSettings {
+    init(_ configuration: Configuration, usesColour: Bool) {
+        let log = configuration.log
+        let level: Logger.Level =
+            switch log.level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            case .fatal: .critical
+            }
+        self.init(
+            format: Telemetry.LogFormat(rawValue: log.format.rawValue) ?? .human,
+            timestamp: Telemetry.LogTimestamp(rawValue: log.timestamp.rawValue) ?? .short, level: level,
+            usesColour: usesColour, databaseWidth: configuration.databases.map(\.name.count).max() ?? 0)
     }
 }

@@ -17,7 +17,8 @@ enum StorageFactory {
     ) async throws -> any BlobStore {
         switch backend {
         case .s3(let options):
-            return try await S3Store.open(S3Options(options, writes: writes), environment: environment) { error, pause in
+            return try await S3Store.open(S3Options(options, writes: writes), environment: environment) {
+                error, pause in
                 logger.debug(
                     "a storage request failed; it is tried again",
                     metadata: ["error": "\(error)", "pause": "\(DurationText.format(pause))"])

@@ -13,18 +13,41 @@ struct SyncRun: Sendable {
 
     var configuration: Configuration
     /// Those of the configured databases that are synced.
-    var databases: [DatabaseConfiguration]
+    var databases: [DatabaseSyncer.Settings]
     var receiveOnly: Bool
     /// An object that must be in the storage before anything starts.
     var markerName: String?
     var logger: Logger
     var context: CommandContext
 
-    /// Syncs until it is done or asked to end.
-    func perform(_ session: Session) throws -> Int32 {
-        let settings = try databases.map {
-            try DatabaseSyncer.Settings($0, in: configuration, receiveOnly: receiveOnly, hostname: session.hostname)
+    /// Runs the command.
+    ///
+    /// - Parameter onlyDatabases: the names of the databases to sync; all when there are none.
+    static func perform(
+        _ global: GlobalOptions, _ options: SyncOptions, onlyDatabases: [String], receiveOnly: Bool,
+        in context: CommandContext
+    ) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            var configuration = session.configuration
+            if options.onlyOnce { configuration.onlyOnce = true }
+            let databases = try session.databases(named: onlyDatabases, flag: "--only-db").map {
+                try DatabaseSyncer.Settings(
+                    $0, in: configuration, receiveOnly: receiveOnly, hostname: session.hostname)
+            }
+            let logger = session.logger()
+            for warning in session.warnings {
+                logger.warning("configuration: \(warning)")
+            }
+            session.logConfiguration(logger)
+            let run = SyncRun(
+                configuration: configuration, databases: databases, receiveOnly: receiveOnly,
+                markerName: options.waitForMarkerFile, logger: logger, context: context)
+            return try run.perform(session.timeLimit)
         }
+    }
+
+    /// Syncs until it is done or asked to end.
+    private func perform(_ timeLimit: TimeLimit) throws -> Int32 {
         let ending = Ending()
         if context.ownsProcess {
             SignalThread.block(SignalThread.endings)
@@ -39,9 +62,12 @@ struct SyncRun: Sendable {
                     metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
             }
         }
-        try session.startTimeout(grace: Self.shutdownLimit) { _ = ending.request(.timeout) }
+        timeLimit.soften(grace: Self.shutdownLimit) { [logger] text in
+            logger.critical("\(text)")
+            _ = ending.request(.timeout)
+        }
         do {
-            try runBlocking { try await run(settings, ending) }
+            try runBlocking { try await run(ending) }
         } catch {
             // Work that was cut off at the end of a shutdown is no failure.
             if ending.reason == nil || !(error is CancellationError) {
@@ -49,13 +75,15 @@ struct SyncRun: Sendable {
                 return ExitCode.failure
             }
         }
+        logger.info("ended")
         return ending.reason == .timeout ? ExitCode.timeout : ExitCode.success
     }
 
-    private func run(_ settings: [DatabaseSyncer.Settings], _ ending: Ending) async throws {
+    private func run(_ ending: Ending) async throws {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         let service = StartingService { [self] in
             let store = try await StorageFactory.open(
-                configuration.storage.backend, writes: !receiveOnly, environment: context.environment, logger: logger)
+                configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger)
             if let markerName {
                 let marker = MarkerWait(
                     name: markerName, store: store, pollInterval: configuration.storagePollInterval,
@@ -63,7 +91,7 @@ struct SyncRun: Sendable {
                 guard try await marker.run() else { return nil }
             }
             return SyncService(
-                databases: settings.map {
+                databases: databases.map {
                     ($0.identity.database, DatabaseSyncer(settings: $0, store: store, logger: logger))
                 })
         }

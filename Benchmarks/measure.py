@@ -1,0 +1,122 @@
+"""Runs a program and says what it cost: CPU and wall time, and private memory at its highest point."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+SAMPLE_INTERVAL = 0.002  # seconds between two looks at a program's memory
+
+
+class BenchmarkError(Exception):
+    """A program that failed or did something else than it should: the figures would mean nothing."""
+
+
+@dataclass
+class Cost:
+    cpu: float  # seconds, user and system
+    wall: float  # seconds
+    memory: int  # RssAnon in KiB, the highest sample
+    output: str = ""
+
+
+def rss_anon(pid):
+    """RssAnon of a process in KiB; 0 when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"RssAnon:"):
+                    return int(line.split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return 0
+
+
+def cpu_seconds(pid):
+    """The CPU time of all threads of a process so far, at the scheduler's resolution (see clock_getcpuclockid(3))."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+class Sampler(threading.Thread):
+    """Looks at a process's memory until it is stopped."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.peak = 0
+        self.stopped = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.stopped.is_set():
+            self.peak = max(self.peak, rss_anon(self.pid))
+            self.stopped.wait(SAMPLE_INTERVAL)
+
+    def stop(self):
+        self.stopped.set()
+        self.join()
+        return self.peak
+
+
+def tail(path, lines=8):
+    with open(path, errors="replace") as file:
+        return "".join(file.readlines()[-lines:])
+
+
+def run(command, log, limit=600):
+    """Runs `command` to its end and measures it.
+
+    `log` names the file for its standard error. Raises BenchmarkError when it fails or takes more than `limit` seconds.
+    """
+    with open(log, "wb") as errors:
+        start = time.monotonic()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        sampler = Sampler(process.pid)
+        late = threading.Timer(limit, process.kill)
+        late.start()
+        # Programs measured here print a line or nothing: a pipe takes that without being read.
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - start
+        late.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = sampler.stop()
+        with process.stdout:
+            output = process.stdout.read().decode(errors="replace")
+    if process.returncode != 0:
+        raise BenchmarkError(f"{' '.join(command)} ended with {process.returncode}:\n{tail(log)}")
+    return Cost(usage.ru_utime + usage.ru_stime, wall, peak, output)
+
+
+class Daemon:
+    """A program that runs in the background for the length of a `with` block and is ended by SIGTERM."""
+
+    def __init__(self, command, log):
+        self.command = command
+        self.log = log
+
+    def __enter__(self):
+        with open(self.log, "wb") as errors:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+        self.pid = self.process.pid
+        return self
+
+    def check(self):
+        if self.process.poll() is not None:
+            raise BenchmarkError(
+                f"{' '.join(self.command)} ended with {self.process.returncode}:\n{tail(self.log)}")
+
+    def __exit__(self, kind, error, trace):
+        ended = self.process.poll()
+        if ended is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                ended = self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                ended = self.process.wait()
+        if kind is None and ended != 0:
+            raise BenchmarkError(f"{' '.join(self.command)} ended with {ended} on SIGTERM:\n{tail(self.log)}")

@@ -1,0 +1,161 @@
+/* Looks at databases from the outside, as an application beside lightningstream would:
+ *
+ *     probe info    DATABASE               LastTxnID, entries and pages in use
+ *     probe digest  DATABASE               a hash of all keys, times, Deleted flags and values
+ *     probe wait    DATABASE               takes the write lock again and again until standard input ends; prints
+ *                                          how long it waited for it, in µs
+ *     probe visible A B COUNT PAUSE_MS     changes one record in A and waits until a reader sees it in B; prints
+ *                                          the µs of each; PAUSE_MS to PAUSE_MS + 500 between two */
+#include "common.h"
+#include <poll.h>
+#include <unistd.h>
+
+static MDB_dbi open_records(MDB_env *environment) {
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    lmdb(mdb_txn_begin(environment, NULL, MDB_RDONLY, &txn), "mdb_txn_begin");
+    lmdb(mdb_dbi_open(txn, DBI_NAME, 0, &dbi), "mdb_dbi_open");
+    lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
+    return dbi;
+}
+
+static void info(const char *path) {
+    MDB_env *environment = open_environment(path, MDB_RDONLY, 0);
+    MDB_dbi dbi = open_records(environment);
+    MDB_envinfo facts;
+    MDB_stat stat;
+    MDB_txn *txn;
+    lmdb(mdb_env_info(environment, &facts), "mdb_env_info");
+    lmdb(mdb_txn_begin(environment, NULL, MDB_RDONLY, &txn), "mdb_txn_begin");
+    lmdb(mdb_stat(txn, dbi, &stat), "mdb_stat");
+    mdb_txn_abort(txn);
+    printf("last_txn %zu entries %zu pages %zu\n", facts.me_last_txnid, stat.ms_entries, facts.me_last_pgno + 1);
+    mdb_env_close(environment);
+}
+
+/* FNV-1a over 8 bytes at a time; the length goes in first, so that bytes can't move between fields. */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t size) {
+    const uint8_t *from = bytes;
+    hash = (hash ^ size) * 0x100000001b3u;
+    for (; size >= 8; size -= 8, from += 8) {
+        uint64_t word;
+        memcpy(&word, from, 8);
+        hash = (hash ^ word) * 0x100000001b3u;
+        hash ^= hash >> 32;
+    }
+    for (; size > 0; size--) hash = (hash ^ *from++) * 0x100000001b3u;
+    return hash;
+}
+
+static void digest(const char *path) {
+    MDB_env *environment = open_environment(path, MDB_RDONLY, 0);
+    MDB_dbi dbi = open_records(environment);
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    lmdb(mdb_txn_begin(environment, NULL, MDB_RDONLY, &txn), "mdb_txn_begin");
+    lmdb(mdb_cursor_open(txn, dbi, &cursor), "mdb_cursor_open");
+    MDB_val key, value;
+    uint64_t hash = 0xcbf29ce484222325u, count = 0;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        const uint8_t *header = value.mv_data;
+        if (value.mv_size < HEADER_SIZE) fail("a value without header");
+        uint8_t flags = header[17] & FLAG_DELETED;
+        hash = mix(hash, key.mv_data, key.mv_size);
+        hash = mix(hash, header, 8);
+        hash = mix(hash, &flags, 1);
+        hash = mix(hash, header + HEADER_SIZE, value.mv_size - HEADER_SIZE);
+        count++;
+    }
+    mdb_txn_abort(txn);
+    printf("digest %016llx entries %llu\n", (unsigned long long)hash, (unsigned long long)count);
+    mdb_env_close(environment);
+}
+
+static int ascending(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void rest(uint64_t nanoseconds) {
+    struct timespec time = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+    nanosleep(&time, NULL);
+}
+
+static void wait_for_lock(const char *path) {
+    enum { CAPACITY = 8 << 20, PAUSE = 100000 };
+    MDB_env *environment = open_environment(path, 0, 0);
+    uint64_t *waits = malloc(CAPACITY * sizeof *waits);
+    if (waits == NULL) fail("no memory");
+    size_t count = 0;
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    /* The caller ends it by closing our standard input. */
+    while (count < CAPACITY && poll(&input, 1, 0) == 0) {
+        MDB_txn *txn;
+        uint64_t start = now(CLOCK_MONOTONIC);
+        lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
+        waits[count++] = now(CLOCK_MONOTONIC) - start;
+        mdb_txn_abort(txn);
+        rest(PAUSE);
+    }
+    if (count == 0) fail("not one write transaction was started");
+    qsort(waits, count, sizeof *waits, ascending);
+    printf("count %zu median_us %.1f p99_us %.1f longest_us %.1f\n", count, (double)waits[count / 2] / 1e3,
+           (double)waits[count * 99 / 100] / 1e3, (double)waits[count - 1] / 1e3);
+    free(waits);
+    mdb_env_close(environment);
+}
+
+static void visible(const char *path_a, const char *path_b, uint64_t count, uint64_t pause_ms) {
+    enum { POLL = 100000 };
+    const uint64_t patience = 30000000000u;
+    MDB_env *a = open_environment(path_a, 0, 0), *b = open_environment(path_b, 0, 0);
+    MDB_dbi dbi_a = open_records(a), dbi_b = open_records(b);
+    uint8_t key_bytes[] = "\x7f\xff\xff\xff" "visible" "\0\0\0\x01"; /* an A record of the zone with the last id */
+    MDB_val key = {sizeof key_bytes - 1, key_bytes};
+    MDB_txn *reader;
+    lmdb(mdb_txn_begin(b, NULL, MDB_RDONLY, &reader), "mdb_txn_begin");
+    mdb_txn_reset(reader);
+    for (uint64_t i = 0; i < count; i++) {
+        rest((pause_ms + i * 137 % 500) * 1000000); /* never in step with a poll of once a second */
+        MDB_txn *txn;
+        uint8_t bytes[HEADER_SIZE + 13] = {0};
+        lmdb(mdb_txn_begin(a, NULL, 0, &txn), "mdb_txn_begin");
+        uint64_t time = now(CLOCK_REALTIME), start = now(CLOCK_MONOTONIC);
+        put_header(bytes, time, mdb_txn_id(txn), 0);
+        memcpy(bytes + HEADER_SIZE, "\4\0\xc0\0\2\1\x2c\1\0\0\1\0\1", 13);
+        MDB_val value = {sizeof bytes, bytes};
+        lmdb(mdb_put(txn, dbi_a, &key, &value, 0), "mdb_put");
+        lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
+        for (;;) {
+            lmdb(mdb_txn_renew(reader), "mdb_txn_renew");
+            MDB_val seen;
+            int result = mdb_get(reader, dbi_b, &key, &seen);
+            uint64_t seen_time = result == 0 && seen.mv_size >= HEADER_SIZE ? get_be64(seen.mv_data) : 0;
+            mdb_txn_reset(reader);
+            if (seen_time == time) break;
+            if (now(CLOCK_MONOTONIC) - start > patience) fail("change %llu did not arrive within 30 s",
+                                                              (unsigned long long)i + 1);
+            rest(POLL);
+        }
+        printf("%llu\n", (unsigned long long)(now(CLOCK_MONOTONIC) - start) / 1000);
+        fflush(stdout);
+    }
+    mdb_txn_abort(reader);
+    mdb_env_close(a);
+    mdb_env_close(b);
+}
+
+int main(int argc, char **argv) {
+    const char *command = argc > 1 ? argv[1] : "";
+    if (argc == 3 && strcmp(command, "info") == 0)
+        info(argv[2]);
+    else if (argc == 3 && strcmp(command, "digest") == 0)
+        digest(argv[2]);
+    else if (argc == 3 && strcmp(command, "wait") == 0)
+        wait_for_lock(argv[2]);
+    else if (argc == 6 && strcmp(command, "visible") == 0)
+        visible(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
+    else
+        fail("usage: probe info FILE | digest FILE | wait FILE | visible A B COUNT PAUSE_MS");
+    return 0;
+}

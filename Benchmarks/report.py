@@ -1,0 +1,115 @@
+"""Turns results into the table of the figures that are wanted."""
+
+import os
+import platform
+import statistics
+
+MIB = 1024  # KiB
+HEAD = ["case", "ours: CPU", "wall", "RssAnon", "floor: CPU", "wall", "RssAnon", "ratio", "wanted", "verdict"]
+NONE = "–"
+
+
+def seconds(value):
+    return f"{value:.3f} s"
+
+
+def mebibytes(kib):
+    return f"{kib / MIB:.1f} MiB"
+
+
+def cost_cells(cost):
+    return [seconds(cost.cpu), seconds(cost.wall), mebibytes(cost.memory)]
+
+
+def verdict(good):
+    return "ok" if good else "MISSED"
+
+
+def row(case, ours=(NONE, NONE, NONE), floor=(NONE, NONE, NONE), ratio=NONE, wanted=NONE, good=None):
+    return [case, *ours, *floor, ratio, wanted, NONE if good is None else verdict(good)]
+
+
+def waits(result):
+    return f"{result['longest_us'] / 1000:.3f} ms (p99 {result['p99_us'] / 1000:.3f})"
+
+
+def speed_rows(name, results):
+    """CPU and wall time against the floor, at one size."""
+    limits = {
+        "dump": ("dump to fs", 1.6, 1.0), "load": ("load into an empty LMDB", 1.8, None),
+        "merge": ("merge, nothing new", 1.8, None)}
+    for case, (title, cpu_limit, wall_limit) in limits.items():
+        ours, floor = results[case]
+        cpu, wall = ours.cpu / floor.cpu, ours.wall / floor.wall
+        wanted = f"CPU <= {cpu_limit}"
+        good = cpu <= cpu_limit
+        if wall_limit is not None:
+            wanted += f", wall <= {wall_limit}"
+            good = good and wall <= wall_limit
+        if case == "merge":
+            # A merge that moved LastTxnID would have ended the run.
+            wanted += ", LastTxnID kept"
+        yield row(
+            f"{title}, {name}", cost_cells(ours), cost_cells(floor), f"CPU {cpu:.2f}, wall {wall:.2f}", wanted, good)
+    during, alone = results["wait"]
+    yield row(
+        f"longest wait for the write lock during that, {name}", (NONE, waits(during), NONE), (NONE, waits(alone), NONE),
+        wanted="< 5 ms", good=during["longest_us"] < 5000)
+
+
+def memory_rows(sizes):
+    """Peak memory at all sizes; `sizes` is {name: results}."""
+    for case, title in (("dump", "dump"), ("merge", "merge with nothing new")):
+        peaks = {name: results[case][0].memory for name, results in sizes.items()}
+        # What samples and the allocator leave open is well below one buffer.
+        same = max(peaks.values()) - min(peaks.values()) <= 4 * MIB
+        yield row(
+            f"peak RssAnon of the {title}, {' and '.join(peaks)}",
+            (NONE, NONE, ", ".join(mebibytes(peak) for peak in peaks.values())), wanted="< 48 MiB, the same for all",
+            good=same and max(peaks.values()) < 48 * MIB)
+    for name, results in sizes.items():
+        ours, floor = results["load"]
+        yield row(
+            f"peak RssAnon of the load, {name}", (NONE, NONE, mebibytes(ours.memory)),
+            (NONE, NONE, mebibytes(floor.memory)), f"+ {mebibytes(ours.memory - floor.memory)}", "floor + 48 MiB",
+            ours.memory - floor.memory <= 48 * MIB)
+
+
+def visible_row(times):
+    median = statistics.median(times)
+    p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
+    return row(
+        "one changed record, A until visible in B, fs",
+        (NONE, f"median {median:.1f} ms (p95 {p95:.1f}, longest {times[-1]:.1f})", NONE), wanted="median < 100 ms",
+        good=median < 100)
+
+
+def idle_row(name, per_second, memory):
+    return row(
+        f"idle daemon, {name}", (f"{per_second:.2f} ms per s", NONE, mebibytes(memory)),
+        wanted="< 1 ms per s, < 20 MiB", good=per_second < 1 and memory < 20 * MIB)
+
+
+def text(rows):
+    """The table for a terminal."""
+    widths = [max(len(line[column]) for line in [HEAD, *rows]) for column in range(len(HEAD))]
+    lines = [HEAD, ["-" * width for width in widths], *rows]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+
+
+def machine():
+    """What was measured on, in one line."""
+    model = "unknown CPU"
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return f"{os.cpu_count()} x {model}, Linux {platform.release()}"
+
+
+def markdown(rows, facts):
+    """The table for docs/performance.md, with `facts` (lines of text) before it."""
+    lines = [*facts, ""]
+    lines += ["| " + " | ".join(line) + " |" for line in [HEAD, ["---"] * len(HEAD), *rows]]
+    return "\n".join(lines) + "\n"
