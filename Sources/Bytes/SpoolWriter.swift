@@ -8,13 +8,17 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
     private let memoryLimit: Int
+    private let directory: String
 
     /// How many bytes have been written so far.
     package private(set) var count = 0
 
-    /// - Parameter memoryLimit: the number of bytes up to which no file is used.
-    package init(memoryLimit: Int = SpoolWriter.memoryLimit) {
+    /// - Parameters:
+    ///   - memoryLimit: the number of bytes up to which no file is used.
+    ///   - directory: where the file is made.
+    package init(memoryLimit: Int = SpoolWriter.memoryLimit, directory: String = SpoolWriter.temporaryDirectory) {
         self.memoryLimit = memoryLimit
+        self.directory = directory
     }
 
     deinit {
@@ -23,7 +27,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
 
     package mutating func write(_ new: UnsafeRawBufferPointer) throws {
         guard new.count > 0 else { return }
-        if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try Self.openTemporaryFile() }
+        if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }
         if descriptor >= 0 && bytes.count + new.count > min(memoryLimit, Self.blockSize) { try flush() }
         if descriptor >= 0 && new.count >= Self.blockSize {
             try writeAll(new)
@@ -53,19 +57,21 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < block.count {
-            done += try systemCall("write to", "a temporary file in \(Self.directory)") {
+            done += try systemCall("write to", "a temporary file in \(directory)") {
                 Glibc.write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
             }
         }
     }
 
-    // /var/tmp rather than /tmp: the latter is often memory, which is what a spool is there to save.
-    private static var directory: String {
+    /// What TMPDIR says, or else a directory for temporary files.
+    ///
+    /// /var/tmp rather than /tmp: the latter is often memory, which is what a spool is there to save.
+    package static var temporaryDirectory: String {
         if let named = getenv("TMPDIR"), named.pointee != 0 { return String(cString: named) }
         return access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp"
     }
 
-    private static func openTemporaryFile() throws(SystemError) -> Int32 {
+    private func openTemporaryFile() throws(SystemError) -> Int32 {
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
         let descriptor = Int32(
             try systemCall("create", "a temporary file in \(directory) (TMPDIR names another directory)") {

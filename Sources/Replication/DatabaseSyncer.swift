@@ -245,7 +245,7 @@ package actor DatabaseSyncer {
                 "downloaded a snapshot",
                 metadata: [
                     "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
-                    "snapshot_size": "\(spool.count)", "time_total": "\(ContinuousClock.now - begin)",
+                    "snapshot_size": "\(spool.count)", "time_total": "\(logText(ContinuousClock.now - begin))",
                 ])
             post.yield(.downloaded(name))
         } catch let error as BlobStoreError where error.kind == .notFound {
@@ -289,8 +289,8 @@ package actor DatabaseSyncer {
                     "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
                     "snapshot_size": "\(spool.count)", "merged": "\(result.written)", "kept": "\(result.kept)",
                     "txnID": "\(result.transaction ?? environment.info.lastTransactionID)",
-                    "time_compare": "\(planned - begin)", "time_write_lock": "\(result.lockTime)",
-                    "time_total": "\(ContinuousClock.now - begin)",
+                    "time_compare": "\(logText(planned - begin))", "time_write_lock": "\(logText(result.lockTime))",
+                    "time_total": "\(logText(ContinuousClock.now - begin))",
                 ])
             post.yield(.merged(name, transaction: result.transaction))
         } catch let error where error is RefusedSnapshot || error is SnapshotError {
@@ -326,8 +326,8 @@ package actor DatabaseSyncer {
                 metadata: [
                     "snapshot_instance": "\(identity.instance)", "snapshot_name": "\(snapshot.name)",
                     "snapshot_size": "\(snapshot.body.count)", "entries": "\(snapshot.entries)",
-                    "txnID": "\(transaction)", "time_dump": "\(read - begin)",
-                    "time_store": "\(ContinuousClock.now - read)", "time_total": "\(ContinuousClock.now - begin)",
+                    "txnID": "\(transaction)", "time_dump": "\(logText(read - begin))",
+                    "time_store": "\(logText(ContinuousClock.now - read))", "time_total": "\(logText(ContinuousClock.now - begin))",
                 ])
             post.yield(.stored)
         } catch {

@@ -27,9 +27,11 @@ package struct SnapshotWriter: ~Copyable {
         try self.init(meta, chunkSize: Self.chunkSize)
     }
 
-    /// The same with another size of parts, for tests.
-    init(_ meta: SnapshotMeta, chunkSize: Int) throws {
-        let compression = try GzipThread()
+    /// The same with parts of another size, or another place for the compressed bytes, for tests.
+    init(
+        _ meta: SnapshotMeta, chunkSize: Int, sink: @escaping @Sendable () -> SpoolWriter = { SpoolWriter() }
+    ) throws {
+        let compression = try GzipThread(sink: sink)
         try compression.submit(Chunk(SnapshotEncoding.start(meta)))
         self.compression = compression
         self.chunkSize = chunkSize
