@@ -308,10 +308,13 @@ package actor DatabaseSyncer {
     private func send(_ environment: Environment) async {
         let begin = ContinuousClock.now
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
+        let staging = store.stagingDirectory
         do {
             let (found, transaction) = try await lmdb.run { _ in
                 // A clock that stepped back must not make this snapshot look older than the one before.
-                try FullScan.run(environment, identity: identity) { max(clock(), floor &+ 1) }
+                try FullScan.run(environment, identity: identity, stagingDirectory: staging) {
+                    max(clock(), floor &+ 1)
+                }
             }
             guard let snapshot = found else {
                 post.yield(.foundNothing(transaction: transaction))
@@ -327,7 +330,8 @@ package actor DatabaseSyncer {
                     "snapshot_instance": "\(identity.instance)", "snapshot_name": "\(snapshot.name)",
                     "snapshot_size": "\(snapshot.body.count)", "entries": "\(snapshot.entries)",
                     "txnID": "\(transaction)", "time_dump": "\(logText(read - begin))",
-                    "time_store": "\(logText(ContinuousClock.now - read))", "time_total": "\(logText(ContinuousClock.now - begin))",
+                    "time_store": "\(logText(ContinuousClock.now - read))",
+                    "time_total": "\(logText(ContinuousClock.now - begin))",
                 ])
             post.yield(.stored)
         } catch {
