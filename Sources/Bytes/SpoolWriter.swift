@@ -9,6 +9,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private var descriptor: Int32 = -1
     private let memoryLimit: Int
     private let stagingDirectory: String?
+    private let directory: String
     /// How many bytes the kernel has been asked to write to the disk.
     private var announced = 0
     private var written = 0
@@ -20,9 +21,14 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     ///   - memoryLimit: the number of bytes up to which no file is used.
     ///   - stagingDirectory: where the file is made if possible, because it is to stay there: it can be given a name
     ///     with `linkat`. Otherwise it is made where temporary files belong.
-    package init(memoryLimit: Int = SpoolWriter.memoryLimit, stagingDirectory: String? = nil) {
+    ///   - directory: where temporary files belong.
+    package init(
+        memoryLimit: Int = SpoolWriter.memoryLimit, stagingDirectory: String? = nil,
+        directory: String = SpoolWriter.temporaryDirectory
+    ) {
         self.memoryLimit = memoryLimit
         self.stagingDirectory = stagingDirectory
+        self.directory = directory
     }
 
     deinit {
@@ -61,7 +67,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private mutating func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < block.count {
-            done += try systemCall("write to", "a temporary file in \(Self.temporaryDirectory)") {
+            done += try systemCall("write to", "a temporary file in \(directory)") {
                 Glibc.write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
             }
         }
@@ -85,13 +91,12 @@ package struct SpoolWriter: ByteSink, ~Copyable {
 
     private func openTemporaryFile() throws(SystemError) -> Int32 {
         // Never has a name, so that nothing is left behind whenever the process ends.
-        for directory in [stagingDirectory, Self.temporaryDirectory] {
+        for directory in [stagingDirectory, directory] {
             guard let directory else { continue }
             let descriptor = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
             if descriptor >= 0 { return descriptor }
         }
         // A file system that knows no such thing.
-        let directory = Self.temporaryDirectory
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
         let descriptor = Int32(
             try systemCall("create", "a temporary file in \(directory) (TMPDIR names another directory)") {

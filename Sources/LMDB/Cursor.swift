@@ -51,12 +51,6 @@ package struct Cursor: ~Copyable {
         return try move(MDB_SET_KEY)
     }
 
-    /// Lets ``key`` and ``value`` be empty until the next movement.
-    package mutating func forget() {
-        currentKey = MDB_val()
-        currentValue = MDB_val()
-    }
-
     @inlinable @inline(__always)
     mutating func move(_ operation: MDB_cursor_op) throws(LMDBError) -> Bool {
         let result = mdb_cursor_get(pointer, &currentKey, &currentValue, operation)
