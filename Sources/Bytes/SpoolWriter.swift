@@ -8,17 +8,21 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
     private let memoryLimit: Int
-    private let directory: String
+    private let stagingDirectory: String?
+    /// How many bytes the kernel has been asked to write to the disk.
+    private var announced = 0
+    private var written = 0
 
     /// How many bytes have been written so far.
     package private(set) var count = 0
 
     /// - Parameters:
     ///   - memoryLimit: the number of bytes up to which no file is used.
-    ///   - directory: where the file is made.
-    package init(memoryLimit: Int = SpoolWriter.memoryLimit, directory: String = SpoolWriter.temporaryDirectory) {
+    ///   - stagingDirectory: where the file is made if possible, because it is to stay there: it can be given a name
+    ///     with `linkat`. Otherwise it is made where temporary files belong.
+    package init(memoryLimit: Int = SpoolWriter.memoryLimit, stagingDirectory: String? = nil) {
         self.memoryLimit = memoryLimit
-        self.directory = directory
+        self.stagingDirectory = stagingDirectory
     }
 
     deinit {
@@ -54,14 +58,22 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         if bytes.capacity > Self.blockSize * 2 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
     }
 
-    private func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
+    private mutating func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < block.count {
-            done += try systemCall("write to", "a temporary file in \(directory)") {
+            done += try systemCall("write to", "a temporary file in \(Self.temporaryDirectory)") {
                 Glibc.write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
             }
         }
+        written += block.count
+        if stagingDirectory != nil && written - announced >= Self.writeBackSize {
+            // On Linux this starts writing the pages to disk, so that the fsync in the end has little left to wait for.
+            posix_fadvise(descriptor, off_t(announced), off_t(written - announced), POSIX_FADV_DONTNEED)
+            announced = written
+        }
     }
+
+    private static let writeBackSize = 8 << 20
 
     /// What TMPDIR says, or else a directory for temporary files.
     ///
@@ -72,6 +84,14 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     }
 
     private func openTemporaryFile() throws(SystemError) -> Int32 {
+        // Never has a name, so that nothing is left behind whenever the process ends.
+        for directory in [stagingDirectory, Self.temporaryDirectory] {
+            guard let directory else { continue }
+            let descriptor = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
+            if descriptor >= 0 { return descriptor }
+        }
+        // A file system that knows no such thing.
+        let directory = Self.temporaryDirectory
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
         let descriptor = Int32(
             try systemCall("create", "a temporary file in \(directory) (TMPDIR names another directory)") {
@@ -81,4 +101,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         return descriptor
     }
+
+    // O_TMPFILE, whose macro Swift can't import.
+    private static let temporaryFileFlag: Int32 = 0o20_000_000 | O_DIRECTORY
 }

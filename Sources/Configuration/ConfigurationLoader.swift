@@ -29,7 +29,7 @@ extension Configuration {
         try parse(Array(text.utf8), file: file, environment: environment, hostname: hostname)
     }
 
-    private static func parse(
+    static func parse(
         _ bytes: [UInt8], file: String, environment: [String: String], hostname: String
     ) throws(ConfigurationErrors) -> LoadedConfiguration {
         var decoder = KeyDecoder(file: file, environment: environment)

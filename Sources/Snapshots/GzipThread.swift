@@ -75,6 +75,7 @@ private final class Job: Sendable {
     }
 
     private func run() {
+        var isEnded = false
         do {
             var deflater = GzipDeflater()
             var writer = sink()
@@ -82,13 +83,14 @@ private final class Job: Sendable {
                 try deflater.write(chunk.bytes, to: &writer)
                 queue.recycle(chunk)
             }
+            isEnded = true
             try deflater.finish(to: &writer)
             let spool = try writer.finish()
             outcome.withLock { $0 = .success(spool) }
         } catch {
             outcome.withLock { $0 = .failure(error) }
             // The other side must not wait for a place for ever.
-            while queue.take() != nil {}
+            while !isEnded { isEnded = queue.take() == nil }
         }
     }
 }
