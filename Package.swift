@@ -62,6 +62,8 @@ let package = Package(
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage"]),
         tests("Configuration"),
         tests("Telemetry"),
-        tests("Commands", also: ["BlobStorage", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),
+        tests(
+            "Commands",
+            also: ["BlobStorage", "Bytes", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),
     ]
 )
