@@ -74,16 +74,29 @@ struct S3FaultTests {
         #expect(server.requests.last?.target.contains("start-after=c") == true)
     }
 
-    @Test(arguments: [true, false])
-    func aListingThatNeverEndsIsAnError(_ withToken: Bool) async throws {
-        let server = try FaultServer { _, _ in
-            Self.page(withToken ? [] : ["a"], token: withToken ? "same" : nil, truncated: true)
+    /// A server that repeats a page, with the same token, with new ones or with none, and one that repeats a token.
+    @Test(arguments: 0..<4)
+    func aListingThatNeverEndsIsAnError(_ kind: Int) async throws {
+        let server = try FaultServer { _, number in
+            let token = ["same", "token \(number)", nil, "same"][kind]
+            return Self.page(kind == 3 ? [] : ["a"], token: token, truncated: true)
         }
         defer { server.stop() }
         let store = try await open(server)
         let error = await storageError { _ = try await store.list(prefix: "main__") }
-        #expect(error?.description.contains("answers like no S3 server: the listing ") == true)
-        #expect(server.requests.count < 200)
+        #expect(
+            error?.description
+                == "cannot list main__* in bucket b: 127.0.0.1:\(server.port) answers like no S3 server: the listing repeats"
+                + " itself; check endpoint_url")
+        #expect(server.requests.count == 2)
+    }
+
+    @Test func pagesOfFoldersOnlyDoNotEndTheListing() async throws {
+        let server = try FaultServer { _, number in
+            Self.page(number == 120 ? ["a"] : [], token: "token \(number)", truncated: number < 120)
+        }
+        defer { server.stop() }
+        #expect(try await open(server).list(prefix: "").map(\.name) == ["a"])
     }
 
     @Test func whatIsNoListingIsAnError() async throws {
@@ -413,16 +426,39 @@ struct S3FaultTests {
         #expect((size + part - 1) / part <= 10_000)
     }
 
-    @Test func idleConnectionsBeyondTheLimitAreClosed() async throws {
+    /// Three transfers at a time need three connections; as many as the limit says are there for the next three.
+    @Test(arguments: [(1, 5), (2, 4), (0, 3)])
+    func idleConnectionsBeyondTheLimitAreClosed(_ limit: Int, _ connections: Int) async throws {
+        let arrived = Mutex(0)
+        let server = try FaultServer { _, number in
+            arrived.withLock { $0 += 1 }
+            while arrived.withLock({ $0 }) < (number < 3 ? 3 : 6) { usleep(1000) }
+            return .answer(200, [:], "x")
+        }
+        defer { server.stop() }
+        let store = try await open(server) { $0.maximumIdleConnections = limit }
+        for _ in 0..<2 {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<3 { group.addTask { _ = try await store.load("x") } }
+                try await group.waitForAll()
+            }
+        }
+        #expect(server.connections == connections)
+    }
+
+    @Test func aTimeoutOfZeroIsNone() async throws {
         let server = try FaultServer { _, _ in .answer(200, [:], "x") }
         defer { server.stop() }
-        let store = try await open(server) { $0.maximumIdleConnections = 0 }
-        for _ in 0..<3 { _ = try await store.load("x") }
-        #expect(server.connections == 3)
+        let store = try await open(server) {
+            ($0.dialTimeout, $0.clientTimeout, $0.initTimeout) = (.zero, .zero, .zero)
+            ($0.idleConnectionTimeout, $0.dialKeepAlive, $0.createBucket) = (.zero, .zero, true)
+        }
+        for _ in 0..<3 { #expect(try await store.load("x").count == 1) }
+        #expect(server.connections == 1)
     }
 
     @Test func aKeptConnectionThatTheServerClosedIsReplaced() async throws {
-        let server = try FaultServer { request, number in
+        let server = try FaultServer { _, _ in
             // Announces nothing, but closes after each answer.
             .raw("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
         }

@@ -276,12 +276,11 @@ struct S3TLSTests {
     @Test func watchedFilesAreReadAgain() async throws {
         let file = directory.file("ca.pem")
         try FileManager.default.copyItem(atPath: server.caFile, toPath: file)
-        var options = options {
+        let options = options {
             $0.caFile = file
             $0.watchCerts = true
             $0.watchCertsPollInterval = .zero
         }
-        options.maximumIdleConnections = 0
         let store = try await S3Store.open(options)
         try await store.store("x", Spool("x"))
         // Another authority: the server isn't trusted any more.
@@ -293,6 +292,23 @@ struct S3TLSTests {
         #expect(try await store.load("x").bytes == Array("x".utf8))
         try FileManager.default.removeItem(atPath: file)
         #expect(try await store.load("x").bytes == Array("x".utf8))
+    }
+
+    // libcurl opens the file once per process, so this takes one of its own.
+    @Test func sessionKeysAreWrittenToTheKeyLogFile() async throws {
+        let file = directory.file("keys")
+        setenv("KEY_LOG_TEST_FILE", file, 1)
+        setenv("KEY_LOG_TEST_ENDPOINT", server.endpoint, 1)
+        await #expect(processExitsWith: .success) {
+            var options = S3Options(
+                bucket: "b", accessKey: "x", secretKey: "y",
+                endpointURL: ProcessInfo.processInfo.environment["KEY_LOG_TEST_ENDPOINT"] ?? "")
+            options.tls.insecureSkipVerify = true
+            options.tls.insecureKeyLogFile = ProcessInfo.processInfo.environment["KEY_LOG_TEST_FILE"] ?? ""
+            // Refused, but over TLS.
+            _ = try? await S3Store.open(options).list(prefix: "")
+        }
+        #expect(try String(contentsOfFile: file, encoding: .utf8).contains("CLIENT_"))
     }
 
     @Test func whatIsMissingIsSaidBeforeAnyRequest() async throws {
