@@ -3,7 +3,7 @@ import Glibc
 /// Fills a ``Spool``.
 package struct SpoolWriter: ByteSink, ~Copyable {
     /// Above this many bytes a spool moves from memory to a file.
-    package static let memoryLimit = 4 << 20
+    package static let memoryLimit = 1 << 20
 
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
