@@ -13,6 +13,8 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     /// How many bytes have been written so far.
     package private(set) var count = 0
 
+    /// Starts with no bytes, and without a file.
+    ///
     /// - Parameters:
     ///   - memoryLimit: the number of bytes up to which no file is used.
     ///   - directory: where the file is made.
@@ -25,6 +27,9 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         if descriptor >= 0 { close(descriptor) }
     }
 
+    /// Takes all of `new`, which is only needed during the call.
+    ///
+    /// - Throws: ``SystemError`` when there is no room for a file; the writer is of no use then.
     package mutating func write(_ new: UnsafeRawBufferPointer) throws {
         guard new.count > 0 else { return }
         if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }

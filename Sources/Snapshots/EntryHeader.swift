@@ -11,6 +11,7 @@ package struct EntryHeader: Equatable, Sendable {
     /// ``deletedFlag`` and bits of unknown meaning.
     package var flags: UInt8
 
+    /// A header without extensions.
     @inlinable
     package init(timestamp: UInt64, transactionID: UInt64, flags: UInt8 = 0) {
         self.timestamp = timestamp
@@ -67,10 +68,12 @@ package struct EntryHeader: Equatable, Sendable {
 
 /// A value of an LMDB, taken apart.
 package struct ParsedEntry {
+    /// The header in front of the application's value.
     package var header: EntryHeader
     /// The application's value; valid as long as the bytes that were parsed.
     package var payload: UnsafeRawBufferPointer
 
+    /// Puts a header and a value side by side, without copying.
     @inlinable
     package init(header: EntryHeader, payload: UnsafeRawBufferPointer) {
         self.header = header
