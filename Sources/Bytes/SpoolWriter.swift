@@ -3,7 +3,7 @@ import Glibc
 /// Fills a ``Spool``.
 package struct SpoolWriter: ByteSink, ~Copyable {
     /// Above this many bytes a spool moves from memory to a file.
-    package static let memoryLimit = 4 << 20
+    package static let memoryLimit = 1 << 20
 
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
@@ -17,6 +17,8 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     /// How many bytes have been written so far.
     package private(set) var count = 0
 
+    /// Starts with no bytes, and without a file.
+    ///
     /// - Parameters:
     ///   - memoryLimit: the number of bytes up to which no file is used.
     ///   - stagingDirectory: where the file is made if possible, because it is to stay there: it can be given a name
@@ -35,6 +37,9 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         if descriptor >= 0 { close(descriptor) }
     }
 
+    /// Takes all of `new`, which is only needed during the call.
+    ///
+    /// - Throws: ``SystemError`` when there is no room for a file; the writer is of no use then.
     package mutating func write(_ new: UnsafeRawBufferPointer) throws {
         guard new.count > 0 else { return }
         if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }

@@ -11,6 +11,7 @@ public struct EntryHeader: Equatable, Sendable {
     /// ``deletedFlag`` and bits of unknown meaning.
     public var flags: UInt8
 
+    /// A header without extensions.
     @inlinable
     public init(timestamp: UInt64, transactionID: UInt64, flags: UInt8 = 0) {
         self.timestamp = timestamp
@@ -67,10 +68,12 @@ public struct EntryHeader: Equatable, Sendable {
 
 /// A value of an LMDB, taken apart.
 public struct ParsedEntry {
+    /// The header in front of the application's value.
     public var header: EntryHeader
     /// The application's value; valid as long as the bytes that were parsed.
     public var payload: UnsafeRawBufferPointer
 
+    /// Puts a header and a value side by side, without copying.
     @inlinable
     public init(header: EntryHeader, payload: UnsafeRawBufferPointer) {
         self.header = header
