@@ -54,6 +54,7 @@ package actor DatabaseSyncer {
     private var downloaded: [SnapshotName: Spool] = [:]
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     private var newestOwnTimestamp: UInt64 = 0
+    private var lastSendError = ""
     private var isStarted = false
     private var fatal: (any Error)?
     private var timer: (time: Duration, task: Task<Void, Never>)?
@@ -215,9 +216,7 @@ package actor DatabaseSyncer {
             isStarted = true
             logger.info("start-up is complete")
         case .giveUp:
-            // The last send's error has been logged; this one ends the process.
-            fatal = SendingGaveUp(
-                database: settings.identity.database, tries: (settings.machine.sender.retryLimit ?? 0) + 1)
+            fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: lastSendError)
             return false
         case .finish:
             return false
@@ -354,6 +353,7 @@ package actor DatabaseSyncer {
             post.yield(.stored)
         } catch {
             guard !Task.isCancelled else { return }
+            lastSendError = "\(error)"
             report(error, "cannot send a snapshot; it is tried again", [:])
             post.yield(.sendFailed)
         }
@@ -389,11 +389,11 @@ private struct MergeResult: Sendable {
 
 /// So many sends of a database have failed that the process ends.
 package struct SendingGaveUp: Error, CustomStringConvertible {
-    package var database: String
     package var tries: Int
+    /// Why the last one failed.
+    package var last: String
 
     package var description: String {
-        "database \(database): \(tries) tries to send a snapshot in a row have failed (storage_retry_count); the log has "
-            + "the reason of each"
+        "\(tries) tries to send a snapshot in a row have failed (storage_retry_count), the last one so: \(last)"
     }
 }
