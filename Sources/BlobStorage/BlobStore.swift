@@ -22,6 +22,13 @@ package protocol BlobStore: Sendable {
     /// The stream carries the names that appeared, or an empty name when they are not known. It may miss
     /// changes: polling stays necessary.
     func changes(prefix: String) -> AsyncStream<String>?
+
+    /// The directory in which the file of a spool should be made so that it can be stored without a copy, if any.
+    var stagingDirectory: String? { get }
+}
+
+extension BlobStore {
+    package var stagingDirectory: String? { nil }
 }
 
 /// An object as a listing shows it.

@@ -68,14 +68,14 @@ package final class FileSystemStore: BlobStore {
         }
     }
 
+    /// A spool's file that was made in the directory is given its name; everything else is copied.
+    package var stagingDirectory: String? { rootPath }
+
     package func store(_ name: String, _ body: Spool) async throws {
         try refuse(name, "store")
         try await call("store", name) { [rootPath] cancellation in
-            let (temporary, descriptor) = try createTemporary(in: rootPath)
+            let temporary = try link(body, in: rootPath) ?? write(body, in: rootPath, cancellation)
             do {
-                defer { close(descriptor) }
-                try copy(body, to: descriptor, temporary, cancellation)
-                _ = try systemCall("sync", temporary) { Int(fsync(descriptor)) }
                 try cancellation.check()
                 _ = try systemCall("rename", temporary) { Int(rename(temporary, "\(rootPath)/\(name)")) }
             } catch {
@@ -179,10 +179,38 @@ private func nextName(in directory: OpaquePointer, _ path: String) throws(System
     }
 }
 
+/// Gives the file of a spool a temporary name in the directory.
+///
+/// - Returns: nil where that can't be done: the spool is in memory, on another file system, or had a name before.
+private func link(_ body: Spool, in directory: String) throws(SystemError) -> String? {
+    guard let descriptor = body.fileDescriptor, fsync(descriptor) == 0 else { return nil }
+    let path = temporaryName(in: directory)
+    guard linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 else { return nil }
+    return path
+}
+
+/// Copies a spool into a new file with a temporary name.
+private func write(_ body: Spool, in directory: String, _ cancellation: CancellationSignal) throws -> String {
+    let (path, descriptor) = try createTemporary(in: directory)
+    do {
+        defer { close(descriptor) }
+        try copy(body, to: descriptor, path, cancellation)
+        _ = try systemCall("sync", path) { Int(fsync(descriptor)) }
+    } catch {
+        unlink(path)
+        throw error
+    }
+    return path
+}
+
+// Random, so that files which crashed writers on any machine left behind don't matter.
+private func temporaryName(in directory: String) -> String {
+    "\(directory)/.\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+}
+
 private func createTemporary(in directory: String) throws(SystemError) -> (path: String, descriptor: Int32) {
     while true {
-        // Random, so that files which crashed writers on any machine left behind don't matter.
-        let path = "\(directory)/.\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+        let path = temporaryName(in: directory)
         let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         if descriptor >= 0 { return (path, descriptor) }
         if errno != EEXIST && errno != EINTR { throw SystemError("create", path) }
@@ -221,7 +249,7 @@ private func copy(
             var done = 0
             while done < count {
                 done += try systemCall("write to", path) {
-                    write(descriptor, block.baseAddress?.advanced(by: done), count - done)
+                    Glibc.write(descriptor, block.baseAddress?.advanced(by: done), count - done)
                 }
             }
             offset += count

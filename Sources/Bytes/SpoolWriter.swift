@@ -8,13 +8,21 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
     private let memoryLimit: Int
+    private let stagingDirectory: String?
+    /// How many bytes the kernel has been asked to write to the disk.
+    private var announced = 0
+    private var written = 0
 
     /// How many bytes have been written so far.
     package private(set) var count = 0
 
-    /// - Parameter memoryLimit: the number of bytes up to which no file is used.
-    package init(memoryLimit: Int = SpoolWriter.memoryLimit) {
+    /// - Parameters:
+    ///   - memoryLimit: the number of bytes up to which no file is used.
+    ///   - stagingDirectory: where the file is made if possible, because it is to stay there: it can be given a name
+    ///     with `linkat`. Otherwise it is made where temporary files belong.
+    package init(memoryLimit: Int = SpoolWriter.memoryLimit, stagingDirectory: String? = nil) {
         self.memoryLimit = memoryLimit
+        self.stagingDirectory = stagingDirectory
     }
 
     deinit {
@@ -23,7 +31,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
 
     package mutating func write(_ new: UnsafeRawBufferPointer) throws {
         guard new.count > 0 else { return }
-        if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try Self.openTemporaryFile() }
+        if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }
         if descriptor >= 0 && bytes.count + new.count > min(memoryLimit, Self.blockSize) { try flush() }
         if descriptor >= 0 && new.count >= Self.blockSize {
             try writeAll(new)
@@ -50,22 +58,40 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         if bytes.capacity > Self.blockSize * 2 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
     }
 
-    private func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
+    private mutating func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < block.count {
-            done += try systemCall("write to", "a temporary file in \(Self.directory)") {
+            done += try systemCall("write to", "a temporary file in \(Self.temporaryDirectory)") {
                 Glibc.write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
             }
         }
+        written += block.count
+        if stagingDirectory != nil && written - announced >= Self.writeBackSize {
+            // On Linux this starts writing the pages to disk, so that the fsync in the end has little left to wait for.
+            posix_fadvise(descriptor, off_t(announced), off_t(written - announced), POSIX_FADV_DONTNEED)
+            announced = written
+        }
     }
 
-    // /var/tmp rather than /tmp: the latter is often memory, which is what a spool is there to save.
-    private static var directory: String {
+    private static let writeBackSize = 8 << 20
+
+    /// What TMPDIR says, or else a directory for temporary files.
+    ///
+    /// /var/tmp rather than /tmp: the latter is often memory, which is what a spool is there to save.
+    package static var temporaryDirectory: String {
         if let named = getenv("TMPDIR"), named.pointee != 0 { return String(cString: named) }
         return access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp"
     }
 
-    private static func openTemporaryFile() throws(SystemError) -> Int32 {
+    private func openTemporaryFile() throws(SystemError) -> Int32 {
+        // Never has a name, so that nothing is left behind whenever the process ends.
+        for directory in [stagingDirectory, Self.temporaryDirectory] {
+            guard let directory else { continue }
+            let descriptor = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
+            if descriptor >= 0 { return descriptor }
+        }
+        // A file system that knows no such thing.
+        let directory = Self.temporaryDirectory
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
         let descriptor = Int32(
             try systemCall("create", "a temporary file in \(directory) (TMPDIR names another directory)") {
@@ -75,4 +101,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         return descriptor
     }
+
+    // O_TMPFILE, whose macro Swift can't import.
+    private static let temporaryFileFlag: Int32 = 0o20_000_000 | O_DIRECTORY
 }

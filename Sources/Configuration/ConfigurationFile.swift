@@ -28,7 +28,7 @@ enum ConfigurationFile {
         }
     }
 
-    private static func reason(_ code: CInt) -> String {
+    static func reason(_ code: CInt) -> String {
         switch code {
         case ENOENT, ENOTDIR: "there is no such file; name the configuration file with --config"
         case EISDIR: "is a directory; name the file in it with --config"

@@ -29,7 +29,7 @@ extension Configuration {
         try parse(Array(text.utf8), file: file, environment: environment, hostname: hostname)
     }
 
-    private static func parse(
+    static func parse(
         _ bytes: [UInt8], file: String, environment: [String: String], hostname: String
     ) throws(ConfigurationErrors) -> LoadedConfiguration {
         var decoder = KeyDecoder(file: file, environment: environment)
@@ -41,18 +41,17 @@ extension Configuration {
         }
         let document = YAMLDocument(bytes)
         for problem in document.problems { decoder.add(problem) }
-        let whole = Scope(path: [], position: .start)
         var configuration = Configuration()
-        switch document.root {
-        case nil where !document.problems.isEmpty: break
-        case nil: decoder.report(whole, "the file is empty; it needs at least lmdbs and storage")
-        case .some(let root) where root.isNull:
-            decoder.report(whole, "the file is empty; it needs at least lmdbs and storage")
-        case .some(let root):
-            decoder.mapping(root, KeyTable.topLevel, into: &configuration, at: whole)
-            if decoder.isSound(whole) {
+        let whole = Scope(path: [], position: .start)
+        if let root = document.root, !root.isNull {
+            if case .mapping = root.content {
+                decoder.mapping(root, KeyTable.topLevel, into: &configuration, at: whole)
                 Checks.configuration(&configuration, hostname: hostname, whole, &decoder)
+            } else if root.content != .invalid {
+                decoder.report(whole, "found \(root.kind), but allowed is a section of keys", at: root.position)
             }
+        } else if document.problems.isEmpty {
+            decoder.report(whole, "the file is empty; it needs at least lmdbs and storage")
         }
         guard decoder.problems.isEmpty else { throw ConfigurationErrors(decoder.problems) }
         return LoadedConfiguration(configuration: configuration, warnings: decoder.warnings.inOrderOfPosition())

@@ -17,13 +17,16 @@ struct EnvironmentExpansion {
 
     private let environment: [String: String]
     private let isSecret: Bool
-    private let whole: [UInt8]
+    /// Whether the text is one reference in braces and nothing else.
+    private let isOneReference: Bool
 
     /// Expands `text`. Of a secret, no part is named in a problem but a variable in braces that is the whole value.
     init(_ text: String, environment: [String: String], isSecret: Bool) {
         self.environment = environment
         self.isSecret = isSecret
-        whole = Array(text.utf8)
+        let whole = Array(text.utf8)
+        isOneReference =
+            whole.starts(with: "${".utf8) && Self.closingBrace(whole[2...]) == whole.count - 1
         var output: [UInt8] = []
         expand(whole[...], into: &output, depth: 0)
         result = String(decoding: output, as: UTF8.self)
@@ -118,8 +121,7 @@ struct EnvironmentExpansion {
 
     /// In a password, what looks like a variable may be a part of the password: it is named only where it can't be.
     private func isNamed(isBraced: Bool) -> Bool {
-        guard isSecret else { return true }
-        return isBraced && whole.starts(with: "${".utf8) && Self.closingBrace(whole.dropFirst(2)) == whole.count - 1
+        !isSecret || (isBraced && isOneReference)
     }
 
     private func shown(_ name: ArraySlice<UInt8>, isBraced: Bool) -> String {
@@ -129,7 +131,7 @@ struct EnvironmentExpansion {
     private static let specialNames = Array("*#@!?-".utf8)
 
     /// Index of the `}` that ends the reference whose inside starts with `text`.
-    private static func closingBrace(_ text: ArraySlice<UInt8>) -> Int? {
+    static func closingBrace(_ text: ArraySlice<UInt8>) -> Int? {
         var depth = 0
         var index = text.startIndex
         while index < text.endIndex {

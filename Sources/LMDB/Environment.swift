@@ -20,6 +20,8 @@ package final class Environment: Sendable {
     /// The handles of named databases, kept for the life of the environment. The lock is held during each
     /// transaction, because liblmdb wants only one at a time to open handles.
     private let databases = Mutex<[String: MDB_dbi]>([:])
+    /// Held while the map moves, and while something is read from it outside of transactions.
+    private let mapping = Mutex(())
 
     /// Opens the environment, creating it where the options say so, and clears reader slots of dead processes.
     package init(_ options: EnvironmentOptions) throws(LMDBError) {
@@ -94,8 +96,10 @@ package final class Environment: Sendable {
     package var info: EnvironmentInfo {
         var info = MDB_envinfo()
         var stat = MDB_stat()
-        mdb_env_info(handle.pointer, &info)
-        mdb_env_stat(handle.pointer, &stat)
+        mapping.withLock { _ in
+            mdb_env_info(handle.pointer, &info)
+            mdb_env_stat(handle.pointer, &stat)
+        }
         return EnvironmentInfo(
             mapSize: Int(info.me_mapsize), pageSize: Int(stat.ms_psize), lastPage: Int(info.me_last_pgno),
             lastTransactionID: UInt64(info.me_last_txnid), readers: Int(info.me_numreaders),
@@ -178,7 +182,7 @@ package final class Environment: Sendable {
             switch result {
             case MDB_MAP_RESIZED where attempts < 5:
                 // Another process made the map larger: adopt its size. No transaction of ours is open here.
-                mdb_env_set_mapsize(handle.pointer, 0)
+                mapping.withLock { _ in _ = mdb_env_set_mapsize(handle.pointer, 0) }
             case MDB_READERS_FULL where attempts < 2:
                 clearStaleReaders()
             default:

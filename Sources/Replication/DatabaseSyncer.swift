@@ -56,7 +56,7 @@ package actor DatabaseSyncer {
     private var newestOwnTimestamp: UInt64 = 0
     private var isStarted = false
     private var fatal: (any Error)?
-    private var scheduledTick: Duration?
+    private var timer: (time: Duration, task: Task<Void, Never>)?
 
     package init(
         settings: Settings, store: any BlobStore, logger: Logger, wallClock: @escaping WallClock = systemWallClock
@@ -90,17 +90,23 @@ package actor DatabaseSyncer {
                 "used": "\(info.usedBytes)",
             ])
         var machine = SyncMachine(settings: settings.machine, transaction: info.lastTransactionID)
-        await withTaskGroup(of: Void.self) { group in
+        await withDiscardingTaskGroup { group in
             watch(environment, &group)
             post.yield(.tick)
             loop: for await event in events {
-                if case .shutDown = event { group.addTask { [post] in await Self.endStream(post) } }
+                switch event {
+                case .shutDown: group.addTask { [post] in await Self.endStream(post) }
+                // Ticks may come a little early, so each needs a look at when the next one is due.
+                case .tick: endTimer()
+                default: break
+                }
                 for action in machine.handle(event, at: now) {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
                 if fatal != nil { break }
-                scheduleTick(machine.nextTick, &group)
+                scheduleTick(machine.nextTick)
             }
+            endTimer()
             group.cancelAll()
         }
         if let fatal { throw fatal }
@@ -116,22 +122,29 @@ package actor DatabaseSyncer {
         } catch {}
     }
 
-    private func scheduleTick(_ time: Duration?, _ group: inout TaskGroup<Void>) {
+    /// There is one timer at most: what waits for hours must not pile up.
+    private func scheduleTick(_ time: Duration?) {
         guard let time else { return }
-        if let scheduledTick, scheduledTick <= time, scheduledTick > now { return }
-        scheduledTick = time
+        if let timer, timer.time <= time, timer.time > now { return }
+        endTimer()
         let deadline = start + time
-        group.addTask { [post] in
+        let task = Task { [post] in
             do {
                 try await Task.sleep(until: deadline, clock: .continuous)
                 post.yield(.tick)
             } catch {}
         }
+        timer = (time, task)
+    }
+
+    private func endTimer() {
+        timer?.task.cancel()
+        timer = nil
     }
 
     // MARK: Noticing changes
 
-    private func watch(_ environment: Environment, _ group: inout TaskGroup<Void>) {
+    private func watch(_ environment: Environment, _ group: inout DiscardingTaskGroup) {
         let prefix = SnapshotName.prefix(database: settings.identity.database)
         if let changes = store.changes(prefix: prefix) {
             let own = settings.machine.instance
@@ -160,16 +173,21 @@ package actor DatabaseSyncer {
     /// Polls the LMDB, and now and then looks after its reader table and its file.
     private func keepHouse(_ environment: Environment, observing: Bool) async {
         var lastReaderCheck = now
+        var newest: UInt64 = 0
         do {
             while true {
                 try await Task.sleep(for: settings.lmdbPollInterval)
-                if observing { post.yield(.observed(transaction: environment.info.lastTransactionID)) }
-                guard environment.isInPlace else {
+                let transaction = environment.info.lastTransactionID
+                if observing { post.yield(.observed(transaction: transaction)) }
+                // Transaction IDs only fall where a backup was copied over the open file. Going on would hide the
+                // changes that follow, until their IDs have grown beyond the old ones.
+                guard environment.isInPlace && transaction >= newest else {
                     return fail(
                         LocalContentError(
                             "the LMDB \(environment.options.dataFile) was removed or replaced while it was open; "
                                 + "start again to go on with the new one"))
                 }
+                newest = transaction
                 if now - lastReaderCheck >= Self.readerCheckInterval {
                     lastReaderCheck = now
                     let freed = environment.clearStaleReaders()
@@ -186,7 +204,7 @@ package actor DatabaseSyncer {
     /// - Returns: false when the loop is over.
     private func perform(
         _ action: SyncMachine.Action, _ environment: Environment, _ machine: borrowing SyncMachine,
-        _ group: inout TaskGroup<Void>
+        _ group: inout DiscardingTaskGroup
     ) -> Bool {
         switch action {
         case .list: group.addTask { await self.list() }
@@ -245,7 +263,7 @@ package actor DatabaseSyncer {
                 "downloaded a snapshot",
                 metadata: [
                     "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
-                    "snapshot_size": "\(spool.count)", "time_total": "\(ContinuousClock.now - begin)",
+                    "snapshot_size": "\(spool.count)", "time_total": "\(logText(ContinuousClock.now - begin))",
                 ])
             post.yield(.downloaded(name))
         } catch let error as BlobStoreError where error.kind == .notFound {
@@ -262,7 +280,7 @@ package actor DatabaseSyncer {
 
     private func merge(_ name: SnapshotName, _ environment: Environment) async {
         guard let spool = downloaded.removeValue(forKey: name) else {
-            post.yield(.vanished(name))
+            post.yield(.mergeFailed(name))
             return
         }
         let begin = ContinuousClock.now
@@ -289,11 +307,11 @@ package actor DatabaseSyncer {
                     "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
                     "snapshot_size": "\(spool.count)", "merged": "\(result.written)", "kept": "\(result.kept)",
                     "txnID": "\(result.transaction ?? environment.info.lastTransactionID)",
-                    "time_compare": "\(planned - begin)", "time_write_lock": "\(result.lockTime)",
-                    "time_total": "\(ContinuousClock.now - begin)",
+                    "time_compare": "\(logText(planned - begin))", "time_write_lock": "\(logText(result.lockTime))",
+                    "time_total": "\(logText(ContinuousClock.now - begin))",
                 ])
             post.yield(.merged(name, transaction: result.transaction))
-        } catch let error where error is RefusedSnapshot || error is SnapshotError {
+        } catch let error where Self.isRefusal(error) {
             logger.error(
                 "the snapshot is refused; the previous one of that instance is used instead",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
@@ -308,10 +326,13 @@ package actor DatabaseSyncer {
     private func send(_ environment: Environment) async {
         let begin = ContinuousClock.now
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
+        let staging = store.stagingDirectory
         do {
-            let (found, transaction) = try await lmdb.run { _ in
+            let (found, transaction) = try await lmdb.run { signal in
                 // A clock that stepped back must not make this snapshot look older than the one before.
-                try FullScan.run(environment, identity: identity) { max(clock(), floor &+ 1) }
+                try FullScan.run(environment, identity: identity, stagingDirectory: staging, signal: signal) {
+                    max(clock(), floor &+ 1)
+                }
             }
             guard let snapshot = found else {
                 post.yield(.foundNothing(transaction: transaction))
@@ -326,8 +347,9 @@ package actor DatabaseSyncer {
                 metadata: [
                     "snapshot_instance": "\(identity.instance)", "snapshot_name": "\(snapshot.name)",
                     "snapshot_size": "\(snapshot.body.count)", "entries": "\(snapshot.entries)",
-                    "txnID": "\(transaction)", "time_dump": "\(read - begin)",
-                    "time_store": "\(ContinuousClock.now - read)", "time_total": "\(ContinuousClock.now - begin)",
+                    "txnID": "\(transaction)", "time_dump": "\(logText(read - begin))",
+                    "time_store": "\(logText(ContinuousClock.now - read))",
+                    "time_total": "\(logText(ContinuousClock.now - begin))",
                 ])
             post.yield(.stored)
         } catch {
@@ -335,6 +357,12 @@ package actor DatabaseSyncer {
             report(error, "cannot send a snapshot; it is tried again", [:])
             post.yield(.sendFailed)
         }
+    }
+
+    /// Whether the same snapshot would come to the same end, however often it is tried.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        if let error = error as? SnapshotError { return error.kind != .unreadable }
+        return error is RefusedSnapshot
     }
 
     /// Logs an error that is tried again; contents that don't fit the configuration end the process at start-up.

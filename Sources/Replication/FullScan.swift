@@ -18,12 +18,16 @@ package enum FullScan {
     /// - Parameters:
     ///   - environment: where to read.
     ///   - identity: who sends.
+    ///   - stagingDirectory: where the storage would like the file of a large snapshot to be made.
+    ///   - signal: ends the scan early.
     ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
     ///     transaction, so that no later change can be older than the snapshot.
     /// - Returns: the snapshot, or nil with the newest transaction when there are no databases.
     /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
     package static func run(
-        _ environment: Environment, identity: SenderIdentity, timestamp: () -> UInt64
+        _ environment: Environment, identity: SenderIdentity, stagingDirectory: String? = nil,
+        signal: CancellationSignal = CancellationSignal(),
+        timestamp: () -> UInt64
     ) throws -> (snapshot: Result?, transaction: UInt64) {
         try environment.read { transaction in
             let databases = try transaction.databases().filter { !PrivateDatabases.contains($0.name) }
@@ -34,11 +38,12 @@ package enum FullScan {
                 SnapshotMeta(
                     generationID: name.generation, instanceID: identity.instance, hostname: identity.hostname,
                     transactionID: Int64(clamping: transaction.id), timestamp: timestamp,
-                    databaseName: identity.database))
+                    databaseName: identity.database),
+                stagingDirectory: stagingDirectory)
             var entries = 0
             for database in databases {
                 try NativeSchema.check(database)
-                entries += try write(database, transaction, &writer)
+                entries += try write(database, transaction, &writer, signal)
             }
             let body = try writer.finish()
             return (
@@ -48,12 +53,14 @@ package enum FullScan {
     }
 
     private static func write(
-        _ database: Database, _ transaction: borrowing ReadTransaction, _ writer: inout SnapshotWriter
+        _ database: Database, _ transaction: borrowing ReadTransaction, _ writer: inout SnapshotWriter,
+        _ signal: CancellationSignal
     ) throws -> Int {
         try writer.beginDatabase(database.name, flags: UInt64(database.flags.rawValue))
         var cursor = try transaction.openCursor(database)
         var entries = 0
         while try cursor.next() {
+            if entries & 0xffff == 0 { try signal.check() }
             let version = try NativeSchema.version(cursor.value, database.name, cursor.key)
             try writer.append(
                 key: cursor.key, value: version.value, timestamp: version.timestamp, isDeleted: version.isDeleted)

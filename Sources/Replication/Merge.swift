@@ -48,13 +48,13 @@ private struct PlanApplication: ~Copyable {
     init(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, paddingBlock: Bool) {
         self.transaction = transaction.id
         self.paddingBlock = paddingBlock
-        isCurrent = plan.isOrdered && transaction.id == plan.comparedWith + 1
+        isCurrent = plan.isOrdered && transaction.id == plan.comparedWith &+ 1
     }
 
     mutating func run(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction) throws {
-        for target in plan.targets {
-            guard let flags = target.creationFlags, try transaction.database(target.name) == nil else { continue }
-            _ = try transaction.database(target.name, creating: flags)
+        for target in plan.targets where target.isMissing {
+            guard try transaction.database(target.name) == nil else { continue }
+            _ = try transaction.database(target.name, creating: target.flags)
             outcome.transaction = self.transaction
         }
         var reader = MergePlanReader(plan.entries)
@@ -77,11 +77,18 @@ private struct PlanApplication: ~Copyable {
         _ target: MergePlan.Target, _ transaction: borrowing WriteTransaction
     ) throws -> WriteCursor {
         guard let database = try transaction.database(target.name) else {
-            throw LocalContentError("DBI \(target.name) has been dropped during the merge; it is tried again")
+            throw MergeObstacle("DBI \(target.name) has been dropped during the merge")
         }
-        // Made anew by somebody else meanwhile, perhaps with other flags.
-        try NativeSchema.check(database)
-        return try transaction.openWriteCursor(database)
+        // Made anew by somebody else meanwhile: the keys were checked for other flags.
+        guard database.flags == target.flags else {
+            throw MergeObstacle("DBI \(target.name) has been made anew with other flags during the merge")
+        }
+        var cursor = try transaction.openWriteCursor(database)
+        // LMDB compares integer keys without a look at their sizes.
+        if let size = target.integerKeySize, try cursor.reading.first(), cursor.reading.key.count != size {
+            throw MergeObstacle("DBI \(target.name) has got integer keys of another size during the merge")
+        }
+        return cursor
     }
 
     private mutating func write(_ entry: borrowing PlannedEntry, _ cursor: inout WriteCursor) throws {

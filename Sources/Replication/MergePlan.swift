@@ -9,9 +9,16 @@ package struct MergePlan: Sendable {
     /// A database that the plan writes to.
     package struct Target: Sendable {
         package var name: String
-        /// The flags to create it with; nil when it exists.
-        package var creationFlags: DatabaseFlags?
+        /// Whether it was missing and is to be created.
+        package var isMissing: Bool
+        /// The flags that it has, or is to be created with.
+        package var flags: DatabaseFlags
+        /// The size of the planned keys, where they are integers and so have all the same.
+        package var integerKeySize: Int?
     }
+
+    /// The indices of targets have 2 bytes.
+    static let mostTargets = 1 << 16
 
     /// The transaction that the snapshot was compared with.
     package let comparedWith: UInt64
@@ -25,7 +32,7 @@ package struct MergePlan: Sendable {
     package let kept: Int
 
     /// Whether the local LMDB has everything already.
-    package var isEmpty: Bool { count == 0 && !targets.contains { $0.creationFlags != nil } }
+    package var isEmpty: Bool { count == 0 && !targets.contains(where: \.isMissing) }
 }
 
 /// One entry of a plan.

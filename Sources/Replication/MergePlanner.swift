@@ -19,6 +19,8 @@ struct MergePlanner: ~Copyable {
     private let maximumKeySize: Int
     private var writer = MergePlanWriter()
     private var targets: [MergePlan.Target] = []
+    /// The smallest and the largest key of each target, in bytes.
+    private var keySizes: [ClosedRange<Int>?] = []
     private var kept = 0
     private var order = PlannedOrder()
     /// Names of private databases that were found in the snapshot and left out.
@@ -68,13 +70,14 @@ struct MergePlanner: ~Copyable {
     ) throws {
         let name = reader.databaseName
         if PrivateDatabases.contains(name) {
-            skipped.insert(name)
+            // They are only there to be logged, so a few will do.
+            if skipped.count < 16 { skipped.insert(name) }
             while case .entry = try reader.next() {}
             return
         }
         let local = try transaction.database(name)
         if let local { try NativeSchema.check(local) }
-        let target = try self.target(name, exists: local != nil)
+        let target = try self.target(name, local)
         if let local {
             try compare(&reader, with: local, target, transaction)
         } else {
@@ -94,17 +97,23 @@ struct MergePlanner: ~Copyable {
     ) throws {
         var cursor = try transaction.openCursor(local)
         let bytewise = local.sortsBytewise
-        let keySizes = try NativeSchema.integerKeySizes(local, &cursor)
+        let integerSizes = try NativeSchema.integerKeySizes(local, &cursor)
         var position = Position.start
 
         while case .entry = try reader.next() {
             let key = reader.key
-            try checkKey(key, local.name, sizes: keySizes)
+            try checkKey(key, local.name, sizes: integerSizes)
+            if integerSizes != nil { noteSize(of: key, target) }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
 
             // Behind the last entry the cursor stands on that.
-            if position == .end, Self.order(key, cursor.key, bytewise, local, transaction) <= 0 { position = .start }
+            // In an empty database it has no key, which LMDB must not be asked to compare.
+            if position == .end, !cursor.key.isEmpty,
+                Self.order(key, cursor.key, bytewise, local, transaction) <= 0
+            {
+                position = .start
+            }
             if position == .start { position = try Self.seek(&cursor, key) }
             var order = -1
             if position == .on {
@@ -138,6 +147,7 @@ struct MergePlanner: ~Copyable {
                 kept += 1
             }
         }
+        try checkIntegerKeys(target)
     }
 
     /// Where the local cursor stands: nowhere yet, on an entry not passed yet, or on the last one, passed.
@@ -151,16 +161,14 @@ struct MergePlanner: ~Copyable {
     }
 
     private static func end(_ cursor: inout Cursor) throws -> Position {
-        // In an empty database the key is empty, which is below every other.
         if try !cursor.last() { cursor.forget() }
         return .end
     }
 
     private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
-        var keySizes = (smallest: Int.max, largest: 0)
         while case .entry = try reader.next() {
             try checkKey(reader.key, reader.databaseName, sizes: nil)
-            keySizes = (min(keySizes.smallest, reader.key.count), max(keySizes.largest, reader.key.count))
+            noteSize(of: reader.key, target)
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
             if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
@@ -171,18 +179,28 @@ struct MergePlanner: ~Copyable {
         }
         // The flags may stand behind the entries, so what depends on them comes last.
         let flags = try creationFlags(reader)
-        if flags.contains(.integerKey) && keySizes.largest > 0 {
-            let isUniform = keySizes.smallest == keySizes.largest && NativeSchema.keySizes.contains(keySizes.largest)
-            guard isUniform else {
-                throw RefusedSnapshot(
-                    "DBI \(reader.databaseName) has MDB_INTEGERKEY, but keys of \(keySizes.smallest) to "
-                        + "\(keySizes.largest) bytes; they must all have 4, or all 8")
-            }
-        }
-        if let known = targets[target].creationFlags, known != flags {
+        if targets[target].isMissing && targets[target].flags != flags {
             throw RefusedSnapshot("DBI \(reader.databaseName) occurs with different flags")
         }
-        targets[target].creationFlags = flags
+        targets[target].isMissing = true
+        targets[target].flags = flags
+        try checkIntegerKeys(target)
+    }
+
+    private mutating func noteSize(of key: UnsafeRawBufferPointer, _ target: Int) {
+        let known = keySizes[target] ?? key.count...key.count
+        keySizes[target] = min(known.lowerBound, key.count)...max(known.upperBound, key.count)
+    }
+
+    /// LMDB takes integer keys of different sizes, and then finds none of them again.
+    private mutating func checkIntegerKeys(_ target: Int) throws {
+        guard targets[target].flags.contains(.integerKey), let sizes = keySizes[target] else { return }
+        guard sizes.count == 1, NativeSchema.keySizes.contains(sizes.lowerBound) else {
+            throw RefusedSnapshot(
+                "DBI \(targets[target].name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to "
+                    + "\(sizes.upperBound) bytes; they must all have 4, or all 8")
+        }
+        targets[target].integerKeySize = sizes.lowerBound
     }
 
     private mutating func plan(
@@ -192,13 +210,15 @@ struct MergePlanner: ~Copyable {
         try writer.append(PlannedEntry(target: target, version: version, isBehindLast: isBehindLast, key: key))
     }
 
-    private mutating func target(_ name: String, exists: Bool) throws -> Int {
+    private mutating func target(_ name: String, _ local: Database?) throws -> Int {
         if let known = targets.lastIndex(where: { $0.name == name }) { return known }
-        guard targets.count < environment.options.maximumDatabases else {
+        guard targets.count < min(environment.options.maximumDatabases, MergePlan.mostTargets) else {
             throw RefusedSnapshot(
                 "it holds more DBIs than options.max_dbs (\(environment.options.maximumDatabases)) allows; raise it")
         }
-        targets.append(MergePlan.Target(name: name, creationFlags: nil))
+        // Whether a missing one is to be created, and how, is known behind its entries.
+        targets.append(MergePlan.Target(name: name, isMissing: false, flags: local?.flags ?? []))
+        keySizes.append(nil)
         return targets.count - 1
     }
 
@@ -209,10 +229,11 @@ struct MergePlanner: ~Copyable {
             return flags
         }
         guard reader.formatVersion >= 3 else {
-            throw RefusedSnapshot(
-                "it has format version \(reader.formatVersion), which does not tell the flags of DBI \(name), and there "
-                    + "is no such DBI here; set dbi_options.\(name).override_create_flags, or let the application make it"
-            )
+            // It may come to exist.
+            throw MergeObstacle(
+                "the snapshot has format version \(reader.formatVersion), which does not tell the flags of DBI \(name), "
+                    + "and there is no such DBI here; set dbi_options.\(name).override_create_flags, or let the "
+                    + "application make it")
         }
         guard reader.databaseFlags & ~UInt64(DatabaseFlags.all.rawValue) == 0 else {
             throw RefusedSnapshot("DBI \(name) has unknown flags 0x\(String(reader.databaseFlags, radix: 16))")

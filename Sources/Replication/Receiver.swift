@@ -34,6 +34,8 @@ package struct Receiver {
         var phase = Phase.idle
         /// Whether a try has failed and none has succeeded since.
         var isFailing = false
+        /// The last one that was listed but could not be found.
+        var vanished: SnapshotName?
 
         /// The newest one that would bring something, nil when all is merged.
         var wanted: SnapshotName? {
@@ -90,14 +92,27 @@ package struct Receiver {
     }
 
     /// The snapshot has gone from the storage: a cleaner removed it, and there is a newer one.
-    package mutating func vanished(_ name: SnapshotName) {
+    ///
+    /// - Returns: whether a new listing will tell more. Not so for one that was listed again after it had gone:
+    ///   that counts as a failure, or it would be asked for without end.
+    package mutating func vanished(_ name: SnapshotName, at now: Duration) -> Bool {
+        if instances[name.instance]?.vanished == name {
+            failed(name, at: now)
+            return false
+        }
+        instances[name.instance]?.vanished = name
         instances[name.instance]?.listed.removeAll { $0 == name }
         instances[name.instance]?.phase = .idle
+        if ownIsWanted, isOwnLoaded { ownIsWanted = false }
+        return true
     }
 
     /// A download or a merge failed for a reason that may pass.
     package mutating func failed(_ name: SnapshotName, at now: Duration) {
-        instances[name.instance]?.phase = .failed(name, retryAt: now + settings.retryInterval)
+        guard let instance = instances[name.instance] else { return }
+        // What has gone meanwhile can't be tried again.
+        let isListed = instance.listed.contains(name)
+        instances[name.instance]?.phase = isListed ? .failed(name, retryAt: now + settings.retryInterval) : .idle
         instances[name.instance]?.isFailing = true
     }
 
@@ -154,7 +169,7 @@ package struct Receiver {
     /// When a failed snapshot is to be tried again, nil when there is none, or when others have to end first.
     package var nextRetry: Duration? {
         guard inHand < settings.concurrentDownloads else { return nil }
-        return instances.filter { isOfInterest($0.key) }.compactMap { _, instance in
+        return instances.filter { isOfInterest($0.key) && $0.value.wanted != nil }.compactMap { _, instance in
             if case .failed(_, let retryAt) = instance.phase { retryAt } else { nil }
         }.min()
     }

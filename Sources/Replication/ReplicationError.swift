@@ -5,6 +5,13 @@ package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
+/// Something in the way of a merge that may pass: the same snapshot is tried again.
+package struct MergeObstacle: Error, Sendable, CustomStringConvertible {
+    /// One line that says what it is.
+    package var description: String
+    package init(_ description: String) { self.description = description }
+}
+
 /// Contents of the local LMDB that can't be synced.
 package struct LocalContentError: Error, Sendable, CustomStringConvertible {
     /// One line that names database, DBI and key, and says what to do.

@@ -66,9 +66,11 @@ package struct Sender {
 
     /// A merge of ours committed.
     package mutating func merged(as transaction: UInt64, at now: Duration) {
-        if transaction == accountedFor + 1 {
+        if transaction == accountedFor &+ 1 {
             accountedFor = transaction
             newest = max(newest, transaction)
+            // The merge may have been noticed as a change before it was reported.
+            if newest == accountedFor { changed = nil }
         } else {
             // Others wrote between: what they wrote is still to be sent.
             newest = max(newest, transaction)

@@ -133,14 +133,13 @@ package struct SyncMachine {
             isListing = false
             bringForwardListing(to: now + settings.storagePollInterval)
         case .storageChanged:
-            bringForwardListing(to: lastListing.map { max(now, $0 + Self.shortestListingInterval) } ?? now)
+            bringForwardListing(to: soonestListing(now))
         case .observed(let transaction):
             sender.observed(transaction, at: now)
         case .downloaded(let name):
             receiver.downloaded(name)
         case .vanished(let name):
-            receiver.vanished(name)
-            bringForwardListing(to: now)
+            if receiver.vanished(name, at: now) { bringForwardListing(to: soonestListing(now)) }
         case .downloadFailed(let name):
             receiver.failed(name, at: now)
         case .merged(let name, let transaction):
@@ -166,6 +165,10 @@ package struct SyncMachine {
         case .shutDown:
             isShuttingDown = true
         }
+    }
+
+    private func soonestListing(_ now: Duration) -> Duration {
+        lastListing.map { max(now, $0 + Self.shortestListingInterval) } ?? now
     }
 
     private mutating func bringForwardListing(to time: Duration) { listAt = min(listAt ?? time, time) }

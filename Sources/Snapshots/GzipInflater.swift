@@ -10,12 +10,13 @@ struct GzipInflater: ~Copyable {
     private let input: UnsafeMutableRawBufferPointer
     private let state: UnsafeMutablePointer<inflate_state>
     private var spoolOffset = 0
-    private var phase = Phase.member
+    private var phase = Phase.header
     private var membersDone = 0
 
     private enum Phase {
-        case member
-        case betweenMembers
+        // In front of a member's header, or of the end.
+        case header
+        case body
         case finished
     }
 
@@ -25,8 +26,6 @@ struct GzipInflater: ~Copyable {
         input = .allocate(byteCount: max(1, inputSize), alignment: 64)
         state = .allocate(capacity: 1)
         isal_inflate_init(state)
-        state.pointee.crc_flag = UInt32(ISAL_GZIP)
-        state.pointee.avail_in = 0
     }
 
     deinit {
@@ -42,35 +41,54 @@ struct GzipInflater: ~Copyable {
         let wanted = UInt32(clamping: output.count)
         state.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
         state.pointee.avail_out = wanted
-        while state.pointee.avail_out > 0 && phase != .finished { try step() }
+        while state.pointee.avail_out > 0 && phase != .finished {
+            if state.pointee.avail_in == 0 { try refill() }
+            if phase == .body {
+                try inflate()
+            } else if state.pointee.avail_in > 0 || membersDone == 0 {
+                try beginMember()
+            } else {
+                phase = .finished
+            }
+        }
         return Int(wanted &- state.pointee.avail_out)
     }
 
-    private mutating func step() throws(GzipError) {
-        if state.pointee.avail_in == 0 { try refill() }
-        let available = state.pointee.avail_in
-        if phase == .betweenMembers {
-            guard available > 0 else {
-                phase = .finished
-                return
-            }
-            let (nextOut, availableOut) = (state.pointee.next_out, state.pointee.avail_out)
-            let nextIn = state.pointee.next_in
-            isal_inflate_reset(state)
-            state.pointee.crc_flag = UInt32(ISAL_GZIP)
-            (state.pointee.next_out, state.pointee.avail_out) = (nextOut, availableOut)
-            (state.pointee.next_in, state.pointee.avail_in) = (nextIn, available)
-            phase = .member
-        }
-        let room = state.pointee.avail_out
+    private mutating func inflate() throws(GzipError) {
+        let (available, room) = (state.pointee.avail_in, state.pointee.avail_out)
         let result = isal_inflate(state)
-        guard result == ISAL_DECOMP_OK else { throw .corrupt(reason(result)) }
+        guard result == ISAL_DECOMP_OK else {
+            throw .corrupt(
+                result == ISAL_INCORRECT_CHECKSUM
+                    ? "the checksum or the length at the end of the gzip stream is wrong"
+                    : "the gzip stream is damaged")
+        }
         if state.pointee.block_state == ISAL_BLOCK_FINISH {
-            phase = .betweenMembers
+            phase = .header
             membersDone &+= 1
         } else if available == 0 && state.pointee.avail_out == room {
-            throw .corrupt(spool.count == 0 ? "the object is empty" : "the gzip stream is cut off")
+            throw Self.cutOff
         }
+    }
+
+    // ISA-L can read headers, too, but loses its way when one with optional parts comes in several pieces.
+    private mutating func beginMember() throws(GzipError) {
+        if spool.count == 0 { throw .corrupt("the object is empty") }
+        var header = GzipHeader()
+        while !header.isComplete {
+            if state.pointee.avail_in == 0 { try refill() }
+            guard state.pointee.avail_in > 0 else { throw Self.cutOff }
+            guard header.take(state.pointee.next_in.pointee) else {
+                throw .corrupt(
+                    membersDone == 0 ? "the object is not gzip" : "there is garbage after the end of the gzip stream")
+            }
+            state.pointee.next_in += 1
+            state.pointee.avail_in -= 1
+        }
+        // This leaves the pointers and the counts of input and output alone, but for the total.
+        isal_inflate_reset(state)
+        state.pointee.crc_flag = UInt32(ISAL_GZIP_NO_HDR_VER)
+        phase = .body
     }
 
     private mutating func refill() throws(GzipError) {
@@ -85,14 +103,7 @@ struct GzipInflater: ~Copyable {
         state.pointee.avail_in = UInt32(count)
     }
 
-    private func reason(_ result: Int32) -> String {
-        switch result {
-        case ISAL_INCORRECT_CHECKSUM: "the checksum or the length at the end of the gzip stream is wrong"
-        case ISAL_INVALID_WRAPPER, ISAL_UNSUPPORTED_METHOD:
-            membersDone == 0 ? "the object is not gzip" : "there is garbage after the end of the gzip stream"
-        default: "the gzip stream is damaged"
-        }
-    }
+    private static var cutOff: GzipError { .corrupt("the gzip stream is cut off") }
 }
 
 /// Why a gzip stream could not be uncompressed.

@@ -8,8 +8,10 @@ final class GzipThread {
     private var thread: pthread_t?
 
     /// Starts the thread.
-    init() throws(SystemError) {
-        job = Job()
+    ///
+    /// - Parameter sink: makes, in the thread, what takes the compressed bytes.
+    init(sink: @escaping @Sendable () -> SpoolWriter) throws(SystemError) {
+        job = Job(sink: sink)
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(job)
         let code = pthread_create(&thread, nil, { Job.run($0) }, argument.toOpaque())
@@ -52,7 +54,10 @@ final class GzipThread {
 /// What the thread does.
 private final class Job: Sendable {
     let queue = ChunkQueue()
+    private let sink: @Sendable () -> SpoolWriter
     private let outcome = Mutex<Result<Spool, any Error>?>(nil)
+
+    init(sink: @escaping @Sendable () -> SpoolWriter) { self.sink = sink }
 
     var error: (any Error)? {
         outcome.withLock { if case .failure(let error) = $0 { error } else { nil } }
@@ -70,20 +75,22 @@ private final class Job: Sendable {
     }
 
     private func run() {
+        var isEnded = false
         do {
             var deflater = GzipDeflater()
-            var writer = SpoolWriter()
+            var writer = sink()
             while let chunk = queue.take() {
                 try deflater.write(chunk.bytes, to: &writer)
                 queue.recycle(chunk)
             }
+            isEnded = true
             try deflater.finish(to: &writer)
             let spool = try writer.finish()
             outcome.withLock { $0 = .success(spool) }
         } catch {
             outcome.withLock { $0 = .failure(error) }
             // The other side must not wait for a place for ever.
-            while queue.take() != nil {}
+            while !isEnded { isEnded = queue.take() == nil }
         }
     }
 }

@@ -244,7 +244,7 @@ extension SnapshotReader {
                 "an entry has \(length) bytes, but only \(maximumEntrySize) could fit into the local LMDB", .tooLarge)
         }
         let count = Int(length)
-        guard try window.ensure(count) else { throw window.refusal("an entry is cut off") }
+        guard try window.ensure(count) else { throw window.cutOff }
         let message = window.cursor
         window.cursor = message + count
         state = .inDatabase
@@ -323,11 +323,11 @@ extension SnapshotReader {
             case SnapshotFields.KV.flagsTag:
                 next += 1
                 guard let number = Varint.read(&next, end) else {
-                    throw entryRefusal("the flags of an entry are cut off", next)
+                    throw badNumber(next)
                 }
                 flags = number
             default:
-                try skipEntryField(&next, end)
+                if let number = try readUnusualField(&next, end) { flags = number }
             }
         }
         isDeleted = formatVersion > 1 ? flags & SnapshotFields.KV.deletedFlag != 0 : value.isEmpty
@@ -337,7 +337,8 @@ extension SnapshotReader {
     private func readBytes(
         _ next: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
     ) throws(SnapshotError) -> UnsafeRawBufferPointer {
-        guard let length = Varint.read(&next, end), length <= UInt64(UInt(bitPattern: end - next)) else {
+        guard let length = Varint.read(&next, end) else { throw badNumber(next) }
+        guard length <= UInt64(UInt(bitPattern: end - next)) else {
             throw entryRefusal("a length in an entry runs past the end of the entry", next)
         }
         let bytes = UnsafeRawBufferPointer(start: next, count: Int(length))
@@ -345,33 +346,52 @@ extension SnapshotReader {
         return bytes
     }
 
+    // Reads a field that is not known, or whose tag takes more bytes than it needs.
+    //
+    // - Returns: the flags, when that is what it is.
     @inline(never)
-    private func skipEntryField(
+    private mutating func readUnusualField(
         _ next: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
-    ) throws(SnapshotError) {
+    ) throws(SnapshotError) -> UInt64? {
         let start = next
-        guard let tag = Varint.read(&next, end) else { throw entryRefusal("a field of an entry is cut off", start) }
-        guard let number = UInt32(exactly: tag >> 3), number > 0, number < 1 << 29 else {
-            throw entryRefusal("a field of an entry has the impossible number \(tag >> 3)", start)
+        guard let number = Varint.read(&next, end) else { throw badNumber(start) }
+        guard let type = WireType(rawValue: UInt8(truncatingIfNeeded: number & 7)) else {
+            throw entryRefusal("a field of an entry has the unknown wire type \(number & 7)", start)
         }
-        guard let type = WireType(rawValue: UInt8(truncatingIfNeeded: tag & 7)) else {
-            throw entryRefusal("a field of an entry has the unknown wire type \(tag & 7)", start)
+        guard number >> 3 > 0, number >> 3 < 1 << 29 else {
+            throw entryRefusal("a field of an entry has the impossible number \(number >> 3)", start)
         }
-        guard number > 4 else {
-            throw entryRefusal("field \(number) of an entry has the wrong wire type \(type.rawValue)", start)
-        }
-        let count: Int
         switch type {
         case .varint:
-            guard Varint.read(&next, end) != nil else { throw entryRefusal("a field of an entry is cut off", start) }
-            return
-        case .eightBytes: count = 8
-        case .fourBytes: count = 4
-        case .length: count = try readBytes(&next, end).count
+            guard let flags = Varint.read(&next, end) else { throw badNumber(next) }
+            if number == UInt64(SnapshotFields.KV.flagsTag) { return flags }
+        case .length:
+            let bytes = try readBytes(&next, end)
+            if number == UInt64(SnapshotFields.KV.keyTag) {
+                key = bytes
+                return nil
+            }
+            if number == UInt64(SnapshotFields.KV.valueTag) {
+                value = bytes
+                return nil
+            }
+        case .eightBytes, .fourBytes:
+            let count = type == .eightBytes ? 8 : 4
+            guard count <= end - next else { throw entryRefusal("a number of \(count) bytes is cut off", start) }
+            if number == UInt64(SnapshotFields.KV.timestampTag) {
+                timestamp = UInt64(littleEndian: UnsafeRawPointer(next).loadUnaligned(as: UInt64.self))
+            }
+            next += count
+            if number == UInt64(SnapshotFields.KV.timestampTag) { return nil }
         }
-        if type == .length { return }
-        guard count <= end - next else { throw entryRefusal("a field of an entry is cut off", start) }
-        next += count
+        guard number >> 3 > 4 else {
+            throw entryRefusal("field \(number >> 3) of an entry has the wrong wire type \(type.rawValue)", start)
+        }
+        return nil
+    }
+
+    private func badNumber(_ place: UnsafePointer<UInt8>) -> SnapshotError {
+        entryRefusal("a number in an entry is cut off, or takes more than 10 bytes or 64 bits", place)
     }
 
     private func entryRefusal(_ reason: String, _ place: UnsafePointer<UInt8>) -> SnapshotError {

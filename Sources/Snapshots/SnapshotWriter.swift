@@ -22,14 +22,17 @@ package struct SnapshotWriter: ~Copyable {
 
     /// Starts the thread, and the snapshot with its format version and `meta`.
     ///
+    /// - Parameter stagingDirectory: where the file of a large snapshot is made if possible; see `SpoolWriter`.
     /// - Throws: ``SystemError`` when no thread can be had.
-    package init(_ meta: SnapshotMeta) throws {
-        try self.init(meta, chunkSize: Self.chunkSize)
+    package init(_ meta: SnapshotMeta, stagingDirectory: String? = nil) throws {
+        try self.init(meta, chunkSize: Self.chunkSize) { SpoolWriter(stagingDirectory: stagingDirectory) }
     }
 
-    /// The same with another size of parts, for tests.
-    init(_ meta: SnapshotMeta, chunkSize: Int) throws {
-        let compression = try GzipThread()
+    /// The same with parts of another size, or another place for the compressed bytes, for tests.
+    init(
+        _ meta: SnapshotMeta, chunkSize: Int, sink: @escaping @Sendable () -> SpoolWriter = { SpoolWriter() }
+    ) throws {
+        let compression = try GzipThread(sink: sink)
         try compression.submit(Chunk(SnapshotEncoding.start(meta)))
         self.compression = compression
         self.chunkSize = chunkSize

@@ -23,6 +23,9 @@ extension ByteWindow {
         SnapshotError(kind, reason, offset: offset)
     }
 
+    /// Refuses a message that ends too early.
+    var cutOff: SnapshotError { refusal("the message is cut off") }
+
     /// Reads a varint that must end before the place `limit`.
     mutating func readVarint(limit: UInt64) throws(SnapshotError) -> UInt64 {
         // A varint has at most 10 bytes; fewer may be left before the limit or the end.
@@ -30,8 +33,8 @@ extension ByteWindow {
         let stop = pointer(to: limit)
         var next = cursor
         guard let value = Varint.read(&next, stop) else {
-            let longest = stop - cursor >= 10
-            throw refusal(longest ? "a number takes more than 10 bytes or 64 bits" : "a number is cut off")
+            if stop - cursor >= 10 { throw refusal("a number takes more than 10 bytes or 64 bits") }
+            throw limit > offset(of: end) ? cutOff : refusal("a number runs past the end of what it is part of")
         }
         cursor = next
         return value
@@ -61,7 +64,8 @@ extension ByteWindow {
 
     /// Reads a little-endian number of 8 bytes.
     mutating func readFixed64(limit: UInt64) throws(SnapshotError) -> UInt64 {
-        guard limit &- offset >= 8, try ensure(8) else { throw refusal("a number of 8 bytes is cut off") }
+        guard limit &- offset >= 8 else { throw refusal("a number of 8 bytes runs past the end of what it is part of") }
+        guard try ensure(8) else { throw cutOff }
         let value = UInt64(littleEndian: UnsafeRawPointer(cursor).loadUnaligned(as: UInt64.self))
         cursor += 8
         return value
@@ -76,7 +80,7 @@ extension ByteWindow {
             throw refusal("\(what()) has \(length) bytes, more than \(maximum)", .unsupported)
         }
         let count = Int(length)
-        guard try ensure(count) else { throw refusal("\(what()) is cut off") }
+        guard try ensure(count) else { throw cutOff }
         guard let text = String(validating: UnsafeBufferPointer(start: cursor, count: count), as: UTF8.self) else {
             throw refusal("\(what()) is not UTF-8")
         }
@@ -95,7 +99,10 @@ extension ByteWindow {
         case .fourBytes: count = 4
         case .length: count = try readLength(limit: limit, of: "field \(tag.number)")
         }
-        guard count <= limit &- offset, try skip(count) else { throw refusal("field \(tag.number) is cut off") }
+        guard count <= limit &- offset else {
+            throw refusal("field \(tag.number) runs past the end of what it is part of")
+        }
+        guard try skip(count) else { throw cutOff }
     }
 
     /// Refuses a known field that carries another kind of value than it has.

@@ -1,4 +1,5 @@
 import Commands
 import Glibc
 
-exit(Program.run(CommandLine.arguments))
+// Not exit(3): its handlers would take libraries down under threads that still use them.
+_exit(Program.run(CommandLine.arguments))

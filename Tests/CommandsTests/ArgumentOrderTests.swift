@@ -6,7 +6,7 @@ import Testing
     private static let cases: [(String, String)] = [
         ("sync", "sync"),
         ("-c a sync", "sync -c a"),
-        ("-ca -i b sync --only-once", "sync -ca -i b --only-once"),
+        ("-ca -i b sync --only-once", "sync -c a -i b --only-once"),
         ("--config=a --debug dump -n main", "dump --config=a --debug -n main"),
         ("-c a stats -c b", "stats -c a -c b"),
         (
@@ -17,6 +17,9 @@ import Testing
         ("sync --only-once=true --debug=false", "sync --only-once"),
         ("sync --only-once=maybe", "sync --only-once=maybe"),
         ("dump -H=true -- --hide=true", "dump -H -- --hide=true"),
+        ("dump -nplain -H", "dump -n plain -H"),
+        ("dump -Hnplain -c=a", "dump -Hn plain -c=a"),
+        ("-iname -n=x dump -- -cfile", "dump -i name -n=x -- -cfile"),
         ("help", "--help"),
         ("help sync", "sync --help"),
         ("-c a help stats", "stats -c a --help"),

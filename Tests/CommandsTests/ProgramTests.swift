@@ -30,10 +30,10 @@ import Testing
         (["synk"], "unknown command \"synk\"; did you mean \"sync\"?"),
         (["sync", "--foo"], "Unknown option '--foo'; see lightningstream --help"),
         (["sync", "extra"], "Unexpected argument 'extra'; see lightningstream --help"),
-        (["dump", "-n"], "Missing value for '-n'; see lightningstream --help"),
+        (["dump", "-n"], "Missing value for '-n <db>'; see lightningstream --help"),
         (
             ["receive", "--only-db", "main"],
-            "Unknown option '--only-db'. Did you mean '--debug'?; see lightningstream --help"
+            "Unknown option '--only-db'; see lightningstream --help"
         ),
         (
             ["stats", "--minimum-pid", "201"],
@@ -67,6 +67,27 @@ import Testing
         #expect(result.errors == "lightningstream: \(message)\n")
         #expect(result.exitCode == 64)
         #expect(result.output.isEmpty)
+    }
+
+    @Test func configurationErrorsAreReportedAllAtOnce() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(
+            "bad.yaml", "lmdbs: {main: {path: x}}\nstorage: {type: ftp}\nlmdb_poll_interval: 5\n")
+        let result = await runCommand(["sync", "-c", file])
+        #expect(result.exitCode == 1)
+        let lines = result.errors.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.first?.hasPrefix("lightningstream: \(file):2:17: storage.type: ") == true)
+        #expect(lines.last?.hasPrefix("lightningstream: \(file):3:21: lmdb_poll_interval: ") == true)
+    }
+
+    @Test func aMissingConfigurationFile() async {
+        let result = await runCommand(["stats", "-c", "/nonexistent/x.yaml"])
+        #expect(
+            result.errors
+                == "lightningstream: /nonexistent/x.yaml: there is no such file; name the configuration file with --config\n"
+        )
+        #expect(result.exitCode == 1)
     }
 
     @Test func errorsStayOneLine() async {

@@ -10,6 +10,7 @@ import pytest
 from lab.paths import FIXTURES, LAB, LOGS, SUPPORT
 from lab.powerdns import PowerDNS
 from lab.process import run, tail
+from lab.proxy import Proxy
 from lab.storage import Directory, S3Server
 from lab.syncer import Lightningstream
 
@@ -47,6 +48,20 @@ _buckets = itertools.count(1)
 def bucket(s3_server):
     """An empty bucket on the S3 server."""
     return s3_server.bucket(f"bucket-{next(_buckets)}")
+
+
+@pytest.fixture
+def proxy():
+    """Makes proxies: proxy(endpoint, hangs) is in front of the S3 server at that endpoint."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(Proxy(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
 
 
 @pytest.fixture

@@ -132,7 +132,8 @@ final class CurlHandle: @unchecked Sendable {
         try set(curl_set_long(easy, CURLOPT_PATH_AS_IS, 1))
         try set(curl_set_headers(easy, headers))
         try set(curl_set_string(easy, CURLOPT_USERAGENT, "lightningstream"))
-        try set(curl_set_long(easy, CURLOPT_BUFFERSIZE, 256 << 10))
+        // Refused, harmlessly, where a failed transfer has left its buffer behind.
+        _ = curl_set_long(easy, CURLOPT_BUFFERSIZE, 256 << 10)
         try set(curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout.milliseconds(limit: Int32.max)))
         try set(curl_set_long(easy, CURLOPT_MAXAGE_CONN, settings.idleConnectionTimeout.wholeSeconds))
         try set(curl_set_long(easy, CURLOPT_MAXCONNECTS, 1))
@@ -149,7 +150,7 @@ final class CurlHandle: @unchecked Sendable {
             try set(curl_set_long(easy, CURLOPT_NOBODY, 1))
         } else if let body = request.body {
             try set(curl_set_long(easy, CURLOPT_UPLOAD, 1))
-            try set(curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256 << 10))
+            _ = curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256 << 10)
             try set(curl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.range.count)))
             try set(curl_set_reader(easy, { CurlTransfer.at($3).send(into: $0, $1 * $2) }, context))
             try set(curl_set_seeker(easy, { CurlTransfer.at($0).seek(to: Int($1), from: $2) }, context))

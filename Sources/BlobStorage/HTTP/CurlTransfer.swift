@@ -13,6 +13,7 @@ final class CurlTransfer {
     private let spoolsAnswer: Bool
     private let largestAnswer: Int
     private var sent = 0
+    private var hasWholeHead = false
     private var writer: SpoolWriter?
     private var md5: Digest?
     private var expectedMD5 = ""
@@ -31,6 +32,8 @@ final class CurlTransfer {
 
     /// The answer, when the transfer is complete.
     func finish() throws -> HTTPAnswer {
+        // libcurl takes the end of the connection for the end of the headers.
+        guard hasWholeHead else { throw TransferFailure(reason: .broken, detail: "the answer ended in its headers") }
         guard spoolsAnswer, (200..<300).contains(answer.status) else { return answer }
         let writer = self.writer.take() ?? SpoolWriter()
         let spool = try writer.finish()
@@ -69,7 +72,10 @@ final class CurlTransfer {
     func takeHeader(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
         moved += 1
         let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
-        if line.hasPrefix("HTTP/") {
+        if line == "\r\n" || line == "\n" {
+            hasWholeHead = true
+        } else if line.hasPrefix("HTTP/") {
+            hasWholeHead = false
             // The last of several (after 100 Continue) is the one that counts.
             answer.headers = [:]
             answer.status =

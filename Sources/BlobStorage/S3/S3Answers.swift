@@ -68,7 +68,9 @@ struct S3ErrorAnswer: Sendable, Hashable {
         }
         guard let code, !code.isEmpty else { return nil }
         self.code = code.oneLine(limit: 80)
-        self.message = message.oneLine(limit: 240)
+        var text = message.oneLine(limit: 240)[...]
+        while text.last == "." || text.last == " " { text = text.dropLast() }
+        self.message = String(text)
         self.region = region.map { $0.oneLine(limit: 40) }
     }
 }

@@ -187,9 +187,10 @@ package final class S3Store: BlobStore {
         } catch let failure as TransferFailure {
             throw context.failure(failure)
         }
+        let isSuccess = (200..<300).contains(answer.status)
         // An upload of many parts is answered with 200 before it is known how it ends.
-        let isLateError = request.mayFailLate && S3ErrorAnswer(answer.body) != nil
-        guard (200..<300).contains(answer.status), !isLateError else {
+        let isLateError = isSuccess && request.mayFailLate && S3ErrorAnswer(answer.body) != nil
+        guard isSuccess, !isLateError else {
             var failure = context.failure(answer, now: .now)
             if isLateError { failure.isTransient = true }
             failure.error.description = failure.error.description.replacing(credentials.secretKey, with: "***")

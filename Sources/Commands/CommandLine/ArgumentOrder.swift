@@ -9,8 +9,11 @@ enum ArgumentOrder {
     // Flags that may stand before a command and whose value is the next word.
     private static let optionsWithValue: Set<String> = [
         "-c", "--config", "-i", "--instance", "--log-level", "--log-format", "--log-timestamp", "--minimum-pid",
-        "--timeout",
+        "--timeout", "--generate-completion-script",
     ]
+
+    // Letters of flags that take a value, which may follow the letter at once: `-cFILE`.
+    private static let lettersWithValue: Set<Character> = ["c", "i", "n"]
 
     // Flags that are also written with an explicit truth value.
     private static let switches: Set<String> = [
@@ -18,7 +21,7 @@ enum ArgumentOrder {
     ]
 
     static func arranged(_ words: [String], for root: any ParsableCommand.Type) throws(CommandFailure) -> [String] {
-        let words = withoutTruthValues(words)
+        let words = normalised(words)
         var command = root
         var path: [String] = []
         var moved: [String] = []
@@ -48,20 +51,31 @@ enum ArgumentOrder {
 
     static func name(of command: any ParsableCommand.Type) -> String { command._commandName }
 
-    // `--only-once=true` is what it was written for by people who like to be explicit.
-    private static func withoutTruthValues(_ words: [String]) -> [String] {
+    /// The words in the spelling that the parser knows.
+    private static func normalised(_ words: [String]) -> [String] {
         let end = words.firstIndex(of: "--") ?? words.endIndex
-        let flags = words[..<end].compactMap { word -> String? in
-            for name in switches where word.hasPrefix(name + "=") {
-                switch word.dropFirst(name.count + 1) {
-                case "true": return name
-                case "false": return nil
-                default: return word
-                }
+        return words[..<end].compactMap(withoutTruthValue).flatMap(split) + words[end...]
+    }
+
+    /// `--only-once=true` is `--only-once`, and `--only-once=false` is nothing.
+    private static func withoutTruthValue(_ word: String) -> String? {
+        for name in switches where word.hasPrefix(name + "=") {
+            switch word.dropFirst(name.count + 1) {
+            case "true": return name
+            case "false": return nil
+            default: return word
             }
-            return word
         }
-        return flags + words[end...]
+        return word
+    }
+
+    /// `-cFILE` is `-c FILE`, and `-HnDB` is `-Hn DB`.
+    private static func split(_ word: String) -> [String] {
+        guard word.hasPrefix("-"), !word.hasPrefix("--"),
+            let letter = word.firstIndex(where: lettersWithValue.contains)
+        else { return [word] }
+        let value = word[word.index(after: letter)...]
+        return value.isEmpty || value.hasPrefix("=") ? [word] : [String(word[...letter]), String(value)]
     }
 
     private static func unknown(_ word: String, among names: [String]) -> CommandFailure {

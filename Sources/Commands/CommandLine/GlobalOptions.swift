@@ -4,12 +4,12 @@ import Configuration
 /// The flags that every command takes, before and after its name.
 struct GlobalOptions: ParsableArguments {
     @Option(
-        name: [.customShort("c", allowingJoined: true), .long],
+        name: [.short, .long],
         help: ArgumentHelp("Configuration file.", valueName: "file"))
     var config = "lightningstream.yaml"
 
     @Option(
-        name: [.customShort("i", allowingJoined: true), .long],
+        name: [.short, .long],
         help: ArgumentHelp("Name of this instance, instead of the configured one.", valueName: "name"),
         transform: Self.instanceName)
     var instance: String?

@@ -10,7 +10,7 @@ struct Dump: ProgramCommand {
             """)
 
     @Option(
-        name: [.customShort("n", allowingJoined: true), .customLong("name")],
+        name: [.customShort("n"), .customLong("name")],
         help: ArgumentHelp("Show only this database.", valueName: "db"))
     var database: String?
 

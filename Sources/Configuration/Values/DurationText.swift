@@ -70,8 +70,7 @@ package enum DurationText {
         let magnitude = total.magnitude
         if magnitude == 0 { return "0" }
         let sign = total < 0 ? "-" : ""
-        for (unit, size) in [("ns", UInt64(1)), ("us", 1000), ("ms", 1_000_000)]
-        where magnitude < 1_000_000_000 && (magnitude % (size * 1000) != 0 || size == 1_000_000) {
+        for (unit, size) in [("ns", UInt64(1)), ("us", 1000), ("ms", 1_000_000)] where magnitude < size * 1000 {
             return "\(sign)\(decimal(magnitude, per: size))\(unit)"
         }
         var text = sign

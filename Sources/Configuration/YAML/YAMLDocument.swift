@@ -13,9 +13,10 @@ struct YAMLDocument {
 
     /// Reads the text; never throws, problems are collected.
     init(_ bytes: [UInt8]) {
-        var composer = Composer()
+        let shield = ReferenceShield(bytes)
+        var composer = Composer(shield: shield)
         do throws(YAMLProblem) {
-            root = try composer.document(YAMLEventReader(bytes))
+            root = try composer.document(YAMLEventReader(shield.bytes))
         } catch {
             composer.problems.append(error)
         }
@@ -26,8 +27,11 @@ struct YAMLDocument {
 /// Builds nodes from events. What leaves the rest of the tree readable is collected, anything else is thrown.
 private struct Composer {
     var problems: [YAMLProblem] = []
+    private let shield: ReferenceShield
     private var anchors: [String: YAMLNode] = [:]
     private var mergedEntries = 0
+
+    init(shield: ReferenceShield) { self.shield = shield }
 
     mutating func document(_ events: YAMLEventReader) throws(YAMLProblem) -> YAMLNode? {
         var root: YAMLNode?
@@ -66,7 +70,7 @@ private struct Composer {
         case .scalar(let text, let style, let tag, let scalarAnchor):
             anchor = scalarAnchor
             if let known = scalarTag(tag, at: event.position, path) {
-                node.content = .scalar(YAMLScalar(text: text, style: style, tag: known))
+                node.content = .scalar(YAMLScalar(text: shield.restore(text), style: style, tag: known))
             }
         case .sequenceStart(let tag, let sequenceAnchor):
             anchor = sequenceAnchor
@@ -100,7 +104,7 @@ private struct Composer {
             let event = try events.next()
             if case .mappingEnd = event.kind { return try merged(written, path: path) }
             let (key, isMerge) = try self.key(event, events, path: path)
-            let valuePath = path + [key.map(Display.unknownKey) ?? "?"]
+            let valuePath = path + [isMerge ? "<<" : key.map(Display.unknownKey) ?? "?"]
             let value = try node(events.next(), events, path: valuePath)
             guard let key else { continue }
             if let first = firstUse[key] {

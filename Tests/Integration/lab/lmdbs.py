@@ -105,3 +105,14 @@ def assert_equal(*paths):
         found = differences(first, contents(path))
         assert not found, f"{paths[0]} and {path} differ:\n" + "\n".join(found)
     return first
+
+
+def write(path, databases, **options):
+    """Writes stored values as an application would: {DBI name: {key: value, with its header}}."""
+    options = {"subdir": False, "max_dbs": 64, "map_size": 1 << 28} | options
+    with lmdb.open(str(path), **options) as environment:
+        handles = {name: environment.open_db(name.encode()) for name in databases}
+        with environment.begin(write=True) as transaction:
+            for name, entries in databases.items():
+                for key, value in entries.items():
+                    transaction.put(key, value, db=handles[name])

@@ -21,6 +21,7 @@ class Process:
         with open(log, "ab") as output:
             output.write(f"$ {' '.join(self.command)}\n".encode())
             output.flush()
+            self._start = output.tell()
             self._popen = subprocess.Popen(
                 _BOUND + self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=environment)
@@ -31,7 +32,8 @@ class Process:
         return self._popen.poll() is None
 
     def output(self):
-        return self.log.read_text(errors="replace")
+        """What it has written so far."""
+        return self.log.read_bytes()[self._start:].decode(errors="replace")
 
     def signal(self, number):
         self._popen.send_signal(number)

@@ -1,0 +1,113 @@
+import Testing
+
+@testable import BlobStorage
+
+@Suite struct S3CredentialTests {
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    private func read(
+        _ options: S3Options, _ environment: [String: String] = [:]
+    ) throws(BlobStoreError) -> S3Credentials {
+        try S3CredentialSource(options) { environment[$0] }.current()
+    }
+
+    private func problem(_ options: S3Options, _ environment: [String: String] = [:]) -> String {
+        do throws(BlobStoreError) {
+            _ = try read(options, environment)
+            return ""
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test func theConfigurationComesFirst() throws {
+        let options = S3Options(bucket: "b", accessKey: "a", secretKey: "s")
+        let environment = ["AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_SESSION_TOKEN": "z"]
+        #expect(try read(options, environment) == S3Credentials(accessKey: "a", secretKey: "s"))
+        #expect(
+            try read(S3Options(bucket: "b"), environment)
+                == S3Credentials(accessKey: "x", secretKey: "y", sessionToken: "z"))
+    }
+
+    @Test func keyFilesAreReadAgain() throws {
+        try directory.write("first\n", to: "access")
+        try directory.write("secret one\r\n\n", to: "secret")
+        let source = try S3CredentialSource(
+            S3Options(
+                bucket: "b", accessKeyFile: directory.file("access"), secretKeyFile: directory.file("secret"),
+                secretsRefreshInterval: .zero)
+        ) { _ in nil }
+        #expect(source.current() == S3Credentials(accessKey: "first", secretKey: "secret one"))
+        try directory.write("second\n", to: "access")
+        #expect(source.current().accessKey == "second")
+        // While a file is being replaced, the keys stay.
+        try directory.write("", to: "access")
+        #expect(source.current().accessKey == "second")
+        try directory.write("third", to: "access")
+        #expect(source.current().accessKey == "third")
+    }
+
+    @Test func keyFilesAreNotReadMoreOftenThanAskedFor() throws {
+        try directory.write("first", to: "access")
+        let source = try S3CredentialSource(
+            S3Options(
+                bucket: "b", secretKey: "s", accessKeyFile: directory.file("access"),
+                secretsRefreshInterval: .seconds(3600))
+        ) { _ in nil }
+        try directory.write("second", to: "access")
+        #expect(source.current().accessKey == "first")
+    }
+
+    @Test func theFileOfTheAWSToolsIsRead() throws {
+        try directory.write(
+            """
+            # comment
+            [default]
+            aws_access_key_id = one
+            aws_secret_access_key=secret=one+/=
+            [ dns ]
+            ; comment
+            AWS_ACCESS_KEY_ID=two
+              aws_secret_access_key = two secret
+            aws_session_token = token==
+            [broken]
+            aws_access_key_id = three
+            """, to: "credentials")
+        let file = ["AWS_SHARED_CREDENTIALS_FILE": directory.file("credentials")]
+        let none = S3Options(bucket: "b")
+        #expect(try read(none, file) == S3Credentials(accessKey: "one", secretKey: "secret=one+/="))
+        #expect(
+            try read(none, file.merging(["AWS_PROFILE": "dns"]) { $1 })
+                == S3Credentials(accessKey: "two", secretKey: "two secret", sessionToken: "token=="))
+        for profile in ["broken", "missing"] {
+            let text = problem(none, file.merging(["AWS_PROFILE": profile]) { $1 })
+            #expect(text.contains("no complete profile \(profile) in \(directory.file("credentials"))"))
+            #expect(!text.contains("three"))
+        }
+    }
+
+    @Test func missingKeysAreSaidInOneLine() throws {
+        try directory.write("\n", to: "empty")
+        for (text, part) in [
+            (problem(S3Options(bucket: "b", accessKey: "a")), "S3 secret_key is missing"),
+            (problem(S3Options(bucket: "b", secretKey: "s")), "S3 access_key is missing"),
+            (
+                problem(S3Options(bucket: "b"), ["HOME": directory.path]),
+                "cannot open \(directory.path)/.aws/credentials"
+            ),
+            (
+                problem(S3Options(bucket: "b", secretKey: "s", accessKeyFile: directory.file("none"))),
+                "S3 access_key_file: cannot open \(directory.file("none")): No such file or directory"
+            ),
+            (
+                problem(S3Options(bucket: "b", accessKey: "a", secretKeyFile: directory.file("empty"))),
+                "S3 secret_key_file \(directory.file("empty")) has no key in its first line"
+            ),
+        ] {
+            #expect(text.contains(part))
+            #expect(!text.contains { $0.isNewline })
+        }
+    }
+}

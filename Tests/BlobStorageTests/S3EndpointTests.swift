@@ -1,0 +1,64 @@
+import Testing
+
+@testable import BlobStorage
+
+@Suite struct S3EndpointTests {
+    struct Case: Sendable {
+        var endpoint: String
+        var bucket = "zones"
+        var region = "us-east-1"
+        var key: String?
+        var url: String
+    }
+
+    @Test(arguments: [
+        Case(endpoint: "", url: "https://zones.s3.us-east-1.amazonaws.com/"),
+        Case(endpoint: "", region: "eu-west-1", key: "a b", url: "https://zones.s3.eu-west-1.amazonaws.com/a%20b"),
+        Case(endpoint: "", region: "cn-north-1", url: "https://zones.s3.cn-north-1.amazonaws.com.cn/"),
+        Case(endpoint: "", bucket: "dns.zones", key: "x", url: "https://s3.us-east-1.amazonaws.com/dns.zones/x"),
+        Case(endpoint: "", bucket: "Zones_1", url: "https://s3.us-east-1.amazonaws.com/Zones_1"),
+        Case(endpoint: "http://127.0.0.1:9000", url: "http://127.0.0.1:9000/zones"),
+        Case(endpoint: "http://127.0.0.1:9000/", key: "x", url: "http://127.0.0.1:9000/zones/x"),
+        Case(endpoint: "https://S3.Example.com:443", key: "x", url: "https://s3.example.com/zones/x"),
+        Case(endpoint: "http://h:80", url: "http://h/zones"),
+        Case(endpoint: "http://h:443", url: "http://h:443/zones"),
+        Case(endpoint: "https://h/store/s3//", key: "a/b", url: "https://h/store/s3/zones/a/b"),
+        Case(endpoint: "http://[::1]:9000", key: "x", url: "http://[::1]:9000/zones/x"),
+        Case(endpoint: "http://[fe80::1]", url: "http://[fe80::1]/zones"),
+        Case(endpoint: "http://h", key: "../x?y#z%", url: "http://h/zones/../x%3Fy%23z%25"),
+    ])
+    func urlsAreBuilt(_ test: Case) throws {
+        let endpoint = try S3Endpoint(endpointURL: test.endpoint, region: test.region, bucket: test.bucket)
+        #expect(endpoint.url(path: endpoint.path(key: test.key), query: "") == test.url)
+        #expect(test.url.contains("://\(endpoint.authority)/"))
+    }
+
+    @Test(arguments: [
+        ("s3.example.com", "zones", "us-east-1", "start it with http:// or https://"),
+        ("ftp://h", "zones", "us-east-1", "start it with http:// or https://"),
+        ("http://", "zones", "us-east-1", "the host is missing"),
+        ("http://:9000", "zones", "us-east-1", "the host is missing"),
+        ("http://h:port", "zones", "us-east-1", "the port is no number from 1 to 65535"),
+        ("http://h:70000", "zones", "us-east-1", "the port is no number from 1 to 65535"),
+        ("http://h:0", "zones", "us-east-1", "the port is no number from 1 to 65535"),
+        ("http://[::1", "zones", "us-east-1", "] is missing"),
+        ("http://h?x=y", "zones", "us-east-1", "only host, port and path can be given"),
+        ("http://h\r\nx", "zones", "us-east-1", "only host, port and path can be given"),
+        ("http://user:geheim@h", "zones", "us-east-1", "user and password go into access_key and secret_key"),
+        ("", "", "us-east-1", "S3 bucket is not set"),
+        ("", "a/b", "us-east-1", "a folder in a bucket goes into global_prefix"),
+        ("", "..", "us-east-1", "is no S3 bucket name"),
+        ("", "zones", "", "is no S3 region"),
+        ("", "zones", "eu west\n", "is no S3 region"),
+    ])
+    func whatMakesNoSenseIsRefusedInOneLine(_ endpoint: String, _ bucket: String, _ region: String, _ problem: String) {
+        do throws(BlobStoreError) {
+            _ = try S3Endpoint(endpointURL: endpoint, region: region, bucket: bucket)
+            Issue.record("accepted")
+        } catch {
+            #expect(error.description.contains(problem))
+            #expect(!error.description.contains("geheim"))
+            #expect(!error.description.contains { $0.isNewline })
+        }
+    }
+}

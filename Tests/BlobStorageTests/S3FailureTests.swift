@@ -1,0 +1,149 @@
+import Testing
+
+@testable import BlobStorage
+
+@Suite struct S3FailureTests {
+    private static let now = UTCTime(seconds: 784_111_777)
+
+    private func context(_ operation: S3Operation, _ key: String? = "main__a") -> S3FailureContext {
+        S3FailureContext(operation: operation, bucket: "zones", key: key, authority: "h:9000", region: "us-east-1")
+    }
+
+    private func body(_ code: String, _ rest: String = "") -> [UInt8] {
+        Array("<?xml version=\"1.0\"?>\n<Error><Code>\(code)</Code><Message>Text.\nMore</Message>\(rest)</Error>".utf8)
+    }
+
+    struct Case: Sendable {
+        var operation = S3Operation.load
+        var status: Int
+        var code: String?
+        var rest = ""
+        var headers: [String: String] = [:]
+        var kind = BlobStoreError.Kind.other
+        var retried = false
+        var advice = ""
+        var label: String?
+    }
+
+    @Test(arguments: [
+        Case(status: 404, code: "NoSuchKey", kind: .notFound, label: "NotFound"),
+        Case(
+            status: 404, code: "NoSuchBucket", kind: .notFound, advice: "check bucket and region, or set create_bucket"),
+        Case(
+            status: 403, code: "InvalidAccessKeyId", kind: .accessDenied,
+            advice: "the server doesn't know this access_key"),
+        Case(
+            status: 403, code: "SignatureDoesNotMatch", kind: .accessDenied,
+            advice: "check secret_key, and that nothing on the way changes the Host header or the path"),
+        Case(
+            status: 403, code: "RequestTimeTooSkewed", headers: ["date": "Sun, 06 Nov 1994 09:49:37 GMT"],
+            kind: .accessDenied, advice: "the clock of this machine is 3600 s behind the server's: set it"),
+        Case(
+            status: 403, code: "RequestTimeTooSkewed", headers: ["date": "Sun, 06 Nov 1994 08:39:37 GMT"],
+            kind: .accessDenied, advice: "the clock of this machine is 600 s ahead of the server's: set it"),
+        Case(
+            status: 403, code: "RequestTimeTooSkewed", kind: .accessDenied,
+            advice: "set the clock of this machine or of the server"),
+        Case(
+            status: 400, code: "AuthorizationHeaderMalformed", rest: "<Region>eu-west-1</Region>",
+            advice: "set region to eu-west-1 (it is us-east-1)"),
+        Case(
+            status: 301, code: "PermanentRedirect", headers: ["x-amz-bucket-region": "eu-west-3"],
+            advice: "set region to eu-west-3 (it is us-east-1)"),
+        Case(status: 301, code: "PermanentRedirect", advice: "check region (it is us-east-1) and endpoint_url"),
+        Case(
+            operation: .list, status: 403, code: "AccessDenied", kind: .accessDenied,
+            advice: "this key needs the permission s3:ListBucket on zones"),
+        Case(
+            status: 403, code: "AccessDenied", kind: .accessDenied,
+            advice: "this key needs the permission s3:GetObject on zones/*"),
+        Case(
+            operation: .store, status: 403, code: "AccessDenied", kind: .accessDenied,
+            advice: "this key needs the permission s3:PutObject on zones/*"),
+        Case(
+            operation: .delete, status: 403, code: "AccessDenied", kind: .accessDenied,
+            advice: "this key needs the permission s3:DeleteObject on zones/*"),
+        Case(status: 403, code: "ExpiredToken", kind: .accessDenied, advice: "get new temporary credentials"),
+        Case(status: 503, code: "SlowDown", retried: true),
+        Case(status: 503, code: "ErrTooManyRequest", retried: true),
+        Case(status: 500, code: "InternalError", retried: true),
+        Case(status: 429, code: "TooManyRequests", retried: true),
+        Case(status: 400, code: "RequestTimeout", kind: .timeout, retried: true),
+        Case(status: 400, code: "InvalidArgument"),
+        Case(status: 501, code: "NotImplemented"),
+        Case(status: 409, code: "OperationAborted"),
+    ])
+    func answersAreExplained(_ test: Case) {
+        var answer = HTTPAnswer()
+        (answer.status, answer.headers) = (test.status, test.headers)
+        answer.body = body(test.code ?? "", test.rest)
+        let failure = context(test.operation).failure(answer, now: Self.now)
+        #expect(failure.error.kind == test.kind)
+        #expect(failure.isTransient == test.retried)
+        #expect(failure.error.code == test.label ?? test.code)
+        let start =
+            "cannot \(test.operation) main__a in bucket zones: HTTP \(test.status) \(test.code ?? ""): Text. More"
+        if test.advice.isEmpty {
+            #expect(failure.error.description == start)
+        } else {
+            #expect(failure.error.description.hasPrefix(start + "; "))
+            #expect(failure.error.description.hasSuffix(test.advice))
+        }
+    }
+
+    @Test(arguments: [
+        (301, "PermanentRedirect", false), (400, "BadRequest", false), (403, "Forbidden", false),
+        (404, "NotFound", false), (408, "RequestTimeout", true), (429, "TooManyRequests", true),
+        (418, "Unknown", false), (500, "Unknown", true), (502, "Unknown", true), (503, "ServiceUnavailable", true),
+        (504, "Unknown", true), (505, "Unknown", false),
+    ])
+    func answersWithoutBodyAreNamedByTheirStatus(_ status: Int, _ code: String, _ retried: Bool) {
+        for body in ["", "<html><body>Bad gateway</body></html>", "{}"] {
+            var answer = HTTPAnswer()
+            (answer.status, answer.body) = (status, Array(body.utf8))
+            let failure = context(.list, nil).failure(answer, now: Self.now)
+            #expect(failure.error.description.hasPrefix("cannot list bucket zones: HTTP \(status) \(code)"))
+            #expect(failure.isTransient == retried)
+        }
+    }
+
+    @Test(arguments: [
+        ("60", 60), ("0", 0), ("-5", 0), ("Sun, 06 Nov 1994 08:50:07 GMT", 30), ("Sun, 06 Nov 1994 08:00:00 GMT", 0),
+        ("soon", nil), ("99999999999999999999", nil),
+    ])
+    func retryAfterIsRead(_ text: String, _ seconds: Int?) {
+        var answer = HTTPAnswer()
+        (answer.status, answer.headers) = (429, ["retry-after": text])
+        #expect(context(.list).failure(answer, now: Self.now).retryAfter == seconds.map { .seconds($0) })
+    }
+
+    @Test(arguments: [
+        (TransferFailure.Reason.nameResolution, BlobStoreError.Kind.other, "DNSError", true),
+        (.refused, .other, "URLError", true), (.timeout, .timeout, "Timeout", true),
+        (.broken, .other, "URLError", true),
+        (.tls, .other, "URLError", false), (.unusable, .other, "URLError", false),
+        (.tooLarge, .other, "Unknown", false),
+    ])
+    func missingAnswersAreExplained(
+        _ reason: TransferFailure.Reason, _ kind: BlobStoreError.Kind, _ code: String, _ retried: Bool
+    ) {
+        let failure = context(.store).failure(TransferFailure(reason: reason, detail: "it\nfailed"))
+        #expect(failure.error.kind == kind)
+        #expect(failure.error.code == code)
+        #expect(failure.isTransient == retried)
+        #expect(failure.error.description.hasPrefix("cannot store main__a in bucket zones at h:9000: it failed"))
+    }
+
+    @Test(
+        arguments: [
+            (["etag": "\"900150983cd24fb0d6963f7d28e17f72\""], "900150983cd24fb0d6963f7d28e17f72"),
+            (["etag": "900150983CD24FB0D6963F7D28E17F72"], "900150983cd24fb0d6963f7d28e17f72"),
+            (["etag": "\"900150983cd24fb0d6963f7d28e17f72-2\""], nil),
+            (["etag": "\"900150983cd24fb0d6963f7d28e17f7\""], nil),
+            (["etag": "\"900150983cd24fb0d6963f7d28e17f72\"", "x-amz-server-side-encryption": "aws:kms"], nil),
+            ([:], nil),
+        ] as [([String: String], String?)])
+    func anETagIsOnlyTakenForAnMD5WhereItIsOne(_ headers: [String: String], _ md5: String?) {
+        #expect(md5InETag(headers) == md5)
+    }
+}

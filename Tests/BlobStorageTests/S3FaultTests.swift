@@ -1,0 +1,437 @@
+import Bytes
+import Foundation
+import Synchronization
+import Testing
+
+@testable import BlobStorage
+
+/// What goes wrong between us and a server; made by a server of our own, so that it goes wrong each time.
+@Suite(.timeLimit(.minutes(2)))
+struct S3FaultTests {
+    private func options(_ endpoint: String) -> S3Options {
+        var options = S3Options(bucket: "b", accessKey: "AK", secretKey: "geheim", endpointURL: endpoint)
+        options.retry.firstPause = .milliseconds(1)
+        return options
+    }
+
+    private func open(_ server: FaultServer, _ change: (inout S3Options) -> Void = { _ in }) async throws -> S3Store {
+        var options = options(server.endpoint)
+        change(&options)
+        return try await S3Store.open(options)
+    }
+
+    private static func page(_ names: [String], token: String?, truncated: Bool) -> FaultServer.Reply {
+        let contents = names.map { "<Contents><Key>\($0)</Key><Size>1</Size></Contents>" }.joined()
+        let next = token.map { "<NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
+        return .answer(
+            200, [:], "<ListBucketResult>\(contents)<IsTruncated>\(truncated)</IsTruncated>\(next)</ListBucketResult>")
+    }
+
+    @Test func openingMakesNoRequest() async throws {
+        let server = try FaultServer { _, _ in .reset }
+        defer { server.stop() }
+        _ = try await open(server)
+        #expect(server.connections == 0)
+    }
+
+    @Test func listingAndLoadingMakeNoOtherRequests() async throws {
+        let server = try FaultServer { request, _ in
+            request.target.contains("list-type")
+                ? Self.page(["x"], token: nil, truncated: false) : .answer(200, [:], "body")
+        }
+        defer { server.stop() }
+        let store = try await open(server)
+        _ = try await store.list(prefix: "main__")
+        #expect(try await store.load("x").bytes == Array("body".utf8))
+        #expect(server.requests.map(\.method) == ["GET", "GET"])
+        #expect(server.requests.map(\.target) == ["/b?encoding-type=url&list-type=2&prefix=main__", "/b/x"])
+        // Both over one connection.
+        #expect(server.connections == 1)
+    }
+
+    @Test func anEmptyLastPageEndsTheListing() async throws {
+        let server = try FaultServer { _, number in
+            number == 0
+                ? Self.page(["a", "b"], token: "t/1+x==", truncated: true) : Self.page([], token: nil, truncated: false)
+        }
+        defer { server.stop() }
+        #expect(try await open(server).list(prefix: "").map(\.name) == ["a", "b"])
+        #expect(server.requests.count == 2)
+        #expect(server.requests.last?.target.contains("continuation-token=t%2F1%2Bx%3D%3D&") == true)
+    }
+
+    @Test func aListingWithoutTokenGoesOnBehindTheLastName() async throws {
+        let server = try FaultServer { _, number in
+            switch number {
+            case 0: Self.page(["a", "b"], token: nil, truncated: true)
+            case 1: Self.page(["b", "c"], token: nil, truncated: true)
+            default: Self.page([], token: nil, truncated: true)
+            }
+        }
+        defer { server.stop() }
+        #expect(try await open(server).list(prefix: "").map(\.name) == ["a", "b", "c"])
+        #expect(server.requests.map { $0.target.contains("start-after=") } == [false, true, true])
+        #expect(server.requests.last?.target.contains("start-after=c") == true)
+    }
+
+    @Test(arguments: [true, false])
+    func aListingThatNeverEndsIsAnError(_ withToken: Bool) async throws {
+        let server = try FaultServer { _, _ in
+            Self.page(withToken ? [] : ["a"], token: withToken ? "same" : nil, truncated: true)
+        }
+        defer { server.stop() }
+        let store = try await open(server)
+        let error = await storageError { _ = try await store.list(prefix: "main__") }
+        #expect(error?.description.contains("answers like no S3 server: the listing ") == true)
+        #expect(server.requests.count < 200)
+    }
+
+    @Test func whatIsNoListingIsAnError() async throws {
+        let server = try FaultServer { _, _ in .answer(200, [:], "<html>Welcome</html>") }
+        defer { server.stop() }
+        let store = try await open(server)
+        let error = await storageError { _ = try await store.list(prefix: "") }
+        #expect(
+            error?.description
+                == "cannot list bucket b: 127.0.0.1:\(server.port) answers like no S3 server: bad XML at byte 0: html is not a"
+                + " listing; check endpoint_url")
+    }
+
+    @Test(arguments: [
+        FaultServer.Reply.answer(503, [:], "<Error><Code>SlowDown</Code></Error>"), .answer(500),
+        .answer(502, [:], "<html>"),
+        .answer(429, ["Retry-After": "0", "Connection": "close"]), .reset, .raw(""),
+        .raw("HTTP/1.1 200 OK\r\nContent-"),
+        .raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"), .raw("garbage\r\n\r\n"),
+        .answer(200, ["ETag": "\"900150983cd24fb0d6963f7d28e17f72\""], "not abc"),
+    ])
+    func whatPassesIsTriedAgain(_ fault: FaultServer.Reply) async throws {
+        let server = try FaultServer { _, number in
+            number < 2 ? fault : .answer(200, ["ETag": "\"900150983cd24fb0d6963f7d28e17f72\""], "abc")
+        }
+        defer { server.stop() }
+        let told = Mutex<[String]>([])
+        let store = try await S3Store.open(
+            options(server.endpoint),
+            willRetry: { error, _ in
+                told.withLock { $0.append(error.description) }
+            })
+        #expect(try await store.load("x").bytes == Array("abc".utf8))
+        #expect(server.requests.count == 3)
+        let descriptions = told.withLock { $0 }
+        #expect(descriptions.count == 2)
+        #expect(descriptions.allSatisfy { $0.hasPrefix("cannot load x in bucket b") })
+    }
+
+    @Test func uploadsAreTriedAgainWithTheirWholeBody() async throws {
+        let server = try FaultServer { _, number in [.reset, .answer(503), .answer(200)][number % 3] }
+        defer { server.stop() }
+        let body = try Spool.pattern(3 << 20, memoryLimit: 0)
+        try await open(server).store("x", body)
+        #expect(server.requests.count == 3)
+        let expected = try body.bytes
+        for request in server.requests {
+            #expect(request.body == expected)
+            #expect(request.headers["expect"] == nil)
+            #expect(request.headers["content-length"] == "\(3 << 20)")
+            #expect(try request.headers["x-amz-content-sha256"] == hexadecimal(Digest.sha256(expected)))
+            #expect(request.headers["content-md5"]?.count == 24)
+        }
+    }
+
+    @Test func emptyBodiesAreAnnouncedAsSuch() async throws {
+        let server = try FaultServer { _, _ in .answer(200) }
+        defer { server.stop() }
+        try await open(server) {
+            $0.disableSendContentMD5 = true
+            $0.storageClass = "COLD"
+        }.store("x", Spool(""))
+        let request = try #require(server.requests.first)
+        #expect(request.headers["content-length"] == "0")
+        #expect(request.headers["expect"] == nil)
+        #expect(request.headers["transfer-encoding"] == nil)
+        #expect(request.headers["content-md5"] == nil)
+        #expect(request.headers["x-amz-storage-class"] == "COLD")
+    }
+
+    @Test(arguments: [400, 403, 404, 412, 501])
+    func whatStaysIsNotTriedAgain(_ status: Int) async throws {
+        let server = try FaultServer { _, _ in .answer(status) }
+        defer { server.stop() }
+        let store = try await open(server)
+        #expect(await storageError { _ = try await store.load("x") } != nil)
+        #expect(server.requests.count == 1)
+    }
+
+    @Test func itGivesUpAfterItsAttempts() async throws {
+        let server = try FaultServer { _, _ in .answer(503, [:], "<Error><Code>SlowDown</Code></Error>") }
+        defer { server.stop() }
+        let store = try await open(server) { $0.retry.attempts = 3 }
+        let error = await storageError { _ = try await store.load("x") }
+        #expect(error?.description == "cannot load x in bucket b: HTTP 503 SlowDown")
+        #expect(error?.code == "SlowDown")
+        #expect(server.requests.count == 3)
+    }
+
+    @Test func aSecretThatAServerRepeatsIsMasked() async throws {
+        let server = try FaultServer { _, _ in
+            .answer(403, [:], "<Error><Code>AccessDenied</Code><Message>geheim is wrong</Message></Error>")
+        }
+        defer { server.stop() }
+        let store = try await open(server)
+        let error = await storageError { _ = try await store.load("x") }
+        #expect(error?.description.contains("*** is wrong") == true)
+        #expect(error?.description.contains("geheim") == false)
+    }
+
+    @Test func aMissingObjectIsDeletedButAMissingBucketIsNot() async throws {
+        let server = try FaultServer { request, _ in
+            .answer(404, [:], request.target == "/b/x" ? "" : "<Error><Code>NoSuchBucket</Code></Error>")
+        }
+        defer { server.stop() }
+        let store = try await open(server)
+        try await store.delete("x")
+        #expect(await storageError { try await store.delete("y") }?.code == "NoSuchBucket")
+    }
+
+    // Each limit alone must end the wait; without it the suite's own limit would.
+    @Test func aServerThatNeverAnswersEndsInATimeout() async throws {
+        let server = try FaultServer { _, _ in .silence }
+        defer { server.stop() }
+        for change: @Sendable (inout S3Options) -> Void in [
+            { $0.stallTimeout = .milliseconds(200) }, { $0.clientTimeout = .milliseconds(200) },
+        ] {
+            let store = try await open(server) {
+                change(&$0)
+                $0.retry.attempts = 2
+            }
+            let error = await storageError { _ = try await store.load("x") }
+            #expect(error?.kind == .timeout)
+            #expect(error?.code == "Timeout")
+            #expect(error?.description.contains("at 127.0.0.1:\(server.port): n") == true)
+        }
+        #expect(server.requests.count == 4)
+    }
+
+    @Test(arguments: [false, true])
+    func aConnectionThatIsNeverMadeEndsInATimeout(_ tls: Bool) async throws {
+        // Without TLS not even TCP connects; with TLS the handshake gets no answer.
+        let server = try DeafServer(acceptsConnections: tls)
+        var options = options("\(tls ? "https" : "http")://127.0.0.1:\(server.port)")
+        (options.dialTimeout, options.tlsHandshakeTimeout) = (.milliseconds(200), .milliseconds(100))
+        options.retry.attempts = 1
+        let store = try await S3Store.open(options)
+        let error = await storageError { _ = try await store.list(prefix: "") }
+        #expect(error?.kind == .timeout)
+        withExtendedLifetime(server) {}
+    }
+
+    @Test func creatingABucketEndsWithItsTimeout() async throws {
+        let server = try FaultServer { _, _ in .silence }
+        defer { server.stop() }
+        let error = await storageError {
+            _ = try await open(server) {
+                $0.createBucket = true
+                $0.initTimeout = .milliseconds(200)
+            }
+        }
+        #expect(error?.kind == .timeout)
+        #expect(
+            error?.description.contains("cannot create bucket b: not done after 0.2 seconds (init_timeout)") == true)
+    }
+
+    @Test func aBucketIsCreatedWhereItIsMissing() async throws {
+        for (region, constraint) in [("us-east-1", false), ("eu-west-1", true)] {
+            let server = try FaultServer { request, _ in .answer(request.method == "HEAD" ? 404 : 200) }
+            defer { server.stop() }
+            _ = try await open(server) {
+                $0.createBucket = true
+                $0.region = region
+            }
+            #expect(server.requests.map(\.method) == ["HEAD", "PUT"])
+            let body = String(decoding: server.requests.last?.body ?? [], as: UTF8.self)
+            #expect(body.contains("<LocationConstraint>\(region)</LocationConstraint>") == constraint)
+        }
+        let server = try FaultServer { _, _ in .answer(200) }
+        defer { server.stop() }
+        _ = try await open(server) { $0.createBucket = true }
+        #expect(server.requests.map(\.method) == ["HEAD"])
+    }
+
+    @Test func nobodyListeningIsSaid() async throws {
+        let port = try closedPort()
+        let store = try await S3Store.open(options("http://127.0.0.1:\(port)"))
+        let error = await storageError { _ = try await store.list(prefix: "main__") }
+        #expect(error?.code == "URLError")
+        #expect(error?.description.hasPrefix("cannot list main__* in bucket b at 127.0.0.1:\(port): ") == true)
+        #expect(error?.description.hasSuffix("; check endpoint_url, that the server runs, and firewalls") == true)
+    }
+
+    @Test func anUnknownHostIsSaid() async throws {
+        let store = try await S3Store.open(options("http://nowhere.invalid"))
+        let error = await storageError { _ = try await store.list(prefix: "main__") }
+        #expect(error?.code == "DNSError")
+        #expect(
+            error?.description.hasPrefix("cannot list main__* in bucket b at nowhere.invalid: Could not resolve host")
+                == true)
+    }
+
+    @Test func aCancelledTransferEndsAtOnce() async throws {
+        let (started, start) = AsyncStream.makeStream(of: Void.self)
+        let server = try FaultServer { _, _ in
+            start.finish()
+            return .silence
+        }
+        defer { server.stop() }
+        let store = try await open(server)
+        let task = Task { try await store.load("x") }
+        for await _ in started {}
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await within(.seconds(30)) { try await task.value } }
+        #expect(server.requests.count == 1)
+    }
+
+    @Test func aHeaderCannotBeSmuggledIn() async throws {
+        let server = try FaultServer { _, _ in .answer(200) }
+        defer { server.stop() }
+        let store = try await open(server) { $0.storageClass = "X\r\nx-amz-acl: public-read" }
+        let error = await storageError { try await store.store("x", Spool("x")) }
+        #expect(error?.description.contains("the value of x-amz-storage-class contains a control character") == true)
+        #expect(server.requests.isEmpty)
+    }
+
+    @Test func partsAreUploadedInParallelRetriedAndCompleted() async throws {
+        let failed = Mutex(false)
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:],
+                    "<InitiateMultipartUploadResult><UploadId>i+d/=</UploadId></InitiateMultipartUploadResult>")
+            }
+            if request.method == "POST" {
+                // A late error, as AWS sends it, then success.
+                let isFirst = failed.withLock { failed in
+                    defer { failed = true }
+                    return !failed
+                }
+                return .answer(
+                    200, [:],
+                    isFirst ? "  <Error><Code>InternalError</Code></Error>" : "<CompleteMultipartUploadResult/>")
+            }
+            if request.target.hasPrefix("/b/x?partNumber=2&"), request.headers["content-md5"] != nil,
+                !failed.withLock({ $0 })
+            {
+                return failed.withLock { failed in
+                    failed = true
+                    return .answer(500)
+                }
+            }
+            return .answer(200, ["ETag": "\"\(request.target.dropFirst("/b/x?partNumber=".count).prefix(1))\""])
+        }
+        defer { server.stop() }
+        let body = try Spool.pattern((11 << 20) + 1)
+        try await open(server) { $0.partSize = 5 << 20 }.store("x", body)
+        let parts = server.requests.filter { $0.method == "PUT" }
+        #expect(Set(parts.map(\.target)).count == 3)
+        #expect(parts.count == 4)
+        #expect(parts.allSatisfy { $0.target.hasSuffix("&uploadId=i%2Bd%2F%3D") })
+        let complete = server.requests.last
+        #expect(complete?.target == "/b/x?uploadId=i%2Bd%2F%3D")
+        let text = String(decoding: complete?.body ?? [], as: UTF8.self)
+        for number in 1...3 {
+            #expect(text.contains("<Part><PartNumber>\(number)</PartNumber><ETag>&quot;\(number)&quot;</ETag></Part>"))
+        }
+        #expect(!server.requests.contains { $0.method == "DELETE" })
+    }
+
+    @Test func anUploadThatFailsIsAborted() async throws {
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+            }
+            return request.method == "DELETE" ? .answer(204) : .answer(403)
+        }
+        defer { server.stop() }
+        let store = try await open(server) { $0.partSize = 5 << 20 }
+        let body = try Spool.pattern(6 << 20)
+        #expect(await storageError { try await store.store("x", body) }?.kind == .accessDenied)
+        #expect(server.requests.last.map { "\($0.method) \($0.target)" } == "DELETE /b/x?uploadId=id")
+    }
+
+    @Test func anUploadThatIsCancelledIsAborted() async throws {
+        let (started, start) = AsyncStream.makeStream(of: Void.self)
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+            }
+            if request.method == "DELETE" { return .answer(204) }
+            start.finish()
+            return .silence
+        }
+        defer { server.stop() }
+        let store = try await open(server) { $0.partSize = 5 << 20 }
+        let body = try Spool.pattern(6 << 20)
+        let task = Task { try await store.store("x", body) }
+        for await _ in started {}
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(server.requests.last.map { "\($0.method) \($0.target)" } == "DELETE /b/x?uploadId=id")
+    }
+
+    @Test func aLostAnswerToTheLastStepOfAnUploadIsNoError() async throws {
+        let body = try Spool.pattern(6 << 20)
+        let posts = Mutex(0)
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+            }
+            if request.method == "PUT" { return .answer(200, ["ETag": "e"]) }
+            if request.method == "GET" {
+                return .answer(
+                    200, [:],
+                    "<ListBucketResult><Contents><Key>x</Key><Size>\(6 << 20)</Size></Contents></ListBucketResult>")
+            }
+            let isFirst = posts.withLock { posts in
+                posts += 1
+                return posts == 1
+            }
+            return isFirst ? .reset : .answer(404, [:], "<Error><Code>NoSuchUpload</Code></Error>")
+        }
+        defer { server.stop() }
+        try await open(server) { $0.partSize = 5 << 20 }.store("x", body)
+        #expect(posts.withLock { $0 } == 2)
+    }
+
+    @Test(arguments: [(1, 16), (16 << 20, 16), (160_000 << 20, 17), (5 << 40, 525)])
+    func tenThousandPartsSuffice(_ size: Int, _ megabytes: Int) async throws {
+        let store = try await S3Store.open(options("http://127.0.0.1:1"))
+        let part = store.partSize(for: size)
+        #expect(part == megabytes << 20)
+        #expect((size + part - 1) / part <= 10_000)
+    }
+
+    @Test func idleConnectionsBeyondTheLimitAreClosed() async throws {
+        let server = try FaultServer { _, _ in .answer(200, [:], "x") }
+        defer { server.stop() }
+        let store = try await open(server) { $0.maximumIdleConnections = 0 }
+        for _ in 0..<3 { _ = try await store.load("x") }
+        #expect(server.connections == 3)
+    }
+
+    @Test func aKeptConnectionThatTheServerClosedIsReplaced() async throws {
+        let server = try FaultServer { request, number in
+            // Announces nothing, but closes after each answer.
+            .raw("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+        }
+        defer { server.stop() }
+        let store = try await open(server) { $0.retry.attempts = 1 }
+        for _ in 0..<5 {
+            #expect(try await store.load("x").bytes == Array("body".utf8))
+            try await Task.sleep(for: .milliseconds(20))
+            try await store.store("y", Spool("y"))
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+@testable import Commands
+
+/// `sync` and `receive` with real LMDBs and a directory as the storage, within this process.
+@Suite struct SyncCommandTests {
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    private var bucket: [String] {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: directory.file("bucket")).sorted() }
+    }
+
+    /// Writes the configuration of an instance with the databases main and shard.
+    private func configure(_ instance: String, create: Bool = true, extra: String = "") throws -> String {
+        let databases = ["main", "shard"].map { name in
+            "  \(name): {path: \(directory.file(instance + "-" + name)), schema_tracks_changes: true, "
+                + "options: {no_subdir: true, create: \(create)}}\n"
+        }
+        return try directory.write(
+            "\(instance).yaml",
+            "instance: \(instance)\nlmdbs:\n\(databases.joined())"
+                + "storage: {type: fs, options: {root_path: \(directory.file("bucket"))}}\n"
+                + "log: {timestamp: disable, format: logfmt}\n\(extra)\n")
+    }
+
+    private func fillBoth(_ instance: String) throws {
+        try fill(
+            directory.file(instance + "-main"),
+            [("zones", [], [Entry("a", "1", timestamp: 5), Entry("b", "", timestamp: 6, isDeleted: true)])])
+        try fill(directory.file(instance + "-shard"), [("records", [], [Entry("c", "3", timestamp: 7)])])
+    }
+
+    private static let contents = """
+        # main/zones: 2 entries, flags 0
+        a = {1970-01-01T00:00:00.000000005Z, txn 1} 1
+        b = {1970-01-01T00:00:00.000000006Z, txn 1, Deleted}
+        # shard/records: 1 entries, flags 0
+        c = {1970-01-01T00:00:00.000000007Z, txn 1} 3
+
+        """
+
+    @Test func twoInstancesAndAReceiver() async throws {
+        let (a, b, c) = (try configure("a"), try configure("b"), try configure("c"))
+        try fillBoth("a")
+        let first = await runCommand(["sync", "-c", a, "--only-once"])
+        #expect(first.exitCode == 0, "\(first.errors)")
+        #expect(try bucket.map { String($0.prefix(8)) } == ["main__a_", "shard__a"])
+
+        let received = await runCommand(["-c", c, "receive", "--only-once"])
+        #expect(received.exitCode == 0, "\(received.errors)")
+        #expect(await runCommand(["dump", "-c", c]).output == Self.contents)
+        #expect(try bucket.count == 2)
+
+        let second = await runCommand(["--config", b, "sync", "--only-once"])
+        #expect(second.exitCode == 0, "\(second.errors)")
+        #expect(await runCommand(["dump", "-c", b]).output == Self.contents)
+        #expect(try bucket.contains { $0.hasPrefix("main__b__") })
+        #expect(try bucket.contains { $0.hasPrefix("shard__b__") })
+    }
+
+    @Test func onlySomeDatabases() async throws {
+        let a = try configure("a", extra: "only_once: true")
+        try fillBoth("a")
+        let result = await runCommand(["sync", "--only-db", "shard", "-c", a, "-i", "over.ride"])
+        #expect(result.exitCode == 0, "\(result.errors)")
+        #expect(try bucket.map { String($0.prefix(17)) } == ["shard__over-ride_"])
+        let unknown = await runCommand(["sync", "--only-db", "shard", "--only-db", "other", "-c", a])
+        #expect(unknown.exitCode == 64)
+        #expect(
+            unknown.errors
+                == "lightningstream: --only-db: there is no database \"other\" in \(a); there are: main, shard\n")
+    }
+
+    @Test func aDatabaseThatFailsEndsTheOthers() async throws {
+        let a = try configure("a", create: false)
+        try fillBoth("a")
+        try FileManager.default.removeItem(atPath: directory.file("a-shard"))
+        // Without --only-once: it returns only because the other database is shut down.
+        let result = await runCommand(["sync", "-c", a])
+        #expect(result.exitCode == 1)
+        let last = try #require(result.errors.split(separator: "\n").last)
+        #expect(
+            last.hasPrefix(
+                "level=fatal msg=\"sync has failed\" error=\"database shard: cannot open LMDB \(directory.file("a-shard"))"
+            ))
+    }
+
+    @Test func shadowModeIsRefusedBeforeAnythingHappens() async throws {
+        let file = try directory.write(
+            "s.yaml",
+            "lmdbs: {old: {path: \(directory.file("old")), options: {create: true}}}\n"
+                + "storage: {type: fs, options: {root_path: \(directory.file("bucket"))}}")
+        let result = await runCommand(["sync", "-c", file])
+        #expect(result.exitCode == 1)
+        #expect(result.errors.hasPrefix("lightningstream: database old: lmdbs.old.schema_tracks_changes is false"))
+        #expect(result.errors.filter { $0 == "\n" }.count == 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["s.yaml"])
+    }
+
+    @Test func azureIsRefused() async throws {
+        let file = try directory.write(
+            "z.yaml",
+            "lmdbs: {a: {path: \(directory.file("a")), schema_tracks_changes: true, options: {create: true}}}\n"
+                + "storage: {type: azure, options: {container: c}}")
+        let result = await runCommand(["receive", "-c", file, "--log-format", "json"])
+        #expect(result.exitCode == 1)
+        #expect(
+            result.errors.contains(#""level":"fatal","msg":"receive has failed","error":"storage.type azure is not"#))
+    }
+
+    @Test func warningsOfTheConfigurationAreLoggedOnce() async throws {
+        let a = try configure("a", extra: "only_once: true\nhttp: {address: \":8500\"}")
+        try fillBoth("a")
+        let result = await runCommand(["sync", "-c", a])
+        let warnings = result.errors.split(separator: "\n").filter { $0.contains("level=warning") }
+        #expect(warnings.count == 1)
+        #expect(warnings.first?.contains("http.address: ") == true)
+        // Who only looks at databases is not bothered.
+        #expect(await runCommand(["stats", "-c", a]).errors.isEmpty)
+    }
+
+    @Test func waitsForTheMarkerFile() async throws {
+        let a = try configure("a", extra: "storage_poll_interval: 100ms")
+        try fillBoth("a")
+        // Not the marker, but begins with its name.
+        try FileManager.default.createDirectory(atPath: directory.file("bucket"), withIntermediateDirectories: true)
+        try directory.write("bucket/go-not", "")
+        let arguments = ["sync", "-c", a, "--only-once", "--wait-for-marker-file", "go"]
+        async let running = runCommand(arguments)
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(try bucket == ["go-not"])
+        try directory.write("bucket/go", "")
+        let result = await running
+        #expect(result.exitCode == 0)
+        let lines = result.errors.split(separator: "\n").filter { !$0.contains("configuration") }
+        #expect(lines.first == "level=info msg=\"waiting for the marker file\" marker=go")
+        #expect(lines.dropFirst().first == "level=info msg=\"found the marker file\" marker=go")
+        #expect(try bucket.count == 4)
+    }
+}

@@ -1,0 +1,94 @@
+import Testing
+
+@testable import Configuration
+
+@Suite struct WarningTests {
+    /// Keys that are accepted and have no effect in this release, or not all of it. `(s3)` stands for options of s3.
+    static let withoutEffect =
+        [
+            "lmdb_log_stats_interval: 1s", "lmdb_scrape_smaps: true", "clock_skew_tolerance: 5s", "publish_state: true",
+            "memory_decompressed_snapshots: 3", "sweeper: {enabled: false}", "sweeper: {retention_days: 1}",
+            "sweeper: {interval: 1s}", "sweeper: {first_interval: 1s}", "sweeper: {lock_duration: 1s}",
+            "sweeper: {release_duration: 1s}", "sweeper: {retention_load_cutoff_duration: 1s}",
+            "http: {address: ':8500'}",
+            "health: {start: {report_healthz: no}}", "health: {start: {report_metadata: no}}",
+        ]
+        + ["storage_list", "storage_load", "storage_store", "start"].flatMap { check in
+            ["interval", "warn_duration", "error_duration"].map { "health: {\(check): {\($0): 1s}}" }
+        }
+
+    @Test(arguments: withoutEffect)
+    func keysWithoutEffectAreNamedOnce(line: String) throws {
+        let path = line.split { ": {}".contains($0) }.prefix {
+            $0.first?.isLetter == true && $0 != "no" && $0 != "true" && $0 != "false"
+        }
+        let found = try warnings(line + "\n" + minimal)
+        #expect(found.count == 1)
+        let key = path.joined(separator: ".")
+        #expect(found.first?.hasPrefix("1:") == true)
+        #expect(
+            found.first?.contains(" \(key): not yet in effect in this release: ") == true || key.hasPrefix("memory"))
+    }
+
+    @Test func otherKeysAreInEffect() throws {
+        let text = """
+            instance: a
+            lmdb_poll_interval: 1s
+            storage_poll_interval: 1s
+            storage_retry_interval: 1s
+            storage_retry_count: 1
+            storage_retry_forever: true
+            storage_force_snapshot_interval: 1h
+            memory_downloaded_snapshots: 1
+            only_once: true
+            lmdbs:
+              main:
+                path: /m
+                options: { no_subdir: true, create: true, dir_mask: 0700, file_mask: 0600, map_size: 1GB, max_dbs: 1 }
+                schema_tracks_changes: true
+                header_extra_padding_block: false
+                dbi_options: { a: { override_create_flags: 0 } }
+            storage:
+              type: s3
+              options: { bucket: b, hide_folders: true, tls: { watch_certs: true, insecure_skip_verify: true } }
+            log: { level: info, format: json, timestamp: full }
+            """
+        #expect(try warnings(text) == [])
+    }
+
+    @Test func inTheOrderOfTheFileEachOnce() throws {
+        let text = """
+            publish_state: no
+            lmdbs:
+              b: &b { path: /b, dupsort_hack: no }
+              a: { <<: *b, path: /a, options: &o {} }
+            storage:
+              type: s3
+              root_path: ''
+              options:
+                bucket: b
+                use_update_marker: yes
+                prefix_folders: yes
+                update_marker_force_list_interval: 1m
+                tls: { require_client_cert: no }
+              cleanup: { enabled: yes, interval: 1m, must_keep_interval: 1m, remove_old_instances_interval: 1h }
+            http:
+              address: :8500
+            """
+        #expect(
+            try warnings(text).map { line in line.split(separator: ": ").prefix(3).joined(separator: ": ") } == [
+                "1:1: publish_state: not yet in effect in this release",
+                "3:21: lmdbs.b.dupsort_hack: not yet in effect in this release",
+                "3:21: lmdbs.a.dupsort_hack: not yet in effect in this release", "7:3: storage.root_path: deprecated",
+                "10:5: storage.options.use_update_marker: not yet in effect in this release",
+                "11:5: storage.options.prefix_folders: deprecated",
+                "12:5: storage.options.update_marker_force_list_interval: not yet in effect in this release",
+                "13:12: storage.options.tls.require_client_cert: has no effect",
+                "14:14: storage.cleanup.enabled: not yet in effect in this release",
+                "14:28: storage.cleanup.interval: not yet in effect in this release",
+                "14:42: storage.cleanup.must_keep_interval: not yet in effect in this release",
+                "14:66: storage.cleanup.remove_old_instances_interval: not yet in effect in this release",
+                "16:3: http.address: not yet in effect in this release",
+            ])
+    }
+}

@@ -1,0 +1,400 @@
+"""The command line: exit codes, what goes where, and what is left untouched."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import lmdbs, privileges, snapshots
+from lab.paths import lightningstream as program
+from lab.process import Process, run
+from lab.storage import Directory
+from lab.syncer import ENVIRONMENT, database
+from lab.waiting import eventually
+
+SECRET = "thisIsTheSecretKey0123456789"
+
+
+def cli(*arguments, environment=None, before=()):
+    """Runs the program in a directory without a configuration file."""
+    return run([*before, program(), *arguments], ENVIRONMENT | (environment or {}))
+
+
+def is_one_line(text):
+    return len(text.splitlines()) == 1 and text.endswith("\n")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def native(fixture_lmdbs, directory, lightningstream):
+    """An instance with the LMDBs of a PowerDNS 4.9 and a directory as storage."""
+    main, shard = fixture_lmdbs("pdns-4.9")
+    instance = lightningstream("ours", {"main": database(main), "shard": database(shard)}, directory.storage())
+    instance.files = main, shard
+    return instance
+
+
+# MARK: exit codes
+
+
+@pytest.mark.parametrize("arguments", [
+    ["version"], ["--version"], ["--help"], ["-h"], ["help"], ["help", "sync"], ["sync", "--help"],
+    ["--log-level", "debug", "version"], ["version", "--log-level", "debug"], ["--minimum-pid", "1", "version"],
+])
+def test_needs_no_configuration(arguments):
+    done = cli(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_version_tells_the_version():
+    texts = [cli("version").stdout, cli("--version").stdout]
+    assert texts[0] == texts[1]
+    assert re.fullmatch(r"lightningstream \d+\.\d+\.\d+(-\w+)?\n", texts[0])
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nonsense"], ["sync", "--nonsense"], ["sync", "argument"], ["--nonsense", "sync"], ["sync", "--only-db"],
+    ["--log-level", "loud", "version"], ["--log-format", "xml", "version"], ["--log-timestamp", "never", "version"],
+    ["--timeout", "soon", "version"], ["--timeout", "5", "version"], ["--timeout", "-5s", "version"],
+    ["--minimum-pid", "201", "version"], ["--minimum-pid", "-1", "version"], ["--minimum-pid", "x", "version"],
+    ["dump", "--name"], ["receive", "--only-db", "main"],
+])
+def test_usage_errors(arguments):
+    done = cli(*arguments)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert is_one_line(done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("command", ["sync", "receive", "dump", "stats"])
+def test_missing_configuration(command):
+    done = cli(command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert is_one_line(done.stderr) and "lightningstream.yaml" in done.stderr
+
+
+def test_unknown_database(native):
+    for arguments in (["sync", "--only-db", "other"], ["dump", "--name", "other"]):
+        done = native.run(*arguments)
+        assert done.returncode == 64
+        assert is_one_line(done.stderr) and "other" in done.stderr and "main" in done.stderr
+
+
+def test_configuration_problems_are_reported_together(native):
+    native.file.write_text(
+        "instance: x\nlmdb_poll_interval: 5\nlmdbs:\n  main: {path: db, nonsense: 1}\nstorage: {type: tape}\n")
+    done = native.run("sync")
+    assert done.returncode == 1
+    for place, words in ((":2:", "lmdb_poll_interval"), (":4:", "lmdbs.main.nonsense"), (":5:", "storage.type")):
+        assert any(place in line and words in line for line in done.stderr.splitlines()), done.stderr
+
+
+@pytest.mark.parametrize("command", ["sync", "receive"])
+def test_timeout(command, native):
+    native.start(command, "--timeout", "300ms")
+    assert native.process.wait() == 75
+    assert "300ms" in native.process.output()
+
+
+def test_timeout_does_not_matter_to_what_is_done_before(native):
+    native.once("sync", "--timeout", "1m")
+
+
+# MARK: stats and dump
+
+
+@pytest.mark.parametrize("command", ["dump", "stats"])
+def test_looking_changes_nothing(command, native):
+    before = [(path.read_bytes(), os.stat(path).st_mtime_ns) for path in native.files]
+    done = native.run(command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [(path.read_bytes(), os.stat(path).st_mtime_ns) for path in native.files] == before
+
+
+@pytest.mark.parametrize("command", ["dump", "stats"])
+def test_looking_at_a_file_that_may_only_be_read(command, native):
+    plain = native.run(command)
+    folder = native.files[0].parent
+    for path in folder.iterdir():
+        if path.name.endswith("-lock"):
+            path.unlink()
+    for path in native.files:
+        path.chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        done = run([*privileges.without(), *native.command(command)], ENVIRONMENT)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.count("\n") == plain.stdout.count("\n")
+        assert "records_v5" in done.stdout
+        if command == "dump":
+            assert done.stdout == plain.stdout
+    finally:
+        folder.chmod(0o755)
+
+
+def test_stats_counts(native):
+    text = native.run("stats").stdout
+    for path in native.files:
+        assert str(path) in text
+        for name, dbi in lmdbs.contents(path).items():
+            assert re.search(rf"^\s*{name}\s+{len(dbi.entries)}\s", text, re.MULTILINE), name
+
+
+def test_dump_shows_every_entry(native):
+    lines = native.run("dump").stdout.splitlines()
+    expected = sum(len(dbi.entries) for path in native.files for dbi in lmdbs.contents(path).values())
+    assert sum(" = {" in line for line in lines) == expected
+    assert sum(", Deleted}" in line for line in lines) == sum(
+        entry.deleted for path in native.files for dbi in lmdbs.contents(path).values()
+        for entry in dbi.entries.values())
+    version = next(line for line in lines if line.startswith("schemaversion = "))
+    assert re.fullmatch(r"schemaversion = \{\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z, txn \d+\} \.{4} \[00 00 00 05\]", version)
+
+
+def test_dump_of_one_database(native):
+    for name, there, missing in (("main", "domains_v5", "records_v5"), ("shard", "records_v5", "domains_v5")):
+        done = native.run("dump", "-n", name)
+        assert done.returncode == 0
+        assert there in done.stdout and missing not in done.stdout
+
+
+def test_dump_hides_private_databases(native):
+    lmdbs.write(native.files[1], {"_sync_shadow_x": {b"private-key": lmdbs.stored(1, b"v")}})
+    assert "private-key" in native.run("dump").stdout
+    assert "private-key" not in native.run("dump", "--hide").stdout
+
+
+@pytest.mark.parametrize("command", ["dump", "stats"])
+def test_one_database_that_can_not_be_opened(command, native):
+    native.files[0].unlink()
+    done = native.run(command)
+    assert done.returncode == 1
+    assert is_one_line(done.stderr) and str(native.files[0]) in done.stderr
+    assert "records_v5" in done.stdout, "the other one is shown all the same"
+    assert not native.files[0].exists()
+
+
+# MARK: sync and receive
+
+
+def test_only_once_stores_and_ends(native, directory):
+    native.once("sync")
+    assert [snapshots.parse_name(name).database for name in directory.names()
+            if name.endswith(".pb.gz")] == ["main", "shard"]
+
+
+def test_only_db(native, directory):
+    native.once("sync", "--only-db", "shard")
+    assert {name.split("__")[0] for name in directory.names()} == {"shard"}
+
+
+def test_waits_for_the_marker_file(native, directory):
+    native.start("sync", "--wait-for-marker-file", "go-ahead")
+    native.process.wait_for_output("go-ahead")
+    directory.put("go-ahead-not", b"")
+    assert directory.names() == ["go-ahead-not"]
+    directory.put("go-ahead", b"")
+    eventually("snapshots are stored", lambda: any(name.startswith("main__") for name in directory.names()))
+    assert "found the marker" in native.process.output()
+    native.stop()
+
+
+def test_end_while_waiting_for_the_marker_file(native, directory):
+    native.start("sync", "--wait-for-marker-file", "never")
+    native.process.wait_for_output("never")
+    native.stop()
+    assert directory.names() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_clean_end(number, native, directory):
+    native.start()
+    eventually("both are stored", lambda: sum(name.endswith(".pb.gz") for name in directory.names()) == 2)
+    native.process.signal(number)
+    assert native.process.wait(10) == 0
+
+
+@pytest.fixture
+def hanging(native, s3_server, bucket, proxy):
+    """An instance in the middle of an upload to a server that takes the request and never answers."""
+    slow = proxy(s3_server.endpoint, hangs=lambda method, path: method == "PUT")
+    native.settings["storage"] = bucket.storage(endpoint=slow.endpoint)
+    native.write_configuration()
+    native.start()
+    eventually("an upload has begun", lambda: any(method == "PUT" for method, _ in slow.requests))
+    return native
+
+
+def test_clean_end_during_an_upload_that_hangs(hanging):
+    start = time.monotonic()
+    hanging.process.signal(signal.SIGTERM)
+    assert hanging.process.wait(60) == 0
+    # It may wait 10 s for the upload; the limit here only tells that from waiting for client_timeout, 15 min.
+    assert time.monotonic() - start < 40
+
+
+def test_second_signal_ends_at_once(hanging):
+    hanging.process.signal(signal.SIGTERM)
+    hanging.process.wait_for_output("shutting down")
+    hanging.process.signal(signal.SIGTERM)
+    assert hanging.process.wait(60) in (128 + signal.SIGTERM, -signal.SIGTERM)
+    assert "second signal" in hanging.process.output()
+
+
+def test_minimum_pid(native, logs):
+    """In a new PID namespace, where numbers start at 1, the syncing process gets a high enough one."""
+    unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() != 0:
+        unshare.insert(1, "--map-root-user")
+    namespaced = Process(
+        [*unshare, *native.command("sync", "--minimum-pid", "150")], logs / "namespace.log", ENVIRONMENT)
+    try:
+        child = eventually("the program runs with a PID from 150", lambda: process_in_namespace(150))
+        namespaced.wait_for_output("stored a snapshot")
+        # The signal goes to the first process, as that of a container's engine does, and reaches the child.
+        os.kill(parent_of(child), signal.SIGTERM)
+        assert namespaced.wait(30) == 0
+        assert "shutting down" in namespaced.output()
+    finally:
+        namespaced.kill()
+
+
+def process_in_namespace(minimum):
+    """The PID of a process of the program whose number in its own namespace is at least `minimum`."""
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and os.path.samefile(f"/proc/{entry}/exe", program()):
+                status = Path(f"/proc/{entry}/status").read_text()
+                numbers = re.search(r"^NSpid:\s+(.*)$", status, re.MULTILINE)[1].split()
+                if len(numbers) > 1 and int(numbers[-1]) >= minimum:
+                    return int(entry)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return None
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+# MARK: logs
+
+
+def test_json_log_lines(native):
+    done = native.once("sync", "--log-format", "json", "--debug")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines and all({"time", "level", "msg"} <= line.keys() for line in lines)
+    stored = [line for line in lines if line.get("snapshot_name", "").startswith("main__ours__")]
+    assert stored and all(line["db"] == "main" for line in stored)
+
+
+def test_logfmt_log_lines(native):
+    done = native.once("sync", "--log-format", "logfmt", "--debug")
+    pair = r'[\w.]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)'
+    assert done.stderr
+    for line in done.stderr.splitlines():
+        assert re.fullmatch(rf"{pair}( {pair})*", line), line
+    assert 'level=info' in done.stderr and " db=main" in done.stderr
+
+
+def test_human_log_lines_without_a_terminal(native):
+    done = native.once("sync", "--log-format", "human", "--debug")
+    assert "[main" in done.stderr and "snapshot_name=" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_log_level(native):
+    assert native.once("sync", "--log-level", "error").stderr == ""
+
+
+def test_secrets_are_never_shown(native, bucket, tmp_path):
+    key_file = tmp_path / "secret"
+    key_file.write_text(f"{SECRET}FromAFile\n")
+    access_file = tmp_path / "access"
+    access_file.write_text("labaccesskey\n")
+    from_file = {"access_key_file": str(access_file), "secret_key_file": str(key_file)}
+    configured = bucket.storage(keys=("labaccesskey", SECRET))
+    options = {name: value for name, value in configured["options"].items() if not name.endswith("_key")} | from_file
+    for storage in (configured, {"type": "s3", "options": options}):
+        native.settings |= {"storage": storage, "storage_retry_interval": "100ms", "storage_retry_count": 2}
+        native.write_configuration()
+        # The keys are wrong, so that there are errors too.
+        done = native.run("sync", "--only-once", "--debug", "--log-config", "--timeout", "3s")
+        assert done.returncode in (1, 75)
+        assert "access_key" in done.stderr and "SignatureDoesNotMatch" in done.stderr
+        assert SECRET not in done.stdout + done.stderr
+
+
+# MARK: errors are one line and leave nothing behind
+
+
+def failing(instance, *words, command="sync"):
+    done = instance.run(command, "--only-once", "--log-level", "error")
+    assert done.returncode == 1
+    assert is_one_line(done.stderr), done.stderr
+    for word in words:
+        assert str(word) in done.stderr
+
+
+def test_missing_lmdb(native, directory):
+    native.files[1].unlink()
+    failing(native, "shard", native.files[1], "create")
+    assert not native.files[1].exists()
+
+
+def test_directory_where_a_file_is_configured(native):
+    native.files[1].unlink()
+    native.files[1].mkdir()
+    failing(native, "shard", native.files[1], "no_subdir")
+
+
+def test_file_where_a_directory_is_configured(native):
+    native.settings["lmdbs"]["shard"]["options"]["no_subdir"] = False
+    native.write_configuration()
+    failing(native, "shard", native.files[1], "no_subdir")
+
+
+def test_file_that_is_no_lmdb(native):
+    native.files[1].write_bytes(b"This is not an LMDB.\n" * 1000)
+    failing(native, "shard", native.files[1])
+
+
+def test_no_permission(native, tmp_path):
+    native.files[0].chmod(0)
+    done = run([*privileges.without(), *native.command("sync", "--only-once", "--log-level", "error")], ENVIRONMENT)
+    assert done.returncode == 1
+    assert is_one_line(done.stderr), done.stderr
+    assert str(native.files[0]) in done.stderr and "ermission" in done.stderr
+
+
+def test_storage_directory_without_permission(native, tmp_path):
+    locked = Directory(tmp_path / "locked")
+    native.settings["storage"] = locked.storage()
+    native.settings |= {"storage_retry_interval": "100ms", "storage_retry_count": 2}
+    native.write_configuration()
+    locked.path.chmod(0o500)
+    try:
+        done = run([*privileges.without(), *native.command("sync", "--only-once", "--log-level", "fatal")], ENVIRONMENT)
+    finally:
+        locked.path.chmod(0o700)
+    assert done.returncode == 1
+    assert is_one_line(done.stderr), done.stderr
+    assert str(locked.path) in done.stderr
+
+
+def test_bad_value_in_a_native_database(native, directory):
+    lmdbs.write(native.files[1], {"records_v5": {b"broken": b"too short"}})
+    shutil.rmtree(directory.path)
+    done = native.run("sync", "--only-once")
+    assert done.returncode == 1
+    assert "records_v5" in done.stderr and "broken" in done.stderr
+    assert not any(name.startswith("shard__") for name in directory.names())
