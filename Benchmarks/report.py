@@ -108,8 +108,15 @@ def machine():
     return f"{os.cpu_count()} x {model}, Linux {platform.release()}"
 
 
-def markdown(rows, facts):
-    """The table for docs/performance.md, with `facts` (lines of text) before it."""
+def write_markdown(path, rows, facts):
+    """Writes `facts` (lines of text) and the table below the heading "## Figures", which ends the file."""
+    heading = "## Figures\n"
+    before = ""
+    if os.path.exists(path):
+        with open(path) as file:
+            before, found, _ = file.read().partition(heading)
+        before = before + heading + "\n" if found else ""
     lines = [*facts, ""]
     lines += ["| " + " | ".join(line) + " |" for line in [HEAD, ["---"] * len(HEAD), *rows]]
-    return "\n".join(lines) + "\n"
+    with open(path, "w") as file:
+        file.write(before + "\n".join(lines) + "\n")
