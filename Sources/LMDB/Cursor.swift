@@ -7,7 +7,7 @@ import CLMDB
 /// undefined: go on with another one, or with ``first()`` or ``last()``.
 ///
 /// Where a key has several values, each of them is an entry.
-package struct Cursor: ~Copyable {
+public struct Cursor: ~Copyable {
     @usableFromInline let pointer: OpaquePointer
     @usableFromInline var currentKey = MDB_val()
     @usableFromInline var currentValue = MDB_val()
@@ -28,34 +28,34 @@ package struct Cursor: ~Copyable {
     deinit { mdb_cursor_close(pointer) }
 
     /// The key that the cursor stands on.
-    @inlinable @inline(__always) package var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentKey) }
+    @inlinable @inline(__always) public var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentKey) }
     /// The value that the cursor stands on.
-    @inlinable @inline(__always) package var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentValue) }
+    @inlinable @inline(__always) public var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentValue) }
 
     /// Goes to the next entry, the first one at the beginning.
     ///
     /// - Returns: false behind the last entry.
     @inlinable @inline(__always)
-    package mutating func next() throws(LMDBError) -> Bool { try move(MDB_NEXT) }
+    public mutating func next() throws(LMDBError) -> Bool { try move(MDB_NEXT) }
 
     /// Goes to the first entry.
     ///
     /// - Returns: false when the database is empty.
     @inlinable
-    package mutating func first() throws(LMDBError) -> Bool { try move(MDB_FIRST) }
+    public mutating func first() throws(LMDBError) -> Bool { try move(MDB_FIRST) }
 
     /// Goes to the last entry.
     ///
     /// - Returns: false when the database is empty.
     @inlinable
-    package mutating func last() throws(LMDBError) -> Bool { try move(MDB_LAST) }
+    public mutating func last() throws(LMDBError) -> Bool { try move(MDB_LAST) }
 
     /// Goes to the first entry whose key is not below `key`.
     ///
     /// - Returns: false when all keys are below it.
     /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
     @inlinable
-    package mutating func seek(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
+    public mutating func seek(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
         if hasIntegerKeys { try checkKey(key) }
         currentKey = MDB_val(key)
         return try move(MDB_SET_RANGE)
@@ -66,7 +66,7 @@ package struct Cursor: ~Copyable {
     /// - Returns: false when there is none.
     /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
     @inlinable
-    package mutating func find(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
+    public mutating func find(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
         if hasIntegerKeys { try checkKey(key) }
         currentKey = MDB_val(key)
         return try move(MDB_SET_KEY)

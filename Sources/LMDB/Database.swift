@@ -1,7 +1,7 @@
 import CLMDB
 
 /// A named database (DBI) of an environment, valid in the transaction it came from and in no other.
-package struct Database: Sendable {
+public struct Database: Sendable {
     @usableFromInline let handle: MDB_dbi
     /// Its key in the unnamed database.
     package let name: String

@@ -9,7 +9,7 @@ import Synchronization
 /// and one writer. The calls block: run them on a thread that may wait, never on Swift's cooperative pool.
 ///
 /// A process can have a file open only once at a time; it is closed when the last reference goes.
-package final class Environment: Sendable {
+public final class Environment: Sendable {
     /// A pointer to an `MDB_env`.
     // Sendable because liblmdb lets any thread use an environment (lmdb.h, "mdb_env_create").
     private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }

@@ -2,7 +2,7 @@ import CLMDB
 import Glibc
 
 /// A failed LMDB operation: what was tried, on which file, why it failed and what to do about it.
-package struct LMDBError: Error, Sendable, CustomStringConvertible {
+public struct LMDBError: Error, Sendable, CustomStringConvertible {
     /// What a caller may want to tell apart. New codes of LMDB become ``other(_:)``.
     package enum Code: Sendable, Hashable {
         /// There is no data file, or an empty one, and it is not to be created.
@@ -44,7 +44,7 @@ package struct LMDBError: Error, Sendable, CustomStringConvertible {
     /// What went wrong.
     package var code: Code
     /// One line: operation, file, reason, advice.
-    package var description: String
+    public var description: String
 
     package init(_ code: Code, _ description: String) {
         self.code = code

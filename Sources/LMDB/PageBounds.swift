@@ -5,7 +5,7 @@ import Glibc
 ///
 /// liblmdb believes the sizes in the file. In a damaged one a size can reach far beyond the map, and whoever reads so
 /// much ends the process. The check is a matter of addresses: pages in the map are aligned to their size.
-package struct PageBounds: Sendable {
+public struct PageBounds: Sendable {
     // Without a check the address counts as 0 and the page as infinite.
     @usableFromInline let mask: Int
     @usableFromInline let pageSize: Int
