@@ -53,12 +53,12 @@ import Testing
                 sleep: {
                     now += $0
                     pauses.append($0)
-                }, willRetry: { _, _ in told += 1 }
-            ) {
-                attempts += 1
-                now += .seconds(1)
-                if attempts <= failures { throw failure(transient: transient) }
-            }
+                }, willRetry: { _, _ in told += 1 },
+                {
+                    attempts += 1
+                    now += .seconds(1)
+                    if attempts <= failures { throw failure(transient: transient) }
+                })
             return (attempts, pauses, told, true)
         } catch {
             return (attempts, pauses, told, false)

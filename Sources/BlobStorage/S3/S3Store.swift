@@ -152,12 +152,12 @@ package final class S3Store: BlobStore {
         do {
             return try await options.retry.run(
                 now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
-                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry
-            ) {
-                try await pool.run { [self] cancellation in
-                    try attempt(request, context, read, cancellation)
-                }
-            }
+                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry,
+                {
+                    try await pool.run { [self] cancellation in
+                        try attempt(request, context, read, cancellation)
+                    }
+                })
         } catch let failure as RequestFailure {
             throw failure.error
         } catch let error as SystemError {
