@@ -59,7 +59,7 @@ let package = Package(
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
         tests("BlobStorage", also: ["Bytes"]),
-        tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage"]),
+        tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         tests("Configuration"),
         tests("Telemetry"),
         tests(
