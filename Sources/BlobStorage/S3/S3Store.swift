@@ -43,7 +43,8 @@ package final class S3Store: BlobStore {
             HTTPSettings(
                 connectTimeout: options.connectTimeout(scheme: endpoint.scheme),
                 totalTimeout: options.clientTimeout.orNoLimit, stallTimeout: options.stallTimeout.orNoLimit,
-                keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit),
+                keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit,
+                usesProxy: !endpoint.isLocal),
             maximumIdleConnections: options.maximumIdleConnections > 0 ? options.maximumIdleConnections : .max,
             tls: try TLSSource(options.tls),
             keyLogFile: options.tls.insecureKeyLogFile)
