@@ -75,6 +75,37 @@ struct S3TLSTests {
         #expect(try await store.load("x").bytes == Array("x".utf8))
     }
 
+    /// OpenSSL's test server, asked to insist on a certificate of the client's.
+    @Test func aCertificateOfOurOwnIsShownToServersThatAsk() async throws {
+        let files = (server.caFile as NSString).deletingLastPathComponent
+        let port = try closedPort()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [
+            "timeout", "-s", "KILL", "60", "openssl", "s_server", "-accept", "127.0.0.1:\(port)", "-www", "-quiet",
+            "-cert", "\(files)/server.pem", "-key", "\(files)/server.key", "-CAfile", server.caFile, "-Verify", "1",
+            "-verify_return_error",
+        ]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        // timeout leads a process group; SIGTERM may be blocked in it, as in the thread that starts it.
+        defer { kill(-process.processIdentifier, SIGKILL) }
+        var options = S3Options(
+            bucket: "b", accessKey: "x", secretKey: "y", endpointURL: "https://127.0.0.1:\(port)",
+            tls: TLSOptions(
+                caFile: server.caFile, certFile: "\(files)/server.pem",
+                key: try String(contentsOfFile: "\(files)/server.key", encoding: .utf8)))
+        // Until the server has started.
+        options.retry = RetryPolicy(attempts: 100, longestPause: .milliseconds(100))
+        #expect(try await S3Store.open(options).load("x").count > 0)
+        options.retry.attempts = 1
+        (options.tls.certFile, options.tls.key) = ("", "")
+        let without = try await S3Store.open(options)
+        #expect(await storageError { _ = try await without.load("x") } != nil)
+    }
+
     // libcurl opens the file once per process, so this takes one of its own.
     @Test func sessionKeysAreWrittenToTheKeyLogFile() async throws {
         let file = directory.file("keys")

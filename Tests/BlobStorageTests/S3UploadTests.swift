@@ -63,7 +63,8 @@ struct S3UploadTests {
         let store = try await open(server) { $0.partSize = 5 << 20 }
         let body = try Spool.pattern(6 << 20)
         #expect(await storageError { try await store.store("x", body) }?.kind == .accessDenied)
-        #expect(server.requests.last.map { "\($0.method) \($0.target)" } == "DELETE /b/x?uploadId=id")
+        // Not always the last: the server may still be reading a part that was given up.
+        #expect(server.requests.contains { $0.method == "DELETE" && $0.target == "/b/x?uploadId=id" })
     }
 
     @Test func anUploadThatIsCancelledIsAborted() async throws {
@@ -84,7 +85,8 @@ struct S3UploadTests {
         for await _ in started {}
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(server.requests.last.map { "\($0.method) \($0.target)" } == "DELETE /b/x?uploadId=id")
+        // Not always the last: the server may still be reading a part that was given up.
+        #expect(server.requests.contains { $0.method == "DELETE" && $0.target == "/b/x?uploadId=id" })
     }
 
     @Test func aLostAnswerToTheLastStepOfAnUploadIsNoError() async throws {
