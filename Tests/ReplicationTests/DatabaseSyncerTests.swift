@@ -199,7 +199,7 @@ import Testing
         try a.application.put("key", .init(1, "a"))
         let error = await #expect(throws: SendingGaveUp.self) { try await a.syncer().run() }
         #expect(error?.tries == 3)
-        #expect(error?.description.contains("database main") == true)
+        #expect(error?.description.contains("access denied") == true)
         #expect(stores.withLock { $0 } == 3)
         #expect(a.log.contains("access denied"))
     }
@@ -261,10 +261,24 @@ import Testing
     // MARK: The LMDB
 
     @Test func aMissingLMDBIsAnError() async throws {
-        let instance = try Instance("a", MemoryStore())
-        unlink("\(instance.directory.path)/data.mdb")
-        let error = await #expect(throws: LMDBError.self) { try await instance.syncer().run() }
+        var settings = try Instance("a", MemoryStore()).settings
+        settings.environment.path += "-missing"
+        let syncer = DatabaseSyncer(settings: settings, store: MemoryStore(), logger: Logger(label: "test"))
+        let error = await #expect(throws: LMDBError.self) { try await syncer.run() }
         #expect(error?.code == .missingFile)
+    }
+
+    @Test func itOpensAndClosesTheLMDBItself() async throws {
+        let store = MemoryStore()
+        let directory = try ScratchDirectory()
+        var settings = try Instance("a", store, once: true).settings
+        settings.environment = EnvironmentOptions(path: directory.path, create: true, mapSize: 1 << 20)
+        let b = try Instance("b", store, once: true)
+        try b.application.put("key", .init(1, "b"))
+        try await b.syncer().run()
+        try await DatabaseSyncer(settings: settings, store: store, logger: Logger(label: "test") { _ in LogLines() })
+            .run()
+        #expect(try LMDB.Environment.scratch(directory).version("key") == .init(1, "b"))
     }
 
     @Test func aReplacedLMDBIsAnError() async throws {

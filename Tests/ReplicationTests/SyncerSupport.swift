@@ -12,10 +12,10 @@ import Synchronization
 final class Instance: Sendable {
     let name: String
     let directory: ScratchDirectory
-    /// The file as the application has it open.
+    /// The file as the application has it open. The syncer uses the same opening, as a process can only have one.
     let application: LMDB.Environment
     let log = LogLines()
-    private let settings: DatabaseSyncer.Settings
+    let settings: DatabaseSyncer.Settings
     private let store: any BlobStore
     private let clock: WallClock
 
@@ -43,7 +43,8 @@ final class Instance: Sendable {
 
     func syncer() -> DatabaseSyncer {
         DatabaseSyncer(
-            settings: settings, store: store, logger: Logger(label: "test") { [log] _ in log }, wallClock: clock)
+            settings: settings, store: store, logger: Logger(label: "test") { [log] _ in log }, wallClock: clock,
+            environment: application)
     }
 
     /// The keys of the DBI `records`, or of all that there are.
