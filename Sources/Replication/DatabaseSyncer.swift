@@ -54,6 +54,7 @@ package actor DatabaseSyncer {
     var downloaded: [SnapshotName: Spool] = [:]
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
+    var namesakes = NamesakeWatch()
     var lastSendError = ""
     var isStarted = false
     var fatal: (any Error)?
