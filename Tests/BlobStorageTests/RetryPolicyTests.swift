@@ -54,7 +54,7 @@ import Testing
                     now += $0
                     pauses.append($0)
                 }, willRetry: { _, _ in told += 1 },
-                {
+                attempt: {
                     attempts += 1
                     now += .seconds(1)
                     if attempts <= failures { throw failure(transient: transient) }
@@ -88,10 +88,8 @@ import Testing
     @Test func aCancelledPauseEndsIt() async {
         let task = Task {
             try await RetryPolicy(firstPause: .seconds(600)).run(
-                now: { .zero }, random: { 0 }, sleep: { try await Task.sleep(for: $0) }
-            ) {
-                throw RequestFailure(error: BlobStoreError(.other, "refused"), isTransient: true)
-            }
+                now: { .zero }, random: { 0 }, sleep: { try await Task.sleep(for: $0) },
+                attempt: { throw RequestFailure(error: BlobStoreError(.other, "refused"), isTransient: true) })
         }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }

@@ -46,8 +46,6 @@ import Testing
             #expect(try !cursor.next() && !cursor.next())
             #expect(try !cursor.first() && !cursor.last())
             #expect(try !"a".withBytes { try cursor.seek($0) || cursor.find($0) })
-            cursor.forget()
-            #expect(cursor.key.isEmpty && cursor.value.isEmpty)
         }
     }
 

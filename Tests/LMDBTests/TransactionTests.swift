@@ -145,17 +145,31 @@ import Testing
         #expect(handles.first?.count == 2)
     }
 
+    @Test func aHandleOpenedWhileReadingIsNotGivenToAnother() throws {
+        let scratch = try Scratch()
+        for name in ["a", "b"] { try scratch.fill(database: name) }
+        let environment = try scratch.open()
+        let a = try environment.read { try $0.database("a")?.handle }
+        let b = try environment.read { try $0.database("b")?.handle }
+        #expect(a != nil && b != nil && a != b)
+    }
+
     @Test func handlesOpenedInVainAreForgotten() throws {
         let scratch = try Scratch()
-        try scratch.fill(database: "a")
-        let environment = try scratch.open(maximumDatabases: 1)
+        for name in ["a", "b"] { try scratch.fill(database: name) }
+        let environment = try scratch.open(maximumDatabases: 2)
+        try environment.put([("only", "b")], database: "b")
         #expect(throws: Stop.self) {
             try environment.read { transaction in
                 _ = try transaction.database("a")
                 throw Stop(number: 0)
             }
         }
-        #expect(try environment.entries("a")?.count == 3)
+        // Takes the place that liblmdb has free again.
+        try environment.put([("only", "c")], database: "c")
+        #expect(lmdbError { _ = try environment.entries("a") }?.code == .databasesFull)
+        #expect(try environment.entries("c") == [["only", "c"]])
+        #expect(try environment.entries("b")?.count == 4)
     }
 
     @Test func readingCopiesNothing() throws {
