@@ -59,9 +59,11 @@ let package = Package(
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
         tests("BlobStorage", also: ["Bytes"]),
-        tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage"]),
+        tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         tests("Configuration"),
         tests("Telemetry"),
-        tests("Commands", also: ["BlobStorage", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),
+        tests(
+            "Commands",
+            also: ["BlobStorage", "Bytes", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),
     ]
 )

@@ -77,6 +77,7 @@ package struct SpoolReader: ByteSource {
 
     init(spool: Spool) { self.spool = spool }
 
+    /// Fills `buffer` with the next bytes; see ``ByteSource``.
     package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         let count = try spool.read(at: offset, into: buffer)
         offset += count

@@ -3,12 +3,13 @@ import Glibc
 /// Fills a ``Spool``.
 package struct SpoolWriter: ByteSink, ~Copyable {
     /// Above this many bytes a spool moves from memory to a file.
-    package static let memoryLimit = 4 << 20
+    package static let memoryLimit = 1 << 20
 
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
     private let memoryLimit: Int
     private let stagingDirectory: String?
+    private let directory: String
     /// How many bytes the kernel has been asked to write to the disk.
     private var announced = 0
     private var written = 0
@@ -16,19 +17,29 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     /// How many bytes have been written so far.
     package private(set) var count = 0
 
+    /// Starts with no bytes, and without a file.
+    ///
     /// - Parameters:
     ///   - memoryLimit: the number of bytes up to which no file is used.
     ///   - stagingDirectory: where the file is made if possible, because it is to stay there: it can be given a name
     ///     with `linkat`. Otherwise it is made where temporary files belong.
-    package init(memoryLimit: Int = SpoolWriter.memoryLimit, stagingDirectory: String? = nil) {
+    ///   - directory: where temporary files belong.
+    package init(
+        memoryLimit: Int = SpoolWriter.memoryLimit, stagingDirectory: String? = nil,
+        directory: String = SpoolWriter.temporaryDirectory
+    ) {
         self.memoryLimit = memoryLimit
         self.stagingDirectory = stagingDirectory
+        self.directory = directory
     }
 
     deinit {
         if descriptor >= 0 { close(descriptor) }
     }
 
+    /// Takes all of `new`, which is only needed during the call.
+    ///
+    /// - Throws: ``SystemError`` when there is no room for a file; the writer is of no use then.
     package mutating func write(_ new: UnsafeRawBufferPointer) throws {
         guard new.count > 0 else { return }
         if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }
@@ -61,7 +72,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private mutating func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < block.count {
-            done += try systemCall("write to", "a temporary file in \(Self.temporaryDirectory)") {
+            done += try systemCall("write to", "a temporary file in \(directory)") {
                 Glibc.write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
             }
         }
@@ -85,13 +96,12 @@ package struct SpoolWriter: ByteSink, ~Copyable {
 
     private func openTemporaryFile() throws(SystemError) -> Int32 {
         // Never has a name, so that nothing is left behind whenever the process ends.
-        for directory in [stagingDirectory, Self.temporaryDirectory] {
+        for directory in [stagingDirectory, directory] {
             guard let directory else { continue }
             let descriptor = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
             if descriptor >= 0 { return descriptor }
         }
         // A file system that knows no such thing.
-        let directory = Self.temporaryDirectory
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
         let descriptor = Int32(
             try systemCall("create", "a temporary file in \(directory) (TMPDIR names another directory)") {

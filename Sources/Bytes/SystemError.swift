@@ -9,12 +9,14 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// The value of `errno`.
     package var code: Int32
 
+    /// The failure of a call that has just set `errno`, unless `code` says another.
     package init(_ operation: String, _ subject: String, code: Int32 = errno) {
         self.operation = operation
         self.subject = subject
         self.code = code
     }
 
+    /// One line: what, on what and why.
     package var description: String { "cannot \(operation) \(subject): \(String(cString: strerror(code)))" }
 }
 

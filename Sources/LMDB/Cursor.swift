@@ -2,72 +2,96 @@ import CLMDB
 
 /// Walks the entries of one database in key order.
 ///
-/// ``key`` and ``value`` point into the map: they are valid until the transaction ends or writes.
-package struct Cursor: ~Copyable {
+/// ``key`` and ``value`` point into the map: they are valid until the transaction ends or writes, and only while the
+/// last movement returned true. After a ``seek(_:)`` or ``find(_:)`` that returned false the position is
+/// undefined: go on with another one, or with ``first()`` or ``last()``.
+///
+/// Where a key has several values, each of them is an entry.
+public struct Cursor: ~Copyable {
     @usableFromInline let pointer: OpaquePointer
     @usableFromInline var currentKey = MDB_val()
     @usableFromInline var currentValue = MDB_val()
     @usableFromInline let environment: Environment
+    @usableFromInline let bounds: PageBounds
+    @usableFromInline let hasIntegerKeys: Bool
+    /// The database that it walks.
     package let database: Database
 
-    init(_ pointer: OpaquePointer, _ environment: Environment, _ database: Database) {
+    init(_ pointer: OpaquePointer, _ environment: Environment, _ database: Database, _ bounds: PageBounds) {
         self.pointer = pointer
         self.environment = environment
         self.database = database
+        self.bounds = bounds
+        hasIntegerKeys = database.flags.contains(.integerKey)
     }
 
     deinit { mdb_cursor_close(pointer) }
 
     /// The key that the cursor stands on.
-    @inlinable @inline(__always) package var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentKey) }
+    @inlinable @inline(__always) public var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentKey) }
     /// The value that the cursor stands on.
-    @inlinable @inline(__always) package var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentValue) }
+    @inlinable @inline(__always) public var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentValue) }
 
     /// Goes to the next entry, the first one at the beginning.
     ///
     /// - Returns: false behind the last entry.
     @inlinable @inline(__always)
-    package mutating func next() throws(LMDBError) -> Bool { try move(MDB_NEXT) }
+    public mutating func next() throws(LMDBError) -> Bool { try move(MDB_NEXT) }
 
     /// Goes to the first entry.
+    ///
+    /// - Returns: false when the database is empty.
     @inlinable
-    package mutating func first() throws(LMDBError) -> Bool { try move(MDB_FIRST) }
+    public mutating func first() throws(LMDBError) -> Bool { try move(MDB_FIRST) }
 
     /// Goes to the last entry.
+    ///
+    /// - Returns: false when the database is empty.
     @inlinable
-    package mutating func last() throws(LMDBError) -> Bool { try move(MDB_LAST) }
+    public mutating func last() throws(LMDBError) -> Bool { try move(MDB_LAST) }
 
     /// Goes to the first entry whose key is not below `key`.
+    ///
+    /// - Returns: false when all keys are below it.
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
     @inlinable
-    package mutating func seek(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
+    public mutating func seek(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
+        if hasIntegerKeys { try checkKey(key) }
         currentKey = MDB_val(key)
         return try move(MDB_SET_RANGE)
     }
 
     /// Goes to the entry with exactly this key.
+    ///
+    /// - Returns: false when there is none.
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
     @inlinable
-    package mutating func find(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
+    public mutating func find(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
+        if hasIntegerKeys { try checkKey(key) }
         currentKey = MDB_val(key)
         return try move(MDB_SET_KEY)
-    }
-
-    /// Lets ``key`` and ``value`` be empty until the next movement.
-    package mutating func forget() {
-        currentKey = MDB_val()
-        currentValue = MDB_val()
     }
 
     @inlinable @inline(__always)
     mutating func move(_ operation: MDB_cursor_op) throws(LMDBError) -> Bool {
         let result = mdb_cursor_get(pointer, &currentKey, &currentValue, operation)
-        if result == 0 { return true }
+        if result == 0 {
+            if bounds.contain(currentValue) && bounds.contain(currentKey) { return true }
+            if bounds.containOverflow(currentValue) && bounds.contain(currentKey) { return true }
+            throw readError(MDB_CORRUPTED)
+        }
         if result == MDB_NOTFOUND { return false }
         throw readError(result)
     }
 
     @usableFromInline
+    func checkKey(_ key: UnsafeRawBufferPointer) throws(LMDBError) {
+        try environment.checkKey(key, of: database, mdb_cursor_txn(pointer))
+    }
+
+    @usableFromInline
     func readError(_ result: Int32) -> LMDBError {
-        environment.error(result, "read from the database \(database.name)")
+        environment.error(result, "read from the database \(database.name)", key: currentKey.mv_size)
     }
 }
 
@@ -85,28 +109,40 @@ package struct WriteCursor: ~Copyable {
     ///
     /// `fill` must write every byte. `key` must not point into the map.
     ///
-    /// - Parameter append: the caller knows that `key` is above every key of the database; LMDB checks it.
+    /// - Parameters:
+    ///   - key: 1 to ``Environment/maximumKeySize`` bytes.
+    ///   - size: of the value in bytes, less than 4 GiB.
+    ///   - append: the caller knows that `key` is above every key of the database; LMDB checks it.
+    /// - Throws: ``LMDBError/Code/keyExists`` when `append` is not true of the key, ``LMDBError/Code/badSize`` for
+    ///   sizes that LMDB can't take, ``LMDBError/Code/mapFull``.
     @inlinable
     package mutating func put(
         _ key: UnsafeRawBufferPointer, size: Int, append: Bool, _ fill: (UnsafeMutableRawBufferPointer) -> Void
     ) throws(LMDBError) {
-        var key = MDB_val(key)
+        if cursor.hasIntegerKeys { try cursor.checkKey(key) }
+        var mdbKey = MDB_val(key)
         var value = MDB_val(mv_size: size, mv_data: nil)
         let result = mdb_cursor_put(
-            cursor.pointer, &key, &value, UInt32(append ? MDB_APPEND : 0) | UInt32(MDB_RESERVE))
-        if result != 0 { throw writeError(result) }
+            cursor.pointer, &mdbKey, &value, UInt32(append ? MDB_APPEND : 0) | UInt32(MDB_RESERVE))
+        if result != 0 { throw writeError(result, key: key.count, value: size) }
         fill(UnsafeMutableRawBufferPointer(start: value.mv_data, count: size))
     }
 
     @usableFromInline
-    func writeError(_ result: Int32) -> LMDBError {
-        cursor.environment.error(result, "write to the database \(cursor.database.name)")
+    func writeError(_ result: Int32, key: Int, value: Int) -> LMDBError {
+        cursor.environment.error(result, "write to the database \(cursor.database.name)", key: key, value: value)
     }
 }
 
 extension WriteTransaction {
     /// Opens a cursor for writing. It must not outlive the transaction.
+    ///
+    /// - Throws: ``LMDBError/Code/incompatible`` where a key may have several values: LMDB has to know a value to find
+    ///   its place, so there is no room to be had beforehand. Use ``put(_:_:_:)`` there.
     package func openWriteCursor(_ database: Database) throws(LMDBError) -> WriteCursor {
-        WriteCursor(cursor: try openCursor(database))
+        guard !database.flags.contains(.duplicateSort) else {
+            throw environment.error(MDB_INCOMPATIBLE, "open a write cursor on the database \(database.name)")
+        }
+        return WriteCursor(cursor: try openCursor(database))
     }
 }

@@ -1,8 +1,9 @@
 import CLMDB
 
-/// A named database (DBI) of an environment, valid in the transaction it came from.
-package struct Database: Sendable {
+/// A named database (DBI) of an environment, valid in the transaction it came from and in no other.
+public struct Database: Sendable {
     @usableFromInline let handle: MDB_dbi
+    /// Its key in the unnamed database.
     package let name: String
     /// The flags it was created with.
     package let flags: DatabaseFlags
@@ -13,7 +14,9 @@ package struct Database: Sendable {
 
 /// The flags that a database keeps on disk, with the values of lmdb.h.
 package struct DatabaseFlags: OptionSet, Sendable, Hashable {
+    /// The flags of `mdb_dbi_open` in lmdb.h.
     package let rawValue: UInt32
+    /// - Parameter rawValue: flags of `mdb_dbi_open`; unknown ones are kept.
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// Keys compare from their last byte to their first.
@@ -36,6 +39,13 @@ package struct DatabaseFlags: OptionSet, Sendable, Hashable {
     /// Everything that is known here.
     package static let all: DatabaseFlags = [.reverseKey, .integerKey, .anyDuplicates]
 
+    /// Whether LMDB can work with the combination: the flags for several values need the one that allows them.
+    ///
+    /// liblmdb takes the others and goes wrong on them.
+    var areConsistent: Bool {
+        isSubset(of: .all) && (contains(.duplicateSort) || isDisjoint(with: .anyDuplicates))
+    }
+
     /// The names as in lmdb.h, joined by `|`; "0" when there are none.
     package var names: String {
         let table: [(DatabaseFlags, String)] = [
@@ -46,21 +56,6 @@ package struct DatabaseFlags: OptionSet, Sendable, Hashable {
         let names = table.filter { contains($0.0) }.map(\.1)
         return names.isEmpty ? "0" : names.joined(separator: "|")
     }
-}
-
-/// The size and shape of a database.
-package struct DatabaseStatistics: Sendable, Equatable {
-    package var entries: Int
-    /// Levels of the B+ tree.
-    package var depth: Int
-    package var branchPages: Int
-    package var leafPages: Int
-    package var overflowPages: Int
-    /// In bytes.
-    package var pageSize: Int
-
-    /// Bytes in pages of this database.
-    package var usedBytes: Int { (branchPages + leafPages + overflowPages) * pageSize }
 }
 
 extension MDB_val {

@@ -4,10 +4,12 @@ import Synchronization
 
 /// An open LMDB environment: one data file with its named databases.
 ///
-/// The transactions of one environment take turns within this process. Other processes, such as PowerDNS,
-/// read and write at the same time under LMDB's own rules: any number of readers and one writer.
-/// The calls block: run them on a thread that may wait, never on Swift's cooperative pool.
-package final class Environment: Sendable {
+/// The transactions of one environment take turns within this process, so one must not begin within another one.
+/// Other processes, such as PowerDNS, read and write at the same time under LMDB's own rules: any number of readers
+/// and one writer. The calls block: run them on a thread that may wait, never on Swift's cooperative pool.
+///
+/// A process can have a file open only once at a time; it is closed when the last reference goes.
+public final class Environment: Sendable {
     /// A pointer to an `MDB_env`.
     // Sendable because liblmdb lets any thread use an environment (lmdb.h, "mdb_env_create").
     private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }
@@ -15,94 +17,131 @@ package final class Environment: Sendable {
     /// How it was opened.
     package let options: EnvironmentOptions
     private let handle: Handle
-    private let device: UInt
-    private let inode: UInt
+    private let dataIdentity: FileIdentity?
+    private let lockIdentity: FileIdentity?
     /// The handles of named databases, kept for the life of the environment. The lock is held during each
     /// transaction, because liblmdb wants only one at a time to open handles.
-    private let databases = Mutex<[String: MDB_dbi]>([:])
-    /// Held while the map moves, and while something is read from it outside of transactions.
-    private let mapping = Mutex(())
+    private let databases = Mutex<[HandleTable.Name: MDB_dbi]>([:])
+    /// The lock is held while the map moves, so that nobody looks at a counter where it was.
+    private let map = Mutex(MapState.sound)
+
+    private enum MapState {
+        case sound
+        /// There was no more room to be had in this one.
+        case full
+        /// It could not be made anew; nothing can be read any more.
+        case lost(Int32)
+    }
 
     /// Opens the environment, creating it where the options say so, and clears reader slots of dead processes.
+    ///
+    /// A lock file that is missing gets the owner and mode of the data file. The map is as large as the options
+    /// or else the file say, and never smaller than what the file uses.
+    ///
+    /// - Throws: ``LMDBError`` when the files are not there, not usable or not what the options say. Nothing has been
+    ///   created then unless the options have `create`.
     package init(_ options: EnvironmentOptions) throws(LMDBError) {
         self.options = options
-        let existed = try options.checkFiles()
-        if !existed {
-            try FileFacts.makeDirectories(FileFacts.directory(of: options.dataFile), mode: options.directoryMode)
+        let opening = try Opening(options)
+        lockIdentity = opening.usesLock ? FileIdentity(of: options.lockFile) : nil
+        if let lockIdentity, !OpenLocks.add(lockIdentity) {
+            throw LMDBError(
+                .alreadyOpen,
+                "cannot open LMDB \(options.dataFile): this process has it open already, perhaps by another path; "
+                    + "name each database once")
         }
-        let hadLock = access(options.lockFile, F_OK) == 0
-
         var created: OpaquePointer?
-        let result = mdb_env_create(&created)
-        guard result == 0, let pointer = created else {
-            throw LMDBError(result, "make an environment", path: options.dataFile)
-        }
         do throws(LMDBError) {
+            try Self.check(mdb_env_create(&created), "make an environment", options)
+            try Self.check(mdb_env_set_assert(created, LMDBError.endProcess), "set up the environment", options)
+            let count = min(max(options.maximumDatabases, 1), Self.databaseLimit)
+            try Self.check(mdb_env_set_maxdbs(created, UInt32(count)), "set the number of databases", options)
+            if opening.mapSize > 0 {
+                try Self.check(mdb_env_set_mapsize(created, opening.mapSize), "set the map size", options)
+            }
             try Self.check(
-                mdb_env_set_maxdbs(pointer, UInt32(clamping: options.maximumDatabases)), "set the number of databases",
-                options)
-            let size = options.mapSize > 0 ? options.mapSize : (existed ? 0 : EnvironmentOptions.newFileMapSize)
-            if size > 0 { try Self.check(mdb_env_set_mapsize(pointer, size), "set the map size", options) }
-            try Self.check(
-                mdb_env_open(pointer, options.path, Self.flags(options, hadLock: hadLock), options.fileMode),
-                "open the file", options)
+                mdb_env_open(created, options.path, opening.flags, options.fileMode), "open the file", options)
+            try Self.checkLength(created, options)
         } catch {
-            mdb_env_close(pointer)
+            mdb_env_close(created)
+            if let lockIdentity { OpenLocks.remove(lockIdentity) }
             throw error
         }
-        handle = Handle(pointer: pointer)
-        let identity = FileFacts.identity(of: options.dataFile)
-        device = identity?.device ?? 0
-        inode = identity?.inode ?? 0
-        if !existed {
-            // liblmdb's mode is subject to the umask; the option is meant as it stands.
-            _ = chmod(options.dataFile, options.fileMode)
-        }
-        // A lock file made by root for a database of another user would lock that user out.
-        if !hadLock { FileFacts.copyOwnership(from: options.dataFile, to: options.lockFile) }
-        clearStaleReaders()
+        guard let created else { throw LMDBError(ENOMEM, "make an environment", options) }
+        handle = Handle(pointer: created)
+        dataIdentity = FileIdentity(of: options.dataFile)
     }
 
-    deinit { mdb_env_close(handle.pointer) }
-
-    // MDB_NOTLS: a read transaction belongs to its object, not to the thread that started it.
-    // MDB_NOMETASYNC: one flush a commit instead of two while the application waits for the lock. Integrity is
-    // kept; a power failure may undo our newest merge, which the next start-up reads again from its snapshot.
-    private static func flags(_ options: EnvironmentOptions, hadLock: Bool) -> UInt32 {
-        var flags = UInt32(MDB_NOTLS)
-        if options.noSubdirectory { flags |= UInt32(MDB_NOSUBDIR) }
-        if options.readOnly {
-            flags |= UInt32(MDB_RDONLY)
-            // Without a lock file nobody has it open, and reading must not leave a file behind.
-            if !hadLock { flags |= UInt32(MDB_NOLOCK) }
-        } else {
-            flags |= UInt32(MDB_NOMETASYNC)
-        }
-        return flags
+    deinit {
+        mdb_env_close(handle.pointer)
+        if let lockIdentity { OpenLocks.remove(lockIdentity) }
     }
+
+    // liblmdb allocates for each possible one in each transaction.
+    private static let databaseLimit = 1 << 16
 
     private static func check(_ result: Int32, _ operation: String, _ options: EnvironmentOptions) throws(LMDBError) {
-        if result != 0 { throw LMDBError(result, operation, path: options.dataFile) }
+        if result != 0 { throw LMDBError(result, operation, options) }
+    }
+
+    /// Refuses a file that lacks pages which are in use.
+    private static func checkLength(_ environment: OpaquePointer?, _ options: EnvironmentOptions) throws(LMDBError) {
+        // The transaction keeps the pages that it sees from being used anew.
+        var transaction: OpaquePointer?
+        mdb_reader_check(environment, nil)
+        let result = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction)
+        // Somebody has made the file longer just now.
+        if result == MDB_MAP_RESIZED { return }
+        if result != 0 {
+            throw LMDBError(result, "start a read transaction", options, info: environment.map(info(of:)))
+        }
+        defer { mdb_txn_abort(transaction) }
+        let id = UInt(bitPattern: mdb_txn_id(transaction))
+        var descriptor: Int32 = -1
+        mdb_env_get_fd(environment, &descriptor)
+        let isTruncated: Bool
+        do {
+            let pages = try MetaPage.read(descriptor)
+            let meta = pages.older.transactionID == id ? pages.older : pages.newer
+            isTruncated = try MissingPages.areNeeded(descriptor, meta)
+        } catch let refusal as MetaPage.Refusal {
+            throw LMDBError(refusal, options)
+        } catch let failure as FileFailure {
+            throw LMDBError(failure, options)
+        } catch {
+            throw LMDBError(EIO, "read the file", options)
+        }
+        if isTruncated { throw LMDBError(.damaged("it is truncated: pages in use are behind its end"), options) }
     }
 
     /// The error for a return code of liblmdb, with this environment's path and sizes.
-    func error(_ result: Int32, _ operation: @autoclosure () -> String) -> LMDBError {
-        LMDBError(result, operation(), path: options.dataFile, info: info)
+    func error(
+        _ result: Int32, _ operation: @autoclosure () -> String, key: Int? = nil, value: Int? = nil
+    ) -> LMDBError {
+        LMDBError(result, operation(), options, info: info, sizes: (key, value))
     }
 
     // MARK: Facts
 
-    /// Sizes and counters; cheap, and without a transaction.
+    /// Sizes and counters; cheap, without a transaction, and on any thread.
     package var info: EnvironmentInfo {
+        map.withLock { state in
+            if case .lost = state {
+                return EnvironmentInfo(
+                    mapSize: 0, pageSize: 0, lastPage: 0, lastTransactionID: 0, readers: 0, maximumReaders: 0)
+            }
+            return Self.info(of: handle.pointer)
+        }
+    }
+
+    private static func info(of environment: OpaquePointer) -> EnvironmentInfo {
         var info = MDB_envinfo()
         var stat = MDB_stat()
-        mapping.withLock { _ in
-            mdb_env_info(handle.pointer, &info)
-            mdb_env_stat(handle.pointer, &stat)
-        }
+        mdb_env_info(environment, &info)
+        mdb_env_stat(environment, &stat)
         return EnvironmentInfo(
             mapSize: Int(info.me_mapsize), pageSize: Int(stat.ms_psize), lastPage: Int(info.me_last_pgno),
-            lastTransactionID: UInt64(info.me_last_txnid), readers: Int(info.me_numreaders),
+            lastTransactionID: UInt64(truncatingIfNeeded: info.me_last_txnid), readers: Int(info.me_numreaders),
             maximumReaders: Int(info.me_maxreaders))
     }
 
@@ -110,12 +149,14 @@ package final class Environment: Sendable {
     package var maximumKeySize: Int { Int(mdb_env_get_maxkeysize(handle.pointer)) }
 
     /// Whether the path still names the file that was opened.
-    package var isInPlace: Bool {
-        guard let now = FileFacts.identity(of: options.dataFile) else { return false }
-        return now.device == device && now.inode == inode
-    }
+    ///
+    /// When it does not, every reference to this environment must go before the new file is opened.
+    package var isInPlace: Bool { dataIdentity != nil && FileIdentity(of: options.dataFile) == dataIdentity }
 
-    /// Frees the reader slots of processes that ended without doing so.
+    /// Frees the reader slots of processes that ended without doing so; on any thread.
+    ///
+    /// A slot whose process is alive is left alone, and so is one whose process this one can't see: processes in
+    /// different PID namespaces must not share an LMDB unless their PIDs differ.
     ///
     /// - Returns: how many were freed.
     @discardableResult
@@ -127,68 +168,121 @@ package final class Environment: Sendable {
 
     // MARK: Transactions
 
-    /// Runs `body` in a read transaction: one consistent view, without holding anybody up.
+    /// Runs `body` in a read transaction: one consistent view, without holding up any other process.
     ///
-    /// Nothing that `body` got from the transaction may be used after it.
+    /// Nothing that `body` got from the transaction may be used after it, cursors included. `body` must not begin
+    /// another transaction of this environment.
+    ///
+    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin, for example
+    ///   ``LMDBError/Code/readersFull``.
     package func read<R>(_ body: (borrowing ReadTransaction) throws -> R) throws -> R {
-        var outcome: Result<R, any Error>?
-        databases.withLock { databases in
-            outcome = Result {
-                let transaction = ReadTransaction(
-                    core: TransactionCore(try begin(readOnly: true), self, opened: databases))
-                let result = try body(transaction)
-                databases = transaction.core.finishReading()
-                return result
-            }
+        try takeTurn { handles throws in
+            let transaction = ReadTransaction(
+                core: TransactionCore(try begin(readOnly: true), self, readOnly: true, handles: handles))
+            let result = try body(transaction)
+            try transaction.core.commit()
+            return (result, true)
         }
-        guard let outcome else {
-            throw LMDBError(.other(EINVAL), "a read transaction of \(options.dataFile) did not run")
-        }
-        return try outcome.get()
     }
 
     /// Runs `body` in a write transaction, waiting for other writers first.
     ///
     /// When `body` returns ``WriteOutcome/commit(_:)``, everything it wrote becomes visible at once; when it
-    /// returns ``WriteOutcome/abort(_:)`` or throws, nothing does.
+    /// returns ``WriteOutcome/abort(_:)`` or throws, nothing does. A commit of nothing leaves no trace. Cursors must
+    /// not outlive `body`, and `body` must not begin another transaction of this environment.
+    ///
+    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin or not be committed. After
+    ///   ``LMDBError/Code/mapFull`` the next transaction follows a map that another process has made larger.
     package func write<R>(_ body: (borrowing WriteTransaction) throws -> WriteOutcome<R>) throws -> R {
-        var outcome: Result<R, any Error>?
-        databases.withLock { databases in
-            outcome = Result {
+        guard !options.readOnly else {
+            throw LMDBError(
+                .noPermission,
+                "cannot start a write transaction of LMDB \(options.dataFile): it was opened for reading only")
+        }
+        do {
+            return try takeTurn { handles throws in
                 let transaction = WriteTransaction(
-                    core: TransactionCore(try begin(readOnly: false), self, opened: databases))
+                    core: TransactionCore(try begin(readOnly: false), self, readOnly: false, handles: handles))
                 switch try body(transaction) {
-                case .abort(let result): return result
+                case .abort(let result): return (result, false)
                 case .commit(let result):
-                    databases = try transaction.core.commit()
-                    return result
+                    try transaction.core.commit()
+                    return (result, true)
                 }
             }
+        } catch let error as LMDBError where error.code == .mapFull {
+            map.withLock { if case .sound = $0 { $0 = .full } }
+            throw error
+        }
+    }
+
+    /// Runs one transaction, and keeps the handles that it leaves open.
+    ///
+    /// - Parameter body: returns its result, and whether the handles opened by it stay open.
+    private func takeTurn<R>(_ body: (HandleTable) throws -> (R, Bool)) throws -> R {
+        var outcome: Result<R, any Error>?
+        databases.withLock { databases in
+            let handles = HandleTable(databases)
+            var keepsOpened = false
+            outcome = Result {
+                let (result, keeps) = try body(handles)
+                keepsOpened = keeps
+                return result
+            }
+            databases = handles.handles(keepingOpened: keepsOpened)
         }
         guard let outcome else {
-            throw LMDBError(.other(EINVAL), "a write transaction of \(options.dataFile) did not run")
+            throw LMDBError(.other(EINVAL), "a transaction of LMDB \(options.dataFile) did not run")
         }
         return try outcome.get()
     }
 
     private func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
-        let flags = readOnly ? UInt32(MDB_RDONLY) : 0
+        let operation = readOnly ? "start a read transaction" : "start a write transaction"
+        if !readOnly, case .full = map.withLock({ $0 }) { try followLargerMap() }
         var attempts = 0
         while true {
+            if case .lost(let code) = map.withLock({ $0 }) {
+                throw LMDBError(code, "\(operation) after the map was lost", options)
+            }
             var transaction: OpaquePointer?
-            let result = mdb_txn_begin(handle.pointer, nil, flags, &transaction)
+            let result = mdb_txn_begin(handle.pointer, nil, readOnly ? UInt32(MDB_RDONLY) : 0, &transaction)
             if result == 0, let transaction { return transaction }
             attempts += 1
             switch result {
-            case MDB_MAP_RESIZED where attempts < 5:
-                // Another process made the map larger: adopt its size. No transaction of ours is open here.
-                mapping.withLock { _ in _ = mdb_env_set_mapsize(handle.pointer, 0) }
-            case MDB_READERS_FULL where attempts < 2:
-                clearStaleReaders()
-            default:
-                throw error(result, readOnly ? "start a read transaction" : "start a write transaction")
+            case MDB_MAP_RESIZED where attempts < 5: try followMap()
+            case MDB_READERS_FULL where attempts < 2: clearStaleReaders()
+            default: throw error(result, operation)
             }
         }
+    }
+
+    /// Adopts the map size that the file has been given by another process.
+    ///
+    /// No transaction of this process is open: this one has its turn and has not begun.
+    private func followMap() throws(LMDBError) {
+        let result = map.withLock { state in
+            let result = mdb_env_set_mapsize(handle.pointer, 0)
+            state = result == 0 ? .sound : .lost(result)
+            return result
+        }
+        if result != 0 { throw LMDBError(result, "follow the new map size", options) }
+    }
+
+    /// Adopts the file's map size if it is larger than this process's.
+    ///
+    /// liblmdb asks for that only when pages beyond the map are in use; a full map is another reason.
+    private func followLargerMap() throws(LMDBError) {
+        var descriptor: Int32 = -1
+        mdb_env_get_fd(handle.pointer, &descriptor)
+        let now = info.mapSize
+        map.withLock { if case .full = $0 { $0 = .sound } }
+        do throws(MetaPage.Refusal) {
+            guard try MetaPage.read(descriptor).newer.mapSize > UInt(bitPattern: now) else { return }
+        } catch {
+            throw LMDBError(error, options)
+        }
+        try followMap()
     }
 }
 
@@ -198,22 +292,4 @@ package enum WriteOutcome<R> {
     case commit(R)
     /// Nothing written becomes visible.
     case abort(R)
-}
-
-/// Sizes and counters of an environment.
-package struct EnvironmentInfo: Sendable, Equatable {
-    /// The size of the memory map in bytes: the limit for the data file.
-    package var mapSize: Int
-    /// In bytes.
-    package var pageSize: Int
-    /// The number of the last page in use.
-    package var lastPage: Int
-    /// The ID of the newest committed write transaction.
-    package var lastTransactionID: UInt64
-    /// Reader slots in use or used before.
-    package var readers: Int
-    package var maximumReaders: Int
-
-    /// How much of the map has ever been used, in bytes; free pages inside count as used.
-    package var usedBytes: Int { (lastPage + 1) * pageSize }
 }

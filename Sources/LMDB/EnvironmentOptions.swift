@@ -6,19 +6,26 @@ package struct EnvironmentOptions: Sendable {
     package var path: String
     /// Whether ``path`` names the data file itself (MDB_NOSUBDIR).
     package var noSubdirectory: Bool
-    /// Whether this process only reads. Nothing is created or changed then, not even a lock file.
+    /// Whether this process only reads.
+    ///
+    /// Nothing is created then, whatever ``create`` says, and the data file stays as it is. An existing lock file
+    /// is used to register the reader; where there is none, none is made.
     package var readOnly: Bool
     /// Whether a missing file, and its directory, are created.
     package var create: Bool
-    /// The permission bits of a created directory.
+    /// The permission bits of a created directory, whatever the umask.
     package var directoryMode: UInt32
-    /// The permission bits of a created data file and lock file.
+    /// The permission bits of a created data file and its lock file, whatever the umask.
     package var fileMode: UInt32
     /// The size of the map in bytes; 0 keeps the file's, and means 1 GiB for a new file.
+    ///
+    /// A size below what the file uses already leaves no room for writing.
     package var mapSize: Int
-    /// The greatest number of named databases.
+    /// The greatest number of named databases, at least 1.
     package var maximumDatabases: Int
 
+    /// - Parameters:
+    ///   - path: see ``path``; the other parameters are named as the properties, too.
     package init(
         path: String, noSubdirectory: Bool = false, readOnly: Bool = false, create: Bool = false,
         directoryMode: UInt32 = 0o775, fileMode: UInt32 = 0o664, mapSize: Int = 0, maximumDatabases: Int = 64
@@ -37,41 +44,4 @@ package struct EnvironmentOptions: Sendable {
     package var dataFile: String { noSubdirectory ? path : path + "/data.mdb" }
     /// The file that holds the reader table and the write lock.
     package var lockFile: String { noSubdirectory ? path + "-lock" : path + "/lock.mdb" }
-
-    static let newFileMapSize = 1 << 30
-
-    /// Checks the path against what is there, so that every mistake gets its own message.
-    ///
-    /// - Returns: whether the data file exists.
-    func checkFiles() throws(LMDBError) -> Bool {
-        switch try FileFacts.kind(of: path) {
-        case .directory where noSubdirectory:
-            throw LMDBError(
-                .isDirectory,
-                "cannot open LMDB \(path): it is a directory; remove options.no_subdir, or name the file in it")
-        case .file where !noSubdirectory:
-            throw LMDBError(
-                .isNotDirectory,
-                "cannot open LMDB \(path): it is a file, not a directory; set options.no_subdir: true")
-        case .other:
-            throw LMDBError(.other(EINVAL), "cannot open LMDB \(path): it is neither a file nor a directory")
-        case .missing, .directory, .file: break
-        }
-        switch try FileFacts.kind(of: dataFile) {
-        case .file(let size) where size > 0 || create: return true
-        case .file:
-            throw LMDBError(
-                .missingFile,
-                "cannot open LMDB \(dataFile): the file is empty; start the application first, or set options.create: true"
-            )
-        case .missing where create: return false
-        case .missing:
-            throw LMDBError(
-                .missingFile,
-                "cannot open LMDB \(dataFile): there is no such file; check the path, start the application first, "
-                    + "or set options.create: true")
-        case .directory, .other:
-            throw LMDBError(.other(EINVAL), "cannot open LMDB \(dataFile): it is not a regular file")
-        }
-    }
 }

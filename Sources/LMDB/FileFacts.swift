@@ -1,15 +1,42 @@
 import Glibc
 
-/// What the file system says about a path.
-enum FileFacts {
-    enum Kind { case missing, directory, file(size: Int), other }
+/// A system call on a file that failed.
+struct FileFailure: Error {
+    /// The value of `errno`.
+    var code: Int32
+    /// What was tried, as a verb phrase.
+    var operation: String
+}
 
-    static func kind(of path: String) throws(LMDBError) -> Kind {
+/// Device and inode, which tell a file from another that took its name.
+struct FileIdentity: Hashable, Sendable {
+    var device: UInt
+    var inode: UInt
+
+    /// The identity of the file at a path, nil when there is none to be seen.
+    init?(of path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        device = UInt(status.st_dev)
+        inode = UInt(status.st_ino)
+    }
+}
+
+/// What the file system says about a path, and the few changes that opening an LMDB makes to it.
+enum FileFacts {
+    enum Kind: Equatable {
+        case missing
+        case directory
+        case file(size: Int)
+        case other
+    }
+
+    static func kind(of path: String) throws(FileFailure) -> Kind {
         var status = stat()
         guard stat(path, &status) == 0 else {
             let code = errno
             if code == ENOENT || code == ENOTDIR { return .missing }
-            throw LMDBError(code, "open the file", path: path)
+            throw FileFailure(code: code, operation: "open the file")
         }
         switch status.st_mode & S_IFMT {
         case S_IFDIR: return .directory
@@ -18,49 +45,78 @@ enum FileFacts {
         }
     }
 
-    /// Device and inode, which tell a file from another that took its name.
-    static func identity(of path: String) -> (device: UInt, inode: UInt)? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        return (UInt(status.st_dev), UInt(status.st_ino))
-    }
-
-    /// Owner and mode of the file, or of the nearest directory above it that exists, for an error message.
-    static func ownership(of path: String) -> String {
-        var candidate = path
-        var status = stat()
-        while stat(candidate, &status) != 0 {
-            let parent = directory(of: candidate)
-            guard parent != candidate else { return "owner unknown" }
-            candidate = parent
-        }
-        let mode = String(status.st_mode & 0o7777, radix: 8)
-        return "\(candidate) belongs to uid \(status.st_uid) gid \(status.st_gid), mode 0\(mode)"
-    }
-
+    /// The part of a path before its last slash.
     static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Gives a file that this process has just made the owner and mode of `model`, as far as it may.
-    static func copyOwnership(from model: String, to path: String) {
-        var status = stat()
-        guard stat(model, &status) == 0 else { return }
-        _ = chown(path, status.st_uid, status.st_gid)
-        _ = chmod(path, status.st_mode & 0o777)
-    }
-
     /// Makes a directory and all missing ones above it; each new one gets exactly `mode`, whatever the umask.
-    static func makeDirectories(_ path: String, mode: mode_t) throws(LMDBError) {
-        if case .directory = try kind(of: path) { return }
+    static func makeDirectories(_ path: String, mode: mode_t) throws(FileFailure) {
+        if try kind(of: path) == .directory { return }
         let parent = directory(of: path)
         if parent != path { try makeDirectories(parent, mode: mode) }
         guard mkdir(path, mode) == 0 else {
             let code = errno
             if code == EEXIST { return }
-            throw LMDBError(code, "create the directory \(path)", path: path)
+            throw FileFailure(code: code, operation: "create the directory \(path)")
         }
-        _ = chmod(path, mode)
+        // A directory below one that hands down its group hands it down too.
+        var status = stat()
+        let inherited = stat(path, &status) == 0 ? status.st_mode & S_ISGID : 0
+        _ = chmod(path, mode | inherited)
+    }
+
+    /// Makes an empty file with exactly `mode`, whatever the umask, unless there is one of that name.
+    static func makeFile(_ path: String, mode: mode_t) throws(FileFailure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+        guard descriptor >= 0 else {
+            let code = errno
+            if code == EEXIST { return }
+            throw FileFailure(code: code, operation: "create the file")
+        }
+        _ = fchmod(descriptor, mode)
+        close(descriptor)
+    }
+
+    /// Makes an empty file with the mode of `model` and, as far as this process may, its owner and group, unless
+    /// there is one of that name.
+    static func makeFile(_ path: String, like model: String) {
+        var status = stat()
+        guard stat(model, &status) == 0 else { return }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, status.st_mode & 0o777)
+        guard descriptor >= 0 else { return }
+        // Giving away the owner takes root; the group takes only membership.
+        if fchown(descriptor, status.st_uid, status.st_gid) != 0 { _ = fchown(descriptor, uid_t.max, status.st_gid) }
+        _ = fchmod(descriptor, status.st_mode & 0o777)
+        close(descriptor)
+    }
+
+    /// Why this process may not use an LMDB, for an error message: what it can't access, and whose that is.
+    static func obstacles(_ options: EnvironmentOptions) -> String {
+        let wanted = options.readOnly ? R_OK : R_OK | W_OK
+        var candidates: [(path: String, access: Int32)] = []
+        var above = directory(of: options.dataFile)
+        while access(above, F_OK) != 0, above != directory(of: above) { above = directory(of: above) }
+        let isComplete = access(options.dataFile, F_OK) == 0 && access(options.lockFile, F_OK) == 0
+        candidates.append((above, isComplete || options.readOnly ? X_OK : W_OK | X_OK))
+        candidates.append((options.dataFile, wanted))
+        candidates.append((options.lockFile, R_OK | W_OK))
+        let refused = candidates.filter { candidate in
+            faccessat(AT_FDCWD, candidate.path, candidate.access, AT_EACCESS) != 0 && errno != ENOENT
+        }
+        let names = refused.compactMap { candidate -> String? in
+            var status = stat()
+            guard stat(candidate.path, &status) == 0 else { return nil }
+            let mode = String(status.st_mode & 0o7777, radix: 8)
+            return "\(candidate.path) belongs to uid \(status.st_uid) gid \(status.st_gid), mode 0\(mode)"
+        }
+        let who = "this process runs as uid \(geteuid()) gid \(getegid())"
+        guard !names.isEmpty else {
+            return "\(who), and the file modes would allow it; look at the mount options, SELinux or AppArmor"
+        }
+        let what =
+            options.readOnly ? "the data file must be readable and its lock file" : "data file and lock file must be"
+        return "\(names.joined(separator: ", ")), \(who); \(what) writable for it"
     }
 }

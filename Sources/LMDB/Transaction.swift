@@ -1,63 +1,30 @@
 import CLMDB
-import Glibc
 
 /// The `MDB_txn` behind a transaction: aborted when it goes out of scope without commit.
 struct TransactionCore: ~Copyable {
     let pointer: OpaquePointer
     let environment: Environment
-    /// The handles of named databases, those included that this transaction opened.
-    private let handles: HandleTable
+    let bounds: PageBounds
+    let handles: HandleTable
     /// Whether liblmdb has freed the transaction already.
     private var isOver = false
 
-    /// Handles are looked up through a borrowed transaction, hence the reference.
-    private final class HandleTable {
-        var opened: [String: MDB_dbi]
-        init(_ opened: [String: MDB_dbi]) { self.opened = opened }
-    }
-
-    init(_ pointer: OpaquePointer, _ environment: Environment, opened: [String: MDB_dbi]) {
+    init(_ pointer: OpaquePointer, _ environment: Environment, readOnly: Bool, handles: HandleTable) {
         self.pointer = pointer
         self.environment = environment
-        handles = HandleTable(opened)
+        bounds = PageBounds(environment.info, isReadOnly: readOnly)
+        self.handles = handles
     }
 
     deinit {
         if !isOver { mdb_txn_abort(pointer) }
     }
 
-    /// Ends a read transaction in the way that keeps the handles it opened.
-    consuming func finishReading() -> [String: MDB_dbi] {
-        isOver = true
-        mdb_txn_commit(pointer)
-        return handles.opened
-    }
-
-    consuming func commit() throws(LMDBError) -> [String: MDB_dbi] {
+    /// Makes everything written visible; ends a read transaction in the way that keeps the handles it opened.
+    consuming func commit() throws(LMDBError) {
         isOver = true
         let result = mdb_txn_commit(pointer)
         if result != 0 { throw environment.error(result, "commit a write transaction") }
-        return handles.opened
-    }
-
-    func open(_ name: String, flags: UInt32) throws(LMDBError) -> Database? {
-        let handle: MDB_dbi
-        if let known = handles.opened[name] {
-            handle = known
-        } else {
-            var new = MDB_dbi()
-            let result = mdb_dbi_open(pointer, name, flags, &new)
-            if result == MDB_NOTFOUND { return nil }
-            if result != 0 { throw environment.error(result, "open the database \(name)") }
-            handle = new
-            handles.opened[name] = new
-        }
-        var actual: UInt32 = 0
-        let result = mdb_dbi_flags(pointer, handle, &actual)
-        // A handle outlives its database when another process drops that.
-        if result == MDB_NOTFOUND || result == MDB_BAD_DBI { return nil }
-        if result != 0 { throw environment.error(result, "read the flags of the database \(name)") }
-        return Database(handle: handle, name: name, flags: DatabaseFlags(rawValue: actual))
     }
 }
 
@@ -67,23 +34,30 @@ package protocol Transaction: ~Copyable {
     var pointer: OpaquePointer { get }
     /// The environment that it belongs to.
     var environment: Environment { get }
+    /// Where what is read may lie.
+    var bounds: PageBounds { get }
+
     /// A named database, nil when there is none of that name.
+    ///
+    /// - Throws: ``LMDBError/Code/badName`` for a name that LMDB can't take (empty, longer than a key, with a NUL),
+    ///   ``LMDBError/Code/incompatible`` when an entry that is no database has this name,
+    ///   ``LMDBError/Code/databasesFull`` when more are open than the options allow.
     func database(_ name: String) throws(LMDBError) -> Database?
 }
 
 extension Transaction where Self: ~Copyable {
     /// The transaction ID: of a reader that of the newest commit it sees, of a writer its own.
-    package var id: UInt64 { UInt64(mdb_txn_id(pointer)) }
+    package var id: UInt64 { UInt64(truncatingIfNeeded: mdb_txn_id(pointer)) }
 
-    /// The named databases, sorted bytewise. Plain entries of the unnamed database are left out.
+    /// The named databases, sorted bytewise.
+    ///
+    /// Plain entries of the unnamed database are left out, and names that are not UTF-8 or contain a NUL, which
+    /// nobody can open by name.
     package func databases() throws(LMDBError) -> [Database] {
-        var main = MDB_dbi()
-        let result = mdb_dbi_open(pointer, nil, 0, &main)
-        if result != 0 { throw environment.error(result, "open the main database") }
+        guard let main = try HandleTable.main(pointer, environment) else { return [] }
         var names: [String] = []
         var cursor = try openCursor(Database(handle: main, name: "", flags: []))
         while try cursor.next() {
-            // The main database holds the others under their names; a NUL can't be part of one.
             guard !cursor.key.isEmpty, !cursor.key.contains(0) else { continue }
             guard let name = String(validating: cursor.key, as: UTF8.self) else { continue }
             names.append(name)
@@ -99,13 +73,21 @@ extension Transaction where Self: ~Copyable {
         return found
     }
 
-    /// The value of a key, nil when there is none. Valid until the transaction ends or writes.
+    /// The value of a key, nil when there is none; of several values the first.
+    ///
+    /// The bytes lie in the map: they are valid until the transaction ends or writes.
+    ///
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
     package func get(_ database: Database, _ key: UnsafeRawBufferPointer) throws(LMDBError) -> UnsafeRawBufferPointer? {
-        var key = MDB_val(key)
+        try environment.checkKey(key, of: database, pointer)
+        var mdbKey = MDB_val(key)
         var value = MDB_val()
-        let result = mdb_get(pointer, database.handle, &key, &value)
+        let result = mdb_get(pointer, database.handle, &mdbKey, &value)
         if result == MDB_NOTFOUND { return nil }
-        if result != 0 { throw environment.error(result, "read from the database \(database.name)") }
+        if result != 0 { throw environment.error(result, "read from the database \(database.name)", key: key.count) }
+        guard bounds.contain(value) || bounds.containOverflow(value) else {
+            throw environment.error(MDB_CORRUPTED, "read from the database \(database.name)")
+        }
         return UnsafeRawBufferPointer(value)
     }
 
@@ -116,7 +98,7 @@ extension Transaction where Self: ~Copyable {
         guard result == 0, let cursor else {
             throw environment.error(result, "open a cursor on the database \(database.name)")
         }
-        return Cursor(cursor, environment, database)
+        return Cursor(cursor, environment, database, bounds)
     }
 
     /// The size and shape of a database.
@@ -131,7 +113,12 @@ extension Transaction where Self: ~Copyable {
     }
 
     /// Compares two keys in the sort order of a database: negative, zero or positive.
+    ///
+    /// Integer keys of different sizes, which can't be in one database, compare by size.
     package func compare(_ database: Database, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+        if database.flags.contains(.integerKey), a.count != b.count || !integerSizes.contains(a.count) {
+            return a.count - b.count
+        }
         var (a, b) = (MDB_val(a), MDB_val(b))
         return Int(mdb_cmp(pointer, database.handle, &a, &b))
     }
@@ -143,10 +130,17 @@ package struct ReadTransaction: Transaction, ~Copyable {
 
     init(core: consuming TransactionCore) { self.core = core }
 
+    /// The `MDB_txn`.
     package var pointer: OpaquePointer { core.pointer }
+    /// The environment that it belongs to.
     package var environment: Environment { core.environment }
+    /// Where what is read may lie.
+    package var bounds: PageBounds { core.bounds }
 
-    package func database(_ name: String) throws(LMDBError) -> Database? { try core.open(name, flags: 0) }
+    /// A named database, nil when there is none of that name; see ``Transaction/database(_:)``.
+    package func database(_ name: String) throws(LMDBError) -> Database? {
+        try core.handles.database(name, pointer, environment)
+    }
 }
 
 /// A transaction that holds the environment's write lock; see ``Environment/write(_:)``.
@@ -155,36 +149,60 @@ package struct WriteTransaction: Transaction, ~Copyable {
 
     init(core: consuming TransactionCore) { self.core = core }
 
+    /// The `MDB_txn`.
     package var pointer: OpaquePointer { core.pointer }
+    /// The environment that it belongs to.
     package var environment: Environment { core.environment }
+    /// Where what is read may lie.
+    package var bounds: PageBounds { core.bounds }
 
-    package func database(_ name: String) throws(LMDBError) -> Database? { try core.open(name, flags: 0) }
+    /// A named database, nil when there is none of that name; see ``Transaction/database(_:)``.
+    package func database(_ name: String) throws(LMDBError) -> Database? {
+        try core.handles.database(name, pointer, environment)
+    }
 
     /// A named database, created with these flags when there is none of that name.
+    ///
+    /// An existing one keeps its flags.
+    ///
+    /// - Throws: as ``Transaction/database(_:)``, and ``LMDBError/Code/incompatible`` for flags that LMDB does not
+    ///   know or can't combine.
     package func database(_ name: String, creating flags: DatabaseFlags) throws(LMDBError) -> Database {
-        if let existing = try core.open(name, flags: 0) { return existing }
-        if let created = try core.open(name, flags: flags.rawValue | UInt32(MDB_CREATE)) { return created }
+        if let database = try core.handles.database(name, creating: flags, pointer, environment) { return database }
         throw environment.error(MDB_NOTFOUND, "create the database \(name)")
     }
 
-    /// Writes a value; an existing one is replaced.
+    /// Writes a value; an existing one is replaced, or joined where a key may have several values.
+    ///
+    /// - Parameters:
+    ///   - key: 1 to ``Environment/maximumKeySize`` bytes.
+    ///   - value: less than 4 GiB; where a key may have several values, no longer than a key.
+    /// - Throws: ``LMDBError/Code/badSize`` for other sizes, and for those that don't fit integer keys or values
+    ///   of fixed size.
     package func put(
         _ database: Database, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
     ) throws(LMDBError) {
-        var (key, value) = (MDB_val(key), MDB_val(value))
-        let result = mdb_put(pointer, database.handle, &key, &value, 0)
-        if result != 0 { throw environment.error(result, "write to the database \(database.name)") }
+        try environment.checkKey(key, of: database, pointer)
+        try environment.checkValue(value, of: database, pointer)
+        var (mdbKey, mdbValue) = (MDB_val(key), MDB_val(value))
+        let result = mdb_put(pointer, database.handle, &mdbKey, &mdbValue, 0)
+        if result != 0 {
+            throw environment.error(
+                result, "write to the database \(database.name)", key: key.count, value: value.count)
+        }
     }
 
-    /// Removes a key with its value.
+    /// Removes a key with its value, or all its values.
     ///
     /// - Returns: whether it was there.
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
     @discardableResult
     package func delete(_ database: Database, _ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
-        var key = MDB_val(key)
-        let result = mdb_del(pointer, database.handle, &key, nil)
+        try environment.checkKey(key, of: database, pointer)
+        var mdbKey = MDB_val(key)
+        let result = mdb_del(pointer, database.handle, &mdbKey, nil)
         if result == MDB_NOTFOUND { return false }
-        if result != 0 { throw environment.error(result, "delete from the database \(database.name)") }
+        if result != 0 { throw environment.error(result, "delete from the database \(database.name)", key: key.count) }
         return true
     }
 }

@@ -95,74 +95,25 @@ struct MergePlanner: ~Copyable {
     private mutating func compare(
         _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
     ) throws {
-        var cursor = try transaction.openCursor(local)
-        let bytewise = local.sortsBytewise
-        let integerSizes = try NativeSchema.integerKeySizes(local, &cursor)
-        var position = Position.start
-
+        let integerSizes = try NativeSchema.integerKeySizes(local, transaction)
+        var lookup = try OrderedLookup(local, transaction)
         while case .entry = try reader.next() {
             let key = reader.key
             try checkKey(key, local.name, sizes: integerSizes)
             if integerSizes != nil { noteSize(of: key, target) }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
-
-            // Behind the last entry the cursor stands on that.
-            // In an empty database it has no key, which LMDB must not be asked to compare.
-            if position == .end, !cursor.key.isEmpty,
-                Self.order(key, cursor.key, bytewise, local, transaction) <= 0
-            {
-                position = .start
-            }
-            if position == .start { position = try Self.seek(&cursor, key) }
-            var order = -1
-            if position == .on {
-                order = Self.order(key, cursor.key, bytewise, local, transaction)
-                var steps = 0
-                while order > 0 && position == .on {
-                    steps += 1
-                    if steps > Self.stepsBeforeSeek {
-                        position = try Self.seek(&cursor, key)
-                    } else if try !cursor.next() {
-                        position = try Self.end(&cursor)
-                    }
-                    order = position == .on ? Self.order(key, cursor.key, bytewise, local, transaction) : -1
-                }
-                // Below the cursor means missing here, unless the snapshot is out of order: look it up.
-                if order < 0 && position == .on && steps == 0 {
-                    position = try Self.seek(&cursor, key)
-                    if position == .on { order = Self.order(key, cursor.key, bytewise, local, transaction) }
-                }
-            }
-
-            if order == 0 {
-                if MergeRule.replaces(incoming, local: try NativeSchema.version(cursor.value, local.name, key)) {
-                    try plan(target, incoming, key, isBehindLast: false)
-                } else {
-                    kept += 1
-                }
-            } else if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
-                try plan(target, incoming, key, isBehindLast: position == .end)
+            let wins =
+                try lookup.find(key, transaction)
+                ? MergeRule.replaces(incoming, local: try NativeSchema.version(lookup.value, local.name, key))
+                : MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff)
+            if wins {
+                try plan(target, incoming, key, isBehindLast: lookup.isBehindLast)
             } else {
                 kept += 1
             }
         }
         try checkIntegerKeys(target)
-    }
-
-    /// Where the local cursor stands: nowhere yet, on an entry not passed yet, or on the last one, passed.
-    private enum Position { case start, on, end }
-
-    /// Above this many entries to be skipped a search is faster than walking.
-    private static let stepsBeforeSeek = 8
-
-    private static func seek(_ cursor: inout Cursor, _ key: UnsafeRawBufferPointer) throws -> Position {
-        try cursor.seek(key) ? .on : try end(&cursor)
-    }
-
-    private static func end(_ cursor: inout Cursor) throws -> Position {
-        if try !cursor.last() { cursor.forget() }
-        return .end
     }
 
     private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
@@ -253,13 +204,6 @@ struct MergePlanner: ~Copyable {
                 "a key of DBI \(database) has \(key.count) bytes, but the integer keys here have "
                     + sizes.map(String.init).joined(separator: " or "))
         }
-    }
-
-    private static func order(
-        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ bytewise: Bool, _ database: Database,
-        _ transaction: borrowing ReadTransaction
-    ) -> Int {
-        bytewise ? compareBytes(a, b) : transaction.compare(database, a, b)
     }
 }
 

@@ -52,8 +52,11 @@ enum NativeSchema {
     }
 
     /// The sizes that a key of this database may have, nil when any will do.
-    static func integerKeySizes(_ database: Database, _ cursor: inout Cursor) throws -> [Int]? {
+    static func integerKeySizes(
+        _ database: Database, _ transaction: borrowing ReadTransaction
+    ) throws(LMDBError) -> [Int]? {
         guard database.flags.contains(.integerKey) else { return nil }
+        var cursor = try transaction.openCursor(database)
         return try cursor.first() ? [cursor.key.count] : keySizes
     }
 }

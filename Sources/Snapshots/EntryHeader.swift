@@ -3,37 +3,38 @@
 /// 24 bytes, integers big-endian: timestamp (8), transaction ID (8), version (1, always 0), flags (1),
 /// reserved (4, zero), number N of extension blocks (2); then N × 8 bytes of extensions, then the
 /// application's value. The layout is shared with every other program that writes such an LMDB.
-package struct EntryHeader: Equatable, Sendable {
+public struct EntryHeader: Equatable, Sendable {
     /// When the entry was last changed, in nanoseconds since the UNIX epoch.
-    package var timestamp: UInt64
+    public var timestamp: UInt64
     /// The LMDB transaction that wrote the entry; it only means something inside that LMDB.
-    package var transactionID: UInt64
+    public var transactionID: UInt64
     /// ``deletedFlag`` and bits of unknown meaning.
-    package var flags: UInt8
+    public var flags: UInt8
 
+    /// A header without extensions.
     @inlinable
-    package init(timestamp: UInt64, transactionID: UInt64, flags: UInt8 = 0) {
+    public init(timestamp: UInt64, transactionID: UInt64, flags: UInt8 = 0) {
         self.timestamp = timestamp
         self.transactionID = transactionID
         self.flags = flags
     }
 
     /// Bytes of a header without extensions.
-    package static let size = 24
+    public static let size = 24
     /// The flag of an entry that only says that its key was deleted.
-    package static let deletedFlag: UInt8 = 1
+    public static let deletedFlag: UInt8 = 1
     @usableFromInline static let extensionSize = 8
 
     /// Whether the entry only says that its key was deleted.
-    @inlinable package var isDeleted: Bool { flags & Self.deletedFlag != 0 }
+    @inlinable public var isDeleted: Bool { flags & Self.deletedFlag != 0 }
 
     /// Bytes that ``write(to:paddingBlock:)`` writes.
     @inlinable
-    package static func size(paddingBlock: Bool) -> Int { paddingBlock ? size + extensionSize : size }
+    public static func size(paddingBlock: Bool) -> Int { paddingBlock ? size + extensionSize : size }
 
     /// Takes a value of an LMDB apart. Extensions, reserved bytes and unknown flags are not looked at.
     @inlinable
-    package static func parse(_ value: UnsafeRawBufferPointer) throws(EntryHeaderError) -> ParsedEntry {
+    public static func parse(_ value: UnsafeRawBufferPointer) throws(EntryHeaderError) -> ParsedEntry {
         guard value.count >= size, let base = value.baseAddress else { throw .tooShort(value.count) }
         let version = base.load(fromByteOffset: 16, as: UInt8.self)
         guard version == 0 else { throw .unsupportedVersion(version) }
@@ -54,7 +55,7 @@ package struct EntryHeader: Equatable, Sendable {
     ///
     /// - Parameter paddingBlock: whether one extension block of zeroes follows; a help for tests of readers.
     @inlinable
-    package func write(to target: UnsafeMutableRawBufferPointer, paddingBlock: Bool = false) {
+    public func write(to target: UnsafeMutableRawBufferPointer, paddingBlock: Bool = false) {
         target.storeBytes(of: timestamp.bigEndian, toByteOffset: 0, as: UInt64.self)
         target.storeBytes(of: transactionID.bigEndian, toByteOffset: 8, as: UInt64.self)
         target.storeBytes(of: 0, toByteOffset: 16, as: UInt8.self)
@@ -66,20 +67,22 @@ package struct EntryHeader: Equatable, Sendable {
 }
 
 /// A value of an LMDB, taken apart.
-package struct ParsedEntry {
-    package var header: EntryHeader
+public struct ParsedEntry {
+    /// The header in front of the application's value.
+    public var header: EntryHeader
     /// The application's value; valid as long as the bytes that were parsed.
-    package var payload: UnsafeRawBufferPointer
+    public var payload: UnsafeRawBufferPointer
 
+    /// Puts a header and a value side by side, without copying.
     @inlinable
-    package init(header: EntryHeader, payload: UnsafeRawBufferPointer) {
+    public init(header: EntryHeader, payload: UnsafeRawBufferPointer) {
         self.header = header
         self.payload = payload
     }
 }
 
 /// Why a value of an LMDB has no usable ``EntryHeader``.
-package enum EntryHeaderError: Error, Equatable, CustomStringConvertible {
+public enum EntryHeaderError: Error, Equatable, CustomStringConvertible {
     /// The value has this many bytes, fewer than a header.
     case tooShort(Int)
     /// The header is of this version, about which nothing is known.
@@ -87,7 +90,7 @@ package enum EntryHeaderError: Error, Equatable, CustomStringConvertible {
     /// The header announces more extension blocks than the value has room for.
     case extensionsCutOff(extensions: Int, size: Int)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .tooShort(let size):
             "the value has \(size) bytes and so no Lightning Stream header, which has \(EntryHeader.size): "

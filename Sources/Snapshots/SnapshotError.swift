@@ -12,6 +12,7 @@ package struct SnapshotError: Error, Equatable, Sendable, CustomStringConvertibl
         case unreadable
     }
 
+    /// What kind of a refusal it is.
     package var kind: Kind
     /// What is wrong, without the place.
     package var reason: String
@@ -20,6 +21,7 @@ package struct SnapshotError: Error, Equatable, Sendable, CustomStringConvertibl
     /// The DBI that the place belongs to, nil outside of one, empty when its name is not known.
     package var database: String?
 
+    /// A refusal with its place.
     package init(_ kind: Kind, _ reason: String, offset: UInt64, database: String? = nil) {
         self.kind = kind
         self.reason = reason
@@ -27,6 +29,7 @@ package struct SnapshotError: Error, Equatable, Sendable, CustomStringConvertibl
         self.database = database
     }
 
+    /// One line: what, where and why.
     package var description: String {
         let dbi = database.map { $0.isEmpty ? ", in a DBI without a name" : ", DBI \"\($0)\"" } ?? ""
         return kind == .unreadable

@@ -4,15 +4,18 @@ package struct SnapshotMeta: Equatable, Sendable {
     package var generationID: String
     /// The instance that wrote it, as configured (not as in the object name).
     package var instanceID: String
+    /// The host that it was written on.
     package var hostname: String
     /// The LMDB transaction that the data was read from.
     package var transactionID: Int64
     /// When that transaction was opened, in nanoseconds since the UNIX epoch.
     package var timestamp: UInt64
+    /// The configured name of the LMDB.
     package var databaseName: String
     /// Only entries of later transactions are in the snapshot; 0 in a full one.
     package var fromTransactionID: Int64
 
+    /// What is not given is zero or empty, and so not written.
     package init(
         generationID: String = SnapshotName.generation, instanceID: String = "", hostname: String = "",
         transactionID: Int64 = 0, timestamp: UInt64 = 0, databaseName: String = "", fromTransactionID: Int64 = 0

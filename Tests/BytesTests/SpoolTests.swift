@@ -113,9 +113,9 @@ struct SpoolTests {
         do {
             var writer = SpoolWriter(memoryLimit: 0, directory: directory.path)
             try [UInt8](repeating: 1, count: 10).withUnsafeBytes { try writer.write($0) }
-            #expect((3..<200).contains { Self.isOurs($0, directory) })
+            #expect((3..<4096).contains { Self.isOurs($0, directory) })
         }
-        #expect(!(3..<200).contains { Self.isOurs($0, directory) })
+        #expect(!(3..<4096).contains { Self.isOurs($0, directory) })
     }
 
     // Whether a descriptor is of a file that was made in this directory. Other tests open and close files meanwhile.

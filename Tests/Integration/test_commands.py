@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import lmdbs, privileges, snapshots
+from lab.paths import ROOT
 from lab.paths import lightningstream as program
 from lab.process import Process, run
 from lab.storage import Directory
@@ -96,6 +97,18 @@ def test_configuration_problems_are_reported_together(native):
     assert done.returncode == 1
     for place, words in ((":2:", "lmdb_poll_interval"), (":4:", "lmdbs.main.nonsense"), (":5:", "storage.type")):
         assert any(place in line and words in line for line in done.stderr.splitlines()), done.stderr
+
+
+def test_configuration_of_the_readme(native, tmp_path):
+    [example] = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert "/var/lib/powerdns/pdns.lmdb\n" in example
+    for path, configured in zip(native.files, ("/var/lib/powerdns/pdns.lmdb", "/var/lib/powerdns/pdns.lmdb-0")):
+        example = example.replace(f"path: {configured}\n", f"path: {path}\n")
+    native.file.write_text(example)
+    done = native.run("stats", "--log-config")
+    assert done.returncode == 0, done.stderr
+    assert all("configuration: " in line for line in done.stderr.splitlines())
+    assert "WARN" not in done.stderr and "16000MB" in example
 
 
 @pytest.mark.parametrize("command", ["sync", "receive"])

@@ -6,6 +6,12 @@ struct S3ListPage: Sendable {
     var isTruncated = false
     var nextToken: String?
 
+    /// Where the next page begins; some servers forget the token. nil when there can be none.
+    var next: S3Request.Continuation? {
+        if let nextToken { return .token(nextToken) }
+        return blobs.last.map { .name($0.name) }
+    }
+
     init(_ body: [UInt8]) throws(XMLError) {
         var isEncoded = false
         var key: String?

@@ -5,7 +5,7 @@ extension S3Store {
     func createBucket() async throws {
         let create = Task { try await createIfMissing() }
         let limit = Task {
-            try await Task.sleep(for: options.initTimeout)
+            try await Task.sleep(for: options.initTimeout.orNoLimit)
             create.cancel()
         }
         defer { limit.cancel() }

@@ -1,4 +1,6 @@
-/// What `storage.options` says for a storage of type `s3`. Empty strings mean: not set.
+/// What `storage.options` says for a storage of type `s3`.
+///
+/// Empty strings mean: not set. 0 as a timeout or as `maximumIdleConnections` means: no limit.
 package struct S3Options: Sendable {
     package var accessKey: String
     package var secretKey: String
@@ -79,6 +81,12 @@ package struct S3Options: Sendable {
 
     /// What libcurl gets as its one limit for name resolution, TCP and TLS: the sum of the two options.
     func connectTimeout(scheme: String) -> Duration {
-        scheme == "https" ? dialTimeout + tlsHandshakeTimeout : dialTimeout
+        guard scheme == "https" else { return dialTimeout.orNoLimit }
+        return dialTimeout.orNoLimit + tlsHandshakeTimeout.orNoLimit
     }
+}
+
+extension Duration {
+    /// A timeout of 0 is none; a year is as good.
+    var orNoLimit: Duration { self > .zero ? self : .seconds(365 * 86_400) }
 }

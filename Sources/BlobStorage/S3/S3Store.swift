@@ -41,50 +41,39 @@ package final class S3Store: BlobStore {
         credentials = try S3CredentialSource(options, environment: environment)
         client = try HTTPClient(
             HTTPSettings(
-                connectTimeout: options.connectTimeout(scheme: endpoint.scheme), totalTimeout: options.clientTimeout,
-                stallTimeout: options.stallTimeout, keepAlive: options.dialKeepAlive,
-                idleConnectionTimeout: options.idleConnectionTimeout),
-            maximumIdleConnections: options.maximumIdleConnections, tls: try TLSSource(options.tls),
+                connectTimeout: options.connectTimeout(scheme: endpoint.scheme),
+                totalTimeout: options.clientTimeout.orNoLimit, stallTimeout: options.stallTimeout.orNoLimit,
+                keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit,
+                usesProxy: !endpoint.isLocal),
+            maximumIdleConnections: options.maximumIdleConnections > 0 ? options.maximumIdleConnections : .max,
+            tls: try TLSSource(options.tls),
             keyLogFile: options.tls.insecureKeyLogFile)
     }
 
     package func list(prefix: String) async throws -> [Blob] {
         var blobs: [Blob] = []
+        var names = Set<[UInt8]>()
         var continuation: S3Request.Continuation?
-        var emptyPages = 0
+        var pages = 0
         while true {
-            let page = try await send(.listing(key(prefix), after: continuation, options)) { answer in
-                try S3ListPage(answer.body)
-            }
-            for blob in page.blobs where blob.name.startsBytewise(with: options.globalPrefix) {
+            let request = S3Request.listing(key(prefix), after: continuation, options)
+            let page = try await send(request) { answer in try S3ListPage(answer.body) }
+            let countBefore = names.count
+            for blob in page.blobs where names.insert(Array(blob.name.utf8)).inserted {
+                guard blob.name.startsBytewise(with: options.globalPrefix) else { continue }
                 let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
                 // The prefix itself may be an object: tools make one to show a folder.
                 if !name.isEmpty { blobs.append(Blob(name: name, size: blob.size)) }
             }
-            guard page.isTruncated else { break }
-            // Some servers announce a page that turns out to be empty, and some forget the token.
-            emptyPages = page.blobs.isEmpty ? emptyPages + 1 : 0
-            if let token = page.nextToken {
-                let next = S3Request.Continuation.token(token)
-                guard emptyPages < 100, next != continuation || !page.blobs.isEmpty else {
-                    throw context(.listing(key(prefix), after: nil, options))
-                        .failure(unexpected: "the listing goes on without end").error
-                }
-                continuation = next
-            } else if let last = page.blobs.last {
-                let next = S3Request.Continuation.name(last.name)
-                guard next != continuation else {
-                    throw context(.listing(key(prefix), after: nil, options))
-                        .failure(unexpected: "the listing repeats itself").error
-                }
-                continuation = next
-            } else {
-                break
+            guard page.isTruncated, let next = page.next else { break }
+            // A page without names is fine: it may be the last one, or hold folders only.
+            pages += 1
+            guard next != continuation, page.blobs.isEmpty || names.count > countBefore, pages < 100_000 else {
+                throw context(request).failure(unexpected: "the listing repeats itself").error
             }
+            continuation = next
         }
-        // A server that sorts otherwise would repeat names where start-after had to be used.
-        var names = Set<[UInt8]>()
-        return blobs.sorted { $0.name.precedesBytewise($1.name) }.filter { names.insert(Array($0.name.utf8)).inserted }
+        return blobs.sorted { $0.name.precedesBytewise($1.name) }
     }
 
     package func load(_ name: String) async throws -> Spool {
@@ -141,10 +130,14 @@ package final class S3Store: BlobStore {
     /// Hashes the part of a body that a request sends.
     func body(_ spool: Spool, _ range: Range<Int>) async throws -> S3Request.Body {
         let wantsMD5 = !options.disableSendContentMD5
-        return try await pool.run { cancellation in
-            S3Request.Body(
-                part: HTTPRequest.Body(spool: spool, range: range),
-                digest: try BodyDigest(of: spool, range, md5: wantsMD5, cancellation))
+        do {
+            return try await pool.run { cancellation in
+                S3Request.Body(
+                    part: HTTPRequest.Body(spool: spool, range: range),
+                    digest: try BodyDigest(of: spool, range, md5: wantsMD5, cancellation))
+            }
+        } catch let error as SystemError {
+            throw BlobStoreError(.other, "cannot store into bucket \(options.bucket): \(error)".oneLine())
         }
     }
 
@@ -160,12 +153,10 @@ package final class S3Store: BlobStore {
         do {
             return try await options.retry.run(
                 now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
-                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry
-            ) {
-                try await pool.run { [self] cancellation in
-                    try attempt(request, context, read, cancellation)
-                }
-            }
+                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry,
+                attempt: {
+                    try await pool.run { [self] cancellation in try attempt(request, context, read, cancellation) }
+                })
         } catch let failure as RequestFailure {
             throw failure.error
         } catch let error as SystemError {
@@ -193,7 +184,9 @@ package final class S3Store: BlobStore {
         guard isSuccess, !isLateError else {
             var failure = context.failure(answer, now: .now)
             if isLateError { failure.isTransient = true }
-            failure.error.description = failure.error.description.replacing(credentials.secretKey, with: "***")
+            for secret in [credentials.secretKey, credentials.sessionToken ?? ""] where !secret.isEmpty {
+                failure.error.description = failure.error.description.replacing(secret, with: "***")
+            }
             throw failure
         }
         do {

@@ -53,18 +53,18 @@ struct SyncRun: Sendable {
             SignalThread.block(SignalThread.endings)
             SignalThread.start(SignalThread.endings) { [logger] signal in
                 // Whoever asks twice does not want to wait for an upload.
-                guard ending.request(.signal) else {
-                    logger.warning("ended at once by a second signal")
-                    _exit(ExitCode.signal(signal))
+                let isFirst = ending.request(.signal) {
+                    logger.info(
+                        "shutting down; a second signal ends the process at once",
+                        metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
                 }
-                logger.info(
-                    "shutting down; a second signal ends the process at once",
-                    metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
+                guard !isFirst else { return }
+                logger.warning("ended at once by a second signal")
+                _exit(ExitCode.signal(signal))
             }
         }
         timeLimit.soften(grace: Self.shutdownLimit) { [logger] text in
-            logger.critical("\(text)")
-            _ = ending.request(.timeout)
+            _ = ending.request(.timeout) { logger.critical("\(text)") }
         }
         do {
             try runBlocking { try await run(ending) }
@@ -133,13 +133,17 @@ final class Ending: Sendable {
 
     var reason: Reason? { state.withLock { $0.reason } }
 
+    /// Asks for the end.
+    ///
+    /// - Parameter announce: called before anything ends, unless the end was requested before.
     /// - Returns: false when it was requested before.
-    func request(_ reason: Reason) -> Bool {
+    func request(_ reason: Reason, announce: () -> Void) -> Bool {
         let (isFirst, action) = state.withLock { state in
             guard state.reason == nil else { return (false, nil as (@Sendable () -> Void)?) }
             state.reason = reason
             return (true, state.action)
         }
+        if isFirst { announce() }
         action?()
         return isFirst
     }

@@ -33,6 +33,8 @@ struct SyncService: Service {
                     group.addTask {
                         do {
                             try await runner.run()
+                        } catch let error as CancellationError {
+                            throw error
                         } catch {
                             throw Failure(database: name, error: error)
                         }

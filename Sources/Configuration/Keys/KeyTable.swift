@@ -142,7 +142,9 @@ package enum KeyTable {
     ]
 
     private static let log: [KeyDefinition<LogConfiguration>] = [
-        .value("level", \.level, .logLevel, "Lowest level that is logged. `trace` is taken as debug."),
+        .value(
+            "level", \.level, .logLevel,
+            "Lowest level that is logged, in any case. `trace` is taken as debug, `warn` as warning, `panic` as fatal."),
         .value("format", \.format, .choice, "Form of the lines."),
         .value("timestamp", \.timestamp, .choice, "Timestamps of the `human` format."),
     ]

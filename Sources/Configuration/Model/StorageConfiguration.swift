@@ -11,9 +11,13 @@ package struct StorageConfiguration: ConfigurationSection {
 
 /// A kind of storage with the options that it takes.
 package enum StorageBackend: Sendable, Equatable {
+    /// A bucket of an S3 service.
     case s3(S3StorageOptions)
+    /// A directory.
     case fileSystem(FileSystemStorageOptions)
+    /// This process's memory, for tests.
     case memory
+    /// A container of Azure Blob Storage.
     case azure(AzureStorageOptions)
 
     /// The kind alone.

@@ -1,9 +1,14 @@
 /// Lowest level that is logged.
 package enum LogLevel: String, Sendable, CaseIterable {
+    /// Everything.
     case debug
+    /// What happens in normal work.
     case info
+    /// What may need attention.
     case warning
+    /// What failed.
     case error
+    /// What ends the program.
     case fatal
 
     static let allowed = "one of " + allCases.map(\.rawValue).joined(separator: ", ")
@@ -23,8 +28,11 @@ package enum LogLevel: String, Sendable, CaseIterable {
 
 /// Form of a log line.
 package enum LogFormat: String, Sendable, CaseIterable {
+    /// Aligned, for people.
     case human
+    /// `key=value` pairs.
     case logfmt
+    /// One JSON object a line.
     case json
 
     /// Reads a format by its name.
@@ -33,8 +41,11 @@ package enum LogFormat: String, Sendable, CaseIterable {
 
 /// Timestamp of a log line in the human format.
 package enum LogTimestamp: String, Sendable, CaseIterable {
+    /// Time of day.
     case short
+    /// None.
     case disable
+    /// Date and time.
     case full
 
     /// Reads a kind of timestamp by its name.
@@ -43,9 +54,13 @@ package enum LogTimestamp: String, Sendable, CaseIterable {
 
 /// Where snapshots are kept; raw values are those of `storage.type`.
 package enum StorageType: String, Sendable, CaseIterable {
+    /// A bucket of an S3 service.
     case s3
+    /// A directory.
     case fileSystem = "fs"
+    /// This process's memory, for tests.
     case memory
+    /// A container of Azure Blob Storage.
     case azure
 }
 

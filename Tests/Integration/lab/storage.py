@@ -14,7 +14,11 @@ class S3Server:
 
     def __init__(self, directory):
         self.directory = directory
-        done = run([SUPPORT / "s3-server", "start", directory], limit=300)
+        self.start()
+
+    def start(self):
+        """Starts it, with what it held when it was stopped; on another port, perhaps."""
+        done = run([SUPPORT / "s3-server", "start", self.directory], limit=300)
         if done.returncode != 0:
             raise RuntimeError(f"no S3 server:\n{done.stderr}")
         facts = dict(line.split("=", 1) for line in done.stdout.splitlines())

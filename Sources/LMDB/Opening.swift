@@ -1,0 +1,116 @@
+import CLMDB
+import Glibc
+
+/// Gets the files of an environment ready for `mdb_env_open`: every mistake gets its own message before liblmdb sees
+/// the files, and what has to be created gets its mode and owner.
+struct Opening {
+    let options: EnvironmentOptions
+    /// The map size to ask for, 0 for the file's.
+    let mapSize: Int
+    /// Whether the lock file is to be used.
+    let usesLock: Bool
+
+    /// - Throws: when the files are not what the options say, or can't be created.
+    init(_ options: EnvironmentOptions) throws(LMDBError) {
+        self.options = options
+        let size = try Self.check(options)
+        let isNew = (size ?? 0) == 0
+        mapSize = options.mapSize > 0 ? options.mapSize : (isNew ? Self.newFileMapSize : 0)
+        if isNew {
+            // liblmdb would leave a file behind that asks for a map which can't be had.
+            guard Self.canMap(mapSize) else { throw LMDBError(ENOMEM, "create the file", options) }
+        } else {
+            do throws(MetaPage.Refusal) {
+                _ = try MetaPage.read(path: options.dataFile, writable: !options.readOnly)
+            } catch {
+                throw LMDBError(error, options)
+            }
+        }
+        if options.readOnly {
+            // Without a lock file nobody has it open, and reading must not leave a file behind.
+            usesLock = access(options.lockFile, F_OK) == 0
+            return
+        }
+        usesLock = true
+        if size == nil {
+            do throws(FileFailure) {
+                try FileFacts.makeDirectories(FileFacts.directory(of: options.dataFile), mode: options.directoryMode)
+                try FileFacts.makeFile(options.dataFile, mode: options.fileMode)
+            } catch {
+                throw LMDBError(error, options)
+            }
+        }
+        // One made by root for a database of another user would lock that user out.
+        FileFacts.makeFile(options.lockFile, like: options.dataFile)
+    }
+
+    private static let newFileMapSize = 1 << 30
+
+    /// Checks the path against what is there.
+    ///
+    /// - Returns: the size of the data file, nil when it is to be created.
+    private static func check(_ options: EnvironmentOptions) throws(LMDBError) -> Int? {
+        let (path, file) = (options.path, options.dataFile)
+        guard !path.isEmpty, !path.utf8.contains(0) else {
+            throw LMDBError(.missingFile, "cannot open an LMDB: its path is empty or contains a NUL; set path")
+        }
+        let mayCreate = options.create && !options.readOnly
+        switch try kind(of: path, options) {
+        case .directory where options.noSubdirectory:
+            throw LMDBError(
+                .isDirectory,
+                "cannot open LMDB \(path): it is a directory; remove options.no_subdir, or name the file in it")
+        case .file where !options.noSubdirectory:
+            throw LMDBError(
+                .isNotDirectory,
+                "cannot open LMDB \(path): it is a file, not a directory; set options.no_subdir: true")
+        case .other:
+            throw LMDBError(.other(EINVAL), "cannot open LMDB \(path): it is neither a file nor a directory")
+        case .missing, .directory, .file: break
+        }
+        switch try kind(of: file, options) {
+        case .file(let size) where size > 0 || mayCreate: return size
+        case .missing where mayCreate: return nil
+        case .file:
+            throw LMDBError(
+                .missingFile,
+                "cannot open LMDB \(file): the file is empty; start the application first, or set options.create: true")
+        case .missing:
+            throw LMDBError(
+                .missingFile,
+                "cannot open LMDB \(file): there is no such file; check the path, start the application first, "
+                    + "or set options.create: true")
+        case .directory, .other:
+            throw LMDBError(.other(EINVAL), "cannot open LMDB \(file): it is not a regular file")
+        }
+    }
+
+    private static func kind(of path: String, _ options: EnvironmentOptions) throws(LMDBError) -> FileFacts.Kind {
+        do throws(FileFailure) {
+            return try FileFacts.kind(of: path)
+        } catch {
+            throw LMDBError(error, options)
+        }
+    }
+
+    private static func canMap(_ size: Int) -> Bool {
+        guard let map = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+            map != MAP_FAILED
+        else { return false }
+        munmap(map, size)
+        return true
+    }
+
+    /// The flags for `mdb_env_open`.
+    ///
+    /// MDB_NOTLS: a read transaction belongs to its object, not to the thread that started it.
+    /// MDB_NOMETASYNC: one flush a commit instead of two while the application waits for the lock. Integrity is
+    /// kept; a power failure may undo our newest merge, which the next start-up reads again from its snapshot.
+    var flags: UInt32 {
+        var flags = UInt32(MDB_NOTLS)
+        if options.noSubdirectory { flags |= UInt32(MDB_NOSUBDIR) }
+        flags |= UInt32(options.readOnly ? MDB_RDONLY : MDB_NOMETASYNC)
+        if !usesLock { flags |= UInt32(MDB_NOLOCK) }
+        return flags
+    }
+}

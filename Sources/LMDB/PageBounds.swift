@@ -1,0 +1,50 @@
+import CLMDB
+import Glibc
+
+/// Checks that what liblmdb found lies within its page.
+///
+/// liblmdb believes the sizes in the file. In a damaged one a size can reach far beyond the map, and whoever reads so
+/// much ends the process. The check is a matter of addresses: pages in the map are aligned to their size.
+public struct PageBounds: Sendable {
+    // Without a check the address counts as 0 and the page as infinite.
+    @usableFromInline let mask: Int
+    @usableFromInline let pageSize: Int
+    private let lastPage: Int
+
+    private static let systemPageSize = sysconf(Int32(_SC_PAGESIZE))
+    private static let headerSize = 16
+    private static let isOverflow: UInt16 = 0x04
+
+    /// - Parameters:
+    ///   - info: of the environment, since the transaction began.
+    ///   - isReadOnly: whether the transaction can't write.
+    init(_ info: EnvironmentInfo, isReadOnly: Bool) {
+        lastPage = info.lastPage
+        // Written pages lie in memory of liblmdb's, and larger pages than the system's may lie at any of its.
+        let isAligned = isReadOnly && info.pageSize > 0 && info.pageSize <= Self.systemPageSize
+        mask = isAligned ? info.pageSize - 1 : 0
+        pageSize = isAligned ? info.pageSize : .max
+    }
+
+    /// Whether the bytes lie within one page.
+    @inlinable
+    func contain(_ bytes: MDB_val) -> Bool {
+        (Int(bitPattern: bytes.mv_data) & mask) &+ bytes.mv_size <= pageSize
+    }
+
+    /// Whether the bytes are those of a value in overflow pages, which begins behind the header of the first one.
+    ///
+    /// The header has the page's number at 0, its flags at 10 and the number of pages at 12.
+    @usableFromInline
+    func containOverflow(_ value: MDB_val) -> Bool {
+        guard let start = value.mv_data, Int(bitPattern: start) & mask == Self.headerSize else { return false }
+        let header = start - Self.headerSize
+        let number = header.loadUnaligned(as: UInt.self)
+        let flags = header.loadUnaligned(fromByteOffset: 10, as: UInt16.self)
+        let pages = header.loadUnaligned(fromByteOffset: 12, as: UInt32.self)
+        guard flags & Self.isOverflow != 0, number <= UInt(lastPage), UInt(pages) <= UInt(lastPage) + 1 - number else {
+            return false
+        }
+        return value.mv_size <= Int(pages) * pageSize - Self.headerSize
+    }
+}

@@ -1,0 +1,331 @@
+import Testing
+
+@testable import Replication
+
+@Suite struct SenderTests {
+    private func sender(
+        minimum: Duration = .seconds(1), force: Duration = .zero, retries: Int? = nil, transaction: UInt64 = 10
+    ) -> Sender {
+        Sender(
+            settings: .init(
+                minimumInterval: minimum, forceInterval: force, retryInterval: .seconds(5), retryLimit: retries),
+            transaction: transaction)
+    }
+
+    @Test func nothingIsDueAtFirst() {
+        let sender = sender()
+        #expect(sender.due == nil)
+        #expect(sender.isDone)
+        #expect(!sender.isSending)
+    }
+
+    @Test func theFirstChangeGoesOutAfterTheQuietTime() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(100))
+        #expect(sender.due == .seconds(100) + .milliseconds(20))
+        #expect(!sender.isDone)
+    }
+
+    @Test func whatWasThereAtStartIsNoChange() {
+        var sender = sender()
+        sender.observed(10, at: .seconds(100))
+        sender.observed(9, at: .seconds(100))
+        #expect(sender.due == nil)
+    }
+
+    @Test func aBurstGoesOutWhenItPauses() {
+        var sender = sender()
+        sender.observed(11, at: .milliseconds(1000))
+        sender.observed(12, at: .milliseconds(1015))
+        #expect(sender.due == .milliseconds(1035))
+        sender.observed(13, at: .milliseconds(1030))
+        #expect(sender.due == .milliseconds(1050))
+    }
+
+    @Test func aBurstWithoutEndGoesOutAllTheSame() {
+        var sender = sender()
+        for step in 0..<100 {
+            sender.observed(11 + UInt64(step), at: .milliseconds(1000 + step * 10))
+        }
+        #expect(sender.due == .milliseconds(1200))
+    }
+
+    @Test func whatIsAskedTwiceDoesNotProlongTheWait() {
+        var sender = sender()
+        sender.observed(11, at: .milliseconds(1000))
+        sender.observed(11, at: .milliseconds(1015))
+        #expect(sender.due == .milliseconds(1020))
+    }
+
+    @Test func twoSendsStartAtLeastTheMinimumIntervalApart() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(10))
+        sender.started(at: .seconds(10))
+        #expect(sender.due == nil)
+        sender.read(11)
+        #expect(sender.isSending)
+        #expect(!sender.isReading)
+        sender.stored()
+        sender.observed(12, at: .milliseconds(10_100))
+        #expect(sender.due == .seconds(11))
+        sender.observed(13, at: .milliseconds(10_995))
+        #expect(sender.due == .seconds(11))
+    }
+
+    @Test func theFirstChangeAfterAPauseGoesOutAtOnce() {
+        var sender = sender()
+        sender.started(at: .seconds(10))
+        sender.read(11)
+        sender.stored()
+        sender.observed(12, at: .seconds(60))
+        #expect(sender.due == .milliseconds(60_020))
+    }
+
+    @Test func changesBeforeTheReadAreIncludedAndLaterOnesAreNot() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(10))
+        sender.started(at: .seconds(10))
+        sender.observed(12, at: .seconds(10))
+        sender.read(12)
+        sender.stored()
+        #expect(sender.due == nil)
+        #expect(sender.isDone)
+
+        sender.observed(13, at: .seconds(20))
+        sender.started(at: .seconds(20))
+        sender.read(13)
+        sender.observed(14, at: .milliseconds(20_500))
+        sender.stored()
+        #expect(!sender.isDone)
+        #expect(sender.due == .seconds(21))
+    }
+
+    @Test func aReadSeesChangesThatNobodyTold() {
+        var sender = sender()
+        sender.requestInitial()
+        sender.started(at: .seconds(1))
+        sender.read(15)
+        sender.stored()
+        sender.observed(15, at: .seconds(2))
+        #expect(sender.due == nil)
+    }
+
+    // MARK: Own merges
+
+    @Test func ownMergesAloneAreNoChange() {
+        var sender = sender()
+        for transaction in 11...20 as ClosedRange<UInt64> { sender.merged(as: transaction, at: .seconds(1)) }
+        sender.observed(20, at: .seconds(2))
+        #expect(sender.due == nil)
+        #expect(sender.isDone)
+    }
+
+    /// The file changes before the merge has been reported.
+    @Test func anOwnMergeThatIsNoticedFirstIsNoChangeEither() {
+        var sender = sender()
+        sender.observed(11, at: .milliseconds(1000))
+        sender.merged(as: 11, at: .milliseconds(1001))
+        #expect(sender.due == nil)
+        #expect(sender.isDone)
+    }
+
+    @Test func aChangeBeforeAnOwnMergeIsSent() {
+        var sender = sender()
+        sender.merged(as: 12, at: .seconds(1))
+        #expect(!sender.isDone)
+        #expect(sender.due == .milliseconds(1020))
+    }
+
+    @Test func aChangeBehindAnOwnMergeIsSent() {
+        var sender = sender()
+        sender.observed(12, at: .seconds(1))
+        sender.merged(as: 11, at: .seconds(2))
+        #expect(!sender.isDone)
+        #expect(sender.due == .milliseconds(1020))
+    }
+
+    @Test func anOwnMergeBehindAnUnsentChangeIsNoExcuse() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(1))
+        sender.merged(as: 12, at: .seconds(2))
+        sender.merged(as: 13, at: .seconds(3))
+        #expect(!sender.isDone)
+        sender.started(at: .seconds(4))
+        sender.read(13)
+        sender.stored()
+        #expect(sender.isDone)
+        sender.merged(as: 14, at: .seconds(5))
+        #expect(sender.isDone)
+    }
+
+    @Test func anOwnMergeWhileStoringIsNoChange() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(1))
+        sender.started(at: .seconds(2))
+        sender.read(11)
+        sender.merged(as: 12, at: .seconds(3))
+        sender.stored()
+        #expect(sender.isDone)
+        #expect(sender.due == nil)
+    }
+
+    // MARK: Failures
+
+    @Test func aFailedSendIsTriedAgainAfterTheInterval() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(1))
+        sender.started(at: .seconds(2))
+        sender.read(11)
+        sender.failed(at: .seconds(3))
+        #expect(!sender.isDone)
+        #expect(!sender.isSending)
+        #expect(sender.due == .seconds(8))
+        sender.started(at: .seconds(8))
+        sender.read(11)
+        sender.stored()
+        #expect(sender.isDone)
+        #expect(sender.due == nil)
+    }
+
+    @Test func aFailedReadIsTriedAgain() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(1))
+        sender.started(at: .seconds(2))
+        sender.failed(at: .seconds(3))
+        #expect(sender.due == .seconds(8))
+        #expect(!sender.isDone)
+    }
+
+    @Test func aChangeDoesNotHurryARetry() {
+        var sender = sender()
+        sender.requestInitial()
+        sender.started(at: .seconds(2))
+        sender.failed(at: .seconds(3))
+        sender.observed(12, at: .seconds(4))
+        #expect(sender.due == .seconds(8))
+    }
+
+    @Test func aMergeAfterAFailedSendDoesNotHideTheChange() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(1))
+        sender.started(at: .seconds(2))
+        sender.read(11)
+        sender.merged(as: 12, at: .seconds(3))
+        sender.failed(at: .seconds(4))
+        sender.merged(as: 13, at: .seconds(5))
+        #expect(!sender.isDone)
+        #expect(sender.due == .seconds(9))
+    }
+
+    @Test(arguments: [0, 1, 3]) func givesUpAfterSoManyRetries(limit: Int) {
+        var sender = sender(retries: limit)
+        for _ in 0..<limit {
+            sender.started(at: .seconds(1))
+            sender.failed(at: .seconds(1))
+            #expect(!sender.hasGivenUp)
+        }
+        sender.started(at: .seconds(1))
+        sender.failed(at: .seconds(1))
+        #expect(sender.hasGivenUp)
+    }
+
+    @Test func aSuccessForgivesFailures() {
+        var sender = sender(retries: 1)
+        for _ in 0..<10 {
+            sender.started(at: .seconds(1))
+            sender.failed(at: .seconds(1))
+            #expect(!sender.hasGivenUp)
+            sender.started(at: .seconds(1))
+            sender.read(11)
+            sender.stored()
+        }
+    }
+
+    @Test func withoutLimitItNeverGivesUp() {
+        var sender = sender(retries: nil)
+        for _ in 0..<10_000 {
+            sender.started(at: .seconds(1))
+            sender.failed(at: .seconds(1))
+        }
+        #expect(!sender.hasGivenUp)
+    }
+
+    // MARK: Without changes
+
+    @Test func theInitialOneGoesOutWithoutAChange() {
+        var sender = sender()
+        sender.requestInitial()
+        #expect(sender.due == .zero)
+        #expect(!sender.isDone)
+        sender.started(at: .seconds(1))
+        sender.read(10)
+        sender.stored()
+        #expect(sender.hasSentInitial)
+        #expect(sender.due == nil)
+    }
+
+    @Test func aSendUnderWayIsNotTheInitialOne() {
+        var sender = sender()
+        sender.started(at: .seconds(1))
+        sender.requestInitial()
+        sender.read(10)
+        sender.stored()
+        #expect(!sender.hasSentInitial)
+        #expect(sender.due == .seconds(2))
+    }
+
+    @Test func anEmptyLMDBIsInitialEnough() {
+        var sender = sender(transaction: 0)
+        sender.requestInitial()
+        sender.started(at: .seconds(1))
+        sender.foundNothing(0)
+        #expect(sender.hasSentInitial)
+        #expect(sender.isDone)
+        sender.observed(1, at: .seconds(5))
+        #expect(sender.due == .milliseconds(5020))
+    }
+
+    @Test func theInitialOneIsTriedAgain() {
+        var sender = sender()
+        sender.requestInitial()
+        sender.started(at: .seconds(1))
+        sender.read(10)
+        sender.failed(at: .seconds(2))
+        #expect(!sender.hasSentInitial)
+        #expect(sender.due == .seconds(7))
+        sender.started(at: .seconds(7))
+        sender.read(10)
+        sender.stored()
+        #expect(sender.hasSentInitial)
+    }
+
+    @Test func afterTheForceIntervalOneIsSentWithoutAChange() {
+        var sender = sender(force: .seconds(3600))
+        #expect(sender.due == nil)
+        sender.started(at: .seconds(1))
+        sender.read(10)
+        sender.stored()
+        #expect(sender.due == .seconds(3601))
+        #expect(sender.isDone)
+        sender.observed(11, at: .seconds(100))
+        #expect(sender.due == .milliseconds(100_020))
+    }
+
+    @Test func noForceIntervalIsNever() {
+        var sender = sender(force: .zero)
+        sender.started(at: .seconds(1))
+        sender.read(10)
+        sender.stored()
+        #expect(sender.due == nil)
+    }
+
+    @Test func transactionsAtTheEndOfTheirRangeDoNotTrap() {
+        var sender = sender(transaction: .max)
+        sender.merged(as: .max, at: .seconds(1))
+        sender.observed(.max, at: .seconds(1))
+        sender.started(at: .seconds(1))
+        sender.read(.max)
+        sender.failed(at: .seconds(1))
+        #expect(sender.due == .seconds(6))
+    }
+}

@@ -1,0 +1,177 @@
+import BlobStorage
+import Bytes
+import Glibc
+import LMDB
+import Logging
+import Snapshots
+import Synchronization
+
+@testable import Replication
+
+/// An LMDB with its application, and what is needed to sync it.
+final class Instance: Sendable {
+    let name: String
+    let directory: ScratchDirectory
+    /// The file as the application has it open.
+    let application: LMDB.Environment
+    let log = LogLines()
+    private let settings: DatabaseSyncer.Settings
+    private let store: any BlobStore
+    private let clock: WallClock
+
+    init(
+        _ name: String, _ store: any BlobStore, database: String = "main", once: Bool = false,
+        receiveOnly: Bool = false, retries: Int? = nil, retryInterval: Duration = .milliseconds(30),
+        clock: @escaping WallClock = systemWallClock
+    ) throws {
+        self.name = name
+        self.store = store
+        self.clock = clock
+        directory = try ScratchDirectory()
+        application = try .scratch(directory)
+        settings = DatabaseSyncer.Settings(
+            identity: SenderIdentity(database: database, instance: name, hostname: "test"),
+            environment: EnvironmentOptions(path: directory.path, mapSize: 16 << 20),
+            machine: .init(
+                instance: name, receiveOnly: receiveOnly, onlyOnce: once, storagePollInterval: .milliseconds(40),
+                receiver: .init(concurrentDownloads: 2, retryInterval: retryInterval),
+                sender: .init(
+                    minimumInterval: .milliseconds(30), forceInterval: .zero, retryInterval: retryInterval,
+                    retryLimit: retries)),
+            lmdbPollInterval: .milliseconds(30))
+    }
+
+    func syncer() -> DatabaseSyncer {
+        DatabaseSyncer(
+            settings: settings, store: store, logger: Logger(label: "test") { [log] _ in log }, wallClock: clock)
+    }
+
+    /// The keys of the DBI `records`, or of all that there are.
+    var keys: [String] {
+        get throws { try application.contents().keys.map { String(decoding: $0.key, as: UTF8.self) }.sorted() }
+    }
+}
+
+/// Syncs all instances while `body` runs.
+func withSyncers(_ instances: [Instance], _ body: () async throws -> Void) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        let syncers = instances.map { $0.syncer() }
+        for syncer in syncers { group.addTask { try await syncer.run() } }
+        // Whatever happens, nobody may be left running.
+        defer { for syncer in syncers { syncer.shutDown() } }
+        try await body()
+        for syncer in syncers { syncer.shutDown() }
+        try await group.waitForAll()
+    }
+}
+
+struct NeverHappened: Error {}
+
+/// Waits until something is true; the time limit is only there to end a test that has failed.
+func eventually(_ condition: () async throws -> Bool) async throws {
+    let end = ContinuousClock.now + .seconds(30)
+    while try await !condition() {
+        guard ContinuousClock.now < end else { throw NeverHappened() }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+/// How many snapshots of an instance are stored.
+func snapshots(of instance: Instance, in store: MemoryStore) async throws -> Int {
+    try await store.list(prefix: "").count { SnapshotName($0.name)?.instance == instance.name }
+}
+
+/// Gathers what is logged.
+final class LogLines: LogHandler, Sendable {
+    private let lines = Mutex<[String]>([])
+
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .trace }
+        set {}
+    }
+    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
+        lines.withLock { $0.append(line) }
+    }
+
+    func contains(_ text: String) -> Bool { lines.withLock { $0.contains { $0.contains(text) } } }
+}
+
+/// A storage with something in the way of its calls.
+final class HookedStore: BlobStore {
+    typealias Hook = @Sendable (_ operation: String, _ name: String) async throws -> Void
+
+    private struct Hooks {
+        var before: Hook = { _, _ in }
+        var afterStore: @Sendable () async throws -> Void = {}
+        var loaded: @Sendable (Spool) -> Spool = { $0 }
+    }
+
+    private let base: MemoryStore
+    private let hooks = Mutex(Hooks())
+
+    init(_ base: MemoryStore) { self.base = base }
+
+    /// Calls `hook` before each operation.
+    func onCall(_ hook: @escaping Hook) { hooks.withLock { $0.before = hook } }
+    func afterStore(_ hook: @escaping @Sendable () async throws -> Void) { hooks.withLock { $0.afterStore = hook } }
+    func replaceLoaded(_ hook: @escaping @Sendable (Spool) -> Spool) { hooks.withLock { $0.loaded = hook } }
+
+    func list(prefix: String) async throws -> [Blob] {
+        try await hooks.withLock { $0 }.before("list", prefix)
+        return try await base.list(prefix: prefix)
+    }
+
+    func load(_ name: String) async throws -> Spool {
+        let hooks = hooks.withLock { $0 }
+        try await hooks.before("load", name)
+        return hooks.loaded(try await base.load(name))
+    }
+
+    func store(_ name: String, _ body: Spool) async throws {
+        let hooks = hooks.withLock { $0 }
+        try await hooks.before("store", name)
+        try await base.store(name, body)
+        try await hooks.afterStore()
+    }
+
+    func delete(_ name: String) async throws { try await base.delete(name) }
+
+    func changes(prefix: String) -> AsyncStream<String>? { base.changes(prefix: prefix) }
+}
+
+func fileContents(_ path: String) throws -> [UInt8] {
+    let descriptor = open(path, O_RDONLY)
+    guard descriptor >= 0 else { throw SystemError("open", path) }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+        let count = read(descriptor, &block, block.count)
+        guard count > 0 else { return bytes }
+        bytes += block[..<count]
+    }
+}
+
+func create(_ path: String, with bytes: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
+    guard descriptor >= 0 else { throw SystemError("create", path) }
+    close(descriptor)
+    try overwrite(path, with: bytes)
+}
+
+func overwrite(_ path: String, with bytes: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY)
+    guard descriptor >= 0 else { throw SystemError("open", path) }
+    defer { close(descriptor) }
+    guard pwrite(descriptor, bytes, bytes.count, 0) == bytes.count else { throw SystemError("write to", path) }
+}
