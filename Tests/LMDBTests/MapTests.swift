@@ -113,8 +113,10 @@ import Testing
                 must(mdb_env_set_flags(environment.pointer, UInt32(MDB_NOSYNC), 1))
                 let value = String(repeating: "x", count: 100_000)
                 for number in 1...steps {
-                    must(mdb_env_set_mapsize(environment.pointer, (10 + 2 * number) * 100_000))
+                    // Hardly more than is needed, so that the next step goes beyond it.
+                    must(mdb_env_set_mapsize(environment.pointer, environment.usedBytes + 160_000))
                     environment.put([(key(2 * number), value), (key(2 * number + 1), "")])
+                    usleep(1000)
                 }
                 Baton(path: step).reach("grown")
             }
