@@ -181,9 +181,12 @@ private func nextName(in directory: OpaquePointer, _ path: String) throws(System
 
 /// Gives the file of a spool a temporary name in the directory.
 ///
-/// - Returns: nil where that can't be done: the spool is in memory, on another file system, or had a name before.
+/// - Returns: nil where that can't be done: the spool is in memory, on another file system, or has had a name.
 private func link(_ body: Spool, in directory: String) throws(SystemError) -> String? {
-    guard let descriptor = body.fileDescriptor, fsync(descriptor) == 0 else { return nil }
+    var status = stat()
+    guard let descriptor = body.fileDescriptor, fstat(descriptor, &status) == 0, status.st_nlink == 0,
+        Int(status.st_size) == body.count, fsync(descriptor) == 0
+    else { return nil }
     let path = temporaryName(in: directory)
     guard linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 else { return nil }
     return path

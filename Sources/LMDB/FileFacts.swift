@@ -24,7 +24,12 @@ struct FileIdentity: Hashable, Sendable {
 
 /// What the file system says about a path, and the few changes that opening an LMDB makes to it.
 enum FileFacts {
-    enum Kind: Equatable { case missing, directory, file(size: Int), other }
+    enum Kind: Equatable {
+        case missing
+        case directory
+        case file(size: Int)
+        case other
+    }
 
     static func kind(of path: String) throws(FileFailure) -> Kind {
         var status = stat()

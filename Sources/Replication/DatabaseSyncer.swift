@@ -40,23 +40,23 @@ package actor DatabaseSyncer {
     /// How often reader slots of dead processes are freed.
     package static let readerCheckInterval = Duration.seconds(60)
 
-    private let settings: Settings
-    private let store: any BlobStore
-    private let logger: Logger
-    private let wallClock: WallClock
+    let settings: Settings
+    let store: any BlobStore
+    let logger: Logger
+    let wallClock: WallClock
     /// LMDB calls block, and take turns.
-    private let lmdb: BlockingPool
+    let lmdb: BlockingPool
     private let events: AsyncStream<SyncMachine.Event>
-    private let post: AsyncStream<SyncMachine.Event>.Continuation
+    let post: AsyncStream<SyncMachine.Event>.Continuation
     private let start = ContinuousClock.now
 
     /// Downloaded snapshots that wait to be merged.
-    private var downloaded: [SnapshotName: Spool] = [:]
+    var downloaded: [SnapshotName: Spool] = [:]
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
-    private var newestOwnTimestamp: UInt64 = 0
-    private var lastSendError = ""
-    private var isStarted = false
-    private var fatal: (any Error)?
+    var newestOwnTimestamp: UInt64 = 0
+    var lastSendError = ""
+    var isStarted = false
+    var fatal: (any Error)?
     private var timer: (time: Duration, task: Task<Void, Never>)?
 
     package init(
@@ -87,8 +87,9 @@ package actor DatabaseSyncer {
         logger.info(
             "opened the LMDB",
             metadata: [
-                "path": "\(options.dataFile)", "txnID": "\(info.lastTransactionID)", "map_size": "\(info.mapSize)",
-                "used": "\(info.usedBytes)",
+                "path": "\(options.dataFile)", "txnID": .stringConvertible(info.lastTransactionID),
+                "map_size": .stringConvertible(info.mapSize),
+                "used": .stringConvertible(info.usedBytes),
             ])
         var machine = SyncMachine(settings: settings.machine, transaction: info.lastTransactionID)
         await withDiscardingTaskGroup { group in
@@ -193,7 +194,8 @@ package actor DatabaseSyncer {
                     lastReaderCheck = now
                     let freed = environment.clearStaleReaders()
                     if freed > 0 {
-                        logger.info("freed reader slots of dead processes", metadata: ["slots": "\(freed)"])
+                        logger.info(
+                            "freed reader slots of dead processes", metadata: ["slots": .stringConvertible(freed)])
                     }
                 }
             }
@@ -224,166 +226,10 @@ package actor DatabaseSyncer {
         return true
     }
 
-    private func fail(_ error: any Error) {
+    /// Ends ``run()`` with an error.
+    func fail(_ error: any Error) {
         if fatal == nil { fatal = error }
         post.yield(.tick)
-    }
-
-    private func list() async {
-        let database = settings.identity.database
-        do {
-            let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
-            var names: [SnapshotName] = []
-            for blob in blobs {
-                guard let name = SnapshotName(blob.name) else {
-                    logger.debug("not a snapshot, ignored", metadata: ["name": "\(blob.name)"])
-                    continue
-                }
-                guard name.database == database && name.isFullSnapshot else { continue }
-                names.append(name)
-                if name.instance == settings.machine.instance {
-                    newestOwnTimestamp = max(newestOwnTimestamp, name.timestamp)
-                }
-            }
-            post.yield(.listed(names))
-        } catch {
-            guard !Task.isCancelled else { return }
-            logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
-            post.yield(.listingFailed)
-        }
-    }
-
-    private func download(_ name: SnapshotName) async {
-        let begin = ContinuousClock.now
-        do {
-            let spool = try await store.load(name.description)
-            downloaded[name] = spool
-            logger.debug(
-                "downloaded a snapshot",
-                metadata: [
-                    "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
-                    "snapshot_size": "\(spool.count)", "time_total": "\(logText(ContinuousClock.now - begin))",
-                ])
-            post.yield(.downloaded(name))
-        } catch let error as BlobStoreError where error.kind == .notFound {
-            logger.debug("snapshot is gone", metadata: ["snapshot_name": "\(name)"])
-            post.yield(.vanished(name))
-        } catch {
-            guard !Task.isCancelled else { return }
-            logger.error(
-                "cannot download a snapshot; it is tried again",
-                metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            post.yield(.downloadFailed(name))
-        }
-    }
-
-    private func merge(_ name: SnapshotName, _ environment: Environment) async {
-        guard let spool = downloaded.removeValue(forKey: name) else {
-            post.yield(.mergeFailed(name))
-            return
-        }
-        let begin = ContinuousClock.now
-        let rules = MergePlanner.Rules(
-            deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags)
-        let paddingBlock = settings.paddingBlock
-        do {
-            let (result, skipped, planned) = try await lmdb.run { _ in
-                let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules)
-                let planned = ContinuousClock.now
-                return (
-                    try MergeResult(Merge.apply(plan, to: environment, paddingBlock: paddingBlock), plan), skipped,
-                    planned
-                )
-            }
-            for database in skipped.sorted() {
-                logger.warning(
-                    "the snapshot holds a private DBI, which is ignored",
-                    metadata: ["snapshot_name": "\(name)", "dbi": "\(database)"])
-            }
-            logger.log(
-                level: result.transaction == nil ? .debug : .info, "merged a snapshot",
-                metadata: [
-                    "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
-                    "snapshot_size": "\(spool.count)", "merged": "\(result.written)", "kept": "\(result.kept)",
-                    "txnID": "\(result.transaction ?? environment.info.lastTransactionID)",
-                    "time_compare": "\(logText(planned - begin))", "time_write_lock": "\(logText(result.lockTime))",
-                    "time_total": "\(logText(ContinuousClock.now - begin))",
-                ])
-            post.yield(.merged(name, transaction: result.transaction))
-        } catch let error where Self.isRefusal(error) {
-            logger.error(
-                "the snapshot is refused; the previous one of that instance is used instead",
-                metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            post.yield(.refused(name))
-        } catch {
-            guard !Task.isCancelled else { return }
-            report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
-            post.yield(.mergeFailed(name))
-        }
-    }
-
-    private func send(_ environment: Environment) async {
-        let begin = ContinuousClock.now
-        let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
-        let staging = store.stagingDirectory
-        do {
-            let (found, transaction) = try await lmdb.run { signal in
-                // A clock that stepped back must not make this snapshot look older than the one before.
-                try FullScan.run(environment, identity: identity, stagingDirectory: staging, signal: signal) {
-                    max(clock(), floor &+ 1)
-                }
-            }
-            guard let snapshot = found else {
-                post.yield(.foundNothing(transaction: transaction))
-                return
-            }
-            newestOwnTimestamp = max(newestOwnTimestamp, snapshot.name.timestamp)
-            post.yield(.read(transaction: transaction))
-            let read = ContinuousClock.now
-            try await store.store(snapshot.name.description, snapshot.body)
-            logger.info(
-                "stored a snapshot",
-                metadata: [
-                    "snapshot_instance": "\(identity.instance)", "snapshot_name": "\(snapshot.name)",
-                    "snapshot_size": "\(snapshot.body.count)", "entries": "\(snapshot.entries)",
-                    "txnID": "\(transaction)", "time_dump": "\(logText(read - begin))",
-                    "time_store": "\(logText(ContinuousClock.now - read))",
-                    "time_total": "\(logText(ContinuousClock.now - begin))",
-                ])
-            post.yield(.stored)
-        } catch {
-            guard !Task.isCancelled else { return }
-            lastSendError = "\(error)"
-            report(error, "cannot send a snapshot; it is tried again", [:])
-            post.yield(.sendFailed)
-        }
-    }
-
-    /// Whether the same snapshot would come to the same end, however often it is tried.
-    private static func isRefusal(_ error: any Error) -> Bool {
-        if let error = error as? SnapshotError { return error.kind != .unreadable }
-        return error is RefusedSnapshot
-    }
-
-    /// Logs an error that is tried again; contents that don't fit the configuration end the process at start-up.
-    private func report(_ error: any Error, _ what: Logger.Message, _ metadata: Logger.Metadata) {
-        if error is LocalContentError && !isStarted { return fail(error) }
-        logger.error(what, metadata: metadata.merging(["error": "\(error)"]) { old, _ in old })
-    }
-}
-
-/// What the log says of a merge.
-private struct MergeResult: Sendable {
-    var transaction: UInt64?
-    var written: Int
-    var kept: Int
-    var lockTime: Duration
-
-    init(_ outcome: Merge.Outcome, _ plan: MergePlan) {
-        transaction = outcome.transaction
-        written = outcome.written
-        kept = plan.kept + outcome.lost
-        lockTime = outcome.lockTime
     }
 }
 

@@ -20,6 +20,7 @@ package enum Merge {
     /// Each entry is compared again with what is there now, unless nobody has written since the comparison.
     ///
     /// - Parameter paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
+    @discardableResult
     package static func apply(
         _ plan: MergePlan, to environment: Environment, paddingBlock: Bool
     ) throws -> Outcome {

@@ -53,12 +53,12 @@ import Testing
                 sleep: {
                     now += $0
                     pauses.append($0)
-                }, willRetry: { _, _ in told += 1 }
-            ) {
-                attempts += 1
-                now += .seconds(1)
-                if attempts <= failures { throw failure(transient: transient) }
-            }
+                }, willRetry: { _, _ in told += 1 },
+                attempt: {
+                    attempts += 1
+                    now += .seconds(1)
+                    if attempts <= failures { throw failure(transient: transient) }
+                })
             return (attempts, pauses, told, true)
         } catch {
             return (attempts, pauses, told, false)
@@ -88,10 +88,8 @@ import Testing
     @Test func aCancelledPauseEndsIt() async {
         let task = Task {
             try await RetryPolicy(firstPause: .seconds(600)).run(
-                now: { .zero }, random: { 0 }, sleep: { try await Task.sleep(for: $0) }
-            ) {
-                throw RequestFailure(error: BlobStoreError(.other, "refused"), isTransient: true)
-            }
+                now: { .zero }, random: { 0 }, sleep: { try await Task.sleep(for: $0) },
+                attempt: { throw RequestFailure(error: BlobStoreError(.other, "refused"), isTransient: true) })
         }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }

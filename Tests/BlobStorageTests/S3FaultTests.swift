@@ -8,18 +8,6 @@ import Testing
 /// What goes wrong between us and a server; made by a server of our own, so that it goes wrong each time.
 @Suite(.timeLimit(.minutes(2)))
 struct S3FaultTests {
-    private func options(_ endpoint: String) -> S3Options {
-        var options = S3Options(bucket: "b", accessKey: "AK", secretKey: "geheim", endpointURL: endpoint)
-        options.retry.firstPause = .milliseconds(1)
-        return options
-    }
-
-    private func open(_ server: FaultServer, _ change: (inout S3Options) -> Void = { _ in }) async throws -> S3Store {
-        var options = options(server.endpoint)
-        change(&options)
-        return try await S3Store.open(options)
-    }
-
     private static func page(_ names: [String], token: String?, truncated: Bool) -> FaultServer.Reply {
         let contents = names.map { "<Contents><Key>\($0)</Key><Size>1</Size></Contents>" }.joined()
         let next = token.map { "<NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
@@ -125,7 +113,7 @@ struct S3FaultTests {
         defer { server.stop() }
         let told = Mutex<[String]>([])
         let store = try await S3Store.open(
-            options(server.endpoint),
+            faultOptions(server.endpoint),
             willRetry: { error, _ in
                 told.withLock { $0.append(error.description) }
             })
@@ -230,7 +218,7 @@ struct S3FaultTests {
     func aConnectionThatIsNeverMadeEndsInATimeout(_ tls: Bool) async throws {
         // Without TLS not even TCP connects; with TLS the handshake gets no answer.
         let server = try DeafServer(acceptsConnections: tls)
-        var options = options("\(tls ? "https" : "http")://127.0.0.1:\(server.port)")
+        var options = faultOptions("\(tls ? "https" : "http")://127.0.0.1:\(server.port)")
         (options.dialTimeout, options.tlsHandshakeTimeout) = (.milliseconds(200), .milliseconds(100))
         options.retry.attempts = 1
         let store = try await S3Store.open(options)
@@ -273,7 +261,7 @@ struct S3FaultTests {
 
     @Test func nobodyListeningIsSaid() async throws {
         let port = try closedPort()
-        let store = try await S3Store.open(options("http://127.0.0.1:\(port)"))
+        let store = try await S3Store.open(faultOptions("http://127.0.0.1:\(port)"))
         let error = await storageError { _ = try await store.list(prefix: "main__") }
         #expect(error?.code == "URLError")
         #expect(error?.description.hasPrefix("cannot list main__* in bucket b at 127.0.0.1:\(port): ") == true)
@@ -281,7 +269,7 @@ struct S3FaultTests {
     }
 
     @Test func anUnknownHostIsSaid() async throws {
-        let store = try await S3Store.open(options("http://nowhere.invalid"))
+        let store = try await S3Store.open(faultOptions("http://nowhere.invalid"))
         let error = await storageError { _ = try await store.list(prefix: "main__") }
         #expect(error?.code == "DNSError")
         #expect(
@@ -313,119 +301,6 @@ struct S3FaultTests {
         #expect(server.requests.isEmpty)
     }
 
-    @Test func partsAreUploadedInParallelRetriedAndCompleted() async throws {
-        let failed = Mutex(false)
-        let server = try FaultServer { request, _ in
-            if request.target == "/b/x?uploads=" {
-                return .answer(
-                    200, [:],
-                    "<InitiateMultipartUploadResult><UploadId>i+d/=</UploadId></InitiateMultipartUploadResult>")
-            }
-            if request.method == "POST" {
-                // A late error, as AWS sends it, then success.
-                let isFirst = failed.withLock { failed in
-                    defer { failed = true }
-                    return !failed
-                }
-                return .answer(
-                    200, [:],
-                    isFirst ? "  <Error><Code>InternalError</Code></Error>" : "<CompleteMultipartUploadResult/>")
-            }
-            if request.target.hasPrefix("/b/x?partNumber=2&"), request.headers["content-md5"] != nil,
-                !failed.withLock({ $0 })
-            {
-                return failed.withLock { failed in
-                    failed = true
-                    return .answer(500)
-                }
-            }
-            return .answer(200, ["ETag": "\"\(request.target.dropFirst("/b/x?partNumber=".count).prefix(1))\""])
-        }
-        defer { server.stop() }
-        let body = try Spool.pattern((11 << 20) + 1)
-        try await open(server) { $0.partSize = 5 << 20 }.store("x", body)
-        let parts = server.requests.filter { $0.method == "PUT" }
-        #expect(Set(parts.map(\.target)).count == 3)
-        #expect(parts.count == 4)
-        #expect(parts.allSatisfy { $0.target.hasSuffix("&uploadId=i%2Bd%2F%3D") })
-        let complete = server.requests.last
-        #expect(complete?.target == "/b/x?uploadId=i%2Bd%2F%3D")
-        let text = String(decoding: complete?.body ?? [], as: UTF8.self)
-        for number in 1...3 {
-            #expect(text.contains("<Part><PartNumber>\(number)</PartNumber><ETag>&quot;\(number)&quot;</ETag></Part>"))
-        }
-        #expect(!server.requests.contains { $0.method == "DELETE" })
-    }
-
-    @Test func anUploadThatFailsIsAborted() async throws {
-        let server = try FaultServer { request, _ in
-            if request.target == "/b/x?uploads=" {
-                return .answer(
-                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
-            }
-            return request.method == "DELETE" ? .answer(204) : .answer(403)
-        }
-        defer { server.stop() }
-        let store = try await open(server) { $0.partSize = 5 << 20 }
-        let body = try Spool.pattern(6 << 20)
-        #expect(await storageError { try await store.store("x", body) }?.kind == .accessDenied)
-        #expect(server.requests.last.map { "\($0.method) \($0.target)" } == "DELETE /b/x?uploadId=id")
-    }
-
-    @Test func anUploadThatIsCancelledIsAborted() async throws {
-        let (started, start) = AsyncStream.makeStream(of: Void.self)
-        let server = try FaultServer { request, _ in
-            if request.target == "/b/x?uploads=" {
-                return .answer(
-                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
-            }
-            if request.method == "DELETE" { return .answer(204) }
-            start.finish()
-            return .silence
-        }
-        defer { server.stop() }
-        let store = try await open(server) { $0.partSize = 5 << 20 }
-        let body = try Spool.pattern(6 << 20)
-        let task = Task { try await store.store("x", body) }
-        for await _ in started {}
-        task.cancel()
-        await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(server.requests.last.map { "\($0.method) \($0.target)" } == "DELETE /b/x?uploadId=id")
-    }
-
-    @Test func aLostAnswerToTheLastStepOfAnUploadIsNoError() async throws {
-        let body = try Spool.pattern(6 << 20)
-        let posts = Mutex(0)
-        let server = try FaultServer { request, _ in
-            if request.target == "/b/x?uploads=" {
-                return .answer(
-                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
-            }
-            if request.method == "PUT" { return .answer(200, ["ETag": "e"]) }
-            if request.method == "GET" {
-                return .answer(
-                    200, [:],
-                    "<ListBucketResult><Contents><Key>x</Key><Size>\(6 << 20)</Size></Contents></ListBucketResult>")
-            }
-            let isFirst = posts.withLock { posts in
-                posts += 1
-                return posts == 1
-            }
-            return isFirst ? .reset : .answer(404, [:], "<Error><Code>NoSuchUpload</Code></Error>")
-        }
-        defer { server.stop() }
-        try await open(server) { $0.partSize = 5 << 20 }.store("x", body)
-        #expect(posts.withLock { $0 } == 2)
-    }
-
-    @Test(arguments: [(1, 16), (16 << 20, 16), (160_000 << 20, 17), (5 << 40, 525)])
-    func tenThousandPartsSuffice(_ size: Int, _ megabytes: Int) async throws {
-        let store = try await S3Store.open(options("http://127.0.0.1:1"))
-        let part = store.partSize(for: size)
-        #expect(part == megabytes << 20)
-        #expect((size + part - 1) / part <= 10_000)
-    }
-
     /// Three transfers at a time need three connections; as many as the limit says are there for the next three.
     @Test(arguments: [(1, 5), (2, 4), (0, 3)])
     func idleConnectionsBeyondTheLimitAreClosed(_ limit: Int, _ connections: Int) async throws {
@@ -444,6 +319,20 @@ struct S3FaultTests {
             }
         }
         #expect(server.connections == connections)
+    }
+
+    // The environment is the process's, so this takes one of its own.
+    @Test func noProxyIsAskedForServersOnThisMachine() async throws {
+        await #expect(processExitsWith: .success) {
+            let proxy = try FaultServer { _, _ in .answer(200, [:], "from the proxy") }
+            let server = try FaultServer { _, _ in .answer(200, [:], "direct") }
+            setenv("http_proxy", proxy.endpoint, 1)
+            var options = S3Options(bucket: "b", accessKey: "x", secretKey: "y", endpointURL: server.endpoint)
+            let direct = try await S3Store.open(options).load("x")
+            options.endpointURL = "http://elsewhere.invalid"
+            let proxied = try await S3Store.open(options).load("x")
+            exit(try direct.bytes == Array("direct".utf8) && proxied.bytes == Array("from the proxy".utf8) ? 0 : 1)
+        }
     }
 
     @Test func aTimeoutOfZeroIsNone() async throws {

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Testing
 
@@ -89,9 +90,18 @@ struct WithS3Server: SuiteTrait, TestScoping {
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
-        let server = try S3TestServer(kind)
-        defer { server.stop() }
-        try await S3TestServer.$current.withValue(server) { try await function() }
+        // The scripts take seconds: on one of Swift's own threads they would hold up all other tests.
+        let pool = BlockingPool(label: "s3-server", width: 1)
+        let server = try await pool.run { [kind] _ in try S3TestServer(kind) }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await S3TestServer.$current.withValue(server) { try await function() })
+        } catch {
+            result = .failure(error)
+        }
+        // Also when the tests have been cancelled.
+        await Task.detached { _ = try? await pool.run { _ in server.stop() } }.value
+        try result.get()
     }
 }
 

@@ -83,3 +83,16 @@ func within<Result: Sendable>(
         return first
     }
 }
+
+/// For a server of the test's own; without long pauses before retries.
+func faultOptions(_ endpoint: String) -> S3Options {
+    var options = S3Options(bucket: "b", accessKey: "AK", secretKey: "geheim", endpointURL: endpoint)
+    options.retry.firstPause = .milliseconds(1)
+    return options
+}
+
+func open(_ server: FaultServer, _ change: (inout S3Options) -> Void = { _ in }) async throws -> S3Store {
+    var options = faultOptions(server.endpoint)
+    change(&options)
+    return try await S3Store.open(options)
+}

@@ -19,38 +19,58 @@ import Testing
 
     private func converge(seed: UInt64) throws {
         let instances = Int(seed % 4) + 2
-        let simulation = try Simulation(seed: seed, instances: instances)
+        let simulation = try Simulation(seed: seed, instances: instances, receivers: Int(seed / 4 % 2))
+        // Some come later.
+        var late = Set((1..<instances).filter { (seed >> UInt64($0)).isMultiple(of: 5) })
         // What one instance has at start differs from what the others have.
         for index in 0..<instances where seed.isMultiple(of: 3) || index == 0 {
             try simulation.write(index, clockStep: 1)
         }
-        simulation.start()
+        for index in simulation.nodes.indices where !late.contains(index) { simulation.start(index) }
 
         var random = SeededGenerator(seed: seed ^ 0xabcdef)
         for _ in 0..<60 {
             try simulation.run(until: simulation.now + .milliseconds(Int64.random(in: 10...4000, using: &random)))
             let index = Int.random(in: 0..<instances, using: &random)
             switch Int.random(in: 0..<20, using: &random) {
-            case 0: try simulation.restart(index, wiping: false)
-            case 1: try simulation.restart(index, wiping: true)
+            case 0: try simulation.restart(index, .keeping)
+            case 1: try simulation.restart(index, .wiping)
             case 2: try simulation.storeDamaged(of: index)
             case 3: simulation.clean()
+            case 4: try simulation.backUp(index)
+            case 5 where simulation.nodes[index].backup != nil: try simulation.restart(index, .restoring)
+            case 6: simulation.nodes[index].clockError = Int64.random(in: -3600...60, using: &random) * 1_000_000_000
+            case 7:
+                if let index = late.popFirst() { simulation.start(index) }
             default:
                 for _ in 0..<Int.random(in: 1...4, using: &random) {
                     try simulation.write(index, clockStep: 2_000_000_000)
                 }
             }
         }
+        for index in late { simulation.start(index) }
         simulation.faults = .init(listing: 0, download: 0, store: 0)
         try simulation.run(until: simulation.now + .seconds(120))
+
+        // One that only runs once gets everything, adds its own and ends.
+        let once = try simulation.add(once: true)
+        try simulation.write(once, clockStep: 1)
+        simulation.start(once)
+        try simulation.run(until: simulation.now + .seconds(60))
+        #expect(simulation.nodes[once].isFinished, "seed \(seed)")
 
         let first = try simulation.nodes[0].environment.contents()
         for node in simulation.nodes {
             let contents = try node.environment.contents()
             #expect(contents == first, "seed \(seed): \(node.name) differs")
             #expect(node.isStarted, "seed \(seed): \(node.name) never completed its start-up")
-            #expect(node.machine.sender.isDone, "seed \(seed): \(node.name) has something left to send")
+            #expect(
+                node.receiveOnly || node.machine.sender.isDone, "seed \(seed): \(node.name) has something left to send")
+            // Nobody sends because of what it received.
+            let most = node.receiveOnly ? 0 : node.reasonsToSend
+            #expect(node.sends <= most, "seed \(seed): \(node.name)")
         }
+        #expect(simulation.busyLoops == 0, "seed \(seed)")
         // Everything that ever reached the storage is there, or something newer is.
         #expect(first == simulation.stored, "seed \(seed): something newer was lost")
 

@@ -36,14 +36,33 @@ final class Simulation {
         var scheduledTick: Duration?
         var isStarted = false
         var isFinished = false
+        var isRunning = false
+        let receiveOnly: Bool
+        /// How wrong its clock is.
+        var clockError: Int64 = 0
+        /// The data file as it was some time ago.
+        var backup: [UInt8]?
+        /// How many sends have begun, and how many reasons there were for one at most.
+        var sends = 0
+        var reasonsToSend = 0
 
-        init(_ name: String, _ directory: ScratchDirectory, _ environment: LMDB.Environment, _ machine: SyncMachine) {
+        init(
+            _ name: String, _ directory: ScratchDirectory, _ environment: LMDB.Environment, _ machine: SyncMachine,
+            receiveOnly: Bool
+        ) {
             self.name = name
             self.directory = directory
             self.environment = environment
             self.machine = machine
+            self.receiveOnly = receiveOnly
+        }
+
+        func clock(at now: Duration) -> UInt64 {
+            UInt64(Int64(now / .nanoseconds(1)) + clockError + 1_800_000_000_000_000_000)
         }
     }
+
+    enum Restart { case keeping, wiping, restoring }
 
     private(set) var now = Duration.zero
     private(set) var nodes: [Node] = []
@@ -54,25 +73,35 @@ final class Simulation {
     /// Names in the storage that can't be merged.
     private var damaged: Set<SnapshotName> = []
     private(set) var refusals = 0
+    /// How often a machine asked for a tick at a time that had come already.
+    private(set) var busyLoops = 0
     var faults = Faults()
     var random: SeededGenerator
     private var pending: [Pending] = []
     private var counter = 0
 
-    init(seed: UInt64, instances: Int) throws {
+    init(seed: UInt64, instances: Int, receivers: Int = 0) throws {
         random = SeededGenerator(seed: seed)
-        for index in 0..<instances {
-            let directory = try ScratchDirectory()
-            let name = "node\(index)"
-            let environment = try LMDB.Environment.scratch(directory)
-            nodes.append(Node(name, directory, environment, Self.machine(name, environment)))
-        }
+        for _ in 0..<instances { _ = try add() }
+        for _ in 0..<receivers { _ = try add(receiveOnly: true) }
     }
 
-    private static func machine(_ name: String, _ environment: LMDB.Environment, once: Bool = false) -> SyncMachine {
+    /// Adds an instance, which does not run yet.
+    func add(receiveOnly: Bool = false, once: Bool = false) throws -> Int {
+        let directory = try ScratchDirectory()
+        let name = "node\(nodes.count)"
+        let environment = try LMDB.Environment.scratch(directory)
+        let machine = Self.machine(name, environment, receiveOnly: receiveOnly, once: once)
+        nodes.append(Node(name, directory, environment, machine, receiveOnly: receiveOnly))
+        return nodes.count - 1
+    }
+
+    private static func machine(
+        _ name: String, _ environment: LMDB.Environment, receiveOnly: Bool, once: Bool = false
+    ) -> SyncMachine {
         SyncMachine(
             settings: SyncMachine.Settings(
-                instance: name, onlyOnce: once, storagePollInterval: .seconds(1),
+                instance: name, receiveOnly: receiveOnly, onlyOnce: once, storagePollInterval: .seconds(1),
                 receiver: .init(concurrentDownloads: 2, retryInterval: .seconds(5)),
                 sender: .init(
                     minimumInterval: .seconds(1), forceInterval: .seconds(14400), retryInterval: .seconds(5),
@@ -82,10 +111,12 @@ final class Simulation {
 
     // MARK: Driving
 
-    /// Begins the sync loop of every instance, at slightly different times.
-    func start() {
-        for index in nodes.indices { schedule(index, after: delay(2)) { [self] in try handle(.tick, $0, index) } }
-        for index in nodes.indices { poll(index) }
+    /// Begins the sync loop of an instance.
+    func start(_ index: Int) {
+        nodes[index].isRunning = true
+        nodes[index].reasonsToSend += 1
+        schedule(index, after: delay(2)) { [self] in try handle(.tick, $0, index) }
+        poll(index)
     }
 
     func run(until end: Duration) throws {
@@ -103,37 +134,55 @@ final class Simulation {
     }
 
     /// Ends an instance in the middle of whatever it does and starts it again.
-    func restart(_ index: Int, wiping: Bool) throws {
+    func restart(_ index: Int, _ kind: Restart) throws {
         let node = nodes[index]
+        guard node.isRunning else { return }
         node.life += 1
         node.downloaded = [:]
         node.scheduledTick = nil
         node.newestOwnTimestamp = 0
         node.isStarted = false
-        if wiping {
+        switch kind {
+        case .keeping: break
+        case .wiping:
             node.directory = try ScratchDirectory()
             node.environment = try LMDB.Environment.scratch(node.directory)
+        case .restoring:
+            node.directory = try ScratchDirectory()
+            if let backup = node.backup { try create("\(node.directory.path)/data.mdb", with: backup) }
+            node.environment = try LMDB.Environment.scratch(node.directory)
         }
-        node.machine = Self.machine(node.name, node.environment)
-        schedule(index, after: delay(3)) { [self] in try handle(.tick, $0, index) }
-        poll(index)
+        node.machine = Self.machine(node.name, node.environment, receiveOnly: node.receiveOnly)
+        start(index)
+    }
+
+    /// Keeps a copy of the LMDB of an instance for a later restart.
+    func backUp(_ index: Int) throws {
+        nodes[index].backup = try fileContents("\(nodes[index].directory.path)/data.mdb")
     }
 
     /// Lets the application of an instance write one entry, newer than what it sees there.
     func write(_ index: Int, clockStep: UInt64) throws {
         let node = nodes[index]
-        let key = TestKey(
-            database: random.chance(0.7) ? "records_v5" : "domains_v5",
-            key: Array("key\(Int.random(in: 0..<12, using: &random))".utf8))
+        let number = Int.random(in: 0..<12, using: &random)
+        let key: TestKey
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0..<5: key = TestKey(database: "records_v5", key: Array("key\(number)".utf8))
+        // More than one byte, so that the bytewise order is another one.
+        case 5..<8: key = TestKey(database: "integers", key: bytes(of: UInt32(number * 100)))
+        default: key = TestKey(database: "domains_v5", key: Array("key\(number)".utf8))
+        }
         // A coarse clock makes equal timestamps on different instances likely.
-        let clock = UInt64(now / .nanoseconds(1)) / clockStep * clockStep + 1_800_000_000_000_000_000
+        let clock = node.clock(at: now) / clockStep * clockStep
         let seen = try node.environment.contents()[key]
         let value = Array(
             "value\(Int.random(in: 0..<4, using: &random))".utf8.prefix(Int.random(in: 0...6, using: &random)))
         let deletes = random.chance(0.3)
         var version = TestVersion(timestamp: clock, isDeleted: deletes, value: deletes ? [] : value)
         if let seen, seen.timestamp >= version.timestamp { version.timestamp = seen.timestamp + 1 }
-        let transaction = try node.environment.applicationWrite([(key, version)])
+        let transaction = try node.environment.applicationWrite(
+            [(key, version)], flags: key.database == "integers" ? .integerKey : [])
+        node.reasonsToSend += 1
         // The signal comes at once, late, or only with the next poll.
         if random.chance(0.5) {
             schedule(index, after: delay(0.01)) { [self] in try handle(.observed(transaction: transaction), $0, index) }
@@ -168,7 +217,9 @@ final class Simulation {
     // MARK: One instance
 
     private func handle(_ event: SyncMachine.Event, _ node: Node, _ index: Int) throws {
-        for action in node.machine.handle(event, at: now) { try perform(action, node, index) }
+        let actions = node.machine.handle(event, at: now)
+        if let tick = node.machine.nextTick, tick <= now { busyLoops += 1 }
+        for action in actions { try perform(action, node, index) }
         if let tick = node.machine.nextTick, node.scheduledTick.map({ tick < $0 || $0 <= now }) ?? true {
             node.scheduledTick = tick
             schedule(index, after: max(.zero, tick - now)) { [self] in try handle(.tick, $0, index) }
@@ -213,12 +264,19 @@ final class Simulation {
         }
         schedule(index, after: delay(0.5)) { [self] node in
             let outcome = try Merge.apply(plan, to: node.environment, paddingBlock: false)
-            try handle(.merged(name, transaction: outcome.transaction), node, index)
+            // The change of the file may be noticed before the merge reports it, and others may write meanwhile.
+            if random.chance(0.5) {
+                try handle(.observed(transaction: node.environment.info.lastTransactionID), node, index)
+            }
+            schedule(index, after: delay(0.2)) { [self] node in
+                try handle(.merged(name, transaction: outcome.transaction), node, index)
+            }
         }
     }
 
     private func send(_ node: Node, _ index: Int) throws {
-        let clock = UInt64(now / .nanoseconds(1)) + 1_800_000_000_000_000_000
+        node.sends += 1
+        let clock = node.clock(at: now)
         let identity = SenderIdentity(database: "main", instance: node.name, hostname: node.name)
         let (found, transaction) = try FullScan.run(node.environment, identity: identity) {
             max(clock, node.newestOwnTimestamp + 1)
@@ -232,6 +290,7 @@ final class Simulation {
         node.newestOwnTimestamp = max(node.newestOwnTimestamp, snapshot.name.timestamp)
         schedule(index, after: delay(0.1)) { [self] in try handle(.read(transaction: transaction), $0, index) }
         let (fails, arrives) = (random.chance(faults.store), random.chance(0.5))
+        if fails { node.reasonsToSend += 1 }
         schedule(index, after: .milliseconds(200) + delay(2)) { [self] node in
             // A failed upload may have arrived all the same.
             if !fails || arrives {

@@ -162,6 +162,13 @@ func fileContents(_ path: String) throws -> [UInt8] {
     }
 }
 
+func create(_ path: String, with bytes: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
+    guard descriptor >= 0 else { throw SystemError("create", path) }
+    close(descriptor)
+    try overwrite(path, with: bytes)
+}
+
 func overwrite(_ path: String, with bytes: [UInt8]) throws {
     let descriptor = open(path, O_WRONLY)
     guard descriptor >= 0 else { throw SystemError("open", path) }

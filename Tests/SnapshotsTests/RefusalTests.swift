@@ -83,6 +83,10 @@ struct RefusalTests {
             "entry that could not fit", inEntry(Message().field(2, [UInt8](repeating: 1, count: 2000))),
             says: "2003 bytes, but only 1000 could fit", .tooLarge, in: "d"),
         Refusal(
+            "second entry that could not fit",
+            inDatabase(Message().field(2, entry).field(2, Message().field(2, [UInt8](repeating: 1, count: 998)))),
+            says: "1001 bytes, but only 1000 could fit", .tooLarge, in: "d"),
+        Refusal(
             "entry that could not fit and is not there",
             good.raw(Message.tag(3, 2) + Message.varint(1 << 40))
                 .field(1, "d").length(2, 1 << 30), says: "1073741824 bytes, but only 1000 could fit", .tooLarge,

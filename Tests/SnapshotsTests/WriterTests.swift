@@ -1,4 +1,7 @@
 import Bytes
+import Dispatch
+import Foundation
+import Synchronization
 import Testing
 
 @testable import Snapshots
@@ -153,13 +156,28 @@ struct WriterTests {
 
     @Test("an error of the other thread is thrown, and does not block")
     func sinkFails() throws {
-        var writer = try SnapshotWriter(SnapshotMeta(), chunkSize: 1000) {
-            SpoolWriter(memoryLimit: 1000, directory: "/nonexistent")
+        // The error comes at any moment, of which only some would block; so many times, and on a thread that
+        // this one can give up waiting for.
+        let messages = Mutex<[String]>([])
+        let done = DispatchSemaphore(value: 0)
+        let thread = Thread {
+            for _ in 0..<30 {
+                guard
+                    var writer = try? SnapshotWriter(
+                        SnapshotMeta(), chunkSize: 1000,
+                        sink: { SpoolWriter(memoryLimit: 1000, directory: "/nonexistent") })
+                else { continue }
+                let error = Self.fill(&writer)
+                let last = Self.failure(of: writer)
+                messages.withLock { $0 += [error.map { "\($0)" } ?? "", last ?? ""] }
+            }
+            done.signal()
         }
-        let error = Self.fill(&writer)
-        #expect((error as? SystemError)?.code == 2)
-        #expect("\(String(describing: error))".contains("/nonexistent"))
-        #expect(Self.failure(of: writer)?.contains("/nonexistent") == true)
+        thread.start()
+        #expect(done.wait(timeout: .now() + 60) == .success, "it blocks")
+        let all = messages.withLock { $0 }
+        #expect(all.count == 60)
+        #expect(all.allSatisfy { $0.contains("/nonexistent") && $0.contains("No such file") })
     }
 
     @Test("an error of the other thread is thrown in the end, when it was not before")

@@ -143,6 +143,7 @@ final class CurlHandle: @unchecked Sendable {
             try set(curl_set_long(easy, CURLOPT_TCP_KEEPIDLE, settings.keepAlive.wholeSeconds))
             try set(curl_set_long(easy, CURLOPT_TCP_KEEPINTVL, settings.keepAlive.wholeSeconds))
         }
+        if !settings.usesProxy { try set(curl_set_string(easy, CURLOPT_NOPROXY, "*")) }
         try configure(settings.tls)
 
         let context = Unmanaged.passUnretained(transfer).toOpaque()
@@ -152,14 +153,14 @@ final class CurlHandle: @unchecked Sendable {
             try set(curl_set_long(easy, CURLOPT_UPLOAD, 1))
             _ = curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256 << 10)
             try set(curl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.range.count)))
-            try set(curl_set_reader(easy, { CurlTransfer.at($3).send(into: $0, $1 * $2) }, context))
-            try set(curl_set_seeker(easy, { CurlTransfer.at($0).seek(to: Int($1), from: $2) }, context))
+            try set(curl_set_reader(easy, { CurlTransfer.at($3)?.send(into: $0, $1 * $2) ?? 0 }, context))
+            try set(curl_set_seeker(easy, { CurlTransfer.at($0)?.seek(to: Int($1), from: $2) ?? 1 }, context))
             try set(curl_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method))
         } else if request.method != "GET" {
             try set(curl_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method))
         }
-        try set(curl_set_on_header(easy, { CurlTransfer.at($3).takeHeader($0, $1 * $2) }, context))
-        try set(curl_set_on_body(easy, { CurlTransfer.at($3).takeBody($0, $1 * $2) }, context))
+        try set(curl_set_on_header(easy, { CurlTransfer.at($3)?.takeHeader($0, $1 * $2) ?? 0 }, context))
+        try set(curl_set_on_body(easy, { CurlTransfer.at($3)?.takeBody($0, $1 * $2) ?? 0 }, context))
     }
 
     private func configure(_ tls: TLSMaterial) throws {

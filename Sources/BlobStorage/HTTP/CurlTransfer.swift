@@ -24,10 +24,9 @@ final class CurlTransfer {
         self.largestAnswer = largestAnswer
     }
 
-    static func at(_ context: UnsafeMutableRawPointer?) -> CurlTransfer {
-        // Never nil: CurlHandle always sets it together with the callback.
-        guard let context else { fatalError("a callback without context") }
-        return Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
+    /// The transfer that libcurl was given as the context of its callbacks.
+    static func at(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
+        context.map { Unmanaged<CurlTransfer>.fromOpaque($0).takeUnretainedValue() }
     }
 
     /// The answer, when the transfer is complete.

@@ -38,6 +38,8 @@ struct HTTPSettings: Sendable {
     var stallTimeout: Duration
     var keepAlive: Duration
     var idleConnectionTimeout: Duration
+    /// Whether the proxy that the environment names, if any, is for this server.
+    var usesProxy = true
     var tls = TLSMaterial()
     /// Of an answer's body in memory, in bytes.
     var largestAnswer = 16 << 20

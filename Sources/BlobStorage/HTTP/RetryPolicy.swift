@@ -31,7 +31,7 @@ struct RetryPolicy: Sendable {
     /// - Parameter willRetry: is told of each failure that is not the end.
     func run<Result>(
         now: () -> Duration, random: () -> Double, sleep: (Duration) async throws -> Void,
-        willRetry: (BlobStoreError, Duration) -> Void = { _, _ in }, _ attempt: () async throws -> Result
+        willRetry: (BlobStoreError, Duration) -> Void = { _, _ in }, attempt: () async throws -> Result
     ) async throws -> Result {
         let start = now()
         var failures = 0

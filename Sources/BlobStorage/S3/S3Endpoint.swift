@@ -32,6 +32,12 @@ struct S3Endpoint: Sendable, Hashable {
         }
     }
 
+    /// Whether the server runs on this machine, where no proxy has a place.
+    var isLocal: Bool {
+        authority.hasPrefix("127.") || authority.hasPrefix("[::1]") || authority == "localhost"
+            || authority.hasPrefix("localhost:")
+    }
+
     /// The path of an object, or of the bucket, percent-encoded.
     func path(key: String?) -> String {
         if let key { return "\(bucketPath)/\(percentEncoded(key, keeping: "/"))" }

@@ -43,7 +43,8 @@ package final class S3Store: BlobStore {
             HTTPSettings(
                 connectTimeout: options.connectTimeout(scheme: endpoint.scheme),
                 totalTimeout: options.clientTimeout.orNoLimit, stallTimeout: options.stallTimeout.orNoLimit,
-                keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit),
+                keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit,
+                usesProxy: !endpoint.isLocal),
             maximumIdleConnections: options.maximumIdleConnections > 0 ? options.maximumIdleConnections : .max,
             tls: try TLSSource(options.tls),
             keyLogFile: options.tls.insecureKeyLogFile)
@@ -152,12 +153,10 @@ package final class S3Store: BlobStore {
         do {
             return try await options.retry.run(
                 now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
-                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry
-            ) {
-                try await pool.run { [self] cancellation in
-                    try attempt(request, context, read, cancellation)
-                }
-            }
+                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry,
+                attempt: {
+                    try await pool.run { [self] cancellation in try attempt(request, context, read, cancellation) }
+                })
         } catch let failure as RequestFailure {
             throw failure.error
         } catch let error as SystemError {
@@ -185,7 +184,9 @@ package final class S3Store: BlobStore {
         guard isSuccess, !isLateError else {
             var failure = context.failure(answer, now: .now)
             if isLateError { failure.isTransient = true }
-            failure.error.description = failure.error.description.replacing(credentials.secretKey, with: "***")
+            for secret in [credentials.secretKey, credentials.sessionToken ?? ""] where !secret.isEmpty {
+                failure.error.description = failure.error.description.replacing(secret, with: "***")
+            }
             throw failure
         }
         do {

@@ -17,7 +17,10 @@ except ImportError:
         raise
     if not os.path.exists(os.path.join(sys.argv[2], "complete")):
         subprocess.run([sys.executable, "-m", "venv", sys.argv[2]], check=True, stdout=sys.stderr)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "protobuf"], check=True, stdout=sys.stderr)
+        install = [python, "-m", "pip", "install", "--quiet", "protobuf"]
+        # A package index may be busy for a moment.
+        if not any(subprocess.run(install, stdout=sys.stderr).returncode == 0 for _ in range(3)):
+            sys.exit("the Python package protobuf could not be installed")
         open(os.path.join(sys.argv[2], "complete"), "w").close()
     os.execv(python, [python] + sys.argv)
 

@@ -1,0 +1,124 @@
+import Bytes
+import Synchronization
+import Testing
+
+@testable import BlobStorage
+
+/// Uploads in parts, against a server of our own that fails where a test wants it.
+@Suite(.timeLimit(.minutes(2)))
+struct S3UploadTests {
+    @Test func partsAreUploadedInParallelRetriedAndCompleted() async throws {
+        let failed = Mutex(false)
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:],
+                    "<InitiateMultipartUploadResult><UploadId>i+d/=</UploadId></InitiateMultipartUploadResult>")
+            }
+            if request.method == "POST" {
+                // A late error, as AWS sends it, then success.
+                let isFirst = failed.withLock { failed in
+                    defer { failed = true }
+                    return !failed
+                }
+                return .answer(
+                    200, [:],
+                    isFirst ? "  <Error><Code>InternalError</Code></Error>" : "<CompleteMultipartUploadResult/>")
+            }
+            if request.target.hasPrefix("/b/x?partNumber=2&"), request.headers["content-md5"] != nil,
+                !failed.withLock({ $0 })
+            {
+                return failed.withLock { failed in
+                    failed = true
+                    return .answer(500)
+                }
+            }
+            return .answer(200, ["ETag": "\"\(request.target.dropFirst("/b/x?partNumber=".count).prefix(1))\""])
+        }
+        defer { server.stop() }
+        let body = try Spool.pattern((11 << 20) + 1)
+        try await open(server) { $0.partSize = 5 << 20 }.store("x", body)
+        let parts = server.requests.filter { $0.method == "PUT" }
+        #expect(Set(parts.map(\.target)).count == 3)
+        #expect(parts.count == 4)
+        #expect(parts.allSatisfy { $0.target.hasSuffix("&uploadId=i%2Bd%2F%3D") })
+        let complete = server.requests.last
+        #expect(complete?.target == "/b/x?uploadId=i%2Bd%2F%3D")
+        let text = String(decoding: complete?.body ?? [], as: UTF8.self)
+        for number in 1...3 {
+            #expect(text.contains("<Part><PartNumber>\(number)</PartNumber><ETag>&quot;\(number)&quot;</ETag></Part>"))
+        }
+        #expect(!server.requests.contains { $0.method == "DELETE" })
+    }
+
+    @Test func anUploadThatFailsIsAborted() async throws {
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+            }
+            return request.method == "DELETE" ? .answer(204) : .answer(403)
+        }
+        defer { server.stop() }
+        let store = try await open(server) { $0.partSize = 5 << 20 }
+        let body = try Spool.pattern(6 << 20)
+        #expect(await storageError { try await store.store("x", body) }?.kind == .accessDenied)
+        // Not always the last: the server may still be reading a part that was given up.
+        #expect(server.requests.contains { $0.method == "DELETE" && $0.target == "/b/x?uploadId=id" })
+    }
+
+    @Test func anUploadThatIsCancelledIsAborted() async throws {
+        let (started, start) = AsyncStream.makeStream(of: Void.self)
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+            }
+            if request.method == "DELETE" { return .answer(204) }
+            start.finish()
+            return .silence
+        }
+        defer { server.stop() }
+        let store = try await open(server) { $0.partSize = 5 << 20 }
+        let body = try Spool.pattern(6 << 20)
+        let task = Task { try await store.store("x", body) }
+        for await _ in started {}
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        // Not always the last: the server may still be reading a part that was given up.
+        #expect(server.requests.contains { $0.method == "DELETE" && $0.target == "/b/x?uploadId=id" })
+    }
+
+    @Test func aLostAnswerToTheLastStepOfAnUploadIsNoError() async throws {
+        let body = try Spool.pattern(6 << 20)
+        let posts = Mutex(0)
+        let server = try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+            }
+            if request.method == "PUT" { return .answer(200, ["ETag": "e"]) }
+            if request.method == "GET" {
+                return .answer(
+                    200, [:],
+                    "<ListBucketResult><Contents><Key>x</Key><Size>\(6 << 20)</Size></Contents></ListBucketResult>")
+            }
+            let isFirst = posts.withLock { posts in
+                posts += 1
+                return posts == 1
+            }
+            return isFirst ? .reset : .answer(404, [:], "<Error><Code>NoSuchUpload</Code></Error>")
+        }
+        defer { server.stop() }
+        try await open(server) { $0.partSize = 5 << 20 }.store("x", body)
+        #expect(posts.withLock { $0 } == 2)
+    }
+
+    @Test(arguments: [(1, 16), (16 << 20, 16), (160_000 << 20, 17), (5 << 40, 525)])
+    func tenThousandPartsSuffice(_ size: Int, _ megabytes: Int) async throws {
+        let store = try await S3Store.open(faultOptions("http://127.0.0.1:1"))
+        let part = store.partSize(for: size)
+        #expect(part == megabytes << 20)
+        #expect((size + part - 1) / part <= 10_000)
+    }
+}
