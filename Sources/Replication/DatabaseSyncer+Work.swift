@@ -24,6 +24,11 @@ extension DatabaseSyncer {
                     newestOwnTimestamp = max(newestOwnTimestamp, name.timestamp)
                 }
             }
+            if let stranger = namesakes.listed(names.filter { $0.instance == settings.machine.instance }) {
+                logger.error(
+                    "another instance uses the same name, and neither sees the other's changes: give each its own",
+                    metadata: ["snapshot_name": "\(stranger)"])
+            }
             post.yield(.listed(names))
         } catch {
             guard !Task.isCancelled else { return }
@@ -122,6 +127,7 @@ extension DatabaseSyncer {
                 return
             }
             newestOwnTimestamp = max(newestOwnTimestamp, snapshot.name.timestamp)
+            namesakes.willStore(snapshot.name)
             post.yield(.read(transaction: transaction))
             let read = ContinuousClock.now
             try await store.store(snapshot.name.description, snapshot.body)

@@ -54,15 +54,22 @@ package actor DatabaseSyncer {
     var downloaded: [SnapshotName: Spool] = [:]
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
+    var namesakes = NamesakeWatch()
     var lastSendError = ""
     var isStarted = false
     var fatal: (any Error)?
     private var timer: (time: Duration, task: Task<Void, Never>)?
 
+    /// The LMDB, where somebody else in this process has opened it.
+    private let opened: Environment?
+
+    /// - Parameter environment: the LMDB, where this process has it open already: it can be opened only once.
     package init(
-        settings: Settings, store: any BlobStore, logger: Logger, wallClock: @escaping WallClock = systemWallClock
+        settings: Settings, store: any BlobStore, logger: Logger, wallClock: @escaping WallClock = systemWallClock,
+        environment: Environment? = nil
     ) {
         self.settings = settings
+        opened = environment
         self.store = store
         var logger = logger
         logger[metadataKey: "db"] = "\(settings.identity.database)"
@@ -82,7 +89,7 @@ package actor DatabaseSyncer {
     /// - Throws: what keeps it from going on: the LMDB can't be opened or synced, or sending failed too often.
     package func run() async throws {
         let options = settings.environment
-        let environment = try await lmdb.run { _ in try Environment(options) }
+        let environment = if let opened { opened } else { try await lmdb.run { _ in try Environment(options) } }
         let info = environment.info
         logger.info(
             "opened the LMDB",

@@ -5,19 +5,20 @@ import Testing
 
 /// The promise that everything else is built on: whatever happens on the way, all instances end equal, with
 /// nothing newer lost.
-@Suite struct ConvergenceTests {
+/// One after another, and with breaks, so that tests in real time get their turn on the threads of the task pool.
+@Suite(.serialized) struct ConvergenceTests {
     @Test(arguments: 0..<40)
-    func randomHistoriesConverge(history: Int) throws {
+    func randomHistoriesConverge(history: Int) async throws {
         let seed = UInt64.random(in: 0..<1_000_000)
         print("ConvergenceTests: history \(history), seed \(seed)")
-        try converge(seed: seed)
+        try await converge(seed: seed)
     }
 
     // Histories that once went wrong.
     @Test(arguments: [1, 2, 3] as [UInt64])
-    func knownHistoriesConverge(seed: UInt64) throws { try converge(seed: seed) }
+    func knownHistoriesConverge(seed: UInt64) async throws { try await converge(seed: seed) }
 
-    private func converge(seed: UInt64) throws {
+    private func converge(seed: UInt64) async throws {
         let instances = Int(seed % 4) + 2
         let simulation = try Simulation(seed: seed, instances: instances, receivers: Int(seed / 4 % 2))
         // Some come later.
@@ -30,6 +31,7 @@ import Testing
 
         var random = SeededGenerator(seed: seed ^ 0xabcdef)
         for _ in 0..<60 {
+            await Task.yield()
             try simulation.run(until: simulation.now + .milliseconds(Int64.random(in: 10...4000, using: &random)))
             let index = Int.random(in: 0..<instances, using: &random)
             switch Int.random(in: 0..<20, using: &random) {

@@ -10,7 +10,7 @@ import Testing
 @testable import Replication
 
 /// Real threads, real LMDBs, real time; the storage is in memory and may fail.
-@Suite(.timeLimit(.minutes(2))) struct DatabaseSyncerTests {
+@Suite(.timeLimit(.minutes(5))) struct DatabaseSyncerTests {
     // MARK: Two instances
 
     @Test func twoInstancesConverge() async throws {
@@ -199,7 +199,7 @@ import Testing
         try a.application.put("key", .init(1, "a"))
         let error = await #expect(throws: SendingGaveUp.self) { try await a.syncer().run() }
         #expect(error?.tries == 3)
-        #expect(error?.description.contains("database main") == true)
+        #expect(error?.description.contains("access denied") == true)
         #expect(stores.withLock { $0 } == 3)
         #expect(a.log.contains("access denied"))
     }
@@ -261,10 +261,24 @@ import Testing
     // MARK: The LMDB
 
     @Test func aMissingLMDBIsAnError() async throws {
-        let instance = try Instance("a", MemoryStore())
-        unlink("\(instance.directory.path)/data.mdb")
-        let error = await #expect(throws: LMDBError.self) { try await instance.syncer().run() }
+        var settings = try Instance("a", MemoryStore()).settings
+        settings.environment.path += "-missing"
+        let syncer = DatabaseSyncer(settings: settings, store: MemoryStore(), logger: Logger(label: "test"))
+        let error = await #expect(throws: LMDBError.self) { try await syncer.run() }
         #expect(error?.code == .missingFile)
+    }
+
+    @Test func itOpensAndClosesTheLMDBItself() async throws {
+        let store = MemoryStore()
+        let directory = try ScratchDirectory()
+        var settings = try Instance("a", store, once: true).settings
+        settings.environment = EnvironmentOptions(path: directory.path, create: true, mapSize: 1 << 20)
+        let b = try Instance("b", store, once: true)
+        try b.application.put("key", .init(1, "b"))
+        try await b.syncer().run()
+        try await DatabaseSyncer(settings: settings, store: store, logger: Logger(label: "test") { _ in LogLines() })
+            .run()
+        #expect(try LMDB.Environment.scratch(directory).version("key") == .init(1, "b"))
     }
 
     @Test func aReplacedLMDBIsAnError() async throws {
@@ -351,6 +365,38 @@ import Testing
             }
         }
         #expect(try b.application.version("key") == .init(5, "4"))
+    }
+
+    @Test func twoInstancesOfOneNameAreToldSo() async throws {
+        let store = MemoryStore()
+        let (one, other) = (try Instance("same", store), try Instance("same", store))
+        try one.application.put("one", .init(1, "a"))
+        try other.application.put("other", .init(1, "b"))
+        try await withSyncers([one, other]) {
+            try await eventually { one.log.contains("start-up is complete") }
+            for round in 0... {
+                try one.application.put("one", .init(UInt64(round) + 2, "a"))
+                try other.application.put("other", .init(UInt64(round) + 2, "b"))
+                try await Task.sleep(for: .milliseconds(20))
+                let text = "another instance uses the same name"
+                if one.log.contains(text) && other.log.contains(text) { break }
+            }
+        }
+    }
+
+    @Test func theOwnEarlierSnapshotsAreNoNamesakes() async throws {
+        let store = MemoryStore()
+        for round in 0..<3 {
+            let a = try Instance("a", store)
+            try await withSyncers([a]) {
+                try await eventually { a.log.contains("start-up is complete") }
+                try a.application.put("key", .init(UInt64(round) + 1, "a"))
+                let count = try await snapshots(of: a, in: store)
+                try await eventually { try await snapshots(of: a, in: store) > count }
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            #expect(!a.log.contains("another instance"))
+        }
     }
 
     // MARK: Ending

@@ -204,6 +204,7 @@ import Testing
 
     @Test(arguments: [3, 5, 7, 9, 16]) func integerKeysOfOtherSizesAreRefused(size: Int) throws {
         for exists in [false, true] {
+            let directory = try ScratchDirectory()
             let environment = try LMDB.Environment.scratch(directory)
             if exists { try environment.merge(RawSnapshot().database("ints", flags: .integerKey)) }
             #expect(throws: RefusedSnapshot.self) {

@@ -10,13 +10,12 @@ import Testing
 @Suite struct MergeLockTests {
     let directory: ScratchDirectory
     let environment: LMDB.Environment
-    /// Another opening of the same file, as the application has it.
-    let application: LMDB.Environment
+    /// What the application does happens between the transactions of the merge.
+    var application: LMDB.Environment { environment }
 
     init() throws {
         directory = try ScratchDirectory()
         environment = try .scratch(directory)
-        application = try .scratch(directory)
     }
 
     /// Runs `body` on a thread of its own while another one holds the write lock.
@@ -25,11 +24,10 @@ import Testing
     private func endsWhileLocked(_ body: @escaping @Sendable () -> Void) -> Bool {
         let (locked, release, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0), DispatchGroup())
         let ended = DispatchSemaphore(value: 0)
-        DispatchQueue(label: "application").async(group: done) { [application] in
-            try? application.write { _ in
+        DispatchQueue(label: "application").async(group: done) { [path = directory.path] in
+            OtherOpening(path).withWriteLock {
                 locked.signal()
                 release.wait()
-                return .abort(())
             }
         }
         locked.wait()
@@ -164,6 +162,38 @@ import Testing
         let text = message(MergeObstacle.self) { try Merge.apply(plan, to: environment, paddingBlock: false) }
         #expect(text.contains("records"))
         #expect(try environment.keys("records") == [bytes(of: UInt32(7))])
+    }
+
+    /// Our handle of the database outlives it.
+    @Test func aDatabaseThatTheApplicationDropsIsMadeAnew() throws {
+        let snapshot = RawSnapshot().database("records", (0..<500).map { .init("key\($0)", "value", at: 5) })
+        try environment.merge(snapshot)
+        try environment.merge(RawSnapshot().database("other", [.init("a", "b", at: 5)]))
+        OtherOpening(directory.path).dropDatabase("records")
+        #expect(try environment.databaseFlags() == ["other": []])
+        #expect(try environment.keys("records").isEmpty)
+        let scan = try FullScan.run(environment, identity: FullScanTests.identity) { 5 }.snapshot
+        #expect(scan?.entries == 1)
+        #expect(try environment.merge(snapshot).written == 500)
+        #expect(try application.contents().count == 501)
+        #expect(try environment.contents().count == 501)
+        // And once more, between plan and apply.
+        let plan = try environment.plan(RawSnapshot().database("records", [.init("key1", "new", at: 6)]))
+        OtherOpening(directory.path).dropDatabase("records")
+        #expect(throws: MergeObstacle.self) { try Merge.apply(plan, to: environment, paddingBlock: false) }
+        #expect(try application.contents().count == 1)
+    }
+
+    @Test func aDatabaseThatIsDroppedAndMadeAnewWithOtherFlagsIsSeenAsItIs() throws {
+        try environment.merge(RawSnapshot().database("records", [.init("key", "value", at: 5)]))
+        OtherOpening(directory.path).dropDatabase("records")
+        try application.putRaw("records", bytes(of: UInt32(7)), [UInt8](repeating: 0, count: 24), flags: .integerKey)
+        #expect(try environment.databaseFlags() == ["records": .integerKey])
+        #expect(
+            try environment.merge(
+                RawSnapshot().database("records", flags: .integerKey, [.init(bytes(of: UInt32(9)), [1], at: 5)])
+            )
+            .written == 1)
     }
 
     @Test func aBadHeaderWrittenMeanwhileStopsTheMerge() throws {

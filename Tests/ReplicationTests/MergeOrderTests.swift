@@ -122,6 +122,13 @@ import Testing
         #expect(try environment.version(some[0]) == .init(6, "b"))
     }
 
+    @Test func aKeyBehindTheEndDoesNotHideThoseThatFollowOutOfOrder() throws {
+        try environment.put("a", .init(5, "x"))
+        let snapshot = RawSnapshot().database(
+            "records", [.init("zz", "", at: 1, deleted: true), .init("a", "x", at: 5), .init("a", "y", at: 4)])
+        #expect(try environment.plan(snapshot, rules: .init(deletedCutoff: 2)).isEmpty)
+    }
+
     // MARK: Plans
 
     @Test func aLargePlanGoesThroughAFileAndComesBackWhole() throws {

@@ -1,0 +1,51 @@
+import Snapshots
+import Testing
+
+@testable import Replication
+
+@Suite struct NamesakeWatchTests {
+    private func names(_ timestamps: UInt64...) -> [SnapshotName] { timestamps.map { snapshot("own", $0) } }
+
+    @Test func nothingIsStrangeBeforeTheFirstOwnSnapshot() {
+        var watch = NamesakeWatch()
+        #expect(watch.listed(names(1, 2)) == nil)
+        #expect(watch.listed(names(1, 2, 3)) == nil)
+    }
+
+    @Test func whatWasWrittenHereIsOurs() {
+        var watch = NamesakeWatch()
+        for timestamp in 10..<200 as Range<UInt64> {
+            watch.willStore(snapshot("own", timestamp))
+            #expect(watch.listed((10...timestamp).map { snapshot("own", $0) }) == nil)
+        }
+        // A cleaner removes the older ones.
+        #expect(watch.listed(names(199)) == nil)
+        #expect(watch.listed(names(199)) == nil)
+    }
+
+    @Test func whatSomebodyElseWroteIsStrangeOnce() {
+        var watch = NamesakeWatch()
+        watch.willStore(snapshot("own", 10))
+        #expect(watch.listed(names(10)) == nil)
+        #expect(watch.listed(names(10, 11, 12)) == snapshot("own", 12))
+        #expect(watch.listed(names(10, 11, 12)) == nil)
+        watch.willStore(snapshot("own", 13))
+        #expect(watch.listed(names(10, 11, 12, 13, 14)) == snapshot("own", 14))
+    }
+
+    /// An upload of a process that was killed may appear later than it was written.
+    @Test func whatIsOlderThanTheFirstOwnSnapshotIsNotStrange() {
+        var watch = NamesakeWatch()
+        watch.willStore(snapshot("own", 10))
+        #expect(watch.listed(names(10)) == nil)
+        #expect(watch.listed(names(9, 10)) == nil)
+    }
+
+    @Test func anUploadThatFailedMayStillArrive() {
+        var watch = NamesakeWatch()
+        watch.willStore(snapshot("own", 10))
+        watch.willStore(snapshot("own", 11))
+        #expect(watch.listed(names(11)) == nil)
+        #expect(watch.listed(names(10, 11)) == nil)
+    }
+}
