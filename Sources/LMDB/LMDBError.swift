@@ -25,6 +25,8 @@ public struct LMDBError: Error, Sendable, CustomStringConvertible {
         case mapFull
         /// The map could not follow the growth of the file.
         case mapResized
+        /// A process in another PID namespace reads under the same process ID.
+        case samePID
         /// All reader slots are taken by running processes.
         case readersFull
         /// More named databases than the options allow.
@@ -118,6 +120,12 @@ extension LMDBError {
             reason =
                 "there is not enough memory or address space; \(map) must fit in the address space (ulimit -v), "
                 + "whatever the size of the file"
+        case EAGAIN:
+            // From the lock that a process takes on its ID before it first reads.
+            code = .samePID
+            reason =
+                "a process of another container has it open with the same process ID (\(getpid())); share one PID "
+                + "namespace, or start with --minimum-pid"
         case ENOSPC, EDQUOT:
             code = .other(result)
             reason = "\(Self.text(result)); the file can grow up to the map size, make that much room for it"

@@ -71,6 +71,17 @@ def test_news_of_nothing_leave_the_database_alone(node, directory):
     assert lmdbs.last_transaction(b.path) == before
 
 
+def test_news_of_nothing_need_no_write_lock(node, directory):
+    """An application may hold the write lock for as long as it likes: whoever has nothing to write does not notice."""
+    a, b = node("a", directory, records(1000)), node("b", directory)
+    a.once("sync")
+    b.once("receive")
+    with lmdbs.opened(b.path, readonly=False) as environment, environment.begin(write=True):
+        b.once("receive", "--timeout", "20s")
+        b.once("sync", "--timeout", "20s")
+    assert len(snapshot_names(directory, "b")) == 1
+
+
 def test_only_changed_entries_are_written(node, directory):
     a, b = node("a", directory, records(1000)), node("b", directory)
     a.once("sync")

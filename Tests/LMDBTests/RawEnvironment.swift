@@ -75,6 +75,12 @@ struct RawEnvironment {
         return Int(info.me_numreaders)
     }
 
+    var usedBytes: Int {
+        var info = MDB_envinfo()
+        mdb_env_info(pointer, &info)
+        return (Int(info.me_last_pgno) + 1) * sysconf(Int32(_SC_PAGESIZE))
+    }
+
     func close() { mdb_env_close(pointer) }
 }
 

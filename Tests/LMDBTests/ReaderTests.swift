@@ -147,4 +147,31 @@ import Testing
         // The failed attempt has let go of the file.
         #expect(try scratch.open().entries()?.count == 3)
     }
+
+    @Test func aProcessOfTheSameIDInAnotherContainerIsAClearError() async throws {
+        let scratch = try Scratch()
+        try scratch.fill()
+        let baton = Baton(path: scratch.path + "/step")
+        let pid = getpid()
+        let peer = alongside {
+            _ = await #expect(processExitsWith: .success) {
+                [lock = scratch.lockFile as String, step = baton.path as String, pid = pid as Int32] in
+                // What a process does that has the ID of this one in its own namespace.
+                let descriptor = open(lock, O_RDWR)
+                var range = flock(
+                    l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: off_t(pid), l_len: 1, l_pid: 0)
+                must(fcntl(descriptor, F_SETLK, &range) == 0, "lock")
+                Baton(path: step).reach("locked")
+                Baton(path: step).wait(for: "refused")
+            }
+        }
+        try await baton.reached("locked")
+        let error = lmdbError { _ = try scratch.open() }
+        #expect(error?.code == .samePID)
+        #expect(error?.description.contains("the same process ID (\(pid))") == true)
+        #expect(error?.description.contains("--minimum-pid") == true)
+        baton.reach("refused")
+        await peer.value
+        #expect(try scratch.open().entries()?.count == 3)
+    }
 }
