@@ -143,6 +143,32 @@ import Testing
         #expect(!a.log.contains("refused"))
     }
 
+    @Test func settingsReachTheMerge() async throws {
+        let store = MemoryStore()
+        let now: UInt64 = 1_800_000_000_000_000_000
+        try await store.store(
+            snapshot("b", 5).description,
+            RawSnapshot(formatVersion: 2).database(
+                "records",
+                [
+                    .init("key", "b", at: 9), .init("new", "", at: now - 89_000_000_000, deleted: true),
+                    .init("old", "", at: now - 91_000_000_000, deleted: true),
+                ]
+            ).spool)
+        let a = try Instance("a", store, once: true)
+        var settings = a.settings
+        settings.creationFlags = ["records": .reverseKey]
+        settings.paddingBlock = true
+        settings.deletedCutoff = DeletedCutoff(retention: .seconds(100), margin: .seconds(10))
+        let syncer = DatabaseSyncer(
+            settings: settings, store: store, logger: Logger(label: "test") { [log = a.log] _ in log },
+            wallClock: { now }, environment: a.application)
+        try await syncer.run()
+        #expect(try a.application.databaseFlags() == ["records": .reverseKey])
+        #expect(try a.application.raw("records", Array("key".utf8))?.count == EntryHeader.size + 8 + 1)
+        #expect(try a.keys == ["key", "new"])
+    }
+
     // MARK: Failures
 
     @Test func failuresOfTheStorageAreOvercome() async throws {
