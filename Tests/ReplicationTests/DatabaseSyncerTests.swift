@@ -393,6 +393,18 @@ import Testing
         #expect(try b.application.version("key") == .init(5, "4"))
     }
 
+    @Test func ourNamesRiseAboveThoseOfEarlierRuns() async throws {
+        let store = MemoryStore()
+        let earlier = snapshot("a", 1_900_000_000_000_000_000)
+        try await store.store(earlier.description, RawSnapshot().database("records").spool)
+        let a = try Instance("a", store, once: true) { 1_800_000_000_000_000_000 }
+        try a.application.put("key", .init(1, "a"))
+        try await a.syncer().run()
+        let newest = try #require(try await store.list(prefix: "main__a__").last)
+        #expect(newest.name > earlier.description)
+        #expect(try contents(of: try await store.load(newest.name)).count == 1)
+    }
+
     @Test func twoInstancesOfOneNameAreToldSo() async throws {
         let store = MemoryStore()
         let (one, other) = (try Instance("same", store), try Instance("same", store))
