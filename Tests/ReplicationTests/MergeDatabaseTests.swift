@@ -251,6 +251,17 @@ import Testing
         }
     }
 
+    /// Each of them is behind the last one when the plan is made, and their bytes rise.
+    @Test(arguments: [false, true]) func reversedKeysInBytewiseOrderMerge(exists: Bool) throws {
+        if exists { try environment.merge(RawSnapshot().database("rev", flags: .reverseKey)) }
+        let words = ["az", "bb", "ca", "x", "yaaa", "zb"]
+        let outcome = try environment.merge(
+            RawSnapshot().database("rev", flags: .reverseKey, words.map { .init($0, "v", at: 1) }))
+        #expect(outcome.written == words.count)
+        let sorted = words.sorted { String($0.reversed()) < String($1.reversed()) }
+        #expect(try environment.keys("rev") == sorted.map { Array($0.utf8) })
+    }
+
     @Test func differentFlagsInTwoPartsAreRefused() throws {
         let text = message(RefusedSnapshot.self) {
             try environment.merge(

@@ -107,6 +107,17 @@ import Testing
         #expect(try environment.keys("two").count == 10)
     }
 
+    /// No key is behind the last one here, so nothing but the order of the plan tells that one may be there already.
+    @Test func aKeyRepeatedAfterAnotherDatabaseIsComparedWithTheFirst() throws {
+        try environment.put("z", .init(9, "local"), in: "one")
+        try environment.put("z", .init(9, "local"), in: "two")
+        try environment.merge(
+            RawSnapshot().database("one", [.init("m", "first", at: 5)]).database("two", [.init("m", "first", at: 5)])
+                .database("one", [.init("m", "second", at: 4)]).database("two", [.init("m", "second", at: 6)]))
+        #expect(try environment.version("m", in: "one") == .init(5, "first"))
+        #expect(try environment.version("m", in: "two") == .init(6, "second"))
+    }
+
     /// Far apart and side by side, so that the walk and the search both have their turn.
     @Test(arguments: [1, 2, 7, 8, 9, 10, 100, 5000])
     func sparseAndDenseSnapshotsFindTheirEntries(step: Int) throws {
