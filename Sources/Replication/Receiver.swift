@@ -169,7 +169,7 @@ package struct Receiver {
     /// When a failed snapshot is to be tried again, nil when there is none, or when others have to end first.
     package var nextRetry: Duration? {
         guard inHand < settings.concurrentDownloads else { return nil }
-        return instances.filter { isOfInterest($0.key) && $0.value.wanted != nil }.compactMap { _, instance in
+        return instances.filter { isOfInterest($0.key) }.compactMap { _, instance in
             if case .failed(_, let retryAt) = instance.phase { retryAt } else { nil }
         }.min()
     }

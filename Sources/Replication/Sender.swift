@@ -33,8 +33,6 @@ package struct Sender {
     private var phase = Phase.idle
     /// Every transaction up to this one has been sent or was a merge of ours.
     private var accountedFor: UInt64
-    /// ``accountedFor`` before the send under way, to which a failed one falls back.
-    private var accountedBefore: UInt64?
     /// The newest transaction seen.
     private var newest: UInt64
     /// When the first and the last of the changes that are still to be sent were noticed.
@@ -92,7 +90,6 @@ package struct Sender {
     /// The LMDB has been read as of a transaction; storing goes on.
     package mutating func read(_ transaction: UInt64) {
         phase = .storing
-        accountedBefore = accountedFor
         accountedFor = max(accountedFor, transaction)
         newest = max(newest, transaction)
         if newest == accountedFor { changed = nil }
@@ -110,15 +107,12 @@ package struct Sender {
     }
 
     /// Reading or storing failed.
+    ///
+    /// Another try follows whatever happens and reads everything anew, so what this one accounted for stands.
     package mutating func failed(at now: Duration) {
         phase = .idle
-        if let accountedBefore {
-            accountedFor = accountedBefore
-            self.accountedBefore = nil
-        }
         failures += 1
         retryAt = now + settings.retryInterval
-        if isChanged && changed == nil { changed = (now, now) }
     }
 
     // MARK: What to do
@@ -161,7 +155,6 @@ package struct Sender {
 
     private mutating func finish() {
         phase = .idle
-        accountedBefore = nil
         failures = 0
         guard carriesInitial else { return }
         hasSentInitial = true

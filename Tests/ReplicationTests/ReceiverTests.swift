@@ -98,6 +98,19 @@ func snapshot(_ instance: String, _ timestamp: UInt64) -> SnapshotName {
         #expect(receiver.nextDownload(at: .zero) == snapshot("c", 3))
     }
 
+    @Test func whatHasGoneFromTheStorageIsInHandUntilItEnds() {
+        var receiver = receiver(concurrent: 1)
+        receiver.listed([snapshot("a", 1)])
+        #expect(receiver.nextDownload(at: .zero) == snapshot("a", 1))
+        receiver.listed([snapshot("b", 2)])
+        #expect(receiver.nextDownload(at: .zero) == nil)
+        receiver.downloaded(snapshot("a", 1))
+        #expect(receiver.nextMerge() == snapshot("a", 1))
+        #expect(receiver.nextDownload(at: .zero) == nil)
+        receiver.merged(snapshot("a", 1))
+        #expect(receiver.nextDownload(at: .zero) == snapshot("b", 2))
+    }
+
     @Test func whatComesFirstIsMergedFirst() {
         var receiver = receiver()
         receiver.listed([snapshot("a", 1), snapshot("b", 2)])
@@ -148,6 +161,16 @@ func snapshot(_ instance: String, _ timestamp: UInt64) -> SnapshotName {
         receiver.merged(snapshot("a", 1))
         #expect(receiver.isStartLoaded)
         #expect(receiver.nextRetry == nil)
+    }
+
+    @Test func aSuccessEndsTheFailing() {
+        var receiver = receiver()
+        receiver.listed([snapshot("a", 1)])
+        #expect(receiver.nextDownload(at: .zero) != nil)
+        receiver.failed(snapshot("a", 1), at: .zero)
+        #expect(loadAll(&receiver, at: .seconds(5)) == [snapshot("a", 1)])
+        receiver.listed([snapshot("a", 1), snapshot("a", 2)])
+        #expect(!receiver.isStartLoadedOrFailing)
     }
 
     @Test func aNewerOneReplacesTheFailedOneAtOnce() {

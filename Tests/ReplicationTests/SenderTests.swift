@@ -100,6 +100,18 @@ import Testing
         #expect(sender.due == .seconds(21))
     }
 
+    /// The read is reported after a change that it does not hold has been noticed.
+    @Test func aChangeBehindTheReadIsNotTakenForSent() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(10))
+        sender.started(at: .seconds(11))
+        sender.observed(12, at: .seconds(12))
+        sender.read(11)
+        sender.stored()
+        #expect(!sender.isDone)
+        #expect(sender.due == .seconds(12))
+    }
+
     @Test func aReadSeesChangesThatNobodyTold() {
         var sender = sender()
         sender.requestInitial()

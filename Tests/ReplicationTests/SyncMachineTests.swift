@@ -266,24 +266,24 @@ struct Loop {
         let names = (0..<25).map { snapshot("a\($0)", UInt64($0)) }
         #expect(loop.handle(.tick) == [.list])
         _ = loop.handle(.listed(names))
-        var merged = 0
-        var action = SyncMachine.Action.merge(names[0])
-        #expect(loop.handle(.downloaded(names[0])) == [action])
+        #expect(loop.handle(.downloaded(names[0])) == [.merge(names[0])])
         for name in names[1...] { #expect(loop.handle(.downloaded(name)) == []) }
-        _ = loop.handle(.observed(transaction: 11))
-        _ = loop.handle(.tick, after: .milliseconds(100))
-        while case .merge(let name) = action {
-            merged += 1
-            let next = loop.handle(.merged(name, transaction: nil))
-            #expect(next.count == 1)
-            action = next.first ?? .finish
+        // Before each send a change is due all the time.
+        for round in 0..<2 {
+            _ = loop.handle(.observed(transaction: UInt64(11 + round)))
+            _ = loop.handle(.tick, after: .seconds(2))
+            let first = round * SyncMachine.mergesInARow
+            for index in first..<first + SyncMachine.mergesInARow {
+                let isLast = index == first + SyncMachine.mergesInARow - 1
+                let following = loop.handle(.merged(names[index], transaction: nil)).filter { $0 != .list }
+                #expect(following == [isLast ? .send : .merge(names[index + 1])])
+            }
+            // Then the others have their turn again.
+            #expect(
+                loop.handle(.read(transaction: UInt64(11 + round)))
+                    == [.merge(names[first + SyncMachine.mergesInARow])])
+            #expect(loop.handle(.stored) == [])
         }
-        #expect(merged == SyncMachine.mergesInARow)
-        #expect(action == .send)
-        // Then the others have their turn again, whatever else has changed.
-        _ = loop.handle(.read(transaction: 11))
-        #expect(loop.handle(.observed(transaction: 12)) == [])
-        #expect(loop.handle(.stored) == [])
     }
 
     @Test func withoutALocalChangeMergesGoOn() {
