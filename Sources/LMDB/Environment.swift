@@ -38,16 +38,12 @@ public final class Environment: Sendable {
     /// A lock file that is missing gets the owner and mode of the data file. The map is as large as the options
     /// or else the file say, and never smaller than what the file uses.
     ///
-    /// - Parameters:
-    ///   - options: what to open and how.
-    ///   - asAnotherProcess: whether it does not count among what this process has open: only for a test that plays the
-    ///     application beside the code under test, and opens either while the other is idle.
     /// - Throws: ``LMDBError`` when the files are not there, not usable or not what the options say. Nothing has been
     ///   created then unless the options have `create`.
-    package init(_ options: EnvironmentOptions, asAnotherProcess: Bool = false) throws(LMDBError) {
+    package init(_ options: EnvironmentOptions) throws(LMDBError) {
         self.options = options
         let opening = try Opening(options)
-        lockIdentity = opening.usesLock && !asAnotherProcess ? FileIdentity(of: options.lockFile) : nil
+        lockIdentity = opening.usesLock ? FileIdentity(of: options.lockFile) : nil
         if let lockIdentity, !OpenLocks.add(lockIdentity) {
             throw LMDBError(
                 .alreadyOpen,

@@ -12,7 +12,7 @@ from lab.powerdns import PowerDNS
 from lab.process import run, tail
 from lab.proxy import Proxy
 from lab.storage import Directory, S3Server
-from lab.syncer import Lightningstream
+from lab.syncer import Lightningstream, database
 
 
 @pytest.fixture(scope="session")
@@ -132,6 +132,15 @@ def fixture_lmdbs(tmp_path):
         return files
 
     return copy
+
+
+@pytest.fixture
+def native(fixture_lmdbs, directory, lightningstream):
+    """An instance with the LMDBs of a PowerDNS 4.9 and a directory as storage."""
+    main, shard = fixture_lmdbs("pdns-4.9")
+    instance = lightningstream("ours", {"main": database(main), "shard": database(shard)}, directory.storage())
+    instance.files = main, shard
+    return instance
 
 
 @pytest.hookimpl(wrapper=True)

@@ -57,7 +57,7 @@ typealias TestContents = [TestKey: TestVersion]
 extension LMDB.Environment {
     static func scratch(_ directory: ScratchDirectory, mapSize: Int = 16 << 20) throws -> LMDB.Environment {
         try LMDB.Environment(
-            EnvironmentOptions(path: directory.path, create: true, mapSize: mapSize), asAnotherProcess: true)
+            EnvironmentOptions(path: directory.path, create: true, mapSize: mapSize))
     }
 
     /// Writes as an application does that tracks changes itself.
