@@ -8,8 +8,6 @@ package enum FullScan {
     package struct Result: Sendable {
         package var name: SnapshotName
         package var body: Spool
-        /// The newest transaction that it holds.
-        package var transaction: UInt64
         package var entries: Int
     }
 
@@ -22,7 +20,7 @@ package enum FullScan {
     ///   - signal: ends the scan early.
     ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
     ///     transaction, so that no later change can be older than the snapshot.
-    /// - Returns: the snapshot, or nil with the newest transaction when there are no databases.
+    /// - Returns: the snapshot, nil when there are no databases, and the newest transaction that was read.
     /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
     package static func run(
         _ environment: Environment, identity: SenderIdentity, stagingDirectory: String? = nil,
@@ -46,9 +44,7 @@ package enum FullScan {
                 entries += try write(database, transaction, &writer, signal)
             }
             let body = try writer.finish()
-            return (
-                Result(name: name, body: body, transaction: transaction.id, entries: entries), transaction.id
-            )
+            return (Result(name: name, body: body, entries: entries), transaction.id)
         }
     }
 

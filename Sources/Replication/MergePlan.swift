@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import LMDB
 
 /// The entries of a snapshot that change the local LMDB, found under a read transaction, kept for the write
@@ -177,6 +178,6 @@ struct MergePlanReader: ~Copyable {
         offset += count
         filled += count
         // The spool was written by this process; an entry cut short means that its disk lies.
-        if filled > 0 && filled < size { throw SystemError("read from", "a spooled merge plan", code: 5) }
+        if filled > 0 && filled < size { throw SystemError("read from", "a spooled merge plan", code: EIO) }
     }
 }

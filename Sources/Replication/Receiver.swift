@@ -179,9 +179,6 @@ package struct Receiver {
     /// Whether the storage has been listed once.
     package var hasListing: Bool { seenAtStart != nil }
 
-    /// Whether the first listing showed snapshots of anybody.
-    package var sawSnapshotsAtStart: Bool { seenAtStart?.isEmpty == false }
-
     /// Whether the newest snapshot under the own name is merged, or there is none that can be.
     package var isOwnLoaded: Bool { hasListing && isSettled(own) }
 
@@ -196,9 +193,6 @@ package struct Receiver {
         guard let seenAtStart else { return false }
         return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.isFailing == true }
     }
-
-    /// The instances seen at start that are neither merged nor gone, sorted.
-    package var missingAtStart: [String] { (seenAtStart ?? []).filter { !isSettled($0) }.sorted() }
 
     private func isSettled(_ name: String) -> Bool {
         guard isOfInterest(name), let instance = instances[name] else { return true }
