@@ -46,7 +46,7 @@ let package = Package(
         room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Configuration", uses: ["CYAML"]),
-        room("Telemetry", uses: [log]),
+        room("Telemetry", uses: ["Bytes", log]),
         room(
             "Commands",
             uses: [
