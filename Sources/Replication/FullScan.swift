@@ -6,8 +6,11 @@ import Snapshots
 package enum FullScan {
     /// A snapshot ready to be stored.
     package struct Result: Sendable {
+        /// What it is stored as.
         package var name: SnapshotName
+        /// The compressed bytes.
         package var body: Spool
+        /// How many entries it holds.
         package var entries: Int
     }
 
@@ -73,8 +76,10 @@ package struct SenderIdentity: Sendable {
     package var database: String
     /// The instance's name.
     package var instance: String
+    /// The name of the host.
     package var hostname: String
 
+    /// See the properties of the same names.
     package init(database: String, instance: String, hostname: String) {
         self.database = database
         self.instance = instance

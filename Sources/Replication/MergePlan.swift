@@ -9,6 +9,7 @@ import LMDB
 package struct MergePlan: Sendable {
     /// A database that the plan writes to.
     package struct Target: Sendable {
+        /// The name of the DBI.
         package var name: String
         /// Whether it was missing and is to be created.
         package var isMissing: Bool
@@ -23,7 +24,9 @@ package struct MergePlan: Sendable {
 
     /// The transaction that the snapshot was compared with.
     package let comparedWith: UInt64
+    /// What is written to; entries refer to these by index.
     package let targets: [Target]
+    /// The entries, each a header with key and value behind it.
     package let entries: Spool
     /// Whether no key occurs twice, so that the comparison still holds if nobody has written since.
     package let isOrdered: Bool

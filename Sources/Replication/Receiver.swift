@@ -5,12 +5,14 @@ import Snapshots
 /// A pure state machine: it is told what happened, with the time, and says what to do next. Times are
 /// durations since a fixed moment of the process.
 package struct Receiver {
+    /// What the machine goes by.
     package struct Settings: Sendable {
         /// How many snapshots may be on their way, or wait to be merged, at a time.
         package var concurrentDownloads: Int
         /// How long to wait after a failure before the same snapshot is tried again.
         package var retryInterval: Duration
 
+        /// See the properties of the same names.
         package init(concurrentDownloads: Int, retryInterval: Duration) {
             self.concurrentDownloads = concurrentDownloads
             self.retryInterval = retryInterval

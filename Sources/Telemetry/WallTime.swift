@@ -8,6 +8,7 @@ package struct WallTime: Sendable, Hashable {
     /// 0 to 999,999,999, counted up from ``seconds``.
     package var nanoseconds: Int32
 
+    /// A time; nanoseconds outside of a second are cut.
     package init(seconds: Int64, nanoseconds: Int32 = 0) {
         self.seconds = seconds
         self.nanoseconds = min(max(nanoseconds, 0), 999_999_999)
