@@ -17,7 +17,7 @@ func room(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
 
 func tests(_ room: String, also dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
-        name: "\(room)Tests", dependencies: [.byName(name: room)] + dependencies, exclude: exclude,
+        name: "\(room)Tests", dependencies: [.byName(name: room), "TestSupport"] + dependencies, exclude: exclude,
         swiftSettings: settings)
 }
 
@@ -46,7 +46,7 @@ let package = Package(
         room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Configuration", uses: ["CYAML"]),
-        room("Telemetry", uses: [log]),
+        room("Telemetry", uses: ["Bytes", log]),
         room(
             "Commands",
             uses: [
@@ -55,6 +55,7 @@ let package = Package(
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
 
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests("Bytes"),
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),

@@ -28,15 +28,18 @@ package protocol BlobStore: Sendable {
 }
 
 extension BlobStore {
+    /// None, unless a storage says otherwise.
     package var stagingDirectory: String? { nil }
 }
 
 /// An object as a listing shows it.
 package struct Blob: Sendable, Hashable {
+    /// The name, complete.
     package var name: String
     /// In bytes.
     package var size: Int
 
+    /// An object of this name and size in bytes.
     package init(name: String, size: Int) {
         self.name = name
         self.size = size

@@ -12,6 +12,7 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
         case other
     }
 
+    /// What a caller may want to tell apart.
     package var kind: Kind
 
     /// One line: operation, bucket or directory, object, what happened, and advice where there is some. No secrets.
@@ -21,6 +22,7 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
     /// URLError, Unknown.
     package var code: String
 
+    /// An error; without `code` the kind gives it.
     package init(_ kind: Kind, _ description: String, code: String? = nil) {
         self.kind = kind
         self.description = description

@@ -28,6 +28,7 @@ package final class FileSystemStore: BlobStore {
         }
     }
 
+    /// See ``BlobStore/list(prefix:)``.
     package func list(prefix: String) async throws -> [Blob] {
         try await call("list", prefix.isEmpty ? nil : "\(prefix)*") { [rootPath] cancellation in
             let directory = try openDirectory(rootPath)
@@ -71,6 +72,7 @@ package final class FileSystemStore: BlobStore {
     /// A spool's file that was made in the directory is given its name; everything else is copied.
     package var stagingDirectory: String? { rootPath }
 
+    /// See ``BlobStore/store(_:_:)``.
     package func store(_ name: String, _ body: Spool) async throws {
         try refuse(name, "store")
         try await call("store", name) { [rootPath] cancellation in
@@ -86,6 +88,7 @@ package final class FileSystemStore: BlobStore {
         }
     }
 
+    /// See ``BlobStore/delete(_:)``.
     package func delete(_ name: String) async throws {
         try refuse(name, "delete")
         try await call("delete", name) { [rootPath] _ in
@@ -94,6 +97,7 @@ package final class FileSystemStore: BlobStore {
         }
     }
 
+    /// See ``BlobStore/changes(prefix:)``.
     package func changes(prefix: String) -> AsyncStream<String>? {
         watchDirectory(rootPath) { Self.isObjectName($0) && $0.startsBytewise(with: prefix) }
     }

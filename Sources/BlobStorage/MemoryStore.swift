@@ -23,8 +23,10 @@ package final class MemoryStore: BlobStore {
 
     private let state = Mutex(State())
 
+    /// A storage without objects.
     package init() {}
 
+    /// See ``BlobStore/list(prefix:)``.
     package func list(prefix: String) async throws -> [Blob] {
         try Task.checkCancellation()
         return state.withLock { state in
@@ -33,6 +35,7 @@ package final class MemoryStore: BlobStore {
         }
     }
 
+    /// See ``BlobStore/load(_:)``.
     package func load(_ name: String) async throws -> Spool {
         try Task.checkCancellation()
         return try state.withLock { state in
@@ -42,6 +45,7 @@ package final class MemoryStore: BlobStore {
         }
     }
 
+    /// See ``BlobStore/store(_:_:)``.
     package func store(_ name: String, _ body: Spool) async throws {
         try Task.checkCancellation()
         let watchers = state.withLock { state in
@@ -52,6 +56,7 @@ package final class MemoryStore: BlobStore {
         for watcher in watchers { watcher.continuation.announce(name) }
     }
 
+    /// See ``BlobStore/delete(_:)``.
     package func delete(_ name: String) async throws {
         try Task.checkCancellation()
         state.withLock { state in
@@ -60,6 +65,7 @@ package final class MemoryStore: BlobStore {
         }
     }
 
+    /// See ``BlobStore/changes(prefix:)``.
     package func changes(prefix: String) -> AsyncStream<String>? {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .announcements)
         let number = state.withLock { state in

@@ -8,7 +8,7 @@ import Synchronization
 package final class BlockingPool: Sendable {
     private struct State {
         var waiting: [@Sendable (DispatchQueue) -> Void] = []
-        // Waiting calls before this index have been started; saves moving the rest for each of them.
+        // Calls before this index have been started; saves moving the rest for each of them.
         var firstWaiting = 0
         var idle: [DispatchQueue] = []
         var lanes = 0
@@ -76,8 +76,9 @@ package final class BlockingPool: Sendable {
             }
             let call = state.waiting[state.firstWaiting]
             state.firstWaiting += 1
-            if state.firstWaiting == state.waiting.count {
-                state.waiting.removeAll()
+            // Moves each call once on average, and never keeps more started ones than there are waiting ones.
+            if state.firstWaiting * 2 >= state.waiting.count {
+                state.waiting.removeFirst(state.firstWaiting)
                 state.firstWaiting = 0
             }
             return call
@@ -95,6 +96,7 @@ package final class CancellationSignal: Sendable {
 
     private let state = Mutex(State())
 
+    /// A signal that has not been raised.
     package init() {}
 
     /// Whether the call should end early.

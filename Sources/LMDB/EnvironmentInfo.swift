@@ -19,11 +19,15 @@ package struct EnvironmentInfo: Sendable, Equatable {
 
 /// The size and shape of a database.
 package struct DatabaseStatistics: Sendable, Equatable {
+    /// The number of entries; every value of a key counts.
     package var entries: Int
     /// Levels of the B+ tree.
     package var depth: Int
+    /// Pages that lead to other pages.
     package var branchPages: Int
+    /// Pages that hold entries.
     package var leafPages: Int
+    /// Pages that hold values too large for a leaf page.
     package var overflowPages: Int
     /// In bytes.
     package var pageSize: Int

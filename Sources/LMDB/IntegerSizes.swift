@@ -1,7 +1,7 @@
 import CLMDB
 
 /// The sizes of the integers that LMDB compares, in bytes: a C `unsigned int` and a `size_t`.
-let integerSizes = [4, 8]
+package let integerSizes = [4, 8]
 
 // liblmdb compares integers, and copies values of fixed size, by the size of one of two, and reads beyond the other
 // when that is shorter. It leaves it to the caller that all sizes are the same; here a caller passes on what

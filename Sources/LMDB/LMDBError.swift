@@ -48,6 +48,7 @@ public struct LMDBError: Error, Sendable, CustomStringConvertible {
     /// One line: operation, file, reason, advice.
     public var description: String
 
+    /// An error whose one line is complete.
     package init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description

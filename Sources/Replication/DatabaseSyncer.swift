@@ -7,19 +7,24 @@ import Synchronization
 
 /// Keeps one database in sync with the storage: performs what ``SyncMachine`` decides.
 package actor DatabaseSyncer {
+    /// What is synced, and how.
     package struct Settings: Sendable {
         /// Who sends: database, instance and host.
         package var identity: SenderIdentity
+        /// How the LMDB is opened.
         package var environment: EnvironmentOptions
+        /// What the loop goes by.
         package var machine: SyncMachine.Settings
         /// How often the LMDB is asked for its newest transaction, where no change was signalled.
         package var lmdbPollInterval: Duration
+        /// Which Deleted entries of others are not added.
         package var deletedCutoff: DeletedCutoff
         /// The flags that missing databases are created with instead of those of the snapshot.
         package var creationFlags: [String: DatabaseFlags]
         /// Whether headers get an extension block (`header_extra_padding_block`).
         package var paddingBlock: Bool
 
+        /// See the properties of the same names.
         package init(
             identity: SenderIdentity, environment: EnvironmentOptions, machine: SyncMachine.Settings,
             lmdbPollInterval: Duration, deletedCutoff: DeletedCutoff = DeletedCutoff(retention: nil),
@@ -242,10 +247,12 @@ package actor DatabaseSyncer {
 
 /// So many sends of a database have failed that the process ends.
 package struct SendingGaveUp: Error, CustomStringConvertible {
+    /// How many have failed in a row.
     package var tries: Int
     /// Why the last one failed.
     package var last: String
 
+    /// One line: how many, and why the last one failed.
     package var description: String {
         "\(tries) tries to send a snapshot in a row have failed (storage_retry_count), the last one so: \(last)"
     }

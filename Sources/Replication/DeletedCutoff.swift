@@ -5,6 +5,7 @@ package struct DeletedCutoff: Sendable {
     /// How much younger than the retention an entry must be to be added; zero for 1 % of the retention.
     package var margin: Duration
 
+    /// See the properties of the same names.
     package init(retention: Duration?, margin: Duration = .zero) {
         self.retention = retention
         self.margin = margin

@@ -6,10 +6,11 @@ import Snapshots
 package enum FullScan {
     /// A snapshot ready to be stored.
     package struct Result: Sendable {
+        /// What it is stored as.
         package var name: SnapshotName
+        /// The compressed bytes.
         package var body: Spool
-        /// The newest transaction that it holds.
-        package var transaction: UInt64
+        /// How many entries it holds.
         package var entries: Int
     }
 
@@ -22,7 +23,7 @@ package enum FullScan {
     ///   - signal: ends the scan early.
     ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
     ///     transaction, so that no later change can be older than the snapshot.
-    /// - Returns: the snapshot, or nil with the newest transaction when there are no databases.
+    /// - Returns: the snapshot, nil when there are no databases, and the newest transaction that was read.
     /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
     package static func run(
         _ environment: Environment, identity: SenderIdentity, stagingDirectory: String? = nil,
@@ -46,9 +47,7 @@ package enum FullScan {
                 entries += try write(database, transaction, &writer, signal)
             }
             let body = try writer.finish()
-            return (
-                Result(name: name, body: body, transaction: transaction.id, entries: entries), transaction.id
-            )
+            return (Result(name: name, body: body, entries: entries), transaction.id)
         }
     }
 
@@ -77,8 +76,10 @@ package struct SenderIdentity: Sendable {
     package var database: String
     /// The instance's name.
     package var instance: String
+    /// The name of the host.
     package var hostname: String
 
+    /// See the properties of the same names.
     package init(database: String, instance: String, hostname: String) {
         self.database = database
         self.instance = instance

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import LMDB
 
 /// The entries of a snapshot that change the local LMDB, found under a read transaction, kept for the write
@@ -8,6 +9,7 @@ import LMDB
 package struct MergePlan: Sendable {
     /// A database that the plan writes to.
     package struct Target: Sendable {
+        /// The name of the DBI.
         package var name: String
         /// Whether it was missing and is to be created.
         package var isMissing: Bool
@@ -22,7 +24,9 @@ package struct MergePlan: Sendable {
 
     /// The transaction that the snapshot was compared with.
     package let comparedWith: UInt64
+    /// What is written to; entries refer to these by index.
     package let targets: [Target]
+    /// The entries, each a header with key and value behind it.
     package let entries: Spool
     /// Whether no key occurs twice, so that the comparison still holds if nobody has written since.
     package let isOrdered: Bool
@@ -177,6 +181,6 @@ struct MergePlanReader: ~Copyable {
         offset += count
         filled += count
         // The spool was written by this process; an entry cut short means that its disk lies.
-        if filled > 0 && filled < size { throw SystemError("read from", "a spooled merge plan", code: 5) }
+        if filled > 0 && filled < size { throw SystemError("read from", "a spooled merge plan", code: EIO) }
     }
 }

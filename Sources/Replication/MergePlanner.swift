@@ -146,7 +146,7 @@ struct MergePlanner: ~Copyable {
     /// LMDB takes integer keys of different sizes, and then finds none of them again.
     private mutating func checkIntegerKeys(_ target: Int) throws {
         guard targets[target].flags.contains(.integerKey), let sizes = keySizes[target] else { return }
-        guard sizes.count == 1, NativeSchema.keySizes.contains(sizes.lowerBound) else {
+        guard sizes.count == 1, integerSizes.contains(sizes.lowerBound) else {
             throw RefusedSnapshot(
                 "DBI \(targets[target].name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to "
                     + "\(sizes.upperBound) bytes; they must all have 4, or all 8")

@@ -9,10 +9,12 @@ package enum MergeRule {
     package struct Version {
         /// Nanoseconds since the UNIX epoch.
         package var timestamp: UInt64
+        /// Whether it only says that the key was deleted.
         package var isDeleted: Bool
         /// The application's value, without header. Ignored where ``isDeleted``.
         package var value: UnsafeRawBufferPointer
 
+        /// A version; the value of a Deleted one counts as empty.
         @inlinable
         package init(timestamp: UInt64, isDeleted: Bool, value: UnsafeRawBufferPointer) {
             self.timestamp = timestamp

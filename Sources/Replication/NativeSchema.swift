@@ -4,9 +4,6 @@ import Snapshots
 /// What native mode (`schema_tracks_changes: true`) asks of the databases: every value starts with an LS header,
 /// and a key has one value.
 enum NativeSchema {
-    /// The sizes of integer keys that LMDB knows.
-    static let keySizes = [4, 8]
-
     /// The largest application value: LMDB stores the size of a value in 32 bits.
     static let largestValue = 0xffff_ffff - 64
 
@@ -57,11 +54,6 @@ enum NativeSchema {
     ) throws(LMDBError) -> [Int]? {
         guard database.flags.contains(.integerKey) else { return nil }
         var cursor = try transaction.openCursor(database)
-        return try cursor.first() ? [cursor.key.count] : keySizes
+        return try cursor.first() ? [cursor.key.count] : integerSizes
     }
-}
-
-/// Databases of our own, which are never sent and never accepted.
-enum PrivateDatabases {
-    static func contains(_ name: String) -> Bool { name.utf8.starts(with: "_sync".utf8) }
 }

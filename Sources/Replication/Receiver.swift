@@ -5,12 +5,14 @@ import Snapshots
 /// A pure state machine: it is told what happened, with the time, and says what to do next. Times are
 /// durations since a fixed moment of the process.
 package struct Receiver {
+    /// What the machine goes by.
     package struct Settings: Sendable {
         /// How many snapshots may be on their way, or wait to be merged, at a time.
         package var concurrentDownloads: Int
         /// How long to wait after a failure before the same snapshot is tried again.
         package var retryInterval: Duration
 
+        /// See the properties of the same names.
         package init(concurrentDownloads: Int, retryInterval: Duration) {
             self.concurrentDownloads = concurrentDownloads
             self.retryInterval = retryInterval
@@ -179,9 +181,6 @@ package struct Receiver {
     /// Whether the storage has been listed once.
     package var hasListing: Bool { seenAtStart != nil }
 
-    /// Whether the first listing showed snapshots of anybody.
-    package var sawSnapshotsAtStart: Bool { seenAtStart?.isEmpty == false }
-
     /// Whether the newest snapshot under the own name is merged, or there is none that can be.
     package var isOwnLoaded: Bool { hasListing && isSettled(own) }
 
@@ -196,9 +195,6 @@ package struct Receiver {
         guard let seenAtStart else { return false }
         return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.isFailing == true }
     }
-
-    /// The instances seen at start that are neither merged nor gone, sorted.
-    package var missingAtStart: [String] { (seenAtStart ?? []).filter { !isSettled($0) }.sorted() }
 
     private func isSettled(_ name: String) -> Bool {
         guard isOfInterest(name), let instance = instances[name] else { return true }

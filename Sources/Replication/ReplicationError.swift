@@ -2,6 +2,7 @@
 package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
     /// One line that says why.
     package var description: String
+    /// An error with its one line.
     package init(_ description: String) { self.description = description }
 }
 
@@ -9,6 +10,7 @@ package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
 package struct MergeObstacle: Error, Sendable, CustomStringConvertible {
     /// One line that says what it is.
     package var description: String
+    /// An error with its one line.
     package init(_ description: String) { self.description = description }
 }
 
@@ -16,6 +18,7 @@ package struct MergeObstacle: Error, Sendable, CustomStringConvertible {
 package struct LocalContentError: Error, Sendable, CustomStringConvertible {
     /// One line that names database, DBI and key, and says what to do.
     package var description: String
+    /// An error with its one line.
     package init(_ description: String) { self.description = description }
 }
 

@@ -2,6 +2,7 @@
 ///
 /// A pure state machine over transaction IDs and times; times are durations since a fixed moment of the process.
 package struct Sender {
+    /// What the machine goes by.
     package struct Settings: Sendable {
         /// Two sends start at least this far apart.
         package var minimumInterval: Duration
@@ -12,6 +13,7 @@ package struct Sender {
         /// How many sends in a row may fail; nil for any number.
         package var retryLimit: Int?
 
+        /// See the properties of the same names.
         package init(
             minimumInterval: Duration, forceInterval: Duration, retryInterval: Duration, retryLimit: Int?
         ) {

@@ -5,6 +5,7 @@ import Snapshots
 /// It knows the order of start-up, what may overlap, and who goes first. It does nothing itself and never asks
 /// for the time: ``DatabaseSyncer`` performs its actions in the world, the tests perform them in a simulated one.
 package struct SyncMachine {
+    /// What the machine goes by.
     package struct Settings: Sendable {
         /// This instance's name.
         package var instance: String
@@ -14,9 +15,12 @@ package struct SyncMachine {
         package var onlyOnce: Bool
         /// How often the storage is listed; after a change was signalled it may be sooner.
         package var storagePollInterval: Duration
+        /// What decides about downloads.
         package var receiver: Receiver.Settings
+        /// What decides about sends.
         package var sender: Sender.Settings
 
+        /// See the properties of the same names.
         package init(
             instance: String, receiveOnly: Bool = false, onlyOnce: Bool = false, storagePollInterval: Duration,
             receiver: Receiver.Settings, sender: Sender.Settings
@@ -30,28 +34,35 @@ package struct SyncMachine {
         }
     }
 
+    /// What has happened.
     package enum Event: Sendable {
         /// The storage was listed: the full snapshots of this database.
         case listed([SnapshotName])
+        /// The storage could not be listed.
         case listingFailed
         /// Something may have appeared in the storage.
         case storageChanged
         /// The newest transaction of the LMDB is this one.
         case observed(transaction: UInt64)
+        /// The snapshot is here, and waits to be merged.
         case downloaded(SnapshotName)
         /// The snapshot is not in the storage any more.
         case vanished(SnapshotName)
+        /// The download failed for a reason that may pass.
         case downloadFailed(SnapshotName)
         /// The snapshot has been merged; the transaction that wrote something, if any did.
         case merged(SnapshotName, transaction: UInt64?)
         /// The snapshot must never be merged.
         case refused(SnapshotName)
+        /// The merge failed for a reason that may pass.
         case mergeFailed(SnapshotName)
         /// The LMDB has been read for a send, as of this transaction.
         case read(transaction: UInt64)
         /// It was read, and there is nothing in it.
         case foundNothing(transaction: UInt64)
+        /// What was read is stored.
         case stored
+        /// Reading or storing failed.
         case sendFailed
         /// Time has passed.
         case tick
@@ -59,9 +70,13 @@ package struct SyncMachine {
         case shutDown
     }
 
+    /// What is to be done.
     package enum Action: Sendable, Equatable {
+        /// List the snapshots of the database.
         case list
+        /// Download the snapshot.
         case download(SnapshotName)
+        /// Merge the snapshot, which has been downloaded.
         case merge(SnapshotName)
         /// Read the LMDB, then store what was read.
         case send
@@ -79,7 +94,9 @@ package struct SyncMachine {
     package static let shortestListingInterval = Duration.milliseconds(100)
 
     private let settings: Settings
+    /// What is to be downloaded and merged.
     package private(set) var receiver: Receiver
+    /// What is to be sent.
     package private(set) var sender: Sender
     private var isListing = false
     private var isMerging = false

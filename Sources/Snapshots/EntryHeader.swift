@@ -90,6 +90,7 @@ public enum EntryHeaderError: Error, Equatable, CustomStringConvertible {
     /// The header announces more extension blocks than the value has room for.
     case extensionsCutOff(extensions: Int, size: Int)
 
+    /// What is wrong, and what it may come from.
     public var description: String {
         switch self {
         case .tooShort(let size):

@@ -43,8 +43,6 @@ enum SnapshotFields {
     static let dupSortTransform = "dupsort_hack_v1"
     /// LMDB's MDB_DUPSORT.
     static let dupSortFlag: UInt64 = 0x04
-    /// DBIs whose names start like this are private.
-    static let privatePrefix = "_sync"
     /// What LMDB takes as a key in its main DBI, which is where the names of DBIs are.
     static let longestDatabaseName = 511
 

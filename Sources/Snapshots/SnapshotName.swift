@@ -77,9 +77,10 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
         return one.description < other.description
     }
 
-    // Two names are equal when their texts are, so that the order above is total.
+    /// Two names are equal when their texts are, so that the order above is total.
     package static func == (one: SnapshotName, other: SnapshotName) -> Bool { one.description == other.description }
 
+    /// Hashes the whole name.
     package func hash(into hasher: inout Hasher) { hasher.combine(description) }
 
     private static let separator = "__"

@@ -148,8 +148,8 @@ package struct SnapshotWriter: ~Copyable {
         if name.isEmpty || name.utf8.count > SnapshotFields.longestDatabaseName || name.utf8.contains(0) {
             return "the name of a DBI must have 1 to \(SnapshotFields.longestDatabaseName) bytes, none of them zero"
         }
-        if name.utf8.starts(with: SnapshotFields.privatePrefix.utf8) {
-            return "DBIs whose names start with \(SnapshotFields.privatePrefix) are private to this LMDB"
+        if PrivateDatabases.contains(name) {
+            return "DBIs whose names start with \(PrivateDatabases.prefix) are private to this LMDB"
         }
         if !transform.isEmpty && transform != SnapshotFields.dupSortTransform {
             return "the transform \"\(transform)\" is not known"

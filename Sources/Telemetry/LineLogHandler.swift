@@ -2,8 +2,11 @@ import Logging
 
 /// The log handler of the program: one event, one line.
 package struct LineLogHandler: LogHandler {
+    /// The fields of every event.
     package var metadata: Logger.Metadata = [:]
+    /// Gives further fields of an event.
     package var metadataProvider: Logger.MetadataProvider?
+    /// The lowest level that is logged.
     package var logLevel: Logger.Level {
         get { settings.level }
         set { settings.level = newValue }
@@ -25,11 +28,13 @@ package struct LineLogHandler: LogHandler {
         self.output = output
     }
 
+    /// One field of every event.
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes the event as one line.
     package func log(event: LogEvent) {
         var fields = metadata
         if let provided = metadataProvider?.get() { fields.merge(provided) { _, new in new } }

@@ -19,6 +19,7 @@ package final class FileDescriptorLogOutput: LogOutput {
     /// - Parameter descriptor: stays open, and is not closed here.
     package init(descriptor: Int32 = STDERR_FILENO) { self.descriptor = descriptor }
 
+    /// Writes the line as a whole, or drops what can't be written.
     package func write(line: [UInt8]) {
         turn.withLock { _ in
             line.withUnsafeBytes { bytes in

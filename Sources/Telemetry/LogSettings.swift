@@ -23,7 +23,9 @@ package enum LogTimestamp: String, Sendable, CaseIterable {
 
 /// What is logged and how.
 package struct LogSettings: Sendable, Equatable {
+    /// How a line is built.
     package var format: LogFormat
+    /// Which time it carries.
     package var timestamp: LogTimestamp
     /// The lowest level that is logged.
     package var level: Logger.Level
@@ -32,6 +34,7 @@ package struct LogSettings: Sendable, Equatable {
     /// How wide the column of database names is in the human format, in characters.
     package var databaseWidth: Int
 
+    /// The defaults of the configuration file, but for what is given.
     package init(
         format: LogFormat = .human, timestamp: LogTimestamp = .short, level: Logger.Level = .info,
         usesColour: Bool = false, databaseWidth: Int = 0

@@ -1,5 +1,6 @@
 import Bytes
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BlobStorage
@@ -34,10 +35,10 @@ struct FileSystemStoreTests {
 
     @Test func onlyObjectsAreListed() async throws {
         let store = try FileSystemStore(rootPath: directory.path)
-        try directory.write("x", to: "object")
-        try directory.write("stale", to: ".8c1f.tmp")
-        try directory.write("stale", to: "other.tmp")
-        try directory.write("hidden", to: ".hidden")
+        try directory.write("object", "x")
+        try directory.write(".8c1f.tmp", "stale")
+        try directory.write("other.tmp", "stale")
+        try directory.write(".hidden", "hidden")
         try FileManager.default.createDirectory(atPath: directory.file("folder"), withIntermediateDirectories: true)
         try FileManager.default.createSymbolicLink(
             atPath: directory.file("dangling"), withDestinationPath: directory.file("nowhere"))
@@ -74,7 +75,7 @@ struct FileSystemStoreTests {
     @Test func aBodyThatFailsToBeReadLeavesNothingBehind() async throws {
         let store = try FileSystemStore(rootPath: directory.path)
         try await store.store("x", Spool("old"))
-        try directory.write("short", to: ".body")
+        try directory.write(".body", "short")
         let broken = Spool(owning: open(directory.file(".body"), O_RDONLY), count: 1 << 20)
         let error = await storageError { try await store.store("x", broken) }
         #expect(error?.description.hasPrefix("cannot store x in \(directory.path): ") == true)
@@ -90,7 +91,7 @@ struct FileSystemStoreTests {
     }
 
     @Test func aRootPathThatIsAFileIsRefused() async throws {
-        try directory.write("x", to: "file")
+        try directory.write("file", "x")
         for path in ["file", "file/below"] {
             let error = await storageError { _ = try FileSystemStore(rootPath: directory.file(path)) }
             #expect(

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import BlobStorage
@@ -32,36 +33,37 @@ import Testing
     }
 
     @Test func keyFilesAreReadAgain() throws {
-        try directory.write("first\n", to: "access")
-        try directory.write("secret one\r\n\n", to: "secret")
+        try directory.write("access", "first\n")
+        try directory.write("secret", "secret one\r\n\n")
         let source = try S3CredentialSource(
             S3Options(
                 bucket: "b", accessKeyFile: directory.file("access"), secretKeyFile: directory.file("secret"),
                 secretsRefreshInterval: .zero)
         ) { _ in nil }
         #expect(source.current() == S3Credentials(accessKey: "first", secretKey: "secret one"))
-        try directory.write("second\n", to: "access")
+        try directory.write("access", "second\n")
         #expect(source.current().accessKey == "second")
         // While a file is being replaced, the keys stay.
-        try directory.write("", to: "access")
+        try directory.write("access", "")
         #expect(source.current().accessKey == "second")
-        try directory.write("third", to: "access")
+        try directory.write("access", "third")
         #expect(source.current().accessKey == "third")
     }
 
     @Test func keyFilesAreNotReadMoreOftenThanAskedFor() throws {
-        try directory.write("first", to: "access")
+        try directory.write("access", "first")
         let source = try S3CredentialSource(
             S3Options(
                 bucket: "b", secretKey: "s", accessKeyFile: directory.file("access"),
                 secretsRefreshInterval: .seconds(3600))
         ) { _ in nil }
-        try directory.write("second", to: "access")
+        try directory.write("access", "second")
         #expect(source.current().accessKey == "first")
     }
 
     @Test func theFileOfTheAWSToolsIsRead() throws {
         try directory.write(
+            "credentials",
             """
             # comment
             [default]
@@ -74,7 +76,7 @@ import Testing
             aws_session_token = token==
             [broken]
             aws_access_key_id = three
-            """, to: "credentials")
+            """)
         let file = ["AWS_SHARED_CREDENTIALS_FILE": directory.file("credentials")]
         let none = S3Options(bucket: "b")
         #expect(try read(none, file) == S3Credentials(accessKey: "one", secretKey: "secret=one+/="))
@@ -89,7 +91,7 @@ import Testing
     }
 
     @Test func missingKeysAreSaidInOneLine() throws {
-        try directory.write("\n", to: "empty")
+        try directory.write("empty", "\n")
         for (text, part) in [
             (problem(S3Options(bucket: "b", accessKey: "a")), "S3 secret_key is missing"),
             (problem(S3Options(bucket: "b", secretKey: "s")), "S3 access_key is missing"),

@@ -1,5 +1,6 @@
 import Bytes
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BlobStorage
@@ -124,7 +125,7 @@ struct S3TLSTests {
     }
 
     @Test func whatIsMissingIsSaidBeforeAnyRequest() async throws {
-        try directory.write("not PEM", to: "file")
+        try directory.write("file", "not PEM")
         for (options, part) in [
             (options { $0.caFile = directory.file("none") }, "tls.ca_file: cannot open \(directory.file("none"))"),
             (options { $0.caFile = directory.file("file") }, "tls.ca_file \(directory.file("file")) is not PEM"),

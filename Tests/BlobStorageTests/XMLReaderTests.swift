@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import BlobStorage
@@ -74,7 +75,7 @@ import Testing
     @Test func damagedListingsAreReadOrRefused() {
         let seed = UInt64.random(in: .min ... .max)
         print("XMLReaderTests.damagedListingsAreReadOrRefused: seed \(seed)")
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let pieces = ["<", ">", "</", "/>", "&", ";", "<![CDATA[", "]]>", "<!--", "'", "=", "&#x", "\u{0}", "Contents"]
         var refused = 0
         for _ in 0..<3000 {
@@ -102,18 +103,5 @@ import Testing
             _ = S3ErrorAnswer(bytes)
         }
         #expect(refused > 300)
-    }
-}
-
-/// <https://prng.di.unimi.it/splitmix64.c>, public domain.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import Dispatch
+import Glibc
 import Synchronization
 import Testing
 
@@ -12,6 +13,18 @@ private final class Shared<Value: Sendable>: Sendable {
     var value: Value { state.withLock { $0 } }
 
     func update(_ change: @Sendable (inout Value) -> Void) { state.withLock { change(&$0) } }
+}
+
+/// Counts how many of it there are.
+private final class Token: Sendable {
+    private let alive: Shared<Int>
+
+    init(_ alive: Shared<Int>) {
+        self.alive = alive
+        alive.update { $0 += 1 }
+    }
+
+    deinit { alive.update { $0 -= 1 } }
 }
 
 @Suite(.timeLimit(.minutes(1)))
@@ -62,6 +75,31 @@ struct BlockingPoolTests {
         }
         #expect(counts.value.all == 500)
         #expect(counts.value.most <= 3)
+    }
+
+    // What they hold would pile up where the queue never gets empty.
+    @Test func callsThatHaveRunAreLetGoWhileOthersWait() async throws {
+        let alive = Shared(0)
+        let ran = Shared((calls: 0, aliveBehindMost: 0))
+        let pool = BlockingPool(label: "test", width: 1)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<100 {
+                group.addTask {
+                    let token = Token(alive)
+                    try await pool.run { [token] _ in
+                        ran.update { $0.calls += 1 }
+                        // Until all have come, so that there is a queue.
+                        while alive.value < 100, ran.value.calls == 1 { usleep(1000) }
+                        // The tasks of the calls before let go of what they hold in their own time.
+                        guard ran.value.calls == 90 else { return withExtendedLifetime(token) {} }
+                        for _ in 0..<10_000 where alive.value > 50 { usleep(1000) }
+                        ran.update { $0.aliveBehindMost = alive.value }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect((11...50).contains(ran.value.aliveBehindMost))
     }
 
     @Test func aWaitingCallIsCancelledAtOnceAndNeverRuns() async throws {

@@ -1,24 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Bytes
 
 @Suite("Spools")
 struct SpoolTests {
-    // A directory of its own for each test.
-    private final class Directory {
-        let path = FileManager.default.temporaryDirectory.appending(path: "spool-\(UUID().uuidString)").path
-
-        init() throws {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        }
-
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-
-        var files: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? ["?"] }
-    }
-
-    private static func written(_ parts: [[UInt8]], limit: Int, in directory: Directory) throws -> Spool {
+    private static func written(_ parts: [[UInt8]], limit: Int, in directory: TemporaryDirectory) throws -> Spool {
         var writer = SpoolWriter(memoryLimit: limit, directory: directory.path)
         for part in parts { try part.withUnsafeBytes { try writer.write($0) } }
         #expect(writer.count == parts.reduce(0) { $0 + $1.count })
@@ -49,7 +37,7 @@ struct SpoolTests {
 
     @Test("give back what was written, from memory and from a file", arguments: shapes, [0, 1, 10, 1000, 1 << 20])
     func roundTrip(_ sizes: [Int], _ limit: Int) throws {
-        let directory = try Directory()
+        let directory = try TemporaryDirectory()
         var parts: [[UInt8]] = []
         var all: [UInt8] = []
         for size in sizes {
@@ -59,14 +47,14 @@ struct SpoolTests {
         let spool = try Self.written(parts, limit: limit, in: directory)
         #expect(spool.count == all.count)
         #expect((spool.fileDescriptor == nil) == (all.count <= limit))
-        #expect(directory.files == [])
+        #expect(try directory.names == [])
         for blockSize in [100_000, 1 << 20] { #expect(try Self.read(spool, blockSize: blockSize) == all) }
     }
 
     @Test("can be read at any place, again and again, by several at once", arguments: [0, 1000])
     func readAt(_ limit: Int) async throws {
         let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* 7) }
-        let spool = try Self.written([bytes], limit: limit, in: Directory())
+        let spool = try Self.written([bytes], limit: limit, in: TemporaryDirectory())
         try await withThrowingTaskGroup { group in
             for offset in 0...310 {
                 group.addTask {
@@ -100,7 +88,7 @@ struct SpoolTests {
 
     @Test("close their file in the end, finished or not")
     func descriptors() throws {
-        let directory = try Directory()
+        let directory = try TemporaryDirectory()
         var descriptor: Int32 = -1
         do {
             let spool = try Self.written([[1, 2, 3]], limit: 0, in: directory)
@@ -119,7 +107,7 @@ struct SpoolTests {
     }
 
     // Whether a descriptor is of a file that was made in this directory. Other tests open and close files meanwhile.
-    private static func isOurs(_ descriptor: Int32, _ directory: Directory) -> Bool {
+    private static func isOurs(_ descriptor: Int32, _ directory: TemporaryDirectory) -> Bool {
         let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
         return link?.hasPrefix(directory.path) == true
     }
@@ -144,7 +132,7 @@ struct SpoolTests {
 
     @Test("notice a file that became shorter")
     func truncated() throws {
-        let spool = try Self.written([[UInt8](repeating: 1, count: 100)], limit: 0, in: Directory())
+        let spool = try Self.written([[UInt8](repeating: 1, count: 100)], limit: 0, in: TemporaryDirectory())
         let descriptor = try #require(spool.fileDescriptor)
         #expect(ftruncate(descriptor, 50) == 0)
         var block = [UInt8](repeating: 0, count: 100)

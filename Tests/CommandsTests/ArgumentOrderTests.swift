@@ -1,3 +1,4 @@
+import Configuration
 import Testing
 
 @testable import Commands
@@ -57,7 +58,7 @@ import Testing
         ("abc", "xbc", 1), ("receive", "recieve", 1), ("kitten", "sitting", 3),
     ])
     func distance(first: String, second: String, distance: Int) {
-        #expect(ArgumentOrder.distance(first, second) == distance)
-        #expect(ArgumentOrder.distance(second, first) == distance)
+        #expect(Suggestion.distance(Array(first), Array(second)) == distance)
+        #expect(Suggestion.distance(Array(second), Array(first)) == distance)
     }
 }

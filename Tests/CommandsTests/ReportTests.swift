@@ -71,6 +71,15 @@ import Testing
         #expect(humanSize(bytes) == text)
     }
 
+    // A damaged LMDB may name any counts.
+    @Test(
+        arguments: [
+            ([], 0), ([1, 2, 3], 6), ([.max, 1], .max), ([.max, .max], .max), ([-1, .max, .max], .max),
+        ] as [([Int], Int)])
+    func sumsOfCounts(counts: [Int], sum: Int) {
+        #expect(StatsReport.sum(counts) == sum)
+    }
+
     @Test func tables() {
         var table = Table([("name", .left), ("n", .right), ("flags", .left)])
         table.append(["a", "1", ""])

@@ -48,27 +48,6 @@ func runCommand(_ arguments: [String], environment: [String: String] = [:]) asyn
     return CommandResult(exitCode: exitCode, output: output.text, errors: errors.text)
 }
 
-/// A directory that goes away with its object.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() throws {
-        var template = Array((NSTemporaryDirectory() + "/commands.XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else { throw CocoaError(.fileWriteUnknown) }
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func file(_ name: String) -> String { path + "/" + name }
-
-    @discardableResult
-    func write(_ name: String, _ text: String) throws -> String {
-        try text.write(toFile: file(name), atomically: true, encoding: .utf8)
-        return file(name)
-    }
-}
-
 /// One entry of an LMDB.
 struct Entry {
     var key: [UInt8]

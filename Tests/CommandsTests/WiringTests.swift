@@ -4,6 +4,7 @@ import LMDB
 import Logging
 import Replication
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Commands

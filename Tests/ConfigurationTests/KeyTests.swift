@@ -196,7 +196,9 @@ private let keys: [Key] =
             #expect(key.help.hasSuffix("."), "\(key.path)")
             #expect(!key.type.isEmpty)
         }
-        let secrets = KeyTable.descriptions.filter(\.isSecret).map { $0.path.dropFirst(2).joined(separator: ".") }
+        let secrets = KeyTable.descriptions.filter { $0.traits.contains(.secret) }.map {
+            $0.path.dropFirst(2).joined(separator: ".")
+        }
         #expect(Set(secrets) == ["secret_key", "account_key", "tls.key"])
     }
 

@@ -351,16 +351,4 @@ import Testing
         }
         #expect(s3.region == (text == "\"\"" ? "" : value))
     }
-
-    @Test func ageFromWhichDeletedEntriesAreNotAdded() {
-        var sweeper = SweeperConfiguration()
-        #expect(sweeper.deletedCutoffAge == nil)
-        sweeper.enabled = true
-        sweeper.retentionDays = 100
-        #expect(sweeper.deletedCutoffAge == .seconds(99 * 86_400))
-        sweeper.retentionLoadCutoffDuration = .seconds(10 * 86_400)
-        #expect(sweeper.deletedCutoffAge == .seconds(90 * 86_400))
-        sweeper.retentionLoadCutoffDuration = .seconds(90 * 86_400)
-        #expect(sweeper.deletedCutoffAge == .seconds(25 * 86_400))
-    }
 }

@@ -1,5 +1,6 @@
 import CLMDB
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LMDB
@@ -134,7 +135,7 @@ import Testing
         var shortFiles = 0
         for seed in 0..<12 as Range<UInt64> {
             let scratch = try Scratch()
-            var random = Seeded(seed)
+            var random = SeededGenerator(seed: seed)
             for _ in 0..<6 {
                 let environment = try scratch.open(mapSize: 64 << 20)
                 try environment.write { transaction in
@@ -316,19 +317,5 @@ struct FileImage {
         (0..<(Int(load(page + 12, as: UInt16.self)) - 16) / 2).map {
             page + Int(load(page + 16 + 2 * $0, as: UInt16.self))
         }
-    }
-}
-
-/// A generator of reproducible numbers (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var result = state
-        result = (result ^ (result >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        result = (result ^ (result >> 27)) &* 0x94d0_49bb_1331_11eb
-        return result ^ (result >> 31)
     }
 }

@@ -1,6 +1,7 @@
 import Bytes
 import LMDB
 import Snapshots
+import TestSupport
 
 @testable import Replication
 

@@ -12,12 +12,15 @@ package struct TLSOptions: Sendable {
     package var addSystemCAPool: Bool
     /// Our certificate (PEM), for servers that want one: a file, or inline.
     package var certFile: String
+    /// The same inline.
     package var cert: String
     /// The key to it (PEM): a file, or inline.
     package var keyFile: String
+    /// The same inline. Secret.
     package var key: String
     /// Whether the files are read again every `watchCertsPollInterval`.
     package var watchCerts: Bool
+    /// How often the files are read again with ``watchCerts``.
     package var watchCertsPollInterval: Duration
     /// Accepts every certificate. For experiments only.
     package var insecureSkipVerify: Bool
@@ -26,6 +29,7 @@ package struct TLSOptions: Sendable {
     /// libcurl takes it per process, not per storage, and from the environment variable SSLKEYLOGFILE.
     package var insecureKeyLogFile: String
 
+    /// The defaults, but for what is given: verify servers with the machine's certificates, and show none.
     package init(
         caFile: String = "", ca: String = "", addSystemCAPool: Bool = false, certFile: String = "", cert: String = "",
         keyFile: String = "", key: String = "", watchCerts: Bool = false,

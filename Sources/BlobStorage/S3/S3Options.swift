@@ -2,12 +2,17 @@
 ///
 /// Empty strings mean: not set. 0 as a timeout or as `maximumIdleConnections` means: no limit.
 package struct S3Options: Sendable {
+    /// The access key ID.
     package var accessKey: String
+    /// The secret access key. Secret.
     package var secretKey: String
     /// Files with the keys, read again every `secretsRefreshInterval`; the end of line is cut.
     package var accessKeyFile: String
+    /// See ``accessKeyFile``.
     package var secretKeyFile: String
+    /// How often the key files are read again.
     package var secretsRefreshInterval: Duration
+    /// What requests are signed for.
     package var region: String
     /// Required.
     package var bucket: String
@@ -23,19 +28,25 @@ package struct S3Options: Sendable {
     package var prefixFolders: Bool
     /// Whether objects are not listed whose name has a `/` behind the prefix.
     package var hideFolders: Bool
+    /// Whether Content-MD5 is left out.
     package var disableSendContentMD5: Bool
     /// `num_minio_threads`: how many parts of one upload are sent at a time.
     package var parallelParts: Int
     /// For the whole of ``S3Store/open(_:environment:willRetry:)``.
     package var initTimeout: Duration
+    /// After this long without use a connection is closed.
     package var idleConnectionTimeout: Duration
+    /// How many connections are kept for further use.
     package var maximumIdleConnections: Int
     /// libcurl has one limit for both: see ``connectTimeout``.
     package var dialTimeout: Duration
+    /// See ``dialTimeout``.
     package var tlsHandshakeTimeout: Duration
+    /// The interval of TCP keep-alive probes; 0 for none.
     package var dialKeepAlive: Duration
     /// For one request with its body, from start to end.
     package var clientTimeout: Duration
+    /// How the server is verified.
     package var tls: TLSOptions
 
     /// For one request without a byte moving in either direction. No option of the configuration file.
@@ -44,6 +55,7 @@ package struct S3Options: Sendable {
     package var partSize = 16 << 20
     var retry = RetryPolicy()
 
+    /// The defaults of the configuration file, but for what is given.
     package init(
         bucket: String, accessKey: String = "", secretKey: String = "", accessKeyFile: String = "",
         secretKeyFile: String = "", secretsRefreshInterval: Duration = .seconds(15), region: String = "us-east-1",

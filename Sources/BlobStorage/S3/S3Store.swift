@@ -50,6 +50,7 @@ package final class S3Store: BlobStore {
             keyLogFile: options.tls.insecureKeyLogFile)
     }
 
+    /// See ``BlobStore/list(prefix:)``.
     package func list(prefix: String) async throws -> [Blob] {
         var blobs: [Blob] = []
         var names = Set<[UInt8]>()
@@ -76,6 +77,7 @@ package final class S3Store: BlobStore {
         return blobs.sorted { $0.name.precedesBytewise($1.name) }
     }
 
+    /// See ``BlobStore/load(_:)``.
     package func load(_ name: String) async throws -> Spool {
         var request = S3Request(.load, "GET", key: try objectKey(name, .load))
         request.spoolsAnswer = true
@@ -85,6 +87,7 @@ package final class S3Store: BlobStore {
         }
     }
 
+    /// See ``BlobStore/store(_:_:)``.
     package func store(_ name: String, _ body: Spool) async throws {
         let key = try objectKey(name, .store)
         if body.count > partSize(for: body.count) {
@@ -96,6 +99,7 @@ package final class S3Store: BlobStore {
         try await send(request) { _ in }
     }
 
+    /// See ``BlobStore/delete(_:)``.
     package func delete(_ name: String) async throws {
         let request = S3Request(.delete, "DELETE", key: try objectKey(name, .delete))
         do {
@@ -105,6 +109,7 @@ package final class S3Store: BlobStore {
         }
     }
 
+    /// None: an S3 server does not tell of changes.
     package func changes(prefix: String) -> AsyncStream<String>? { nil }
 
     /// Of a new object.

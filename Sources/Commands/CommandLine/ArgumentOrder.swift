@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 
 /// Brings the words of a command line into the order that the parser wants.
 ///
@@ -79,7 +80,9 @@ enum ArgumentOrder {
     }
 
     private static func unknown(_ word: String, among names: [String]) -> CommandFailure {
-        let best = names.map { (name: $0, distance: distance($0, word)) }.min { $0.distance < $1.distance }
+        let best = names.map { (name: $0, distance: Suggestion.distance(Array($0), Array(word))) }.min {
+            $0.distance < $1.distance
+        }
         let hint: String
         if let best, best.distance <= 2 {
             hint = "did you mean \"\(best.name)\"?"
@@ -87,22 +90,5 @@ enum ArgumentOrder {
             hint = "there are: " + (names + ["help"]).joined(separator: ", ")
         }
         return .usage("unknown command \"\(word)\"; \(hint)")
-    }
-
-    /// How many letters must be added, removed, replaced or swapped with their neighbour to get from one to the other.
-    static func distance(_ first: String, _ second: String) -> Int {
-        let (a, b) = (Array(first), Array(second))
-        guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }
-        var rows = [Array(0...b.count)]
-        for i in 1...a.count {
-            var row = [i]
-            for j in 1...b.count {
-                var best = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1))
-                if i > 1, j > 1, a[i - 1] == b[j - 2], a[i - 2] == b[j - 1] { best = min(best, rows[i - 2][j - 2] + 1) }
-                row.append(best)
-            }
-            rows.append(row)
-        }
-        return rows[a.count][b.count]
     }
 }

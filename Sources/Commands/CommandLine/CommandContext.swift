@@ -10,12 +10,14 @@ package struct CommandContext: Sendable {
     package var standardError: any LogOutput
     /// The environment variables.
     package var environment: [String: String]
+    /// Gives the time of log lines.
     package var clock: @Sendable () -> WallTime
     /// Whether log lines may have colours.
     package var usesColour: Bool
     /// Whether the command has the process for itself: its signals, its ID and its end.
     package var ownsProcess: Bool
 
+    /// See the properties of the same names.
     package init(
         standardOutput: any ByteOutput, standardError: any LogOutput,
         environment: [String: String], clock: @escaping @Sendable () -> WallTime,

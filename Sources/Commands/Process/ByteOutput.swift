@@ -10,6 +10,7 @@ package protocol ByteOutput: Sendable {
 
 /// Nobody reads the output any more, for example `head` that has seen enough.
 package struct OutputClosed: Error {
+    /// The only value there is.
     package init() {}
 }
 
@@ -17,6 +18,7 @@ package struct OutputClosed: Error {
 package struct OutputError: Error, CustomStringConvertible {
     /// The value of `errno`.
     package var code: Int32
+    /// One line: what failed and why.
     package var description: String { "cannot write to standard output: \(String(cString: strerror(code)))" }
 }
 
@@ -27,6 +29,7 @@ package struct FileDescriptorOutput: ByteOutput {
     /// - Parameter descriptor: stays open, and is not closed here.
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
+    /// Writes all of the bytes; see ``ByteOutput/write(_:)``.
     package func write(_ bytes: [UInt8]) throws {
         try bytes.withUnsafeBytes { bytes in
             var done = 0

@@ -1,4 +1,4 @@
-/// A size in bytes for people: `823 MB` is `823.0 MiB`, small ones are exact.
+/// A size in bytes for people: 862,978,048 is `823.0 MiB`; below 1 KiB it is exact.
 func humanSize(_ bytes: Int) -> String {
     var value = Double(bytes)
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]

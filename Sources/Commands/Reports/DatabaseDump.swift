@@ -13,7 +13,7 @@ struct DatabaseDump {
     func write(_ database: LocalDatabase, to output: inout BufferedOutput) throws {
         let environment = try database.open()
         try environment.read { transaction in
-            for dbi in try transaction.databases() where !(hidesPrivate && LocalDatabase.isPrivate(dbi.name)) {
+            for dbi in try transaction.databases() where !(hidesPrivate && PrivateDatabases.contains(dbi.name)) {
                 let entries = try transaction.statistics(dbi).entries
                 output.append(
                     "# \(database.name)/\(PrintableBytes.text(dbi.name)): \(entries) entries, flags \(dbi.flags.names)")

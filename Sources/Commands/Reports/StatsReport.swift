@@ -51,12 +51,20 @@ struct StatsReport {
             table.append([PrintableBytes.text(name)] + Self.numbers(statistics) + [flags.names])
         }
         let all = facts.databases.map(\.statistics)
-        let sum = { (path: KeyPath<DatabaseStatistics, Int>) in "\(all.reduce(0) { $0 + $1[keyPath: path] })" }
+        let sum = { (path: KeyPath<DatabaseStatistics, Int>) in "\(Self.sum(all.map { $0[keyPath: path] }))" }
         table.append([
             "total (\(all.count))", sum(\.entries), "", sum(\.branchPages), sum(\.leafPages), sum(\.overflowPages),
             sum(\.usedBytes), "",
         ])
         return table
+    }
+
+    /// The sum, or the greatest number where it is larger: in a damaged file the counts may be anything.
+    static func sum(_ counts: [Int]) -> Int {
+        counts.reduce(0) { sum, count in
+            let (larger, overflows) = sum.addingReportingOverflow(count)
+            return overflows ? .max : larger
+        }
     }
 
     private static func numbers(_ statistics: DatabaseStatistics) -> [String] {

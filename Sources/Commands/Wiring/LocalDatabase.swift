@@ -1,4 +1,5 @@
 import LMDB
+import Snapshots
 
 /// A configured database, as the commands that only look at it need it.
 struct LocalDatabase: Sendable, Equatable {
@@ -20,10 +21,7 @@ struct LocalDatabase: Sendable, Equatable {
     }
 
     /// Whether the values of a DBI begin with a header.
-    func hasHeaders(in dbi: String) -> Bool { isNative || Self.isPrivate(dbi) }
-
-    /// Whether a DBI belongs to the syncing and not to the application.
-    static func isPrivate(_ dbi: String) -> Bool { dbi.hasPrefix("_sync") }
+    func hasHeaders(in dbi: String) -> Bool { isNative || PrivateDatabases.contains(dbi) }
 }
 
 extension Session {

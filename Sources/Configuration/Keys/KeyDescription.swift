@@ -14,9 +14,6 @@ package struct KeyDescription: Sendable, Equatable {
     package var traits: [KeyTrait]
     /// For keys under `storage.options`: the type of storage that they belong to.
     package var storageType: StorageType?
-
-    /// Whether the value is never shown.
-    package var isSecret: Bool { traits.contains(.secret) }
 }
 
 /// What is special about a key.

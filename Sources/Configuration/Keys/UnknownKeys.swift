@@ -21,7 +21,7 @@ extension KeyDecoder {
 }
 
 /// Finds what a misspelt name was meant to be.
-enum Suggestion {
+package enum Suggestion {
     /// The name with the fewest changes, when they are few for its length.
     static func nearest(to name: String, among candidates: [String]) -> String? {
         let normalised = name.lowercased().map { $0 == "-" ? "_" : $0 }
@@ -31,8 +31,9 @@ enum Suggestion {
         return best.distance <= max(1, best.name.count / 4) ? best.name : nil
     }
 
-    /// Insertions, deletions, replacements and swaps of neighbours between two words.
-    static func distance(_ left: [Character], _ right: [Character]) -> Int {
+    /// How many characters must be added, removed, replaced or swapped with their neighbour to get from one word to
+    /// the other.
+    package static func distance(_ left: [Character], _ right: [Character]) -> Int {
         var beforePrevious: [Int] = []
         var previous = Array(0...right.count)
         for (row, leftCharacter) in left.enumerated() {

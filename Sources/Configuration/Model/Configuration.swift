@@ -68,16 +68,6 @@ package struct SweeperConfiguration: ConfigurationSection {
 
     /// How long Deleted entries are kept.
     package var retention: Duration { .seconds(retentionDays * 86_400) }
-
-    /// Age from which an incoming Deleted entry without a local one is not added, or nil while the sweeper is off:
-    /// the retention less the margin, which is at most 75 % of it.
-    package var deletedCutoffAge: Duration? {
-        guard enabled else { return nil }
-        let margin =
-            retentionLoadCutoffDuration == .zero
-            ? retention / 100 : min(retentionLoadCutoffDuration, retention / 4 * 3)
-        return retention - margin
-    }
 }
 
 /// `http`.
