@@ -9,7 +9,7 @@ SWIFT_SOURCES = Sources Tests Package.swift
 
 .PHONY: help
 help:
-	@echo "make demo      two PowerDNS servers that follow each other, in under a minute"
+	@echo "make demo      two PowerDNS servers that follow each other, in under a minute once it is built"
 	@echo "make build     the release binary, for this machine"
 	@echo "make install   the release binary to PREFIX/bin (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
 	@echo "make test      everything that .ci/run checks: lint, build, unit tests, tests with real servers"

@@ -7,6 +7,8 @@ package struct SpoolWriter: ByteSink, ~Copyable {
 
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
+    /// What an error calls the file, with advice.
+    private var subject = ""
     private let memoryLimit: Int
     private let stagingDirectory: String?
     private let directory: String
@@ -72,7 +74,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private mutating func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < block.count {
-            done += try systemCall("write to", "a temporary file in \(directory)") {
+            done += try systemCall("write to", subject) {
                 Glibc.write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
             }
         }
@@ -94,19 +96,20 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         return access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp"
     }
 
-    private func openTemporaryFile() throws(SystemError) -> Int32 {
+    private mutating func openTemporaryFile() throws(SystemError) -> Int32 {
         // Never has a name, so that nothing is left behind whenever the process ends.
-        for directory in [stagingDirectory, directory] {
-            guard let directory else { continue }
-            let descriptor = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
+        if let stagingDirectory {
+            let descriptor = open(stagingDirectory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
+            subject = "a new file in \(stagingDirectory)"
             if descriptor >= 0 { return descriptor }
         }
+        subject = "a temporary file in \(directory) (TMPDIR names another directory)"
+        let nameless = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
+        if nameless >= 0 { return nameless }
         // A file system that knows no such thing.
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
         let descriptor = Int32(
-            try systemCall("create", "a temporary file in \(directory) (TMPDIR names another directory)") {
-                Int(mkstemp(&template))
-            })
+            try systemCall("create", subject) { Int(mkstemp(&template)) })
         unlink(template)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         return descriptor

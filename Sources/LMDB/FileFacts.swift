@@ -24,6 +24,13 @@ struct FileIdentity: Hashable, Sendable {
 
 /// What the file system says about a path, and the few changes that opening an LMDB makes to it.
 enum FileFacts {
+    /// Whether the file system that holds a file has next to no room left.
+    static func isDiskFull(_ path: String) -> Bool {
+        var status = statvfs()
+        // Too little for the smallest of writes that LMDB makes of many pages.
+        return statvfs(path, &status) == 0 && status.f_bavail * UInt(status.f_frsize) < 1 << 20
+    }
+
     enum Kind: Equatable {
         case missing
         case directory

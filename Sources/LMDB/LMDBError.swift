@@ -69,6 +69,8 @@ extension LMDBError {
         sizes: (key: Int?, value: Int?) = (nil, nil)
     ) {
         let reason: String
+        // liblmdb turns a write that was cut short by a full disk into this.
+        let result = result == EIO && FileFacts.isDiskFull(options.dataFile) ? ENOSPC : result
         switch result {
         case MDB_INVALID, MDB_VERSION_MISMATCH:
             // The data file has been looked at before liblmdb did.
@@ -81,7 +83,7 @@ extension LMDBError {
             reason = "\(Self.damaged) (\(Self.text(result))); \(Self.repair)"
         case MDB_MAP_FULL:
             code = .mapFull
-            let sizes = info.map { " (\($0.usedBytes) of \($0.mapSize) bytes used)" } ?? ""
+            let sizes = info.map { " (\($0.usedBytes) of \($0.mapSize) bytes used before this)" } ?? ""
             reason =
                 "the map is full\(sizes); raise options.map_size, and the application's map size "
                 + "(lmdb-map-size of PowerDNS) to at least the same"

@@ -13,9 +13,14 @@ extension DatabaseSyncer {
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             var names: [SnapshotName] = []
+            var others: Set<String> = []
+            defer { ignored = others }
             for blob in blobs {
                 guard let name = SnapshotName(blob.name) else {
-                    logger.debug("not a snapshot, ignored", metadata: ["name": "\(blob.name)"])
+                    others.insert(blob.name)
+                    if !ignored.contains(blob.name) {
+                        logger.debug("not a snapshot, ignored", metadata: ["name": "\(blob.name)"])
+                    }
                     continue
                 }
                 guard name.database == database && name.isFullSnapshot else { continue }
@@ -100,7 +105,7 @@ extension DatabaseSyncer {
             post.yield(.merged(name, transaction: result.transaction))
         } catch let error where Self.isRefusal(error) {
             logger.error(
-                "the snapshot is refused; the previous one of that instance is used instead",
+                "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
             post.yield(.refused(name))
         } catch {
@@ -149,13 +154,17 @@ extension DatabaseSyncer {
             }
             lastSendError = "\(error)"
             report(error, "cannot send a snapshot; it is tried again", [:])
-            post.yield(.sendFailed)
+            post.yield(error is LocalContentError ? .unsendable : .sendFailed)
         }
     }
 
     /// Whether the same snapshot would come to the same end, however often it is tried.
     private static func isRefusal(_ error: any Error) -> Bool {
-        if let error = error as? SnapshotError { return error.kind != .unreadable }
+        if let error = error as? SnapshotError { 
+            // The map may grow, and a file of our own may be readable the next time.
+            return error.kind != .unreadable && error.kind != .tooLarge
+        }
+
         return error is RefusedSnapshot
     }
 

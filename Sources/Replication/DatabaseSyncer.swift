@@ -57,6 +57,8 @@ package actor DatabaseSyncer {
 
     /// Downloaded snapshots that wait to be merged.
     var downloaded: [SnapshotName: Spool] = [:]
+    /// The objects in the last listing that are no snapshots.
+    var ignored: Set<String> = []
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
     var namesakes = NamesakeWatch()
@@ -161,9 +163,11 @@ package actor DatabaseSyncer {
     private func watch(_ environment: Environment, _ group: inout DiscardingTaskGroup) {
         let prefix = SnapshotName.prefix(database: settings.identity.database)
         if let changes = store.changes(prefix: prefix) {
-            let own = settings.machine.instance
+            let own = settings.machine.receiveOnly ? nil : settings.machine.instance
             group.addTask { [post] in
-                for await name in changes where SnapshotName(name)?.instance != own { post.yield(.storageChanged) }
+                for await name in changes where own == nil || SnapshotName(name)?.instance != own {
+                    post.yield(.storageChanged)
+                }
             }
         }
         guard !settings.machine.receiveOnly else {

@@ -11,7 +11,7 @@ enum NativeSchema {
         guard database.flags.isDisjoint(with: .anyDuplicates) else {
             throw LocalContentError(
                 "DBI \(database.name) has the flags \(database.flags.names): databases with several values a key can't "
-                    + "be synced with schema_tracks_changes: true")
+                    + "be synced with schema_tracks_changes: true; leave this LMDB out of lmdbs")
         }
     }
 
@@ -44,8 +44,8 @@ enum NativeSchema {
         _ database: String, _ key: UnsafeRawBufferPointer, _ error: EntryHeaderError
     ) -> LocalContentError {
         LocalContentError(
-            "the value of key \(printable(key)) in DBI \(database) has no valid LS header (\(error)); if the application "
-                + "does not write such headers, set schema_tracks_changes: false")
+            "the value of key \(printable(key)) in DBI \(database) has no valid LS header (\(error)); the application "
+                + "has to write them, as PowerDNS 4.8 or later does with lmdb-lightning-stream=yes")
     }
 
     /// The sizes that a key of this database may have, nil when any will do.

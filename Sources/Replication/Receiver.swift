@@ -50,7 +50,7 @@ package struct Receiver {
     }
 
     private let settings: Settings
-    private let own: String
+    private let own: String?
     private var instances: [String: Instance] = [:]
     /// Downloaded and waiting to be merged, first come first merged.
     private var ready: [SnapshotName] = []
@@ -58,8 +58,8 @@ package struct Receiver {
     private var ownIsWanted = true
     private var seenAtStart: Set<String>?
 
-    /// - Parameter own: this instance's name.
-    package init(own: String, settings: Settings) {
+    /// - Parameter own: this instance's name, nil for one that only receives.
+    package init(own: String?, settings: Settings) {
         self.own = own
         self.settings = settings
     }
@@ -182,7 +182,7 @@ package struct Receiver {
     package var hasListing: Bool { seenAtStart != nil }
 
     /// Whether the newest snapshot under the own name is merged, or there is none that can be.
-    package var isOwnLoaded: Bool { hasListing && isSettled(own) }
+    package var isOwnLoaded: Bool { hasListing && own.map(isSettled) ?? true }
 
     /// Whether every instance seen at start is merged or gone.
     package var isStartLoaded: Bool {

@@ -111,9 +111,11 @@ package struct Sender {
     /// Reading or storing failed.
     ///
     /// Another try follows whatever happens and reads everything anew, so what this one accounted for stands.
-    package mutating func failed(at now: Duration) {
+    ///
+    /// - Parameter counts: whether it is one of those after which the process gives up.
+    package mutating func failed(at now: Duration, counts: Bool = true) {
         phase = .idle
-        failures += 1
+        if counts { failures += 1 }
         retryAt = now + settings.retryInterval
     }
 

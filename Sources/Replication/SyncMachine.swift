@@ -64,6 +64,8 @@ package struct SyncMachine {
         case stored
         /// Reading or storing failed.
         case sendFailed
+        /// The LMDB holds something that can't be sent. Tried again for ever: nothing else need stop for that.
+        case unsendable
         /// Time has passed.
         case tick
         /// Begin nothing new; ``Action/finish`` follows when everything under way has ended.
@@ -112,7 +114,8 @@ package struct SyncMachine {
     /// - Parameter transaction: the newest transaction of the LMDB at start.
     package init(settings: Settings, transaction: UInt64) {
         self.settings = settings
-        receiver = Receiver(own: settings.instance, settings: settings.receiver)
+        // Who never sends has no snapshots of its own: those under its name are somebody else's.
+        receiver = Receiver(own: settings.receiveOnly ? nil : settings.instance, settings: settings.receiver)
         sender = Sender(settings: settings.sender, transaction: transaction)
     }
 
@@ -148,7 +151,7 @@ package struct SyncMachine {
             receiver.listed(names)
         case .listingFailed:
             isListing = false
-            bringForwardListing(to: now + settings.storagePollInterval)
+            bringForwardListing(to: now + max(settings.storagePollInterval, settings.receiver.retryInterval))
         case .storageChanged:
             bringForwardListing(to: soonestListing(now))
         case .observed(let transaction):
@@ -177,6 +180,8 @@ package struct SyncMachine {
             sender.stored()
         case .sendFailed:
             sender.failed(at: now)
+        case .unsendable:
+            sender.failed(at: now, counts: false)
         case .tick:
             break
         case .shutDown:

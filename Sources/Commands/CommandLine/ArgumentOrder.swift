@@ -10,7 +10,7 @@ enum ArgumentOrder {
     // Flags that may stand before a command and whose value is the next word.
     private static let optionsWithValue: Set<String> = [
         "-c", "--config", "-i", "--instance", "--log-level", "--log-format", "--log-timestamp", "--minimum-pid",
-        "--timeout", "--generate-completion-script",
+        "--timeout", "--generate-completion-script", "--only-db", "--wait-for-marker-file", "-n", "--name",
     ]
 
     // Letters of flags that take a value, which may follow the letter at once: `-cFILE`.

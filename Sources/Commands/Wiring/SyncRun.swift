@@ -1,5 +1,6 @@
 import BlobStorage
 import Configuration
+import Dispatch
 import Glibc
 import Logging
 import Replication
@@ -58,7 +59,7 @@ struct SyncRun: Sendable {
                         "shutting down; a second signal ends the process at once",
                         metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
                 }
-                guard !isFirst else { return }
+                guard !isFirst else { return Self.endWhatHangs(logger) }
                 logger.warning("ended at once by a second signal")
                 _exit(ExitCode.signal(signal))
             }
@@ -79,11 +80,19 @@ struct SyncRun: Sendable {
         return ending.reason == .timeout ? ExitCode.timeout : ExitCode.success
     }
 
+    /// Ends the process when a call that can't be cancelled outlasts the shutdown: one that waits for a write lock
+    /// that another process does not give up, or for a disk. LMDB drops a transaction that was not committed.
+    private static func endWhatHangs(_ logger: Logger) {
+        DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + .seconds(Int(shutdownLimit / .seconds(1)) + 1)) {
+            logger.warning("ended although something hangs: a write lock that another process holds, or a disk")
+            _exit(ExitCode.success)
+        }
+    }
+
     private func run(_ ending: Ending) async throws {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         let service = StartingService { [self] in
-            let store = try await StorageFactory.open(
-                configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger)
+            let store = try await openStorage(environment)
             if let markerName {
                 let marker = MarkerWait(
                     name: markerName, store: store, pollInterval: configuration.storagePollInterval,
@@ -106,6 +115,24 @@ struct SyncRun: Sendable {
         ending.onRequest { Task { await services.triggerGracefulShutdown() } }
         try await services.run()
     }
+}
+
+extension SyncRun {
+    // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.
+    private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> any BlobStore {
+        while true {
+            do {
+                return try await StorageFactory.open(
+                    configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger)
+            } catch let error as BlobStoreError where Self.passingCodes.contains(error.code) {
+                logger.warning("cannot open the storage; it is tried again", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: configuration.storageRetryInterval)
+            }
+        }
+    }
+
+    /// The codes of errors that end when a server or a network comes up.
+    private static let passingCodes: Set<String> = ["Timeout", "DNSError", "URLError"]
 }
 
 /// Opens what a service needs, within the life of the service, and runs it.
