@@ -253,12 +253,7 @@ private func copy(
             try cancellation.check()
             let count = try body.read(at: offset, into: block)
             guard count > 0 else { return }
-            var done = 0
-            while done < count {
-                done += try systemCall("write to", path) {
-                    Glibc.write(descriptor, block.baseAddress?.advanced(by: done), count - done)
-                }
-            }
+            try writeAll(UnsafeRawBufferPointer(rebasing: block[..<count]), to: descriptor, path)
             offset += count
         }
     }

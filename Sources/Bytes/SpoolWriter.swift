@@ -47,7 +47,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }
         if descriptor >= 0 && bytes.count + new.count > min(memoryLimit, Self.blockSize) { try flush() }
         if descriptor >= 0 && new.count >= Self.blockSize {
-            try writeAll(new)
+            try writeToFile(new)
         } else {
             bytes.append(contentsOf: new)
         }
@@ -67,17 +67,12 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private static let blockSize = 256 << 10
 
     private mutating func flush() throws {
-        try bytes.withUnsafeBytes { try writeAll($0) }
+        try bytes.withUnsafeBytes { try writeToFile($0) }
         if bytes.capacity > Self.blockSize * 2 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
     }
 
-    private mutating func writeAll(_ block: UnsafeRawBufferPointer) throws(SystemError) {
-        var done = 0
-        while done < block.count {
-            done += try systemCall("write to", subject) {
-                Glibc.write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
-            }
-        }
+    private mutating func writeToFile(_ block: UnsafeRawBufferPointer) throws(SystemError) {
+        try writeAll(block, to: descriptor, subject)
         written += block.count
         if stagingDirectory != nil && written - announced >= Self.writeBackSize {
             // On Linux this starts writing the pages to disk, so that the fsync in the end has little left to wait for.

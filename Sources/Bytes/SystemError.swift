@@ -31,3 +31,17 @@ package func systemCall(
         if code != EINTR { throw SystemError(operation(), subject(), code: code) }
     }
 }
+
+/// Writes all of `bytes` to an open file.
+///
+/// - Parameter subject: what an error calls the file.
+package func writeAll(
+    _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ subject: @autoclosure () -> String
+) throws(SystemError) {
+    var done = 0
+    while done < bytes.count {
+        done += try systemCall("write to", subject()) {
+            write(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done)
+        }
+    }
+}

@@ -160,7 +160,7 @@ extension DatabaseSyncer {
 
     /// Whether the same snapshot would come to the same end, however often it is tried.
     private static func isRefusal(_ error: any Error) -> Bool {
-        if let error = error as? SnapshotError { 
+        if let error = error as? SnapshotError {
             // The map may grow, and a file of our own may be readable the next time.
             return error.kind != .unreadable && error.kind != .tooLarge
         }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// What is done with a bucket, as errors word it.
 enum S3Operation: String, Sendable {
     case list
@@ -88,6 +90,9 @@ struct S3FailureContext: Sendable {
                 code: "Unknown"),
             isTransient: false)
     }
+
+    /// Of a temporary file that the bytes go through.
+    func failure(_ error: SystemError) -> BlobStoreError { BlobStoreError(.other, "\(what): \(error)".oneLine()) }
 
     private var what: String {
         let object = key.map { "\($0.oneLine()) in bucket" } ?? "bucket"

@@ -165,8 +165,7 @@ package final class S3Store: BlobStore {
         } catch let failure as RequestFailure {
             throw failure.error
         } catch let error as SystemError {
-            throw BlobStoreError(
-                .other, "cannot \(request.operation.rawValue) \(request.key ?? ""): \(error)".oneLine())
+            throw context.failure(error)
         }
     }
 
