@@ -8,7 +8,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
     /// What an error calls the file, with advice.
-    private var subject = ""
+    private(set) var subject = ""
     private let memoryLimit: Int
     private let stagingDirectory: String?
     private let directory: String

@@ -112,6 +112,17 @@ struct SpoolTests {
         return link?.hasPrefix(directory.path) == true
     }
 
+    @Test("say which disk is full: that of the storage, or that of temporary files")
+    func fullDisk() throws {
+        var writer = SpoolWriter(memoryLimit: 0, stagingDirectory: "/dev/shm", directory: "/nonexistent")
+        try [UInt8](repeating: 1, count: 10).withUnsafeBytes { try writer.write($0) }
+        #expect(writer.subject == "a new file in /dev/shm")
+        let directory = try TemporaryDirectory()
+        var fallback = SpoolWriter(memoryLimit: 0, stagingDirectory: "/nonexistent", directory: directory.path)
+        try [UInt8](repeating: 1, count: 10).withUnsafeBytes { try fallback.write($0) }
+        #expect(fallback.subject == "a temporary file in \(directory.path) (TMPDIR names another directory)")
+    }
+
     @Test("say where a file could not be made, and what helps")
     func noDirectory() throws {
         var writer = SpoolWriter(memoryLimit: 3, directory: "/nonexistent")

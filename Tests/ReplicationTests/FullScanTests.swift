@@ -112,7 +112,7 @@ import Testing
         try environment.putRaw("zones", [0x41, 0, 0x42], value)
         let text = message(LocalContentError.self) { _ = try scan() }
         #expect(text.contains("key A\\x00B in DBI zones"))
-        #expect(text.contains("schema_tracks_changes"))
+        #expect(text.contains("the application has to write them"))
     }
 
     @Test func duplicatesAreAnError() throws {

@@ -105,10 +105,32 @@ struct Loop {
         for _ in 0..<100 {
             #expect(loop.handle(.listingFailed) == [])
             #expect(loop.handle(.observed(transaction: 20)) == [])
-            #expect(loop.handle(.tick, after: .milliseconds(999)) == [])
+            // That takes the pause of everything that failed, not the poll interval.
+            #expect(loop.handle(.tick, after: .milliseconds(4999)) == [])
             #expect(loop.handle(.tick, after: .milliseconds(1)) == [.list])
         }
         #expect(loop.handle(.listed([])) == [.send])
+    }
+
+    @Test func aReceiverLoadsWhatStandsUnderItsOwnNameForEver() {
+        var loop = Loop(receiveOnly: true)
+        let (first, second) = (snapshot("own", 1), snapshot("own", 2))
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.listed([first])) == [.download(first)])
+        #expect(loop.load(first) == [.started])
+        #expect(loop.handle(.tick, after: .seconds(1)) == [.list])
+        #expect(loop.handle(.listed([first, second])) == [.download(second)])
+    }
+
+    @Test func contentsThatCanNotBeSentAreTriedAgainForEver() {
+        var loop = Loop(retries: 1)
+        loop.startAlone()
+        #expect(loop.handle(.observed(transaction: 11)) == [.list])
+        for _ in 0..<10 {
+            let actions = loop.pass(.seconds(6), listing: [])
+            #expect(actions == [.send])
+            #expect(loop.handle(.unsendable) == [])
+        }
     }
 
     @Test func snapshotsAreLoadedFirstAndThenOneIsSent() {
