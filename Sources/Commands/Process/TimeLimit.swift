@@ -32,7 +32,8 @@ final class TimeLimit: Sendable {
         softness.withLock { $0 = Softness(grace: grace, action: action) }
     }
 
-    private static func interval(_ duration: Duration) -> DispatchTimeInterval {
+    /// A duration as Dispatch wants it.
+    static func interval(_ duration: Duration) -> DispatchTimeInterval {
         let (seconds, attoseconds) = duration.components
         // Centuries; what a Duration can hold beyond that does not fit.
         guard seconds < Int64.max / 2_000_000_000 else { return .never }

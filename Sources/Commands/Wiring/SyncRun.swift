@@ -83,7 +83,8 @@ struct SyncRun: Sendable {
     /// Ends the process when a call that can't be cancelled outlasts the shutdown: one that waits for a write lock
     /// that another process does not give up, or for a disk. LMDB drops a transaction that was not committed.
     private static func endWhatHangs(_ logger: Logger) {
-        DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + .seconds(Int(shutdownLimit / .seconds(1)) + 1)) {
+        DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + TimeLimit.interval(shutdownLimit + .seconds(1)))
+        {
             logger.warning("ended although something hangs: a write lock that another process holds, or a disk")
             _exit(ExitCode.success)
         }

@@ -1,0 +1,26 @@
+import Bytes
+import Testing
+
+@testable import BlobStorage
+
+/// What every storage does with objects, begun with an empty one; in the end `main__a__1.pb.gz` has come, been replaced
+/// and gone.
+func expectObjectsToComeAndGo(in store: any BlobStore) async throws {
+    #expect(try await store.list(prefix: "") == [])
+    try await store.store("main__a__1.pb.gz", Spool("one"))
+    try await store.store("main__b__1.pb.gz", Spool(""))
+    try await store.store("other__a__1.pb.gz", Spool("three"))
+    #expect(
+        try await store.list(prefix: "main__") == [
+            Blob(name: "main__a__1.pb.gz", size: 3), Blob(name: "main__b__1.pb.gz", size: 0),
+        ])
+    #expect(try await store.load("main__a__1.pb.gz").bytes == Array("one".utf8))
+    #expect(try await store.load("main__b__1.pb.gz").bytes == [])
+
+    try await store.store("main__a__1.pb.gz", Spool("longer"))
+    #expect(try await store.load("main__a__1.pb.gz").bytes == Array("longer".utf8))
+
+    try await store.delete("main__a__1.pb.gz")
+    try await store.delete("main__a__1.pb.gz")
+    #expect(try await store.list(prefix: "").map(\.name) == ["main__b__1.pb.gz", "other__a__1.pb.gz"])
+}
