@@ -71,6 +71,8 @@ package actor DatabaseSyncer {
     var namesakes = NamesakeWatch()
     var clocks: ClockSkewWatch
     var lastSendError = ""
+    /// What ``SyncEvent/settled(transaction:)`` has told last.
+    private var settled: UInt64?
     var isStarted = false
     var fatal: (any Error)?
     private var timer: (time: Duration, task: Task<Void, Never>)?
@@ -132,6 +134,7 @@ package actor DatabaseSyncer {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
                 noteWaiting(machine.receiver)
+                noteSettled(machine.sender)
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
             }
@@ -144,6 +147,13 @@ package actor DatabaseSyncer {
     private var now: Duration { .now - start }
 
     func observe(_ event: SyncEvent) { observer.observe(event, of: settings.identity.database) }
+
+    private func noteSettled(_ sender: borrowing Sender) {
+        let transaction = sender.settledTransaction
+        guard transaction != settled else { return }
+        settled = transaction
+        observe(.settled(transaction: transaction))
+    }
 
     private func noteWaiting(_ receiver: borrowing Receiver) {
         let names = receiver.waiting

@@ -43,6 +43,8 @@ package enum SyncEvent: Sendable {
     case sendFailed(String)
     /// So many sends have failed that the syncer ends.
     case sendingGivenUp(String)
+    /// Everything up to this transaction is stored or was not ours to send; nil while a send is due or under way.
+    case settled(transaction: UInt64?)
     /// Start-up is complete.
     case started
     /// Another host uses our name, as this snapshot shows, or not any more.
