@@ -15,11 +15,11 @@ extension DatabaseSyncer {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             var names: [SnapshotName] = []
             var snapshots: [(name: SnapshotName, size: Int)] = []
-            var others: Set<String> = []
-            defer { ignored = others }
+            var others: [Blob] = []
+            defer { ignored = Set(others.map(\.name)) }
             for blob in blobs {
                 guard let name = SnapshotName(blob.name) else {
-                    others.insert(blob.name)
+                    others.append(blob)
                     if !ignored.contains(blob.name) {
                         logger.debug("not a snapshot, ignored", metadata: ["name": "\(blob.name)"])
                     }
@@ -34,7 +34,7 @@ extension DatabaseSyncer {
             }
             watchNamesakes(names)
             watchClocks(names)
-            observe(.listed(SnapshotListing(snapshots: snapshots, others: Array(others))))
+            observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
             post.yield(.listed(names))
         } catch {
             guard !Task.isCancelled else { return }
@@ -166,6 +166,7 @@ extension DatabaseSyncer {
         let begin = ContinuousClock.now
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
         let staging = store.stagingDirectory
+        observe(.sendStarted)
         do {
             let (found, transaction) = try await lmdb.run { signal in
                 // A clock that stepped back must not make this snapshot look older than the one before.

@@ -1,3 +1,4 @@
+import BlobStorage
 import LMDB
 import Snapshots
 
@@ -35,6 +36,8 @@ package enum SyncEvent: Sendable {
     case mergeFailed(SnapshotName, String)
     /// It must not be merged and is never tried again; so many entries had been read.
     case refused(SnapshotName, entries: Int, String)
+    /// The LMDB is about to be read for a snapshot of ours, which holds all that was merged before.
+    case sendStarted
     /// A snapshot of ours is being stored.
     case storing(SnapshotName, bytes: Int)
     /// It is stored.
@@ -60,11 +63,11 @@ package enum SyncEvent: Sendable {
 package struct SnapshotListing: Sendable {
     /// The full snapshots with their sizes in bytes, by name.
     package var snapshots: [(name: SnapshotName, size: Int)]
-    /// The names of the other objects that begin like those of the database's snapshots.
-    package var others: [String]
+    /// The other objects whose names begin like those of the database's snapshots.
+    package var others: [Blob]
 
     /// See the properties of the same names.
-    package init(snapshots: [(name: SnapshotName, size: Int)], others: [String]) {
+    package init(snapshots: [(name: SnapshotName, size: Int)], others: [Blob]) {
         self.snapshots = snapshots
         self.others = others
     }
