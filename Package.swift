@@ -47,10 +47,11 @@ let package = Package(
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Configuration", uses: ["CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
+        room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         room(
             "Commands",
             uses: [
-                "LMDB", "Snapshots", "BlobStorage", "Replication", "Configuration", "Telemetry",
+                "LMDB", "Snapshots", "BlobStorage", "Replication", "Configuration", "Telemetry", "Monitoring",
                 argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
@@ -63,6 +64,7 @@ let package = Package(
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         tests("Configuration"),
         tests("Telemetry"),
+        tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         tests(
             "Commands",
             also: ["BlobStorage", "Bytes", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),

@@ -26,8 +26,8 @@ package protocol BlobStore: Sendable {
     /// The directory in which the file of a spool should be made so that it can be stored without a copy, if any.
     var stagingDirectory: String? { get }
 
-    /// How far the storage's clock is ahead of the system's, as last seen; nil while that is unknown, and where it
-    /// is the same clock.
+    /// How far the storage's clock is ahead of this host's, as last seen; nil when it is not known, or when both are
+    /// the same clock.
     var clockOffset: Duration? { get }
 }
 
