@@ -117,10 +117,10 @@ extension S3ServerTests {
             _ = try await store.list(prefix: "")
             // Somebody who keeps no marker.
             try await plain().store("main__b", Spool("2"))
-            clock.advance(by: .seconds(299.9))
+            clock.advance(by: .milliseconds(299_900))
             #expect(try await store.list(prefix: "").map(\.name) == ["main__a"])
             #expect(proxy.lists == 1)
-            clock.advance(by: .seconds(0.1))
+            clock.advance(by: .milliseconds(100))
             #expect(try await store.list(prefix: "").map(\.name) == ["main__a", "main__b"])
             #expect(try await store.list(prefix: "").count == 2)
             #expect(proxy.lists == 2)
