@@ -9,6 +9,12 @@ final class OnDemand<Value: Sendable>: Sendable {
         var isLate = false
     }
 
+    private enum Next {
+        case go
+        case wait
+        case make(Int)
+    }
+
     private struct State {
         var value: Value?
         var made: ContinuousClock.Instant?
@@ -37,11 +43,6 @@ final class OnDemand<Value: Sendable>: Sendable {
     /// The newest value that there is without long waiting; nil when there has been none yet.
     func value() async -> Value? {
         await withCheckedContinuation { continuation in
-            enum Next {
-                case go
-                case wait
-                case make(Int)
-            }
             let next: Next = state.withLock { state in
                 if let flight = state.flight {
                     guard !flight.isLate else { return .go }

@@ -91,14 +91,14 @@ extension DatabaseSyncer {
             post.yield(.downloaded(name))
         } catch let error as BlobStoreError where error.kind == .notFound {
             logger.debug("snapshot is gone", metadata: ["snapshot_name": "\(name)"])
-            observe(.downloadVanished(name))
+            observe(.downloadVanished(name, time: .now - begin))
             post.yield(.vanished(name))
         } catch {
             guard !Task.isCancelled else { return }
             logger.error(
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            observe(.downloadFailed(name, "\(error)"))
+            observe(.downloadFailed(name, "\(error)", time: .now - begin))
             post.yield(.downloadFailed(name))
         }
     }
@@ -151,12 +151,12 @@ extension DatabaseSyncer {
             logger.error(
                 "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)"))
+            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)", time: .now - begin))
             post.yield(.refused(name))
         } catch {
             guard !Task.isCancelled else { return }
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
-            observe(.mergeFailed(name, "\(error)"))
+            observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))
         }
     }

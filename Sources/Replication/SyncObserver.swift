@@ -21,9 +21,9 @@ package enum SyncEvent: Sendable {
     /// It is here.
     case downloaded(SnapshotName, bytes: Int, time: Duration)
     /// It is not in the storage any more.
-    case downloadVanished(SnapshotName)
+    case downloadVanished(SnapshotName, time: Duration)
     /// It could not be had, and is tried again.
-    case downloadFailed(SnapshotName, String)
+    case downloadFailed(SnapshotName, String, time: Duration)
     /// How many snapshots wait for a download to end before theirs begins.
     case downloadsWaiting(Int)
     /// How many downloaded snapshots wait to be merged.
@@ -33,9 +33,9 @@ package enum SyncEvent: Sendable {
     /// It is merged.
     case merged(MergeReport)
     /// It could not be merged, and is tried again.
-    case mergeFailed(SnapshotName, String)
+    case mergeFailed(SnapshotName, String, time: Duration)
     /// It must not be merged and is never tried again; so many entries had been read.
-    case refused(SnapshotName, entries: Int, String)
+    case refused(SnapshotName, entries: Int, String, time: Duration)
     /// The LMDB is about to be read for a snapshot of ours, which holds all that was merged before.
     case sendStarted
     /// A snapshot of ours is being stored.

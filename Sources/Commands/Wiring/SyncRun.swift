@@ -3,6 +3,7 @@ import Config
 import Dispatch
 import Glibc
 import Logging
+import Monitoring
 import Replication
 import ServiceLifecycle
 import Synchronization
@@ -18,6 +19,7 @@ struct SyncRun: Sendable {
     var receiveOnly: Bool
     /// An object that must be in the storage before anything starts.
     var markerName: String?
+    var monitor: Monitor
     var logger: Logger
     var context: CommandContext
 
@@ -40,9 +42,13 @@ struct SyncRun: Sendable {
                 logger.warning("configuration: \(warning)")
             }
             session.logConfiguration(logger)
+            let monitor = Monitor(
+                MonitorSettings(
+                    configuration, databases: databases, receiveOnly: receiveOnly, hostname: session.hostname),
+                logger: logger)
             let run = SyncRun(
                 configuration: configuration, databases: databases, receiveOnly: receiveOnly,
-                markerName: options.waitForMarkerFile, logger: logger, context: context)
+                markerName: options.waitForMarkerFile, monitor: monitor, logger: logger, context: context)
             return try run.perform(session.timeLimit)
         }
     }
@@ -101,10 +107,14 @@ struct SyncRun: Sendable {
                     retryInterval: configuration.storageRetryInterval, logger: logger)
                 guard try await marker.run() else { return nil }
             }
-            return SyncService(
+            let service = SyncService(
                 databases: databases.map {
-                    ($0.identity.database, DatabaseSyncer(settings: $0, store: store, logger: logger))
+                    (
+                        $0.identity.database,
+                        DatabaseSyncer(settings: $0, store: store, logger: logger, observer: monitor)
+                    )
                 })
+            return { [monitor] in try await monitor.run(with: storage.unmarked) { try await service.run() } }
         }
         var group = ServiceGroupConfiguration(
             services: [
@@ -125,7 +135,8 @@ extension SyncRun {
         while true {
             do {
                 return try await StorageFactory.open(
-                    configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger)
+                    configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger,
+                    observe: monitor.observe)
             } catch let error as BlobStoreError where Self.passingCodes.contains(error.code) {
                 logger.warning("cannot open the storage; it is tried again", metadata: ["error": "\(error)"])
                 try await Task.sleep(for: configuration.storageRetryInterval)
@@ -139,14 +150,17 @@ extension SyncRun {
 
 /// Opens what a service needs, within the life of the service, and runs it.
 private struct StartingService: Service {
-    var start: @Sendable () async throws -> SyncService?
+    typealias Body = @Sendable () async throws -> Void
 
-    init(_ start: @escaping @Sendable () async throws -> SyncService?) { self.start = start }
+    /// Returns what is to run then.
+    var start: @Sendable () async throws -> Body?
+
+    init(_ start: @escaping @Sendable () async throws -> Body?) { self.start = start }
 
     func run() async throws {
         // Nothing is under way yet that would be worth waiting for.
-        guard let service = try await cancelWhenGracefulShutdown(start) else { return }
-        try await service.run()
+        guard let body = try await cancelWhenGracefulShutdown(start) else { return }
+        try await body()
     }
 }
 

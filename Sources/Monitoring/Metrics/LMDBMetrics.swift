@@ -15,7 +15,8 @@ struct LMDBMetrics: Sendable {
         usage = gauge("total_usage_bytes", "What the pages of all DBIs take.")
         fraction = gauge("total_usage_fraction", "total_usage_bytes as a part of the map size.")
         headroom = gauge(
-            "map_headroom_fraction", "The part of the map that has never been used: pages to be used again are not in it.")
+            "map_headroom_fraction",
+            "The part of the map that has never been used: pages to be used again are not in it.")
         let dbi = ["lmdb", "db"]
         bytes = registry.gauges("lmdb_db_usage_bytes", "What the pages of a DBI take.", labels: dbi)
         entries = registry.gauges("lmdb_stat_entries", "Entries of a DBI, Deleted ones too.", labels: dbi)

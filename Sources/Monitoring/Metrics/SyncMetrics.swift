@@ -91,7 +91,9 @@ struct SyncMetrics: Sendable {
             climit + "waiting_seconds", "How long each waited before.", labels: labels, bounds: Self.limitBounds)
     }
 
-    static let lockBounds: [Double] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+    static let lockBounds: [Double] = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+    ]
     static let limitBounds: [Double] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800]
     /// 0.1 s to 30 days.
     static let ageBounds: [Double] = [

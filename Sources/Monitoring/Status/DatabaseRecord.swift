@@ -17,6 +17,13 @@ struct DatabaseRecord: Sendable {
         var clockSkew: Duration?
         /// What was refused of it, and why.
         var refused: [SnapshotName: String] = [:]
+
+        /// Whether what is merged is behind what there is.
+        mutating func update(at now: Moment) {
+            guard let newest = newest?.name else { return }
+            let isMerged = merged.map { $0.name >= newest } ?? false
+            behindSince = isMerged ? nil : behindSince ?? now.uptime
+        }
     }
 
     static let mostActivities = 30
@@ -43,8 +50,8 @@ struct DatabaseRecord: Sendable {
     private(set) var activities: [StatusReport.Activity] = []
     var history: HourHistory
 
-    /// The snapshots that were there before this process began; nil before the first listing.
-    private var old: Set<SnapshotName>?
+    /// By instance, the newest snapshot that was there before this process began; nil before the first listing.
+    private var old: [String: SnapshotName]?
     private var covering: [String: SnapshotName] = [:]
 
     init(name: String, own: String, receiveOnly: Bool, at now: Moment) {
@@ -58,7 +65,7 @@ struct DatabaseRecord: Sendable {
         switch event {
         case .listed(let listing): listed(listing.snapshots, at: now)
         case .merged(let report): merged(report, at: now)
-        case .refused(let name, _, let error): instances[name.instance, default: Instance()].refused[name] = error
+        case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
         case .sendStarted: covering = applied
         case .stored(let report): stored(report, at: now)
         case .settled(let transaction): settled = transaction
@@ -69,10 +76,7 @@ struct DatabaseRecord: Sendable {
         case .clockSkew(let instance, let ahead, let exceeds):
             instances[instance]?.clockSkew = ahead
             skewed[instance] = exceeds ? ahead : nil
-        case .opened, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
-            .downloadsWaiting, .mergesWaiting, .mergeStarted, .mergeFailed, .storing, .sendFailed, .sendingGivenUp,
-            .ended:
-            break
+        default: break
         }
     }
 
@@ -89,28 +93,22 @@ struct DatabaseRecord: Sendable {
             bytes = overflows ? .max : sum
         }
         listing = (snapshots.count, bytes, now.wall)
-        if old == nil { old = Set(snapshots.map(\.name)) }
-        for instance in newest.keys where instances[instance] == nil { instances[instance] = Instance() }
+        if old == nil { old = newest.mapValues(\.name) }
         // What has gone from the storage is forgotten.
         instances = instances.filter { newest[$0.key] != nil }
         let hasRefused = instances.contains { !$0.value.refused.isEmpty }
         let names = hasRefused ? Set(snapshots.map(\.name)) : []
         for (instance, newest) in newest {
-            instances[instance]?.newest = newest
-            if hasRefused { instances[instance]?.refused = instances[instance]?.refused.filter { names.contains($0.key) } ?? [:] }
-            update(instance, at: now)
+            var known = instances[instance] ?? Instance()
+            known.newest = newest
+            if hasRefused { known.refused = known.refused.filter { names.contains($0.key) } }
+            known.update(at: now)
+            instances[instance] = known
         }
         skewed = skewed.filter { newest[$0.key] != nil }
         applied = applied.filter { newest[$0.key] != nil }
         settleOwn()
         if sent == nil, !receiveOnly { sent = newest[own] }
-    }
-
-    /// Whether an instance is behind.
-    private mutating func update(_ instance: String, at now: Moment) {
-        guard let newest = instances[instance]?.newest?.name else { return }
-        let isMerged = instances[instance]?.merged.map { $0.name >= newest } ?? false
-        instances[instance]?.behindSince = isMerged ? nil : instances[instance]?.behindSince ?? now.uptime
     }
 
     /// Our own snapshots are made of what is here; only start-up merges one.
@@ -122,15 +120,15 @@ struct DatabaseRecord: Sendable {
 
     private mutating func merged(_ report: MergeReport, at now: Moment) {
         let name = report.name
-        let isNew = old.map { !$0.contains(name) } ?? false
+        let isNew = old.map { old in old[name.instance].map { $0 < name } ?? true } ?? false
         let latency = isNew ? Self.age(of: name, at: now.wall) : nil
         var instance = instances[name.instance] ?? Instance()
         instance.merged = (name, report.size)
         instance.mergedAt = now.wall
         if let latency { instance.latency = latency }
         instance.refused = instance.refused.filter { $0.key > name }
+        instance.update(at: now)
         instances[name.instance] = instance
-        update(name.instance, at: now)
         applied[name.instance] = name
         history.note(at: now.wall) { minute in
             minute.merges += 1
@@ -167,7 +165,8 @@ struct DatabaseRecord: Sendable {
     /// From the instant that a snapshot shows to a time; zero for one from the future.
     static func age(of name: SnapshotName, at time: WallTime) -> Duration {
         let shown = WallTime(nanosecondsSinceEpoch: name.timestamp)
-        let age = Duration.seconds(time.seconds - shown.seconds) + .nanoseconds(Int64(time.nanoseconds - shown.nanoseconds))
+        let age =
+            Duration.seconds(time.seconds - shown.seconds) + .nanoseconds(Int64(time.nanoseconds - shown.nanoseconds))
         return max(.zero, age)
     }
 }

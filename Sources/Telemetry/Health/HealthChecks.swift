@@ -116,15 +116,15 @@ package struct LastingTrouble: Sendable, Equatable {
     }
 
     func text(at now: Duration) -> String {
-        "\(what) for \(Self.wholeSeconds(now - since))" + (lastError.map { ": \($0)" } ?? "")
+        "\(what) for \(Self.text(now - since))" + (lastError.map { ": \($0)" } ?? "")
     }
 
     func nextChange(after now: Duration) -> Duration? {
         [since + limits.warning, since + limits.failure].filter { $0 > now }.min()
     }
 
-    /// As in the configuration file: `45s`, `3m0s`, `2h0m5s`.
-    static func wholeSeconds(_ duration: Duration) -> String {
+    /// A duration in whole seconds as the configuration file has them: `45s`, `3m0s`, `2h0m5s`.
+    package static func text(_ duration: Duration) -> String {
         let seconds = max(0, duration.components.seconds)
         let (minutes, second) = seconds.quotientAndRemainder(dividingBy: 60)
         if minutes == 0 { return "\(second)s" }
@@ -151,9 +151,9 @@ package struct FailureTracker: Sendable {
     /// It failed.
     ///
     /// - Parameters:
-    ///   - object: what it was about, where there are several.
     ///   - error: one line.
-    package mutating func failed(_ object: String = "", _ error: String, at now: Duration) {
+    ///   - object: what it was about, where there are several.
+    package mutating func failed(_ error: String, of object: String = "", at now: Duration) {
         let object = failing[object] != nil || failing.count < Self.most ? object : ""
         failing[object] = (failing[object]?.since ?? now, error)
     }
