@@ -43,7 +43,11 @@ import Testing
         ("snyc", "unknown command \"snyc\"; did you mean \"sync\"?"),
         ("-c a recieve", "unknown command \"recieve\"; did you mean \"receive\"?"),
         ("help stat", "unknown command \"stat\"; did you mean \"stats\"?"),
-        ("frobnicate", "unknown command \"frobnicate\"; there are: sync, receive, dump, stats, version, help"),
+        (
+            "frobnicate",
+            "unknown command \"frobnicate\"; there are: sync, receive, dump, stats, status, snapshots, docs, completion, "
+                + "version, help"
+        ),
     ])
     func suggests(words: String, message: String) {
         let error = #expect(throws: CommandFailure.self) {
