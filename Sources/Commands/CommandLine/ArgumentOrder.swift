@@ -44,6 +44,8 @@ enum ArgumentOrder {
         return path + moved + rest + words[end...]
     }
 
+    static func name(of command: any ParsableCommand.Type) -> String { command._commandName }
+
     /// `--only-once=true` is `--only-once`, and `--only-once=false` is nothing.
     private static func withoutTruthValue(_ word: String, _ shapes: FlagShapes) -> String? {
         guard let sign = word.firstIndex(of: "="), shapes.isSwitch(String(word[..<sign])) else { return word }

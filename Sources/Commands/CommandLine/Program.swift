@@ -63,8 +63,9 @@ package enum Program {
             return ExitCode.success
         case ExitCode.usage:
             // The parser shows the values that a flag takes as a list of lines.
-            let message = Lightningstream.message(for: error)
+            var message = Lightningstream.message(for: error)
                 .replacing(":\n  - ", with: ": ").replacing("\n  - ", with: ", ")
+            if message.hasSuffix(".") { message.removeLast() }
             context.report("\(message); see lightningstream --help")
             return ExitCode.usage
         default:

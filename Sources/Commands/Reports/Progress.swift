@@ -31,8 +31,9 @@ struct Progress: Sendable, Equatable {
             parts.append("\(Self.count(Double(entries) / seconds)) entries/s")
         }
         if let fraction, fraction > 0, fraction < 1 {
-            let left = Self.count((seconds / fraction - seconds).rounded(.up))
-            parts.append("\(DurationText.format(.seconds(min(left, 1_000_000_000)))) left")
+            let left = (seconds / fraction - seconds).rounded(.up)
+            // Nobody plans with more than days of it.
+            if left < 1_000_000 { parts.append("\(DurationText.format(.seconds(left))) left") }
         }
         return text(parts)
     }

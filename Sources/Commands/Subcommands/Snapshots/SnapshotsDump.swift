@@ -27,7 +27,10 @@ struct SnapshotsDump: ProgramCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        guard !local else { return try show(LocalFile.open(name), in: context) }
+        guard !local else {
+            Session.startTimeLimit(global, in: context)
+            return try show(LocalFile.open(name), in: context)
+        }
         return try Session.run(global, in: context) { session in
             let spool = try context.withProgress(Progress(title: "snapshots dump: loading"), writesResults: false) {
                 line in

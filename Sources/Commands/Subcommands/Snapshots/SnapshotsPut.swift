@@ -31,7 +31,8 @@ struct SnapshotsPut: ProgramCommand {
             if parsed == nil {
                 try refuse(
                     "\"\(name)\" is not the name of a snapshot, so no syncer would read it; names are like "
-                        + "main__ns1__20261120-173955-012345678__GX.pb.gz; give one with -n", context)
+                        + "main__ns1__20261120-173955-012345678__GX.pb.gz", advice: "give one with -n, or use --force",
+                    context)
             }
             let spool = try LocalFile.open(file)
             try context.withProgress(
@@ -49,8 +50,8 @@ struct SnapshotsPut: ProgramCommand {
     }
 
     /// Refuses, or only warns with `--force`.
-    private func refuse(_ reason: String, _ context: CommandContext) throws(CommandFailure) {
-        guard force else { throw .failed("snapshots put: \(reason), or use --force") }
+    private func refuse(_ reason: String, advice: String, _ context: CommandContext) throws(CommandFailure) {
+        guard force else { throw .failed("snapshots put: \(reason); \(advice)") }
         context.report("warning: \(reason)")
     }
 
@@ -62,7 +63,7 @@ struct SnapshotsPut: ProgramCommand {
             meta = try SnapshotText.readThrough(spool)
         } catch {
             line?.end()
-            return try refuse("\(file): \(error)", context)
+            return try refuse("\(file): \(error)", advice: "--force stores it all the same", context)
         }
         line?.end()
         // Readers go by the name, so this is odd, but no error.
