@@ -51,7 +51,7 @@ let package = Package(
         room(
             "Commands",
             uses: [
-                "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
+                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
                 argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
