@@ -7,6 +7,7 @@ import Monitoring
 import Replication
 import ServiceLifecycle
 import Synchronization
+import Telemetry
 
 /// What `sync` and `receive` have in common: everything but the direction.
 struct SyncRun: Sendable {
@@ -20,6 +21,7 @@ struct SyncRun: Sendable {
     /// An object that must be in the storage before anything starts.
     var markerName: String?
     var monitor: Monitor
+    var folder: LogFolder
     var logger: Logger
     var context: CommandContext
 
@@ -48,7 +50,8 @@ struct SyncRun: Sendable {
                 logger: logger)
             let run = SyncRun(
                 configuration: configuration, databases: databases, receiveOnly: receiveOnly,
-                markerName: options.waitForMarkerFile, monitor: monitor, logger: logger, context: context)
+                markerName: options.waitForMarkerFile, monitor: monitor, folder: session.folder,
+                logger: logger, context: context)
             return try run.perform(session.timeLimit)
         }
     }
@@ -58,19 +61,21 @@ struct SyncRun: Sendable {
         let ending = Ending()
         if context.ownsProcess {
             SignalThread.block(SignalThread.endings)
-            SignalThread.start(SignalThread.endings) { [logger] signal in
+            SignalThread.start(SignalThread.endings) { [logger, folder] signal in
                 // Whoever asks twice does not want to wait for an upload.
                 let isFirst = ending.request(.signal) {
                     logger.info(
                         "shutting down; a second signal ends the process at once",
                         metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
                 }
-                guard !isFirst else { return Self.endWhatHangs(logger) }
+                guard !isFirst else { return Self.endWhatHangs(logger, folder) }
                 logger.warning("ended at once by a second signal")
+                folder.flush()
                 _exit(ExitCode.signal(signal))
             }
         }
-        timeLimit.soften(grace: Self.shutdownLimit) { [logger] text in
+        timeLimit.soften(grace: Self.shutdownLimit) { [logger, folder] text in
+            folder.flush()
             _ = ending.request(.timeout) { logger.critical("\(text)") }
         }
         do {
@@ -88,10 +93,11 @@ struct SyncRun: Sendable {
 
     /// Ends the process when a call that can't be cancelled outlasts the shutdown: one that waits for a write lock
     /// that another process does not give up, or for a disk. LMDB drops a transaction that was not committed.
-    private static func endWhatHangs(_ logger: Logger) {
+    private static func endWhatHangs(_ logger: Logger, _ folder: LogFolder) {
         DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + TimeLimit.interval(shutdownLimit + .seconds(1)))
         {
             logger.warning("ended although something hangs: a write lock that another process holds, or a disk")
+            folder.flush()
             _exit(ExitCode.success)
         }
     }
