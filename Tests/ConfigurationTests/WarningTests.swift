@@ -50,7 +50,13 @@ import Testing
                 dbi_options: { a: { override_create_flags: 0 } }
             storage:
               type: s3
-              options: { bucket: b, hide_folders: true, tls: { watch_certs: true, insecure_skip_verify: true } }
+              options:
+                bucket: b
+                hide_folders: true
+                use_update_marker: true
+                update_marker_force_list_interval: 1m
+                tls: { watch_certs: true, insecure_skip_verify: true }
+              cleanup: { enabled: true, interval: 1m, must_keep_interval: 1m, remove_old_instances_interval: 1h }
             log: { level: info, format: json, timestamp: full }
             """
         #expect(try warnings(text) == [])
@@ -80,14 +86,8 @@ import Testing
                 "1:1: publish_state: not yet in effect in this release",
                 "3:21: lmdbs.b.dupsort_hack: not yet in effect in this release",
                 "3:21: lmdbs.a.dupsort_hack: not yet in effect in this release", "7:3: storage.root_path: deprecated",
-                "10:5: storage.options.use_update_marker: not yet in effect in this release",
                 "11:5: storage.options.prefix_folders: deprecated",
-                "12:5: storage.options.update_marker_force_list_interval: not yet in effect in this release",
                 "13:12: storage.options.tls.require_client_cert: has no effect",
-                "14:14: storage.cleanup.enabled: not yet in effect in this release",
-                "14:28: storage.cleanup.interval: not yet in effect in this release",
-                "14:42: storage.cleanup.must_keep_interval: not yet in effect in this release",
-                "14:66: storage.cleanup.remove_old_instances_interval: not yet in effect in this release",
                 "16:3: http.address: not yet in effect in this release",
             ])
     }

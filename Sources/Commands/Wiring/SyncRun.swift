@@ -103,7 +103,11 @@ struct SyncRun: Sendable {
             }
             return SyncService(
                 databases: databases.map {
-                    ($0.identity.database, DatabaseSyncer(settings: $0, store: store, logger: logger))
+                    (
+                        $0.identity.database,
+                        DatabaseSyncer(
+                            settings: $0, store: store, unmarked: storage.unmarked, logger: logger)
+                    )
                 })
         }
         var group = ServiceGroupConfiguration(
