@@ -47,7 +47,7 @@ package struct CleanerMachine: Sendable {
     /// The pause before the next run: the interval, varied by up to a fifth so that cleaners don't work at the same time.
     ///
     /// - Parameter random: 0..<1.
-    package func pause(random: Double) -> Duration { settings.interval * (0.8 + 0.4 * random) }
+    package func pause(random: Double) -> Duration { settings.interval * 4 / 5 + settings.interval * 2 / 5 * random }
 
     /// The storage was listed.
     ///
