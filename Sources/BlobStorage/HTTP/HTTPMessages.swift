@@ -9,6 +9,8 @@ struct HTTPRequest: Sendable {
     var body: Body?
     /// Where the body of a 2xx answer goes: to a spool, or into memory.
     var spoolsAnswer = false
+    /// Is told of the bytes of the body, and of an answer that is spooled.
+    var progress: TransferProgress.Report?
 
     /// Part of a spool.
     struct Body: Sendable {

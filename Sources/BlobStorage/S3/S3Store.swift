@@ -89,6 +89,7 @@ package final class S3Store: BlobStore {
     package func load(_ name: String) async throws -> Spool {
         var request = S3Request(.load, "GET", key: try objectKey(name, .load))
         request.spoolsAnswer = true
+        request.progress = TransferProgress.report
         return try await send(request) { answer in
             guard let spool = answer.spool else { throw XMLError(problem: "no body", offset: 0) }
             return spool
@@ -109,6 +110,7 @@ package final class S3Store: BlobStore {
         }
         var request = S3Request(.store, "PUT", key: key)
         request.headers = newObjectHeaders
+        request.progress = TransferProgress.report
         request.body = try await self.body(body, 0..<body.count)
         return try await send(request, retry: retry) { answer in withoutQuotes(answer.headers["etag"] ?? "") }
     }

@@ -42,6 +42,7 @@ extension S3Store {
                 }
                 group.addTask { [self] in
                     var request = S3Request(.store, "PUT", key: key)
+                    request.progress = TransferProgress.report
                     request.query = [("partNumber", String(index + 1)), ("uploadId", id)]
                     request.body = try await self.body(body, index * size..<min((index + 1) * size, body.count))
                     let etag = try await send(request) { answer in

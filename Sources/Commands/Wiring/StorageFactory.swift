@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import Logging
 
 /// A storage, ready for use.
