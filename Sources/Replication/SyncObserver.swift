@@ -55,6 +55,14 @@ package enum SyncEvent: Sendable {
     /// How far the clock of an instance is ahead, as its newest snapshot shows (zero when it is not), and whether
     /// that is more than is tolerated.
     case clockSkew(instance: String, ahead: Duration, exceeds: Bool)
+    /// The cleaner has listed the storage.
+    case cleanerListed
+    /// The cleaner could not list the storage.
+    case cleanerListFailed(String)
+    /// The cleaner has deleted a snapshot.
+    case cleanerDeleted(SnapshotName, CleaningReason)
+    /// The cleaner could not delete a snapshot, and tries it again with its next run.
+    case cleanerDeleteFailed(SnapshotName, String)
     /// ``DatabaseSyncer/run()`` is about to return.
     case ended
 }
@@ -105,6 +113,8 @@ package struct SendReport: Sendable {
     package var entries: Int
     /// The newest transaction in it.
     package var transaction: UInt64
+    /// By instance, the newest snapshot that had been merged before it was read: what those hold it holds, too.
+    package var covered: [String: SnapshotName]
     /// How long reading and compressing took.
     package var dumpTime: Duration
     /// How long storing took.
