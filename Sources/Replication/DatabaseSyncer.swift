@@ -71,6 +71,8 @@ package actor DatabaseSyncer {
     var namesakes = NamesakeWatch()
     var clocks: ClockSkewWatch
     var lastSendError = ""
+    /// The run of the sweeper that is under way.
+    var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
     /// What ``SyncEvent/settled(transaction:)`` has told last.
     private var settled: UInt64?
     var isStarted = false
@@ -270,6 +272,7 @@ package actor DatabaseSyncer {
             group.addTask { await self.download(name) }
         case .merge(let name): group.addTask { await self.merge(name, environment) }
         case .send: group.addTask { await self.send(environment) }
+        case .sweep(let deletionTime): group.addTask { await self.sweep(environment, deletionTime: deletionTime) }
         case .started:
             isStarted = true
             logger.info("start-up is complete")

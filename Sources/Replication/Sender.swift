@@ -64,7 +64,7 @@ package struct Sender {
         noteChange(at: now)
     }
 
-    /// A merge of ours committed.
+    /// A merge of ours committed, or another transaction of ours that nobody else need hear of.
     package mutating func merged(as transaction: UInt64, at now: Duration) {
         if transaction == accountedFor &+ 1 {
             accountedFor = transaction

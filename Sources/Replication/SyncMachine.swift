@@ -19,11 +19,13 @@ package struct SyncMachine {
         package var receiver: Receiver.Settings
         /// What decides about sends.
         package var sender: Sender.Settings
+        /// When old Deleted entries are removed; nil for never. Receivers and single runs never do.
+        package var sweeper: SweeperMachine.Settings?
 
         /// See the properties of the same names.
         package init(
             instance: String, receiveOnly: Bool = false, onlyOnce: Bool = false, storagePollInterval: Duration,
-            receiver: Receiver.Settings, sender: Sender.Settings
+            receiver: Receiver.Settings, sender: Sender.Settings, sweeper: SweeperMachine.Settings? = nil
         ) {
             self.instance = instance
             self.receiveOnly = receiveOnly
@@ -31,6 +33,7 @@ package struct SyncMachine {
             self.storagePollInterval = storagePollInterval
             self.receiver = receiver
             self.sender = sender
+            self.sweeper = sweeper
         }
     }
 
@@ -66,6 +69,11 @@ package struct SyncMachine {
         case sendFailed
         /// The LMDB holds something that can't be sent. Tried again for ever: nothing else need stop for that.
         case unsendable
+        /// A slice of the sweeper ended: the transaction that removed something, if any did; how long the write lock
+        /// was held, if it was taken; and whether that was the last slice of a run.
+        case swept(transaction: UInt64?, lock: SweepLock?, isLast: Bool)
+        /// A slice of the sweeper failed.
+        case sweepFailed
         /// Time has passed.
         case tick
         /// Begin nothing new; ``Action/finish`` follows when everything under way has ended.
@@ -82,6 +90,8 @@ package struct SyncMachine {
         case merge(SnapshotName)
         /// Read the LMDB, then store what was read.
         case send
+        /// Go on removing old Deleted entries, or begin, with the write lock held for this long before the commit.
+        case sweep(deletionTime: Duration)
         /// Start-up is complete. Comes once.
         case started
         /// So many sends have failed that the process must give up.
@@ -100,6 +110,7 @@ package struct SyncMachine {
     package private(set) var receiver: Receiver
     /// What is to be sent.
     package private(set) var sender: Sender
+    private var sweeper: SweeperMachine?
     private var isListing = false
     private var isMerging = false
     /// When the next listing is due; nil while one is under way and no change was signalled since it began.
@@ -117,6 +128,9 @@ package struct SyncMachine {
         // Who never sends has no snapshots of its own: those under its name are somebody else's.
         receiver = Receiver(own: settings.receiveOnly ? nil : settings.instance, settings: settings.receiver)
         sender = Sender(settings: settings.sender, transaction: transaction)
+        if let sweeping = settings.sweeper, !settings.receiveOnly, !settings.onlyOnce {
+            sweeper = SweeperMachine(settings: sweeping)
+        }
     }
 
     /// Takes in what happened.
@@ -134,7 +148,10 @@ package struct SyncMachine {
         var times: [Duration?] = [receiver.nextRetry]
         if !isListing { times.append(listAt) }
         // While the LMDB is busy, the end of that wakes the loop.
-        if maySend && !isLMDBBusy { times.append(sender.due) }
+        if !isLMDBBusy {
+            if maySend { times.append(sender.due) }
+            times.append(sweeper?.due)
+        }
         return times.compactMap(\.self).min()
     }
 
@@ -182,6 +199,11 @@ package struct SyncMachine {
             sender.failed(at: now)
         case .unsendable:
             sender.failed(at: now, counts: false)
+        case .swept(let transaction, let lock, let isLast):
+            sweeper?.ended(lock, isLast: isLast, at: now)
+            if let transaction { sender.merged(as: transaction, at: now) }
+        case .sweepFailed:
+            sweeper?.failed(at: now)
         case .tick:
             break
         case .shutDown:
@@ -218,15 +240,15 @@ package struct SyncMachine {
             }
             if settings.onlyOnce && isStarted && isIdle { isShuttingDown = true }
         }
-        if isShuttingDown && !isMerging && !sender.isSending {
+        if isShuttingDown && !isLMDBBusy && !sender.isSending {
             isFinished = true
             actions.append(.finish)
         }
         return actions
     }
 
-    /// The LMDB does one thing at a time: merge what is ready, then send; but a send that is due is not kept
-    /// waiting by ever more merges.
+    /// The LMDB does one thing at a time: merge what is ready, then send, and sweep when there is nothing else to do;
+    /// but a send that is due is not kept waiting by ever more merges.
     private mutating func nextLMDBAction(at now: Duration) -> Action? {
         guard !isLMDBBusy else { return nil }
         let sendIsDue = maySend && (sender.due.map { $0 <= now } ?? false)
@@ -237,13 +259,21 @@ package struct SyncMachine {
                 return .merge(name)
             }
         }
-        guard sendIsDue else { return nil }
-        mergesSinceSend = 0
-        sender.started(at: now)
-        return .send
+        if sendIsDue {
+            mergesSinceSend = 0
+            sender.started(at: now)
+            return .send
+        }
+        return sweep(at: now)
     }
 
-    private var isLMDBBusy: Bool { isMerging || sender.isReading }
+    private mutating func sweep(at now: Duration) -> Action? {
+        guard let sweeper, let due = sweeper.due, due <= now else { return nil }
+        self.sweeper?.started(at: now)
+        return .sweep(deletionTime: sweeper.deletionTime)
+    }
+
+    private var isLMDBBusy: Bool { isMerging || sender.isReading || sweeper?.isBusy == true }
 
     /// A wiped LMDB must not replace the own snapshots of before: those come first.
     private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded }

@@ -45,6 +45,8 @@ package enum SyncEvent: Sendable {
     case sendingGivenUp(String)
     /// Everything up to this transaction is stored or was not ours to send; nil while a send is due or under way.
     case settled(transaction: UInt64?)
+    /// A run of the sweeper ended.
+    case swept(Sweep.Report)
     /// Start-up is complete.
     case started
     /// Another host uses our name, as this snapshot shows, or not any more.

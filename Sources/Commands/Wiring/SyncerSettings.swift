@@ -33,7 +33,8 @@ extension DatabaseSyncer.Settings {
                     minimumInterval: configuration.lmdbPollInterval,
                     forceInterval: configuration.storageForceSnapshotInterval,
                     retryInterval: configuration.storageRetryInterval,
-                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount)),
+                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount),
+                sweeper: sweeper.enabled ? SweeperMachine.Settings(sweeper) : nil),
             lmdbPollInterval: configuration.lmdbPollInterval,
             deletedCutoff: DeletedCutoff(
                 retention: sweeper.enabled ? sweeper.retention : nil, margin: sweeper.retentionLoadCutoffDuration),
@@ -41,6 +42,14 @@ extension DatabaseSyncer.Settings {
                 options.overrideCreateFlags.map { LMDB.DatabaseFlags(rawValue: $0.rawValue) }
             },
             paddingBlock: database.headerExtraPaddingBlock, clockSkewTolerance: configuration.clockSkewTolerance)
+    }
+}
+
+extension SweeperMachine.Settings {
+    init(_ sweeper: SweeperConfiguration) {
+        self.init(
+            retention: sweeper.retention, firstInterval: sweeper.firstInterval, interval: sweeper.interval,
+            lockDuration: sweeper.lockDuration, releaseDuration: sweeper.releaseDuration)
     }
 }
 
