@@ -9,8 +9,10 @@ import Synchronization
 /// posts that as an event.
 extension DatabaseSyncer {
     /// Lists the snapshots of the database.
-    func list() async {
+    func list(_ environment: Environment) async {
         let database = settings.identity.database
+        let begin = wallClock()
+        await lookForRecord(environment)
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             var names: [SnapshotName] = []
@@ -35,7 +37,8 @@ extension DatabaseSyncer {
             watchNamesakes(names)
             watchClocks(names)
             observe(.listed(SnapshotListing(snapshots: snapshots, others: Array(others))))
-            post.yield(.listed(names))
+            // How far the storage's clock is ahead is known from its answer at the latest.
+            post.yield(.listed(names, began: store.storageTime(begin)))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
@@ -55,10 +58,7 @@ extension DatabaseSyncer {
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
-        // The storage's clock is what all senders share.
-        let offset = Int64(clamping: Int128((store.clockOffset ?? .zero) / .nanoseconds(1)))
-        let (shifted, overflows) = Int64(clamping: wallClock()).addingReportingOverflow(offset)
-        let now = UInt64(clamping: overflows ? 0 : shifted)
+        let now = store.storageTime(wallClock())
         for finding in clocks.listed(names.filter { $0.instance != settings.machine.instance }, at: now) {
             if finding.exceeds {
                 logger.warning(

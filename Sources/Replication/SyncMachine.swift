@@ -19,7 +19,8 @@ package struct SyncMachine {
         package var receiver: Receiver.Settings
         /// What decides about sends.
         package var sender: Sender.Settings
-        /// When old Deleted entries are removed; nil for never. Receivers and single runs never do.
+        /// When old Deleted entries are removed; nil for never, and for no ``StaleFence``. Receivers and single runs
+        /// never remove any.
         package var sweeper: SweeperMachine.Settings?
 
         /// See the properties of the same names.
@@ -40,7 +41,9 @@ package struct SyncMachine {
     /// What has happened.
     package enum Event: Sendable {
         /// The storage was listed: the full snapshots of this database.
-        case listed([SnapshotName])
+        ///
+        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch.
+        case listed([SnapshotName], began: UInt64 = 0)
         /// The storage could not be listed.
         case listingFailed
         /// Something may have appeared in the storage.
@@ -74,6 +77,12 @@ package struct SyncMachine {
         case swept(transaction: UInt64?, lock: SweepLock?, isLast: Bool)
         /// A slice of the sweeper failed.
         case sweepFailed
+        /// The LMDB remembers this time of the last sync, and has been looked at anew.
+        case foundRecord(UInt64?)
+        /// The time of the last sync was written, in this transaction.
+        case recorded(UInt64, transaction: UInt64)
+        /// It could not be written.
+        case recordFailed
         /// Time has passed.
         case tick
         /// Begin nothing new; ``Action/finish`` follows when everything under way has ended.
@@ -92,10 +101,14 @@ package struct SyncMachine {
         case send
         /// Go on removing old Deleted entries, or begin, with the write lock held for this long before the commit.
         case sweep(deletionTime: Duration)
+        /// Remember this time of the last sync, for ``StaleFence``.
+        case record(UInt64)
         /// Start-up is complete. Comes once.
         case started
         /// So many sends have failed that the process must give up.
         case giveUp
+        /// The single run is over; what is here must not be sent.
+        case endFenced
         /// Everything is done.
         case finish
     }
@@ -111,6 +124,11 @@ package struct SyncMachine {
     /// What is to be sent.
     package private(set) var sender: Sender
     private var sweeper: SweeperMachine?
+    /// What keeps a database from sending that has been away for too long.
+    package private(set) var fence: StaleFence?
+    /// Whether that lets anything be sent now.
+    private var fenceIsOpen = true
+    private var isRecording = false
     private var isListing = false
     private var isMerging = false
     /// When the next listing is due; nil while one is under way and no change was signalled since it began.
@@ -122,8 +140,20 @@ package struct SyncMachine {
     private var isShuttingDown = false
     private var isFinished = false
 
-    /// - Parameter transaction: the newest transaction of the LMDB at start.
-    package init(settings: Settings, transaction: UInt64) {
+    /// - Parameters:
+    ///   - transaction: the newest transaction of the LMDB at start.
+    ///   - lastSync: when the database was last in sync, as its LMDB remembers it.
+    package init(settings: Settings, transaction: UInt64, lastSync: UInt64? = nil) {
+        var settings = settings
+        if let sweeping = settings.sweeper {
+            let fence = StaleFence(
+                own: settings.instance, retention: sweeping.retention, pollInterval: settings.storagePollInterval,
+                lastSync: lastSync)
+            self.fence = fence
+            // Whoever is in sync must be seen to be.
+            let force = settings.sender.forceInterval
+            settings.sender.forceInterval = force > .zero ? min(force, fence.limits.recent) : fence.limits.recent
+        }
         self.settings = settings
         // Who never sends has no snapshots of its own: those under its name are somebody else's.
         receiver = Receiver(own: settings.receiveOnly ? nil : settings.instance, settings: settings.receiver)
@@ -139,6 +169,10 @@ package struct SyncMachine {
     /// - Returns: what to do now, in this order.
     package mutating func handle(_ event: Event, at now: Duration) -> [Action] {
         take(event, at: now)
+        if receiver.isSettled {
+            fence?.settled(unsentSince: settings.receiveOnly ? nil : sender.unsentSince, at: now)
+        }
+        fenceIsOpen = fence?.maySend(at: now) ?? true
         return decide(at: now)
     }
 
@@ -157,15 +191,16 @@ package struct SyncMachine {
 
     /// Whether start-up is complete: listed, loaded, and one snapshot sent or not needed.
     package var isStartComplete: Bool {
-        receiver.isStartLoaded && (settings.receiveOnly || (hasRequestedInitial && sender.hasSentInitial))
+        guard receiver.isStartLoaded else { return false }
+        return settings.receiveOnly || isFenced || (hasRequestedInitial && sender.hasSentInitial)
     }
 
     private mutating func take(_ event: Event, at now: Duration) {
         switch event {
-        case .listed(let names):
+        case .listed(let names, let began):
             isListing = false
             bringForwardListing(to: now + settings.storagePollInterval)
-            receiver.listed(names)
+            receiver.listed(fence?.listed(names, began: began, at: lastListing ?? now) ?? names)
         case .listingFailed:
             isListing = false
             bringForwardListing(to: now + max(settings.storagePollInterval, settings.receiver.retryInterval))
@@ -176,6 +211,7 @@ package struct SyncMachine {
         case .downloaded(let name):
             receiver.downloaded(name)
         case .vanished(let name):
+            fence?.vanished()
             if receiver.vanished(name, at: now) { bringForwardListing(to: soonestListing(now)) }
         case .downloadFailed(let name):
             receiver.failed(name, at: now)
@@ -204,6 +240,15 @@ package struct SyncMachine {
             if let transaction { sender.merged(as: transaction, at: now) }
         case .sweepFailed:
             sweeper?.failed(at: now)
+        case .foundRecord(let time):
+            fence?.found(record: time)
+        case .recorded(let time, let transaction):
+            isRecording = false
+            fence?.recorded(time)
+            sender.merged(as: transaction, at: now)
+        case .recordFailed:
+            isRecording = false
+            fence?.recordFailed(retryAt: now + settings.receiver.retryInterval)
         case .tick:
             break
         case .shutDown:
@@ -238,7 +283,13 @@ package struct SyncMachine {
                 isStarted = true
                 actions.append(.started)
             }
-            if settings.onlyOnce && isStarted && isIdle { isShuttingDown = true }
+            if settings.onlyOnce && isStarted && isIdle(at: now) {
+                guard !isFenced else {
+                    isFinished = true
+                    return actions + [.endFenced]
+                }
+                isShuttingDown = true
+            }
         }
         if isShuttingDown && !isLMDBBusy && !sender.isSending {
             isFinished = true
@@ -264,6 +315,10 @@ package struct SyncMachine {
             sender.started(at: now)
             return .send
         }
+        if let time = fence?.recordDue(at: now) {
+            isRecording = true
+            return .record(time)
+        }
         return sweep(at: now)
     }
 
@@ -273,10 +328,12 @@ package struct SyncMachine {
         return .sweep(deletionTime: sweeper.deletionTime)
     }
 
-    private var isLMDBBusy: Bool { isMerging || sender.isReading || sweeper?.isBusy == true }
+    private var isLMDBBusy: Bool { isMerging || sender.isReading || isRecording || sweeper?.isBusy == true }
 
     /// A wiped LMDB must not replace the own snapshots of before: those come first.
-    private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded }
+    private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded && fenceIsOpen }
+
+    private var isFenced: Bool { fence?.reason != nil }
 
     // The snapshot after start-up shows everything that was loaded, so it waits for that, but not for ever on an
     // instance whose snapshot can't be had.
@@ -286,7 +343,8 @@ package struct SyncMachine {
         sender.requestInitial()
     }
 
-    private var isIdle: Bool {
-        !isMerging && !receiver.hasReady && (settings.receiveOnly || sender.isDone)
+    private func isIdle(at now: Duration) -> Bool {
+        guard !isLMDBBusy && !receiver.hasReady && fence?.recordDue(at: now) == nil else { return false }
+        return settings.receiveOnly || isFenced || sender.isDone
     }
 }

@@ -47,6 +47,9 @@ package enum SyncEvent: Sendable {
     case settled(transaction: UInt64?)
     /// A run of the sweeper ended.
     case swept(Sweep.Report)
+    /// Nothing is sent because the database has been away for too long: one line that says why and what to do. Nil
+    /// when that is over.
+    case fenced(String?)
     /// Start-up is complete.
     case started
     /// Another host uses our name, as this snapshot shows, or not any more.

@@ -67,7 +67,7 @@ import Testing
         var once = Self.loop(onlyOnce: true)
         #expect(once.handle(.tick) == [.list])
         #expect(once.handle(.listed([])) == [.send])
-        #expect(once.handle(.read(transaction: 10), after: .seconds(300)) == [])
+        #expect(once.handle(.read(transaction: 10), after: .seconds(300)) == [.list])
     }
 
     @Test func theEndWaitsForTheSlice() {
