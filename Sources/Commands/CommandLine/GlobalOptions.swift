@@ -1,11 +1,11 @@
 import ArgumentParser
-import Configuration
+import Config
 
 /// The flags that every command takes, before and after its name.
 struct GlobalOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("Configuration file.", valueName: "file"))
+        help: ArgumentHelp("Configuration file.", valueName: "file"), completion: .file())
     var config = "lightningstream.yaml"
 
     @Option(

@@ -1,4 +1,4 @@
-import Configuration
+import Config
 import Glibc
 import Logging
 import Telemetry
@@ -27,9 +27,15 @@ struct Session {
         {
             return try PIDSupervisor.run(minimum: minimum, arguments: CommandLine.arguments)
         }
+        return try body(Session(global, context, startTimeLimit(global, in: context)))
+    }
+
+    /// Starts the time of `--timeout`, where it is given.
+    @discardableResult
+    static func startTimeLimit(_ global: GlobalOptions, in context: CommandContext) -> TimeLimit {
         let timeLimit = TimeLimit()
         if let timeout = global.timeout, context.ownsProcess { timeLimit.start(timeout, in: context) }
-        return try body(Session(global, context, timeLimit))
+        return timeLimit
     }
 
     private init(_ global: GlobalOptions, _ context: CommandContext, _ timeLimit: TimeLimit) throws {
