@@ -9,8 +9,10 @@ import Synchronization
 /// posts that as an event.
 extension DatabaseSyncer {
     /// Lists the snapshots of the database.
-    func list() async {
+    func list(_ environment: Environment) async {
         let database = settings.identity.database
+        let begin = wallClock()
+        await lookForRecord(environment)
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             var names: [SnapshotName] = []
@@ -36,7 +38,8 @@ extension DatabaseSyncer {
             watchNamesakes(names)
             watchClocks(names)
             observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
-            post.yield(.listed(names))
+            // How far the storage's clock is ahead is known from its answer at the latest.
+            post.yield(.listed(names, began: store.storageTime(begin)))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
@@ -56,8 +59,7 @@ extension DatabaseSyncer {
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
-        // The storage's clock is what all senders share.
-        let now = store.time(wallClock())
+        let now = store.storageTime(wallClock())
         for finding in clocks.listed(names.filter { $0.instance != settings.machine.instance }, at: now) {
             if finding.exceeds {
                 logger.warning(
@@ -167,7 +169,6 @@ extension DatabaseSyncer {
         let begin = ContinuousClock.now
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
         let staging = store.stagingDirectory
-        observe(.sendStarted)
         // Nothing is merged while the LMDB is read, and what is merged after that is not in this snapshot.
         let covered = ledger.merged
         do {
