@@ -23,6 +23,7 @@ func tests(_ room: String, also dependencies: [Target.Dependency] = [], exclude:
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 // Dependencies point up this list only: docs/architecture.md says what lives in which room.
@@ -31,6 +32,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -45,14 +47,15 @@ let package = Package(
         room("Snapshots", uses: ["Bytes", "CISAL"]),
         room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
-        room("Configuration", uses: ["CYAML"]),
+        room("Config", uses: ["CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
+        room("StatusServer", uses: ["Monitoring", "Telemetry", log, lifecycle, hummingbird]),
         room(
             "Commands",
             uses: [
-                "LMDB", "Snapshots", "BlobStorage", "Replication", "Configuration", "Telemetry", "Monitoring",
-                argumentParser, lifecycle, log,
+                "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
+                "StatusServer", argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
 
@@ -62,11 +65,12 @@ let package = Package(
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
         tests("BlobStorage", also: ["Bytes"]),
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
-        tests("Configuration"),
+        tests("Config"),
         tests("Telemetry"),
         tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
+        tests("StatusServer", also: ["Monitoring", "Telemetry", log, lifecycle]),
         tests(
             "Commands",
-            also: ["BlobStorage", "Bytes", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),
+            also: ["BlobStorage", "Bytes", "Config", "LMDB", "Replication", "Telemetry", "lightningstream"]),
     ]
 )

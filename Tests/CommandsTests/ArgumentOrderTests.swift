@@ -1,4 +1,4 @@
-import Configuration
+import Config
 import Testing
 
 @testable import Commands

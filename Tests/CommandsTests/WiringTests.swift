@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import LMDB
 import Logging
 import Replication

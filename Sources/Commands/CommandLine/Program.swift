@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import Config
 import Glibc
 
 /// The root of the command line.

@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import Logging
 
 /// Makes the storage that the configuration asks for.

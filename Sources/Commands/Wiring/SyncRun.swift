@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import Dispatch
 import Glibc
 import Logging

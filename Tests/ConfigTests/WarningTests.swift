@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 @Suite struct WarningTests {
     /// Keys that are accepted and have no effect in this release, or not all of it. `(s3)` stands for options of s3.
