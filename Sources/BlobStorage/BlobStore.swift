@@ -25,11 +25,17 @@ package protocol BlobStore: Sendable {
 
     /// The directory in which the file of a spool should be made so that it can be stored without a copy, if any.
     var stagingDirectory: String? { get }
+
+    /// How far the storage's clock is ahead of this host's, as last seen; nil when it is not known, or when both are
+    /// the same clock.
+    var clockOffset: Duration? { get }
 }
 
 extension BlobStore {
     /// None, unless a storage says otherwise.
     package var stagingDirectory: String? { nil }
+    /// Unknown, unless a storage says otherwise.
+    package var clockOffset: Duration? { nil }
 }
 
 /// An object as a listing shows it.
