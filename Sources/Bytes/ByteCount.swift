@@ -1,5 +1,5 @@
 /// A size in bytes for people: 862,978,048 is `823.0 MiB`; below 1 KiB it is exact.
-func humanSize(_ bytes: Int) -> String {
+package func humanSize(_ bytes: Int) -> String {
     var value = Double(bytes)
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
     var unit = 0
@@ -12,7 +12,7 @@ func humanSize(_ bytes: Int) -> String {
 }
 
 /// A number with one decimal place, rounded.
-func oneDecimal(_ value: Double) -> String {
+package func oneDecimal(_ value: Double) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
     let tenths = Int((abs(value) * 10).rounded())
     return (value < 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
