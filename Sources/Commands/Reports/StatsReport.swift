@@ -1,3 +1,4 @@
+import Bytes
 import LMDB
 
 /// The text of `lightningstream stats` for one database.
