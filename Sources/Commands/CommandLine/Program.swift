@@ -8,7 +8,7 @@ struct Lightningstream: ParsableCommand {
         commandName: "lightningstream",
         abstract: "Syncs LMDB databases between hosts through snapshots in a bucket.",
         version: "lightningstream \(programVersion)",
-        subcommands: [Sync.self, Receive.self, Dump.self, Stats.self, Version.self])
+        subcommands: [Sync.self, Receive.self, Dump.self, Stats.self, Status.self, Version.self])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 }

@@ -2,7 +2,7 @@ import Monitoring
 import Snapshots
 
 /// How far the newest snapshot of this instance has come: who has merged it, by their state objects.
-struct Spread: Equatable {
+struct Spread: Equatable, Sendable {
     var database: String
     /// Our newest snapshot.
     var newest: SnapshotName?
@@ -14,7 +14,7 @@ struct Spread: Equatable {
     var unknown: [String] = []
 
     /// An instance that has not merged our newest snapshot.
-    struct Missing: Equatable {
+    struct Missing: Equatable, Encodable, Sendable {
         var instance: String
         var has: String?
         /// When its state was written.
@@ -62,5 +62,19 @@ struct Spread: Equatable {
             lines.append("  unknown    \(unknown.joined(separator: ", ")): no state is published")
         }
         return lines
+    }
+}
+
+extension Spread: Encodable {
+    private enum CodingKeys: CodingKey { case database, newest, merged, missing, unknown, complete }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(database, forKey: .database)
+        try container.encodeIfPresent(newest?.description, forKey: .newest)
+        try container.encode(merged, forKey: .merged)
+        try container.encode(missing, forKey: .missing)
+        try container.encode(unknown, forKey: .unknown)
+        try container.encode(isComplete, forKey: .complete)
     }
 }
