@@ -5,13 +5,14 @@ import NIOCore
 
 /// What each path answers.
 struct Answers: Sendable {
-    /// A status and a body of some type; the same for everybody who asked while it was made.
+    /// A status and a body of some type: the same for everybody who asked while it was made.
     private struct Answer: Sendable {
-        var status: HTTPResponse.Status = .ok
-        var type = "text/plain; charset=utf-8"
+        var status: HTTPResponse.Status
+        var type: String
+        var securityPolicy = StatusPage.securityPolicy()
         var body: ByteBuffer
 
-        init(_ status: HTTPResponse.Status = .ok, type: String = "text/plain; charset=utf-8", _ body: [UInt8]) {
+        init(_ status: HTTPResponse.Status, type: String = "text/plain; charset=utf-8", _ body: [UInt8]) {
             self.status = status
             self.type = type
             self.body = ByteBuffer(bytes: body)
@@ -25,24 +26,29 @@ struct Answers: Sendable {
     /// - Parameter limit: how long an answer may take to be made.
     init(source: any StatusSource, within limit: Duration) {
         let makers: [String: @Sendable () async -> Answer] = [
-            "/": { Answer(type: "text/html; charset=utf-8", StatusPage.bytes(await source.report())) },
+            "/": {
+                let (page, policy) = StatusPage.bytes(await source.report())
+                var answer = Answer(.ok, type: "text/html; charset=utf-8", page)
+                answer.securityPolicy = policy
+                return answer
+            },
             "/healthz": {
                 let health = await source.health()
                 return Answer(
                     health.isAvailable ? .ok : .serviceUnavailable, type: "application/json; charset=utf-8", health.json)
             },
-            "/metrics": { Answer(type: "text/plain; version=0.0.4; charset=utf-8", await source.metrics()) },
+            "/metrics": { Answer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", await source.metrics()) },
             "/status.json": {
                 do {
                     let text = try JSON.encode(await source.report(), pretty: true)
-                    return Answer(type: "application/json; charset=utf-8", text + [UInt8(ascii: "\n")])
+                    return Answer(.ok, type: "application/json; charset=utf-8", text + [UInt8(ascii: "\n")])
                 } catch {
                     return Answer(.internalServerError, line: "the report can't be written as JSON: \(error)")
                 }
             },
             "/storage": {
                 do {
-                    return Answer(Self.listing(try await source.objects()))
+                    return Answer(.ok, Self.listing(try await source.objects()))
                 } catch {
                     return Answer(.internalServerError, line: Printable.text("\(error)"))
                 }
@@ -54,7 +60,7 @@ struct Answers: Sendable {
     /// The response to a request whose body nobody reads.
     func response(to request: HTTPRequest) async -> Response {
         var answer: Answer
-        var headers = Self.headers
+        var headers = HTTPFields()
         let path = String((request.path ?? "/").prefix { $0 != "?" })
         if let known = answers[path] {
             if request.method == .get || request.method == .head {
@@ -68,20 +74,15 @@ struct Answers: Sendable {
             answer = Answer(.notFound, line: "there is nothing here; try /, /status.json, /metrics, /healthz or /storage")
         }
         headers[.contentType] = answer.type
+        headers[.cacheControl] = "no-store"
+        headers[.contentSecurityPolicy] = answer.securityPolicy
+        headers[.xContentTypeOptions] = "nosniff"
+        if let policy = HTTPField.Name("Referrer-Policy") { headers[policy] = "no-referrer" }
+        if let policy = HTTPField.Name("Cross-Origin-Resource-Policy") { headers[policy] = "same-origin" }
         headers[.contentLength] = String(answer.body.readableBytes)
         if !Self.keepsConnection(request) { headers[.connection] = "close" }
         let body = request.method == .head ? ResponseBody() : ResponseBody(byteBuffer: answer.body)
         return Response(status: answer.status, headers: headers, body: body)
-    }
-
-    private static let headers: HTTPFields = [
-        .cacheControl: "no-store",
-        .contentSecurityPolicy: StatusPage.securityPolicy,
-        .xContentTypeOptions: "nosniff",
-        HTTPField.Name("Referrer-Policy"): "no-referrer",
-        HTTPField.Name("Cross-Origin-Resource-Policy"): "same-origin",
-    ].reduce(into: HTTPFields()) { fields, field in
-        if let name = field.key { fields[name] = field.value }
     }
 
     // Nobody reads bodies, so what comes after one can't be told from it unless all of it has come.

@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import Monitoring
 
 /// The running daemon of this host, as its endpoint shows it.

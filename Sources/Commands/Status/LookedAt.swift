@@ -1,6 +1,6 @@
 import BlobStorage
 import Bytes
-import Configuration
+import Config
 import Logging
 import Monitoring
 import Snapshots

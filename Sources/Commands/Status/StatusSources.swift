@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import Monitoring
 import Snapshots
 import Telemetry

@@ -17,3 +17,15 @@ package func oneDecimal(_ value: Double) -> String {
     let tenths = Int((abs(value) * 10).rounded())
     return (value < 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
 }
+
+/// A number of seconds in the unit that suits it: 0.0123 is `12 ms`, 7300 is `2 h`.
+package func humanDuration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds >= 0 else { return "?" }
+    return switch seconds {
+    case ..<0.9995: "\(Int((seconds * 1000).rounded())) ms"
+    case ..<99.5: "\(oneDecimal(seconds)) s"
+    case ..<5970: "\(Int((seconds / 60).rounded())) min"
+    case ..<171_000: "\(Int((seconds / 3600).rounded())) h"
+    default: "\(oneDecimal(seconds / 86_400)) d"
+    }
+}
