@@ -35,7 +35,8 @@ struct Answers: Sendable {
             "/healthz": {
                 let health = await source.health()
                 return Answer(
-                    health.isAvailable ? .ok : .serviceUnavailable, type: "application/json; charset=utf-8", health.json)
+                    health.isAvailable ? .ok : .serviceUnavailable, type: "application/json; charset=utf-8", health.json
+                )
             },
             "/metrics": { Answer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", await source.metrics()) },
             "/status.json": {
@@ -64,14 +65,16 @@ struct Answers: Sendable {
         let path = String((request.path ?? "/").prefix { $0 != "?" })
         if let known = answers[path] {
             if request.method == .get || request.method == .head {
-                answer = await known.value() ?? Answer(.serviceUnavailable, line: "this takes too long; try again later")
+                answer =
+                    await known.value() ?? Answer(.serviceUnavailable, line: "this takes too long; try again later")
                 if answer.status == .serviceUnavailable, path == "/storage" { answer.status = .internalServerError }
             } else {
                 answer = Answer(.methodNotAllowed, line: "only GET and HEAD are allowed")
                 headers[.allow] = "GET, HEAD"
             }
         } else {
-            answer = Answer(.notFound, line: "there is nothing here; try /, /status.json, /metrics, /healthz or /storage")
+            answer = Answer(
+                .notFound, line: "there is nothing here; try /, /status.json, /metrics, /healthz or /storage")
         }
         headers[.contentType] = answer.type
         headers[.cacheControl] = "no-store"

@@ -13,7 +13,8 @@ enum ListenAddresses {
     static func resolve(host: String, port: UInt16, name: String) async throws -> [SocketAddress] {
         guard !host.isEmpty else {
             return [
-                try SocketAddress(ipAddress: "::", port: Int(port)), try SocketAddress(ipAddress: "0.0.0.0", port: Int(port)),
+                try SocketAddress(ipAddress: "::", port: Int(port)),
+                try SocketAddress(ipAddress: "0.0.0.0", port: Int(port)),
             ]
         }
         if let address = try? SocketAddress(ipAddress: host, port: Int(port)) { return [address] }

@@ -28,7 +28,9 @@ final class OpenConnections: Sendable {
             var evicted: (any Channel)?
             if state.entries.count >= limit {
                 let idle = state.entries.filter { $0.value.idleSince != nil }
-                let oldest = idle.min { ($0.value.idleSince ?? .distantFuture) < ($1.value.idleSince ?? .distantFuture) }
+                let oldest = idle.min {
+                    ($0.value.idleSince ?? .distantFuture) < ($1.value.idleSince ?? .distantFuture)
+                }
                 guard let oldest else { return (false, nil) }
                 state.entries[oldest.key] = nil
                 evicted = oldest.value.channel

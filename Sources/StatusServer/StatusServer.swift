@@ -65,6 +65,9 @@ package final class StatusServer: Service {
         await close()
     }
 
+    /// How many connections are open.
+    var openConnections: Int { connections.count }
+
     /// Ends: no connection is taken any more, and those that are there are closed once their requests are answered, or
     /// when that takes too long.
     package func close() async {

@@ -30,7 +30,8 @@ struct DatabaseSection {
             html += "<p class=\"notice bad\"><strong>Nothing is sent.</strong> \(fence)</p>\n"
         }
         if database.startupComplete == false {
-            html += "<p class=\"notice calm\"><strong>Starting.</strong> Snapshots of others are still being merged.</p>\n"
+            html +=
+                "<p class=\"notice calm\"><strong>Starting.</strong> Snapshots of others are still being merged.</p>\n"
         }
         return html
     }
@@ -96,23 +97,23 @@ struct DatabaseSection {
         return PageTable.html(
             "Instances", style: "cards",
             columns: [
-                .text("Instance"), .number("Newest"), .text("Merged here"), .number("Waits"), .number("Latency"),
+                .text("Instance"), .number("Newest"), .text("Merged here"), .number("Lag"), .number("Latency"),
                 .number("Clock"), .text("Has ours"), .text("Health"),
             ], rows: rows)
     }
 
     private func row(_ instance: StatusReport.Instance) -> HTML {
         let name: HTML = instance.isOwn ? "\(instance.name) <span class=\"tag\">this one</span>" : "\(instance.name)"
-        let newest: HTML = instance.newest.map { figures.ago($0.time) } ?? Self.none
+        let newest = instance.newest.map { figures.ago($0.time) }
         var cells: HTML = PageTable.head(name) + PageTable.cell("Newest", newest, isNumber: true)
         if instance.isOwn {
-            for column in ["Merged here", "Waits", "Latency", "Clock", "Has ours"] as [HTML] {
-                cells += PageTable.cell(column, Self.none, isNumber: !["Merged here", "Has ours"].contains(column.markup))
+            for column in ["Merged here", "Lag", "Latency", "Clock", "Has ours"] as [HTML] {
+                cells += PageTable.cell(column, nil, isNumber: !["Merged here", "Has ours"].contains(column.markup))
             }
         } else {
             cells += PageTable.cell("Merged here", merged(instance))
-            cells += PageTable.cell("Waits", waits(instance), isNumber: true)
-            cells += PageTable.cell("Latency", instance.latency.map(Figures.duration) ?? Self.none, isNumber: true)
+            cells += PageTable.cell("Lag", lag(instance), isNumber: true)
+            cells += PageTable.cell("Latency", instance.latency.map(Figures.duration), isNumber: true)
             cells += PageTable.cell("Clock", clock(instance), isNumber: true)
             cells += PageTable.cell("Has ours", hasOurs(instance))
         }
@@ -120,32 +121,31 @@ struct DatabaseSection {
         return "<tr role=\"row\" data-key=\"\(instance.name)\">\(cells)</tr>\n"
     }
 
-    private static let none: HTML = "<span class=\"quiet\" title=\"not known, or does not apply\">–</span>"
-
-    private func merged(_ instance: StatusReport.Instance) -> HTML {
+    private func merged(_ instance: StatusReport.Instance) -> HTML? {
         let when: HTML = instance.mergedAt.map { " <span class=\"quiet\">\(figures.ago($0))</span>" } ?? ""
-        guard let merged = instance.merged else { return instance.lag == nil ? Self.none : "<span class=\"warn\">no</span>" }
+        guard let merged = instance.merged else { return instance.lag == nil ? nil : "<span class=\"warn\">no</span>" }
         if merged.name == instance.newest?.name { return "newest\(when)" }
         return "<span class=\"warn\">one of \(figures.ago(merged.time))</span>"
     }
 
-    private func waits(_ instance: StatusReport.Instance) -> HTML {
-        guard let lag = instance.lag else { return Self.none }
-        guard lag > 0 else { return "<data value=\"\(lag)\">no</data>" }
+    private func lag(_ instance: StatusReport.Instance) -> HTML? {
+        guard let lag = instance.lag else { return nil }
+        guard lag > 0 else { return "<data value=\"\(lag)\">none</data>" }
         return "<span class=\"\(lag >= 60 ? "warn" : "")\">\(Figures.duration(lag))</span>"
     }
 
-    private func clock(_ instance: StatusReport.Instance) -> HTML {
-        guard let skew = instance.clockSkew else { return Self.none }
-        guard skew > 0 else { return "<data value=\"\(skew)\">right</data>" }
+    private func clock(_ instance: StatusReport.Instance) -> HTML? {
+        guard let skew = instance.clockSkew else { return nil }
+        guard skew > 0 else { return "<data value=\"\(skew)\">ok</data>" }
         return "<span class=\"\(skew >= 1 ? "warn" : "")\">\(Figures.duration(skew)) ahead</span>"
     }
 
-    private func hasOurs(_ instance: StatusReport.Instance) -> HTML {
+    private func hasOurs(_ instance: StatusReport.Instance) -> HTML? {
         guard let merged = instance.mergedOfOurs.flatMap({ SnapshotName($0) }) else {
-            return instance.health == nil ? "<span class=\"quiet\">not published</span>" : "<span class=\"warn\">none</span>"
+            return instance.health == nil
+                ? "<span class=\"quiet\">not published</span>" : "<span class=\"warn\">none</span>"
         }
-        guard let sent = database.sent.flatMap({ SnapshotName($0.name) }) else { return Self.none }
+        guard let sent = database.sent.flatMap({ SnapshotName($0.name) }) else { return nil }
         return merged >= sent ? "newest" : "<span class=\"warn\">an older one</span>"
     }
 
@@ -162,21 +162,21 @@ struct DatabaseSection {
         guard !database.activities.isEmpty else { return "" }
         var rows = HTML()
         for activity in database.activities.prefix(20) {
-            let lock = activity.lock.map(Figures.duration) ?? Self.none
             let cells: [HTML] = [
                 PageTable.head(figures.ago(activity.time)),
                 PageTable.cell("What", activity.kind == .merge ? "merged \(activity.instance)" : "sent ours"),
                 PageTable.cell("Entries", Figures.count(activity.entries), isNumber: true),
                 PageTable.cell("Size", Figures.size(activity.size), isNumber: true),
                 PageTable.cell("Took", Figures.duration(activity.duration), isNumber: true),
-                PageTable.cell("Lock held", lock, isNumber: true),
+                PageTable.cell("Lock held", activity.lock.map(Figures.duration), isNumber: true),
             ]
             rows += "<tr role=\"row\" data-key=\"\(activity.snapshot) \(activity.time)\">\(HTML(cells))</tr>\n"
         }
         let table = PageTable.html(
             "Recent merges and sends", isHidden: true,
             columns: [
-                .text("When"), .text("What"), .number("Entries"), .number("Size"), .number("Took"), .number("Lock held"),
+                .text("When"), .text("What"), .number("Entries"), .number("Size"), .number("Took"),
+                .number("Lock held"),
             ], rows: rows)
         return "<details><summary>Recent merges and sends</summary>\n\(table)</details>\n"
     }
@@ -193,7 +193,8 @@ struct DatabaseSection {
                 PageTable.cell("Size", Figures.size(dbi.bytes), isNumber: true),
                 PageTable.cell("Depth", Figures.count(dbi.depth), isNumber: true),
                 PageTable.cell(
-                    "Pages", "\(Figures.count(dbi.branchPages)) / \(Figures.count(dbi.leafPages)) / \(Figures.count(dbi.overflowPages))",
+                    "Pages",
+                    "\(Figures.count(dbi.branchPages)) / \(Figures.count(dbi.leafPages)) / \(Figures.count(dbi.overflowPages))",
                     isNumber: true),
                 PageTable.cell("Flags", "<code>\(dbi.flags == "0" ? "none" : dbi.flags)</code>"),
             ]

@@ -23,10 +23,16 @@ struct Figures {
     }
 
     /// How long ago a time was, with the time itself as its title.
-    func ago(_ time: String) -> HTML { Self.element(time, age(time).map { "\(humanDuration($0)) ago" } ?? time) }
+    func ago(_ time: String) -> HTML {
+        guard let age = age(time) else { return Self.element(time, time) }
+        return Self.element(time, age < 1 ? "just now" : "\(Self.coarse(age)) ago")
+    }
 
     /// For how long something has been so.
-    func since(_ time: String) -> HTML { Self.element(time, age(time).map { humanDuration($0) } ?? time) }
+    func since(_ time: String) -> HTML { Self.element(time, age(time).map(Self.coarse) ?? time) }
+
+    // Tenths of a second of an age are only noise.
+    private static func coarse(_ age: Double) -> String { age < 99.5 ? "\(Int(age)) s" : humanDuration(age) }
 
     /// The time of day in UTC.
     static func clock(_ time: String) -> HTML {

@@ -72,12 +72,12 @@ enum PageStyle {
         table { width: 100%; border-collapse: collapse; margin-top: 1.25rem; font-size: 0.9375rem; }
         details table { margin-top: 0.5rem; }
         caption { text-align: left; padding-bottom: 0.375rem; }
-        th, td { text-align: left; vertical-align: baseline; padding: 0.4375rem 0.75rem 0.4375rem 0; border-top: 1px solid var(--line); }
+        th, td { text-align: left; vertical-align: baseline; padding: 0.4375rem 1.5rem 0.4375rem 0; border-top: 1px solid var(--line); }
         th:last-child, td:last-child { padding-right: 0; }
         thead th { border-top: 0; color: var(--quiet); font-size: 0.8125rem; font-weight: 500; overflow-wrap: normal; }
         tbody th { font-weight: 600; }
         .number { text-align: right; overflow-wrap: normal; }
-        td time, td data { white-space: nowrap; }
+        time, data { white-space: nowrap; }
         .tag, .pill { display: inline-block; padding: 0 0.5rem; border-radius: 1rem; font-size: 0.8125rem; font-weight: 500; }
         .tag { background: var(--calm-ground); color: var(--calm); }
         .pill.ok { background: var(--ok-ground); color: var(--ok); }
@@ -104,8 +104,13 @@ enum PageStyle {
           thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
           table, tbody, caption { display: block; }
           tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.125rem 1rem; padding: 0.625rem 0; border-top: 1px solid var(--line); }
-          tbody th, td { display: block; padding: 0; border: 0; text-align: left; }
+          tbody th, td, td.number { display: block; padding: 0; border: 0; text-align: left; }
           tbody th { grid-column: 1 / -1; }
+          td.none { display: none; }
+          .cards tr { position: relative; }
+          .cards tbody th { padding-right: 7rem; }
+          .cards td:last-child { position: absolute; top: 0.625rem; right: 0; }
+          .cards td:last-child::before { content: none; }
           td::before { content: attr(data-label); display: block; color: var(--quiet); font-size: 0.8125rem; line-height: 1.3; margin-top: 0.25rem; }
         }
         @media (min-width: 52.01rem) {

@@ -32,8 +32,16 @@ enum PageTable {
     static func head(_ content: HTML) -> HTML { "<th role=\"rowheader\" scope=\"row\">\(content)</th>" }
 
     /// Any other cell.
-    static func cell(_ column: HTML, _ content: HTML, isNumber: Bool = false) -> HTML {
-        "<td role=\"cell\" data-label=\"\(column)\"\(isNumber ? number : "")><span>\(content)</span></td>"
+    ///
+    /// - Parameter content: nil for what is not known or does not apply.
+    static func cell(_ column: HTML, _ content: HTML?, isNumber: Bool = false) -> HTML {
+        guard let content else {
+            return """
+                <td role="cell" data-label="\(column)" class="none\(isNumber ? " number" : "")">\
+                <span class="quiet" title="not known, or does not apply">–</span></td>
+                """
+        }
+        return "<td role=\"cell\" data-label=\"\(column)\"\(isNumber ? number : "")><span>\(content)</span></td>"
     }
 
     private static let number: HTML = " class=\"number\""

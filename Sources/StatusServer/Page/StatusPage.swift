@@ -99,7 +99,8 @@ struct StatusPage {
     private var health: HTML {
         let health = report.health
         var html: HTML = "<section class=\"health \(standing.style)\" aria-labelledby=\"health\">\n"
-        html += "<h2 id=\"health\"><span class=\"sign\" aria-hidden=\"true\">\(standing.sign)</span> \(standing.word)</h2>\n"
+        html +=
+            "<h2 id=\"health\"><span class=\"sign\" aria-hidden=\"true\">\(standing.sign)</span> \(standing.word)</h2>\n"
         html += "<p>\(summary)</p>\n"
         for (style, name, checks) in [("bad", "Failing", health.failures), ("warn", "Warning", health.warnings)] {
             guard !checks.isEmpty else { continue }
@@ -118,7 +119,9 @@ struct StatusPage {
     private var summary: HTML {
         let health = report.health
         var parts: [HTML] = []
-        if !health.failures.isEmpty { parts.append("\(Figures.counted(health.failures.count, "check fails", "checks fail"))") }
+        if !health.failures.isEmpty {
+            parts.append("\(Figures.counted(health.failures.count, "check fails", "checks fail"))")
+        }
         if !health.warnings.isEmpty { parts.append("\(Figures.counted(health.warnings.count, "warning", "warnings"))") }
         if parts.isEmpty { parts.append(standing == .starting ? "Reading what is in the storage" : "No check fails") }
         if let since = health.since { parts.append("for \(figures.since(since))") }
@@ -156,7 +159,9 @@ enum Standing {
 
     init(_ report: StatusReport) {
         switch report.health.status {
-        case "OK": self = report.databases.contains { $0.startupComplete == false } || report.databases.isEmpty ? .starting : .ok
+        case "OK":
+            self =
+                report.databases.contains { $0.startupComplete == false } || report.databases.isEmpty ? .starting : .ok
         case "Warning": self = .warning
         default: self = .failing
         }
