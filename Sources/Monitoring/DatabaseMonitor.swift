@@ -63,6 +63,7 @@ final class DatabaseMonitor: Sendable {
             return state.changed
         }
         shared.metrics.count(event, of: settings.name, at: now)
+        shared.cleaning.count(event, of: settings.name)
         noteProblem(event, now)
         switch event {
         case .opened(let environment): lmdb.opened(environment)
@@ -75,7 +76,7 @@ final class DatabaseMonitor: Sendable {
         }
         switch event {
         case .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused, .stored,
-            .settled, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew:
+            .settled, .fenced, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew:
             showHealth()
         default: break
         }
@@ -97,6 +98,10 @@ final class DatabaseMonitor: Sendable {
             case .sendFailed(let error): "cannot send a snapshot: \(error)"
             case .sendingGivenUp(let error): "sending is given up: \(error)"
             case .namesake(let name): name.map { "another host uses our instance name: it wrote \($0)" }
+            case .fenced(let reason): reason
+            case .cleanerListFailed(let error): "cannot list the snapshots to clean up: \(error)"
+            case .cleanerDeleteFailed(let name, let error): "cannot remove \(name): \(error)"
+            case .swept(let report): report.problem.map { "the sweeper left something alone: \($0)" }
             case .clockSkew(let instance, let ahead, true):
                 "the clock of \(instance) is \(LastingTrouble.text(ahead)) ahead"
             default: nil

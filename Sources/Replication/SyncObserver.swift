@@ -36,8 +36,6 @@ package enum SyncEvent: Sendable {
     case mergeFailed(SnapshotName, String, time: Duration)
     /// It must not be merged and is never tried again; so many entries had been read.
     case refused(SnapshotName, entries: Int, String, time: Duration)
-    /// The LMDB is about to be read for a snapshot of ours, which holds all that was merged before.
-    case sendStarted
     /// A snapshot of ours is being stored.
     case storing(SnapshotName, bytes: Int)
     /// It is stored.
@@ -48,6 +46,11 @@ package enum SyncEvent: Sendable {
     case sendingGivenUp(String)
     /// Everything up to this transaction is stored or was not ours to send; nil while a send is due or under way.
     case settled(transaction: UInt64?)
+    /// A run of the sweeper ended.
+    case swept(Sweep.Report)
+    /// Nothing is sent because the database has been away for too long: one line that says why and what to do. Nil
+    /// when that is over.
+    case fenced(String?)
     /// Start-up is complete.
     case started
     /// Another host uses our name, as this snapshot shows, or not any more.
@@ -55,6 +58,14 @@ package enum SyncEvent: Sendable {
     /// How far the clock of an instance is ahead, as its newest snapshot shows (zero when it is not), and whether
     /// that is more than is tolerated.
     case clockSkew(instance: String, ahead: Duration, exceeds: Bool)
+    /// The cleaner has listed the storage.
+    case cleanerListed
+    /// The cleaner could not list the storage.
+    case cleanerListFailed(String)
+    /// The cleaner has deleted a snapshot.
+    case cleanerDeleted(SnapshotName, CleaningReason)
+    /// The cleaner could not delete a snapshot, and tries it again with its next run.
+    case cleanerDeleteFailed(SnapshotName, String)
     /// ``DatabaseSyncer/run()`` is about to return.
     case ended
 }
@@ -105,6 +116,8 @@ package struct SendReport: Sendable {
     package var entries: Int
     /// The newest transaction in it.
     package var transaction: UInt64
+    /// By instance, the newest snapshot that had been merged before it was read: what those hold it holds, too.
+    package var covered: [String: SnapshotName]
     /// How long reading and compressing took.
     package var dumpTime: Duration
     /// How long storing took.

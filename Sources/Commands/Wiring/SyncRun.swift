@@ -117,7 +117,8 @@ struct SyncRun: Sendable {
                 databases: databases.map {
                     (
                         $0.identity.database,
-                        DatabaseSyncer(settings: $0, store: store, logger: logger, observer: monitor)
+                        DatabaseSyncer(
+                            settings: $0, store: store, unmarked: storage.unmarked, logger: logger, observer: monitor)
                     )
                 })
             return { [monitor] in try await monitor.run(with: storage.unmarked) { try await service.run() } }

@@ -1,3 +1,4 @@
+import Replication
 import Telemetry
 
 /// The metrics of the cleaner of the storage and of the sweeper of the LMDBs.
@@ -30,8 +31,27 @@ package struct CleaningMetrics: Sendable {
     }
 
     func begin(_ lmdb: String) {
-        for reason in ["newer snapshot", "stale instance"] { _ = deleted.with(lmdb, reason) }
+        for reason in CleaningReason.allCases { _ = deleted.with(lmdb, reason.rawValue) }
         _ = (swept.with(lmdb), sweepAvailable.with(lmdb), sweepEntries.with(lmdb), sweepDeleted.with(lmdb))
         _ = sweepTime.with(lmdb)
+    }
+
+    /// Counts what happened to a database.
+    func count(_ event: SyncEvent, of lmdb: String) {
+        switch event {
+        case .swept(let report):
+            swept.with(lmdb).add(report.cleaned)
+            sweepAvailable.with(lmdb).set(1)
+            sweepEntries.with(lmdb).set(report.entries)
+            sweepDeleted.with(lmdb).set(report.deleted)
+            sweepTime.with(lmdb).observe(report.duration)
+        case .cleanerListed: listCalls.with().add()
+        case .cleanerListFailed:
+            listCalls.with().add()
+            listFailed.with().add()
+        case .cleanerDeleted(_, let reason): deleted.with(lmdb, reason.rawValue).add()
+        case .cleanerDeleteFailed: deleteFailed.with().add()
+        default: break
+        }
     }
 }

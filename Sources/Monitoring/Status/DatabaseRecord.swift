@@ -44,6 +44,8 @@ struct DatabaseRecord: Sendable {
     /// Every change up to this transaction is stored; nil while one is not.
     private(set) var settled: UInt64?
     private(set) var namesake: SnapshotName?
+    /// Why nothing is sent, where that is so.
+    private(set) var fence: String?
     /// The instances whose clocks are too far ahead, and how far.
     private(set) var skewed: [String: Duration] = [:]
     /// Newest first.
@@ -52,7 +54,6 @@ struct DatabaseRecord: Sendable {
 
     /// By instance, the newest snapshot that was there before this process began; nil before the first listing.
     private var old: [String: SnapshotName]?
-    private var covering: [String: SnapshotName] = [:]
 
     init(name: String, own: String, receiveOnly: Bool, at now: Moment) {
         self.name = name
@@ -66,13 +67,13 @@ struct DatabaseRecord: Sendable {
         case .listed(let listing): listed(listing.snapshots, at: now)
         case .merged(let report): merged(report, at: now)
         case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
-        case .sendStarted: covering = applied
         case .stored(let report): stored(report, at: now)
         case .settled(let transaction): settled = transaction
         case .started:
             isStarted = true
             settleOwn()
         case .namesake(let name): namesake = name
+        case .fenced(let reason): fence = reason
         case .clockSkew(let instance, let ahead, let exceeds):
             instances[instance]?.clockSkew = ahead
             skewed[instance] = exceeds ? ahead : nil
@@ -140,7 +141,7 @@ struct DatabaseRecord: Sendable {
 
     private mutating func stored(_ report: SendReport, at now: Moment) {
         sent = (report.name, report.size)
-        covered = covering
+        covered = report.covered
         history.note(at: now.wall) { $0.sends += 1 }
         add(.send, report.name, entries: report.entries, report.size, report.totalTime, lock: nil, now)
     }

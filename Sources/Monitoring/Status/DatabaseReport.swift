@@ -17,6 +17,7 @@ extension StatusReport.Database {
         self.path = path
         self.lmdb = lmdb
         startupComplete = record.isStarted
+        fence = record.fence
         if !record.receiveOnly {
             unsent = record.settled.map { settled in lastTransaction.map { $0 > settled } ?? false } ?? true
         }

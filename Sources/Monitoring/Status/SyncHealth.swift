@@ -48,6 +48,7 @@ struct SyncHealth: Sendable {
         checks.set("\(name)_storage_store_failed_duration", store.trouble)
         checks.set("\(name)_startup_in_progress", start)
         checks.set("\(name)_namesake", .failure, record.namesake.map(Self.text))
+        checks.set("\(name)_stale", .failure, record.fence)
         checks.set("\(name)_clock_skew", .warning, Self.text(skewed: record.skewed))
         checks.set("\(name)_snapshot_refused", .warning, Self.text(refused: record.instances))
     }
