@@ -78,23 +78,26 @@ import Testing
         #expect(report(&receiver).sent == nil && report(&receiver).unsent == nil)
     }
 
-    @Test func whatIsSentCoversWhatWasMergedBeforeItWasRead() {
+    @Test func theStateObjectSaysWhatIsMergedAndSentOn() {
         var record = record()
         record.handle(listing([snapshot("a", 1), snapshot("b", 1)]), at: clock.now)
         #expect(record.covered == nil)
         record.handle(.merged(.init(snapshot("a", 1))), at: clock.now)
-        record.handle(.sendStarted, at: clock.now)
         record.handle(.merged(.init(snapshot("b", 1))), at: clock.now)
-        #expect(record.covered == nil)
-        record.handle(.stored(.init(snapshot("own", 2))), at: clock.now)
+        record.handle(.stored(.init(snapshot("own", 2), covered: ["a": snapshot("a", 1)])), at: clock.now)
         #expect(record.covered == ["a": snapshot("a", 1)])
         #expect(record.applied == ["a": snapshot("a", 1), "b": snapshot("b", 1)])
-        // One that fails changes nothing.
-        record.handle(.sendStarted, at: clock.now)
-        record.handle(.sendFailed("x"), at: clock.now)
-        #expect(record.covered == ["a": snapshot("a", 1)])
         record.handle(listing([snapshot("b", 1)]), at: clock.now)
         #expect(record.applied == ["b": snapshot("b", 1)])
+    }
+
+    /// A syncer tells of clocks before it tells of the listing.
+    @Test func theClockOfANewInstanceIsKept() {
+        var record = record()
+        record.handle(.clockSkew(instance: "a", ahead: .seconds(9), exceeds: true), at: clock.now)
+        record.handle(listing([snapshot("a", 1)]), at: clock.now)
+        #expect(report(&record).instances.map(\.clockSkew) == [9])
+        #expect(record.skewed == ["a": .seconds(9)])
     }
 
     @Test func localChangesAreUnsentUntilTheyAreSettled() {

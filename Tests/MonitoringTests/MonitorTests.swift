@@ -228,7 +228,7 @@ import Testing
                 #expect(database.instances[0].health == "Warning" && database.instances[1].isOwn)
                 let text = await monitor.metrics()
                 #expect(value(#"lmdb_stat_entries{lmdb="main",db="records"}"#, in: text) == 1)
-                #expect(value(#"lmdb_mapsize_bytes{lmdb="main"}"#, in: text) == 1 << 20)
+                #expect(value(#"lmdb_mapsize_bytes{lmdb="main"}"#, in: text) == 1_048_576)
                 #expect(value(#"lightningstream_syncer_snapshots_generated_total{lmdb="main"}"#, in: text) == 1)
                 let headroom = try #require(value(#"lmdb_map_headroom_fraction{lmdb="main"}"#, in: text))
                 #expect(headroom > 0.5 && headroom < 1)
@@ -247,18 +247,19 @@ import Testing
         let environment = try makeLMDB(directory)
         let monitor = Monitor(.test(["main", "other"]), logger: log.logger)
         monitor.observe(.opened(environment), of: "main")
-        let (holds, release, pool) = (Atomic(false), DispatchSemaphore(value: 0), BlockingPool(label: "test", width: 1))
+        let holds = Flag()
+        let (release, pool) = (DispatchSemaphore(value: 0), BlockingPool(label: "test", width: 1))
         try await withThrowingTaskGroup(of: Void.self) { group in
             defer { release.signal() }
             group.addTask {
                 try await pool.run { _ in
                     try environment.read { _ in
-                        holds.store(true, ordering: .sequentiallyConsistent)
+                        holds.raise()
                         release.wait()
                     }
                 }
             }
-            try await eventually { holds.load(ordering: .sequentiallyConsistent) }
+            try await eventually { holds.isRaised }
             // All of these come back before it is released.
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for _ in 0..<200 {

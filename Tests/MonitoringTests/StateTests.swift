@@ -58,8 +58,8 @@ import Testing
             monitor.observe(listing([snapshot("a", 1), snapshot("b", 1)]), of: "main")
             monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
             try await eventually { try await published(store) != nil }
-            monitor.observe(.sendStarted, of: "main")
-            monitor.observe(.stored(.init(snapshot("own", 2))), of: "main")
+            monitor.observe(
+                .stored(.init(snapshot("own", 2), covered: ["a": snapshot("a", 1)])), of: "main")
             // A second later.
             try await eventually { try await published(store)?.sent != nil }
             monitor.observe(.merged(.init(snapshot("b", 1))), of: "main")

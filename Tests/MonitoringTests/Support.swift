@@ -2,13 +2,13 @@ import BlobStorage
 import Bytes
 import LMDB
 import Logging
-import Replication
 import Snapshots
 import Synchronization
 import Telemetry
 import TestSupport
 
 @testable import Monitoring
+@testable import Replication
 
 /// A clock that a test sets; it begins at a fixed time.
 final class TestClock: Sendable {
@@ -49,9 +49,9 @@ extension MergeReport {
 }
 
 extension SendReport {
-    init(_ name: SnapshotName) {
+    init(_ name: SnapshotName, covered: [String: SnapshotName] = [:]) {
         self.init(
-            name: name, size: 100, entries: 3, transaction: 7, dumpTime: .milliseconds(1), storeTime: .milliseconds(2),
+            name: name, size: 100, entries: 3, transaction: 7, covered: covered, dumpTime: .milliseconds(1), storeTime: .milliseconds(2),
             totalTime: .milliseconds(3))
     }
 }
@@ -155,6 +155,13 @@ extension LMDB.Environment {
             return .commit(())
         }
     }
+}
+
+/// Something that has happened or not.
+final class Flag: Sendable {
+    private let state = Mutex(false)
+    func raise() { state.withLock { $0 = true } }
+    var isRaised: Bool { state.withLock(\.self) }
 }
 
 struct NeverHappened: Error {}

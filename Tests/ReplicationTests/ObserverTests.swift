@@ -41,7 +41,6 @@ final class TestTime: Sendable {
                     "merged \(report.name.instance) \(report.written) \(report.kept) \(report.ages.total) \(report.transaction != nil)"
                 case .mergeFailed(let name, let error, _): "mergeFailed \(name.instance) \(error)"
                 case .refused(let name, let entries, _, _): "refused \(name.instance) \(entries)"
-                case .sendStarted: "sendStarted"
                 case .storing(_, let bytes): "storing \(bytes > 0)"
                 case .stored(let report): "stored \(report.entries)"
                 case .sendFailed(let error): "sendFailed \(error)"
@@ -99,7 +98,7 @@ final class TestTime: Sendable {
             events.hasInOrder([
                 "opened", "clockSkew a false false", "listed 1 [\"main__x.state\"]", "downloadStarted a",
                 "downloaded a true", "mergesWaiting 1", "mergesWaiting 0", "mergeStarted a", "merged a 1 1 1 true",
-                "sendStarted", "storing true", "stored 2", "settled true", "ended",
+                "storing true", "stored 2", "settled true", "ended",
             ]), "\(events.all)")
         #expect(events.contains("started"))
         #expect(events.all.last == "ended")
