@@ -6,6 +6,7 @@ import Logging
 import Monitoring
 import Replication
 import ServiceLifecycle
+import StatusServer
 import Synchronization
 import Telemetry
 
@@ -104,8 +105,12 @@ struct SyncRun: Sendable {
 
     private func run(_ ending: Ending) async throws {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let source = DaemonSource(monitor)
+        // Before anything else, so that start-up is seen, and a bad address ends the process before it does anything.
+        let server = try await statusServer(source)
         let service = StartingService { [self] in
             let storage = try await openStorage(environment)
+            source.opened(storage.unmarked)
             let store = storage.store
             if let markerName {
                 let marker = MarkerWait(
@@ -124,10 +129,11 @@ struct SyncRun: Sendable {
             return { [monitor] in try await monitor.run(with: storage.unmarked) { try await service.run() } }
         }
         var group = ServiceGroupConfiguration(
-            services: [
+            // They are shut down from the last to the first: whoever watches sees the end of syncing.
+            services: (server.map { [.init(service: $0)] } ?? []) + [
                 .init(
                     service: service, successTerminationBehavior: .gracefullyShutdownGroup,
-                    failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: "sync")
+                    failureTerminationBehavior: .gracefullyShutdownGroup)
             ], logger: Logger(label: "service-lifecycle") { _ in SwiftLogNoOpLogHandler() })
         group.maximumGracefulShutdownDuration = Self.shutdownLimit
         let services = ServiceGroup(configuration: group)
@@ -137,6 +143,12 @@ struct SyncRun: Sendable {
 }
 
 extension SyncRun {
+    /// Serves what there is to see, where the configuration asks for that.
+    private func statusServer(_ source: DaemonSource) async throws -> StatusServer? {
+        guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
+        return try await StatusServer.bind(to: address.host, port: address.port, source: source, logger: logger)
+    }
+
     // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.
     private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> OpenStorage {
         while true {
