@@ -22,7 +22,7 @@ final class Instance: Sendable {
     init(
         _ name: String, _ store: any BlobStore, database: String = "main", once: Bool = false,
         receiveOnly: Bool = false, retries: Int? = nil, retryInterval: Duration = .milliseconds(30),
-        clock: @escaping WallClock = systemWallClock
+        clock: @escaping WallClock = systemWallClock, cleaner: CleanerMachine.Settings? = nil
     ) throws {
         self.name = name
         self.store = store
@@ -38,7 +38,7 @@ final class Instance: Sendable {
                 sender: .init(
                     minimumInterval: .milliseconds(30), forceInterval: .zero, retryInterval: retryInterval,
                     retryLimit: retries)),
-            lmdbPollInterval: .milliseconds(30))
+            lmdbPollInterval: .milliseconds(30), cleaner: cleaner)
     }
 
     func syncer() -> DatabaseSyncer {
@@ -146,7 +146,10 @@ final class HookedStore: BlobStore {
         try await hooks.afterStore()
     }
 
-    func delete(_ name: String) async throws { try await base.delete(name) }
+    func delete(_ name: String) async throws {
+        try await hooks.withLock { $0 }.before("delete", name)
+        try await base.delete(name)
+    }
 
     func changes(prefix: String) -> AsyncStream<String>? { base.changes(prefix: prefix) }
 }
