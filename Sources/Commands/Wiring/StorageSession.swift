@@ -12,21 +12,30 @@ extension Session {
         writes: Bool, progress line: ProgressLine? = nil,
         _ body: @escaping @Sendable (any BlobStore) async throws -> Result
     ) throws -> Result {
-        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
-        let (backend, logger) = (configuration.storage.backend, logger())
-        logConfiguration(logger)
-        return try runBlocking {
-            let store = try await StorageFactory.open(
-                backend, writes: writes, environment: environment, logger: logger
-            ).store
-            guard let line else { return try await body(store) }
+        try withOpenStorage(writes: writes) { storage in
+            guard let line else { return try await body(storage.store) }
             let report: TransferProgress.Report = { moved, total in
                 line.update { progress in
                     progress.bytes &+= moved
                     if progress.totalBytes == nil { progress.totalBytes = total }
                 }
             }
-            return try await TransferProgress.$report.withValue(report) { try await body(store) }
+            return try await TransferProgress.$report.withValue(report) { try await body(storage.store) }
+        }
+    }
+
+    /// Opens the storage and runs `body` with it and with its side without update marker.
+    ///
+    /// - Parameter writes: whether anything may be written to the storage.
+    func withOpenStorage<Result: Sendable>(
+        writes: Bool, _ body: @escaping @Sendable (OpenStorage) async throws -> Result
+    ) throws -> Result {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let (backend, logger) = (configuration.storage.backend, logger())
+        logConfiguration(logger)
+        return try runBlocking {
+            try await body(
+                StorageFactory.open(backend, writes: writes, environment: environment, logger: logger))
         }
     }
 }
