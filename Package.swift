@@ -65,7 +65,7 @@ let package = Package(
         room(
             "Commands",
             uses: [
-                "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
+                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
                 "StatusServer", argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),

@@ -44,10 +44,13 @@ package struct Blob: Sendable, Hashable {
     package var name: String
     /// In bytes.
     package var size: Int
+    /// When it was stored, by the storage's clock, in nanoseconds since the UNIX epoch; nil where that is unknown.
+    package var modified: UInt64?
 
     /// An object of this name and size in bytes.
-    package init(name: String, size: Int) {
+    package init(name: String, size: Int, modified: UInt64? = nil) {
         self.name = name
         self.size = size
+        self.modified = modified
     }
 }

@@ -9,6 +9,7 @@ package final class Spool: Sendable {
     private enum Storage: Sendable {
         case memory([UInt8])
         case file(descriptor: Int32)
+        case observed(Spool, @Sendable (Int) -> Void)
     }
 
     private let storage: Storage
@@ -30,6 +31,14 @@ package final class Spool: Sendable {
         self.count = count
     }
 
+    /// The same bytes as `spool`.
+    ///
+    /// - Parameter didRead: is told how many bytes a call has read, on the thread that reads.
+    package init(_ spool: Spool, didRead: @escaping @Sendable (Int) -> Void) {
+        storage = .observed(spool, didRead)
+        count = spool.count
+    }
+
     deinit {
         if case .file(let descriptor) = storage { _ = close(descriptor) }
     }
@@ -38,7 +47,11 @@ package final class Spool: Sendable {
     ///
     /// Only valid as long as the spool lives.
     package var fileDescriptor: Int32? {
-        if case .file(let descriptor) = storage { descriptor } else { nil }
+        switch storage {
+        case .memory: nil
+        case .file(let descriptor): descriptor
+        case .observed(let spool, _): spool.fileDescriptor
+        }
     }
 
     /// Fills `buffer` with the bytes from `offset` on.
@@ -62,6 +75,7 @@ package final class Spool: Sendable {
                 guard part > 0 else { throw SystemError("read from", "a spooled file", code: EIO) }
                 done += part
             }
+        case .observed(let spool, let didRead): didRead(try spool.read(at: offset, into: buffer))
         }
         return wanted
     }

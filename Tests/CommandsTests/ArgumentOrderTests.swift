@@ -1,3 +1,4 @@
+import ArgumentParser
 import Config
 import Testing
 
@@ -28,6 +29,21 @@ import Testing
         ("-c", "-c"),
         ("-c sync", "-c sync"),
         ("-- sync", "-- sync"),
+        ("snapshots list -l", "snapshots list -l"),
+        ("-l snapshots -t list", "snapshots list -l -t"),
+        ("-pmain__ snapshots -ltpshard list", "snapshots list -p main__ -ltp shard"),
+        ("snapshots -p list list", "snapshots list -p list"),
+        ("snapshots -l dump -fdebug -d zones name", "snapshots dump -l -f debug -d zones name"),
+        ("-o out -c a snapshots get name", "snapshots get -o out -c a name"),
+        ("snapshots get -o - name", "snapshots get -o - name"),
+        ("snapshots get name -o=-", "snapshots get name -o=-"),
+        ("--force=false snapshots put -nx --force=true -l=true file", "snapshots put -n x --force -l=true file"),
+        ("snapshots remove -- --json=true", "snapshots remove -- --json=true"),
+        ("dump --name --hide=true", "dump --name --hide=true"),
+        ("help snapshots list", "snapshots list --help"),
+        ("snapshots help list", "snapshots list --help"),
+        ("snapshots list help", "snapshots list help"),
+        ("snapshots", "snapshots"),
         ("", ""),
     ]
 
@@ -38,12 +54,21 @@ import Testing
         #expect(arranged == expected.split(separator: " ").map(String.init))
     }
 
+    private static let known = names(Lightningstream.self)
+    private static let knownBelow = names(SnapshotsCommand.self)
+
+    private static func names(_ command: any ParsableCommand.Type) -> String {
+        command.configuration.subcommands.map { ArgumentOrder.name(of: $0) }.joined(separator: ", ")
+    }
+
     @Test(arguments: [
         ("synk", "unknown command \"synk\"; did you mean \"sync\"?"),
         ("snyc", "unknown command \"snyc\"; did you mean \"sync\"?"),
         ("-c a recieve", "unknown command \"recieve\"; did you mean \"receive\"?"),
         ("help stat", "unknown command \"stat\"; did you mean \"stats\"?"),
-        ("frobnicate", "unknown command \"frobnicate\"; there are: sync, receive, dump, stats, version, help"),
+        ("frobnicate", "unknown command \"frobnicate\"; there are: \(known), help"),
+        ("snapshots lits", "unknown command \"snapshots lits\"; did you mean \"snapshots list\"?"),
+        ("snapshots -l upload x", "unknown command \"snapshots upload\"; there are: \(knownBelow), help"),
     ])
     func suggests(words: String, message: String) {
         let error = #expect(throws: CommandFailure.self) {

@@ -16,7 +16,10 @@ import Testing
         #expect(result.errors.isEmpty)
     }
 
-    @Test(arguments: [["-h"], ["--help"], ["help"], ["help", "sync"], ["sync", "-h"], ["-c", "x", "dump", "--help"]])
+    @Test(arguments: [
+        ["-h"], ["--help"], ["help"], ["help", "sync"], ["sync", "-h"], ["-c", "x", "dump", "--help"],
+        ["snapshots"], ["snapshots", "--help"], ["help", "snapshots", "list"], ["snapshots", "put", "-h"],
+    ])
     func help(arguments: [String]) async {
         let result = await runCommand(arguments)
         #expect(result.exitCode == 0)
@@ -29,6 +32,13 @@ import Testing
         ([], "no command given; see lightningstream --help"),
         (["--debug"], "no command given; see lightningstream --help"),
         (["synk"], "unknown command \"synk\"; did you mean \"sync\"?"),
+        (["snapshots", "lst"], "unknown command \"snapshots lst\"; did you mean \"snapshots list\"?"),
+        (["snapshots", "dump"], "Missing expected argument '<name>'; see lightningstream --help"),
+        (
+            ["snapshots", "dump", "x", "-f", "xml"],
+            "The value 'xml' is invalid for '-f <format>'. Please provide one of 'debug' and 'text'; see lightningstream --help"
+        ),
+        (["completion"], "Missing expected argument '<shell>'; see lightningstream --help"),
         (["sync", "--foo"], "Unknown option '--foo'; see lightningstream --help"),
         (["sync", "extra"], "Unexpected argument 'extra'; see lightningstream --help"),
         (["dump", "-n"], "Missing value for '-n <db>'; see lightningstream --help"),

@@ -163,4 +163,33 @@ import Testing
         #expect(result.errors.contains("secret_key"))
         #expect(!result.errors.contains("hush"))
     }
+
+    @Test func statsAsJSON() async throws {
+        try write(
+            databases: """
+                gone: {path: DIR/gone, options: {no_subdir: true}}
+                main: {path: DIR/main, options: {no_subdir: true}, schema_tracks_changes: true}
+                """)
+        let result = await runCommand(["-c", configuration, "stats", "--json"])
+        #expect(result.exitCode == 1)
+        #expect(result.errors.hasPrefix("lightningstream: database gone: "))
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
+        #expect(rows.count == 1)
+        #expect(rows[0]["name"] as? String == "main")
+        #expect(rows[0]["path"] as? String == directory.file("main"))
+        let lmdb = try #require(rows[0]["lmdb"] as? [String: Any])
+        #expect(
+            lmdb.keys.sorted() == [
+                "dbi_bytes", "dbis", "file_size", "last_transaction", "map_size", "maximum_readers", "readers",
+                "used_bytes",
+            ])
+        #expect(lmdb["map_size"] as? Int == 1 << 26)
+        #expect(lmdb["maximum_readers"] as? Int == 126)
+        let dbis = try #require(lmdb["dbis"] as? [[String: Any]])
+        #expect(dbis.map { $0["name"] as? String } == ["_sync_private", "numbers", "zones"])
+        #expect(dbis.map { $0["entries"] as? Int } == [1, 1, 2])
+        #expect(dbis.map { $0["flags"] as? String } == ["0", "MDB_INTEGERKEY", "0"])
+        #expect(dbis[0]["leaf_pages"] as? Int == 1 && dbis[0]["depth"] as? Int == 1)
+        #expect(dbis[0]["bytes"] as? Int == 4096)
+    }
 }

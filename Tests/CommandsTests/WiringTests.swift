@@ -29,7 +29,14 @@ import Testing
             dbi_options: {one: {override_create_flags: INTEGERKEY}, two: {}}
           shadow:
             path: /data/other
-        sweeper: {enabled: true, retention_days: 10, retention_load_cutoff_duration: 5h}
+        sweeper:
+          enabled: true
+          retention_days: 10
+          first_interval: 1m
+          interval: 2m
+          lock_duration: 3ms
+          release_duration: 4ms
+          retention_load_cutoff_duration: 5h
         storage: {type: memory}
         log: {level: fatal, format: json, timestamp: full}
         """
@@ -56,6 +63,10 @@ import Testing
         #expect(settings.machine.sender.forceInterval == .seconds(3600))
         #expect(settings.machine.sender.retryInterval == .seconds(4))
         #expect(settings.machine.sender.retryLimit == 7)
+        let sweeper = try #require(settings.machine.sweeper)
+        #expect(sweeper.retention == .seconds(864_000))
+        #expect(sweeper.firstInterval == .seconds(60) && sweeper.interval == .seconds(120))
+        #expect(sweeper.lockDuration == .milliseconds(3) && sweeper.releaseDuration == .milliseconds(4))
         #expect(settings.deletedCutoff.retention == .seconds(864_000))
         #expect(settings.deletedCutoff.margin == .seconds(18_000))
         #expect(settings.creationFlags == ["one": .integerKey])
@@ -182,18 +193,22 @@ import Testing
 
     @Test func storages() async throws {
         let directory = try TemporaryDirectory()
-        let open: (StorageBackend) async throws -> any BlobStore = { backend in
+        let open: (StorageBackend) async throws -> OpenStorage = { backend in
             try await StorageFactory.open(
                 backend, writes: true, environment: { _ in nil },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
         var fs = FileSystemStorageOptions()
         fs.rootPath = directory.file("bucket")
-        #expect((try await open(.fileSystem(fs)) as? FileSystemStore)?.rootPath == fs.rootPath)
-        #expect(try await open(.memory) is MemoryStore)
+        #expect((try await open(.fileSystem(fs)).store as? FileSystemStore)?.rootPath == fs.rootPath)
+        #expect(try await open(.memory).store is MemoryStore)
         var s3 = S3StorageOptions()
         (s3.bucket, s3.accessKey, s3.secretKey) = ("b", "a", "s")
-        #expect(try await open(.s3(s3)) is S3Store)
+        #expect(try await open(.s3(s3)).store is S3Store)
+        s3.updateMarker.isUsed = true
+        let marked = try await open(.s3(s3))
+        #expect(marked.store is UpdateMarkerStore)
+        #expect(marked.unmarked is S3Store)
         let error = await #expect(throws: CommandFailure.self) { try await open(.azure(AzureStorageOptions())) }
         #expect(error?.description.hasPrefix("storage.type azure is not supported yet; ") == true)
     }

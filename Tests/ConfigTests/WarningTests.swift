@@ -7,10 +7,7 @@ import Testing
     static let withoutEffect =
         [
             "lmdb_log_stats_interval: 1s", "lmdb_scrape_smaps: true", "clock_skew_tolerance: 5s", "publish_state: true",
-            "memory_decompressed_snapshots: 3", "sweeper: {enabled: false}", "sweeper: {retention_days: 1}",
-            "sweeper: {interval: 1s}", "sweeper: {first_interval: 1s}", "sweeper: {lock_duration: 1s}",
-            "sweeper: {release_duration: 1s}", "sweeper: {retention_load_cutoff_duration: 1s}",
-            "http: {address: ':8500'}",
+            "memory_decompressed_snapshots: 3", "http: {address: ':8500'}",
             "health: {start: {report_healthz: no}}", "health: {start: {report_metadata: no}}",
         ]
         + ["storage_list", "storage_load", "storage_store", "start"].flatMap { check in
@@ -50,7 +47,21 @@ import Testing
                 dbi_options: { a: { override_create_flags: 0 } }
             storage:
               type: s3
-              options: { bucket: b, hide_folders: true, tls: { watch_certs: true, insecure_skip_verify: true } }
+              options:
+                bucket: b
+                hide_folders: true
+                use_update_marker: true
+                update_marker_force_list_interval: 1m
+                tls: { watch_certs: true, insecure_skip_verify: true }
+              cleanup: { enabled: true, interval: 1m, must_keep_interval: 1m, remove_old_instances_interval: 1h }
+            sweeper:
+              enabled: true
+              retention_days: 1
+              interval: 1s
+              first_interval: 1s
+              lock_duration: 1s
+              release_duration: 1s
+              retention_load_cutoff_duration: 1s
             log: { level: info, format: json, timestamp: full }
             """
         #expect(try warnings(text) == [])
@@ -58,7 +69,6 @@ import Testing
 
     @Test func inTheOrderOfTheFileEachOnce() throws {
         let text = """
-            publish_state: no
             lmdbs:
               b: &b { path: /b, dupsort_hack: no }
               a: { <<: *b, path: /a, options: &o {} }
@@ -67,28 +77,15 @@ import Testing
               root_path: ''
               options:
                 bucket: b
-                use_update_marker: yes
                 prefix_folders: yes
-                update_marker_force_list_interval: 1m
                 tls: { require_client_cert: no }
-              cleanup: { enabled: yes, interval: 1m, must_keep_interval: 1m, remove_old_instances_interval: 1h }
-            http:
-              address: :8500
             """
         #expect(
             try warnings(text).map { line in line.split(separator: ": ").prefix(3).joined(separator: ": ") } == [
-                "1:1: publish_state: not yet in effect in this release",
-                "3:21: lmdbs.b.dupsort_hack: not yet in effect in this release",
-                "3:21: lmdbs.a.dupsort_hack: not yet in effect in this release", "7:3: storage.root_path: deprecated",
-                "10:5: storage.options.use_update_marker: not yet in effect in this release",
-                "11:5: storage.options.prefix_folders: deprecated",
-                "12:5: storage.options.update_marker_force_list_interval: not yet in effect in this release",
-                "13:12: storage.options.tls.require_client_cert: has no effect",
-                "14:14: storage.cleanup.enabled: not yet in effect in this release",
-                "14:28: storage.cleanup.interval: not yet in effect in this release",
-                "14:42: storage.cleanup.must_keep_interval: not yet in effect in this release",
-                "14:66: storage.cleanup.remove_old_instances_interval: not yet in effect in this release",
-                "16:3: http.address: not yet in effect in this release",
+                "2:21: lmdbs.b.dupsort_hack: not yet in effect in this release",
+                "2:21: lmdbs.a.dupsort_hack: not yet in effect in this release", "6:3: storage.root_path: deprecated",
+                "9:5: storage.options.prefix_folders: deprecated",
+                "10:12: storage.options.tls.require_client_cert: has no effect",
             ])
     }
 }

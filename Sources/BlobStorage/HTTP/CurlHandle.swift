@@ -57,10 +57,17 @@ final class CurlHandle: @unchecked Sendable {
             defer { errorText.deallocate() }
             errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
             try set(curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText))
-            let code = try run(settings, transfer, cancellation)
-            if let error = transfer.error { throw error }
-            guard code == CURLE_OK else { throw failure(code, String(cString: errorText), settings) }
-            return try transfer.finish()
+            do {
+                let code = try run(settings, transfer, cancellation)
+                if let error = transfer.error { throw error }
+                guard code == CURLE_OK else { throw failure(code, String(cString: errorText), settings) }
+                let answer = try transfer.finish()
+                if !(200..<300).contains(answer.status) { transfer.takeBackProgress() }
+                return answer
+            } catch {
+                transfer.takeBackProgress()
+                throw error
+            }
         }
     }
 

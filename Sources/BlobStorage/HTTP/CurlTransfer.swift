@@ -12,6 +12,9 @@ final class CurlTransfer {
     private let body: HTTPRequest.Body?
     private let spoolsAnswer: Bool
     private let largestAnswer: Int
+    private let progress: TransferProgress.Report?
+    /// What ``progress`` has been told.
+    private var reported = 0
     private var sent = 0
     private var hasWholeHead = false
     private var writer: SpoolWriter?
@@ -22,7 +25,17 @@ final class CurlTransfer {
         body = request.body
         spoolsAnswer = request.spoolsAnswer
         self.largestAnswer = largestAnswer
+        progress = request.progress
     }
+
+    private func report(_ count: Int, of total: Int? = nil) {
+        guard let progress else { return }
+        reported += count
+        progress(count, total)
+    }
+
+    /// Takes back what was reported: the attempt has failed.
+    func takeBackProgress() { report(-reported) }
 
     /// The transfer that libcurl was given as the context of its callbacks.
     static func at(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
@@ -54,6 +67,7 @@ final class CurlTransfer {
                 at: body.range.lowerBound + sent, into: UnsafeMutableRawBufferPointer(start: buffer, count: wanted))
             sent += part
             moved += 1
+            report(part)
             return part
         } catch {
             self.error = error
@@ -64,6 +78,7 @@ final class CurlTransfer {
     /// libcurl starts a body anew when a kept connection turns out to be closed.
     func seek(to offset: Int, from origin: Int32) -> Int32 {
         guard origin == 0, let body, (0...body.range.count).contains(offset) else { return Int32(CURL_SEEKFUNC_FAIL) }
+        report(offset - sent)
         sent = offset
         return Int32(CURL_SEEKFUNC_OK)
     }
@@ -73,6 +88,7 @@ final class CurlTransfer {
         let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
         if line == "\r\n" || line == "\n" {
             hasWholeHead = true
+            answer.receivedAt = systemTime()
         } else if line.hasPrefix("HTTP/") {
             hasWholeHead = false
             // The last of several (after 100 Continue) is the one that counts.
@@ -96,6 +112,7 @@ final class CurlTransfer {
                 if writer == nil { begin() }
                 try writer?.write(bytes)
                 md5?.update(bytes)
+                report(count, of: answer.headers["content-length"].flatMap { Int($0) })
             } else {
                 guard answer.body.count + count <= largestAnswer else {
                     throw TransferFailure(
@@ -124,7 +141,7 @@ final class CurlTransfer {
 func md5InETag(_ headers: [String: String]) -> String? {
     guard let etag = headers["etag"], !headers.keys.contains(where: { $0.hasPrefix("x-amz-server-side-encryption") })
     else { return nil }
-    let value = etag.utf8.filter { $0 != UInt8(ascii: "\"") }
-    guard value.count == 32, value.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
-    return String(decoding: value, as: UTF8.self).lowercased()
+    let value = withoutQuotes(etag)
+    guard value.utf8.count == 32, value.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
+    return value.lowercased()
 }

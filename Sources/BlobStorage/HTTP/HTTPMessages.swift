@@ -9,6 +9,8 @@ struct HTTPRequest: Sendable {
     var body: Body?
     /// Where the body of a 2xx answer goes: to a spool, or into memory.
     var spoolsAnswer = false
+    /// Is told of the bytes of the body, and of an answer that is spooled.
+    var progress: TransferProgress.Report?
 
     /// Part of a spool.
     struct Body: Sendable {
@@ -22,6 +24,8 @@ struct HTTPAnswer: Sendable {
     var status = 0
     /// Names in lower case.
     var headers: [String: String] = [:]
+    /// When the last header came, by the system's clock, in nanoseconds since the UNIX epoch.
+    var receivedAt: UInt64 = 0
     /// Of a bounded size.
     var body: [UInt8] = []
     /// The body, where the request wanted it there and the status is 2xx.

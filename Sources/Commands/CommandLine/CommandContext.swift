@@ -16,12 +16,14 @@ package struct CommandContext: Sendable {
     package var usesColour: Bool
     /// Whether the command has the process for itself: its signals, its ID and its end.
     package var ownsProcess: Bool
+    /// The terminal that shows how far long work has come; nil where standard error is none.
+    package var terminal: Terminal?
 
     /// See the properties of the same names.
     package init(
         standardOutput: any ByteOutput, standardError: any LogOutput,
         environment: [String: String], clock: @escaping @Sendable () -> WallTime,
-        usesColour: Bool, ownsProcess: Bool
+        usesColour: Bool, ownsProcess: Bool, terminal: Terminal? = nil
     ) {
         self.standardOutput = standardOutput
         self.standardError = standardError
@@ -29,6 +31,7 @@ package struct CommandContext: Sendable {
         self.clock = clock
         self.usesColour = usesColour
         self.ownsProcess = ownsProcess
+        self.terminal = terminal
     }
 
     /// The context of a real process.
@@ -39,7 +42,7 @@ package struct CommandContext: Sendable {
             standardError: FileDescriptorLogOutput(descriptor: STDERR_FILENO), environment: environment,
             clock: WallTime.now,
             usesColour: LogSettings.wantsColour(descriptor: STDERR_FILENO, environment: { environment[$0] }),
-            ownsProcess: true)
+            ownsProcess: true, terminal: .ofProcess(environment: environment))
     }
 
     /// Writes one line to stderr, whatever the text holds.

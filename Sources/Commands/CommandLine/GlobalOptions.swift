@@ -5,7 +5,7 @@ import Config
 struct GlobalOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("Configuration file.", valueName: "file"))
+        help: ArgumentHelp("Configuration file.", valueName: "file"), completion: .file())
     var config = "lightningstream.yaml"
 
     @Option(

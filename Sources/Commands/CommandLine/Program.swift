@@ -8,7 +8,10 @@ struct Lightningstream: ParsableCommand {
         commandName: "lightningstream",
         abstract: "Syncs LMDB databases between hosts through snapshots in a bucket.",
         version: "lightningstream \(programVersion)",
-        subcommands: [Sync.self, Receive.self, Dump.self, Stats.self, Status.self, Version.self])
+        subcommands: [
+            Sync.self, Receive.self, Dump.self, Stats.self, Status.self, SnapshotsCommand.self, Docs.self,
+            Completion.self, Version.self,
+        ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 }
@@ -60,8 +63,9 @@ package enum Program {
             return ExitCode.success
         case ExitCode.usage:
             // The parser shows the values that a flag takes as a list of lines.
-            let message = Lightningstream.message(for: error)
+            var message = Lightningstream.message(for: error)
                 .replacing(":\n  - ", with: ": ").replacing("\n  - ", with: ", ")
+            if message.hasSuffix(".") { message.removeLast() }
             context.report("\(message); see lightningstream --help")
             return ExitCode.usage
         default:

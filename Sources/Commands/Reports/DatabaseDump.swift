@@ -10,17 +10,22 @@ struct DatabaseDump {
     /// Whether DBIs that belong to the syncing are left out.
     var hidesPrivate: Bool
 
-    func write(_ database: LocalDatabase, to output: inout BufferedOutput) throws {
+    func write(_ database: LocalDatabase, to output: inout BufferedOutput, _ line: ProgressLine?) throws {
         let environment = try database.open()
         try environment.read { transaction in
-            for dbi in try transaction.databases() where !(hidesPrivate && PrivateDatabases.contains(dbi.name)) {
-                let entries = try transaction.statistics(dbi).entries
+            let shown = try transaction.databases().filter { !(hidesPrivate && PrivateDatabases.contains($0.name)) }
+            let counts = try shown.map { try transaction.statistics($0).entries }
+            line?.update { $0.totalEntries = StatsReport.sum(counts) }
+            for (dbi, entries) in zip(shown, counts) {
                 output.append(
                     "# \(database.name)/\(PrintableBytes.text(dbi.name)): \(entries) entries, flags \(dbi.flags.names)")
                 try output.endLine()
                 let hasHeaders = database.hasHeaders(in: dbi.name)
                 var cursor = try transaction.openCursor(dbi)
+                var seen = 0
                 while try cursor.next() {
+                    seen &+= 1
+                    if seen & 1023 == 0 { line?.add(entries: 1024) }
                     PrintableBytes.append(cursor.key, to: &output)
                     output.append(" = ")
                     if hasHeaders {

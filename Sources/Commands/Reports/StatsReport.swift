@@ -1,5 +1,7 @@
 import Bytes
+import Glibc
 import LMDB
+import Monitoring
 
 /// The text of `lightningstream stats` for one database.
 struct StatsReport {
@@ -77,5 +79,45 @@ struct StatsReport {
 
     private static func size(_ bytes: Int) -> String {
         bytes < 1024 ? humanSize(bytes) : "\(humanSize(bytes)) (\(bytes) bytes)"
+    }
+}
+
+// MARK: JSON
+
+extension StatsReport {
+    /// A database as `stats --json` shows it; `lmdb` has the form that it has in the status report.
+    struct JSONForm: Encodable {
+        var name: String
+        var path: String
+        var lmdb: StatusReport.LMDBFacts
+    }
+
+    var jsonForm: JSONForm {
+        var lmdb = StatusReport.LMDBFacts()
+        lmdb.mapSize = facts.info.mapSize
+        lmdb.usedBytes = facts.info.usedBytes
+        lmdb.dbiBytes = Self.sum(facts.databases.map(\.statistics.usedBytes))
+        lmdb.fileSize = fileSize
+        lmdb.lastTransaction = facts.transactionID
+        lmdb.readers = facts.info.readers
+        lmdb.maximumReaders = facts.info.maximumReaders
+        lmdb.dbis = facts.databases.map { name, flags, statistics in
+            var dbi = StatusReport.DBI()
+            dbi.name = name
+            dbi.entries = statistics.entries
+            dbi.depth = statistics.depth
+            dbi.branchPages = statistics.branchPages
+            dbi.leafPages = statistics.leafPages
+            dbi.overflowPages = statistics.overflowPages
+            dbi.bytes = statistics.usedBytes
+            dbi.flags = flags.names
+            return dbi
+        }
+        return JSONForm(name: database.name, path: dataFile, lmdb: lmdb)
+    }
+
+    private var fileSize: Int {
+        var status = stat()
+        return stat(dataFile, &status) == 0 ? Int(status.st_size) : 0
     }
 }

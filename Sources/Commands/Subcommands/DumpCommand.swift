@@ -23,7 +23,9 @@ struct Dump: ProgramCommand {
         try Session.run(global, in: context) { session in
             var output = BufferedOutput(context.standardOutput)
             return try session.forEachDatabase(named: database) { database in
-                try DatabaseDump(hidesPrivate: hidesPrivate).write(database, to: &output)
+                try context.withProgress(Progress(title: "dump \(database.name)"), writesResults: true) { line in
+                    try DatabaseDump(hidesPrivate: hidesPrivate).write(database, to: &output, line)
+                }
             }
         }
     }

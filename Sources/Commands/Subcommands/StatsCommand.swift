@@ -6,11 +6,15 @@ struct Stats: ProgramCommand {
         abstract: "Show sizes and counters of the local databases and their DBIs.",
         discussion: "The LMDBs are opened for reading only. Fails when one of them can't be opened.")
 
+    @Flag(help: "Show an array of databases; docs/commands.md describes them.")
+    var json = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
         try Session.run(global, in: context) { session in
             var output = BufferedOutput(context.standardOutput)
+            guard !json else { return try writeJSON(session, &output) }
             var isFirst = true
             let code = try session.forEachDatabase { database in
                 let lines = try StatsReport(database).lines
@@ -23,5 +27,13 @@ struct Stats: ProgramCommand {
             try output.flush()
             return code
         }
+    }
+
+    private func writeJSON(_ session: Session, _ output: inout BufferedOutput) throws -> Int32 {
+        var reports: [StatsReport.JSONForm] = []
+        let code = try session.forEachDatabase { reports.append(try StatsReport($0).jsonForm) }
+        try output.appendJSONArray(reports)
+        try output.flush()
+        return code
     }
 }

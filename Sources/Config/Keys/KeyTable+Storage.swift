@@ -109,21 +109,18 @@ extension KeyTable {
         return owners.isEmpty ? nil : "belongs to storage.type \(owners.joined(separator: " or "))"
     }
 
-    private static let cleanup: [KeyDefinition<CleanupConfiguration>] = {
-        let later = KeyTrait.notYetInEffect("the cleaner does not run")
-        return [
-            .value("enabled", \.enabled, .bool, "Remove old snapshots, of every node.", later),
-            .value(
-                "interval", \.interval, .duration(atLeast: .seconds(1)), "Time between runs, varied by 20 %.", later),
-            .value(
-                "must_keep_interval", \.mustKeepInterval, .duration,
-                "A snapshot stays for at least this long after it was first seen.", later),
-            .value(
-                "remove_old_instances_interval", \.removeOldInstancesInterval, .duration,
-                "The last snapshot of a node is removed when it is older than this and everything in it was merged.",
-                later),
-        ]
-    }()
+    private static let cleanup: [KeyDefinition<CleanupConfiguration>] = [
+        .value(
+            "enabled", \.enabled, .bool, "Remove old snapshots, of every node. Not with `only_once`, nor by `receive`."),
+        .value("interval", \.interval, .duration(atLeast: .seconds(1)), "Time between runs, varied by 20 %."),
+        .value(
+            "must_keep_interval", \.mustKeepInterval, .duration,
+            "A snapshot stays for at least this long after it was first seen."),
+        .value(
+            "remove_old_instances_interval", \.removeOldInstancesInterval, .duration,
+            "The last snapshot of a node is removed when it is older than this and everything in it was merged here and sent on."
+        ),
+    ]
 
     private static let fileSystem: [KeyDefinition<FileSystemStorageOptions>] = [
         .value("root_path", \.rootPath, .text, "Directory of the snapshots; created when missing.", .required)
@@ -202,11 +199,10 @@ extension KeyTable {
     private static let updateMarker: [KeyDefinition<UpdateMarkerOptions>] = [
         .value(
             "use_update_marker", \.isUsed, .bool,
-            "Keep an object that tells of changes, and list only when it has changed. On all nodes or on none.",
-            .notYetInEffect("the storage is listed each time")),
+            "Keep an object that tells of changes, and list only when it has changed. On all nodes or on none."),
         .value(
             "update_marker_force_list_interval", \.forceListInterval, .duration,
-            "With the update marker, list at least this often.", .notYetInEffect("the storage is listed each time")),
+            "With the update marker, list at least this often."),
     ]
 
     private static let tls: [KeyDefinition<TLSOptions>] = [

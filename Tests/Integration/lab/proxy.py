@@ -13,12 +13,13 @@ class Proxy:
     """Passes requests on to `endpoint`, unchanged: signatures stay valid, for the Host header names this proxy.
 
     `hangs` is called with (method, path) of each request, before anything is passed on: True means that
-    this request is never answered.
+    this request is never answered. `rate` is how many bytes a second of an answer's body are passed on.
     """
 
-    def __init__(self, endpoint, hangs=lambda method, path: False):
+    def __init__(self, endpoint, hangs=lambda method, path: False, rate=None):
         self.target = endpoint
         self.hangs = hangs
+        self.rate = rate
         self.requests = []  # (method, path with query), in the order of their arrival
         self.ended = threading.Event()
         self._port = free_port()
@@ -107,7 +108,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", answer.getheader("Content-Length") if self.command == "HEAD" else len(content))
         self.end_headers()
-        self.wfile.write(content)
+        size = 64 << 10 if proxy.rate else max(1, len(content))
+        for start in range(0, len(content), size):
+            self.wfile.write(content[start:start + size])
+            if proxy.rate:
+                proxy.ended.wait(size / proxy.rate)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
 

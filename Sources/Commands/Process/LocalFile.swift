@@ -1,0 +1,23 @@
+import Bytes
+import Glibc
+
+/// A file that the command line names, to be read.
+enum LocalFile {
+    /// Opens a regular file.
+    static func open(_ path: String) throws -> Spool {
+        // A pipe would have to be waited for.
+        let descriptor = Int32(
+            try systemCall("open", path) { Int(Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) })
+        var status = stat()
+        do {
+            _ = try systemCall("examine", path) { Int(fstat(descriptor, &status)) }
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                throw CommandFailure.failed("\(path) is not a regular file")
+            }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        return Spool(owning: descriptor, count: Int(status.st_size))
+    }
+}

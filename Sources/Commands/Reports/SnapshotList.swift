@@ -1,0 +1,72 @@
+import BlobStorage
+import Bytes
+import Snapshots
+import Telemetry
+
+/// The objects of a storage, as `snapshots list` shows them.
+struct SnapshotList {
+    private var objects: [(blob: Blob, name: SnapshotName?)]
+
+    /// - Parameter byTime: whether they are sorted by the time of the snapshot, oldest first; what is no snapshot
+    ///   comes first, by name. Otherwise they stay in the order in which they come.
+    init(_ blobs: [Blob], byTime: Bool) {
+        objects = blobs.map { ($0, SnapshotName($0.name)) }
+        guard byTime else { return }
+        objects.sort { one, other in
+            switch (one.name?.timestamp, other.name?.timestamp) {
+            case (let first?, let second?) where first != second: first < second
+            case (nil, _?): true
+            case (_?, nil): false
+            default: one.blob.name.utf8.lexicographicallyPrecedes(other.blob.name.utf8)
+            }
+        }
+    }
+
+    func writeNames(to output: inout BufferedOutput) throws {
+        for (blob, _) in objects {
+            output.append(PrintableBytes.text(blob.name))
+            try output.endLine()
+        }
+    }
+
+    func writeTable(to output: inout BufferedOutput) throws {
+        var table = Table([
+            ("size", .right), ("time", .left), ("database", .left), ("instance", .left), ("name", .left),
+        ])
+        for (blob, name) in objects {
+            let time = name.map { WallTime(nanosecondsSinceEpoch: $0.timestamp).rfc3339(digits: 0) }
+            table.append([
+                humanSize(blob.size), time ?? "-", PrintableBytes.text(name?.database ?? "-"), name?.instance ?? "-",
+                PrintableBytes.text(blob.name),
+            ])
+        }
+        for line in table.lines {
+            output.append(line)
+            try output.endLine()
+        }
+    }
+
+    func writeJSON(to output: inout BufferedOutput) throws {
+        try output.appendJSONArray(objects.lazy.map { Row($0.blob, $0.name) })
+    }
+
+    /// An object in JSON; the last four only for snapshots.
+    private struct Row: Encodable {
+        var name: String
+        var size: Int
+        var database: String?
+        var instance: String?
+        var time: String?
+        var kind: String?
+
+        init(_ blob: Blob, _ snapshot: SnapshotName?) {
+            name = blob.name
+            size = blob.size
+            guard let snapshot else { return }
+            database = snapshot.database
+            instance = snapshot.instance
+            time = WallTime(nanosecondsSinceEpoch: snapshot.timestamp).rfc3339(digits: 9)
+            kind = snapshot.isFullSnapshot ? "full" : "other"
+        }
+    }
+}

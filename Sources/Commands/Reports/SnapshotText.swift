@@ -1,0 +1,125 @@
+import ArgumentParser
+import Bytes
+import LMDB
+import Snapshots
+import Telemetry
+
+/// Writes a snapshot as text, an entry a line, while it is read.
+struct SnapshotText {
+    enum Format: String, CaseIterable, ExpressibleByArgument { case debug, text }
+
+    /// An entry that is larger is taken for damage. LMDB takes less than 4 GiB; memory is only taken for what is there.
+    static let maximumEntrySize = 1 << 30
+
+    var format: Format
+    /// Only the DBI of this name.
+    var dbi: String?
+
+    /// - Returns: whether there was any DBI to show.
+    func write(_ spool: Spool, to output: inout BufferedOutput, _ line: ProgressLine?) throws -> Bool {
+        do {
+            defer { line?.end() }
+            let found = try write(SnapshotReader(spool, maximumEntrySize: Self.maximumEntrySize), to: &output, line)
+            try output.flush()
+            return found
+        } catch let error as SnapshotError {
+            // What came before the damage is of use.
+            try output.flush()
+            throw error
+        }
+    }
+
+    private func write(
+        _ reader: consuming SnapshotReader, to output: inout BufferedOutput, _ line: ProgressLine?
+    ) throws -> Bool {
+        var shownMeta: SnapshotMeta?
+        var lastName: String?
+        var found = false
+        var chunk = Chunk()
+        while true {
+            switch try reader.next() {
+            case .databaseBegin:
+                if format == .debug, shownMeta == nil {
+                    try writeMeta(reader.formatVersion, reader.meta, to: &output)
+                    shownMeta = reader.meta
+                }
+                chunk = Chunk(isShown: dbi == nil || reader.databaseName == dbi)
+                guard chunk.isShown else { break }
+                found = true
+                if format == .debug || reader.databaseName != lastName {
+                    let name = PrintableBytes.text(reader.databaseName)
+                    output.append("# \(name): flags \(flags(reader.databaseFlags))")
+                    if !reader.databaseTransform.isEmpty { output.append(", transform \(reader.databaseTransform)") }
+                    if format == .debug, reader.databaseName == lastName { output.append(", next chunk") }
+                    try output.endLine()
+                }
+                lastName = reader.databaseName
+            case .entry:
+                chunk.entries += 1
+                if chunk.entries & 1023 == 0 { line?.add(entries: 1024) }
+                guard chunk.isShown else { break }
+                PrintableBytes.append(reader.key, to: &output)
+                output.append(" = {")
+                output.append(WallTime(nanosecondsSinceEpoch: reader.timestamp).rfc3339(digits: 9))
+                if format == .debug { output.append(", \(reader.timestamp) ns") }
+                if reader.isDeleted { output.append(", Deleted") }
+                output.append("}")
+                if !reader.value.isEmpty {
+                    output.append(" ")
+                    PrintableBytes.append(reader.value, to: &output)
+                }
+                try output.endLine()
+            case .databaseEnd:
+                guard chunk.isShown, format == .debug else { break }
+                output.append("# end of this chunk of \(PrintableBytes.text(reader.databaseName)): ")
+                output.append("\(chunk.entries) entries")
+                try output.endLine()
+            case .end:
+                // Known writers put it in front, but it may come behind.
+                if format == .debug, shownMeta != reader.meta {
+                    try writeMeta(reader.formatVersion, reader.meta, to: &output)
+                }
+                return found
+            }
+        }
+    }
+
+    private struct Chunk {
+        var isShown = false
+        var entries = 0
+    }
+
+    private func writeMeta(_ version: UInt32, _ meta: SnapshotMeta, to output: inout BufferedOutput) throws {
+        let time = WallTime(nanosecondsSinceEpoch: meta.timestamp).rfc3339(digits: 9)
+        for (name, value) in [
+            ("format version", "\(version)"), ("database", PrintableBytes.text(meta.databaseName)),
+            ("instance", PrintableBytes.text(meta.instanceID)), ("host", PrintableBytes.text(meta.hostname)),
+            ("generation", PrintableBytes.text(meta.generationID)), ("time", "\(time), \(meta.timestamp) ns"),
+            ("LMDB transaction", "\(meta.transactionID)"),
+            ("from transaction", meta.fromTransactionID == 0 ? "" : "\(meta.fromTransactionID)"),
+        ] where !value.isEmpty {
+            output.append("# \(name): \(value)")
+            try output.endLine()
+        }
+    }
+
+    private func flags(_ flags: UInt64) -> String {
+        UInt32(exactly: flags).map { DatabaseFlags(rawValue: $0).names } ?? "0x\(String(flags, radix: 16))"
+    }
+}
+
+extension SnapshotText {
+    /// Reads all of a snapshot, which checks it, and returns what it says about itself.
+    static func readThrough(_ spool: Spool) throws(SnapshotError) -> SnapshotMeta {
+        var reader = SnapshotReader(spool, maximumEntrySize: maximumEntrySize)
+        while true {
+            if case .end = try reader.next() { return reader.meta }
+        }
+    }
+
+    /// The same bytes, whose reading moves the line on.
+    static func observed(_ spool: Spool, _ line: ProgressLine?) -> Spool {
+        guard let line else { return spool }
+        return Spool(spool) { count in line.add(bytes: count) }
+    }
+}

@@ -1,0 +1,17 @@
+import ArgumentParser
+
+/// `lightningstream docs`: the reference of the command line; needs no configuration file.
+struct Docs: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show a reference of all commands and their flags, in Markdown.")
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        guard let root = CommandDescription.describe(Lightningstream.self) else {
+            throw CommandFailure.failed("docs: cannot read the parser's description of the commands")
+        }
+        try context.standardOutput.write(Array(CommandReference(root).markdown.utf8))
+        return ExitCode.success
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Bytes
+
+/// `lightningstream snapshots dump`: the contents of a snapshot as text.
+struct SnapshotsDump: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dump", abstract: "Show all entries of a snapshot as text.",
+        discussion: "The whole snapshot is checked on the way; a damaged one is shown up to the damage, and fails.")
+
+    @Argument(
+        help: ArgumentHelp("The name of the object, or with -l of the file.", valueName: "name"), completion: .file())
+    var name: String
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Show only the DBI of this name.", valueName: "dbi"))
+    var dbi: String?
+
+    @Flag(name: .shortAndLong, help: "Read a file instead of an object in the storage; needs no configuration file.")
+    var local = false
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "debug or text. text has entries as the command dump shows them; debug also meta, chunks and timestamps.",
+            valueName: "format"))
+    var format = SnapshotText.Format.debug
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        guard !local else {
+            Session.startTimeLimit(global, in: context)
+            return try show(LocalFile.open(name), in: context)
+        }
+        return try Session.run(global, in: context) { session in
+            let spool = try context.withProgress(Progress(title: "snapshots dump: loading"), writesResults: false) {
+                line in
+                try session.withStorage(writes: false, progress: line) { [name] in try await $0.load(name) }
+            }
+            return try show(spool, in: context)
+        }
+    }
+
+    private func show(_ spool: Spool, in context: CommandContext) throws -> Int32 {
+        var output = BufferedOutput(context.standardOutput)
+        let found = try context.withProgress(
+            Progress(title: "snapshots dump", totalBytes: spool.count), writesResults: true
+        ) { line in
+            try SnapshotText(format: format, dbi: dbi).write(SnapshotText.observed(spool, line), to: &output, line)
+        }
+        guard found || dbi == nil else {
+            throw CommandFailure.failed("snapshots dump: \(name) has no DBI \"\(dbi ?? "")\"")
+        }
+        return ExitCode.success
+    }
+}

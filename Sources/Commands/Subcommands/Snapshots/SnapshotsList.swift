@@ -1,0 +1,44 @@
+import ArgumentParser
+import BlobStorage
+
+/// `lightningstream snapshots list`: the names of the objects in the storage.
+struct SnapshotsList: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the objects in the storage, one name a line.",
+        discussion: "Objects that are no snapshots are listed too.")
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("List only names that start with this.", valueName: "prefix"))
+    var prefix = ""
+
+    @Flag(name: .shortAndLong, help: "Show size, time and instance as well.")
+    var long = false
+
+    @Flag(
+        name: .shortAndLong,
+        help: "Sort by the time of the snapshots, oldest first, instead of by name; what is no snapshot comes first.")
+    var time = false
+
+    @Flag(help: "Show an array of objects; docs/commands.md describes them.")
+    var json = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            let blobs = try session.withStorage(writes: false) { [prefix] in try await $0.list(prefix: prefix) }
+            let list = SnapshotList(blobs, byTime: time)
+            var output = BufferedOutput(context.standardOutput)
+            if json {
+                try list.writeJSON(to: &output)
+            } else if long {
+                try list.writeTable(to: &output)
+            } else {
+                try list.writeNames(to: &output)
+            }
+            try output.flush()
+            return ExitCode.success
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Bytes
+import Snapshots
+
+/// `lightningstream snapshots put`: copies a file into the storage.
+struct SnapshotsPut: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "put", abstract: "Copy a snapshot from a file into the storage.",
+        discussion: """
+            The name must be that of a snapshot, and the file is read to its end to see that it is one. An object of \
+            the same name is replaced.
+            """)
+
+    @Argument(help: ArgumentHelp("The file.", valueName: "file"), completion: .file())
+    var file: String
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("The name of the object; without it the name of the file.", valueName: "name"))
+    var name: String?
+
+    @Flag(help: "Store it even if the name is not that of a snapshot, or the file is none.")
+    var force = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            let name = name ?? String(file.split(separator: "/").last ?? "")
+            let parsed = SnapshotName(name)
+            if parsed == nil {
+                try refuse(
+                    "\"\(name)\" is not the name of a snapshot, so no syncer would read it; names are like "
+                        + "main__ns1__20261120-173955-012345678__GX.pb.gz", advice: "give one with -n, or use --force",
+                    context)
+            }
+            let spool = try LocalFile.open(file)
+            try context.withProgress(
+                Progress(title: "checking \(file)", totalBytes: spool.count), writesResults: false
+            ) { line in
+                try check(SnapshotText.observed(spool, line), against: parsed, context, line)
+            }
+            try context.withProgress(
+                Progress(title: "snapshots put", totalBytes: spool.count), writesResults: false
+            ) { line in
+                try session.withStorage(writes: true, progress: line) { try await $0.store(name, spool) }
+            }
+            return ExitCode.success
+        }
+    }
+
+    /// Refuses, or only warns with `--force`.
+    private func refuse(_ reason: String, advice: String, _ context: CommandContext) throws(CommandFailure) {
+        guard force else { throw .failed("snapshots put: \(reason); \(advice)") }
+        context.report("warning: \(reason)")
+    }
+
+    private func check(
+        _ spool: Spool, against name: SnapshotName?, _ context: CommandContext, _ line: ProgressLine?
+    ) throws {
+        let meta: SnapshotMeta
+        do throws(SnapshotError) {
+            meta = try SnapshotText.readThrough(spool)
+        } catch {
+            line?.end()
+            return try refuse("\(file): \(error)", advice: "--force stores it all the same", context)
+        }
+        line?.end()
+        // Readers go by the name, so this is odd, but no error.
+        if let name, !meta.databaseName.isEmpty, meta.databaseName != name.database {
+            context.report(
+                "warning: the snapshot is of database \(meta.databaseName), but is stored as one of \(name.database)")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import BlobStorage
+import Bytes
+import Logging
+
+extension Session {
+    /// Opens the storage and runs `body` with it, for commands that work on objects.
+    ///
+    /// - Parameters:
+    ///   - writes: whether anything may be written to the storage.
+    ///   - line: shows how many bytes have come or gone.
+    func withStorage<Result: Sendable>(
+        writes: Bool, progress line: ProgressLine? = nil,
+        _ body: @escaping @Sendable (any BlobStore) async throws -> Result
+    ) throws -> Result {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let (backend, logger) = (configuration.storage.backend, logger())
+        logConfiguration(logger)
+        return try runBlocking {
+            let store = try await StorageFactory.open(
+                backend, writes: writes, environment: environment, logger: logger
+            ).store
+            guard let line else { return try await body(store) }
+            let report: TransferProgress.Report = { moved, total in
+                line.update { progress in
+                    progress.bytes &+= moved
+                    if progress.totalBytes == nil { progress.totalBytes = total }
+                }
+            }
+            return try await TransferProgress.$report.withValue(report) { try await body(store) }
+        }
+    }
+}
