@@ -45,13 +45,13 @@ let package = Package(
         room("Snapshots", uses: ["Bytes", "CISAL"]),
         room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
-        room("Configuration", uses: ["CYAML"]),
+        room("Config", uses: ["CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         room(
             "Commands",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Configuration", "Telemetry", "Monitoring",
+                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
                 argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
@@ -62,11 +62,11 @@ let package = Package(
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
         tests("BlobStorage", also: ["Bytes"]),
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
-        tests("Configuration"),
+        tests("Config"),
         tests("Telemetry"),
         tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         tests(
             "Commands",
-            also: ["BlobStorage", "Bytes", "Configuration", "LMDB", "Replication", "Telemetry", "lightningstream"]),
+            also: ["BlobStorage", "Bytes", "Config", "LMDB", "Replication", "Telemetry", "lightningstream"]),
     ]
 )

@@ -25,11 +25,17 @@ package protocol BlobStore: Sendable {
 
     /// The directory in which the file of a spool should be made so that it can be stored without a copy, if any.
     var stagingDirectory: String? { get }
+
+    /// How far the storage's clock is ahead of this host's, as last seen; nil when it is not known, or when both are
+    /// the same clock.
+    var clockOffset: Duration? { get }
 }
 
 extension BlobStore {
     /// None, unless a storage says otherwise.
     package var stagingDirectory: String? { nil }
+    /// Unknown, unless a storage says otherwise.
+    package var clockOffset: Duration? { nil }
 }
 
 /// An object as a listing shows it.
@@ -38,10 +44,13 @@ package struct Blob: Sendable, Hashable {
     package var name: String
     /// In bytes.
     package var size: Int
+    /// When it was stored, by the storage's clock, in nanoseconds since the UNIX epoch; nil where that is unknown.
+    package var modified: UInt64?
 
     /// An object of this name and size in bytes.
-    package init(name: String, size: Int) {
+    package init(name: String, size: Int, modified: UInt64? = nil) {
         self.name = name
         self.size = size
+        self.modified = modified
     }
 }

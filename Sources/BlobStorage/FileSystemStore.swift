@@ -41,7 +41,7 @@ package final class FileSystemStore: BlobStore {
                 // It may have been deleted since, or be a symbolic link to nowhere.
                 guard fstatat(dirfd(directory), name, &status, 0) == 0, status.st_mode & S_IFMT == S_IFREG
                 else { continue }
-                blobs.append(Blob(name: name, size: Int(status.st_size)))
+                blobs.append(Blob(name: name, size: Int(status.st_size), modified: nanoseconds(status.st_mtim)))
             }
             return blobs.sorted { $0.name.precedesBytewise($1.name) }
         }
@@ -162,6 +162,13 @@ package final class FileSystemStore: BlobStore {
         guard stat(path, &status) == 0 else { throw SystemError("create", path, code: code) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw SystemError("open", path, code: ENOTDIR) }
     }
+}
+
+/// Since the UNIX epoch; nil before it.
+private func nanoseconds(_ time: timespec) -> UInt64? {
+    guard let seconds = UInt64(exactly: time.tv_sec), let rest = UInt64(exactly: time.tv_nsec) else { return nil }
+    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? nil : scaled.addingReportingOverflow(rest).partialValue
 }
 
 private func openDirectory(_ path: String) throws(SystemError) -> OpaquePointer {

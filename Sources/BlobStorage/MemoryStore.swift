@@ -5,7 +5,7 @@ import Synchronization
 package final class MemoryStore: BlobStore {
     private struct State {
         /// Sorted by name.
-        var objects: [(name: String, body: Spool)] = []
+        var objects: [(name: String, body: Spool, modified: UInt64?)] = []
         var watchers: [Int: (prefix: String, continuation: AsyncStream<String>.Continuation)] = [:]
         var nextWatcher = 0
 
@@ -22,16 +22,20 @@ package final class MemoryStore: BlobStore {
     }
 
     private let state = Mutex(State())
+    private let clock: (@Sendable () -> UInt64)?
 
     /// A storage without objects.
-    package init() {}
+    ///
+    /// - Parameter clock: tells when an object is stored, in nanoseconds since the UNIX epoch; without it listings
+    ///   don't say.
+    package init(clock: (@Sendable () -> UInt64)? = nil) { self.clock = clock }
 
     /// See ``BlobStore/list(prefix:)``.
     package func list(prefix: String) async throws -> [Blob] {
         try Task.checkCancellation()
         return state.withLock { state in
             state.objects[state.position(of: prefix).index...].prefix { $0.name.startsBytewise(with: prefix) }
-                .map { Blob(name: $0.name, size: $0.body.count) }
+                .map { Blob(name: $0.name, size: $0.body.count, modified: $0.modified) }
         }
     }
 
@@ -50,7 +54,8 @@ package final class MemoryStore: BlobStore {
         try Task.checkCancellation()
         let watchers = state.withLock { state in
             let (index, found) = state.position(of: name)
-            if found { state.objects[index].body = body } else { state.objects.insert((name, body), at: index) }
+            let object = (name, body, clock?())
+            if found { state.objects[index] = object } else { state.objects.insert(object, at: index) }
             return state.watchers.values.filter { name.startsBytewise(with: $0.prefix) }
         }
         for watcher in watchers { watcher.continuation.announce(name) }

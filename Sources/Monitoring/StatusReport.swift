@@ -64,6 +64,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var startupComplete: Bool?
         /// Why nothing is sent, where that is so: the line that says what to do.
         package var fence: String?
+        /// Whether there are local changes that are not stored yet; nil without a daemon, and where none is to send.
+        package var unsent: Bool?
         /// The snapshots in the storage, as last listed.
         package var storage: StorageFacts?
         /// The newest snapshot of our own.

@@ -3,6 +3,7 @@ import Bytes
 import LMDB
 import Logging
 import Snapshots
+import Synchronization
 
 /// What the actions of ``SyncMachine`` do: each does its work on threads that may block, logs how it went, and
 /// posts that as an event.
@@ -13,6 +14,7 @@ extension DatabaseSyncer {
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             var names: [SnapshotName] = []
+            var snapshots: [(name: SnapshotName, size: Int)] = []
             var others: Set<String> = []
             defer { ignored = others }
             for blob in blobs {
@@ -25,20 +27,48 @@ extension DatabaseSyncer {
                 }
                 guard name.database == database && name.isFullSnapshot else { continue }
                 names.append(name)
+                snapshots.append((name, blob.size))
                 if name.instance == settings.machine.instance {
                     newestOwnTimestamp = max(newestOwnTimestamp, name.timestamp)
                 }
             }
-            if let stranger = namesakes.listed(names.filter { $0.instance == settings.machine.instance }) {
-                logger.error(
-                    "another instance uses the same name, and neither sees the other's changes: give each its own",
-                    metadata: ["snapshot_name": "\(stranger)"])
-            }
+            watchNamesakes(names)
+            watchClocks(names)
+            observe(.listed(SnapshotListing(snapshots: snapshots, others: Array(others))))
             post.yield(.listed(names))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
+            observe(.listFailed("\(error)"))
             post.yield(.listingFailed)
+        }
+    }
+
+    private func watchNamesakes(_ names: [SnapshotName]) {
+        let before = namesakes.stranger
+        if let stranger = namesakes.listed(names.filter { $0.instance == settings.machine.instance }) {
+            logger.error(
+                "another instance uses the same name, and neither sees the other's changes: give each its own",
+                metadata: ["snapshot_name": "\(stranger)"])
+        }
+        if namesakes.stranger != before { observe(.namesake(namesakes.stranger)) }
+    }
+
+    private func watchClocks(_ names: [SnapshotName]) {
+        // The storage's clock is what all senders share.
+        let offset = Int64(clamping: Int128((store.clockOffset ?? .zero) / .nanoseconds(1)))
+        let (shifted, overflows) = Int64(clamping: wallClock()).addingReportingOverflow(offset)
+        let now = UInt64(clamping: overflows ? 0 : shifted)
+        for finding in clocks.listed(names.filter { $0.instance != settings.machine.instance }, at: now) {
+            if finding.exceeds {
+                logger.warning(
+                    "a snapshot comes from the future: the clock of its sender is wrong, and what it writes wins over later changes of others; set that clock right",
+                    metadata: [
+                        "snapshot_instance": "\(finding.name.instance)", "snapshot_name": "\(finding.name)",
+                        "ahead": "\(logText(finding.ahead))",
+                    ])
+            }
+            observe(.clockSkew(instance: finding.name.instance, ahead: finding.ahead, exceeds: finding.exceeds))
         }
     }
 
@@ -47,70 +77,86 @@ extension DatabaseSyncer {
         let begin = ContinuousClock.now
         do {
             let spool = try await store.load(name.description)
-            downloaded[name] = spool
+            let end = ContinuousClock.now
+            downloaded[name] = Download(spool: spool, time: end - begin, end: end)
+            observe(.downloaded(name, bytes: spool.count, time: end - begin))
+            observe(.mergesWaiting(downloaded.count))
             logger.debug(
                 "downloaded a snapshot",
                 metadata: [
                     "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
                     "snapshot_size": .stringConvertible(spool.count),
-                    "time_total": "\(logText(ContinuousClock.now - begin))",
+                    "time_total": "\(logText(end - begin))",
                 ])
             post.yield(.downloaded(name))
         } catch let error as BlobStoreError where error.kind == .notFound {
             logger.debug("snapshot is gone", metadata: ["snapshot_name": "\(name)"])
+            observe(.downloadVanished(name))
             post.yield(.vanished(name))
         } catch {
             guard !Task.isCancelled else { return }
             logger.error(
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
+            observe(.downloadFailed(name, "\(error)"))
             post.yield(.downloadFailed(name))
         }
     }
 
     /// Merges a downloaded snapshot.
     func merge(_ name: SnapshotName, _ environment: Environment) async {
-        guard let spool = downloaded.removeValue(forKey: name) else {
+        guard let download = downloaded.removeValue(forKey: name) else {
             post.yield(.mergeFailed(name))
             return
         }
         let begin = ContinuousClock.now
+        observe(.mergesWaiting(downloaded.count))
+        observe(.mergeStarted(name, waited: begin - download.end))
+        let spool = download.spool
+        let entriesRead = Mutex(0)
         let rules = MergePlanner.Rules(
             deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags)
-        let paddingBlock = settings.paddingBlock
+        let (paddingBlock, clock) = (settings.paddingBlock, wallClock)
         do {
             let (result, skipped, planned) = try await lmdb.run { _ in
-                let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules)
+                let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules) { count in
+                    entriesRead.withLock { $0 = count }
+                }
                 let planned = ContinuousClock.now
-                return (
-                    try MergeResult(Merge.apply(plan, to: environment, paddingBlock: paddingBlock), plan), skipped,
-                    planned
-                )
+                let outcome = try Merge.apply(plan, to: environment, paddingBlock: paddingBlock, clock: clock)
+                return (MergeResult(outcome, plan), skipped, planned)
             }
             for database in skipped.sorted() {
                 logger.warning(
                     "the snapshot holds a private DBI, which is ignored",
                     metadata: ["snapshot_name": "\(name)", "dbi": "\(database)"])
             }
-            logger.log(
-                level: result.transaction == nil ? .debug : .info, "merged a snapshot",
+            let report = MergeReport(
+                name: name, size: spool.count, written: result.written, kept: result.kept,
+                transaction: result.transaction, ages: result.ages, compareTime: planned - begin,
+                lockTime: result.lockTime, totalTime: .now - begin)
+            logger.info(
+                "merged a snapshot",
                 metadata: [
                     "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
-                    "snapshot_size": .stringConvertible(spool.count), "merged": .stringConvertible(result.written),
-                    "kept": .stringConvertible(result.kept),
-                    "txnID": .stringConvertible(result.transaction ?? environment.info.lastTransactionID),
-                    "time_compare": "\(logText(planned - begin))", "time_write_lock": "\(logText(result.lockTime))",
-                    "time_total": "\(logText(ContinuousClock.now - begin))",
+                    "snapshot_size": .stringConvertible(spool.count), "merged": .stringConvertible(report.written),
+                    "kept": .stringConvertible(report.kept),
+                    "txnID": .stringConvertible(report.transaction ?? environment.info.lastTransactionID),
+                    "time_download": "\(logText(download.time))", "time_compare": "\(logText(report.compareTime))",
+                    "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
                 ])
+            observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))
         } catch let error where Self.isRefusal(error) {
             logger.error(
                 "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
+            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)"))
             post.yield(.refused(name))
         } catch {
             guard !Task.isCancelled else { return }
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
+            observe(.mergeFailed(name, "\(error)"))
             post.yield(.mergeFailed(name))
         }
     }
@@ -135,17 +181,21 @@ extension DatabaseSyncer {
             namesakes.willStore(snapshot.name)
             post.yield(.read(transaction: transaction))
             let read = ContinuousClock.now
+            observe(.storing(snapshot.name, bytes: snapshot.body.count))
             try await store.store(snapshot.name.description, snapshot.body)
+            let end = ContinuousClock.now
+            let report = SendReport(
+                name: snapshot.name, size: snapshot.body.count, entries: snapshot.entries, transaction: transaction,
+                dumpTime: read - begin, storeTime: end - read, totalTime: end - begin)
             logger.info(
                 "stored a snapshot",
                 metadata: [
                     "snapshot_instance": "\(identity.instance)", "snapshot_name": "\(snapshot.name)",
-                    "snapshot_size": .stringConvertible(snapshot.body.count),
-                    "entries": .stringConvertible(snapshot.entries),
-                    "txnID": .stringConvertible(transaction), "time_dump": "\(logText(read - begin))",
-                    "time_store": "\(logText(ContinuousClock.now - read))",
-                    "time_total": "\(logText(ContinuousClock.now - begin))",
+                    "snapshot_size": .stringConvertible(report.size), "entries": .stringConvertible(report.entries),
+                    "txnID": .stringConvertible(transaction), "time_dump": "\(logText(report.dumpTime))",
+                    "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
                 ])
+            observe(.stored(report))
             post.yield(.stored)
         } catch {
             guard !Task.isCancelled else {
@@ -154,6 +204,7 @@ extension DatabaseSyncer {
             }
             lastSendError = "\(error)"
             report(error, "cannot send a snapshot; it is tried again", [:])
+            observe(.sendFailed(lastSendError))
             post.yield(error is LocalContentError ? .unsendable : .sendFailed)
         }
     }
@@ -181,11 +232,13 @@ private struct MergeResult: Sendable {
     var written: Int
     var kept: Int
     var lockTime: Duration
+    var ages: EntryAges
 
     init(_ outcome: Merge.Outcome, _ plan: MergePlan) {
         transaction = outcome.transaction
         written = outcome.written
         kept = plan.kept + outcome.lost
         lockTime = outcome.lockTime
+        ages = outcome.ages
     }
 }

@@ -23,12 +23,15 @@ package actor DatabaseSyncer {
         package var creationFlags: [String: DatabaseFlags]
         /// Whether headers get an extension block (`header_extra_padding_block`).
         package var paddingBlock: Bool
+        /// How far in the future a snapshot may be before the sender's clock is called wrong.
+        package var clockSkewTolerance: Duration
 
         /// See the properties of the same names.
         package init(
             identity: SenderIdentity, environment: EnvironmentOptions, machine: SyncMachine.Settings,
             lmdbPollInterval: Duration, deletedCutoff: DeletedCutoff = DeletedCutoff(retention: nil),
-            creationFlags: [String: DatabaseFlags] = [:], paddingBlock: Bool = false
+            creationFlags: [String: DatabaseFlags] = [:], paddingBlock: Bool = false,
+            clockSkewTolerance: Duration = .seconds(5)
         ) {
             self.identity = identity
             self.environment = environment
@@ -37,6 +40,7 @@ package actor DatabaseSyncer {
             self.deletedCutoff = deletedCutoff
             self.creationFlags = creationFlags
             self.paddingBlock = paddingBlock
+            self.clockSkewTolerance = clockSkewTolerance
         }
     }
 
@@ -49,6 +53,7 @@ package actor DatabaseSyncer {
     let store: any BlobStore
     let logger: Logger
     let wallClock: WallClock
+    private let observer: any SyncObserver
     /// LMDB calls block, and take turns.
     let lmdb: BlockingPool
     private let events: AsyncStream<SyncMachine.Event>
@@ -56,13 +61,18 @@ package actor DatabaseSyncer {
     private let start = ContinuousClock.now
 
     /// Downloaded snapshots that wait to be merged.
-    var downloaded: [SnapshotName: Spool] = [:]
+    var downloaded: [SnapshotName: Download] = [:]
+    /// Snapshots that wait for a download to end, and since when.
+    private var waiting: [SnapshotName: ContinuousClock.Instant] = [:]
     /// The objects in the last listing that are no snapshots.
     var ignored: Set<String> = []
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
     var namesakes = NamesakeWatch()
+    var clocks: ClockSkewWatch
     var lastSendError = ""
+    /// What ``SyncEvent/settled(transaction:)`` has told last.
+    private var settled: UInt64?
     var isStarted = false
     var fatal: (any Error)?
     private var timer: (time: Duration, task: Task<Void, Never>)?
@@ -73,10 +83,12 @@ package actor DatabaseSyncer {
     /// - Parameter environment: the LMDB, where this process has it open already: it can be opened only once.
     package init(
         settings: Settings, store: any BlobStore, logger: Logger, wallClock: @escaping WallClock = systemWallClock,
-        environment: Environment? = nil
+        environment: Environment? = nil, observer: any SyncObserver = NoObserver()
     ) {
         self.settings = settings
         opened = environment
+        clocks = ClockSkewWatch(tolerance: settings.clockSkewTolerance)
+        self.observer = observer
         self.store = store
         var logger = logger
         logger[metadataKey: "db"] = "\(settings.identity.database)"
@@ -105,6 +117,8 @@ package actor DatabaseSyncer {
                 "map_size": .stringConvertible(info.mapSize),
                 "used": .stringConvertible(info.usedBytes),
             ])
+        observe(.opened(environment))
+        defer { observe(.ended) }
         var machine = SyncMachine(settings: settings.machine, transaction: info.lastTransactionID)
         await withDiscardingTaskGroup { group in
             watch(environment, &group)
@@ -119,6 +133,8 @@ package actor DatabaseSyncer {
                 for action in machine.handle(event, at: now) {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
+                noteWaiting(machine.receiver)
+                noteSettled(machine.sender)
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
             }
@@ -129,6 +145,23 @@ package actor DatabaseSyncer {
     }
 
     private var now: Duration { .now - start }
+
+    func observe(_ event: SyncEvent) { observer.observe(event, of: settings.identity.database) }
+
+    private func noteSettled(_ sender: borrowing Sender) {
+        let transaction = sender.settledTransaction
+        guard transaction != settled else { return }
+        settled = transaction
+        observe(.settled(transaction: transaction))
+    }
+
+    private func noteWaiting(_ receiver: borrowing Receiver) {
+        let names = receiver.waiting
+        guard names.count != waiting.count || !names.allSatisfy({ waiting[$0] != nil }) else { return }
+        let before = waiting
+        waiting = Dictionary(uniqueKeysWithValues: names.map { ($0, before[$0] ?? .now) })
+        if waiting.count != before.count { observe(.downloadsWaiting(waiting.count)) }
+    }
 
     // An upload that does not end in time is cut off with everything else.
     private static func endStream(_ post: AsyncStream<SyncMachine.Event>.Continuation) async {
@@ -165,9 +198,7 @@ package actor DatabaseSyncer {
         if let changes = store.changes(prefix: prefix) {
             let own = settings.machine.receiveOnly ? nil : settings.machine.instance
             group.addTask { [post] in
-                for await name in changes where own == nil || SnapshotName(name)?.instance != own {
-                    post.yield(.storageChanged)
-                }
+                for await name in changes where Self.isNews(name, own: own) { post.yield(.storageChanged) }
             }
         }
         guard !settings.machine.receiveOnly else {
@@ -186,6 +217,13 @@ package actor DatabaseSyncer {
             }
         }
         group.addTask { [weak self] in await self?.keepHouse(environment, observing: true) }
+    }
+
+    /// Whether an object that appeared may be a snapshot of somebody else; an empty name may be anything.
+    private static func isNews(_ object: String, own: String?) -> Bool {
+        guard !object.isEmpty else { return true }
+        guard let name = SnapshotName(object) else { return false }
+        return name.isFullSnapshot && (own == nil || name.instance != own)
     }
 
     /// Polls the LMDB, and now and then looks after its reader table and its file.
@@ -227,14 +265,18 @@ package actor DatabaseSyncer {
     ) -> Bool {
         switch action {
         case .list: group.addTask { await self.list() }
-        case .download(let name): group.addTask { await self.download(name) }
+        case .download(let name):
+            observe(.downloadStarted(name, waited: waiting[name].map { .now - $0 } ?? .zero))
+            group.addTask { await self.download(name) }
         case .merge(let name): group.addTask { await self.merge(name, environment) }
         case .send: group.addTask { await self.send(environment) }
         case .started:
             isStarted = true
             logger.info("start-up is complete")
+            observe(.started)
         case .giveUp:
             fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: lastSendError)
+            observe(.sendingGivenUp(lastSendError))
             return false
         case .finish:
             return false
@@ -247,6 +289,15 @@ package actor DatabaseSyncer {
         if fatal == nil { fatal = error }
         post.yield(.tick)
     }
+}
+
+/// A snapshot that is here and waits to be merged.
+struct Download {
+    var spool: Spool
+    /// How long it took.
+    var time: Duration
+    /// When it ended.
+    var end: ContinuousClock.Instant
 }
 
 /// So many sends of a database have failed that the process ends.

@@ -13,27 +13,34 @@ package enum Merge {
         package var lost = 0
         /// How long the write lock was held.
         package var lockTime = Duration.zero
+        /// How old the written entries were when they became visible.
+        package var ages = EntryAges()
     }
 
     /// Applies a plan in one write transaction, whole or not at all.
     ///
     /// Each entry is compared again with what is there now, unless nobody has written since the comparison.
     ///
-    /// - Parameter paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
+    /// - Parameters:
+    ///   - paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
+    ///   - clock: tells the time, for the ages of entries.
     @discardableResult
     package static func apply(
-        _ plan: MergePlan, to environment: Environment, paddingBlock: Bool
+        _ plan: MergePlan, to environment: Environment, paddingBlock: Bool,
+        clock: @escaping WallClock = systemWallClock
     ) throws -> Outcome {
         guard !plan.isEmpty else { return Outcome() }
         var locked: ContinuousClock.Instant?
+        var written = WrittenTimestamps(clock)
         var outcome = try environment.write { transaction in
             locked = .now
             var application = PlanApplication(plan, transaction, paddingBlock: paddingBlock)
-            try application.run(plan, transaction)
+            try application.run(plan, transaction, &written)
             let outcome = application.outcome
             return outcome.transaction == nil ? .abort(outcome) : .commit(outcome)
         }
         if let locked { outcome.lockTime = .now - locked }
+        outcome.ages = written.finish()
         return outcome
     }
 }
@@ -52,7 +59,9 @@ private struct PlanApplication: ~Copyable {
         isCurrent = plan.isOrdered && transaction.id == plan.comparedWith &+ 1
     }
 
-    mutating func run(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction) throws {
+    mutating func run(
+        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, _ written: inout WrittenTimestamps
+    ) throws {
         for target in plan.targets where target.isMissing {
             guard try transaction.database(target.name) == nil else { continue }
             _ = try transaction.database(target.name, creating: target.flags)
@@ -69,7 +78,7 @@ private struct PlanApplication: ~Copyable {
             }
             // A noncopyable optional can't be bound and mutated in place.
             guard var open = cursor.take() else { continue }
-            try write(entry, &open)
+            if try write(entry, &open) { written.note(entry.version.timestamp) }
             cursor = consume open
         }
     }
@@ -92,10 +101,12 @@ private struct PlanApplication: ~Copyable {
         return cursor
     }
 
-    private mutating func write(_ entry: borrowing PlannedEntry, _ cursor: inout WriteCursor) throws {
+    /// - Returns: whether it was written.
+    private mutating func write(_ entry: borrowing PlannedEntry, _ cursor: inout WriteCursor) throws -> Bool {
         if isCurrent {
             do throws(LMDBError) {
-                return try put(entry, &cursor, append: entry.isBehindLast)
+                try put(entry, &cursor, append: entry.isBehindLast)
+                return true
             } catch  where error.code == .keyExists {
                 // Not in LMDB's order after all: goes on as an entry to be looked up.
             }
@@ -104,10 +115,11 @@ private struct PlanApplication: ~Copyable {
             let current = try NativeSchema.version(cursor.reading.value, cursor.reading.database.name, entry.key)
             guard MergeRule.replaces(entry.version, local: current) else {
                 outcome.lost += 1
-                return
+                return false
             }
         }
         try put(entry, &cursor, append: false)
+        return true
     }
 
     private mutating func put(

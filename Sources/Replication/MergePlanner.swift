@@ -34,23 +34,25 @@ struct MergePlanner: ~Copyable {
 
     /// Plans the merge of one snapshot.
     ///
+    /// - Parameter entriesRead: is told how many entries were read, whatever came of them.
     /// - Throws: ``RefusedSnapshot`` or `SnapshotError` when the snapshot must not be merged,
     ///   ``LocalContentError`` when the local LMDB can't be compared with it.
     static func plan(
-        _ snapshot: Spool, for environment: Environment, rules: Rules
+        _ snapshot: Spool, for environment: Environment, rules: Rules, entriesRead: (Int) -> Void = { _ in }
     ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
         // An entry that can't fit the map can't be merged, so no memory need be taken for it either.
         var reader = SnapshotReader(
             snapshot, maximumEntrySize: min(environment.info.mapSize, NativeSchema.largestValue))
         return try environment.read { transaction in
             var planner = MergePlanner(environment, rules: rules)
-            reading: while true {
-                switch try reader.next() {
-                case .databaseBegin: try planner.compareDatabase(&reader, transaction)
-                case .entry, .databaseEnd: throw RefusedSnapshot("an entry stands outside of a DBI")
-                case .end: break reading
-                }
+            var read: Result<Void, any Error> = .success(())
+            do {
+                try planner.compareAll(&reader, transaction)
+            } catch {
+                read = .failure(error)
             }
+            entriesRead(planner.kept + planner.writer.count)
+            try read.get()
             let (skipped, meta) = (planner.skipped, reader.meta)
             return (try planner.finish(comparedWith: transaction.id), meta, skipped)
         }
@@ -61,6 +63,18 @@ struct MergePlanner: ~Copyable {
         return MergePlan(
             comparedWith: transaction, targets: targets, entries: try writer.finish(), isOrdered: isOrdered,
             count: count, kept: kept)
+    }
+
+    private mutating func compareAll(
+        _ reader: inout SnapshotReader, _ transaction: borrowing ReadTransaction
+    ) throws {
+        while true {
+            switch try reader.next() {
+            case .databaseBegin: try compareDatabase(&reader, transaction)
+            case .entry, .databaseEnd: throw RefusedSnapshot("an entry stands outside of a DBI")
+            case .end: return
+            }
+        }
     }
 
     // MARK: One DBI of the snapshot

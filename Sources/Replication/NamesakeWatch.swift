@@ -12,6 +12,8 @@ struct NamesakeWatch {
     private var written: [SnapshotName] = []
     /// Those under the own name in the last listing.
     private var known: Set<SnapshotName> = []
+    /// Those of somebody else that are in the last listing.
+    private var strangers: Set<SnapshotName> = []
 
     /// A snapshot is about to be stored.
     mutating func willStore(_ name: SnapshotName) {
@@ -26,7 +28,13 @@ struct NamesakeWatch {
     /// - Returns: the newest one that appeared since the last listing and is not ours, nil when there is none.
     mutating func listed(_ names: [SnapshotName]) -> SnapshotName? {
         defer { known = Set(names) }
+        strangers.formIntersection(names)
         guard let first else { return nil }
-        return names.filter { $0.timestamp > first && !known.contains($0) && !written.contains($0) }.max()
+        let new = names.filter { $0.timestamp > first && !known.contains($0) && !written.contains($0) }
+        strangers.formUnion(new)
+        return new.max()
     }
+
+    /// The newest snapshot in the last listing that somebody else has written under our name, nil when there is none.
+    var stranger: SnapshotName? { strangers.max() }
 }

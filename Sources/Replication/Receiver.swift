@@ -157,6 +157,15 @@ package struct Receiver {
         return best
     }
 
+    /// The snapshots whose download waits for others to end.
+    package var waiting: [SnapshotName] {
+        guard inHand >= settings.concurrentDownloads else { return [] }
+        return instances.compactMap { isOfInterest($0.key) && $0.value.phase == .idle ? $0.value.wanted : nil }
+    }
+
+    /// How many downloaded snapshots wait to be merged.
+    package var readyCount: Int { ready.count }
+
     /// Whether a snapshot waits to be merged.
     package var hasReady: Bool { !ready.isEmpty }
 

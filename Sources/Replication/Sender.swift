@@ -145,6 +145,12 @@ package struct Sender {
     /// Whether nothing is left to be sent and no send is under way.
     package var isDone: Bool { phase == .idle && !isChanged && !wantsInitial && retryAt == nil }
 
+    /// Everything up to this transaction has been stored or was a merge of ours; nil before the first send, and
+    /// while one is under way or to be tried again.
+    package var settledTransaction: UInt64? {
+        hasSentInitial && phase == .idle && retryAt == nil ? accountedFor : nil
+    }
+
     /// Whether the LMDB is being read for a send.
     package var isReading: Bool { phase == .reading }
 

@@ -37,6 +37,32 @@ package struct WallTime: Sendable, Hashable {
             + "T" + timeOfDay(digits: digits) + "Z"
     }
 
+    /// Reads what ``rfc3339(digits:)`` writes; nil for anything else.
+    package init?(rfc3339 text: String) {
+        let bytes = Array(text.utf8)
+        let separators: [(Int, Character)] = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")]
+        guard (20...30).contains(bytes.count), bytes.last == UInt8(ascii: "Z"),
+            separators.allSatisfy({ Character(UnicodeScalar(bytes[$0.0])) == $0.1 })
+        else { return nil }
+        func number(_ range: Range<Int>) -> Int? {
+            bytes[range].reduce(0 as Int?) { value, byte in
+                guard let value, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+                return value * 10 + Int(byte - UInt8(ascii: "0"))
+            }
+        }
+        let fraction = bytes.count == 20 ? 0..<0 : 20..<bytes.count - 1
+        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
+            let minute = number(14..<16), let second = number(17..<19), var nanoseconds = number(fraction),
+            bytes.count == 20 || (bytes[19] == UInt8(ascii: ".") && !fraction.isEmpty),
+            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+        else { return nil }
+        for _ in fraction.count..<9 { nanoseconds *= 10 }
+        let days = CivilDate(year: year, month: month, day: day).daysSinceEpoch
+        self.init(
+            seconds: Int64(days * Self.secondsPerDay + hour * 3600 + minute * 60 + second),
+            nanoseconds: Int32(clamping: nanoseconds))
+    }
+
     /// The time of day in UTC: `00:11:41.839`.
     ///
     /// - Parameter digits: decimal places of the second, 0 to 9; further ones are cut off.

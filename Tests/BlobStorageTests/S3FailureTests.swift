@@ -92,7 +92,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (301, "PermanentRedirect", false), (400, "BadRequest", false), (403, "Forbidden", false),
+        (301, "PermanentRedirect", false), (302, "Redirect", false), (307, "TemporaryRedirect", false),
+        (400, "BadRequest", false), (403, "Forbidden", false),
         (404, "NotFound", false), (408, "RequestTimeout", true), (429, "TooManyRequests", true),
         (418, "Unknown", false), (500, "Unknown", true), (502, "Unknown", true), (503, "ServiceUnavailable", true),
         (504, "Unknown", true), (505, "Unknown", false),
@@ -105,6 +106,24 @@ import Testing
             #expect(failure.error.description.hasPrefix("cannot list bucket zones: HTTP \(status) \(code)"))
             #expect(failure.isTransient == retried)
         }
+    }
+
+    @Test(arguments: [
+        (
+            301, "https://eu.example.com/zones/?X-Amz-Signature=abc", "https://eu.example.com/zones/",
+            "endpoint_url and region"
+        ),
+        (302, "https://user:geheim@login.example.com/a#b", "https://login.example.com/a", "name the S3 service itself"),
+        (307, "/elsewhere\u{1b}[31m", "/elsewhere [31m", "endpoint_url and region"),
+        (303, "", nil, "name the S3 service itself"),
+    ])
+    func redirectionsSayWhereTo(_ status: Int, _ location: String, _ shown: String?, _ advice: String) {
+        var answer = HTTPAnswer()
+        (answer.status, answer.headers) = (status, ["location": location])
+        let text = context(.list, nil).failure(answer, now: Self.now).error.description
+        #expect(text.contains("; " + (shown.map { "the server sends to \($0): " } ?? "")))
+        #expect(text.contains(advice))
+        #expect(!text.contains("geheim") && !text.contains("Signature"))
     }
 
     @Test(arguments: [

@@ -185,6 +185,16 @@ struct S3FaultTests {
         #expect(error?.description.contains("geheim") == false)
     }
 
+    @Test func aVeryShortSecretDoesNotBlotOutTheText() async throws {
+        let server = try FaultServer { _, _ in
+            .answer(403, [:], "<Error><Code>AccessDenied</Code><Message>not for you</Message></Error>")
+        }
+        defer { server.stop() }
+        let store = try await open(server) { $0.secretKey = "o" }
+        let error = await storageError { _ = try await store.load("x") }
+        #expect(error?.description.contains("not for you") == true)
+    }
+
     @Test func aMissingObjectIsDeletedButAMissingBucketIsNot() async throws {
         let server = try FaultServer { request, _ in
             .answer(404, [:], request.target == "/b/x" ? "" : "<Error><Code>NoSuchBucket</Code></Error>")

@@ -34,6 +34,11 @@ extension Spool {
     }
 }
 
+extension [Blob] {
+    /// Without times, which no test can know.
+    var undated: [Blob] { map { Blob(name: $0.name, size: $0.size) } }
+}
+
 /// The error that `body` throws, as a storage error.
 func storageError(_ body: () async throws -> Void) async -> BlobStoreError? {
     do {

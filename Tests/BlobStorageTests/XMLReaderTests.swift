@@ -52,7 +52,10 @@ import Testing
 
     @Test func aListingIsRead() throws {
         let page = try S3ListPage(Array(Self.listing.utf8))
-        #expect(page.blobs == [Blob(name: "x y+ 日", size: 11), Blob(name: "xz", size: 0)])
+        #expect(
+            page.blobs == [
+                Blob(name: "x y+ 日", size: 11, modified: 1_795_196_395_000_000_000), Blob(name: "xz", size: 0),
+            ])
         #expect(page.isTruncated)
         #expect(page.nextToken == "1ue/GcxLPRx1Tr=")
         let raw = try S3ListPage(

@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import LMDB
 import Logging
 import Replication
@@ -182,18 +182,22 @@ import Testing
 
     @Test func storages() async throws {
         let directory = try TemporaryDirectory()
-        let open: (StorageBackend) async throws -> any BlobStore = { backend in
+        let open: (StorageBackend) async throws -> OpenStorage = { backend in
             try await StorageFactory.open(
                 backend, writes: true, environment: { _ in nil },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
         var fs = FileSystemStorageOptions()
         fs.rootPath = directory.file("bucket")
-        #expect((try await open(.fileSystem(fs)) as? FileSystemStore)?.rootPath == fs.rootPath)
-        #expect(try await open(.memory) is MemoryStore)
+        #expect((try await open(.fileSystem(fs)).store as? FileSystemStore)?.rootPath == fs.rootPath)
+        #expect(try await open(.memory).store is MemoryStore)
         var s3 = S3StorageOptions()
         (s3.bucket, s3.accessKey, s3.secretKey) = ("b", "a", "s")
-        #expect(try await open(.s3(s3)) is S3Store)
+        #expect(try await open(.s3(s3)).store is S3Store)
+        s3.updateMarker.isUsed = true
+        let marked = try await open(.s3(s3))
+        #expect(marked.store is UpdateMarkerStore)
+        #expect(marked.unmarked is S3Store)
         let error = await #expect(throws: CommandFailure.self) { try await open(.azure(AzureStorageOptions())) }
         #expect(error?.description.hasPrefix("storage.type azure is not supported yet; ") == true)
     }

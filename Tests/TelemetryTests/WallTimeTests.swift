@@ -19,6 +19,21 @@ import Testing
         #expect(WallTime(seconds: seconds).rfc3339(digits: 0) == text)
     }
 
+    @Test(arguments: [0, 3, 9])
+    func comesBackFromItsText(digits: Int) throws {
+        let text = sampleTime.rfc3339(digits: digits)
+        #expect(try #require(WallTime(rfc3339: text)).rfc3339(digits: digits) == text)
+    }
+
+    @Test(arguments: [
+        "", "2026-11-21T00:11:41", "2026-11-21T00:11:41.Z", "2026-11-21T00:11:41xZ", "2026-11-21 00:11:41Z",
+        "2026-13-21T00:11:41Z", "2026-11-21T24:11:41Z", "2026-11-2\u{0661}T00:11:41Z", "+026-11-21T00:11:41Z",
+        "2026-11-21T00:11:41.1234567890Z", "2026-11-21T00:11:41+01:00",
+    ])
+    func whatIsNoTime(text: String) {
+        #expect(WallTime(rfc3339: text) == nil)
+    }
+
     @Test func decimals() {
         #expect(sampleTime.rfc3339(digits: 9) == "2026-11-21T00:11:41.839786911Z")
         #expect(sampleTime.timeOfDay(digits: 3) == "00:11:41.839")

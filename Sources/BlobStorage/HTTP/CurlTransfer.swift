@@ -88,6 +88,7 @@ final class CurlTransfer {
         let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
         if line == "\r\n" || line == "\n" {
             hasWholeHead = true
+            answer.receivedAt = systemTime()
         } else if line.hasPrefix("HTTP/") {
             hasWholeHead = false
             // The last of several (after 100 Continue) is the one that counts.
@@ -140,7 +141,7 @@ final class CurlTransfer {
 func md5InETag(_ headers: [String: String]) -> String? {
     guard let etag = headers["etag"], !headers.keys.contains(where: { $0.hasPrefix("x-amz-server-side-encryption") })
     else { return nil }
-    let value = etag.utf8.filter { $0 != UInt8(ascii: "\"") }
-    guard value.count == 32, value.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
-    return String(decoding: value, as: UTF8.self).lowercased()
+    let value = withoutQuotes(etag)
+    guard value.utf8.count == 32, value.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
+    return value.lowercased()
 }

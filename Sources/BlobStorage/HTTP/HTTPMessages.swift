@@ -24,6 +24,8 @@ struct HTTPAnswer: Sendable {
     var status = 0
     /// Names in lower case.
     var headers: [String: String] = [:]
+    /// When the last header came, by the system's clock, in nanoseconds since the UNIX epoch.
+    var receivedAt: UInt64 = 0
     /// Of a bounded size.
     var body: [UInt8] = []
     /// The body, where the request wanted it there and the status is 2xx.

@@ -16,7 +16,8 @@ struct S3ListPage: Sendable {
         var isEncoded = false
         var key: String?
         var size: Int?
-        var found: [(key: String, size: Int)] = []
+        var modified: UInt64?
+        var found: [(key: String, size: Int, modified: UInt64?)] = []
         try XMLReader.read(body) { (path, text) throws(XMLError) in
             guard path.first == "ListBucketResult" else {
                 throw XMLError(problem: "\((path.first ?? "").oneLine(limit: 40)) is not a listing", offset: 0)
@@ -27,21 +28,22 @@ struct S3ListPage: Sendable {
             case ["EncodingType"]: isEncoded = text == "url"
             case ["Contents", "Key"]: key = text
             case ["Contents", "Size"]: size = Int(text)
+            case ["Contents", "LastModified"]: modified = nanoseconds(isoTime: text)
             case ["Contents"]:
                 guard let name = key, let count = size, count >= 0 else {
                     throw XMLError(problem: "an object without key or size", offset: 0)
                 }
-                found.append((name, count))
-                (key, size) = (nil, nil)
+                found.append((name, count, modified))
+                (key, size, modified) = (nil, nil, nil)
             default: break
             }
         }
         // The element that tells the encoding may come last.
-        for (key, size) in found {
+        for (key, size, modified) in found {
             guard let name = isEncoded ? percentDecoded(key) : key else {
                 throw XMLError(problem: "the key \(key.oneLine(limit: 80)) is not encoded properly", offset: 0)
             }
-            blobs.append(Blob(name: name, size: size))
+            blobs.append(Blob(name: name, size: size, modified: modified))
         }
     }
 }
@@ -92,4 +94,22 @@ func s3UploadID(_ body: [UInt8]) -> String? {
         return nil
     }
     return id?.isEmpty == true ? nil : id
+}
+
+/// The ETag in the answer to CompleteMultipartUpload, without quotes; empty when there is none.
+func s3UploadETag(_ body: [UInt8]) -> String {
+    var etag = ""
+    do throws(XMLError) {
+        try XMLReader.read(body) { (path, text) throws(XMLError) in
+            if path == ["CompleteMultipartUploadResult", "ETag"] { etag = text }
+        }
+    } catch {
+        return ""
+    }
+    return withoutQuotes(etag)
+}
+
+/// ETags are quoted in headers and in XML.
+func withoutQuotes(_ etag: String) -> String {
+    String(decoding: etag.utf8.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
 }

@@ -8,6 +8,17 @@ enum S3Operation: String, Sendable {
     case delete
     case create
 
+    /// As metrics count it.
+    var method: StorageCall.Method? {
+        switch self {
+        case .list: .list
+        case .load: .load
+        case .store: .store
+        case .delete: .delete
+        case .create: nil
+        }
+    }
+
     /// The permission it takes.
     var permission: String {
         switch self {
@@ -120,6 +131,9 @@ struct S3FailureContext: Sendable {
             "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
             let right = detail?.region ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)
             if let right, !right.isEmpty, right != region { return "set region to \(right) (it is \(region))" }
+            if let location = Self.location(answer) {
+                return "the server sends to \(location): check endpoint_url and region (it is \(region))"
+            }
             return "check region (it is \(region)) and endpoint_url"
         case "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized":
             let resource = key == nil || operation == .list ? bucket : "\(bucket)/*"
@@ -127,14 +141,29 @@ struct S3FailureContext: Sendable {
         case "BucketAlreadyExists":
             return "somebody else has a bucket of this name: choose another"
         default:
-            return ""
+            guard (300..<400).contains(answer.status) else { return "" }
+            let location = Self.location(answer).map { "the server sends to \($0): " } ?? ""
+            return "\(location)endpoint_url must name the S3 service itself"
         }
+    }
+
+    /// Where a redirection leads, without what may be secret: user, password and query.
+    private static func location(_ answer: HTTPAnswer) -> String? {
+        guard (300..<400).contains(answer.status), let text = answer.headers["location"] else { return nil }
+        let address = text.prefix { $0 != "?" && $0 != "#" }
+        let start = address.firstRange(of: "://")?.upperBound ?? address.startIndex
+        let authority = address[start...].prefix { $0 != "/" }
+        let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
+        let shown = "\(address[..<start])\(host)\(address[authority.endIndex...])".oneLine(limit: 120)
+        return shown.isEmpty ? nil : shown
     }
 
     /// Servers may leave the body out, and must for HEAD.
     private static func code(status: Int) -> String {
         switch status {
-        case 301, 307, 308: "PermanentRedirect"
+        case 301, 308: "PermanentRedirect"
+        case 307: "TemporaryRedirect"
+        case 302, 303: "Redirect"
         case 400: "BadRequest"
         case 401: "Unauthorized"
         case 403: "Forbidden"

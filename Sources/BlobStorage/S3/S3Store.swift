@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import Synchronization
 
 /// A bucket of an S3 server as a storage.
 ///
@@ -12,20 +13,24 @@ package final class S3Store: BlobStore {
     private let client: HTTPClient
     private let pool = BlockingPool(label: "storage-s3", width: 64)
     private let willRetry: @Sendable (BlobStoreError, Duration) -> Void
+    private let observe: @Sendable (StorageCall) -> Void
+    private let lastClockOffset = Mutex<Duration?>(nil)
 
     /// Opens a bucket. Makes requests only with `createBucket`: HEAD, and PUT when the bucket doesn't exist.
     ///
     /// - Parameters:
     ///   - environment: gives the value of an environment variable.
     ///   - willRetry: is told of every failed attempt after which another follows, and the pause before that.
+    ///   - observe: is told of every request that has ended, from any thread; must not block.
     /// - Throws: ``BlobStoreError`` when an option makes no sense, a file can't be read, or the bucket can't be created.
     package static func open(
         _ options: S3Options,
         environment: @escaping @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } },
-        willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void = { _, _ in }
+        willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void = { _, _ in },
+        observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
     ) async throws -> S3Store {
         let store = try await BlockingPool(label: "storage-s3-open", width: 1).run { _ in
-            try S3Store(options, environment, willRetry)
+            try S3Store(options, environment, willRetry, observe)
         }
         if options.createBucket { try await store.createBucket() }
         return store
@@ -33,10 +38,12 @@ package final class S3Store: BlobStore {
 
     private init(
         _ options: S3Options, _ environment: @escaping @Sendable (String) -> String?,
-        _ willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void
+        _ willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void,
+        _ observe: @escaping @Sendable (StorageCall) -> Void
     ) throws {
         self.options = options
         self.willRetry = willRetry
+        self.observe = observe
         endpoint = try S3Endpoint(endpointURL: options.endpointURL, region: options.region, bucket: options.bucket)
         credentials = try S3CredentialSource(options, environment: environment)
         client = try HTTPClient(
@@ -64,7 +71,8 @@ package final class S3Store: BlobStore {
                 guard blob.name.startsBytewise(with: options.globalPrefix) else { continue }
                 let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
                 // The prefix itself may be an object: tools make one to show a folder.
-                if !name.isEmpty { blobs.append(Blob(name: name, size: blob.size)) }
+                guard !name.isEmpty, name != UpdateMarkerStore.markerName else { continue }
+                blobs.append(Blob(name: name, size: blob.size, modified: blob.modified))
             }
             guard page.isTruncated, let next = page.next else { break }
             // A page without names is fine: it may be the last one, or hold folders only.
@@ -89,7 +97,13 @@ package final class S3Store: BlobStore {
     }
 
     /// See ``BlobStore/store(_:_:)``.
-    package func store(_ name: String, _ body: Spool) async throws {
+    package func store(_ name: String, _ body: Spool) async throws { _ = try await put(name, body) }
+
+    /// As ``store(_:_:)``.
+    ///
+    /// - Parameter retry: another policy than that of the options.
+    /// - Returns: the ETag without quotes, empty when the server doesn't tell.
+    func put(_ name: String, _ body: Spool, retry: RetryPolicy? = nil) async throws -> String {
         let key = try objectKey(name, .store)
         if body.count > partSize(for: body.count) {
             return try await storeInParts(key, body)
@@ -98,7 +112,7 @@ package final class S3Store: BlobStore {
         request.headers = newObjectHeaders
         request.progress = TransferProgress.report
         request.body = try await self.body(body, 0..<body.count)
-        try await send(request) { _ in }
+        return try await send(request, retry: retry) { answer in withoutQuotes(answer.headers["etag"] ?? "") }
     }
 
     /// See ``BlobStore/delete(_:)``.
@@ -113,6 +127,9 @@ package final class S3Store: BlobStore {
 
     /// None: an S3 server does not tell of changes.
     package func changes(prefix: String) -> AsyncStream<String>? { nil }
+
+    /// From the answer to the last request that told the server's time.
+    package var clockOffset: Duration? { lastClockOffset.withLock { $0 } }
 
     /// Of a new object.
     var newObjectHeaders: [(name: String, value: String)] {
@@ -150,24 +167,49 @@ package final class S3Store: BlobStore {
 
     /// Sends a request until it succeeds or can't, and reads its answer.
     ///
-    /// - Parameter read: makes sense of a 2xx answer; its `XMLError` means that it can't.
+    /// - Parameters:
+    ///   - retry: another policy than that of the options.
+    ///   - read: makes sense of a 2xx answer; its `XMLError` means that it can't.
     @discardableResult
     func send<Result: Sendable>(
-        _ request: S3Request, _ read: @escaping @Sendable (HTTPAnswer) throws -> Result
+        _ request: S3Request, retry: RetryPolicy? = nil, _ read: @escaping @Sendable (HTTPAnswer) throws -> Result
     ) async throws -> Result {
         let context = context(request)
         let start = ContinuousClock.now
         do {
-            return try await options.retry.run(
+            return try await (retry ?? options.retry).run(
                 now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
                 sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry,
                 attempt: {
-                    try await pool.run { [self] cancellation in try attempt(request, context, read, cancellation) }
+                    try await pool.run { [self] cancellation in
+                        try observed(request) { try attempt(request, context, read, cancellation) }
+                    }
                 })
         } catch let failure as RequestFailure {
             throw failure.error
         } catch let error as SystemError {
             throw context.failure(error)
+        }
+    }
+
+    /// Performs one HTTP request, and tells who wants to know how it ended.
+    private func observed<Result>(_ request: S3Request, _ perform: () throws -> Result) throws -> Result {
+        guard let method = request.operation.method else { return try perform() }
+        let start = ContinuousClock.now
+        func report(_ code: String?) {
+            observe(
+                StorageCall(
+                    method: method, time: systemTime(), duration: start.duration(to: .now), errorCode: code))
+        }
+        do {
+            let result = try perform()
+            report(nil)
+            return result
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            report((error as? RequestFailure)?.error.code ?? "Unknown")
+            throw error
         }
     }
 
@@ -184,13 +226,15 @@ package final class S3Store: BlobStore {
         } catch let failure as TransferFailure {
             throw context.failure(failure)
         }
+        if let offset = BlobStorage.clockOffset(of: answer) { lastClockOffset.withLock { $0 = offset } }
         let isSuccess = (200..<300).contains(answer.status)
         // An upload of many parts is answered with 200 before it is known how it ends.
         let isLateError = isSuccess && request.mayFailLate && S3ErrorAnswer(answer.body) != nil
         guard isSuccess, !isLateError else {
             var failure = context.failure(answer, now: .now)
             if isLateError { failure.isTransient = true }
-            for secret in [credentials.secretKey, credentials.sessionToken ?? ""] where !secret.isEmpty {
+            // A server may send back what it was sent. Something shorter is no secret, and would blot out half the text.
+            for secret in [credentials.secretKey, credentials.sessionToken ?? ""] where secret.utf8.count >= 4 {
                 failure.error.description = failure.error.description.replacing(secret, with: "***")
             }
             throw failure

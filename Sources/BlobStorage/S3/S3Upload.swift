@@ -11,7 +11,8 @@ extension S3Store {
         return max(smallest, megabytes << 20)
     }
 
-    func storeInParts(_ key: String, _ body: Spool) async throws {
+    /// - Returns: the ETag without quotes, empty when the server doesn't tell.
+    func storeInParts(_ key: String, _ body: Spool) async throws -> String {
         var begin = S3Request(.store, "POST", key: key)
         begin.query = [("uploads", "")]
         begin.headers = newObjectHeaders
@@ -22,7 +23,7 @@ extension S3Store {
         }
         do {
             let etags = try await storeParts(key, body, id)
-            try await complete(key, body, id, etags)
+            return try await complete(key, body, id, etags)
         } catch {
             await abort(key, id)
             throw error
@@ -58,7 +59,7 @@ extension S3Store {
         }
     }
 
-    private func complete(_ key: String, _ body: Spool, _ id: String, _ etags: [String]) async throws {
+    private func complete(_ key: String, _ body: Spool, _ id: String, _ etags: [String]) async throws -> String {
         var xml = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
         for (index, etag) in etags.enumerated() {
             let escaped = etag.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(
@@ -73,11 +74,14 @@ extension S3Store {
         request.body = try await self.body(partList, 0..<partList.count)
         request.mayFailLate = true
         do {
-            try await send(request) { _ in }
+            return try await send(request) { answer in s3UploadETag(answer.body) }
         } catch let error as BlobStoreError where error.kind == .notFound && error.code != "NoSuchBucket" {
             // The answer to an attempt that succeeded may have been lost: then the upload is gone and the object there.
             let name = String(Substring(key.utf8.dropFirst(options.globalPrefix.utf8.count)))
-            guard try await list(prefix: name).contains(Blob(name: name, size: body.count)) else { throw error }
+            guard try await list(prefix: name).contains(where: { $0.name == name && $0.size == body.count }) else {
+                throw error
+            }
+            return ""
         }
     }
 

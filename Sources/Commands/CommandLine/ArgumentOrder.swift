@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import Config
 
 /// Brings the words of a command line into the order that the parser wants.
 ///

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import Config
 
 /// The flags that every command takes, before and after its name.
 struct GlobalOptions: ParsableArguments {

@@ -1,4 +1,4 @@
-import Configuration
+import Config
 import Dispatch
 import Glibc
 import Synchronization

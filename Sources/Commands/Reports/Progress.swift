@@ -1,4 +1,4 @@
-import Configuration
+import Config
 
 /// How far a long piece of work has come, and the line that says so; pure.
 struct Progress: Sendable, Equatable {

@@ -1,6 +1,20 @@
 import BlobStorage
-import Configuration
+import Config
 import Logging
+
+/// A storage, ready for use.
+struct OpenStorage: Sendable {
+    /// For everything but what `unmarked` is for.
+    var store: any BlobStore
+    /// The same objects, but writing here does not wake up others (see `use_update_marker`): for what changes often
+    /// and is of no interest to their syncing. What was written here is seen at once in listings of this one only.
+    var unmarked: any BlobStore
+
+    init(_ store: any BlobStore, unmarked: (any BlobStore)? = nil) {
+        self.store = store
+        self.unmarked = unmarked ?? store
+    }
+}
 
 /// Makes the storage that the configuration asks for.
 enum StorageFactory {
@@ -10,23 +24,35 @@ enum StorageFactory {
     ///   - writes: whether anything may be written to it; without, not even a bucket is created.
     ///   - environment: looks up an environment variable, for credentials.
     ///   - logger: is told of attempts that fail and are made again.
+    ///   - observe: is told of every request to an S3 server that has ended; must not block.
     /// - Throws: `BlobStoreError` when the storage can't be used as configured, ``CommandFailure`` when there is no
     ///   support for its type.
     static func open(
-        _ backend: StorageBackend, writes: Bool, environment: @escaping @Sendable (String) -> String?, logger: Logger
-    ) async throws -> any BlobStore {
+        _ backend: StorageBackend, writes: Bool, environment: @escaping @Sendable (String) -> String?, logger: Logger,
+        observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
+    ) async throws -> OpenStorage {
         switch backend {
         case .s3(let options):
-            return try await S3Store.open(S3Options(options, writes: writes), environment: environment) {
-                error, pause in
-                logger.debug(
-                    "a storage request failed; it is tried again",
-                    metadata: ["error": "\(error)", "pause": "\(DurationText.format(pause))"])
-            }
+            let store = try await S3Store.open(
+                S3Options(options, writes: writes), environment: environment,
+                willRetry: { error, pause in
+                    logger.debug(
+                        "a storage request failed; it is tried again",
+                        metadata: ["error": "\(error)", "pause": "\(DurationText.format(pause))"])
+                }, observe: observe)
+            guard options.updateMarker.isUsed else { return OpenStorage(store) }
+            let marked = UpdateMarkerStore(
+                store, forceListInterval: options.updateMarker.forceListInterval,
+                markerFailed: { error in
+                    logger.warning(
+                        "cannot write the update marker; it is tried again with the next request, until then others may see a change late",
+                        metadata: ["error": "\(error)"])
+                })
+            return OpenStorage(marked, unmarked: store)
         case .fileSystem(let options):
-            return try FileSystemStore(rootPath: options.rootPath)
+            return OpenStorage(try FileSystemStore(rootPath: options.rootPath))
         case .memory:
-            return MemoryStore()
+            return OpenStorage(MemoryStore())
         case .azure:
             throw CommandFailure.failed(
                 "storage.type azure is not supported yet; use s3 (with an S3 gateway), or fs with a shared directory")

@@ -17,7 +17,8 @@ extension Session {
         logConfiguration(logger)
         return try runBlocking {
             let store = try await StorageFactory.open(
-                backend, writes: writes, environment: environment, logger: logger)
+                backend, writes: writes, environment: environment, logger: logger
+            ).store
             guard let line else { return try await body(store) }
             let report: TransferProgress.Report = { moved, total in
                 line.update { progress in

@@ -1,5 +1,5 @@
 import BlobStorage
-import Configuration
+import Config
 import Dispatch
 import Glibc
 import Logging
@@ -93,7 +93,8 @@ struct SyncRun: Sendable {
     private func run(_ ending: Ending) async throws {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         let service = StartingService { [self] in
-            let store = try await openStorage(environment)
+            let storage = try await openStorage(environment)
+            let store = storage.store
             if let markerName {
                 let marker = MarkerWait(
                     name: markerName, store: store, pollInterval: configuration.storagePollInterval,
@@ -120,7 +121,7 @@ struct SyncRun: Sendable {
 
 extension SyncRun {
     // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.
-    private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> any BlobStore {
+    private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> OpenStorage {
         while true {
             do {
                 return try await StorageFactory.open(

@@ -1,4 +1,4 @@
-import Configuration
+import Config
 import LMDB
 import Replication
 
@@ -40,7 +40,7 @@ extension DatabaseSyncer.Settings {
             creationFlags: database.dbiOptions.compactMapValues { options in
                 options.overrideCreateFlags.map { LMDB.DatabaseFlags(rawValue: $0.rawValue) }
             },
-            paddingBlock: database.headerExtraPaddingBlock)
+            paddingBlock: database.headerExtraPaddingBlock, clockSkewTolerance: configuration.clockSkewTolerance)
     }
 }
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 @Suite struct WarningTests {
     /// Keys that are accepted and have no effect in this release, or not all of it. `(s3)` stands for options of s3.
@@ -58,7 +58,6 @@ import Testing
 
     @Test func inTheOrderOfTheFileEachOnce() throws {
         let text = """
-            publish_state: no
             lmdbs:
               b: &b { path: /b, dupsort_hack: no }
               a: { <<: *b, path: /a, options: &o {} }
@@ -67,28 +66,15 @@ import Testing
               root_path: ''
               options:
                 bucket: b
-                use_update_marker: yes
                 prefix_folders: yes
-                update_marker_force_list_interval: 1m
                 tls: { require_client_cert: no }
-              cleanup: { enabled: yes, interval: 1m, must_keep_interval: 1m, remove_old_instances_interval: 1h }
-            http:
-              address: :8500
             """
         #expect(
             try warnings(text).map { line in line.split(separator: ": ").prefix(3).joined(separator: ": ") } == [
-                "1:1: publish_state: not yet in effect in this release",
-                "3:21: lmdbs.b.dupsort_hack: not yet in effect in this release",
-                "3:21: lmdbs.a.dupsort_hack: not yet in effect in this release", "7:3: storage.root_path: deprecated",
-                "10:5: storage.options.use_update_marker: not yet in effect in this release",
-                "11:5: storage.options.prefix_folders: deprecated",
-                "12:5: storage.options.update_marker_force_list_interval: not yet in effect in this release",
-                "13:12: storage.options.tls.require_client_cert: has no effect",
-                "14:14: storage.cleanup.enabled: not yet in effect in this release",
-                "14:28: storage.cleanup.interval: not yet in effect in this release",
-                "14:42: storage.cleanup.must_keep_interval: not yet in effect in this release",
-                "14:66: storage.cleanup.remove_old_instances_interval: not yet in effect in this release",
-                "16:3: http.address: not yet in effect in this release",
+                "2:21: lmdbs.b.dupsort_hack: not yet in effect in this release",
+                "2:21: lmdbs.a.dupsort_hack: not yet in effect in this release", "6:3: storage.root_path: deprecated",
+                "9:5: storage.options.prefix_folders: deprecated",
+                "10:12: storage.options.tls.require_client_cert: has no effect",
             ])
     }
 }

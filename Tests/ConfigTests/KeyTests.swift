@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 /// What the contract says of a key, written down a second time: path, default, a good value and how it reads back (nil:
 /// as it is), and a bad value with what is said to be allowed (nil: any scalar is good).

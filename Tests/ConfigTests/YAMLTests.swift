@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 @Suite struct YAMLTests {
     private func document(_ text: String) -> YAMLDocument { YAMLDocument(Array(text.utf8)) }

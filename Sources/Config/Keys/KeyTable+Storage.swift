@@ -202,11 +202,10 @@ extension KeyTable {
     private static let updateMarker: [KeyDefinition<UpdateMarkerOptions>] = [
         .value(
             "use_update_marker", \.isUsed, .bool,
-            "Keep an object that tells of changes, and list only when it has changed. On all nodes or on none.",
-            .notYetInEffect("the storage is listed each time")),
+            "Keep an object that tells of changes, and list only when it has changed. On all nodes or on none."),
         .value(
             "update_marker_force_list_interval", \.forceListInterval, .duration,
-            "With the update marker, list at least this often.", .notYetInEffect("the storage is listed each time")),
+            "With the update marker, list at least this often."),
     ]
 
     private static let tls: [KeyDefinition<TLSOptions>] = [

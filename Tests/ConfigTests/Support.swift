@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 /// The smallest configuration that loads; tests put more in front of it.
 let minimal = """

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 @Suite struct ValueTests {
     @Test(arguments: [

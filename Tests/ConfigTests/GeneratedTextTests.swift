@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 /// What is made from the table of keys: the effective configuration and the reference page.
 @Suite struct GeneratedTextTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 /// Every key leads to the property it is meant for: all values of a file differ from the defaults and from each other.
 @Suite struct TypedTests {

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 /// Whatever is in the file, loading ends with a configuration or with errors that keep to their form.
 @Suite struct MutationTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 /// No part of a secret is ever shown, whatever is wrong with it.
 @Suite struct SecretTests {

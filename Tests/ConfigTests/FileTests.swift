@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Configuration
+@testable import Config
 
 @Suite struct FileTests {
     private func problem(_ file: String) -> String {

@@ -1,0 +1,144 @@
+import BlobStorage
+import Bytes
+import Config
+import Logging
+import Monitoring
+import Snapshots
+import Telemetry
+
+/// A report that needs no daemon: from the storage with the state objects in it, and the LMDBs.
+struct LookedAt {
+    /// A daemon writes its state at least every 5 minutes; one that is older by that much again is not from a
+    /// running one.
+    static let oldState: UInt64 = 600 * 1_000_000_000
+
+    private let sources: StatusSources
+    private var report = StatusReport()
+
+    init(_ sources: StatusSources) {
+        self.sources = sources
+        report.software = "lightningstream \(programVersion)"
+        report.instance = sources.configuration.instance
+        report.hostname = sources.hostname
+        report.time = WallTime(nanosecondsSinceEpoch: sources.now).rfc3339(digits: 3)
+    }
+
+    /// Looks at everything. What can't be looked at is a failed health check.
+    consuming func report() async -> StatusReport {
+        let store: (any BlobStore)?
+        do {
+            store = try await sources.openStorage()
+        } catch {
+            store = nil
+            report.health.failures["storage"] = "\(error)"
+        }
+        for database in sources.configuration.databases {
+            var facts = StatusReport.Database()
+            facts.name = database.name
+            facts.path = database.path
+            await lookAtLMDB(database, &facts)
+            if let store { await lookAtStorage(store, &facts) }
+            report.databases.append(facts)
+        }
+        let health = report.health
+        report.health.status = !health.failures.isEmpty ? "Unavailable" : !health.warnings.isEmpty ? "Warning" : "OK"
+        return report
+    }
+
+    private mutating func lookAtLMDB(_ database: DatabaseConfiguration, _ facts: inout StatusReport.Database) async {
+        do {
+            facts.lmdb = try await BlockingPool(label: "status", width: 1).run { _ in
+                try StatusReport.LMDBFacts(LocalDatabase(database).open())
+            }
+        } catch {
+            report.health.failures["\(database.name)_lmdb"] = "\(error)"
+        }
+    }
+
+    private mutating func lookAtStorage(_ store: any BlobStore, _ facts: inout StatusReport.Database) async {
+        let states: [String: InstanceState]
+        let snapshots: [(name: SnapshotName, size: Int)]
+        do {
+            let blobs = try await store.list(prefix: SnapshotName.prefix(database: facts.name))
+            snapshots = blobs.compactMap { blob in
+                SnapshotName(blob.name).flatMap { name in
+                    name.database == facts.name && name.isFullSnapshot ? (name, blob.size) : nil
+                }
+            }
+            states = try await StateObjects(store, database: facts.name)
+                .load(StateObjects.names(in: blobs, database: facts.name))
+        } catch {
+            report.health.failures["\(facts.name)_storage_list"] = "\(error)"
+            return
+        }
+        var storage = StatusReport.StorageFacts()
+        storage.snapshots = snapshots.count
+        storage.bytes = snapshots.reduce(0) { $0 + $1.size }
+        storage.listed = report.time
+        facts.storage = storage
+        let own = sources.instance
+        let newest = Dictionary(grouping: snapshots, by: \.name.instance).compactMapValues { group in
+            group.max { $0.name < $1.name }
+        }
+        facts.sent = newest[own].map { StatusReport.Snapshot($0.name, size: $0.size) }
+        for name in Set(newest.keys).union(states.keys).sorted() {
+            facts.instances.append(instance(name, newest[name], states))
+        }
+        judge(states[own], facts.name)
+    }
+
+    private func instance(
+        _ name: String, _ newest: (name: SnapshotName, size: Int)?, _ states: [String: InstanceState]
+    ) -> StatusReport.Instance {
+        var instance = StatusReport.Instance()
+        let own = sources.instance
+        instance.name = name
+        instance.isOwn = name == own
+        instance.newest = newest.map { StatusReport.Snapshot($0.name, size: $0.size) }
+        instance.health = states[name]?.health
+        guard name != own else { return instance }
+        instance.mergedOfOurs = states[name]?.applied[own]
+        if let state = states[own] {
+            let merged = state.applied[name].flatMap { SnapshotName($0) }
+            instance.merged = merged.map { StatusReport.Snapshot($0, size: nil) }
+            instance.lag = newest.map { newest in
+                if let merged, merged >= newest.name { return 0 }
+                return Double(sources.now - min(sources.now, newest.name.timestamp)) / 1e9
+            }
+        }
+        return instance
+    }
+
+    /// What the own state object says of a daemon that can't be asked.
+    private mutating func judge(_ state: InstanceState?, _ database: String) {
+        guard let state else {
+            report.health.warnings["\(database)_daemon"] =
+                "there is no state object of this instance, so what it has merged is not known (publish_state is off, "
+                + "it only receives, or it never ran)"
+            return
+        }
+        if let time = WallTime(rfc3339: state.time), UInt64(time) < sources.now - min(sources.now, Self.oldState) {
+            report.health.warnings["\(database)_daemon"] =
+                "the state object of this instance was written last at \(state.time): no daemon seems to run"
+        } else if state.health == "Unavailable" {
+            report.health.failures["\(database)_daemon"] = "its state object of \(state.time) says \(state.health)"
+        } else if state.health != "OK" {
+            report.health.warnings["\(database)_daemon"] = "its state object of \(state.time) says \(state.health)"
+        }
+    }
+}
+
+extension StatusReport.Snapshot {
+    /// A snapshot by its name.
+    init(_ name: SnapshotName, size: Int?) {
+        self.init()
+        self.name = name.description
+        time = WallTime(nanosecondsSinceEpoch: name.timestamp).rfc3339(digits: 3)
+        self.size = size
+    }
+}
+
+extension Logger {
+    /// For work whose errors are reported otherwise.
+    static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
+}

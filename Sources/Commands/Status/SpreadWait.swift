@@ -1,0 +1,110 @@
+import BlobStorage
+import Config
+import Monitoring
+import Snapshots
+import Synchronization
+
+/// Waits until everybody who tells has merged our newest snapshot of every database.
+final class SpreadWait: Sendable {
+    /// How long to wait where nothing is said.
+    static let usualLimit = Duration.seconds(30)
+    /// How often to look.
+    private static let interval = Duration.milliseconds(500)
+
+    private struct Findings {
+        var spreads: [Spread] = []
+        /// The databases with local changes that are still to be sent.
+        var unsent: [String] = []
+        var problem: String?
+    }
+
+    private struct Unanswered: Error { var failure: CommandFailure }
+
+    private let sources: StatusSources
+    private let findings = Mutex(Findings())
+
+    init(_ sources: StatusSources) { self.sources = sources }
+
+    /// What was found last, by database.
+    var spreads: [Spread] { findings.withLock(\.spreads) }
+
+    /// - Returns: false when the time was over before everybody had it.
+    /// - Throws: ``CommandFailure`` when waiting makes no sense.
+    func run(within limit: Duration) async throws -> Bool {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask { try await self.look() }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                return false
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? false
+        }
+    }
+
+    /// One line on what is missing.
+    func complaint(after limit: Duration) -> String {
+        let (spreads, unsent, problem) = findings.withLock { ($0.spreads, $0.unsent, $0.problem) }
+        var texts = spreads.filter { !$0.isComplete }.map { spread in
+            "database \(spread.database): \(spread.missing.map(\.instance).joined(separator: ", ")) "
+                + "\(spread.missing.count == 1 ? "has" : "have") not merged our newest snapshot"
+        }
+        texts += unsent.map { "database \($0): this instance has not sent its newest changes" }
+        if let problem { texts.append(problem) }
+        if texts.isEmpty { texts.append("the storage did not answer") }
+        return "timeout: not done after \(DurationText.format(limit)): " + texts.joined(separator: "; ")
+    }
+
+    private func look() async throws -> Bool {
+        var store: (any BlobStore)?
+        while true {
+            do {
+                let open: any BlobStore
+                if let store { open = store } else { open = try await sources.openStorage() }
+                store = open
+                let unsent = try await unsentDatabases()
+                var spreads: [Spread] = []
+                for database in sources.configuration.databases {
+                    spreads.append(try await spread(database.name, in: open))
+                }
+                let found = Findings(spreads: spreads, unsent: unsent, problem: nil)
+                findings.withLock { $0 = found }
+                if unsent.isEmpty && spreads.allSatisfy(\.isComplete) { return true }
+            } catch let error as BlobStoreError {
+                findings.withLock { $0.problem = error.description }
+            } catch let error as Unanswered {
+                findings.withLock { $0.problem = error.failure.description }
+            }
+            try await Task.sleep(for: Self.interval)
+        }
+    }
+
+    /// The databases whose daemon has something left to send. Without a daemon to ask there is no telling.
+    private func unsentDatabases() async throws -> [String] {
+        guard let daemon = sources.daemon else { return [] }
+        let report: StatusReport
+        do {
+            report = try await daemon.report()
+        } catch let failure as CommandFailure {
+            // One that is being started anew answers soon.
+            throw Unanswered(failure: failure)
+        }
+        if report.mode == .receive {
+            throw CommandFailure.failed("this instance only receives: it has no snapshots that others could merge")
+        }
+        if let fenced = report.databases.first(where: { $0.fence != nil }) {
+            throw CommandFailure.failed("database \(fenced.name) sends nothing: \(fenced.fence ?? "")")
+        }
+        return report.databases.filter { $0.unsent ?? true }.map(\.name)
+    }
+
+    private func spread(_ database: String, in store: any BlobStore) async throws -> Spread {
+        let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
+        let names = blobs.compactMap { SnapshotName($0.name) }.filter { $0.database == database && $0.isFullSnapshot }
+        let states = try await StateObjects(store, database: database)
+            .load(StateObjects.names(in: blobs, database: database).filter { $0.instance != sources.instance })
+        return Spread(
+            database: database, own: sources.instance, newest: names.filter { $0.instance == sources.instance }.max(),
+            instances: Set(names.map(\.instance)), states: states)
+    }
+}

@@ -1,0 +1,122 @@
+import Monitoring
+import Snapshots
+
+/// The text of `lightningstream status`: a report for people.
+struct StatusText {
+    var report: StatusReport
+    /// Nanoseconds since the UNIX epoch, for ages.
+    var now: UInt64
+
+    var lines: [String] {
+        var lines = head
+        for database in report.databases { lines += [""] + self.lines(database) }
+        if !report.problems.isEmpty {
+            lines += ["", "recent problems"]
+            for problem in report.problems.prefix(10) {
+                let times = problem.count > 1 ? " (\(problem.count) times)" : ""
+                let place = problem.database.map { "database \($0): " } ?? ""
+                lines.append("  \(problem.time)  \(PrintableBytes.text(place + problem.text))\(times)")
+            }
+        }
+        return lines
+    }
+
+    private var head: [String] {
+        var who = "\(report.instance) on \(report.hostname), \(report.software)"
+        switch report.mode {
+        case .none: who += "; no daemon was asked: this is what storage and LMDB show"
+        case .sync, .receive: who += ", \(report.mode.rawValue)" + (report.started.map { " since \($0)" } ?? "")
+        }
+        let health = report.health
+        var lines = ["instance  " + PrintableBytes.text(who)]
+        lines.append("health    \(health.status)" + (health.since.map { " since \($0)" } ?? ""))
+        for (kind, texts) in [("failure", health.failures), ("warning", health.warnings)] {
+            for (name, text) in texts.sorted(by: { $0.key < $1.key }) {
+                lines.append("  \(kind)  \(PrintableBytes.text("\(name): \(text)"))")
+            }
+        }
+        return lines
+    }
+
+    private func lines(_ database: StatusReport.Database) -> [String] {
+        var lines = ["database \(database.name)"]
+        lines.append("  path      \(PrintableBytes.text(database.path))")
+        if let lmdb = database.lmdb { lines.append("  LMDB      \(Self.text(lmdb))") }
+        if let storage = database.storage {
+            lines.append(
+                "  storage   \(storage.snapshots) snapshot\(storage.snapshots == 1 ? "" : "s"), \(humanSize(storage.bytes))"
+            )
+        }
+        var sent = database.sent.map { "\($0.name)" + (age($0).map { ", \($0) old" } ?? "") } ?? "nothing yet"
+        switch database.unsent {
+        case true?: sent += "; there are newer changes to send"
+        case false?: sent += "; nothing is left to send"
+        case nil: break
+        }
+        if report.mode != .receive { lines.append("  sent      \(PrintableBytes.text(sent))") }
+        if let fence = database.fence { lines.append("  fenced    \(PrintableBytes.text(fence))") }
+        if database.startupComplete == false { lines.append("  start-up  under way") }
+        return lines + (database.instances.isEmpty ? [] : [""] + table(database).lines.map { "  " + $0 })
+    }
+
+    private static func text(_ lmdb: StatusReport.LMDBFacts) -> String {
+        let percentage = lmdb.mapSize > 0 ? 100 * Double(lmdb.usedBytes) / Double(lmdb.mapSize) : 0
+        return "\(humanSize(lmdb.usedBytes)) of \(humanSize(lmdb.mapSize)) used (\(oneDecimal(percentage)) %), "
+            + "transaction \(lmdb.lastTransaction), \(lmdb.readers) of \(lmdb.maximumReaders) reader slots"
+    }
+
+    private func table(_ database: StatusReport.Database) -> Table {
+        var table = Table([
+            ("instance", .left), ("newest snapshot", .left), ("age", .right), ("merged", .left), ("lag", .right),
+            ("latency", .right), ("clock", .right), ("has ours", .left), ("health", .left),
+        ])
+        for instance in database.instances {
+            table.append([
+                PrintableBytes.text(instance.name) + (instance.isOwn ? " (this)" : ""),
+                instance.newest.map { PrintableBytes.text($0.time) } ?? "none",
+                instance.newest.flatMap(age) ?? "-",
+                merged(instance),
+                instance.lag.map(Self.seconds) ?? "-",
+                instance.latency.map(Self.seconds) ?? "-",
+                instance.clockSkew.map { $0 > 0 ? "+" + Self.seconds($0) : "ok" } ?? "-",
+                hasOurs(instance, database.sent),
+                instance.health.map(PrintableBytes.text) ?? "unknown",
+            ])
+        }
+        return table
+    }
+
+    private func merged(_ instance: StatusReport.Instance) -> String {
+        if instance.isOwn { return "-" }
+        guard let merged = instance.merged else { return instance.lag == nil ? "unknown" : "no" }
+        if merged.name == instance.newest?.name { return "yes" }
+        return age(merged).map { "one \($0) old" } ?? "an older one"
+    }
+
+    private func hasOurs(_ instance: StatusReport.Instance, _ sent: StatusReport.Snapshot?) -> String {
+        if instance.isOwn { return "-" }
+        guard let merged = instance.mergedOfOurs.flatMap({ SnapshotName($0) }) else {
+            return instance.health == nil ? "unknown" : "none"
+        }
+        guard let sent = sent.flatMap({ SnapshotName($0.name) }) else { return "unknown" }
+        return merged >= sent ? "yes" : "an older one"
+    }
+
+    private func age(_ snapshot: StatusReport.Snapshot) -> String? {
+        SnapshotName(snapshot.name).map { name in
+            Self.seconds(now > name.timestamp ? Double(now - name.timestamp) / 1e9 : 0)
+        }
+    }
+
+    /// A number of seconds in the unit that suits it.
+    static func seconds(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds >= 0 else { return "?" }
+        return switch seconds {
+        case ..<0.9995: "\(Int((seconds * 1000).rounded())) ms"
+        case ..<99.5: "\(oneDecimal(seconds)) s"
+        case ..<5970: "\(Int((seconds / 60).rounded())) min"
+        case ..<171_000: "\(Int((seconds / 3600).rounded())) h"
+        default: "\(oneDecimal(seconds / 86_400)) d"
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Config
+import Monitoring
+import Snapshots
+import Telemetry
+
+/// `lightningstream status`: where everything stands.
+struct Status: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what is synced, how far behind it is, and how healthy.",
+        discussion: """
+            Asks the running daemon at http.address. Without that, or when nobody answers there, storage and LMDBs are \
+            looked at. Ends with exit code 1 when something fails. With --wait: ends once every instance in the \
+            storage that publishes its state has merged the newest snapshot of this one, and names those that have \
+            not when the time (--timeout, else 30s) is over; the exit code is 75 then.
+            """)
+
+    @Flag(help: "Wait until all others have merged what is here.")
+    var wait = false
+
+    @Flag(help: "Write JSON.")
+    var json = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            session.logConfiguration(session.logger())
+            return wait ? try waitForOthers(session) : try show(session)
+        }
+    }
+
+    private func show(_ session: Session) throws -> Int32 {
+        let report = try runBlocking { try await StatusSources(session).report() }
+        var output = BufferedOutput(session.context.standardOutput)
+        if json {
+            output.append(String(decoding: try JSON.encode(report, pretty: true), as: UTF8.self))
+            try output.endLine()
+        } else {
+            for line in StatusText(report: report, now: UInt64(session.context.clock())).lines {
+                output.append(line)
+                try output.endLine()
+            }
+        }
+        try output.flush()
+        return report.health.failures.isEmpty ? ExitCode.success : ExitCode.failure
+    }
+
+    private func waitForOthers(_ session: Session) throws -> Int32 {
+        let limit = global.timeout ?? SpreadWait.usualLimit
+        // This command has something to say when the time is over.
+        session.timeLimit.soften(grace: .seconds(5)) { _ in }
+        let wait = SpreadWait(StatusSources(session))
+        let isDone = try runBlocking { try await wait.run(within: limit) }
+        let spreads = wait.spreads
+        var output = BufferedOutput(session.context.standardOutput)
+        if json {
+            output.append(String(decoding: try JSON.encode(spreads, pretty: true), as: UTF8.self))
+            try output.endLine()
+        } else {
+            for line in spreads.flatMap(\.lines) {
+                output.append(line)
+                try output.endLine()
+            }
+        }
+        try output.flush()
+        guard !isDone else { return ExitCode.success }
+        session.context.report(wait.complaint(after: limit))
+        return ExitCode.timeout
+    }
+}
+
+extension UInt64 {
+    /// Nanoseconds since the UNIX epoch; 0 for a time before it.
+    init(_ time: WallTime) {
+        let (nanoseconds, overflows) = UInt64(clamping: time.seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        self = overflows ? .max : nanoseconds &+ UInt64(clamping: time.nanoseconds)
+    }
+}

@@ -1,0 +1,39 @@
+import Glibc
+import LMDB
+
+extension StatusReport.LMDBFacts {
+    /// What an open LMDB says about itself, from one read transaction. Blocks.
+    ///
+    /// - Throws: `LMDBError` when it can't be read.
+    package init(_ environment: Environment) throws {
+        self.init()
+        let info = environment.info
+        mapSize = info.mapSize
+        usedBytes = info.usedBytes
+        lastTransaction = info.lastTransactionID
+        readers = info.readers
+        maximumReaders = info.maximumReaders
+        var status = stat()
+        if stat(environment.options.dataFile, &status) == 0 { fileSize = Int(status.st_size) }
+        dbis = try environment.read { transaction in
+            try transaction.databases().map { database in
+                let statistics = try transaction.statistics(database)
+                var dbi = StatusReport.DBI()
+                dbi.name = database.name
+                dbi.entries = statistics.entries
+                dbi.depth = statistics.depth
+                dbi.branchPages = statistics.branchPages
+                dbi.leafPages = statistics.leafPages
+                dbi.overflowPages = statistics.overflowPages
+                dbi.bytes = statistics.usedBytes
+                dbi.flags = database.flags.names
+                return dbi
+            }
+        }
+        // The counts come from the file, which may be damaged.
+        dbiBytes = dbis.reduce(0) { sum, dbi in
+            let (larger, overflows) = sum.addingReportingOverflow(dbi.bytes)
+            return overflows ? .max : larger
+        }
+    }
+}

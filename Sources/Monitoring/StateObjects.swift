@@ -1,0 +1,49 @@
+import BlobStorage
+import Snapshots
+
+/// The state objects of a database in the storage.
+package struct StateObjects: Sendable {
+    /// More than this in bytes is no state object.
+    package static let largest = 1 << 20
+
+    private let store: any BlobStore
+    private let database: String
+
+    /// - Parameter store: the storage without its update marker, which state objects have no part in.
+    package init(_ store: any BlobStore, database: String) {
+        self.store = store
+        self.database = database
+    }
+
+    /// The names among those of a listing that are state objects of the database.
+    package static func names(in blobs: [Blob], database: String) -> [StateObjectName] {
+        blobs.filter { $0.size <= largest }.compactMap { StateObjectName($0.name, database: database) }
+    }
+
+    /// What an instance says; nil when it says nothing, or nothing that makes sense.
+    ///
+    /// - Throws: `BlobStoreError` when the storage can't be read.
+    package func load(_ name: StateObjectName) async throws -> InstanceState? {
+        do {
+            let spool = try await store.load(name.description)
+            guard spool.count <= Self.largest else { return nil }
+            var bytes = [UInt8](repeating: 0, count: spool.count)
+            let count = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
+            guard count == bytes.count else { return nil }
+            return try? JSON.decode(InstanceState.self, from: bytes)
+        } catch let error as BlobStoreError where error.kind == .notFound {
+            return nil
+        }
+    }
+
+    /// What these instances say, by instance; those that say nothing that makes sense are left out.
+    ///
+    /// - Throws: `BlobStoreError` when the storage can't be read.
+    package func load(_ names: [StateObjectName]) async throws -> [String: InstanceState] {
+        var states: [String: InstanceState] = [:]
+        for name in names {
+            if let state = try await load(name) { states[name.instance] = state }
+        }
+        return states
+    }
+}

@@ -1,0 +1,35 @@
+import Snapshots
+
+/// Measures how far the clocks of other instances are ahead: a snapshot can't be younger than the listing that shows
+/// it, so one that claims to be comes from a clock that is wrong.
+struct ClockSkewWatch {
+    /// What a snapshot that appeared shows.
+    struct Finding: Equatable {
+        var name: SnapshotName
+        /// Zero when the clock is not ahead.
+        var ahead: Duration
+        var exceeds: Bool
+    }
+
+    private let tolerance: Duration
+    /// The newest snapshot of each instance that was looked at.
+    private var newest: [String: SnapshotName] = [:]
+
+    init(tolerance: Duration) { self.tolerance = tolerance }
+
+    /// The storage was listed.
+    ///
+    /// - Parameters:
+    ///   - names: all snapshots of others.
+    ///   - now: the storage's time in nanoseconds since the UNIX epoch, at the end of the listing.
+    /// - Returns: a finding for each instance with a new snapshot.
+    mutating func listed(_ names: [SnapshotName], at now: UInt64) -> [Finding] {
+        var latest: [String: SnapshotName] = [:]
+        for name in names where latest[name.instance].map({ $0 < name }) ?? true { latest[name.instance] = name }
+        defer { newest = latest }
+        return latest.values.filter { newest[$0.instance] != $0 }.sorted().map { name in
+            let ahead = name.timestamp > now ? Duration.nanoseconds(Int64(clamping: name.timestamp - now)) : .zero
+            return Finding(name: name, ahead: ahead, exceeds: ahead > tolerance)
+        }
+    }
+}

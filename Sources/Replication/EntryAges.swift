@@ -1,0 +1,58 @@
+/// How old entries were when they became visible here, counted in classes, so that any number takes constant memory.
+package struct EntryAges: Sendable, Equatable {
+    /// The upper bounds of the classes in seconds, rising; what is older belongs to one more class.
+    package static let bounds: [Double] = [
+        0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 604_800, 2_592_000,
+    ]
+
+    /// How many entries belong to each class; one more than there are bounds.
+    package private(set) var counts = [Int](repeating: 0, count: bounds.count + 1)
+    /// All ages together, in seconds.
+    package private(set) var sum = 0.0
+
+    /// No entries.
+    package init() {}
+
+    /// How many entries there are.
+    package var total: Int { counts.reduce(0, +) }
+
+    /// Counts an entry.
+    ///
+    /// - Parameter age: in nanoseconds.
+    package mutating func add(nanoseconds age: UInt64) {
+        let seconds = Double(age) / 1e9
+        let index = Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
+        counts[index] += 1
+        sum += seconds
+    }
+}
+
+/// Collects the timestamps of the entries that a merge writes, to tell their ages when it is committed.
+///
+/// Only so many are kept; of a merge that writes more, the first ones are counted as of when they were written.
+struct WrittenTimestamps {
+    private static let most = 4096
+
+    private let clock: WallClock
+    private var timestamps: [UInt64] = []
+    private var ages = EntryAges()
+
+    init(_ clock: @escaping WallClock) { self.clock = clock }
+
+    mutating func note(_ timestamp: UInt64) {
+        timestamps.append(timestamp)
+        if timestamps.count == Self.most { count() }
+    }
+
+    /// All ages, as of now.
+    mutating func finish() -> EntryAges {
+        count()
+        return ages
+    }
+
+    private mutating func count() {
+        let now = clock()
+        for timestamp in timestamps { ages.add(nanoseconds: now > timestamp ? now - timestamp : 0) }
+        timestamps.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,119 @@
+import LMDB
+import Snapshots
+
+/// Is told what a ``DatabaseSyncer`` does, for metrics, health checks and the status page.
+package protocol SyncObserver: Sendable {
+    /// Something happened. Called from any thread, often while others wait: it must not block.
+    func observe(_ event: SyncEvent, of database: String)
+}
+
+/// What a ``DatabaseSyncer`` tells. Texts of errors are single lines without secrets.
+package enum SyncEvent: Sendable {
+    /// The LMDB is open, and stays so until ``ended``.
+    case opened(Environment)
+    /// The storage was listed.
+    case listed(SnapshotListing)
+    /// The storage could not be listed.
+    case listFailed(String)
+    /// A snapshot is being downloaded; `waited` is how long that was put off for others.
+    case downloadStarted(SnapshotName, waited: Duration)
+    /// It is here.
+    case downloaded(SnapshotName, bytes: Int, time: Duration)
+    /// It is not in the storage any more.
+    case downloadVanished(SnapshotName)
+    /// It could not be had, and is tried again.
+    case downloadFailed(SnapshotName, String)
+    /// How many snapshots wait for a download to end before theirs begins.
+    case downloadsWaiting(Int)
+    /// How many downloaded snapshots wait to be merged.
+    case mergesWaiting(Int)
+    /// A snapshot is being merged; `waited` is how long it lay here.
+    case mergeStarted(SnapshotName, waited: Duration)
+    /// It is merged.
+    case merged(MergeReport)
+    /// It could not be merged, and is tried again.
+    case mergeFailed(SnapshotName, String)
+    /// It must not be merged and is never tried again; so many entries had been read.
+    case refused(SnapshotName, entries: Int, String)
+    /// A snapshot of ours is being stored.
+    case storing(SnapshotName, bytes: Int)
+    /// It is stored.
+    case stored(SendReport)
+    /// A snapshot could not be read from the LMDB or stored, and is made anew.
+    case sendFailed(String)
+    /// So many sends have failed that the syncer ends.
+    case sendingGivenUp(String)
+    /// Everything up to this transaction is stored or was not ours to send; nil while a send is due or under way.
+    case settled(transaction: UInt64?)
+    /// Start-up is complete.
+    case started
+    /// Another host uses our name, as this snapshot shows, or not any more.
+    case namesake(SnapshotName?)
+    /// How far the clock of an instance is ahead, as its newest snapshot shows (zero when it is not), and whether
+    /// that is more than is tolerated.
+    case clockSkew(instance: String, ahead: Duration, exceeds: Bool)
+    /// ``DatabaseSyncer/run()`` is about to return.
+    case ended
+}
+
+/// What a listing of the storage holds for a database.
+package struct SnapshotListing: Sendable {
+    /// The full snapshots with their sizes in bytes, by name.
+    package var snapshots: [(name: SnapshotName, size: Int)]
+    /// The names of the other objects that begin like those of the database's snapshots.
+    package var others: [String]
+
+    /// See the properties of the same names.
+    package init(snapshots: [(name: SnapshotName, size: Int)], others: [String]) {
+        self.snapshots = snapshots
+        self.others = others
+    }
+}
+
+/// How a merge went.
+package struct MergeReport: Sendable {
+    /// The snapshot.
+    package var name: SnapshotName
+    /// Its size in bytes.
+    package var size: Int
+    /// Entries that were written.
+    package var written: Int
+    /// Entries that changed nothing here.
+    package var kept: Int
+    /// The transaction that wrote, nil when none had to.
+    package var transaction: UInt64?
+    /// How old the written entries were when they became visible.
+    package var ages: EntryAges
+    /// How long the comparison took.
+    package var compareTime: Duration
+    /// How long the write lock was held; zero without a transaction.
+    package var lockTime: Duration
+    /// From the start of the comparison to the end.
+    package var totalTime: Duration
+}
+
+/// How a send went.
+package struct SendReport: Sendable {
+    /// The snapshot.
+    package var name: SnapshotName
+    /// Its size in bytes.
+    package var size: Int
+    /// The entries in it.
+    package var entries: Int
+    /// The newest transaction in it.
+    package var transaction: UInt64
+    /// How long reading and compressing took.
+    package var dumpTime: Duration
+    /// How long storing took.
+    package var storeTime: Duration
+    /// From the start of reading to the end.
+    package var totalTime: Duration
+}
+
+/// An observer that does nothing.
+package struct NoObserver: SyncObserver {
+    /// The observer.
+    package init() {}
+    /// Does nothing.
+    package func observe(_ event: SyncEvent, of database: String) {}
+}

@@ -1,0 +1,229 @@
+import Foundation
+import LMDB
+import Monitoring
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import Commands
+
+/// `status` without a daemon: from a directory and LMDB files.
+@Suite struct StatusCommandTests {
+    private let directory: TemporaryDirectory
+    private var bucket: String { directory.path + "/bucket" }
+    private var configuration: String { directory.path + "/lightningstream.yaml" }
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        try FileManager.default.createDirectory(atPath: bucket, withIntermediateDirectories: true)
+        try fill(
+            directory.path + "/main.lmdb",
+            [("records", [], [Entry("a", "1", timestamp: 1), Entry("b", "2", timestamp: 2)])])
+        try configure()
+    }
+
+    private func configure(address: String = "") throws {
+        try """
+        instance: ns1
+        lmdbs:
+          main:
+            path: \(directory.path)/main.lmdb
+            options: {no_subdir: true}
+            schema_tracks_changes: true
+        storage: {type: fs, options: {root_path: \(bucket)}}
+        \(address.isEmpty ? "" : "http: {address: \"\(address)\"}")
+        """.write(toFile: configuration, atomically: true, encoding: .utf8)
+    }
+
+    private func put(_ name: some CustomStringConvertible, _ bytes: [UInt8] = [1, 2, 3]) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: bucket + "/\(name)"))
+    }
+
+    private func state(
+        _ instance: String, sent: SnapshotName? = nil, applied: [String: SnapshotName] = [:], health: String = "OK",
+        time: String = "2026-11-21T00:11:40Z"
+    ) throws {
+        let state = InstanceState(
+            instance: instance, hostname: "host-\(instance)", software: "test", time: time,
+            sent: sent?.description, applied: applied.mapValues(\.description), covered: nil, health: health)
+        try put(StateObjectName(database: "main", instance: instance), JSON.encode(state))
+    }
+
+    private let ours = SnapshotName(database: "main", instance: "ns1", timestamp: 1_795_219_890_000_000_000)
+    private let theirs = SnapshotName(database: "main", instance: "ns2", timestamp: 1_795_219_895_000_000_000)
+
+    private func report(_ arguments: [String] = []) async throws -> (code: Int32, report: StatusReport) {
+        let result = await runCommand(["-c", configuration, "status", "--json"] + arguments)
+        return (result.exitCode, try JSON.decode(StatusReport.self, from: Array(result.output.utf8)))
+    }
+
+    @Test func whatHasBeenMergedIsInTheStateObject() async throws {
+        try put(ours)
+        try put(theirs)
+        try state("ns1", sent: ours, applied: ["ns2": theirs])
+        try state("ns2", sent: theirs)
+        let (code, report) = try await report()
+        #expect(code == 0)
+        #expect(report.mode == .none)
+        #expect(report.health.status == "OK")
+        let database = try #require(report.databases.first)
+        #expect(database.lmdb?.dbis.map(\.name) == ["records"])
+        #expect(database.lmdb?.dbis.first?.entries == 2)
+        #expect(database.storage?.snapshots == 2)
+        #expect(database.storage?.bytes == 6)
+        #expect(database.sent?.name == ours.description)
+        #expect(database.instances.map(\.name) == ["ns1", "ns2"])
+        #expect(database.instances.map(\.isOwn) == [true, false])
+        #expect(database.instances[1].lag == 0)
+        #expect(database.instances[1].merged?.name == theirs.description)
+        #expect(database.instances[1].mergedOfOurs == nil)
+        #expect(database.instances[1].health == "OK")
+    }
+
+    @Test func whatIsNotMergedLagsBehind() async throws {
+        try put(theirs)
+        try state("ns1")
+        let database = try #require(try await report().report.databases.first)
+        let instance = try #require(database.instances.first { $0.name == "ns2" })
+        #expect(instance.merged == nil)
+        // sampleTime is 00:11:41.839786911
+        let lag = try #require(instance.lag)
+        #expect(abs(lag - 6.839_786_911) < 1e-6)
+    }
+
+    @Test func withoutStateObjectsItIsUnknown() async throws {
+        try put(theirs)
+        let (code, report) = try await report()
+        #expect(code == 0)
+        #expect(report.health.status == "Warning")
+        #expect(report.health.warnings["main_daemon"]?.contains("no state object") == true)
+        #expect(report.databases.first?.instances.first?.lag == nil)
+    }
+
+    @Test func anOldStateObjectIsAWarning() async throws {
+        try state("ns1", time: "2026-11-20T23:00:00Z")
+        let (code, report) = try await report()
+        #expect(code == 0)
+        #expect(report.health.warnings["main_daemon"]?.contains("no daemon seems to run") == true)
+    }
+
+    @Test(arguments: [("Unavailable", Int32(1)), ("Warning", 0)])
+    func theHealthOfTheStateObjectCounts(health: String, code: Int32) async throws {
+        try state("ns1", health: health)
+        let result = try await report()
+        #expect(result.code == code)
+        #expect(result.report.health.status == health)
+    }
+
+    @Test func anLMDBThatCannotBeOpenedIsAFailure() async throws {
+        try FileManager.default.removeItem(atPath: directory.path + "/main.lmdb")
+        try state("ns1")
+        let (code, report) = try await report()
+        #expect(code == 1)
+        #expect(report.health.failures["main_lmdb"]?.contains("main.lmdb") == true)
+        #expect(report.databases.first?.storage != nil)
+    }
+
+    @Test func aDaemonThatDoesNotAnswerIsAFailure() async throws {
+        try configure(address: "127.0.0.1:1")
+        try state("ns1")
+        let (code, report) = try await report()
+        #expect(code == 1)
+        #expect(report.health.status == "Unavailable")
+        #expect(report.health.failures["daemon"]?.contains("127.0.0.1:1") == true)
+    }
+
+    @Test(arguments: [
+        "", "{", "[]", #"{"version":1}"#, #"{"applied":{"ns2":7}}"#, String(repeating: "[", count: 100_000),
+    ])
+    func stateObjectsThatMakeNoSenseAreNone(text: String) async throws {
+        try put(theirs)
+        try put("main__ns2.state", Array(text.utf8))
+        try state("ns1")
+        let (code, report) = try await report()
+        #expect(code == 0)
+        #expect(report.databases.first?.instances.first { $0.name == "ns2" }?.health == nil)
+    }
+
+    @Test func theTextNamesEverything() async throws {
+        try put(ours)
+        try put(theirs)
+        try state("ns1", sent: ours)
+        try state("ns2", applied: ["ns1": ours])
+        let result = await runCommand(["status", "-c", configuration])
+        #expect(result.exitCode == 0)
+        for part in [
+            "instance  ns1 on ", "health    OK", "database main", "2 snapshots, 6 B", ours.description,
+            "ns1 (this)", "2026-11-21T00:11:35.000Z",
+        ] {
+            #expect(result.output.contains(part), "\(part) in \(result.output)")
+        }
+        let line = try #require(result.output.split(separator: "\n").last { $0.contains("ns2") })
+        #expect(
+            line.split(separator: " ") == [
+                "ns2", "2026-11-21T00:11:35.000Z", "6.8", "s", "no", "6.8", "s", "-", "-", "yes", "OK",
+            ])
+    }
+
+    // MARK: --wait
+
+    @Test func waitingEndsWhenAllThatTellHaveIt() async throws {
+        try put(ours)
+        try put(theirs)
+        try put(SnapshotName(database: "main", instance: "ns3", timestamp: 1))
+        try state("ns2", applied: ["ns1": ours])
+        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1h"])
+        #expect(result.exitCode == 0)
+        #expect(result.output.contains("merged by  ns2\n"))
+        #expect(result.output.contains("unknown    ns3: no state is published"))
+        #expect(result.errors.isEmpty)
+    }
+
+    @Test func waitingNamesThoseThatHaveNot() async throws {
+        try put(ours)
+        let old = SnapshotName(database: "main", instance: "ns1", timestamp: 5)
+        try state("ns2", applied: ["ns1": old])
+        try state("ns4")
+        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
+        #expect(result.exitCode == 75)
+        #expect(result.output.contains("missing    ns2: the newest of ours that it has is \(old), as of 2026"))
+        #expect(result.output.contains("missing    ns4: it has none of ours"))
+        #expect(
+            result.errors
+                == "lightningstream: timeout: not done after 100ms: database main: ns2, ns4 have not merged our newest snapshot\n"
+        )
+    }
+
+    @Test func waitingGoesOnUntilTheyHaveIt() async throws {
+        try put(ours)
+        try state("ns2")
+        async let result = runCommand(["-c", configuration, "status", "--wait", "--timeout", "1h", "--json"])
+        try await Task.sleep(for: .milliseconds(50))
+        try state("ns2", applied: ["ns1": ours])
+        let output = await result.output
+        #expect(await result.exitCode == 0)
+        let spreads = try #require(
+            try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [[String: Any]])
+        #expect(spreads.first?["newest"] as? String == ours.description)
+        #expect(spreads.first?["merged"] as? [String] == ["ns2"])
+        #expect(spreads.first?["complete"] as? Bool == true)
+    }
+
+    @Test func aNewerOneOfOursCountsAsWell() {
+        let newer = SnapshotName(database: "main", instance: "ns1", timestamp: ours.timestamp + 1)
+        let state = InstanceState(
+            instance: "ns2", hostname: "", software: "", time: "", sent: nil, applied: ["ns1": newer.description],
+            covered: nil, health: "OK")
+        let spread = Spread(database: "main", own: "ns1", newest: ours, instances: ["ns1"], states: ["ns2": state])
+        #expect(spread.isComplete)
+        #expect(spread.merged == ["ns2"])
+    }
+
+    @Test(arguments: [
+        (0.0004, "0 ms"), (0.25, "250 ms"), (5.04, "5.0 s"), (99.6, "2 min"), (7200.0, "2 h"), (259_200.0, "3.0 d"),
+        (-1.0, "?"), (Double.infinity, "?"),
+    ])
+    func durations(seconds: Double, text: String) {
+        #expect(StatusText.seconds(seconds) == text)
+    }
+}
