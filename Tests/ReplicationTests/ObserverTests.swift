@@ -118,7 +118,9 @@ final class TestTime: Sendable {
         try await run(syncer(b, store, events)) {
             for (operation, event) in [("list", "listFailed"), ("load", "downloadFailed a"), ("store", "sendFailed")] {
                 failing.withLock { $0 = [operation] }
-                try await eventually { events.contains("\(event) no \(operation)") }
+                do {
+                    try await eventually { events.contains("\(event) no \(operation)") }
+                } catch { Issue.record("\(event): \(events.all)") }
             }
             failing.withLock { $0 = [] }
             try await eventually { events.contains("stored 1") }
