@@ -9,17 +9,19 @@ import Synchronization
 /// posts that as an event.
 extension DatabaseSyncer {
     /// Lists the snapshots of the database.
-    func list() async {
+    func list(_ environment: Environment) async {
         let database = settings.identity.database
+        let begin = wallClock()
+        await lookForRecord(environment)
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             var names: [SnapshotName] = []
             var snapshots: [(name: SnapshotName, size: Int)] = []
-            var others: Set<String> = []
-            defer { ignored = others }
+            var others: [Blob] = []
+            defer { ignored = Set(others.map(\.name)) }
             for blob in blobs {
                 guard let name = SnapshotName(blob.name) else {
-                    others.insert(blob.name)
+                    others.append(blob)
                     if !ignored.contains(blob.name) {
                         logger.debug("not a snapshot, ignored", metadata: ["name": "\(blob.name)"])
                     }
@@ -35,8 +37,9 @@ extension DatabaseSyncer {
             ledger.listed(names)
             watchNamesakes(names)
             watchClocks(names)
-            observe(.listed(SnapshotListing(snapshots: snapshots, others: Array(others))))
-            post.yield(.listed(names))
+            observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
+            // How far the storage's clock is ahead is known from its answer at the latest.
+            post.yield(.listed(names, began: store.storageTime(begin)))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
@@ -56,8 +59,7 @@ extension DatabaseSyncer {
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
-        // The storage's clock is what all senders share.
-        let now = store.time(wallClock())
+        let now = store.storageTime(wallClock())
         for finding in clocks.listed(names.filter { $0.instance != settings.machine.instance }, at: now) {
             if finding.exceeds {
                 logger.warning(
@@ -90,14 +92,14 @@ extension DatabaseSyncer {
             post.yield(.downloaded(name))
         } catch let error as BlobStoreError where error.kind == .notFound {
             logger.debug("snapshot is gone", metadata: ["snapshot_name": "\(name)"])
-            observe(.downloadVanished(name))
+            observe(.downloadVanished(name, time: .now - begin))
             post.yield(.vanished(name))
         } catch {
             guard !Task.isCancelled else { return }
             logger.error(
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            observe(.downloadFailed(name, "\(error)"))
+            observe(.downloadFailed(name, "\(error)", time: .now - begin))
             post.yield(.downloadFailed(name))
         }
     }
@@ -152,12 +154,12 @@ extension DatabaseSyncer {
                 "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
             ledger.refused(name)
-            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)"))
+            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)", time: .now - begin))
             post.yield(.refused(name))
         } catch {
             guard !Task.isCancelled else { return }
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
-            observe(.mergeFailed(name, "\(error)"))
+            observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))
         }
     }

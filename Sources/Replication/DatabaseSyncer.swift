@@ -77,6 +77,12 @@ package actor DatabaseSyncer {
     /// What has been merged and sent.
     var ledger = MergeLedger()
     var lastSendError = ""
+    /// The run of the sweeper that is under way.
+    var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
+    /// Why nothing is sent because of ``StaleFence``.
+    var fenceText: String?
+    /// The snapshots that are not loaded because they are too old.
+    var outdated: Set<SnapshotName> = []
     /// What ``SyncEvent/settled(transaction:)`` has told last.
     private var settled: UInt64?
     var isStarted = false
@@ -129,7 +135,9 @@ package actor DatabaseSyncer {
             ])
         observe(.opened(environment))
         defer { observe(.ended) }
-        var machine = SyncMachine(settings: settings.machine, transaction: info.lastTransactionID)
+        let lastSync = try await findRecord(environment)
+        var machine = SyncMachine(
+            settings: settings.machine, transaction: environment.info.lastTransactionID, lastSync: lastSync)
         await withDiscardingTaskGroup { group in
             watch(environment, &group)
             post.yield(.tick)
@@ -145,6 +153,7 @@ package actor DatabaseSyncer {
                 }
                 noteWaiting(machine.receiver)
                 noteSettled(machine.sender)
+                noteFence(machine.fence)
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
             }
@@ -285,12 +294,14 @@ package actor DatabaseSyncer {
         _ group: inout DiscardingTaskGroup
     ) -> Bool {
         switch action {
-        case .list: group.addTask { await self.list() }
+        case .list: group.addTask { await self.list(environment) }
         case .download(let name):
             observe(.downloadStarted(name, waited: waiting[name].map { .now - $0 } ?? .zero))
             group.addTask { await self.download(name) }
         case .merge(let name): group.addTask { await self.merge(name, environment) }
         case .send: group.addTask { await self.send(environment) }
+        case .sweep(let deletionTime): group.addTask { await self.sweep(environment, deletionTime: deletionTime) }
+        case .record(let time): group.addTask { await self.record(time, environment) }
         case .started:
             isStarted = true
             logger.info("start-up is complete")
@@ -298,6 +309,9 @@ package actor DatabaseSyncer {
         case .giveUp:
             fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: lastSendError)
             observe(.sendingGivenUp(lastSendError))
+            return false
+        case .endFenced:
+            fatal = DatabaseIsStale(description: fenceText ?? "")
             return false
         case .finish:
             return false

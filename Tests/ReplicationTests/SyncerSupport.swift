@@ -22,7 +22,8 @@ final class Instance: Sendable {
     init(
         _ name: String, _ store: any BlobStore, database: String = "main", once: Bool = false,
         receiveOnly: Bool = false, retries: Int? = nil, retryInterval: Duration = .milliseconds(30),
-        clock: @escaping WallClock = systemWallClock, cleaner: CleanerMachine.Settings? = nil
+        sweeper: SweeperMachine.Settings? = nil, clock: @escaping WallClock = systemWallClock,
+        cleaner: CleanerMachine.Settings? = nil
     ) throws {
         self.name = name
         self.store = store
@@ -37,7 +38,8 @@ final class Instance: Sendable {
                 receiver: .init(concurrentDownloads: 2, retryInterval: retryInterval),
                 sender: .init(
                     minimumInterval: .milliseconds(30), forceInterval: .zero, retryInterval: retryInterval,
-                    retryLimit: retries)),
+                    retryLimit: retries),
+                sweeper: sweeper),
             lmdbPollInterval: .milliseconds(30), cleaner: cleaner)
     }
 

@@ -34,7 +34,8 @@ extension DatabaseSyncer.Settings {
                     minimumInterval: configuration.lmdbPollInterval,
                     forceInterval: configuration.storageForceSnapshotInterval,
                     retryInterval: configuration.storageRetryInterval,
-                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount)),
+                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount),
+                sweeper: sweeper.enabled ? SweeperMachine.Settings(sweeper) : nil),
             lmdbPollInterval: configuration.lmdbPollInterval,
             deletedCutoff: DeletedCutoff(
                 retention: sweeper.enabled ? sweeper.retention : nil, margin: sweeper.retentionLoadCutoffDuration),
@@ -56,6 +57,14 @@ extension CleanerMachine.Settings {
             rule: CleaningRule(
                 instance: SnapshotName.sanitize(instance: configuration.instance),
                 removeOldInstancesInterval: cleanup.removeOldInstancesInterval))
+    }
+}
+
+extension SweeperMachine.Settings {
+    init(_ sweeper: SweeperConfiguration) {
+        self.init(
+            retention: sweeper.retention, firstInterval: sweeper.firstInterval, interval: sweeper.interval,
+            lockDuration: sweeper.lockDuration, releaseDuration: sweeper.releaseDuration)
     }
 }
 

@@ -64,7 +64,7 @@ package struct Cleaner: Sendable {
             return observe(.cleanerListFailed("\(error)"))
         }
         observe(.cleanerListed)
-        let time = store.time(wallClock())
+        let time = store.storageTime(wallClock())
         for removal in machine.listed(blobs.map(\.name), await ledger(), at: now, time: time) {
             try await remove(removal)
         }
@@ -88,14 +88,5 @@ package struct Cleaner: Sendable {
                 "reason": "\(removal.reason.rawValue)",
             ])
         observe(.cleanerDeleted(name, removal.reason))
-    }
-}
-
-extension BlobStore {
-    /// The storage's time, where its clock is known, from ours; both in nanoseconds since the UNIX epoch.
-    package func time(_ ours: UInt64) -> UInt64 {
-        let offset = Int64(clamping: Int128((clockOffset ?? .zero) / .nanoseconds(1)))
-        let (shifted, overflows) = Int64(clamping: ours).addingReportingOverflow(offset)
-        return UInt64(clamping: overflows ? 0 : shifted)
     }
 }
