@@ -59,7 +59,9 @@ let package = Package(
         room("Config", uses: ["CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
-        room("StatusServer", uses: ["Bytes", "Snapshots", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http),
+        room(
+            "StatusServer",
+            uses: ["Bytes", "Snapshots", "BlobStorage", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http),
         room(
             "Commands",
             uses: [

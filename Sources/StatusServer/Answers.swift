@@ -9,7 +9,7 @@ struct Answers: Sendable {
     private struct Answer: Sendable {
         var status: HTTPResponse.Status
         var type: String
-        var securityPolicy = StatusPage.securityPolicy()
+        var securityPolicy = StatusPage.strictestPolicy
         var body: ByteBuffer
 
         init(_ status: HTTPResponse.Status, type: String = "text/plain; charset=utf-8", _ body: [UInt8]) {
@@ -27,9 +27,9 @@ struct Answers: Sendable {
     init(source: any StatusSource, within limit: Duration) {
         let makers: [String: @Sendable () async -> Answer] = [
             "/": {
-                let (page, policy) = StatusPage.bytes(await source.report())
-                var answer = Answer(.ok, type: "text/html; charset=utf-8", page)
-                answer.securityPolicy = policy
+                var answer = Answer(
+                    .ok, type: "text/html; charset=utf-8", StatusPage(await source.report()).bytes)
+                answer.securityPolicy = StatusPage.securityPolicy
                 return answer
             },
             "/healthz": {

@@ -65,6 +65,9 @@ final class OpenConnections: Sendable {
     /// How many there are.
     var count: Int { state.withLock { $0.entries.count } }
 
+    /// On how many a request is being answered.
+    var busy: Int { state.withLock { $0.entries.values.count { $0.idleSince == nil } } }
+
     private func remove(_ channel: any Channel) {
         state.withLock { $0.entries[ObjectIdentifier(channel)] = nil }
     }

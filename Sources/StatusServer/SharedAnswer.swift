@@ -36,9 +36,6 @@ final class SharedAnswer<Value: Sendable>: Sendable {
         }
     }
 
-    /// How many wait for what is being made.
-    var waiting: Int { state.withLock { $0.waiting.count } }
-
     private func start(_ number: Int) {
         let timer = Task { [self] in
             do { try await Task.sleep(for: limit) } catch { return }

@@ -67,6 +67,8 @@ package final class StatusServer: Service {
 
     /// How many connections are open.
     var openConnections: Int { connections.count }
+    /// On how many of them a request is being answered.
+    var busyConnections: Int { connections.busy }
 
     /// Ends: no connection is taken any more, and those that are there are closed once their requests are answered, or
     /// when that takes too long.

@@ -22,8 +22,8 @@ final class Instance: Sendable {
     init(
         _ name: String, _ store: any BlobStore, database: String = "main", once: Bool = false,
         receiveOnly: Bool = false, retries: Int? = nil, retryInterval: Duration = .milliseconds(30),
-        sweeper: SweeperMachine.Settings? = nil, clock: @escaping WallClock = systemWallClock,
-        cleaner: CleanerMachine.Settings? = nil
+        sweeper: SweeperMachine.Settings? = nil, cleaner: CleanerMachine.Settings? = nil,
+        clock: @escaping WallClock = systemWallClock
     ) throws {
         self.name = name
         self.store = store

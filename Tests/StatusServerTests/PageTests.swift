@@ -8,7 +8,7 @@ struct PageTests {
     private static let hostile = "<script>alert(1)</script>\"'&\u{202e}\u{7}\n</title>"
 
     private func page(_ report: StatusReport) -> String {
-        String(decoding: StatusPage.bytes(report).page, as: UTF8.self)
+        String(decoding: StatusPage(report).bytes, as: UTF8.self)
     }
 
     /// A report with every field set, its texts to the given one.

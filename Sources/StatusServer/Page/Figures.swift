@@ -51,7 +51,9 @@ struct Figures {
     }
 
     private static func element(_ time: String, _ text: String) -> HTML {
-        "<time datetime=\"\(time)\" title=\"\(time)\">\(text)</time>"
+        // What is no time may be as long as it likes.
+        guard seconds(time) != nil else { return "<span>\(text)</span>" }
+        return "<time datetime=\"\(time)\" title=\"\(time)\">\(text)</time>"
     }
 
     /// 1234567 as `1,234,567`.

@@ -30,7 +30,8 @@ enum PageScript {
             let old = node.firstChild;
             for (const child of [...next.childNodes]) {
               let match = old;
-              while (match && !alike(match, child)) match = match.nextSibling;
+              // Texts are alike everywhere: one further on belongs to what is there.
+              while (match && !alike(match, child)) match = child.nodeType === Node.ELEMENT_NODE ? match.nextSibling : null;
               if (!match) {
                 node.insertBefore(document.importNode(child, true), old);
                 continue;

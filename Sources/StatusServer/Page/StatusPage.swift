@@ -1,3 +1,4 @@
+import BlobStorage
 import Monitoring
 
 /// The status page: a report for people, complete without its script, which only fetches the page again and again.
@@ -11,20 +12,22 @@ struct StatusPage {
     }
 
     /// The page as UTF-8.
-    static func bytes(_ report: StatusReport) -> (page: [UInt8], securityPolicy: String) {
-        let nonce = (0..<2).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 16) }.joined()
-        return (Array(StatusPage(report).document(nonce).markup.utf8), securityPolicy(nonce: nonce))
+    var bytes: [UInt8] { Array(document.markup.utf8) }
+
+    /// What a browser may do with the page: use our own style and script, and fetch the page again.
+    static let securityPolicy = policy(
+        ["style": PageStyle.css, "script": PageScript.javascript].sorted { $0.key < $1.key }
+            .map { "; \($0.key)-src '\(base64SHA256($0.value).map { "sha256-\($0)" } ?? "none")'" }.joined()
+            + "; connect-src 'self'; img-src data:")
+
+    /// What a browser may do with anything else: nothing.
+    static let strictestPolicy = policy("")
+
+    private static func policy(_ allowed: String) -> String {
+        "default-src 'none'\(allowed); base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     }
 
-    /// What a browser may do with an answer: nothing but our own style and script, those with this nonce.
-    static func securityPolicy(nonce: String? = nil) -> String {
-        let own = nonce.map {
-            "; style-src 'nonce-\($0)'; script-src 'nonce-\($0)'; connect-src 'self'; img-src data:"
-        }
-        return "default-src 'none'\(own ?? ""); base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    }
-
-    private func document(_ nonce: String) -> HTML {
+    private var document: HTML {
         """
         <!doctype html>
         <html lang="en">
@@ -36,12 +39,12 @@ struct StatusPage {
         <meta name="robots" content="noindex">
         <noscript><meta http-equiv="refresh" content="15"></noscript>
         <link id="icon" rel="icon" href="\(icon)">
-        <style nonce="\(nonce)">\(HTML(trusted: PageStyle.css))</style>
+        <style>\(HTML(trusted: PageStyle.css))</style>
         </head>
         <body>
         <p id="lost" role="alert" hidden></p>
         <div id="view">\(view)</div>
-        <script nonce="\(nonce)">\(HTML(trusted: PageScript.javascript))</script>
+        <script>\(HTML(trusted: PageScript.javascript))</script>
         </body>
         </html>
 

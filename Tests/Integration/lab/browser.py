@@ -11,7 +11,7 @@ import time
 
 from lab.waiting import eventually
 
-_NAMES = "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"
+_NAMES = "chromium", "google-chrome", "google-chrome-stable", "chromium-browser"
 
 
 def chromium():
