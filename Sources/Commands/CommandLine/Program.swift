@@ -9,7 +9,7 @@ struct Lightningstream: ParsableCommand {
         abstract: "Syncs LMDB databases between hosts through snapshots in a bucket.",
         version: "lightningstream \(programVersion)",
         subcommands: [
-            Sync.self, Receive.self, Dump.self, Stats.self, Status.self, SnapshotsCommand.self, Docs.self,
+            Sync.self, Receive.self, Dump.self, Stats.self, Status.self, SnapshotsCommand.self, Doctor.self, Docs.self,
             Completion.self, Version.self,
         ])
 

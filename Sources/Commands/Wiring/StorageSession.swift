@@ -7,20 +7,22 @@ extension Session {
     ///
     /// - Parameters:
     ///   - writes: whether anything may be written to the storage.
+    ///   - marksUpdates: whether what is written wakes up others that watch the update marker.
     ///   - line: shows how many bytes have come or gone.
     func withStorage<Result: Sendable>(
-        writes: Bool, progress line: ProgressLine? = nil,
+        writes: Bool, marksUpdates: Bool = true, progress line: ProgressLine? = nil,
         _ body: @escaping @Sendable (any BlobStore) async throws -> Result
     ) throws -> Result {
         try withOpenStorage(writes: writes) { storage in
-            guard let line else { return try await body(storage.store) }
+            let store = marksUpdates ? storage.store : storage.unmarked
+            guard let line else { return try await body(store) }
             let report: TransferProgress.Report = { moved, total in
                 line.update { progress in
                     progress.bytes &+= moved
                     if progress.totalBytes == nil { progress.totalBytes = total }
                 }
             }
-            return try await TransferProgress.$report.withValue(report) { try await body(storage.store) }
+            return try await TransferProgress.$report.withValue(report) { try await body(store) }
         }
     }
 

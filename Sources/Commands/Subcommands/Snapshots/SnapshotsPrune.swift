@@ -63,7 +63,7 @@ struct SnapshotsPrune: ProgramCommand {
             state = try await StateObjects(store, database: settings.database).load(own)
         }
         let ledger = state.map { MergeLedger($0, database: settings.database, instance: settings.rule.instance) }
-        let plan = PrunePlan(blobs, settings, ledger ?? MergeLedger(), at: store.time(now()))
+        let plan = PrunePlan(blobs, settings, ledger ?? MergeLedger(), at: store.storageTime(now()))
         return (plan, ledger != nil)
     }
 }
