@@ -13,8 +13,9 @@ package func systemWallClock() -> UInt64 {
 }
 
 extension BlobStore {
-    /// A time of our clock by the storage's clock, which is what all instances share.
-    func storageTime(_ time: UInt64) -> UInt64 {
+    /// A time of our clock by the storage's clock, which is what all instances share; both in nanoseconds since the
+    /// UNIX epoch.
+    package func storageTime(_ time: UInt64) -> UInt64 {
         let offset = Int64(clamping: Int128((clockOffset ?? .zero) / .nanoseconds(1)))
         let (shifted, overflows) = Int64(clamping: time).addingReportingOverflow(offset)
         return UInt64(clamping: overflows ? 0 : shifted)

@@ -47,7 +47,13 @@ import Testing
                 dbi_options: { a: { override_create_flags: 0 } }
             storage:
               type: s3
-              options: { bucket: b, hide_folders: true, tls: { watch_certs: true, insecure_skip_verify: true } }
+              options:
+                bucket: b
+                hide_folders: true
+                use_update_marker: true
+                update_marker_force_list_interval: 1m
+                tls: { watch_certs: true, insecure_skip_verify: true }
+              cleanup: { enabled: true, interval: 1m, must_keep_interval: 1m, remove_old_instances_interval: 1h }
             sweeper:
               enabled: true
               retention_days: 1

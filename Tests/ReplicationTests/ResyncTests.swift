@@ -56,8 +56,9 @@ import Testing
         try local.put("changed", TestVersion(Self.old, "x"))
         try local.put("unheard-of", TestVersion(Self.old, "x"), in: "elsewhere")
         try await put(
-            RawSnapshot().database([
-                .init("changed", "y", at: Self.young), .init("held", "x", at: Self.old), .init("new", "z", at: Self.old),
+            RawSnapshot().database("records", [
+                .init("changed", "y", at: Self.young), .init("held", "x", at: Self.old),
+                .init("new", "z", at: Self.old),
                 .init("only-b-knows-it-is-deleted", "", at: Self.young, deleted: true),
             ]), of: "b")
         let report = try await report()
@@ -75,8 +76,8 @@ import Testing
 
     @Test func anEntryThatOneOfTheOthersHasStays() async throws {
         for key in ["a", "b", "c"] { try local.put(key, TestVersion(Self.old, "x")) }
-        try await put(RawSnapshot().database([.init("a", "x", at: Self.old)]), of: "b")
-        try await put(RawSnapshot().database([.init("c", "x", at: Self.old)]), of: "c")
+        try await put(RawSnapshot().database("records", [.init("a", "x", at: Self.old)]), of: "b")
+        try await put(RawSnapshot().database("records", [.init("c", "x", at: Self.old)]), of: "c")
         #expect(try await report().entries == .init(merged: 0, removed: 1))
         #expect(try instance.keys == ["a", "c"])
     }
@@ -84,9 +85,9 @@ import Testing
     /// Such as that of another instance that is away: it may hold the same entries that were deleted.
     @Test func snapshotsThatAreTooOldCountForNothing() async throws {
         try local.put("gone", TestVersion(Self.old, "x"))
-        try await put(RawSnapshot().database([]), of: "b")
+        try await put(RawSnapshot().database("records", []), of: "b")
         try await put(
-            RawSnapshot().database([.init("gone", "x", at: Self.old), .init("too", "x", at: Self.old)]), of: "c",
+            RawSnapshot().database("records", [.init("gone", "x", at: Self.old), .init("too", "x", at: Self.old)]), of: "c",
             at: Self.old)
         #expect(try await report().snapshots.map(\.instance) == ["b"])
         #expect(try instance.keys == [])
@@ -104,8 +105,8 @@ import Testing
 
     @Test func theOwnSnapshotOfBeforeIsReplacedBeforeTheFenceIsLifted() async throws {
         try local.put("gone", TestVersion(Self.old, "x"))
-        try await put(RawSnapshot().database([.init("gone", "x", at: Self.old)]), of: "own", at: Self.old)
-        try await put(RawSnapshot().database([]), of: "b")
+        try await put(RawSnapshot().database("records", [.init("gone", "x", at: Self.old)]), of: "own", at: Self.old)
+        try await put(RawSnapshot().database("records", []), of: "b")
         store.onCall { operation, _ in if operation == "store" { throw NeverHappened() } }
         await #expect(throws: NeverHappened.self) { try await report() }
         #expect(try isFenced)
@@ -118,7 +119,7 @@ import Testing
 
     @Test func aDamagedSnapshotChangesNothing() async throws {
         try local.put("gone", TestVersion(Self.old, "x"))
-        try await put(RawSnapshot().database([.init("new", "x", at: Self.young)]), of: "b")
+        try await put(RawSnapshot().database("records", [.init("new", "x", at: Self.young)]), of: "b")
         let name = SnapshotName(database: "main", instance: "c", timestamp: Self.now)
         try await store.store(name.description, Spool([1, 2, 3]))
         let before = local.lastTransaction
@@ -131,7 +132,7 @@ import Testing
     @Test func aSnapshotThatIsReplacedMeanwhileIsLookedForAnew() async throws {
         try local.put("gone", TestVersion(Self.old, "x"))
         let first = SnapshotName(database: "main", instance: "b", timestamp: Self.now - 9)
-        try await store.store(first.description, RawSnapshot().database([]).spool)
+        try await store.store(first.description, RawSnapshot().database("records", []).spool)
         let isFirst = Mutex(true)
         store.onCall { [store] operation, _ in
             let replaces = isFirst.withLock { isFirst in
@@ -142,7 +143,7 @@ import Testing
             guard replaces else { return }
             try await store.delete(first.description)
             let next = SnapshotName(database: "main", instance: "b", timestamp: Self.now - 8)
-            try await store.store(next.description, RawSnapshot().database([]).spool)
+            try await store.store(next.description, RawSnapshot().database("records", []).spool)
         }
         #expect(try await report().entries.removed == 1)
     }
@@ -157,7 +158,7 @@ import Testing
     func aDatabaseThatMaySendIsLeftAlone(hasRecord: Bool) async throws {
         if hasRecord { _ = try SyncRecord.write(Self.young, to: local) } else { try SyncRecord.forget(local) }
         try local.put("gone", TestVersion(Self.old, "x"))
-        try await put(RawSnapshot().database([]), of: "b", at: Self.young)
+        try await put(RawSnapshot().database("records", []), of: "b", at: Self.young)
         let before = local.lastTransaction
         guard case .notNeeded = try await resync().run() else { throw NeverHappened() }
         #expect(local.lastTransaction == before)
@@ -166,7 +167,7 @@ import Testing
     /// What the application does between the look and the lock stays.
     @Test func whatIsWrittenMeanwhileStays() async throws {
         for number in 0..<300 { try local.put("key\(number)", TestVersion(Self.old, "x")) }
-        try await put(RawSnapshot().database([]), of: "b")
+        try await put(RawSnapshot().database("records", []), of: "b")
         let writer = Task.detached { [local] in
             for number in 0..<300 where number % 3 == 0 {
                 try local.put("key\(number)", TestVersion(Self.now, "new"))
@@ -182,7 +183,7 @@ import Testing
     /// A daemon that is fenced says so, receives, and goes on by itself once the database has been rebuilt.
     @Test func aDaemonGoesOnAfterIt() async throws {
         try local.put("gone", TestVersion(Self.old, "x"))
-        try await put(RawSnapshot().database([.init("new", "x", at: Self.young)]), of: "b")
+        try await put(RawSnapshot().database("records", [.init("new", "x", at: Self.young)]), of: "b")
         try await withSyncers([instance]) {
             try await eventually { try local.version("new") != nil && instance.log.contains("not in sync since") }
             #expect(instance.log.contains("lightningstream resync --only-db main"))
@@ -199,7 +200,7 @@ import Testing
     @Test func aSingleRunThatIsFencedFails() async throws {
         let once = try Instance("own", store, once: true, sweeper: Self.sweeper, clock: { Self.now })
         _ = try SyncRecord.write(Self.old, to: once.application)
-        try await put(RawSnapshot().database([.init("new", "x", at: Self.young)]), of: "b")
+        try await put(RawSnapshot().database("records", [.init("new", "x", at: Self.young)]), of: "b")
         let error = await #expect(throws: DatabaseIsStale.self) { try await once.syncer().run() }
         #expect(error?.description.contains("not in sync since") == true)
         #expect(try once.keys == ["new"])

@@ -1,6 +1,7 @@
 import Config
 import LMDB
 import Replication
+import Snapshots
 
 extension DatabaseSyncer.Settings {
     /// What the configuration says for one of its databases.
@@ -41,7 +42,21 @@ extension DatabaseSyncer.Settings {
             creationFlags: database.dbiOptions.compactMapValues { options in
                 options.overrideCreateFlags.map { LMDB.DatabaseFlags(rawValue: $0.rawValue) }
             },
-            paddingBlock: database.headerExtraPaddingBlock, clockSkewTolerance: configuration.clockSkewTolerance)
+            paddingBlock: database.headerExtraPaddingBlock, clockSkewTolerance: configuration.clockSkewTolerance,
+            cleaner: configuration.storage.cleanup.enabled
+                ? CleanerMachine.Settings(database.name, in: configuration) : nil)
+    }
+}
+
+extension CleanerMachine.Settings {
+    /// What the configuration says for the cleaner of a database, whether it is on or off.
+    init(_ database: String, in configuration: Configuration) {
+        let cleanup = configuration.storage.cleanup
+        self.init(
+            database: database, interval: cleanup.interval, mustKeepInterval: cleanup.mustKeepInterval,
+            rule: CleaningRule(
+                instance: SnapshotName.sanitize(instance: configuration.instance),
+                removeOldInstancesInterval: cleanup.removeOldInstancesInterval))
     }
 }
 
