@@ -131,7 +131,7 @@ package enum KeyTable {
         .value(
             "address", \.address, .listenAddress,
             "Where status page, metrics and health checks are served; `:8500` for all interfaces, empty for off.",
-            default: "off", .notYetInEffect("nothing is served"))
+            default: "off")
     ]
 
     private static let log: [KeyDefinition<LogConfiguration>] = [
