@@ -205,6 +205,12 @@ package final class Monitor: SyncObserver {
         report.health.failures = health.outcome.failures
         report.health.warnings = health.outcome.warnings
         report.databases = parts.sorted { $0.key < $1.key }.map(\.value)
+        for database in report.databases.indices {
+            for instance in report.databases[database].instances.indices
+            where report.databases[database].instances[instance].isOwn {
+                report.databases[database].instances[instance].health = report.health.status
+            }
+        }
         report.problems = problems.list.withLock(\.problems)
         return report
     }

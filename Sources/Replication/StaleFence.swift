@@ -104,24 +104,20 @@ package struct StaleFence {
         }
         let latest = max(began, lastSync ?? 0)
         // A clock that is ahead must not make everybody else look old.
-        let newest = names.filter { $0.instance != own }.max { $0.timestamp < $1.timestamp }
-        let newestTime = newest.map { min($0.timestamp, latest) }
+        let newest = names.max { $0.timestamp < $1.timestamp }.map { min($0.timestamp, latest) }
+        let other = names.filter { $0.instance != own }.max { $0.timestamp < $1.timestamp }
         if isFirst, let lastSync, !isAhead(began) {
             passed = Set(names.filter { Self.lies($0.timestamp, before: lastSync, by: limits.snapshotAge) })
         }
-        if let newestTime {
-            outdated = Set(names.filter { Self.lies($0.timestamp, before: newestTime, by: limits.snapshotAge) })
-        } else {
-            outdated = []
-        }
+        outdated = Set(names.filter { Self.lies($0.timestamp, before: newest ?? 0, by: limits.snapshotAge) })
         outdated.formUnion(passed.intersection(names))
         reason = nil
         if isAhead(began), let lastSync {
             reason = .recordAhead(of: began, record: lastSync)
-        } else if let lastSync, let newest, let newestTime,
-            Self.lies(lastSync, before: newestTime, by: limits.absence)
+        } else if let lastSync, let other,
+            Self.lies(lastSync, before: min(other.timestamp, latest), by: limits.absence)
         {
-            reason = .absent(since: lastSync, other: newest)
+            reason = .absent(since: lastSync, other: other)
         }
         if lastSync.map({ Self.lies($0, before: began, by: limits.recent) }) ?? true { mustCatchUp = true }
         return names.filter { !outdated.contains($0) }

@@ -129,6 +129,8 @@ package struct SyncMachine {
     /// Whether that lets anything be sent now.
     private var fenceIsOpen = true
     private var isRecording = false
+    /// When the first event came.
+    private var begin: Duration?
     private var isListing = false
     private var isMerging = false
     /// When the next listing is due; nil while one is under way and no change was signalled since it began.
@@ -168,9 +170,12 @@ package struct SyncMachine {
     /// - Parameter now: the time since a fixed moment; never earlier than in the call before.
     /// - Returns: what to do now, in this order.
     package mutating func handle(_ event: Event, at now: Duration) -> [Action] {
+        let begin = begin ?? now
+        self.begin = begin
         take(event, at: now)
         if receiver.isSettled {
-            fence?.settled(unsentSince: settings.receiveOnly ? nil : sender.unsentSince, at: now)
+            let unsentSince = settings.receiveOnly ? nil : sender.unsentSince.map { max($0, begin) }
+            fence?.settled(unsentSince: unsentSince, at: now)
         }
         fenceIsOpen = fence?.maySend(at: now) ?? true
         return decide(at: now)

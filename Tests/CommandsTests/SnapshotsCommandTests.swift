@@ -79,6 +79,7 @@ import Testing
         #expect(rows[0]["instance"] as? String == "go-4-9")
         #expect(rows[0]["time"] as? String == "2026-11-21T00:42:53.817266965Z")
         #expect(rows[0]["kind"] as? String == "full")
+        #expect(rows.allSatisfy { ($0["modified"] as? String)?.hasSuffix("Z") == true })
         #expect(rows[1]["name"] as? String == "odd \u{9b}31m\u{202e}\"\\name")
         #expect(rows[1]["database"] == nil && rows[1]["time"] == nil)
         #expect(text.contains(#"\u009b31m\u202e\"\\"#), "a terminal must not act on a name")

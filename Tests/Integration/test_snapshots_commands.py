@@ -34,7 +34,7 @@ def instance(fixture_lmdbs, storage, lightningstream):
 
 
 def of_database(instance, name):
-    [found] = [one for one in instance.bucket.names() if one.startswith(f"{name}__") and one.endswith(".pb.gz")]
+    [found] = [one for one in instance.bucket.names() if one.startswith(f"{name}__ours__") and one.endswith(".pb.gz")]
     return found
 
 
@@ -51,6 +51,7 @@ def test_list(instance):
     rows = json.loads(instance.run("snapshots", "list", "--json").stdout)
     assert [row["name"] for row in rows] == names
     for row in rows:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", row["modified"])
         assert row["size"] == len(instance.bucket.get(row["name"]))
         if row["name"].endswith(".pb.gz"):
             parsed = snapshots.parse_name(row["name"])
@@ -218,7 +219,7 @@ def test_completion_in_bash(words, expected, tmp_path):
     line = ["lightningstream", *words]
     text = " ".join(line)
     done = run(["bash", "-c", f'''
-        source script
+        source ./script
         COMP_WORDS=({text}) COMP_CWORD={len(line) - 1} COMP_LINE="{text}" COMP_POINT={len(text)}
         function=$(complete -p lightningstream | sed 's/.*-F \\([^ ]*\\) .*/\\1/')
         "$function" lightningstream "{line[-1]}" "{line[-2]}"

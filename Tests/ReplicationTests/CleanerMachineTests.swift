@@ -74,13 +74,9 @@ import Testing
         let names = [last, own, old].map(\.description) + ["main__gone.state"]
         _ = machine.listed(names, ledger, at: .zero, time: 5000 * second)
         let removals = machine.listed(names, ledger, at: .seconds(1), time: 5000 * second)
-        #expect(
-            removals == [
-                .init(name: old, reason: .newerSnapshot, stateObject: nil),
-                .init(
-                    name: last, reason: .staleInstance,
-                    stateObject: StateObjectName(database: "main", instance: "gone")),
-            ])
+        #expect(removals.map(\.name) == [old, last])
+        #expect(removals.map(\.reason) == [.newerSnapshot, .staleInstance])
+        #expect(removals.map(\.stateObject?.description) == [nil, "main__gone.state"])
     }
 
     // MARK: Many cleaners, many instances, all orders

@@ -43,6 +43,10 @@ final class Simulation {
         var clockError: Int64 = 0
         /// The data file as it was some time ago.
         var backup: [UInt8]?
+        /// What the sweeper is doing.
+        var sweep: Sweep?
+        /// Whether the storage can't be reached.
+        var isCutOff = false
         /// How many sends have begun, and how many reasons there were for one at most.
         var sends = 0
         var reasonsToSend = 0
@@ -58,19 +62,20 @@ final class Simulation {
             self.receiveOnly = receiveOnly
         }
 
-        func clock(at now: Duration) -> UInt64 {
-            UInt64(Int64(now / .nanoseconds(1)) + clockError + 1_800_000_000_000_000_000)
-        }
+        func clock(at now: Duration) -> UInt64 { UInt64(Int64(Simulation.time(at: now)) + clockError) }
     }
 
     enum Restart { case keeping, wiping, restoring }
 
+    /// How long Deleted entries are kept, nil when they are for ever.
+    let retention: Duration?
+    private let pollInterval: Duration
     private(set) var now = Duration.zero
     private(set) var nodes: [Node] = []
     /// The storage, sorted by name.
-    private(set) var storage: [SnapshotName: Spool] = [:]
+    var storage: [SnapshotName: Spool] = [:]
     /// The winner among all versions that were ever stored, undamaged.
-    private(set) var stored: TestContents = [:]
+    var stored: TestContents = [:]
     /// Names in the storage that can't be merged.
     private var damaged: Set<SnapshotName> = []
     private(set) var refusals = 0
@@ -81,7 +86,11 @@ final class Simulation {
     private var pending: [Pending] = []
     private var counter = 0
 
-    init(seed: UInt64, instances: Int, receivers: Int = 0) throws {
+    init(
+        seed: UInt64, instances: Int, receivers: Int = 0, retention: Duration? = nil, pollInterval: Duration = .seconds(1)
+    ) throws {
+        self.retention = retention
+        self.pollInterval = pollInterval
         random = SeededGenerator(seed: seed)
         for _ in 0..<instances { _ = try add() }
         for _ in 0..<receivers { _ = try add(receiveOnly: true) }
@@ -92,22 +101,23 @@ final class Simulation {
         let directory = try ScratchDirectory()
         let name = "node\(nodes.count)"
         let environment = try LMDB.Environment.scratch(directory)
-        let machine = Self.machine(name, environment, receiveOnly: receiveOnly, once: once)
+        let machine = try machine(name, environment, receiveOnly: receiveOnly, once: once)
         nodes.append(Node(name, directory, environment, machine, receiveOnly: receiveOnly))
         return nodes.count - 1
     }
 
-    private static func machine(
+    private func machine(
         _ name: String, _ environment: LMDB.Environment, receiveOnly: Bool, once: Bool = false
-    ) -> SyncMachine {
+    ) throws -> SyncMachine {
         SyncMachine(
             settings: SyncMachine.Settings(
-                instance: name, receiveOnly: receiveOnly, onlyOnce: once, storagePollInterval: .seconds(1),
+                instance: name, receiveOnly: receiveOnly, onlyOnce: once, storagePollInterval: pollInterval,
                 receiver: .init(concurrentDownloads: 2, retryInterval: .seconds(5)),
                 sender: .init(
                     minimumInterval: .seconds(1), forceInterval: .seconds(14400), retryInterval: .seconds(5),
-                    retryLimit: nil)),
-            transaction: environment.info.lastTransactionID)
+                    retryLimit: nil),
+                sweeper: sweeper),
+            transaction: environment.info.lastTransactionID, lastSync: try SyncRecord.read(environment))
     }
 
     // MARK: Driving
@@ -143,6 +153,7 @@ final class Simulation {
         node.scheduledTick = nil
         node.newestOwnTimestamp = 0
         node.isStarted = false
+        node.sweep = nil
         switch kind {
         case .keeping: break
         case .wiping:
@@ -153,8 +164,20 @@ final class Simulation {
             if let backup = node.backup { try create("\(node.directory.path)/data.mdb", with: backup) }
             node.environment = try LMDB.Environment.scratch(node.directory)
         }
-        node.machine = Self.machine(node.name, node.environment, receiveOnly: node.receiveOnly)
+        node.machine = try machine(node.name, node.environment, receiveOnly: node.receiveOnly)
         start(index)
+    }
+
+    /// Ends an instance in the middle of whatever it does.
+    func stop(_ index: Int) {
+        nodes[index].life += 1
+        nodes[index].isRunning = false
+    }
+
+    /// Starts one again that has been stopped.
+    func comeBack(_ index: Int, _ kind: Restart) throws {
+        nodes[index].isRunning = true
+        try restart(index, kind)
     }
 
     /// Keeps a copy of the LMDB of an instance for a later restart.
@@ -217,7 +240,7 @@ final class Simulation {
 
     // MARK: One instance
 
-    private func handle(_ event: SyncMachine.Event, _ node: Node, _ index: Int) throws {
+    func handle(_ event: SyncMachine.Event, _ node: Node, _ index: Int) throws {
         let actions = node.machine.handle(event, at: now)
         if let tick = node.machine.nextTick, tick <= now { busyLoops += 1 }
         for action in actions { try perform(action, node, index) }
@@ -230,15 +253,19 @@ final class Simulation {
     private func perform(_ action: SyncMachine.Action, _ node: Node, _ index: Int) throws {
         switch action {
         case .list:
-            let fails = random.chance(faults.listing)
+            let fails = random.chance(faults.listing) || node.isCutOff
+            let began = Self.time(at: now)
             schedule(index, after: delay(0.3)) { [self] node in
+                if node.machine.fence?.reason != nil {
+                    try handle(.foundRecord(SyncRecord.read(node.environment)), node, index)
+                }
                 let names = Array(storage.keys)
                 node.newestOwnTimestamp = max(
                     node.newestOwnTimestamp, names.filter { $0.instance == node.name }.map(\.timestamp).max() ?? 0)
-                try handle(fails ? .listingFailed : .listed(names.shuffled(using: &random)), node, index)
+                try handle(fails ? .listingFailed : .listed(names.shuffled(using: &random), began: began), node, index)
             }
         case .download(let name):
-            let fails = random.chance(faults.download)
+            let fails = random.chance(faults.download) || node.isCutOff
             schedule(index, after: delay(3)) { [self] node in
                 if fails { return try handle(.downloadFailed(name), node, index) }
                 guard let body = storage[name] else { return try handle(.vanished(name), node, index) }
@@ -249,7 +276,14 @@ final class Simulation {
         case .send: try send(node, index)
         case .started: node.isStarted = true
         case .finish: node.isFinished = true
-        case .giveUp, .sweep: break
+        case .sweep(let deletionTime): try sweep(deletionTime, node, index)
+        case .record(let time):
+            let transaction = try SyncRecord.write(time, to: node.environment)
+            schedule(index, after: delay(0.1)) { [self] in
+                try handle(.recorded(time, transaction: transaction), $0, index)
+            }
+        case .endFenced: node.isFinished = true
+        case .giveUp: break
         }
     }
 
@@ -257,7 +291,8 @@ final class Simulation {
         guard let body = node.downloaded.removeValue(forKey: name) else { return }
         let plan: MergePlan
         do {
-            plan = try MergePlanner.plan(body, for: node.environment, rules: .init()).plan
+            let cutoff = DeletedCutoff(retention: retention).timestamp(at: node.clock(at: now))
+            plan = try MergePlanner.plan(body, for: node.environment, rules: .init(deletedCutoff: cutoff)).plan
         } catch is SnapshotError {
             refusals += 1
             schedule(index, after: delay(0.1)) { [self] in try handle(.refused(name), $0, index) }
@@ -290,7 +325,8 @@ final class Simulation {
         }
         node.newestOwnTimestamp = max(node.newestOwnTimestamp, snapshot.name.timestamp)
         schedule(index, after: delay(0.1)) { [self] in try handle(.read(transaction: transaction), $0, index) }
-        let (fails, arrives) = (random.chance(faults.store), random.chance(0.5))
+        let fails = random.chance(faults.store) || node.isCutOff
+        let arrives = random.chance(0.5) && !node.isCutOff
         if fails { node.reasonsToSend += 1 }
         schedule(index, after: .milliseconds(200) + delay(2)) { [self] node in
             // A failed upload may have arrived all the same.
@@ -306,16 +342,16 @@ final class Simulation {
     }
 
     private func poll(_ index: Int) {
-        schedule(index, after: .seconds(1)) { [self] node in
+        schedule(index, after: pollInterval) { [self] node in
             try handle(.observed(transaction: node.environment.info.lastTransactionID), node, index)
             poll(index)
         }
     }
 
-    private func schedule(_ node: Int, after delay: Duration, _ run: @escaping (Node) throws -> Void) {
+    func schedule(_ node: Int, after delay: Duration, _ run: @escaping (Node) throws -> Void) {
         counter += 1
         pending.append(Pending(time: now + delay, number: counter, node: node, life: nodes[node].life, run: run))
     }
 
-    private func delay(_ seconds: Double) -> Duration { .seconds(Double.random(in: 0...seconds, using: &random)) }
+    func delay(_ seconds: Double) -> Duration { .seconds(Double.random(in: 0...seconds, using: &random)) }
 }

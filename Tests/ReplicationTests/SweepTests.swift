@@ -63,7 +63,7 @@ import Testing
         try environment.put("old", .deleted(1), in: "_sync_state")
         let (report, transactions, _) = try sweep(below: 100)
         #expect(report.entries == 0 && transactions.isEmpty)
-        #expect(try environment.version("old", in: "_sync_state") != nil)
+        #expect(try environment.raw("_sync_state", Array("old".utf8)) != nil)
     }
 
     /// Slices of the shortest kind, with others writing in between.

@@ -84,7 +84,7 @@ extension LMDB.Environment {
     func contents() throws -> TestContents {
         try read { transaction in
             var contents: TestContents = [:]
-            for database in try transaction.databases() {
+            for database in try transaction.databases() where !PrivateDatabases.contains(database.name) {
                 var cursor = try transaction.openCursor(database)
                 while try cursor.next() {
                     let entry = try EntryHeader.parse(cursor.value)

@@ -34,7 +34,7 @@ struct SnapshotList {
             ("size", .right), ("time", .left), ("database", .left), ("instance", .left), ("name", .left),
         ])
         for (blob, name) in objects {
-            let time = name.map { WallTime(nanosecondsSinceEpoch: $0.timestamp).rfc3339(digits: 0) }
+            let time = (name?.timestamp ?? blob.modified).map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 0) }
             table.append([
                 humanSize(blob.size), time ?? "-", PrintableBytes.text(name?.database ?? "-"), name?.instance ?? "-",
                 PrintableBytes.text(blob.name),
@@ -50,10 +50,11 @@ struct SnapshotList {
         try output.appendJSONArray(objects.lazy.map { Row($0.blob, $0.name) })
     }
 
-    /// An object in JSON; the last four only for snapshots.
+    /// An object in JSON; the last four only for snapshots, `modified` only where the storage tells.
     private struct Row: Encodable {
         var name: String
         var size: Int
+        var modified: String?
         var database: String?
         var instance: String?
         var time: String?
@@ -62,6 +63,7 @@ struct SnapshotList {
         init(_ blob: Blob, _ snapshot: SnapshotName?) {
             name = blob.name
             size = blob.size
+            modified = blob.modified.map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 3) }
             guard let snapshot else { return }
             database = snapshot.database
             instance = snapshot.instance

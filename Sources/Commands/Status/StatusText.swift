@@ -77,7 +77,7 @@ struct StatusText {
                 instance.newest.map { PrintableBytes.text($0.time) } ?? "none",
                 instance.newest.flatMap(age) ?? "-",
                 merged(instance),
-                instance.lag.map(humanDuration) ?? "-",
+                instance.isOwn ? "-" : instance.lag.map(humanDuration) ?? "-",
                 instance.latency.map(humanDuration) ?? "-",
                 instance.clockSkew.map { $0 > 0 ? "+" + humanDuration($0) : "ok" } ?? "-",
                 hasOurs(instance, database.sent),

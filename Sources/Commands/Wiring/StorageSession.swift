@@ -7,18 +7,14 @@ extension Session {
     ///
     /// - Parameters:
     ///   - writes: whether anything may be written to the storage.
+    ///   - marksUpdates: whether what is written wakes up others that watch the update marker.
     ///   - line: shows how many bytes have come or gone.
     func withStorage<Result: Sendable>(
-        writes: Bool, progress line: ProgressLine? = nil,
+        writes: Bool, marksUpdates: Bool = true, progress line: ProgressLine? = nil,
         _ body: @escaping @Sendable (any BlobStore) async throws -> Result
     ) throws -> Result {
-        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
-        let (backend, logger) = (configuration.storage.backend, logger())
-        logConfiguration(logger)
-        return try runBlocking {
-            let store = try await StorageFactory.open(
-                backend, writes: writes, environment: environment, logger: logger
-            ).store
+        try withOpenStorage(writes: writes) { storage in
+            let store = marksUpdates ? storage.store : storage.unmarked
             guard let line else { return try await body(store) }
             let report: TransferProgress.Report = { moved, total in
                 line.update { progress in
@@ -27,6 +23,21 @@ extension Session {
                 }
             }
             return try await TransferProgress.$report.withValue(report) { try await body(store) }
+        }
+    }
+
+    /// Opens the storage and runs `body` with it and with its side without update marker.
+    ///
+    /// - Parameter writes: whether anything may be written to the storage.
+    func withOpenStorage<Result: Sendable>(
+        writes: Bool, _ body: @escaping @Sendable (OpenStorage) async throws -> Result
+    ) throws -> Result {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let (backend, logger) = (configuration.storage.backend, logger())
+        logConfiguration(logger)
+        return try runBlocking {
+            try await body(
+                StorageFactory.open(backend, writes: writes, environment: environment, logger: logger))
         }
     }
 }

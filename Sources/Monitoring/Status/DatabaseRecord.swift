@@ -75,14 +75,12 @@ struct DatabaseRecord: Sendable {
         case .namesake(let name): namesake = name
         case .fenced(let reason): fence = reason
         case .clockSkew(let instance, let ahead, let exceeds):
-            instances[instance]?.clockSkew = ahead
+            // Told before the listing that shows the instance.
+            instances[instance, default: Instance()].clockSkew = ahead
             skewed[instance] = exceeds ? ahead : nil
         default: break
         }
     }
-
-    /// Whether an instance has snapshots in the storage.
-    func isThere(_ instance: String) -> Bool { instances[instance]?.newest != nil }
 
     private mutating func listed(_ snapshots: [(name: SnapshotName, size: Int)], at now: Moment) {
         var newest: [String: (name: SnapshotName, size: Int)] = [:]

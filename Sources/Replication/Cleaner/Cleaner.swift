@@ -73,10 +73,7 @@ package struct Cleaner: Sendable {
     private func remove(_ removal: CleanerMachine.Removal) async throws {
         let name = removal.name
         do {
-            if let state = removal.stateObject {
-                try await unmarked.delete(state.description)
-            }
-            try await store.delete(name.description)
+            try await removal.perform(in: store, unmarked: unmarked)
         } catch {
             try Task.checkCancellation()
             logger.warning(

@@ -1,3 +1,4 @@
+import BlobStorage
 import Snapshots
 
 /// The cleaner of one database as a pure state machine: listings and times go in, what can be removed comes out.
@@ -33,6 +34,24 @@ package struct CleanerMachine: Sendable {
         /// The state object of the instance, when this is its last snapshot: it goes first, so that what fails is
         /// done again.
         package var stateObject: StateObjectName?
+
+        /// What a verdict asks for; nil when the snapshot stays.
+        init?(_ name: SnapshotName, _ verdict: CleaningVerdict) {
+            guard case .remove(let reason) = verdict else { return nil }
+            self.name = name
+            self.reason = reason
+            if reason == .staleInstance {
+                stateObject = StateObjectName(database: name.database, instance: name.instance)
+            }
+        }
+
+        /// Removes the objects. Those that are gone are no error.
+        ///
+        /// - Parameter unmarked: the storage, where changes wake up nobody.
+        package func perform(in store: any BlobStore, unmarked: any BlobStore) async throws {
+            if let stateObject { try await unmarked.delete(stateObject.description) }
+            try await store.delete(name.description)
+        }
     }
 
     private let settings: Settings
@@ -71,13 +90,6 @@ package struct CleanerMachine: Sendable {
                 name: name, isRecent: now - seen < settings.mustKeepInterval,
                 hasJustAppeared: latest[name.instance] == name && newest[name.instance] != name)
         }
-        return settings.rule.verdicts(on: candidates, ledger, at: time).compactMap { name, verdict in
-            guard case .remove(let reason) = verdict else { return nil }
-            let isLast = reason == .staleInstance
-            return Removal(
-                name: name, reason: reason,
-                stateObject: isLast
-                    ? StateObjectName(database: settings.database, instance: name.instance) : nil)
-        }
+        return settings.rule.verdicts(on: candidates, ledger, at: time).compactMap { Removal($0, $1) }
     }
 }

@@ -1,0 +1,116 @@
+import Bytes
+import Config
+import Glibc
+import LMDB
+import Snapshots
+
+/// Looks at a configured database, and disturbs nobody who uses it: it is opened for reading only.
+struct DatabaseFacts {
+    var database: DatabaseConfiguration
+    var files: FileFacts
+    /// nil when there is no file, or none that can be opened.
+    var lmdb: LMDBFacts?
+    var readers: ReaderFacts?
+    /// Why it can't be opened.
+    var error: String?
+
+    init(_ database: DatabaseConfiguration) {
+        self.database = database
+        var options = LMDB.EnvironmentOptions(database)
+        options.readOnly = true
+        options.maximumDatabases = 4096
+        let directory = FileChecks.directory(of: options.dataFile)
+        files = FileFacts(
+            dataFile: options.dataFile, lockFile: options.lockFile, data: FileStatus.read(options.dataFile),
+            lock: FileStatus.read(options.lockFile), directory: FileStatus.read(directory),
+            fileSystem: FileSystemKind.read(options.dataFile),
+            creates: database.options.create, user: geteuid())
+        guard files.data?.isReadable == true else { return }
+        do throws(LMDBError) {
+            // Before the LMDB is opened, which frees slots of processes that are gone.
+            let table = try ReaderTable.read(options)
+            guard !table.isOwnIDTaken else {
+                readers = ReaderFacts(table: table, maximumReaders: 0, lastTransactionID: 0, processID: Int(getpid()))
+                return
+            }
+            let environment = try Environment(options)
+            let info = environment.info
+            readers = ReaderFacts(
+                table: table, maximumReaders: info.maximumReaders, lastTransactionID: info.lastTransactionID,
+                processID: Int(getpid()),
+                programs: Self.programs(table))
+            lmdb = try Self.read(environment, database)
+        } catch {
+            self.error = "\(error)"
+        }
+    }
+
+    private static func read(_ environment: Environment, _ database: DatabaseConfiguration) throws(LMDBError)
+        -> LMDBFacts
+    {
+        var names: [String] = []
+        var schema: UInt32?
+        do {
+            try environment.read { transaction in
+                let all = try transaction.databases()
+                names = all.map(\.name)
+                guard let pdns = all.first(where: { $0.name == "pdns" }) else { return }
+                var cursor = try transaction.openCursor(pdns)
+                while try cursor.next() {
+                    guard cursor.key.elementsEqual("schemaversion".utf8) else { continue }
+                    // PowerDNS reads the last four bytes, big-endian, whatever stands before them.
+                    if let value = try? EntryHeader.parse(cursor.value).payload, value.count == 4 {
+                        schema = value.reduce(0) { $0 << 8 | UInt32($1) }
+                    }
+                }
+            }
+        } catch let error as LMDBError {
+            throw error
+        } catch {
+            throw LMDBError(.other(EIO), "cannot read \(database.path): \(error)")
+        }
+        let info = environment.info
+        return LMDBFacts(
+            mapSize: info.mapSize, usedBytes: info.usedBytes, pageSize: info.pageSize, databaseNames: names,
+            schemaVersion: schema, configuredMapSize: Int(clamping: database.options.mapSize),
+            schemaTracksChanges: database.schemaTracksChanges)
+    }
+
+    /// The names of the programs that read, where they can be seen.
+    private static func programs(_ table: ReaderTable) -> [Int: String] {
+        var programs: [Int: String] = [:]
+        for slot in table.slots {
+            let here: Int? =
+                switch slot.owner {
+                case .alive: slot.processID
+                case .elsewhere(let here): here
+                case .gone: nil
+                }
+            guard let here, let name = ProcessName.read(here) else { continue }
+            programs[here] = name
+        }
+        return programs
+    }
+
+    /// Adds what the checks make of it.
+    func check(_ findings: inout Findings) {
+        FileChecks.check(files, &findings)
+        if let error { findings.add("LMDB", .fail, error, nil) }
+        if let lmdb { LMDBChecks.check(lmdb, &findings) }
+        if let readers { ReaderChecks.check(readers, &findings) }
+    }
+}
+
+/// What a process is called.
+enum ProcessName {
+    /// nil when it is gone.
+    static func read(_ processID: Int) -> String? {
+        let descriptor = open("/proc/\(processID)/comm", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        return String(decoding: bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,124 @@
+import BlobStorage
+import Config
+import Glibc
+import LMDB
+import Snapshots
+
+/// Gathers the facts one group after the other, and has them judged.
+struct Examination {
+    var session: Session
+    var pdnsConf: String?
+
+    private var configuration: Config.Configuration { session.configuration }
+
+    func run(_ report: inout DoctorReport) throws {
+        report.add(checkConfiguration())
+        let databases = configuration.databases.map(DatabaseFacts.init)
+        for facts in databases {
+            var findings = Findings("database \(facts.database.name)")
+            facts.check(&findings)
+            report.add(findings)
+        }
+        try checkStorage(&report)
+        if let pdnsConf { report.add(checkPowerDNS(pdnsConf, databases)) }
+    }
+
+    // MARK: Configuration
+
+    private func checkConfiguration() -> Findings {
+        var findings = Findings("configuration")
+        for warning in session.warnings { findings.add("file", .warn, "\(warning)", nil) }
+        if session.warnings.isEmpty {
+            findings.pass("file", "\(session.global.config): no errors, no warnings")
+        }
+        findings.pass("instance", configuration.instance)
+        // A process can have an LMDB open only once, and two databases would send each other's entries.
+        var names: [String: String] = [:]
+        for database in configuration.databases {
+            let path = realPath(LMDB.EnvironmentOptions(database).dataFile)
+            if let other = names[path] {
+                findings.fail(
+                    "databases", "\(other) and \(database.name) are the same file, \(path)",
+                    cure: "name each LMDB once under lmdbs")
+            }
+            names[path] = database.name
+        }
+        return findings
+    }
+
+    // MARK: Storage
+
+    private func checkStorage(_ report: inout DoctorReport) throws {
+        var findings = Findings("storage")
+        if case .memory = configuration.storage.backend {
+            findings.warn(
+                "type", "memory: nothing leaves this process, which only tests want",
+                cure: "set storage.type to s3, or to fs with a directory that the hosts share")
+        }
+        let names = configuration.databases.map(\.name)
+        let instance = SnapshotName.sanitize(instance: configuration.instance)
+        let start = StorageFacts(
+            cleans: configuration.storage.cleanup.enabled, clockTolerance: configuration.clockSkewTolerance)
+        let now = UInt64(session.context.clock())
+        do {
+            let (facts, writers) = try session.withStorage(writes: false, marksUpdates: false) { store in
+                let probe = StorageProbe(store: store, databases: names, instance: instance)
+                let (facts, blobs) = try await probe.run(start)
+                var writers: [String: InstanceFacts.Source] = [:]
+                guard facts.list == .works else { return (facts, writers) }
+                for name in names {
+                    writers[name] = try await probe.lastWriter(name, blobs[name] ?? [], now: now)
+                }
+                return (facts, writers)
+            }
+            StorageChecks.check(facts, &findings)
+            report.add(findings)
+            for name in names {
+                guard let source = writers[name] else { continue }
+                var findings = Findings("database \(name) in the storage")
+                InstanceChecks.check(
+                    InstanceFacts(instance: instance, hostname: session.hostname, source: source), &findings)
+                report.add(findings)
+            }
+        } catch let error as BlobStoreError {
+            findings.add("open", .fail, error.description, nil)
+            report.add(findings)
+        } catch let error as CommandFailure {
+            findings.add("open", .fail, error.description, nil)
+            report.add(findings)
+        }
+    }
+
+    // MARK: PowerDNS
+
+    private func checkPowerDNS(_ file: String, _ databases: [DatabaseFacts]) -> Findings {
+        var findings = Findings("PowerDNS, \(file)")
+        let known = databases.map { facts in
+            PowerDNSFacts.Database(
+                name: facts.database.name, path: realPath(facts.files.dataFile),
+                configuredMapSize: Int(clamping: facts.database.options.mapSize), mapSize: facts.lmdb?.mapSize,
+                schemaVersion: facts.lmdb?.schemaVersion)
+        }
+        do {
+            let pdns = try PowerDNSConfiguration.load(file)
+            PowerDNSChecks.check(pdns, PowerDNSFacts(databases: known, resolve: realPath), &findings)
+        } catch {
+            findings.fail("file", "\(error)", cure: "name PowerDNS's main configuration file with --pdns-conf")
+        }
+        return findings
+    }
+}
+
+/// The absolute path without links and dots; of a file that is not there, that of its directory with its name.
+@Sendable func realPath(_ path: String) -> String {
+    if let real = realpath(path, nil) {
+        defer { free(real) }
+        return String(cString: real)
+    }
+    let directory = FileChecks.directory(of: path)
+    guard let real = realpath(directory, nil) else { return path }
+    defer { free(real) }
+    let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
+    let base = String(cString: real)
+    return base == "/" ? "/\(name)" : "\(base)/\(name)"
+}

@@ -1,0 +1,110 @@
+import Config
+
+/// What came of trying the storage.
+struct StorageFacts: Sendable, Equatable {
+    enum Step: Sendable, Equatable {
+        case works
+        /// The storage refuses this to us.
+        case denied(String)
+        case failed(String)
+        /// An earlier step has failed.
+        case notTried
+    }
+
+    var list = Step.notTried
+    var put = Step.notTried
+    var get = Step.notTried
+    var delete = Step.notTried
+    /// How many objects belong to the configured databases.
+    var objects = 0
+    /// A probe object that could not be removed.
+    var leftover: String?
+    /// How far the storage's clock is ahead; nil where it does not tell.
+    var clockOffset: Duration?
+    /// What was asked of us beyond syncing.
+    var cleans: Bool
+    var clockTolerance: Duration
+}
+
+/// Whether the storage can be used, and for what.
+enum StorageChecks {
+    static func check(_ facts: StorageFacts, _ findings: inout Findings) {
+        required("list", facts.list, "\(facts.objects) objects of the configured databases", &findings)
+        guard facts.list == .works else { return }
+        required("get", facts.get, "works", &findings)
+        checkPut(facts, &findings)
+        checkDelete(facts, &findings)
+        checkClock(facts, &findings)
+    }
+
+    private static func required(
+        _ name: String, _ step: StorageFacts.Step, _ text: String, _ findings: inout Findings
+    ) {
+        switch step {
+        case .works: findings.pass(name, text)
+        case .denied(let error):
+            findings.fail(name, error, cure: "\(permission(name)): every host needs it")
+        case .failed(let error): findings.add(name, .fail, error, nil)
+        case .notTried: findings.skip(name, "not tried")
+        }
+    }
+
+    private static func checkPut(_ facts: StorageFacts, _ findings: inout Findings) {
+        switch facts.put {
+        case .works: findings.pass("put", "works")
+        case .denied(let error):
+            findings.warn(
+                "put", "\(error): well for a host that runs receive, but sync will fail",
+                cure: "\(permission("put")) where sync runs")
+        case .failed(let error): findings.add("put", .fail, error, nil)
+        case .notTried: findings.skip("put", "not tried")
+        }
+    }
+
+    private static func checkDelete(_ facts: StorageFacts, _ findings: inout Findings) {
+        let rest = facts.leftover.map { "; the probe object \($0) is still there: remove it by other means" } ?? ""
+        switch facts.delete {
+        case .works: findings.pass("delete", "works")
+        case .denied(let error) where facts.cleans:
+            findings.fail(
+                "delete", error + rest,
+                cure: "\(permission("delete")): storage.cleanup.enabled is true; or let another host clean")
+        case .denied(let error):
+            findings.warn(
+                "delete", "\(error): well where another host cleans the storage" + rest,
+                cure: "\(permission("delete")) where storage.cleanup.enabled is to be true")
+        case .failed(let error): findings.add("delete", .fail, error + rest, nil)
+        case .notTried: findings.skip("delete", "not tried")
+        }
+    }
+
+    private static func checkClock(_ facts: StorageFacts, _ findings: inout Findings) {
+        guard let offset = facts.clockOffset else {
+            return findings.skip("clock", "not checked: this kind of storage does not tell the time")
+        }
+        let size = offset < .zero ? .zero - offset : offset
+        let text =
+            "this host's clock is \(DurationText.format(.milliseconds(size / .milliseconds(1)))) "
+            + "\(offset < .zero ? "ahead of" : "behind") the storage's"
+        let cure =
+            "set up NTP (chrony, systemd-timesyncd): of two changes of one entry the one with the later time wins"
+        if size <= facts.clockTolerance {
+            findings.pass("clock", text)
+        } else if size <= .seconds(60) {
+            findings.warn("clock", text, cure: cure)
+        } else {
+            findings.fail("clock", text, cure: cure)
+        }
+    }
+
+    private static func permission(_ name: String) -> String {
+        let action =
+            switch name {
+            case "list": "s3:ListBucket"
+            case "get": "s3:GetObject"
+            case "put": "s3:PutObject"
+            default: "s3:DeleteObject"
+            }
+        return "allow \(name) (\(action) for S3, access to the files for a directory)"
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import BlobStorage
+import Config
+import Glibc
+import Snapshots
+
+/// `lightningstream doctor`: whether everything that syncing needs is as it should be.
+struct Doctor: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check configuration, LMDBs, storage and PowerDNS, and say how to put right what is wrong.",
+        discussion: """
+            The LMDBs are opened for reading only; the daemon and the application may run. In the storage an object \
+            is written, read and removed whose name no syncer looks at. Ends with exit code 1 when a check fails.
+            """)
+
+    @Option(
+        help: ArgumentHelp("Check this configuration of the PowerDNS server, too.", valueName: "file"),
+        completion: .file(extensions: ["conf"]))
+    var pdnsConf: String?
+
+    @Flag(help: "Write JSON; docs/doctor.md describes it.")
+    var json = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        var report = DoctorReport()
+        do {
+            let code = try Session.run(global, in: context) { session in
+                try Examination(session: session, pdnsConf: pdnsConf).run(&report)
+                return try show(report, in: context)
+            }
+            return code
+        } catch let errors as ConfigurationErrors {
+            var findings = Findings("configuration")
+            for problem in errors.problems { findings.add(global.config, .fail, "\(problem)", nil) }
+            report.add(findings)
+            return try show(report, in: context)
+        }
+    }
+
+    private func show(_ report: DoctorReport, in context: CommandContext) throws -> Int32 {
+        var output = BufferedOutput(context.standardOutput)
+        for line in json ? [try report.json()] : report.lines {
+            output.append(line)
+            try output.endLine()
+        }
+        try output.flush()
+        return report.exitCode
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Config
+import Replication
+import Snapshots
+import Telemetry
+
+/// `lightningstream resync`: rebuilds a database that has been away for too long.
+struct Resync: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Rebuild a database that has been away for too long, so that it may send again.",
+        discussion: """
+            For databases that send nothing because they were out of sync for long (sweeper.enabled): entries that \
+            were deleted elsewhere meanwhile, and that nobody else has any more, are removed here; everything else is \
+            merged as ever. What is younger than the retention is kept in any case. A database that may send is left \
+            as it is. Runs beside the application and a daemon, which notices by itself.
+            """)
+
+    @Option(
+        name: .customLong("only-db"),
+        help: ArgumentHelp("Look at this database only; may be given several times.", valueName: "name"))
+    var onlyDatabases: [String] = []
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            let configuration = session.configuration
+            let databases = try session.databases(named: onlyDatabases, flag: "--only-db").map {
+                try DatabaseSyncer.Settings($0, in: configuration, receiveOnly: false, hostname: session.hostname)
+            }
+            guard configuration.sweeper.enabled else {
+                throw CommandFailure.failed(
+                    "resync: sweeper.enabled is false in \(global.config), so no database is ever kept from sending")
+            }
+            let sweeper = SweeperMachine.Settings(configuration.sweeper)
+            let logger = session.logger()
+            return try session.withStorage(writes: true) { store in
+                var code = ExitCode.success
+                for settings in databases {
+                    let name = settings.identity.database
+                    do {
+                        let resync = Replication.Resync(settings: settings, sweeper: sweeper, store: store)
+                        let outcome = try await resync.run { step in
+                            logger.info("resync: \(step)", metadata: ["db": "\(name)"])
+                        }
+                        var output = BufferedOutput(context.standardOutput)
+                        output.append("\(name): \(Self.text(outcome))")
+                        try output.endLine()
+                        try output.flush()
+                    } catch let error as OutputClosed {
+                        throw error
+                    } catch {
+                        context.report("database \(name): \(error)")
+                        code = ExitCode.failure
+                    }
+                }
+                return code
+            }
+        }
+    }
+
+    private static func text(_ outcome: Replication.Resync.Outcome) -> String {
+        switch outcome {
+        case .notNeeded(let lastSync):
+            let time = lastSync.map { "last in sync at \(WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 0))" }
+            return "nothing to do: it may send (\(time ?? "no absence is recorded"))"
+        case .rebuilt(let report):
+            let sources = report.snapshots.map(\.instance).joined(separator: ", ")
+            let stored = report.stored.map { "stored \($0)" } ?? "stored nothing, as there was no snapshot of this instance"
+            return "rebuilt from \(sources): merged \(report.entries.merged), removed \(report.entries.removed); "
+                + "\(stored); it may send again"
+        }
+    }
+}

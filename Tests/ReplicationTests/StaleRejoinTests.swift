@@ -1,0 +1,80 @@
+import TestSupport
+import Testing
+
+@testable import Replication
+
+/// Whatever happens, in whatever order: what was deleted everywhere and swept does not come back, and nothing else is
+/// lost.
+@Suite(.serialized) struct StaleRejoinTests {
+    private static let retention = Duration.seconds(2000)
+
+    @Test(arguments: 0..<24)
+    func nothingThatWasDeletedComesBack(history: Int) async throws {
+        let seed = UInt64.random(in: 0..<1_000_000)
+        print("StaleRejoinTests: history \(history), seed \(seed)")
+        try await run(seed: seed)
+    }
+
+    // Histories that once went wrong.
+    @Test(arguments: [886_262] as [UInt64])
+    func knownHistoriesGoWell(seed: UInt64) async throws { try await run(seed: seed) }
+
+    private func run(seed: UInt64) async throws {
+        let instances = Int(seed % 3) + 2
+        let simulation = try Simulation(
+            seed: seed, instances: instances, retention: Self.retention, pollInterval: .seconds(10))
+        simulation.faults = .init(listing: 0.05, download: 0.05, store: 0.05)
+        for index in 0..<instances {
+            simulation.nodes[index].clockError = Int64(index) * 4_000_000_000 - 8_000_000_000
+            for _ in 0..<4 { try simulation.change(index, deletes: false) }
+            simulation.start(index)
+        }
+        var random = SeededGenerator(seed: seed ^ 0xabcdef)
+        for _ in 0..<150 {
+            await Task.yield()
+            let step = random.chance(0.8) ? Int64.random(in: 1...60, using: &random) : .random(in: 60...600, using: &random)
+            try simulation.run(until: simulation.now + .seconds(step))
+            let index = Int.random(in: 0..<instances, using: &random)
+            let node = simulation.nodes[index]
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0, 1: simulation.stop(index)
+            case 2, 3, 4:
+                if !node.isRunning { try simulation.comeBack(index, random.chance(0.15) ? .wiping : .keeping) }
+            case 5: node.isCutOff.toggle()
+            case 6: node.isCutOff = false
+            case 7: try simulation.restart(index, .keeping)
+            case 8: simulation.clean()
+            case 9, 10:
+                if node.machine.fence?.reason != nil { try await simulation.resync(index, fails: random.chance(0.3)) }
+            case 11..<16: try simulation.change(index, deletes: true)
+            default: try simulation.change(index, deletes: false)
+            }
+        }
+        // In the end everybody is there, and whoever is fenced is rebuilt.
+        simulation.faults = .init(listing: 0, download: 0, store: 0)
+        for (index, node) in simulation.nodes.enumerated() {
+            node.isCutOff = false
+            if !node.isRunning { try simulation.comeBack(index, .keeping) }
+        }
+        for _ in 0..<6 {
+            try simulation.run(until: simulation.now + .seconds(200))
+            for (index, node) in simulation.nodes.enumerated() where node.machine.fence?.reason != nil {
+                try await simulation.resync(index, fails: false)
+            }
+        }
+        for (key, winner) in simulation.stored {
+            for node in simulation.nodes {
+                let version = try node.environment.contents()[key]
+                if winner.isDeleted {
+                    #expect(version?.isDeleted != false, "seed \(seed): \(node.name) has \(key.key) back")
+                } else {
+                    #expect(version == winner, "seed \(seed): \(node.name) lacks \(key.key)")
+                }
+            }
+        }
+        for node in simulation.nodes {
+            #expect(node.machine.fence?.reason == nil, "seed \(seed): \(node.name) is still fenced")
+        }
+        #expect(simulation.busyLoops == 0, "seed \(seed)")
+    }
+}
