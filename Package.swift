@@ -23,6 +23,13 @@ func tests(_ room: String, also dependencies: [Target.Dependency] = [], exclude:
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let http = [
+    Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 // Dependencies point up this list only: docs/architecture.md says what lives in which room.
@@ -31,6 +38,10 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -49,13 +60,20 @@ let package = Package(
         room("Telemetry", uses: ["Bytes", log]),
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         room(
+            "StatusServer",
+            uses: ["Bytes", "Snapshots", "BlobStorage", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http),
+        room(
             "Commands",
             uses: [
                 "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
-                argumentParser, lifecycle, log,
+                "StatusServer", argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
 
+        // Serves reports that a test writes, for the tests of the status page in a browser.
+        .executableTarget(
+            name: "status-preview", dependencies: ["StatusServer", "Monitoring", log], path: "Tests/StatusPreview",
+            swiftSettings: settings),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests("Bytes"),
         tests("LMDB"),
@@ -65,6 +83,7 @@ let package = Package(
         tests("Config"),
         tests("Telemetry"),
         tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
+        tests("StatusServer", also: ["Bytes", "Monitoring", "Telemetry", log, lifecycle]),
         tests(
             "Commands",
             also: ["BlobStorage", "Bytes", "Config", "LMDB", "Replication", "Telemetry", "lightningstream"]),

@@ -9,17 +9,19 @@ import Synchronization
 /// posts that as an event.
 extension DatabaseSyncer {
     /// Lists the snapshots of the database.
-    func list() async {
+    func list(_ environment: Environment) async {
         let database = settings.identity.database
+        let begin = wallClock()
+        await lookForRecord(environment)
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             var names: [SnapshotName] = []
             var snapshots: [(name: SnapshotName, size: Int)] = []
-            var others: Set<String> = []
-            defer { ignored = others }
+            var others: [Blob] = []
+            defer { ignored = Set(others.map(\.name)) }
             for blob in blobs {
                 guard let name = SnapshotName(blob.name) else {
-                    others.insert(blob.name)
+                    others.append(blob)
                     if !ignored.contains(blob.name) {
                         logger.debug("not a snapshot, ignored", metadata: ["name": "\(blob.name)"])
                     }
@@ -32,10 +34,12 @@ extension DatabaseSyncer {
                     newestOwnTimestamp = max(newestOwnTimestamp, name.timestamp)
                 }
             }
+            ledger.listed(names)
             watchNamesakes(names)
             watchClocks(names)
-            observe(.listed(SnapshotListing(snapshots: snapshots, others: Array(others))))
-            post.yield(.listed(names))
+            observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
+            // How far the storage's clock is ahead is known from its answer at the latest.
+            post.yield(.listed(names, began: store.storageTime(begin)))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
@@ -55,10 +59,7 @@ extension DatabaseSyncer {
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
-        // The storage's clock is what all senders share.
-        let offset = Int64(clamping: Int128((store.clockOffset ?? .zero) / .nanoseconds(1)))
-        let (shifted, overflows) = Int64(clamping: wallClock()).addingReportingOverflow(offset)
-        let now = UInt64(clamping: overflows ? 0 : shifted)
+        let now = store.storageTime(wallClock())
         for finding in clocks.listed(names.filter { $0.instance != settings.machine.instance }, at: now) {
             if finding.exceeds {
                 logger.warning(
@@ -91,14 +92,14 @@ extension DatabaseSyncer {
             post.yield(.downloaded(name))
         } catch let error as BlobStoreError where error.kind == .notFound {
             logger.debug("snapshot is gone", metadata: ["snapshot_name": "\(name)"])
-            observe(.downloadVanished(name))
+            observe(.downloadVanished(name, time: .now - begin))
             post.yield(.vanished(name))
         } catch {
             guard !Task.isCancelled else { return }
             logger.error(
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            observe(.downloadFailed(name, "\(error)"))
+            observe(.downloadFailed(name, "\(error)", time: .now - begin))
             post.yield(.downloadFailed(name))
         }
     }
@@ -145,18 +146,20 @@ extension DatabaseSyncer {
                     "time_download": "\(logText(download.time))", "time_compare": "\(logText(report.compareTime))",
                     "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
                 ])
+            ledger.merged(name)
             observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))
         } catch let error where Self.isRefusal(error) {
             logger.error(
                 "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)"))
+            ledger.refused(name)
+            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)", time: .now - begin))
             post.yield(.refused(name))
         } catch {
             guard !Task.isCancelled else { return }
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
-            observe(.mergeFailed(name, "\(error)"))
+            observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))
         }
     }
@@ -166,6 +169,8 @@ extension DatabaseSyncer {
         let begin = ContinuousClock.now
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
         let staging = store.stagingDirectory
+        // Nothing is merged while the LMDB is read, and what is merged after that is not in this snapshot.
+        let covered = ledger.merged
         do {
             let (found, transaction) = try await lmdb.run { signal in
                 // A clock that stepped back must not make this snapshot look older than the one before.
@@ -186,7 +191,7 @@ extension DatabaseSyncer {
             let end = ContinuousClock.now
             let report = SendReport(
                 name: snapshot.name, size: snapshot.body.count, entries: snapshot.entries, transaction: transaction,
-                dumpTime: read - begin, storeTime: end - read, totalTime: end - begin)
+                covered: covered, dumpTime: read - begin, storeTime: end - read, totalTime: end - begin)
             logger.info(
                 "stored a snapshot",
                 metadata: [
@@ -195,6 +200,7 @@ extension DatabaseSyncer {
                     "txnID": .stringConvertible(transaction), "time_dump": "\(logText(report.dumpTime))",
                     "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
                 ])
+            ledger.stored(snapshot.name, covering: covered)
             observe(.stored(report))
             post.yield(.stored)
         } catch {

@@ -25,13 +25,15 @@ package actor DatabaseSyncer {
         package var paddingBlock: Bool
         /// How far in the future a snapshot may be before the sender's clock is called wrong.
         package var clockSkewTolerance: Duration
+        /// How old snapshots are removed; nil when they are not.
+        package var cleaner: CleanerMachine.Settings?
 
         /// See the properties of the same names.
         package init(
             identity: SenderIdentity, environment: EnvironmentOptions, machine: SyncMachine.Settings,
             lmdbPollInterval: Duration, deletedCutoff: DeletedCutoff = DeletedCutoff(retention: nil),
             creationFlags: [String: DatabaseFlags] = [:], paddingBlock: Bool = false,
-            clockSkewTolerance: Duration = .seconds(5)
+            clockSkewTolerance: Duration = .seconds(5), cleaner: CleanerMachine.Settings? = nil
         ) {
             self.identity = identity
             self.environment = environment
@@ -41,6 +43,7 @@ package actor DatabaseSyncer {
             self.creationFlags = creationFlags
             self.paddingBlock = paddingBlock
             self.clockSkewTolerance = clockSkewTolerance
+            self.cleaner = cleaner
         }
     }
 
@@ -51,6 +54,7 @@ package actor DatabaseSyncer {
 
     let settings: Settings
     let store: any BlobStore
+    private let unmarked: any BlobStore
     let logger: Logger
     let wallClock: WallClock
     private let observer: any SyncObserver
@@ -70,7 +74,15 @@ package actor DatabaseSyncer {
     var newestOwnTimestamp: UInt64 = 0
     var namesakes = NamesakeWatch()
     var clocks: ClockSkewWatch
+    /// What has been merged and sent.
+    var ledger = MergeLedger()
     var lastSendError = ""
+    /// The run of the sweeper that is under way.
+    var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
+    /// Why nothing is sent because of ``StaleFence``.
+    var fenceText: String?
+    /// The snapshots that are not loaded because they are too old.
+    var outdated: Set<SnapshotName> = []
     /// What ``SyncEvent/settled(transaction:)`` has told last.
     private var settled: UInt64?
     var isStarted = false
@@ -80,9 +92,12 @@ package actor DatabaseSyncer {
     /// The LMDB, where somebody else in this process has opened it.
     private let opened: Environment?
 
-    /// - Parameter environment: the LMDB, where this process has it open already: it can be opened only once.
+    /// - Parameters:
+    ///   - unmarked: the storage, where changes wake up nobody; the same one where there is no such thing.
+    ///   - environment: the LMDB, where this process has it open already: it can be opened only once.
     package init(
-        settings: Settings, store: any BlobStore, logger: Logger, wallClock: @escaping WallClock = systemWallClock,
+        settings: Settings, store: any BlobStore, unmarked: (any BlobStore)? = nil, logger: Logger,
+        wallClock: @escaping WallClock = systemWallClock,
         environment: Environment? = nil, observer: any SyncObserver = NoObserver()
     ) {
         self.settings = settings
@@ -90,6 +105,7 @@ package actor DatabaseSyncer {
         clocks = ClockSkewWatch(tolerance: settings.clockSkewTolerance)
         self.observer = observer
         self.store = store
+        self.unmarked = unmarked ?? store
         var logger = logger
         logger[metadataKey: "db"] = "\(settings.identity.database)"
         self.logger = logger
@@ -119,7 +135,9 @@ package actor DatabaseSyncer {
             ])
         observe(.opened(environment))
         defer { observe(.ended) }
-        var machine = SyncMachine(settings: settings.machine, transaction: info.lastTransactionID)
+        let lastSync = try await findRecord(environment)
+        var machine = SyncMachine(
+            settings: settings.machine, transaction: environment.info.lastTransactionID, lastSync: lastSync)
         await withDiscardingTaskGroup { group in
             watch(environment, &group)
             post.yield(.tick)
@@ -135,6 +153,7 @@ package actor DatabaseSyncer {
                 }
                 noteWaiting(machine.receiver)
                 noteSettled(machine.sender)
+                noteFence(machine.fence)
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
             }
@@ -194,6 +213,9 @@ package actor DatabaseSyncer {
     // MARK: Noticing changes
 
     private func watch(_ environment: Environment, _ group: inout DiscardingTaskGroup) {
+        if let cleaner = settings.cleaner, !settings.machine.receiveOnly, !settings.machine.onlyOnce {
+            group.addTask { [self] in await clean(cleaner) }
+        }
         let prefix = SnapshotName.prefix(database: settings.identity.database)
         if let changes = store.changes(prefix: prefix) {
             let own = settings.machine.receiveOnly ? nil : settings.machine.instance
@@ -217,6 +239,14 @@ package actor DatabaseSyncer {
             }
         }
         group.addTask { [weak self] in await self?.keepHouse(environment, observing: true) }
+    }
+
+    private func clean(_ settings: CleanerMachine.Settings) async {
+        let cleaner = Cleaner(
+            settings: settings, store: store, unmarked: unmarked, ledger: { await self.ledger }, wallClock: wallClock,
+            observe: { [observer, database = self.settings.identity.database] in observer.observe($0, of: database) },
+            logger: logger)
+        await cleaner.run()
     }
 
     /// Whether an object that appeared may be a snapshot of somebody else; an empty name may be anything.
@@ -264,12 +294,14 @@ package actor DatabaseSyncer {
         _ group: inout DiscardingTaskGroup
     ) -> Bool {
         switch action {
-        case .list: group.addTask { await self.list() }
+        case .list: group.addTask { await self.list(environment) }
         case .download(let name):
             observe(.downloadStarted(name, waited: waiting[name].map { .now - $0 } ?? .zero))
             group.addTask { await self.download(name) }
         case .merge(let name): group.addTask { await self.merge(name, environment) }
         case .send: group.addTask { await self.send(environment) }
+        case .sweep(let deletionTime): group.addTask { await self.sweep(environment, deletionTime: deletionTime) }
+        case .record(let time): group.addTask { await self.record(time, environment) }
         case .started:
             isStarted = true
             logger.info("start-up is complete")
@@ -277,6 +309,9 @@ package actor DatabaseSyncer {
         case .giveUp:
             fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: lastSendError)
             observe(.sendingGivenUp(lastSendError))
+            return false
+        case .endFenced:
+            fatal = DatabaseIsStale(description: fenceText ?? "")
             return false
         case .finish:
             return false

@@ -193,6 +193,9 @@ package struct Receiver {
     /// Whether the newest snapshot under the own name is merged, or there is none that can be.
     package var isOwnLoaded: Bool { hasListing && own.map(isSettled) ?? true }
 
+    /// Whether everything in the last listing is merged, or refused.
+    package var isSettled: Bool { hasListing && instances.keys.allSatisfy { isSettled($0) } }
+
     /// Whether every instance seen at start is merged or gone.
     package var isStartLoaded: Bool {
         guard let seenAtStart else { return false }

@@ -39,6 +39,8 @@ package struct Sender {
     private var newest: UInt64
     /// When the first and the last of the changes that are still to be sent were noticed.
     private var changed: (first: Duration, last: Duration)?
+    /// Since when there have been changes in what was read for a send that is not stored yet.
+    private var carriedSince: Duration?
     private var lastStart: Duration?
     private var retryAt: Duration?
     private var failures = 0
@@ -64,7 +66,7 @@ package struct Sender {
         noteChange(at: now)
     }
 
-    /// A merge of ours committed.
+    /// A merge of ours committed, or another transaction of ours that nobody else need hear of.
     package mutating func merged(as transaction: UInt64, at now: Duration) {
         if transaction == accountedFor &+ 1 {
             accountedFor = transaction
@@ -94,6 +96,7 @@ package struct Sender {
         phase = .storing
         accountedFor = max(accountedFor, transaction)
         newest = max(newest, transaction)
+        carriedSince = carriedSince ?? changed?.first
         if newest == accountedFor { changed = nil }
     }
 
@@ -151,6 +154,12 @@ package struct Sender {
         hasSentInitial && phase == .idle && retryAt == nil ? accountedFor : nil
     }
 
+    /// Since when there have been local changes that are not stored; nil when there are none.
+    package var unsentSince: Duration? {
+        // What was written while nobody was looking goes out with the first send.
+        hasSentInitial ? carriedSince ?? changed?.first : .zero
+    }
+
     /// Whether the LMDB is being read for a send.
     package var isReading: Bool { phase == .reading }
 
@@ -165,6 +174,7 @@ package struct Sender {
 
     private mutating func finish() {
         phase = .idle
+        carriedSince = nil
         failures = 0
         guard carriesInitial else { return }
         hasSentInitial = true

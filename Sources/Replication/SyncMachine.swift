@@ -19,11 +19,14 @@ package struct SyncMachine {
         package var receiver: Receiver.Settings
         /// What decides about sends.
         package var sender: Sender.Settings
+        /// When old Deleted entries are removed; nil for never, and for no ``StaleFence``. Receivers and single runs
+        /// never remove any.
+        package var sweeper: SweeperMachine.Settings?
 
         /// See the properties of the same names.
         package init(
             instance: String, receiveOnly: Bool = false, onlyOnce: Bool = false, storagePollInterval: Duration,
-            receiver: Receiver.Settings, sender: Sender.Settings
+            receiver: Receiver.Settings, sender: Sender.Settings, sweeper: SweeperMachine.Settings? = nil
         ) {
             self.instance = instance
             self.receiveOnly = receiveOnly
@@ -31,13 +34,16 @@ package struct SyncMachine {
             self.storagePollInterval = storagePollInterval
             self.receiver = receiver
             self.sender = sender
+            self.sweeper = sweeper
         }
     }
 
     /// What has happened.
     package enum Event: Sendable {
         /// The storage was listed: the full snapshots of this database.
-        case listed([SnapshotName])
+        ///
+        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch.
+        case listed([SnapshotName], began: UInt64 = 0)
         /// The storage could not be listed.
         case listingFailed
         /// Something may have appeared in the storage.
@@ -66,6 +72,17 @@ package struct SyncMachine {
         case sendFailed
         /// The LMDB holds something that can't be sent. Tried again for ever: nothing else need stop for that.
         case unsendable
+        /// A slice of the sweeper ended: the transaction that removed something, if any did; how long the write lock
+        /// was held, if it was taken; and whether that was the last slice of a run.
+        case swept(transaction: UInt64?, lock: SweepLock?, isLast: Bool)
+        /// A slice of the sweeper failed.
+        case sweepFailed
+        /// The LMDB remembers this time of the last sync, and has been looked at anew.
+        case foundRecord(UInt64?)
+        /// The time of the last sync was written, in this transaction.
+        case recorded(UInt64, transaction: UInt64)
+        /// It could not be written.
+        case recordFailed
         /// Time has passed.
         case tick
         /// Begin nothing new; ``Action/finish`` follows when everything under way has ended.
@@ -82,10 +99,16 @@ package struct SyncMachine {
         case merge(SnapshotName)
         /// Read the LMDB, then store what was read.
         case send
+        /// Go on removing old Deleted entries, or begin, with the write lock held for this long before the commit.
+        case sweep(deletionTime: Duration)
+        /// Remember this time of the last sync, for ``StaleFence``.
+        case record(UInt64)
         /// Start-up is complete. Comes once.
         case started
         /// So many sends have failed that the process must give up.
         case giveUp
+        /// The single run is over; what is here must not be sent.
+        case endFenced
         /// Everything is done.
         case finish
     }
@@ -100,6 +123,12 @@ package struct SyncMachine {
     package private(set) var receiver: Receiver
     /// What is to be sent.
     package private(set) var sender: Sender
+    private var sweeper: SweeperMachine?
+    /// What keeps a database from sending that has been away for too long.
+    package private(set) var fence: StaleFence?
+    /// Whether that lets anything be sent now.
+    private var fenceIsOpen = true
+    private var isRecording = false
     private var isListing = false
     private var isMerging = false
     /// When the next listing is due; nil while one is under way and no change was signalled since it began.
@@ -111,12 +140,27 @@ package struct SyncMachine {
     private var isShuttingDown = false
     private var isFinished = false
 
-    /// - Parameter transaction: the newest transaction of the LMDB at start.
-    package init(settings: Settings, transaction: UInt64) {
+    /// - Parameters:
+    ///   - transaction: the newest transaction of the LMDB at start.
+    ///   - lastSync: when the database was last in sync, as its LMDB remembers it.
+    package init(settings: Settings, transaction: UInt64, lastSync: UInt64? = nil) {
+        var settings = settings
+        if let sweeping = settings.sweeper {
+            let fence = StaleFence(
+                own: settings.instance, retention: sweeping.retention, pollInterval: settings.storagePollInterval,
+                lastSync: lastSync)
+            self.fence = fence
+            // Whoever is in sync must be seen to be.
+            let force = settings.sender.forceInterval
+            settings.sender.forceInterval = force > .zero ? min(force, fence.limits.recent) : fence.limits.recent
+        }
         self.settings = settings
         // Who never sends has no snapshots of its own: those under its name are somebody else's.
         receiver = Receiver(own: settings.receiveOnly ? nil : settings.instance, settings: settings.receiver)
         sender = Sender(settings: settings.sender, transaction: transaction)
+        if let sweeping = settings.sweeper, !settings.receiveOnly, !settings.onlyOnce {
+            sweeper = SweeperMachine(settings: sweeping)
+        }
     }
 
     /// Takes in what happened.
@@ -125,6 +169,10 @@ package struct SyncMachine {
     /// - Returns: what to do now, in this order.
     package mutating func handle(_ event: Event, at now: Duration) -> [Action] {
         take(event, at: now)
+        if receiver.isSettled {
+            fence?.settled(unsentSince: settings.receiveOnly ? nil : sender.unsentSince, at: now)
+        }
+        fenceIsOpen = fence?.maySend(at: now) ?? true
         return decide(at: now)
     }
 
@@ -134,21 +182,25 @@ package struct SyncMachine {
         var times: [Duration?] = [receiver.nextRetry]
         if !isListing { times.append(listAt) }
         // While the LMDB is busy, the end of that wakes the loop.
-        if maySend && !isLMDBBusy { times.append(sender.due) }
+        if !isLMDBBusy {
+            if maySend { times.append(sender.due) }
+            times.append(sweeper?.due)
+        }
         return times.compactMap(\.self).min()
     }
 
     /// Whether start-up is complete: listed, loaded, and one snapshot sent or not needed.
     package var isStartComplete: Bool {
-        receiver.isStartLoaded && (settings.receiveOnly || (hasRequestedInitial && sender.hasSentInitial))
+        guard receiver.isStartLoaded else { return false }
+        return settings.receiveOnly || isFenced || (hasRequestedInitial && sender.hasSentInitial)
     }
 
     private mutating func take(_ event: Event, at now: Duration) {
         switch event {
-        case .listed(let names):
+        case .listed(let names, let began):
             isListing = false
             bringForwardListing(to: now + settings.storagePollInterval)
-            receiver.listed(names)
+            receiver.listed(fence?.listed(names, began: began, at: lastListing ?? now) ?? names)
         case .listingFailed:
             isListing = false
             bringForwardListing(to: now + max(settings.storagePollInterval, settings.receiver.retryInterval))
@@ -159,6 +211,7 @@ package struct SyncMachine {
         case .downloaded(let name):
             receiver.downloaded(name)
         case .vanished(let name):
+            fence?.vanished()
             if receiver.vanished(name, at: now) { bringForwardListing(to: soonestListing(now)) }
         case .downloadFailed(let name):
             receiver.failed(name, at: now)
@@ -182,6 +235,20 @@ package struct SyncMachine {
             sender.failed(at: now)
         case .unsendable:
             sender.failed(at: now, counts: false)
+        case .swept(let transaction, let lock, let isLast):
+            sweeper?.ended(lock, isLast: isLast, at: now)
+            if let transaction { sender.merged(as: transaction, at: now) }
+        case .sweepFailed:
+            sweeper?.failed(at: now)
+        case .foundRecord(let time):
+            fence?.found(record: time)
+        case .recorded(let time, let transaction):
+            isRecording = false
+            fence?.recorded(time)
+            sender.merged(as: transaction, at: now)
+        case .recordFailed:
+            isRecording = false
+            fence?.recordFailed(retryAt: now + settings.receiver.retryInterval)
         case .tick:
             break
         case .shutDown:
@@ -216,17 +283,23 @@ package struct SyncMachine {
                 isStarted = true
                 actions.append(.started)
             }
-            if settings.onlyOnce && isStarted && isIdle { isShuttingDown = true }
+            if settings.onlyOnce && isStarted && isIdle(at: now) {
+                guard !isFenced else {
+                    isFinished = true
+                    return actions + [.endFenced]
+                }
+                isShuttingDown = true
+            }
         }
-        if isShuttingDown && !isMerging && !sender.isSending {
+        if isShuttingDown && !isLMDBBusy && !sender.isSending {
             isFinished = true
             actions.append(.finish)
         }
         return actions
     }
 
-    /// The LMDB does one thing at a time: merge what is ready, then send; but a send that is due is not kept
-    /// waiting by ever more merges.
+    /// The LMDB does one thing at a time: merge what is ready, then send, and sweep when there is nothing else to do;
+    /// but a send that is due is not kept waiting by ever more merges.
     private mutating func nextLMDBAction(at now: Duration) -> Action? {
         guard !isLMDBBusy else { return nil }
         let sendIsDue = maySend && (sender.due.map { $0 <= now } ?? false)
@@ -237,16 +310,30 @@ package struct SyncMachine {
                 return .merge(name)
             }
         }
-        guard sendIsDue else { return nil }
-        mergesSinceSend = 0
-        sender.started(at: now)
-        return .send
+        if sendIsDue {
+            mergesSinceSend = 0
+            sender.started(at: now)
+            return .send
+        }
+        if let time = fence?.recordDue(at: now) {
+            isRecording = true
+            return .record(time)
+        }
+        return sweep(at: now)
     }
 
-    private var isLMDBBusy: Bool { isMerging || sender.isReading }
+    private mutating func sweep(at now: Duration) -> Action? {
+        guard let sweeper, let due = sweeper.due, due <= now else { return nil }
+        self.sweeper?.started(at: now)
+        return .sweep(deletionTime: sweeper.deletionTime)
+    }
+
+    private var isLMDBBusy: Bool { isMerging || sender.isReading || isRecording || sweeper?.isBusy == true }
 
     /// A wiped LMDB must not replace the own snapshots of before: those come first.
-    private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded }
+    private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded && fenceIsOpen }
+
+    private var isFenced: Bool { fence?.reason != nil }
 
     // The snapshot after start-up shows everything that was loaded, so it waits for that, but not for ever on an
     // instance whose snapshot can't be had.
@@ -256,7 +343,8 @@ package struct SyncMachine {
         sender.requestInitial()
     }
 
-    private var isIdle: Bool {
-        !isMerging && !receiver.hasReady && (settings.receiveOnly || sender.isDone)
+    private func isIdle(at now: Duration) -> Bool {
+        guard !isLMDBBusy && !receiver.hasReady && fence?.recordDue(at: now) == nil else { return false }
+        return settings.receiveOnly || isFenced || sender.isDone
     }
 }

@@ -1,3 +1,4 @@
+import BlobStorage
 import LMDB
 import Snapshots
 
@@ -20,9 +21,9 @@ package enum SyncEvent: Sendable {
     /// It is here.
     case downloaded(SnapshotName, bytes: Int, time: Duration)
     /// It is not in the storage any more.
-    case downloadVanished(SnapshotName)
+    case downloadVanished(SnapshotName, time: Duration)
     /// It could not be had, and is tried again.
-    case downloadFailed(SnapshotName, String)
+    case downloadFailed(SnapshotName, String, time: Duration)
     /// How many snapshots wait for a download to end before theirs begins.
     case downloadsWaiting(Int)
     /// How many downloaded snapshots wait to be merged.
@@ -32,9 +33,9 @@ package enum SyncEvent: Sendable {
     /// It is merged.
     case merged(MergeReport)
     /// It could not be merged, and is tried again.
-    case mergeFailed(SnapshotName, String)
+    case mergeFailed(SnapshotName, String, time: Duration)
     /// It must not be merged and is never tried again; so many entries had been read.
-    case refused(SnapshotName, entries: Int, String)
+    case refused(SnapshotName, entries: Int, String, time: Duration)
     /// A snapshot of ours is being stored.
     case storing(SnapshotName, bytes: Int)
     /// It is stored.
@@ -45,6 +46,11 @@ package enum SyncEvent: Sendable {
     case sendingGivenUp(String)
     /// Everything up to this transaction is stored or was not ours to send; nil while a send is due or under way.
     case settled(transaction: UInt64?)
+    /// A run of the sweeper ended.
+    case swept(Sweep.Report)
+    /// Nothing is sent because the database has been away for too long: one line that says why and what to do. Nil
+    /// when that is over.
+    case fenced(String?)
     /// Start-up is complete.
     case started
     /// Another host uses our name, as this snapshot shows, or not any more.
@@ -52,6 +58,14 @@ package enum SyncEvent: Sendable {
     /// How far the clock of an instance is ahead, as its newest snapshot shows (zero when it is not), and whether
     /// that is more than is tolerated.
     case clockSkew(instance: String, ahead: Duration, exceeds: Bool)
+    /// The cleaner has listed the storage.
+    case cleanerListed
+    /// The cleaner could not list the storage.
+    case cleanerListFailed(String)
+    /// The cleaner has deleted a snapshot.
+    case cleanerDeleted(SnapshotName, CleaningReason)
+    /// The cleaner could not delete a snapshot, and tries it again with its next run.
+    case cleanerDeleteFailed(SnapshotName, String)
     /// ``DatabaseSyncer/run()`` is about to return.
     case ended
 }
@@ -60,11 +74,11 @@ package enum SyncEvent: Sendable {
 package struct SnapshotListing: Sendable {
     /// The full snapshots with their sizes in bytes, by name.
     package var snapshots: [(name: SnapshotName, size: Int)]
-    /// The names of the other objects that begin like those of the database's snapshots.
-    package var others: [String]
+    /// The other objects whose names begin like those of the database's snapshots.
+    package var others: [Blob]
 
     /// See the properties of the same names.
-    package init(snapshots: [(name: SnapshotName, size: Int)], others: [String]) {
+    package init(snapshots: [(name: SnapshotName, size: Int)], others: [Blob]) {
         self.snapshots = snapshots
         self.others = others
     }
@@ -102,6 +116,8 @@ package struct SendReport: Sendable {
     package var entries: Int
     /// The newest transaction in it.
     package var transaction: UInt64
+    /// By instance, the newest snapshot that had been merged before it was read: what those hold it holds, too.
+    package var covered: [String: SnapshotName]
     /// How long reading and compressing took.
     package var dumpTime: Duration
     /// How long storing took.

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import LMDB
 import Monitoring
@@ -224,6 +225,6 @@ import Testing
         (-1.0, "?"), (Double.infinity, "?"),
     ])
     func durations(seconds: Double, text: String) {
-        #expect(StatusText.seconds(seconds) == text)
+        #expect(humanDuration(seconds) == text)
     }
 }

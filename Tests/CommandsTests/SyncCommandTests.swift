@@ -10,7 +10,10 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private var bucket: [String] {
+    /// The snapshots in the bucket.
+    private var bucket: [String] { get throws { try objects.filter { !$0.hasSuffix(".state") } } }
+    private var states: [String] { get throws { try objects.filter { $0.hasSuffix(".state") } } }
+    private var objects: [String] {
         get throws { try FileManager.default.contentsOfDirectory(atPath: directory.file("bucket")).sorted() }
     }
 
@@ -54,6 +57,8 @@ import Testing
         #expect(received.exitCode == 0, "\(received.errors)")
         #expect(await runCommand(["dump", "-c", c]).output == Self.contents)
         #expect(try bucket.count == 2)
+        // Who only receives publishes nothing.
+        #expect(try states == ["main__a.state", "shard__a.state"])
 
         let second = await runCommand(["--config", b, "sync", "--only-once"])
         #expect(second.exitCode == 0, "\(second.errors)")

@@ -29,7 +29,14 @@ import Testing
             dbi_options: {one: {override_create_flags: INTEGERKEY}, two: {}}
           shadow:
             path: /data/other
-        sweeper: {enabled: true, retention_days: 10, retention_load_cutoff_duration: 5h}
+        sweeper:
+          enabled: true
+          retention_days: 10
+          first_interval: 1m
+          interval: 2m
+          lock_duration: 3ms
+          release_duration: 4ms
+          retention_load_cutoff_duration: 5h
         storage: {type: memory}
         log: {level: fatal, format: json, timestamp: full}
         """
@@ -56,6 +63,10 @@ import Testing
         #expect(settings.machine.sender.forceInterval == .seconds(3600))
         #expect(settings.machine.sender.retryInterval == .seconds(4))
         #expect(settings.machine.sender.retryLimit == 7)
+        let sweeper = try #require(settings.machine.sweeper)
+        #expect(sweeper.retention == .seconds(864_000))
+        #expect(sweeper.firstInterval == .seconds(60) && sweeper.interval == .seconds(120))
+        #expect(sweeper.lockDuration == .milliseconds(3) && sweeper.releaseDuration == .milliseconds(4))
         #expect(settings.deletedCutoff.retention == .seconds(864_000))
         #expect(settings.deletedCutoff.margin == .seconds(18_000))
         #expect(settings.creationFlags == ["one": .integerKey])

@@ -7,10 +7,7 @@ import Testing
     static let withoutEffect =
         [
             "lmdb_log_stats_interval: 1s", "lmdb_scrape_smaps: true", "clock_skew_tolerance: 5s", "publish_state: true",
-            "memory_decompressed_snapshots: 3", "sweeper: {enabled: false}", "sweeper: {retention_days: 1}",
-            "sweeper: {interval: 1s}", "sweeper: {first_interval: 1s}", "sweeper: {lock_duration: 1s}",
-            "sweeper: {release_duration: 1s}", "sweeper: {retention_load_cutoff_duration: 1s}",
-            "http: {address: ':8500'}",
+            "memory_decompressed_snapshots: 3", "http: {address: ':8500'}",
             "health: {start: {report_healthz: no}}", "health: {start: {report_metadata: no}}",
         ]
         + ["storage_list", "storage_load", "storage_store", "start"].flatMap { check in
@@ -50,7 +47,21 @@ import Testing
                 dbi_options: { a: { override_create_flags: 0 } }
             storage:
               type: s3
-              options: { bucket: b, hide_folders: true, tls: { watch_certs: true, insecure_skip_verify: true } }
+              options:
+                bucket: b
+                hide_folders: true
+                use_update_marker: true
+                update_marker_force_list_interval: 1m
+                tls: { watch_certs: true, insecure_skip_verify: true }
+              cleanup: { enabled: true, interval: 1m, must_keep_interval: 1m, remove_old_instances_interval: 1h }
+            sweeper:
+              enabled: true
+              retention_days: 1
+              interval: 1s
+              first_interval: 1s
+              lock_duration: 1s
+              release_duration: 1s
+              retention_load_cutoff_duration: 1s
             log: { level: info, format: json, timestamp: full }
             """
         #expect(try warnings(text) == [])

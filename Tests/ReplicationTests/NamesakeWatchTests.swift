@@ -48,4 +48,22 @@ import Testing
         #expect(watch.listed(names(11)) == nil)
         #expect(watch.listed(names(10, 11)) == nil)
     }
+
+    /// What keeps a health check failing.
+    @Test func aStrangerStaysAsLongAsItIsListed() {
+        var watch = NamesakeWatch()
+        _ = watch.listed(names(5))
+        watch.willStore(snapshot("own", 10))
+        _ = watch.listed(names(5, 10))
+        #expect(watch.stranger == nil)
+        _ = watch.listed(names(5, 10, 11))
+        #expect(watch.stranger == snapshot("own", 11))
+        watch.willStore(snapshot("own", 20))
+        _ = watch.listed(names(10, 11, 20))
+        #expect(watch.stranger == snapshot("own", 11))
+        _ = watch.listed(names(10, 11, 15, 20))
+        #expect(watch.stranger == snapshot("own", 15))
+        _ = watch.listed(names(20))
+        #expect(watch.stranger == nil)
+    }
 }

@@ -249,7 +249,7 @@ final class Simulation {
         case .send: try send(node, index)
         case .started: node.isStarted = true
         case .finish: node.isFinished = true
-        case .giveUp: break
+        case .giveUp, .sweep, .record, .endFenced: break
         }
     }
 

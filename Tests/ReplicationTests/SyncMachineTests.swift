@@ -10,7 +10,7 @@ struct Loop {
 
     init(
         receiveOnly: Bool = false, onlyOnce: Bool = false, concurrent: Int = 2, force: Duration = .zero,
-        retries: Int? = nil, transaction: UInt64 = 10
+        retries: Int? = nil, transaction: UInt64 = 10, sweeper: SweeperMachine.Settings? = nil
     ) {
         machine = SyncMachine(
             settings: .init(
@@ -18,7 +18,8 @@ struct Loop {
                 receiver: .init(concurrentDownloads: concurrent, retryInterval: .seconds(5)),
                 sender: .init(
                     minimumInterval: .seconds(1), forceInterval: force, retryInterval: .seconds(5),
-                    retryLimit: retries)),
+                    retryLimit: retries),
+                sweeper: sweeper),
             transaction: transaction)
     }
 

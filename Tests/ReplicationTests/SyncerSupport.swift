@@ -22,6 +22,7 @@ final class Instance: Sendable {
     init(
         _ name: String, _ store: any BlobStore, database: String = "main", once: Bool = false,
         receiveOnly: Bool = false, retries: Int? = nil, retryInterval: Duration = .milliseconds(30),
+        sweeper: SweeperMachine.Settings? = nil, cleaner: CleanerMachine.Settings? = nil,
         clock: @escaping WallClock = systemWallClock
     ) throws {
         self.name = name
@@ -37,8 +38,9 @@ final class Instance: Sendable {
                 receiver: .init(concurrentDownloads: 2, retryInterval: retryInterval),
                 sender: .init(
                     minimumInterval: .milliseconds(30), forceInterval: .zero, retryInterval: retryInterval,
-                    retryLimit: retries)),
-            lmdbPollInterval: .milliseconds(30))
+                    retryLimit: retries),
+                sweeper: sweeper),
+            lmdbPollInterval: .milliseconds(30), cleaner: cleaner)
     }
 
     func syncer() -> DatabaseSyncer {
@@ -146,7 +148,10 @@ final class HookedStore: BlobStore {
         try await hooks.afterStore()
     }
 
-    func delete(_ name: String) async throws { try await base.delete(name) }
+    func delete(_ name: String) async throws {
+        try await hooks.withLock { $0 }.before("delete", name)
+        try await base.delete(name)
+    }
 
     func changes(prefix: String) -> AsyncStream<String>? { base.changes(prefix: prefix) }
 }

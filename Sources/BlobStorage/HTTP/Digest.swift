@@ -89,6 +89,9 @@ extension BlobStoreError {
     }
 }
 
+/// The SHA-256 of a text's UTF-8 in base64; nil when OpenSSL doesn't offer it.
+package func base64SHA256(_ text: String) -> String? { (try? Digest.sha256(text.utf8)).map(base64) }
+
 /// Lower case.
 func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)

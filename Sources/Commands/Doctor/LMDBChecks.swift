@@ -1,3 +1,5 @@
+import Bytes
+
 /// What an LMDB says about itself.
 struct LMDBFacts: Sendable, Equatable {
     var mapSize: Int

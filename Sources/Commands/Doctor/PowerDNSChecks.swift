@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 
 /// What PowerDNS's configuration is compared with.

@@ -1,3 +1,4 @@
+import Bytes
 import Config
 
 /// How far a long piece of work has come, and the line that says so; pure.

@@ -128,16 +128,6 @@ struct LookedAt {
     }
 }
 
-extension StatusReport.Snapshot {
-    /// A snapshot by its name.
-    init(_ name: SnapshotName, size: Int?) {
-        self.init()
-        self.name = name.description
-        time = WallTime(nanosecondsSinceEpoch: name.timestamp).rfc3339(digits: 3)
-        self.size = size
-    }
-}
-
 extension Logger {
     /// For work whose errors are reported otherwise.
     static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }

@@ -1,3 +1,4 @@
+import Bytes
 import Monitoring
 import Snapshots
 
@@ -76,9 +77,9 @@ struct StatusText {
                 instance.newest.map { PrintableBytes.text($0.time) } ?? "none",
                 instance.newest.flatMap(age) ?? "-",
                 merged(instance),
-                instance.lag.map(Self.seconds) ?? "-",
-                instance.latency.map(Self.seconds) ?? "-",
-                instance.clockSkew.map { $0 > 0 ? "+" + Self.seconds($0) : "ok" } ?? "-",
+                instance.isOwn ? "-" : instance.lag.map(humanDuration) ?? "-",
+                instance.latency.map(humanDuration) ?? "-",
+                instance.clockSkew.map { $0 > 0 ? "+" + humanDuration($0) : "ok" } ?? "-",
                 hasOurs(instance, database.sent),
                 instance.health.map(PrintableBytes.text) ?? "unknown",
             ])
@@ -104,19 +105,7 @@ struct StatusText {
 
     private func age(_ snapshot: StatusReport.Snapshot) -> String? {
         SnapshotName(snapshot.name).map { name in
-            Self.seconds(now > name.timestamp ? Double(now - name.timestamp) / 1e9 : 0)
-        }
-    }
-
-    /// A number of seconds in the unit that suits it.
-    static func seconds(_ seconds: Double) -> String {
-        guard seconds.isFinite, seconds >= 0 else { return "?" }
-        return switch seconds {
-        case ..<0.9995: "\(Int((seconds * 1000).rounded())) ms"
-        case ..<99.5: "\(oneDecimal(seconds)) s"
-        case ..<5970: "\(Int((seconds / 60).rounded())) min"
-        case ..<171_000: "\(Int((seconds / 3600).rounded())) h"
-        default: "\(oneDecimal(seconds / 86_400)) d"
+            humanDuration(now > name.timestamp ? Double(now - name.timestamp) / 1e9 : 0)
         }
     }
 }

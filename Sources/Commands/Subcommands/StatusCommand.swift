@@ -34,7 +34,7 @@ struct Status: ProgramCommand {
         let report = try runBlocking { try await StatusSources(session).report() }
         var output = BufferedOutput(session.context.standardOutput)
         if json {
-            output.append(String(decoding: try JSON.encode(report, pretty: true), as: UTF8.self))
+            output.append(JSONText.escapingUnprintable(try JSON.encode(report, pretty: true)))
             try output.endLine()
         } else {
             for line in StatusText(report: report, now: UInt64(session.context.clock())).lines {
@@ -55,7 +55,7 @@ struct Status: ProgramCommand {
         let spreads = wait.spreads
         var output = BufferedOutput(session.context.standardOutput)
         if json {
-            output.append(String(decoding: try JSON.encode(spreads, pretty: true), as: UTF8.self))
+            output.append(JSONText.escapingUnprintable(try JSON.encode(spreads, pretty: true)))
             try output.endLine()
         } else {
             for line in spreads.flatMap(\.lines) {

@@ -15,6 +15,8 @@ struct Session {
     private(set) var configuration: Configuration
     /// What the operator should know about the file.
     let warnings: [ConfigurationProblem]
+    /// Folds what is logged again and again.
+    let folder: LogFolder
 
     /// Loads the configuration and runs `body`, in a child process where `--minimum-pid` wants that.
     ///
@@ -27,7 +29,9 @@ struct Session {
         {
             return try PIDSupervisor.run(minimum: minimum, arguments: CommandLine.arguments)
         }
-        return try body(Session(global, context, startTimeLimit(global, in: context)))
+        let session = try Session(global, context, startTimeLimit(global, in: context))
+        defer { session.folder.flush() }
+        return try body(session)
     }
 
     /// Starts the time of `--timeout`, where it is given.
@@ -52,6 +56,9 @@ struct Session {
         if global.debug { configuration.log.level = .debug }
         if let format = global.logFormat { configuration.log.format = format }
         if let timestamp = global.logTimestamp { configuration.log.timestamp = timestamp }
+        folder = LogFolder(
+            LogSettings(configuration, usesColour: context.usesColour), clock: context.clock,
+            output: context.standardError)
     }
 
     /// The configured databases with these names, all of them when there are none.
@@ -78,9 +85,9 @@ extension Session {
     /// The logger that the configuration asks for.
     func logger() -> Logger {
         let settings = LogSettings(configuration, usesColour: context.usesColour)
-        let (clock, output) = (context.clock, context.standardError)
+        let (clock, output, folder) = (context.clock, context.standardError, folder)
         return Logger(label: "lightningstream") { _ in
-            LineLogHandler(settings: settings, clock: clock, output: output)
+            LineLogHandler(settings: settings, clock: clock, output: output, folder: folder)
         }
     }
 

@@ -13,12 +13,7 @@ extension Session {
         writes: Bool, marksUpdates: Bool = true, progress line: ProgressLine? = nil,
         _ body: @escaping @Sendable (any BlobStore) async throws -> Result
     ) throws -> Result {
-        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
-        let (backend, logger) = (configuration.storage.backend, logger())
-        logConfiguration(logger)
-        return try runBlocking {
-            let storage = try await StorageFactory.open(
-                backend, writes: writes, environment: environment, logger: logger)
+        try withOpenStorage(writes: writes) { storage in
             let store = marksUpdates ? storage.store : storage.unmarked
             guard let line else { return try await body(store) }
             let report: TransferProgress.Report = { moved, total in
@@ -28,6 +23,21 @@ extension Session {
                 }
             }
             return try await TransferProgress.$report.withValue(report) { try await body(store) }
+        }
+    }
+
+    /// Opens the storage and runs `body` with it and with its side without update marker.
+    ///
+    /// - Parameter writes: whether anything may be written to the storage.
+    func withOpenStorage<Result: Sendable>(
+        writes: Bool, _ body: @escaping @Sendable (OpenStorage) async throws -> Result
+    ) throws -> Result {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let (backend, logger) = (configuration.storage.backend, logger())
+        logConfiguration(logger)
+        return try runBlocking {
+            try await body(
+                StorageFactory.open(backend, writes: writes, environment: environment, logger: logger))
         }
     }
 }

@@ -3,9 +3,12 @@ import Config
 import Dispatch
 import Glibc
 import Logging
+import Monitoring
 import Replication
 import ServiceLifecycle
+import StatusServer
 import Synchronization
+import Telemetry
 
 /// What `sync` and `receive` have in common: everything but the direction.
 struct SyncRun: Sendable {
@@ -18,6 +21,8 @@ struct SyncRun: Sendable {
     var receiveOnly: Bool
     /// An object that must be in the storage before anything starts.
     var markerName: String?
+    var monitor: Monitor
+    var folder: LogFolder
     var logger: Logger
     var context: CommandContext
 
@@ -40,9 +45,14 @@ struct SyncRun: Sendable {
                 logger.warning("configuration: \(warning)")
             }
             session.logConfiguration(logger)
+            let monitor = Monitor(
+                MonitorSettings(
+                    configuration, databases: databases, receiveOnly: receiveOnly, hostname: session.hostname),
+                logger: logger)
             let run = SyncRun(
                 configuration: configuration, databases: databases, receiveOnly: receiveOnly,
-                markerName: options.waitForMarkerFile, logger: logger, context: context)
+                markerName: options.waitForMarkerFile, monitor: monitor, folder: session.folder,
+                logger: logger, context: context)
             return try run.perform(session.timeLimit)
         }
     }
@@ -52,19 +62,21 @@ struct SyncRun: Sendable {
         let ending = Ending()
         if context.ownsProcess {
             SignalThread.block(SignalThread.endings)
-            SignalThread.start(SignalThread.endings) { [logger] signal in
+            SignalThread.start(SignalThread.endings) { [logger, folder] signal in
                 // Whoever asks twice does not want to wait for an upload.
                 let isFirst = ending.request(.signal) {
                     logger.info(
                         "shutting down; a second signal ends the process at once",
                         metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
                 }
-                guard !isFirst else { return Self.endWhatHangs(logger) }
+                guard !isFirst else { return Self.endWhatHangs(logger, folder) }
                 logger.warning("ended at once by a second signal")
+                folder.flush()
                 _exit(ExitCode.signal(signal))
             }
         }
-        timeLimit.soften(grace: Self.shutdownLimit) { [logger] text in
+        timeLimit.soften(grace: Self.shutdownLimit) { [logger, folder] text in
+            folder.flush()
             _ = ending.request(.timeout) { logger.critical("\(text)") }
         }
         do {
@@ -82,18 +94,23 @@ struct SyncRun: Sendable {
 
     /// Ends the process when a call that can't be cancelled outlasts the shutdown: one that waits for a write lock
     /// that another process does not give up, or for a disk. LMDB drops a transaction that was not committed.
-    private static func endWhatHangs(_ logger: Logger) {
+    private static func endWhatHangs(_ logger: Logger, _ folder: LogFolder) {
         DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + TimeLimit.interval(shutdownLimit + .seconds(1)))
         {
             logger.warning("ended although something hangs: a write lock that another process holds, or a disk")
+            folder.flush()
             _exit(ExitCode.success)
         }
     }
 
     private func run(_ ending: Ending) async throws {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let source = DaemonSource(monitor)
+        // Before anything else, so that start-up is seen, and a bad address ends the process before it does anything.
+        let server = try await statusServer(source)
         let service = StartingService { [self] in
             let storage = try await openStorage(environment)
+            source.opened(storage.unmarked)
             let store = storage.store
             if let markerName {
                 let marker = MarkerWait(
@@ -101,16 +118,22 @@ struct SyncRun: Sendable {
                     retryInterval: configuration.storageRetryInterval, logger: logger)
                 guard try await marker.run() else { return nil }
             }
-            return SyncService(
+            let service = SyncService(
                 databases: databases.map {
-                    ($0.identity.database, DatabaseSyncer(settings: $0, store: store, logger: logger))
+                    (
+                        $0.identity.database,
+                        DatabaseSyncer(
+                            settings: $0, store: store, unmarked: storage.unmarked, logger: logger, observer: monitor)
+                    )
                 })
+            return { [monitor] in try await monitor.run(with: storage.unmarked) { try await service.run() } }
         }
         var group = ServiceGroupConfiguration(
-            services: [
+            // They are shut down from the last to the first: whoever watches sees the end of syncing.
+            services: (server.map { [.init(service: $0)] } ?? []) + [
                 .init(
                     service: service, successTerminationBehavior: .gracefullyShutdownGroup,
-                    failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: "sync")
+                    failureTerminationBehavior: .gracefullyShutdownGroup)
             ], logger: Logger(label: "service-lifecycle") { _ in SwiftLogNoOpLogHandler() })
         group.maximumGracefulShutdownDuration = Self.shutdownLimit
         let services = ServiceGroup(configuration: group)
@@ -120,12 +143,19 @@ struct SyncRun: Sendable {
 }
 
 extension SyncRun {
+    /// Serves what there is to see, where the configuration asks for that.
+    private func statusServer(_ source: DaemonSource) async throws -> StatusServer? {
+        guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
+        return try await StatusServer.bind(to: address.host, port: address.port, source: source, logger: logger)
+    }
+
     // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.
     private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> OpenStorage {
         while true {
             do {
                 return try await StorageFactory.open(
-                    configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger)
+                    configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger,
+                    observe: monitor.observe)
             } catch let error as BlobStoreError where Self.passingCodes.contains(error.code) {
                 logger.warning("cannot open the storage; it is tried again", metadata: ["error": "\(error)"])
                 try await Task.sleep(for: configuration.storageRetryInterval)
@@ -139,14 +169,17 @@ extension SyncRun {
 
 /// Opens what a service needs, within the life of the service, and runs it.
 private struct StartingService: Service {
-    var start: @Sendable () async throws -> SyncService?
+    typealias Body = @Sendable () async throws -> Void
 
-    init(_ start: @escaping @Sendable () async throws -> SyncService?) { self.start = start }
+    /// Returns what is to run then.
+    var start: @Sendable () async throws -> Body?
+
+    init(_ start: @escaping @Sendable () async throws -> Body?) { self.start = start }
 
     func run() async throws {
         // Nothing is under way yet that would be worth waiting for.
-        guard let service = try await cancelWhenGracefulShutdown(start) else { return }
-        try await service.run()
+        guard let body = try await cancelWhenGracefulShutdown(start) else { return }
+        try await body()
     }
 }
 

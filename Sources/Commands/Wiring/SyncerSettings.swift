@@ -1,6 +1,7 @@
 import Config
 import LMDB
 import Replication
+import Snapshots
 
 extension DatabaseSyncer.Settings {
     /// What the configuration says for one of its databases.
@@ -33,14 +34,37 @@ extension DatabaseSyncer.Settings {
                     minimumInterval: configuration.lmdbPollInterval,
                     forceInterval: configuration.storageForceSnapshotInterval,
                     retryInterval: configuration.storageRetryInterval,
-                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount)),
+                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount),
+                sweeper: sweeper.enabled ? SweeperMachine.Settings(sweeper) : nil),
             lmdbPollInterval: configuration.lmdbPollInterval,
             deletedCutoff: DeletedCutoff(
                 retention: sweeper.enabled ? sweeper.retention : nil, margin: sweeper.retentionLoadCutoffDuration),
             creationFlags: database.dbiOptions.compactMapValues { options in
                 options.overrideCreateFlags.map { LMDB.DatabaseFlags(rawValue: $0.rawValue) }
             },
-            paddingBlock: database.headerExtraPaddingBlock, clockSkewTolerance: configuration.clockSkewTolerance)
+            paddingBlock: database.headerExtraPaddingBlock, clockSkewTolerance: configuration.clockSkewTolerance,
+            cleaner: configuration.storage.cleanup.enabled
+                ? CleanerMachine.Settings(database.name, in: configuration) : nil)
+    }
+}
+
+extension CleanerMachine.Settings {
+    /// What the configuration says for the cleaner of a database, whether it is on or off.
+    init(_ database: String, in configuration: Configuration) {
+        let cleanup = configuration.storage.cleanup
+        self.init(
+            database: database, interval: cleanup.interval, mustKeepInterval: cleanup.mustKeepInterval,
+            rule: CleaningRule(
+                instance: SnapshotName.sanitize(instance: configuration.instance),
+                removeOldInstancesInterval: cleanup.removeOldInstancesInterval))
+    }
+}
+
+extension SweeperMachine.Settings {
+    init(_ sweeper: SweeperConfiguration) {
+        self.init(
+            retention: sweeper.retention, firstInterval: sweeper.firstInterval, interval: sweeper.interval,
+            lockDuration: sweeper.lockDuration, releaseDuration: sweeper.releaseDuration)
     }
 }
 

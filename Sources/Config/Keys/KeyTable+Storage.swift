@@ -109,21 +109,18 @@ extension KeyTable {
         return owners.isEmpty ? nil : "belongs to storage.type \(owners.joined(separator: " or "))"
     }
 
-    private static let cleanup: [KeyDefinition<CleanupConfiguration>] = {
-        let later = KeyTrait.notYetInEffect("the cleaner does not run")
-        return [
-            .value("enabled", \.enabled, .bool, "Remove old snapshots, of every node.", later),
-            .value(
-                "interval", \.interval, .duration(atLeast: .seconds(1)), "Time between runs, varied by 20 %.", later),
-            .value(
-                "must_keep_interval", \.mustKeepInterval, .duration,
-                "A snapshot stays for at least this long after it was first seen.", later),
-            .value(
-                "remove_old_instances_interval", \.removeOldInstancesInterval, .duration,
-                "The last snapshot of a node is removed when it is older than this and everything in it was merged.",
-                later),
-        ]
-    }()
+    private static let cleanup: [KeyDefinition<CleanupConfiguration>] = [
+        .value(
+            "enabled", \.enabled, .bool, "Remove old snapshots, of every node. Not with `only_once`, nor by `receive`."),
+        .value("interval", \.interval, .duration(atLeast: .seconds(1)), "Time between runs, varied by 20 %."),
+        .value(
+            "must_keep_interval", \.mustKeepInterval, .duration,
+            "A snapshot stays for at least this long after it was first seen."),
+        .value(
+            "remove_old_instances_interval", \.removeOldInstancesInterval, .duration,
+            "The last snapshot of a node is removed when it is older than this and everything in it was merged here and sent on."
+        ),
+    ]
 
     private static let fileSystem: [KeyDefinition<FileSystemStorageOptions>] = [
         .value("root_path", \.rootPath, .text, "Directory of the snapshots; created when missing.", .required)

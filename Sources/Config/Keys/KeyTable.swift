@@ -110,28 +110,22 @@ package enum KeyTable {
 
     private static let sweeper: [KeyDefinition<SweeperConfiguration>] = [
         .value(
-            "enabled", \.enabled, .bool, "Remove Deleted entries that are older than the retention.",
-            .notYetInEffect("nothing is removed; received Deleted entries older than the retention are not added")),
+            "enabled", \.enabled, .bool,
+            "Remove Deleted entries that are older than the retention, and send nothing after a long absence until"
+                + " `lightningstream resync` has run."),
         .value(
-            "retention_days", \.retentionDays, .days(upTo: 36_500), "How many days Deleted entries are kept.",
-            .notYetInEffect("it only decides which received Deleted entries are not added")),
+            "retention_days", \.retentionDays, .days(upTo: 36_500),
+            "How many days Deleted entries are kept; the same on every node."),
         .value(
-            "interval", \.interval, .duration(atLeast: .seconds(1)), "Time between runs.",
-            .notYetInEffect("the sweeper does not run")),
-        .value(
-            "first_interval", \.firstInterval, .duration, "Time before the first run.",
-            .notYetInEffect("the sweeper does not run")),
-        .value(
-            "lock_duration", \.lockDuration, .duration, "About how long the write lock is held at once.",
-            .notYetInEffect("the sweeper does not run")),
-        .value(
-            "release_duration", \.releaseDuration, .duration, "Pause before it is taken again.",
-            .notYetInEffect("the sweeper does not run")),
+            "interval", \.interval, .duration(atLeast: .seconds(1)), "Time from the beginning of a run to the next one."
+        ),
+        .value("first_interval", \.firstInterval, .duration, "Time before the first run."),
+        .value("lock_duration", \.lockDuration, .duration, "About how long the write lock is held at once."),
+        .value("release_duration", \.releaseDuration, .duration, "Pause before it is taken again."),
         .value(
             "retention_load_cutoff_duration", \.retentionLoadCutoffDuration, .duration,
             "Received Deleted entries that the sweeper would remove within this time are not added."
-                + " 0 for 1 % of the retention; at most 75 % of it counts.",
-            .notYetInEffect("it counts only together with sweeper.enabled")),
+                + " 0 for 1 % of the retention; at most 75 % of it counts."),
     ]
 
     private static let http: [KeyDefinition<HTTPConfiguration>] = [

@@ -17,3 +17,11 @@ def lightningstream():
     if not binary.exists():
         raise FileNotFoundError(f"{binary} is not there: run `swift build` (or `make test`) first")
     return binary.resolve()
+
+
+def status_preview():
+    """What shows a made-up report as the program shows its own."""
+    binary = ROOT / ".build" / "debug" / "status-preview"
+    if not binary.exists():
+        raise FileNotFoundError(f"{binary} is not there: run `swift build` (or `make test`) first")
+    return binary

@@ -3,9 +3,10 @@ import ArgumentParser
 /// `lightningstream snapshots`: the objects in the storage. Without a subcommand it shows its help.
 struct SnapshotsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "snapshots", abstract: "Look at, fetch, store and remove snapshots in the storage.",
+        commandName: "snapshots", abstract: "Look at, fetch, store, remove and clean up snapshots in the storage.",
         subcommands: [
             SnapshotsList.self, SnapshotsDump.self, SnapshotsGet.self, SnapshotsPut.self, SnapshotsRemove.self,
+            SnapshotsPrune.self,
         ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -9,9 +9,10 @@ struct LogRecord {
     var fields: [(key: String, value: Logger.MetadataValue)]
 
     /// The database that the event belongs to: the field `db`.
-    var database: String? {
-        fields.first { $0.key == "db" }.map { Self.text($0.value) }
-    }
+    var database: String? { text(of: "db") }
+
+    /// The text of a field, nil when there is none of this name.
+    func text(of key: String) -> String? { fields.first { $0.key == key }.map { Self.text($0.value) } }
 
     /// The text of a value; lists and dictionaries as JSON.
     static func text(_ value: Logger.MetadataValue) -> String {

@@ -15,17 +15,20 @@ package struct LineLogHandler: LogHandler {
     private var settings: LogSettings
     private let clock: @Sendable () -> WallTime
     private let output: any LogOutput
+    private let folder: LogFolder?
 
     /// - Parameters:
     ///   - clock: gives the time of an event.
     ///   - output: takes the lines.
+    ///   - folder: folds repeated ones on their way to the same output, if any.
     package init(
         settings: LogSettings, clock: @escaping @Sendable () -> WallTime = WallTime.now,
-        output: any LogOutput = FileDescriptorLogOutput()
+        output: any LogOutput = FileDescriptorLogOutput(), folder: LogFolder? = nil
     ) {
         self.settings = settings
         self.clock = clock
         self.output = output
+        self.folder = folder
     }
 
     /// One field of every event.
@@ -43,6 +46,6 @@ package struct LineLogHandler: LogHandler {
         let record = LogRecord(
             time: clock(), level: event.level, message: event.message.description,
             fields: fields.sorted { $0.key < $1.key })
-        output.write(line: settings.format.line(record, settings))
+        if let folder { folder.log(record) } else { output.write(line: settings.format.line(record, settings)) }
     }
 }

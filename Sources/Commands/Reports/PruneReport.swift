@@ -1,0 +1,88 @@
+import Bytes
+import Config
+import Replication
+import Snapshots
+
+/// What `snapshots prune` has done, or would do.
+struct PruneReport: Sendable {
+    private struct Row {
+        var name: String
+        var size: Int
+        var goes: Bool
+        var reason: String
+    }
+
+    /// Whether nothing is removed.
+    let dryRun: Bool
+    private var rows: [Row] = []
+    /// One line for each snapshot that could not be removed.
+    private(set) var failures: [String] = []
+
+    init(dryRun: Bool) { self.dryRun = dryRun }
+
+    /// Adds a database.
+    ///
+    /// - Parameters:
+    ///   - hasState: whether this instance's state object was found.
+    ///   - failures: what could not be removed, and why.
+    mutating func append(
+        _ plan: PrunePlan, hasState: Bool, failures: [(removal: CleanerMachine.Removal, error: String)]
+    ) {
+        let failed = Set(
+            failures.flatMap { [$0.removal.name.description, $0.removal.stateObject?.description ?? ""] })
+        for (blob, fate) in plan.fates {
+            let (goes, reason) = Self.explain(fate, hasState: hasState)
+            if failed.contains(blob.name) {
+                rows.append(Row(name: blob.name, size: blob.size, goes: false, reason: "could not be removed"))
+            } else {
+                rows.append(Row(name: blob.name, size: blob.size, goes: goes, reason: reason))
+            }
+        }
+        self.failures += failures.map(\.error)
+    }
+
+    /// A table of all objects, and what it comes to.
+    func lines(_ cleanup: CleanupConfiguration) -> [String] {
+        var table = Table([("", .left), ("name", .left), ("size", .right), ("why", .left)])
+        for row in rows {
+            table.append([
+                row.goes ? "remove" : "keep", PrintableBytes.text(row.name), humanSize(row.size), row.reason,
+            ])
+        }
+        let gone = rows.filter(\.goes)
+        let size = humanSize(gone.reduce(0) { $0 + $1.size })
+        let cleaner =
+            cleanup.enabled
+            ? "the cleaner is on (storage.cleanup.enabled) and runs every \(DurationText.format(cleanup.interval))"
+            : "the cleaner is off (storage.cleanup.enabled)"
+        return (rows.isEmpty ? [] : table.lines) + [
+            "\(gone.count) of \(rows.count) objects (\(size)) \(dryRun ? "would be removed" : "removed"); \(cleaner)"
+        ]
+    }
+
+    private static func explain(_ fate: PrunePlan.Fate, hasState: Bool) -> (goes: Bool, reason: String) {
+        switch fate {
+        case .snapshot(.remove(let reason)): (true, reason.rawValue)
+        case .snapshot(.keep(let need)): (false, explain(need, hasState: hasState))
+        case .ofUnknownAge: (false, "the storage does not say when it was stored")
+        case .state(goes: true): (true, "state of an instance that is gone")
+        case .state(goes: false): (false, "state of an instance")
+        case .foreign: (false, "not a snapshot")
+        }
+    }
+
+    private static func explain(_ need: CleaningVerdict.Need, hasState: Bool) -> String {
+        switch need {
+        case .newest: "newest of its instance"
+        case .own: "newest of this instance"
+        case .recent: "stored less than must_keep_interval ago"
+        case .predecessor: "the newest of its instance has only just appeared"
+        case .readable: "the newer one can't be read"
+        case .merged: "the newer one is not merged here yet"
+        case .notMerged where !hasState:
+            "last of an old instance; not known whether it is merged here: no state object of this instance"
+        case .notMerged: "last of an old instance, but not merged here"
+        case .notSentOn: "last of an old instance, merged here, but not in a snapshot of this instance that is stored"
+        }
+    }
+}

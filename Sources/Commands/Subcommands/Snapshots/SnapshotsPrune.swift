@@ -1,0 +1,85 @@
+import ArgumentParser
+import BlobStorage
+import Config
+import Monitoring
+import Replication
+import Snapshots
+
+/// `lightningstream snapshots prune`: does once what the cleaner does.
+struct SnapshotsPrune: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune", abstract: "Remove the snapshots that nobody needs any more, once.",
+        discussion: """
+            Does for every configured database what the cleaner (storage.cleanup) does, with its intervals, whether it is \
+            switched on or not, and says of each object why it goes or stays. Ends with exit code 1 when something could \
+            not be removed.
+            """)
+
+    @Flag(name: .long, help: "Remove nothing, only say what would be removed.")
+    var dryRun = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            let configuration = session.configuration
+            let (dryRun, clock) = (dryRun, context.clock)
+            let report = try session.withOpenStorage(writes: !dryRun) { storage in
+                var report = PruneReport(dryRun: dryRun)
+                for database in configuration.databases {
+                    let settings = CleanerMachine.Settings(database.name, in: configuration)
+                    let found = try await Self.plan(settings, storage.unmarked) { UInt64(clock()) }
+                    var failures: [(removal: CleanerMachine.Removal, error: String)] = []
+                    for removal in dryRun ? [] : found.plan.removals {
+                        do {
+                            try await removal.perform(in: storage.store, unmarked: storage.unmarked)
+                        } catch let error as BlobStoreError {
+                            failures.append((removal, error.description))
+                        }
+                    }
+                    report.append(found.plan, hasState: found.hasState, failures: failures)
+                }
+                return report
+            }
+            var output = BufferedOutput(context.standardOutput)
+            for line in report.lines(configuration.storage.cleanup) {
+                output.append(line)
+                try output.endLine()
+            }
+            try output.flush()
+            for failure in report.failures { context.report("snapshots prune: \(failure)") }
+            return report.failures.isEmpty ? ExitCode.success : ExitCode.failure
+        }
+    }
+
+    /// - Parameter now: this machine's time in nanoseconds since the UNIX epoch.
+    private static func plan(
+        _ settings: CleanerMachine.Settings, _ store: any BlobStore, now: () -> UInt64
+    ) async throws -> (plan: PrunePlan, hasState: Bool) {
+        let blobs = try await store.list(prefix: SnapshotName.prefix(database: settings.database))
+        let own = StateObjectName(database: settings.database, instance: settings.rule.instance)
+        var state: InstanceState?
+        if StateObjects.names(in: blobs, database: settings.database).contains(own) {
+            state = try await StateObjects(store, database: settings.database).load(own)
+        }
+        let ledger = state.map { MergeLedger($0, database: settings.database, instance: settings.rule.instance) }
+        let plan = PrunePlan(blobs, settings, ledger ?? MergeLedger(), at: store.storageTime(now()))
+        return (plan, ledger != nil)
+    }
+}
+
+extension MergeLedger {
+    /// What an instance says of itself. What makes no sense is left out.
+    init(_ state: InstanceState, database: String, instance: String) {
+        func names(_ texts: [String: String]) -> [String: SnapshotName] {
+            texts.compactMapValues { SnapshotName($0) }.filter { instance, name in
+                name.database == database && name.instance == instance
+            }
+        }
+        self.init(
+            merged: names(state.applied), covered: names(state.covered ?? [:]),
+            sent: state.sent.flatMap { SnapshotName($0) }.flatMap { name in
+                name.database == database && name.instance == instance ? name : nil
+            })
+    }
+}

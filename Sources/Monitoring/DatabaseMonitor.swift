@@ -1,0 +1,172 @@
+import BlobStorage
+import Bytes
+import LMDB
+import Logging
+import Replication
+import Snapshots
+import Synchronization
+import Telemetry
+
+/// Watches the syncing of one database: its events become metrics, health checks, and what the report shows.
+final class DatabaseMonitor: Sendable {
+    /// What the monitors of all databases share.
+    struct Shared: Sendable {
+        var settings: MonitorSettings
+        var clock: @Sendable () -> Moment
+        var metrics: SyncMetrics
+        var cleaning: CleaningMetrics
+        var board: HealthBoard
+        var logger: Logger
+        /// Notes something that went wrong.
+        var noteProblem: @Sendable (_ text: String, _ database: String, Moment) -> Void
+    }
+
+    private struct State {
+        var record: DatabaseRecord
+        var health: SyncHealth
+        /// Is told when the state object has something new to say.
+        var changed: @Sendable () -> Void = {}
+    }
+
+    let settings: MonitorSettings.Database
+    let states: OtherStates
+    private let shared: Shared
+    private let state: Mutex<State>
+    private let lmdb: OpenLMDB
+
+    init(_ settings: MonitorSettings.Database, _ shared: Shared) {
+        self.settings = settings
+        self.shared = shared
+        let name = settings.name
+        let now = shared.clock()
+        state = Mutex(
+            State(
+                record: DatabaseRecord(
+                    name: name, own: shared.settings.instance, receiveOnly: shared.settings.receiveOnly, at: now),
+                health: SyncHealth(name, shared.settings.health, at: now.uptime)))
+        var logger = shared.logger
+        logger[metadataKey: "db"] = "\(name)"
+        states = OtherStates(database: name, own: shared.settings.instance, logger: logger)
+        lmdb = OpenLMDB(name)
+        shared.metrics.begin(name, downloads: settings.downloads)
+        shared.cleaning.begin(name)
+        if shared.settings.health.notesStart { shared.board.note("startup_\(name)", false) }
+        showHealth()
+    }
+
+    /// Something happened. Quick, from any thread.
+    func observe(_ event: SyncEvent) {
+        let now = shared.clock()
+        let changed = state.withLock { state in
+            state.record.handle(event, at: now)
+            state.health.handle(event, at: now.uptime)
+            return state.changed
+        }
+        shared.metrics.count(event, of: settings.name, at: now)
+        shared.cleaning.count(event, of: settings.name)
+        noteProblem(event, now)
+        switch event {
+        case .opened(let environment): lmdb.opened(environment)
+        case .ended: lmdb.ended()
+        case .listed(let listing): states.listed(listing.others)
+        case .started:
+            if shared.settings.health.notesStart { shared.board.note("startup_\(settings.name)", true) }
+        case .merged, .stored: changed()
+        default: break
+        }
+        switch event {
+        case .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused, .stored,
+            .settled, .fenced, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew:
+            showHealth()
+        default: break
+        }
+    }
+
+    private func showHealth() {
+        shared.board.update { checks, _ in
+            state.withLock { $0.health.show($0.record, in: &checks) }
+        }
+    }
+
+    private func noteProblem(_ event: SyncEvent, _ now: Moment) {
+        let text: String? =
+            switch event {
+            case .listFailed(let error): "cannot list the snapshots: \(error)"
+            case .downloadFailed(let name, let error, _): "cannot download \(name): \(error)"
+            case .mergeFailed(let name, let error, _): "cannot merge \(name): \(error)"
+            case .refused(let name, _, let error, _): "\(name) is refused: \(error)"
+            case .sendFailed(let error): "cannot send a snapshot: \(error)"
+            case .sendingGivenUp(let error): "sending is given up: \(error)"
+            case .namesake(let name): name.map { "another host uses our instance name: it wrote \($0)" }
+            case .fenced(let reason): reason
+            case .cleanerListFailed(let error): "cannot list the snapshots to clean up: \(error)"
+            case .cleanerDeleteFailed(let name, let error): "cannot remove \(name): \(error)"
+            case .swept(let report): report.problem.map { "the sweeper left something alone: \($0)" }
+            case .clockSkew(let instance, let ahead, true):
+                "the clock of \(instance) is \(LastingTrouble.text(ahead)) ahead"
+            default: nil
+            }
+        if let text { shared.noteProblem(text, settings.name, now) }
+    }
+
+    // MARK: Asking
+
+    /// What the LMDB says about itself; nil while it is not open, or has not answered yet.
+    func facts() async -> StatusReport.LMDBFacts? { await lmdb.facts.value() }
+
+    /// The database's part of the report.
+    func report() async -> StatusReport.Database {
+        async let facts = lmdb.facts.value()
+        async let others = states.value()
+        let (lmdbFacts, states) = await (facts, others)
+        let transaction = lmdb.lastTransaction
+        return state.withLock { state in
+            StatusReport.Database(
+                &state.record, path: settings.path, lmdb: lmdbFacts, lastTransaction: transaction, states: states,
+                at: shared.clock())
+        }
+    }
+
+    /// Sets who is told when the state object has something new to say.
+    func onChange(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.changed = action } }
+
+    /// What the state object says now.
+    func ownState() -> InstanceState {
+        let outcome = shared.board.report().outcome
+        let time = shared.clock().wall
+        return state.withLock { state in
+            InstanceState(
+                state.record, hostname: shared.settings.hostname, software: shared.settings.software, at: time,
+                health: outcome.status)
+        }
+    }
+}
+
+/// The LMDB of a database while it is open.
+private final class OpenLMDB: Sendable {
+    private final class Slot: Sendable {
+        let environment = Mutex<Environment?>(nil)
+    }
+
+    private let slot = Slot()
+    let facts: OnDemand<StatusReport.LMDBFacts>
+
+    init(_ name: String) {
+        // Of its own, because a transaction waits for those of the syncer.
+        let pool = BlockingPool(label: "monitor-\(name)", width: 1)
+        facts = OnDemand { [slot] in
+            guard slot.environment.withLock({ $0 != nil }) else { return nil }
+            return try? await pool.run { _ in
+                guard let environment = slot.environment.withLock(\.self) else { return nil }
+                return try StatusReport.LMDBFacts(environment)
+            } ?? nil
+        }
+    }
+
+    func opened(_ environment: Environment) { slot.environment.withLock { $0 = environment } }
+
+    func ended() { slot.environment.withLock { $0 = nil } }
+
+    /// Does not wait for transactions.
+    var lastTransaction: UInt64? { slot.environment.withLock(\.self)?.info.lastTransactionID }
+}

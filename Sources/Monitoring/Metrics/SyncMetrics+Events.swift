@@ -1,0 +1,79 @@
+import Replication
+import Telemetry
+
+extension SyncMetrics {
+    /// Counts what happened to a database.
+    func count(_ event: SyncEvent, of lmdb: String, at now: Moment) {
+        switch event {
+        case .listed(let listing):
+            listCalls.with().add()
+            inStorageCount.with(lmdb).set(listing.snapshots.count)
+            inStorageBytes.with(lmdb).set(listing.snapshots.reduce(0.0) { $0 + Double($1.size) })
+            forgetInstances(of: lmdb, except: Set(listing.snapshots.map(\.name.instance)))
+        case .listFailed:
+            listCalls.with().add()
+            listFailed.with(lmdb).add()
+        case .downloadStarted(_, let waited):
+            loadCalls.with().add()
+            began(lmdb, "download", waited: waited)
+        case .downloaded(let name, let bytes, let time):
+            loadBytes.with().add(bytes)
+            ended(lmdb, "download", time)
+            received.with(lmdb, name.instance).set(Double(name.timestamp) / 1e9)
+            receivedAge.with(lmdb, name.instance).observe(DatabaseRecord.age(of: name, at: now.wall))
+        case .downloadVanished(_, let time): ended(lmdb, "download", time)
+        case .downloadFailed(let name, _, let time):
+            ended(lmdb, "download", time)
+            loadFailed.with(lmdb, name.instance).add()
+        case .downloadsWaiting(let count): waiting.with(lmdb, "download").set(count)
+        case .mergesWaiting(let count): waiting.with(lmdb, "decompress").set(count)
+        case .mergeStarted(_, let waited): began(lmdb, "decompress", waited: waited)
+        case .merged(let report):
+            ended(lmdb, "decompress", report.totalTime)
+            entries.with(lmdb, "merged").add(report.written)
+            entries.with(lmdb, "kept").add(report.kept)
+            if report.transaction != nil { writeLock.with(lmdb).observe(report.lockTime) }
+            visibleLatency.with(lmdb, report.name.instance).add(counts: report.ages.counts, sum: report.ages.sum)
+        case .mergeFailed(let name, _, let time):
+            ended(lmdb, "decompress", time)
+            loadFailed.with(lmdb, name.instance).add()
+        case .refused(let name, let count, _, let time):
+            ended(lmdb, "decompress", time)
+            entries.with(lmdb, "refused").add(count)
+            loadFailed.with(lmdb, name.instance).add()
+        case .storing: storeCalls.with().add()
+        case .stored(let report):
+            storeBytes.with().add(report.size)
+            generated.with(lmdb).add()
+            generatedLast.with(lmdb).set(Double(report.name.timestamp) / 1e9)
+            generatedSize.with(lmdb).set(report.size)
+        case .sendFailed: storeFailed.with(lmdb).add()
+        case .sendingGivenUp: storeGivenUp.with(lmdb).add()
+        case .namesake(let name): namesake.with(lmdb).set(name == nil ? 0 : 1)
+        case .clockSkew(let instance, let ahead, _): clockSkew.with(lmdb, instance).set(ahead / .seconds(1))
+        case .opened, .settled, .fenced, .started, .ended, .swept, .cleanerListed, .cleanerListFailed, .cleanerDeleted,
+            .cleanerDeleteFailed:
+            break
+        }
+    }
+
+    private func began(_ lmdb: String, _ limit: String, waited: Duration) {
+        acquired.with(lmdb, limit).add()
+        waitingTime.with(lmdb, limit).observe(waited)
+        active.with(lmdb, limit).add(1)
+    }
+
+    private func ended(_ lmdb: String, _ limit: String, _ time: Duration) {
+        active.with(lmdb, limit).add(-1)
+        activeTime.with(lmdb, limit).observe(time)
+    }
+
+    /// What was counted of an instance that has gone stays; what says where it stands goes.
+    private func forgetInstances(of lmdb: String, except instances: Set<String>) {
+        let isGone = { (values: [String]) in
+            values[0] == lmdb && values[1] != "other" && !instances.contains(values[1])
+        }
+        received.remove(where: isGone)
+        clockSkew.remove(where: isGone)
+    }
+}

@@ -1,0 +1,225 @@
+import BlobStorage
+import Bytes
+import Glibc
+import Logging
+import Replication
+import Snapshots
+import Synchronization
+import Telemetry
+
+/// Watches everything that runs: is told by the syncers and the storage, and answers the status page, Prometheus and
+/// health checks.
+///
+/// Whoever asks gets an answer at once, whatever hangs: what is not to be had within a moment is as it was before.
+package final class Monitor: SyncObserver {
+    private let settings: MonitorSettings
+    private let clock: @Sendable () -> Moment
+    private let logger: Logger
+    private let started: Moment
+    private let registry = MetricRegistry()
+    private let process: ProcessMetrics
+    private let storage: StorageMetrics
+    private let lmdb: LMDBMetrics
+    private let board: HealthBoard
+    private let problems: Problems
+    private let databases: [DatabaseMonitor]
+    private let maps: OnDemand<[String: MemoryMaps.Usage]>?
+
+    private final class Problems: Sendable {
+        let list = Mutex(ProblemList())
+    }
+
+    /// - Parameters:
+    ///   - logger: is told of changes of the health, of state objects that can't be written, and of statistics.
+    ///   - clock: the time.
+    package init(
+        _ settings: MonitorSettings, logger: Logger, clock: @escaping @Sendable () -> Moment = Moment.clock()
+    ) {
+        self.settings = settings
+        self.logger = logger
+        self.clock = clock
+        started = clock()
+        process = ProcessMetrics(registry)
+        storage = StorageMetrics(registry)
+        lmdb = LMDBMetrics(registry)
+        board = HealthBoard(clock: clock, logger: logger)
+        let problems = Problems()
+        self.problems = problems
+        let shared = DatabaseMonitor.Shared(
+            settings: settings, clock: clock, metrics: SyncMetrics(registry), cleaning: CleaningMetrics(registry),
+            board: board, logger: logger
+        ) { text, database, moment in
+            problems.list.withLock { $0.add(text, database: database, at: moment.wall) }
+        }
+        databases = settings.databases.map { DatabaseMonitor($0, shared) }
+        guard settings.scrapesMaps else {
+            maps = nil
+            return
+        }
+        let (paths, pool) = (settings.databases.map(\.path), BlockingPool(label: "monitor-smaps", width: 1))
+        maps = OnDemand { try? await pool.run { _ in MemoryMaps.read(paths) } }
+    }
+
+    // MARK: Being told
+
+    /// See `SyncObserver`.
+    package func observe(_ event: SyncEvent, of database: String) {
+        databases.first { $0.settings.name == database }?.observe(event)
+    }
+
+    /// A request to an S3 server has ended.
+    package func observe(_ call: StorageCall) {
+        storage.called(call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)
+    }
+
+    /// The requests to an S3 server will be told: their metrics begin at zero.
+    package func expectStorageCalls() { storage.begin(methods: StorageCall.Method.allCases.map(\.rawValue)) }
+
+    // MARK: Running
+
+    /// Does what has to be done beside syncing, while `body` syncs: writes state objects and logs statistics.
+    ///
+    /// - Parameter store: the storage without its update marker.
+    package func run(with store: any BlobStore, while body: @Sendable () async throws -> Void) async throws {
+        for database in databases { database.states.attach(store) }
+        let publishers = settings.publishesState && !settings.receiveOnly ? databases.map { publisher($0, store) } : []
+        let beside = Task {
+            await withTaskGroup(of: Void.self) { group in
+                for publisher in publishers { group.addTask { await publisher.run() } }
+                if settings.statisticsInterval > .zero { group.addTask { await self.logStatistics() } }
+            }
+        }
+        let failure: (any Error)?
+        do {
+            try await body()
+            failure = nil
+        } catch {
+            failure = error
+        }
+        beside.cancel()
+        await beside.value
+        await Self.finish(publishers)
+        if let failure { throw failure }
+    }
+
+    /// How long the last state objects may take.
+    private static let lastWordsLimit = Duration.seconds(2)
+
+    private static func finish(_ publishers: [StatePublisher]) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await withTaskGroup(of: Void.self) { group in
+                    for publisher in publishers { group.addTask { await publisher.finish() } }
+                }
+            }
+            group.addTask { try? await Task.sleep(for: lastWordsLimit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func publisher(_ database: DatabaseMonitor, _ store: any BlobStore) -> StatePublisher {
+        let publisher = StatePublisher(
+            database: database.settings.name, instance: settings.instance, store: store, logger: logger, clock: clock
+        ) { database.ownState() }
+        database.onChange { publisher.changed() }
+        return publisher
+    }
+
+    private func logStatistics() async {
+        while (try? await Task.sleep(for: settings.statisticsInterval)) != nil {
+            for database in databases {
+                guard let facts = await database.facts() else { continue }
+                logger.info(
+                    "statistics of the LMDB",
+                    metadata: [
+                        "db": "\(database.settings.name)", "map_size": .stringConvertible(facts.mapSize),
+                        "used": .stringConvertible(facts.usedBytes), "file_size": .stringConvertible(facts.fileSize),
+                        "entries": .stringConvertible(facts.dbis.reduce(0.0) { $0 + Double($1.entries) }),
+                        "dbis": .stringConvertible(facts.dbis.count),
+                        "txnID": .stringConvertible(facts.lastTransaction),
+                        "readers": .stringConvertible(facts.readers),
+                        "max_readers": .stringConvertible(facts.maximumReaders),
+                    ])
+            }
+        }
+    }
+
+    // MARK: Being asked
+
+    /// The metrics in the text format of Prometheus; see ``MetricRegistry/contentType``.
+    package func metrics() async -> [UInt8] {
+        await withTaskGroup(of: Void.self) { group in
+            for database in databases {
+                group.addTask {
+                    guard let facts = await database.facts() else { return }
+                    self.lmdb.show(facts, of: database.settings.name)
+                }
+            }
+            group.addTask {
+                guard let usages = await self.maps?.value() else { return }
+                for database in self.databases {
+                    let path = database.settings.path
+                    self.lmdb.show(usages[path] ?? .init(), of: database.settings.name, path: path)
+                }
+            }
+        }
+        process.update()
+        return registry.text()
+    }
+
+    /// What the health checks say.
+    package func health() -> HealthReport {
+        let report = board.report()
+        let numbers = ProcessNumbers.read()
+        var metadata: [String: HealthReport.Value] = report.notes.mapValues { .flag($0) }
+        metadata["hostname"] = .text(settings.hostname)
+        metadata["version"] = .text(settings.version)
+        let uptime = (clock().uptime - started.uptime) / .seconds(1)
+        return HealthReport(
+            ok: report.outcome.failures.isEmpty, hasWarnings: !report.outcome.warnings.isEmpty,
+            status: report.outcome.status.rawValue, time: report.time.rfc3339(digits: 3),
+            since: report.since.rfc3339(digits: 3),
+            runtime: HealthReport.Runtime(
+                pid: Int(getpid()), uptimeSeconds: uptime, cpus: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+                threads: numbers?.threads ?? 0, residentMemoryBytes: numbers?.residentBytes ?? 0),
+            metadata: metadata, failures: report.outcome.failures, warnings: report.outcome.warnings)
+    }
+
+    /// Where everything stands.
+    package func report() async -> StatusReport {
+        let parts = await withTaskGroup(of: (Int, StatusReport.Database).self) { group in
+            for (index, database) in databases.enumerated() { group.addTask { (index, await database.report()) } }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        let health = board.report()
+        var report = StatusReport()
+        report.software = settings.software
+        report.instance = settings.instance
+        report.hostname = settings.hostname
+        report.time = clock().wall.rfc3339(digits: 3)
+        report.started = started.wall.rfc3339(digits: 3)
+        report.mode = settings.receiveOnly ? .receive : .sync
+        report.health.status = health.outcome.status.rawValue
+        report.health.since = health.since.rfc3339(digits: 3)
+        report.health.failures = health.outcome.failures
+        report.health.warnings = health.outcome.warnings
+        report.databases = parts.sorted { $0.key < $1.key }.map(\.value)
+        for database in report.databases.indices {
+            for instance in report.databases[database].instances.indices
+            where report.databases[database].instances[instance].isOwn {
+                report.databases[database].instances[instance].health = report.health.status
+            }
+        }
+        report.problems = problems.list.withLock(\.problems)
+        return report
+    }
+
+    /// What the metrics are, for the documentation.
+    package static var metricDescriptions: [MetricDescription] {
+        let registry = MetricRegistry()
+        _ = (ProcessMetrics(registry), StorageMetrics(registry), LMDBMetrics(registry))
+        _ = (SyncMetrics(registry), CleaningMetrics(registry))
+        return registry.descriptions
+    }
+}

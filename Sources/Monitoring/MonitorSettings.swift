@@ -1,0 +1,88 @@
+import Telemetry
+
+/// What a ``Monitor`` goes by.
+package struct MonitorSettings: Sendable {
+    /// A database.
+    package struct Database: Sendable {
+        /// Its key under `lmdbs:`.
+        package var name: String
+        /// The data file.
+        package var path: String
+        /// How many downloads may be under way at a time.
+        package var downloads: Int
+
+        /// See the properties of the same names.
+        package init(name: String, path: String, downloads: Int) {
+            self.name = name
+            self.path = path
+            self.downloads = downloads
+        }
+    }
+
+    /// What the health checks go by.
+    package struct Health: Sendable {
+        /// How long listing may fail.
+        package var storageList: LastingTrouble.Limits
+        /// How long loading may fail.
+        package var storageLoad: LastingTrouble.Limits
+        /// How long storing may fail.
+        package var storageStore: LastingTrouble.Limits
+        /// How long the start-up may take.
+        package var start: LastingTrouble.Limits
+        /// Whether a start-up that takes long is a check.
+        package var reportsStart: Bool
+        /// Whether the metadata say which databases have started.
+        package var notesStart: Bool
+
+        /// See the properties of the same names.
+        package init(
+            storageList: LastingTrouble.Limits, storageLoad: LastingTrouble.Limits,
+            storageStore: LastingTrouble.Limits, start: LastingTrouble.Limits, reportsStart: Bool, notesStart: Bool
+        ) {
+            self.storageList = storageList
+            self.storageLoad = storageLoad
+            self.storageStore = storageStore
+            self.start = start
+            self.reportsStart = reportsStart
+            self.notesStart = notesStart
+        }
+    }
+
+    /// The name of this instance.
+    package var instance: String
+    /// The name of this host.
+    package var hostname: String
+    /// The program's version.
+    package var version: String
+    /// Whether nothing is written to the storage.
+    package var receiveOnly: Bool
+    /// The databases, in the order of the configuration.
+    package var databases: [Database]
+    /// The health checks.
+    package var health: Health
+    /// Whether state objects are written.
+    package var publishesState: Bool
+    /// Whether the metrics tell the memory use of the LMDBs.
+    package var scrapesMaps: Bool
+    /// How often statistics of the LMDBs are logged; zero for never.
+    package var statisticsInterval: Duration
+
+    /// See the properties of the same names.
+    package init(
+        instance: String, hostname: String, version: String, receiveOnly: Bool, databases: [Database],
+        health: Health, publishesState: Bool, scrapesMaps: Bool, statisticsInterval: Duration
+    ) {
+        self.instance = instance
+        self.hostname = hostname
+        self.version = version
+        self.receiveOnly = receiveOnly
+        self.databases = databases
+        self.health = health
+        self.publishesState = publishesState
+        self.scrapesMaps = scrapesMaps
+        self.statisticsInterval = statisticsInterval
+    }
+
+    /// Name and version of the program.
+    var software: String { "lightningstream \(version)" }
+}

@@ -1,0 +1,89 @@
+import BlobStorage
+import Logging
+import Snapshots
+import Synchronization
+
+/// What other instances say in their state objects: read when somebody asks, every few seconds at most.
+final class OtherStates: Sendable {
+    /// How many are read at a time; those that were read longest ago come first.
+    static let most = 100
+    /// How many are kept.
+    static let mostKept = 1000
+
+    private struct State {
+        var store: (any BlobStore)?
+        /// Those in the last listing, by name.
+        var listed: [StateObjectName] = []
+        var known: [String: InstanceState] = [:]
+        /// What made no sense, so that it is said once.
+        var senseless: Set<String> = []
+        var next = 0
+    }
+
+    private final class Box: Sendable {
+        let state = Mutex(State())
+    }
+
+    private let box = Box()
+    private let database: String
+    private let own: String
+    private let onDemand: OnDemand<[String: InstanceState]>
+
+    init(database: String, own: String, logger: Logger, interval: Duration = .seconds(5)) {
+        self.database = database
+        self.own = SnapshotName.sanitize(instance: own)
+        onDemand = OnDemand(interval: interval) { [box] in await Self.read(database, box, logger) }
+    }
+
+    /// Where they are.
+    func attach(_ store: any BlobStore) { box.state.withLock { $0.store = store } }
+
+    /// The storage was listed.
+    ///
+    /// - Parameter blobs: what is not a snapshot.
+    func listed(_ blobs: [Blob]) {
+        let names = StateObjects.names(in: blobs, database: database).filter { $0.instance != own }
+            .prefix(Self.mostKept)
+        box.state.withLock { state in
+            guard state.listed != Array(names) else { return }
+            state.listed = Array(names)
+            let instances = Set(names.map(\.instance))
+            state.known = state.known.filter { instances.contains($0.key) }
+            state.senseless.formIntersection(instances)
+        }
+    }
+
+    /// What is known without long waiting, by instance.
+    func value() async -> [String: InstanceState] { await onDemand.value() ?? [:] }
+
+    private static func read(_ database: String, _ box: Box, _ logger: Logger) async -> [String: InstanceState]? {
+        let (store, names) = box.state.withLock { state in
+            guard !state.listed.isEmpty else { return (state.store, [StateObjectName]()) }
+            let first = state.next % state.listed.count
+            state.next = first + min(most, state.listed.count)
+            let turned = state.listed[first...] + state.listed[..<first]
+            return (state.store, Array(turned.prefix(most)))
+        }
+        guard let store else { return nil }
+        let objects = StateObjects(store, database: database)
+        for name in names {
+            do {
+                let state = try await objects.load(name)
+                let isNews = box.state.withLock { box in
+                    box.known[name.instance] = state
+                    if state == nil { return box.senseless.insert(name.instance).inserted }
+                    box.senseless.remove(name.instance)
+                    return false
+                }
+                if isNews {
+                    logger.debug("a state object is gone or makes no sense, ignored", metadata: ["name": "\(name)"])
+                }
+            } catch {
+                // The listings tell of a storage that does not work; what was known stays.
+                logger.debug("cannot read a state object", metadata: ["name": "\(name)", "error": "\(error)"])
+                break
+            }
+        }
+        return box.state.withLock(\.known)
+    }
+}

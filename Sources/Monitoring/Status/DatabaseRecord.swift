@@ -1,0 +1,171 @@
+import Replication
+import Snapshots
+import Telemetry
+
+/// What is remembered of the syncing of one database, for the report, the state object and the checks.
+///
+/// A pure machine: it is told what happened, and when. What it keeps grows with the number of instances only.
+struct DatabaseRecord: Sendable {
+    /// What is known of an instance.
+    struct Instance: Sendable {
+        var newest: (name: SnapshotName, size: Int)?
+        /// Since when there has been a snapshot of it that is not merged here.
+        var behindSince: Duration?
+        var merged: (name: SnapshotName, size: Int)?
+        var mergedAt: WallTime?
+        var latency: Duration?
+        var clockSkew: Duration?
+        /// What was refused of it, and why.
+        var refused: [SnapshotName: String] = [:]
+
+        /// Whether what is merged is behind what there is.
+        mutating func update(at now: Moment) {
+            guard let newest = newest?.name else { return }
+            let isMerged = merged.map { $0.name >= newest } ?? false
+            behindSince = isMerged ? nil : behindSince ?? now.uptime
+        }
+    }
+
+    static let mostActivities = 30
+
+    let name: String
+    /// This instance's name as it stands in names of snapshots.
+    let own: String
+    let receiveOnly: Bool
+
+    private(set) var instances: [String: Instance] = [:]
+    private(set) var isStarted = false
+    private(set) var listing: (count: Int, bytes: Int, time: WallTime)?
+    private(set) var sent: (name: SnapshotName, size: Int)?
+    /// By instance, the newest snapshot that is merged here and still of interest.
+    private(set) var applied: [String: SnapshotName] = [:]
+    /// Of these, what was merged when the reading of `sent` began; nil when it was sent before this process began.
+    private(set) var covered: [String: SnapshotName]?
+    /// Every change up to this transaction is stored; nil while one is not.
+    private(set) var settled: UInt64?
+    private(set) var namesake: SnapshotName?
+    /// Why nothing is sent, where that is so.
+    private(set) var fence: String?
+    /// The instances whose clocks are too far ahead, and how far.
+    private(set) var skewed: [String: Duration] = [:]
+    /// Newest first.
+    private(set) var activities: [StatusReport.Activity] = []
+    var history: HourHistory
+
+    /// By instance, the newest snapshot that was there before this process began; nil before the first listing.
+    private var old: [String: SnapshotName]?
+
+    init(name: String, own: String, receiveOnly: Bool, at now: Moment) {
+        self.name = name
+        self.own = SnapshotName.sanitize(instance: own)
+        self.receiveOnly = receiveOnly
+        history = HourHistory(at: now.wall)
+    }
+
+    mutating func handle(_ event: SyncEvent, at now: Moment) {
+        switch event {
+        case .listed(let listing): listed(listing.snapshots, at: now)
+        case .merged(let report): merged(report, at: now)
+        case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
+        case .stored(let report): stored(report, at: now)
+        case .settled(let transaction): settled = transaction
+        case .started:
+            isStarted = true
+            settleOwn()
+        case .namesake(let name): namesake = name
+        case .fenced(let reason): fence = reason
+        case .clockSkew(let instance, let ahead, let exceeds):
+            // Told before the listing that shows the instance.
+            instances[instance, default: Instance()].clockSkew = ahead
+            skewed[instance] = exceeds ? ahead : nil
+        default: break
+        }
+    }
+
+    private mutating func listed(_ snapshots: [(name: SnapshotName, size: Int)], at now: Moment) {
+        var newest: [String: (name: SnapshotName, size: Int)] = [:]
+        var bytes = 0
+        for snapshot in snapshots {
+            let instance = snapshot.name.instance
+            if newest[instance].map({ $0.name < snapshot.name }) ?? true { newest[instance] = snapshot }
+            let (sum, overflows) = bytes.addingReportingOverflow(snapshot.size)
+            bytes = overflows ? .max : sum
+        }
+        listing = (snapshots.count, bytes, now.wall)
+        if old == nil { old = newest.mapValues(\.name) }
+        // What has gone from the storage is forgotten.
+        instances = instances.filter { newest[$0.key] != nil }
+        let hasRefused = instances.contains { !$0.value.refused.isEmpty }
+        let names = hasRefused ? Set(snapshots.map(\.name)) : []
+        for (instance, newest) in newest {
+            var known = instances[instance] ?? Instance()
+            known.newest = newest
+            if hasRefused { known.refused = known.refused.filter { names.contains($0.key) } }
+            known.update(at: now)
+            instances[instance] = known
+        }
+        skewed = skewed.filter { newest[$0.key] != nil }
+        applied = applied.filter { newest[$0.key] != nil }
+        settleOwn()
+        if sent == nil, !receiveOnly { sent = newest[own] }
+    }
+
+    /// Our own snapshots are made of what is here; only start-up merges one.
+    private mutating func settleOwn() {
+        guard !receiveOnly, isStarted else { return }
+        instances[own]?.behindSince = nil
+        if let newest = instances[own]?.newest { instances[own]?.merged = newest }
+    }
+
+    private mutating func merged(_ report: MergeReport, at now: Moment) {
+        let name = report.name
+        let isNew = old.map { old in old[name.instance].map { $0 < name } ?? true } ?? false
+        let latency = isNew ? Self.age(of: name, at: now.wall) : nil
+        var instance = instances[name.instance] ?? Instance()
+        instance.merged = (name, report.size)
+        instance.mergedAt = now.wall
+        if let latency { instance.latency = latency }
+        instance.refused = instance.refused.filter { $0.key > name }
+        instance.update(at: now)
+        instances[name.instance] = instance
+        applied[name.instance] = name
+        history.note(at: now.wall) { minute in
+            minute.merges += 1
+            minute.entries += report.written
+            if let seconds = latency.map({ $0 / .seconds(1) }) { minute.latency = max(minute.latency ?? 0, seconds) }
+        }
+        add(.merge, name, entries: report.written, report.size, report.totalTime, lock: report.lockTime, now)
+    }
+
+    private mutating func stored(_ report: SendReport, at now: Moment) {
+        sent = (report.name, report.size)
+        covered = report.covered
+        history.note(at: now.wall) { $0.sends += 1 }
+        add(.send, report.name, entries: report.entries, report.size, report.totalTime, lock: nil, now)
+    }
+
+    private mutating func add(
+        _ kind: StatusReport.Activity.Kind, _ name: SnapshotName, entries: Int, _ size: Int, _ time: Duration,
+        lock: Duration?, _ now: Moment
+    ) {
+        var activity = StatusReport.Activity()
+        activity.time = now.wall.rfc3339(digits: 3)
+        activity.kind = kind
+        activity.snapshot = name.description
+        activity.instance = name.instance
+        activity.entries = entries
+        activity.size = size
+        activity.duration = time / .seconds(1)
+        activity.lock = lock.map { $0 / .seconds(1) }
+        activities.insert(activity, at: 0)
+        if activities.count > Self.mostActivities { activities.removeLast() }
+    }
+
+    /// From the instant that a snapshot shows to a time; zero for one from the future.
+    static func age(of name: SnapshotName, at time: WallTime) -> Duration {
+        let shown = WallTime(nanosecondsSinceEpoch: name.timestamp)
+        let age =
+            Duration.seconds(time.seconds - shown.seconds) + .nanoseconds(Int64(time.nanoseconds - shown.nanoseconds))
+        return max(.zero, age)
+    }
+}

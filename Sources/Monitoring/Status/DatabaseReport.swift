@@ -1,0 +1,84 @@
+import Replication
+import Snapshots
+import Telemetry
+
+extension StatusReport.Database {
+    /// The part of the report that the record of a database gives.
+    ///
+    /// - Parameters:
+    ///   - states: what other instances say about themselves, by name.
+    ///   - lastTransaction: of the LMDB, as far as known.
+    init(
+        _ record: inout DatabaseRecord, path: String, lmdb: StatusReport.LMDBFacts?, lastTransaction: UInt64?,
+        states: [String: InstanceState], at now: Moment
+    ) {
+        self.init()
+        name = record.name
+        self.path = path
+        self.lmdb = lmdb
+        startupComplete = record.isStarted
+        fence = record.fence
+        if !record.receiveOnly {
+            unsent = record.settled.map { settled in lastTransaction.map { $0 > settled } ?? false } ?? true
+        }
+        if let listing = record.listing {
+            var facts = StatusReport.StorageFacts()
+            facts.snapshots = listing.count
+            facts.bytes = listing.bytes
+            facts.listed = listing.time.rfc3339(digits: 3)
+            storage = facts
+        }
+        sent = record.sent.map { StatusReport.Snapshot($0.name, size: $0.size) }
+        instances = Set(record.instances.keys).union(states.keys).sorted().map { name in
+            StatusReport.Instance(name, record.instances[name], states[name], in: record, at: now)
+        }
+        history = record.history.minutes(at: now.wall).map { start, minute in
+            var entry = StatusReport.Minute()
+            entry.time = start.rfc3339(digits: 0)
+            entry.merges = minute.merges
+            entry.sends = minute.sends
+            entry.entries = minute.entries
+            entry.latency = minute.latency
+            return entry
+        }
+        activities = record.activities
+    }
+}
+
+extension StatusReport.Snapshot {
+    /// A snapshot of this name.
+    ///
+    /// - Parameter size: in bytes, where known.
+    package init(_ name: SnapshotName, size: Int? = nil) {
+        self.init()
+        self.name = name.description
+        time = WallTime(nanosecondsSinceEpoch: name.timestamp).rfc3339(digits: 3)
+        self.size = size
+    }
+}
+
+extension StatusReport.Instance {
+    init(
+        _ name: String, _ instance: DatabaseRecord.Instance?, _ state: InstanceState?, in record: DatabaseRecord,
+        at now: Moment
+    ) {
+        self.init()
+        self.name = name
+        isOwn = name == record.own
+        if let instance {
+            newest = instance.newest.map { StatusReport.Snapshot($0.name, size: $0.size) }
+            merged = instance.merged.map { StatusReport.Snapshot($0.name, size: $0.size) }
+            mergedAt = instance.mergedAt?.rfc3339(digits: 3)
+            if newest != nil { lag = instance.behindSince.map { max(0, (now.uptime - $0) / .seconds(1)) } ?? 0 }
+            latency = instance.latency.map { $0 / .seconds(1) }
+            clockSkew = instance.clockSkew.map { $0 / .seconds(1) }
+        }
+        // What others write is shown as far as it makes sense.
+        guard let state else { return }
+        health = HealthChecks.Status(rawValue: state.health)?.rawValue
+        guard let ours = state.applied[record.own].flatMap({ SnapshotName($0) }), ours.instance == record.own,
+            ours.database == record.name, ours.description.utf8.count <= 1024
+        else { return }
+        mergedOfOurs = ours.description
+    }
+}

@@ -1,0 +1,54 @@
+import Telemetry
+
+/// What was done in each of the last 60 minutes.
+struct HourHistory: Sendable {
+    /// What was done within one minute.
+    struct Minute: Sendable, Equatable {
+        var merges = 0
+        var sends = 0
+        var entries = 0
+        var latency: Double?
+    }
+
+    static let length = 60
+
+    /// A ring: the minute with the number `n` since the epoch is at `n` modulo its length.
+    private var minutes = [Minute](repeating: Minute(), count: length)
+    private var newest: Int64
+
+    init(at time: WallTime) { newest = Self.minute(time) }
+
+    /// Counts something. What a clock that was set back counts belongs to the newest minute.
+    mutating func note(at time: WallTime, _ change: (inout Minute) -> Void) {
+        advance(to: time)
+        change(&minutes[Self.place(newest)])
+    }
+
+    /// The minutes with the times when they began, oldest first.
+    mutating func minutes(at time: WallTime) -> [(start: WallTime, minute: Minute)] {
+        advance(to: time)
+        return (0..<Int64(Self.length)).map { index in
+            let number = newest - Int64(Self.length) + 1 + index
+            return (WallTime(seconds: number * 60), minutes[Self.place(number)])
+        }
+    }
+
+    private mutating func advance(to time: WallTime) {
+        let now = Self.minute(time)
+        // A clock that was set far back would stop the history otherwise.
+        if now < newest - Int64(Self.length) {
+            self = HourHistory(at: time)
+            return
+        }
+        guard now > newest else { return }
+        for number in max(newest + 1, now - Int64(Self.length) + 1)...now { minutes[Self.place(number)] = Minute() }
+        newest = now
+    }
+
+    private static func minute(_ time: WallTime) -> Int64 { Int64(floorDiv(time.seconds, 60)) }
+    private static func place(_ number: Int64) -> Int { Int(number - floorDiv(number, Int64(length)) * Int64(length)) }
+    private static func floorDiv(_ number: Int64, _ divisor: Int64) -> Int64 {
+        let (quotient, remainder) = number.quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+}

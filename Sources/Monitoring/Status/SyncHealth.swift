@@ -1,0 +1,75 @@
+import Replication
+import Snapshots
+import Telemetry
+
+/// What the health checks have of the syncing of one database: turns its events into checks.
+///
+/// A pure machine: times are passed in.
+struct SyncHealth: Sendable {
+    private let name: String
+    private var list: FailureTracker
+    private var load: FailureTracker
+    private var store: FailureTracker
+    private var start: LastingTrouble?
+
+    init(_ name: String, _ limits: MonitorSettings.Health, at now: Duration) {
+        self.name = name
+        list = FailureTracker("listing the storage", limits: limits.storageList)
+        load = FailureTracker("loading a snapshot", limits: limits.storageLoad)
+        store = FailureTracker("storing a snapshot", limits: limits.storageStore)
+        start =
+            limits.reportsStart
+            ? LastingTrouble("the start-up has been going on", since: now, limits: limits.start) : nil
+    }
+
+    mutating func handle(_ event: SyncEvent, at now: Duration) {
+        switch event {
+        case .listed(let listing):
+            list.succeeded()
+            let instances = Set(listing.snapshots.map(\.name.instance))
+            load.keep { instances.contains($0) }
+        case .listFailed(let error): list.failed(error, at: now)
+        case .merged(let report): load.succeeded(report.name.instance)
+        case .downloadVanished(let name, _), .refused(let name, _, _, _): load.succeeded(name.instance)
+        case .downloadFailed(let name, let error, _), .mergeFailed(let name, let error, _):
+            load.failed(error, of: name.instance, at: now)
+        case .stored: store.succeeded()
+        case .settled(let transaction): if transaction != nil { store.succeeded() }
+        case .sendFailed(let error), .sendingGivenUp(let error): store.failed(error, at: now)
+        case .started: start = nil
+        default: break
+        }
+    }
+
+    /// Brings the checks up to date.
+    func show(_ record: DatabaseRecord, in checks: inout HealthChecks) {
+        checks.set("\(name)_storage_list_failed_duration", list.trouble)
+        checks.set("\(name)_storage_load_failed_duration", load.trouble)
+        checks.set("\(name)_storage_store_failed_duration", store.trouble)
+        checks.set("\(name)_startup_in_progress", start)
+        checks.set("\(name)_namesake", .failure, record.namesake.map(Self.text))
+        checks.set("\(name)_stale", .failure, record.fence)
+        checks.set("\(name)_clock_skew", .warning, Self.text(skewed: record.skewed))
+        checks.set("\(name)_snapshot_refused", .warning, Self.text(refused: record.instances))
+    }
+
+    private static func text(_ namesake: SnapshotName) -> String {
+        "another host uses the instance name \(namesake.instance), and neither sees the other's changes: give each "
+            + "its own; it wrote \(namesake)"
+    }
+
+    private static func text(skewed: [String: Duration]) -> String? {
+        guard let worst = skewed.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
+        return "the clock of \(worst.key) is \(LastingTrouble.text(worst.value)) ahead\(more(skewed.count)): set it "
+            + "right, because what it writes wins over later changes of others"
+    }
+
+    private static func text(refused instances: [String: DatabaseRecord.Instance]) -> String? {
+        let all = instances.values.flatMap(\.refused)
+        guard let newest = all.max(by: { $0.key < $1.key }) else { return nil }
+        return "the snapshot \(newest.key) is refused\(more(all.count)), older ones are used until there are newer "
+            + "ones: \(newest.value)"
+    }
+
+    private static func more(_ count: Int) -> String { count > 1 ? " (and \(count - 1) more)" : "" }
+}

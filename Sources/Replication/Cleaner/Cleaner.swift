@@ -1,0 +1,92 @@
+import BlobStorage
+import Logging
+import Snapshots
+
+/// Removes the snapshots of a database that nobody needs any more: performs what ``CleanerMachine`` decides.
+package struct Cleaner: Sendable {
+    /// Where the snapshots are.
+    package var store: any BlobStore
+    /// The same, where changes wake up nobody: for state objects.
+    package var unmarked: any BlobStore
+    /// What has been merged and sent here.
+    package var ledger: @Sendable () async -> MergeLedger
+    /// The time.
+    package var wallClock: WallClock
+    /// 0..<1, another one each time.
+    package var random: @Sendable () -> Double
+    /// Is told what happens.
+    package var observe: @Sendable (SyncEvent) -> Void
+    /// Gets a line for each removal.
+    package var logger: Logger
+
+    private let settings: CleanerMachine.Settings
+    private let start = ContinuousClock.now
+
+    /// See the properties of the same names.
+    package init(
+        settings: CleanerMachine.Settings, store: any BlobStore, unmarked: any BlobStore,
+        ledger: @escaping @Sendable () async -> MergeLedger, wallClock: @escaping WallClock = systemWallClock,
+        random: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
+        observe: @escaping @Sendable (SyncEvent) -> Void = { _ in }, logger: Logger
+    ) {
+        self.settings = settings
+        self.store = store
+        self.unmarked = unmarked
+        self.ledger = ledger
+        self.wallClock = wallClock
+        self.random = random
+        self.observe = observe
+        self.logger = logger
+    }
+
+    /// Cleans again and again, until the task is cancelled.
+    package func run() async {
+        var machine = CleanerMachine(settings: settings)
+        do {
+            while true {
+                try await Task.sleep(for: machine.pause(random: random()))
+                try await clean(&machine, at: .now - start)
+            }
+        } catch {}
+    }
+
+    /// Cleans once.
+    ///
+    /// - Parameter now: since a fixed moment.
+    /// - Throws: `CancellationError` only.
+    package func clean(_ machine: inout CleanerMachine, at now: Duration) async throws {
+        let blobs: [Blob]
+        do {
+            blobs = try await store.list(prefix: SnapshotName.prefix(database: settings.database))
+        } catch {
+            try Task.checkCancellation()
+            logger.warning("cannot list the snapshots to clean up", metadata: ["error": "\(error)"])
+            return observe(.cleanerListFailed("\(error)"))
+        }
+        observe(.cleanerListed)
+        let time = store.storageTime(wallClock())
+        for removal in machine.listed(blobs.map(\.name), await ledger(), at: now, time: time) {
+            try await remove(removal)
+        }
+    }
+
+    private func remove(_ removal: CleanerMachine.Removal) async throws {
+        let name = removal.name
+        do {
+            try await removal.perform(in: store, unmarked: unmarked)
+        } catch {
+            try Task.checkCancellation()
+            logger.warning(
+                "cannot remove an old snapshot; it is tried again with the next run",
+                metadata: ["snapshot_name": "\(name)", "reason": "\(removal.reason.rawValue)", "error": "\(error)"])
+            return observe(.cleanerDeleteFailed(name, "\(error)"))
+        }
+        logger.info(
+            "removed an old snapshot",
+            metadata: [
+                "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
+                "reason": "\(removal.reason.rawValue)",
+            ])
+        observe(.cleanerDeleted(name, removal.reason))
+    }
+}

@@ -1,0 +1,134 @@
+import Snapshots
+
+/// Why a cleaner removes a snapshot. The raw values are those of release 1.0's metrics.
+package enum CleaningReason: String, Sendable, CaseIterable {
+    /// There is a newer one of the same instance.
+    case newerSnapshot = "newer snapshot"
+    /// Its instance is gone, and everything in it has been merged here and sent on.
+    case staleInstance = "stale instance"
+}
+
+/// What becomes of a snapshot, and why.
+package enum CleaningVerdict: Sendable, Hashable {
+    /// It can be removed.
+    case remove(CleaningReason)
+    /// It stays.
+    case keep(Need)
+
+    /// What a snapshot is still needed for.
+    package enum Need: Sendable, Hashable {
+        /// It is the newest of its instance.
+        case newest
+        /// It is the newest of our own.
+        case own
+        /// It has not been in the storage for long enough.
+        case recent
+        /// The newest one of its instance has only just appeared.
+        case predecessor
+        /// It is the newest one of its instance that can be read.
+        case readable
+        /// It is the newest one of its instance that has been merged here.
+        case merged
+        /// Its instance is gone, but it has not been merged here.
+        case notMerged
+        /// Its instance is gone and it has been merged here, but no snapshot of ours that holds it is in the storage.
+        case notSentOn
+    }
+}
+
+/// Which snapshots of a database nobody needs any more.
+///
+/// Only the newest snapshot of an instance counts: it holds everything that the earlier ones do. An instance that is
+/// gone is of no interest once a snapshot of ours holds what its last one does.
+package struct CleaningRule: Sendable {
+    /// Our name.
+    package var instance: String
+    /// How old the newest snapshot of an instance that is gone is at least.
+    package var removeOldInstancesInterval: Duration
+
+    /// See the properties of the same names.
+    package init(instance: String, removeOldInstancesInterval: Duration) {
+        self.instance = instance
+        self.removeOldInstancesInterval = removeOldInstancesInterval
+    }
+
+    /// A snapshot in the storage.
+    package struct Candidate: Sendable {
+        /// Its name.
+        package var name: SnapshotName
+        /// Whether it has not been in the storage for as long as every snapshot must be kept.
+        package var isRecent: Bool
+        /// Whether it is the newest one of its instance, and that only since a moment ago.
+        package var hasJustAppeared: Bool
+
+        /// See the properties of the same names.
+        package init(name: SnapshotName, isRecent: Bool, hasJustAppeared: Bool) {
+            self.name = name
+            self.isRecent = isRecent
+            self.hasJustAppeared = hasJustAppeared
+        }
+    }
+
+    /// Whether a cleaner has to do with an object of this name: a full snapshot without anything to its name that this
+    /// release does not know.
+    package static func concerns(_ name: SnapshotName, of database: String) -> Bool {
+        name.database == database && name.isFullSnapshot && name.extras.isEmpty
+    }
+
+    /// What becomes of each snapshot, in the order of their names.
+    ///
+    /// - Parameters:
+    ///   - candidates: all snapshots of the database that a cleaner has to do with.
+    ///   - ledger: what has been merged and sent here.
+    ///   - time: nanoseconds since the UNIX epoch.
+    package func verdicts(
+        on candidates: [Candidate], _ ledger: MergeLedger, at time: UInt64
+    ) -> [(name: SnapshotName, verdict: CleaningVerdict)] {
+        let ownNewest = candidates.lazy.map(\.name).filter { $0.instance == instance }.max()
+        // Only as long as it is there does our snapshot hold what others have brought.
+        let isSentOn = ledger.sent.map { sent in ownNewest.map { $0 >= sent } ?? false } ?? false
+        var result: [(name: SnapshotName, verdict: CleaningVerdict)] = []
+        for (instance, group) in Dictionary(grouping: candidates, by: \.name.instance) {
+            let sorted = group.sorted { $0.name < $1.name }
+            guard let newest = sorted.last else { continue }
+            var end = verdict(onNewest: newest.name, of: instance, ledger, isSentOn: isSentOn, at: time)
+            // The last one goes last.
+            if case .remove = end, group.contains(where: \.isRecent) { end = .keep(.recent) }
+            let readable = sorted.last { !ledger.refused.contains($0.name) }?.name
+            for (index, candidate) in sorted.dropLast().enumerated() {
+                let isPredecessor = newest.hasJustAppeared && index == sorted.count - 2
+                let verdict: CleaningVerdict =
+                    if candidate.isRecent {
+                        .keep(.recent)
+                    } else if candidate.name == ledger.sent {
+                        .keep(.own)
+                    } else if end == .remove(.staleInstance) {
+                        // What the newest one holds is safe, and so is what the others do.
+                        .remove(.newerSnapshot)
+                    } else if isPredecessor {
+                        .keep(.predecessor)
+                    } else if candidate.name == readable {
+                        .keep(.readable)
+                    } else if candidate.name == ledger.merged[instance] {
+                        .keep(.merged)
+                    } else {
+                        .remove(.newerSnapshot)
+                    }
+                result.append((candidate.name, verdict))
+            }
+            result.append((newest.name, end))
+        }
+        return result.sorted { $0.name < $1.name }
+    }
+
+    private func verdict(
+        onNewest name: SnapshotName, of instance: String, _ ledger: MergeLedger, isSentOn: Bool, at time: UInt64
+    ) -> CleaningVerdict {
+        guard instance != self.instance else { return .keep(.own) }
+        let age = time > name.timestamp ? Duration.nanoseconds(Int64(clamping: time - name.timestamp)) : .zero
+        guard age > removeOldInstancesInterval else { return .keep(.newest) }
+        guard let merged = ledger.merged[instance], merged >= name else { return .keep(.notMerged) }
+        guard let covered = ledger.covered[instance], covered >= name, isSentOn else { return .keep(.notSentOn) }
+        return .remove(.staleInstance)
+    }
+}

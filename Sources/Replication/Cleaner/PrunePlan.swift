@@ -1,0 +1,57 @@
+import BlobStorage
+import Snapshots
+
+/// What a cleaner that runs only once does with the objects of a database.
+///
+/// It remembers nothing, so what counts is when the storage says that an object was stored; and what was merged here is
+/// what the own state object says.
+package struct PrunePlan: Sendable {
+    /// What becomes of an object.
+    package enum Fate: Sendable, Equatable {
+        /// A snapshot goes or stays, and why.
+        case snapshot(CleaningVerdict)
+        /// The storage does not say when the snapshot was stored.
+        case ofUnknownAge
+        /// A state object that stays, or goes with the last snapshot of its instance.
+        case state(goes: Bool)
+        /// Nothing that a cleaner has to do with.
+        case foreign
+    }
+
+    /// All objects, in the order of the listing.
+    package private(set) var fates: [(blob: Blob, fate: Fate)] = []
+    /// What is to be removed, in this order.
+    package private(set) var removals: [CleanerMachine.Removal] = []
+
+    /// - Parameters:
+    ///   - blobs: the objects whose names begin like those of the database's snapshots.
+    ///   - ledger: what this instance has merged and sent, as far as that is known.
+    ///   - time: the storage's time, in nanoseconds since the UNIX epoch.
+    package init(_ blobs: [Blob], _ settings: CleanerMachine.Settings, _ ledger: MergeLedger, at time: UInt64) {
+        let snapshots = blobs.compactMap { blob in SnapshotName(blob.name).map { (name: $0, blob: blob) } }
+            .filter { CleaningRule.concerns($0.name, of: settings.database) }
+        func age(_ blob: Blob) -> Duration? {
+            blob.modified.map { .nanoseconds(Int64(clamping: time - min(time, $0))) }
+        }
+        let latest = Dictionary(snapshots.map { ($0.name.instance, $0.name) }) { max($0, $1) }
+        let candidates = snapshots.map { name, blob in
+            let age = age(blob) ?? .zero
+            return CleaningRule.Candidate(
+                name: name, isRecent: age < settings.mustKeepInterval,
+                // Newer than what the last run of a cleaner has seen.
+                hasJustAppeared: latest[name.instance] == name && age < settings.interval)
+        }
+        let verdicts = settings.rule.verdicts(on: candidates, ledger, at: time)
+        let ofName = Dictionary(verdicts.map { ($0.name.description, $0.verdict) }) { $1 }
+        removals = verdicts.compactMap { .init($0.name, $0.verdict) }
+        let goingStates = Set(removals.compactMap(\.stateObject?.description))
+        fates = blobs.map { blob in
+            if let verdict = ofName[blob.name] {
+                // Without a time everything counts as recent.
+                return (blob, blob.modified == nil && verdict == .keep(.recent) ? .ofUnknownAge : .snapshot(verdict))
+            }
+            guard StateObjectName(blob.name, database: settings.database) != nil else { return (blob, .foreign) }
+            return (blob, .state(goes: goingStates.contains(blob.name)))
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import LMDB
+import Logging
+import Snapshots
+
+/// What ``StaleFence`` needs of the LMDB, and what is said of it.
+extension DatabaseSyncer {
+    /// When the database was last in sync; nil when it does not remember.
+    func findRecord(_ environment: Environment) async throws -> UInt64? {
+        let isUsed = settings.machine.sweeper != nil
+        return try await lmdb.run { _ in
+            if isUsed { return try SyncRecord.read(environment) }
+            // With the sweeper off nothing is kept up to date, so that it would be wrong later on.
+            try SyncRecord.forget(environment)
+            return nil
+        }
+    }
+
+    /// Writes down when the database was last in sync.
+    func record(_ time: UInt64, _ environment: Environment) async {
+        do {
+            let transaction = try await lmdb.run { _ in try SyncRecord.write(time, to: environment) }
+            post.yield(.recorded(time, transaction: transaction))
+        } catch {
+            guard !Task.isCancelled else { return }
+            logger.error(
+                "cannot write down when this database was last in sync; it is tried again",
+                metadata: ["error": "\(error)"])
+            post.yield(.recordFailed)
+        }
+    }
+
+    /// While nothing may be sent, looks whether somebody has rebuilt the database.
+    func lookForRecord(_ environment: Environment) async {
+        guard fenceText != nil else { return }
+        do {
+            post.yield(.foundRecord(try await lmdb.run { _ in try SyncRecord.read(environment) }))
+        } catch {
+            guard !Task.isCancelled else { return }
+            logger.error(
+                "cannot read when this database was last in sync; it is tried again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Tells when sending is shut off, and when it is allowed again.
+    func noteFence(_ fence: StaleFence?) {
+        guard let fence else { return }
+        for name in fence.outdated.subtracting(outdated).sorted() {
+            logger.warning(
+                "a snapshot is too old to be loaded: it may hold what was deleted since; remove it if its instance does not come back",
+                metadata: ["snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)"])
+        }
+        outdated = fence.outdated
+        guard let reason = fence.reason else {
+            guard fenceText != nil else { return }
+            fenceText = nil
+            logger.info("sending is allowed again")
+            observe(.fenced(nil))
+            return
+        }
+        guard fenceText == nil else { return }
+        let text = reason.text(database: settings.identity.database)
+        fenceText = text
+        logger.error("\(text)")
+        observe(.fenced(text))
+    }
+}
+
+/// A database that must be rebuilt before anything of it is sent.
+package struct DatabaseIsStale: Error, CustomStringConvertible {
+    /// One line: since when, why, and what to do.
+    package var description: String
+}
+
+extension StaleFence.Reason {
+    /// One line: since when, why, and what to do.
+    func text(database: String) -> String {
+        let cure = "nothing is sent until it has been rebuilt: lightningstream resync --only-db \(database)"
+        switch self {
+        case .absent(let since, let other):
+            return "not in sync since \(SnapshotTimestamp.text(since)), while instance \(other.instance) was up to "
+                + "\(SnapshotTimestamp.text(other.timestamp)): entries that were deleted meanwhile may still be here; "
+                + cure
+        case .recordAhead(let now, let record):
+            return "last in sync at \(SnapshotTimestamp.text(record)) by what is recorded, but it is "
+                + "\(SnapshotTimestamp.text(now)) now: one of the two clocks was wrong, so entries that were deleted "
+                + "elsewhere may still be here; set the clock right, or \(cure)"
+        }
+    }
+}

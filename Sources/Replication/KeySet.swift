@@ -1,0 +1,64 @@
+import Bytes
+import Glibc
+import LMDB
+import Snapshots
+
+/// The keys of any number of snapshots, by DBI, in an LMDB of its own: takes constant memory, and room among the
+/// temporary files.
+///
+/// The files have no names any more when ``init(mapSize:directory:)`` returns, so that they are gone with the process,
+/// however it ends.
+final class KeySet {
+    /// Entries between two commits: what LMDB keeps in memory meanwhile.
+    private static let batch = 20_000
+
+    let environment: Environment
+
+    /// - Parameters:
+    ///   - mapSize: the most that it may take, in bytes.
+    ///   - directory: where temporary files belong.
+    init(mapSize: Int, directory: String = SpoolWriter.temporaryDirectory) throws {
+        var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw SystemError("create", "a directory in \(directory) (TMPDIR names another one)")
+        }
+        let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let options = EnvironmentOptions(
+            path: path, create: true, directoryMode: 0o700, fileMode: 0o600, mapSize: mapSize, maximumDatabases: 4096)
+        defer {
+            unlink(options.dataFile)
+            unlink(options.lockFile)
+            rmdir(path)
+        }
+        environment = try Environment(options)
+    }
+
+    /// Adds all keys of a snapshot, live or Deleted, after which the snapshot has been checked as a whole.
+    func add(_ snapshot: Spool, signal: CancellationSignal = CancellationSignal()) throws {
+        var reader = SnapshotReader(snapshot, maximumEntrySize: NativeSchema.largestValue)
+        var name: String?
+        var isComplete = false
+        while !isComplete {
+            try signal.check()
+            isComplete = try environment.write { transaction in
+                var database = try name.map { try transaction.database($0, creating: []) }
+                for _ in 0..<Self.batch {
+                    switch try reader.next() {
+                    case .databaseBegin:
+                        name = PrivateDatabases.contains(reader.databaseName) ? nil : reader.databaseName
+                        database = try name.map { try transaction.database($0, creating: []) }
+                    case .entry:
+                        if let database {
+                            try transaction.put(database, reader.key, UnsafeRawBufferPointer(start: nil, count: 0))
+                        }
+                    case .databaseEnd:
+                        (name, database) = (nil, nil)
+                    case .end:
+                        return .commit(true)
+                    }
+                }
+                return .commit(false)
+            }
+        }
+    }
+}

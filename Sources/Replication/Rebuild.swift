@@ -1,0 +1,156 @@
+import Bytes
+import Glibc
+import LMDB
+import Snapshots
+
+/// Makes a database that has been away for too long what a new instance would be, which gets everything from the
+/// snapshots of the others; but what is so young that its deletion can't be forgotten yet is kept.
+///
+/// Every step is safe to be repeated, and to be left unfinished.
+package struct Rebuild {
+    /// What it goes by.
+    package struct Rules: Sendable {
+        /// Live entries older than this that nobody else has are removed; nanoseconds since the UNIX epoch.
+        package var keptSince: UInt64
+        /// The flags that missing DBIs are created with instead of those of the snapshot.
+        package var creationFlags: [String: DatabaseFlags]
+        /// Whether headers get an extension block (`header_extra_padding_block`).
+        package var paddingBlock: Bool
+        /// About how long the write lock is held at once for removing.
+        package var lockDuration: Duration
+        /// The pause before it is taken again.
+        package var releaseDuration: Duration
+
+        /// See the properties of the same names.
+        package init(
+            keptSince: UInt64, creationFlags: [String: DatabaseFlags] = [:], paddingBlock: Bool = false,
+            lockDuration: Duration = .milliseconds(50), releaseDuration: Duration = .milliseconds(50)
+        ) {
+            self.keptSince = keptSince
+            self.creationFlags = creationFlags
+            self.paddingBlock = paddingBlock
+            self.lockDuration = lockDuration
+            self.releaseDuration = releaseDuration
+        }
+    }
+
+    /// What was done.
+    package struct Report: Sendable, Equatable {
+        /// Entries that were merged from the snapshots.
+        package var merged = 0
+        /// Entries that were removed.
+        package var removed = 0
+    }
+
+    /// Rebuilds the database from the newest snapshots of all others.
+    ///
+    /// Blocks.
+    ///
+    /// - Throws: ``RefusedSnapshot`` or `SnapshotError` for a snapshot that can't be merged: nothing has been removed
+    ///   then.
+    package static func run(
+        _ environment: Environment, from snapshots: [(name: SnapshotName, body: Spool)], rules: Rules,
+        signal: CancellationSignal = CancellationSignal()
+    ) throws -> Report {
+        // Sparse: it takes what the keys take.
+        let keys = try KeySet(mapSize: max(environment.info.mapSize, 16 << 30))
+        for (name, body) in snapshots {
+            do {
+                try keys.add(body, signal: signal)
+            } catch let error as SnapshotError {
+                throw RefusedSnapshot("the snapshot \(name) can't be used: \(error)")
+            }
+        }
+        var report = Report()
+        for (_, body) in snapshots {
+            try signal.check()
+            let plan = try MergePlanner.plan(
+                body, for: environment, rules: .init(creationFlags: rules.creationFlags)
+            ).plan
+            report.merged += try Merge.apply(plan, to: environment, paddingBlock: rules.paddingBlock).written
+        }
+        let (targets, entries) = try missing(in: keys, environment, keptSince: rules.keptSince, signal)
+        report.removed = try remove(entries, targets, environment, rules, signal)
+        return report
+    }
+
+    /// The live entries that are old enough and in none of the snapshots.
+    private static func missing(
+        in keys: KeySet, _ environment: Environment, keptSince: UInt64, _ signal: CancellationSignal
+    ) throws -> (targets: [String], entries: Spool) {
+        var targets: [String] = []
+        var writer = MergePlanWriter()
+        try environment.read { local in
+            try keys.environment.read { others in
+                for database in try local.databases() where !PrivateDatabases.contains(database.name) {
+                    // A DBI that nobody has heard of was never sent: its entries were not deleted elsewhere.
+                    guard let known = try others.database(database.name) else { continue }
+                    try NativeSchema.check(database)
+                    targets.append(database.name)
+                    var lookup = try OrderedLookup(known, others)
+                    var cursor = try local.openCursor(database)
+                    var count = 0
+                    while try cursor.next() {
+                        count += 1
+                        if count & 0xffff == 0 { try signal.check() }
+                        let version = try NativeSchema.version(cursor.value, database.name, cursor.key)
+                        guard !version.isDeleted, version.timestamp < keptSince else { continue }
+                        guard try !lookup.find(cursor.key, others) else { continue }
+                        let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+                        try writer.append(
+                            PlannedEntry(
+                                target: targets.count - 1,
+                                version: .init(timestamp: version.timestamp, isDeleted: false, value: empty),
+                                isBehindLast: false, key: cursor.key))
+                    }
+                }
+            }
+        }
+        return (targets, try writer.finish())
+    }
+
+    /// Removes the entries that still are as they were found.
+    private static func remove(
+        _ entries: Spool, _ targets: [String], _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
+    ) throws -> Int {
+        var pace = SweeperMachine(
+            settings: .init(
+                retention: .zero, firstInterval: .zero, interval: .zero, lockDuration: rules.lockDuration,
+                releaseDuration: rules.releaseDuration))
+        var reader = MergePlanReader(entries)
+        var removed = 0
+        guard entries.count > 0 else { return 0 }
+        while true {
+            try signal.check()
+            var times = (locked: ContinuousClock.now, committing: ContinuousClock.now)
+            let (count, isOver) = try environment.write { transaction in
+                times.locked = .now
+                defer { times.committing = .now }
+                var (tried, removed) = (0, 0)
+                while let entry = try reader.next() {
+                    tried += 1
+                    if try remove(entry, targets, transaction) { removed += 1 }
+                    if tried % 8 == 0 && .now - times.locked >= pace.deletionTime {
+                        return .commit((removed, false))
+                    }
+                }
+                return .commit((removed, true))
+            }
+            removed += count
+            if isOver { return removed }
+            let lock = SweepLock(deleting: times.committing - times.locked, committing: .now - times.committing)
+            pace.ended(lock, isLast: false, at: .zero)
+            usleep(UInt32(clamping: Int64(rules.releaseDuration / .microseconds(1))))
+        }
+    }
+
+    private static func remove(
+        _ entry: PlannedEntry, _ targets: [String], _ transaction: borrowing WriteTransaction
+    ) throws -> Bool {
+        guard targets.indices.contains(entry.target), let database = try transaction.database(targets[entry.target]),
+            let value = try transaction.get(database, entry.key), let header = try? EntryHeader.parse(value).header,
+            !header.isDeleted, header.timestamp == entry.version.timestamp
+        else { return false }
+        return try transaction.delete(database, entry.key)
+    }
+}

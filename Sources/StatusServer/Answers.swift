@@ -1,0 +1,107 @@
+import HTTPTypes
+import HummingbirdCore
+import Monitoring
+import NIOCore
+
+/// What each path answers.
+struct Answers: Sendable {
+    /// A status and a body of some type: the same for everybody who asked while it was made.
+    private struct Answer: Sendable {
+        var status: HTTPResponse.Status
+        var type: String
+        var securityPolicy = StatusPage.strictestPolicy
+        var body: ByteBuffer
+
+        init(_ status: HTTPResponse.Status, type: String = "text/plain; charset=utf-8", _ body: [UInt8]) {
+            self.status = status
+            self.type = type
+            self.body = ByteBuffer(bytes: body)
+        }
+
+        init(_ status: HTTPResponse.Status, line: String) { self.init(status, Array((line + "\n").utf8)) }
+    }
+
+    private let answers: [String: SharedAnswer<Answer>]
+
+    /// - Parameter limit: how long an answer may take to be made.
+    init(source: any StatusSource, within limit: Duration) {
+        let makers: [String: @Sendable () async -> Answer] = [
+            "/": {
+                var answer = Answer(
+                    .ok, type: "text/html; charset=utf-8", StatusPage(await source.report()).bytes)
+                answer.securityPolicy = StatusPage.securityPolicy
+                return answer
+            },
+            "/healthz": {
+                let health = await source.health()
+                return Answer(
+                    health.isAvailable ? .ok : .serviceUnavailable, type: "application/json; charset=utf-8", health.json
+                )
+            },
+            "/metrics": { Answer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", await source.metrics()) },
+            "/status.json": {
+                do {
+                    let text = try JSON.encode(await source.report(), pretty: true)
+                    return Answer(.ok, type: "application/json; charset=utf-8", text + [UInt8(ascii: "\n")])
+                } catch {
+                    return Answer(.internalServerError, line: "the report can't be written as JSON: \(error)")
+                }
+            },
+            "/storage": {
+                do {
+                    return Answer(.ok, Self.listing(try await source.objects()))
+                } catch {
+                    return Answer(.internalServerError, line: Printable.text("\(error)"))
+                }
+            },
+        ]
+        answers = makers.mapValues { SharedAnswer(within: limit, $0) }
+    }
+
+    /// The response to a request whose body nobody reads.
+    func response(to request: HTTPRequest) async -> Response {
+        var answer: Answer
+        var headers = HTTPFields()
+        let path = String((request.path ?? "/").prefix { $0 != "?" })
+        if let known = answers[path] {
+            if request.method == .get || request.method == .head {
+                answer =
+                    await known.value() ?? Answer(.serviceUnavailable, line: "this takes too long; try again later")
+                if answer.status == .serviceUnavailable, path == "/storage" { answer.status = .internalServerError }
+            } else {
+                answer = Answer(.methodNotAllowed, line: "only GET and HEAD are allowed")
+                headers[.allow] = "GET, HEAD"
+            }
+        } else {
+            answer = Answer(
+                .notFound, line: "there is nothing here; try /, /status.json, /metrics, /healthz or /storage")
+        }
+        headers[.contentType] = answer.type
+        headers[.cacheControl] = "no-store"
+        headers[.contentSecurityPolicy] = answer.securityPolicy
+        headers[.xContentTypeOptions] = "nosniff"
+        if let policy = HTTPField.Name("Referrer-Policy") { headers[policy] = "no-referrer" }
+        if let policy = HTTPField.Name("Cross-Origin-Resource-Policy") { headers[policy] = "same-origin" }
+        headers[.contentLength] = String(answer.body.readableBytes)
+        if !Self.keepsConnection(request) { headers[.connection] = "close" }
+        let body = request.method == .head ? ResponseBody() : ResponseBody(byteBuffer: answer.body)
+        return Response(status: answer.status, headers: headers, body: body)
+    }
+
+    // Nobody reads bodies, so what comes after one can't be told from it unless all of it has come.
+    private static func keepsConnection(_ request: HTTPRequest) -> Bool {
+        let fields = request.headerFields
+        if fields[.transferEncoding] != nil { return false }
+        if let length = fields[.contentLength], length != "0" { return false }
+        return !(fields[.connection] ?? "").lowercased().contains("close")
+    }
+
+    private static func listing(_ objects: [(name: String, size: Int)]) -> [UInt8] {
+        var text: [UInt8] = []
+        for object in objects {
+            text += Printable.text(object.name).utf8
+            text += "\t\(object.size)\n".utf8
+        }
+        return text
+    }
+}

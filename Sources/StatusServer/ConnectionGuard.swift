@@ -1,0 +1,110 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+/// Closes a connection that takes too long, and keeps bodies of requests from going any further.
+///
+/// There is always one deadline: for the head of the next request, for the answer to the one that is being answered, or
+/// for the end of a connection that is closing.
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let limits: ServerLimits
+    private let connections: OpenConnections
+    private var deadline: Scheduled<Void>?
+    // Of requests whose heads and whose ends have come, and of answers that have gone. Clients may send several requests
+    // without waiting.
+    private var heads = 0
+    private var ends = 0
+    private var answers = 0
+    private var closesAfterAnswer = false
+    private var isClosing = false
+
+    init(limits: ServerLimits, connections: OpenConnections) {
+        self.limits = limits
+        self.connections = connections
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        expect(.next, context)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        deadline = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        deadline = nil
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        switch unwrapInboundIn(data) {
+        case .head:
+            heads += 1
+            if heads == answers + 1 { expect(.answer, context) }
+        case .body: return
+        case .end: ends += 1
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(let head):
+            closesAfterAnswer = head.headerFields[.connection] == "close"
+            context.write(data, promise: promise)
+        case .body: context.write(data, promise: promise)
+        case .end:
+            let written = promise ?? context.eventLoop.makePromise(of: Void.self)
+            written.futureResult.assumeIsolated().whenSuccess { [self] in answered(context) }
+            context.write(data, promise: written)
+        }
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode == .output {
+            isClosing = true
+            expect(.end, context)
+        }
+        context.close(mode: mode, promise: promise)
+    }
+
+    private func answered(_ context: ChannelHandlerContext) {
+        answers += 1
+        guard !isClosing else { return }
+        if closesAfterAnswer || ends < answers {
+            // What a client sends on is thrown away for a moment: closing at once would make its system drop the answer.
+            isClosing = true
+            expect(.end, context)
+            context.close(mode: .output, promise: nil)
+        } else {
+            expect(heads > answers ? .answer : .next, context)
+        }
+    }
+
+    private enum Expected { case next, answer, end }
+
+    private func expect(_ expected: Expected, _ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        connections.setBusy(expected == .answer, context.channel)
+        let limit =
+            switch expected {
+            case .next: limits.head
+            case .answer: limits.answer
+            case .end: limits.linger
+            }
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
+            context.close(promise: nil)
+        }
+    }
+}
+
+@available(*, unavailable)
+extension ConnectionGuard: Sendable {}

@@ -1,0 +1,69 @@
+/// A piece of HTML. What is put into a literal of it is escaped, unless it is HTML itself.
+struct HTML: ExpressibleByStringInterpolation, Sendable {
+    /// The markup.
+    private(set) var markup: String
+
+    init(stringLiteral markup: String) { self.markup = markup }
+
+    init(stringInterpolation: StringInterpolation) { markup = stringInterpolation.markup }
+
+    /// Nothing, to append to.
+    init() { markup = "" }
+
+    /// One after the other.
+    init(_ parts: some Sequence<HTML>) {
+        markup = parts.reduce(into: "") { $0 += $1.markup }
+    }
+
+    /// Markup that is known to be safe: our own style and script.
+    init(trusted markup: String) { self.markup = markup }
+
+    static func + (html: HTML, more: HTML) -> HTML { HTML(trusted: html.markup + more.markup) }
+    static func += (html: inout HTML, more: HTML) { html.markup += more.markup }
+
+    struct StringInterpolation: StringInterpolationProtocol {
+        fileprivate var markup = ""
+
+        init(literalCapacity: Int, interpolationCount: Int) {
+            markup.reserveCapacity(literalCapacity + 16 * interpolationCount)
+        }
+
+        mutating func appendLiteral(_ literal: String) { markup += literal }
+        mutating func appendInterpolation(_ html: HTML) { markup += html.markup }
+        mutating func appendInterpolation(_ text: String) { markup += HTML.escaped(text) }
+        mutating func appendInterpolation(_ number: some BinaryInteger) { markup += String(number) }
+        mutating func appendInterpolation(_ number: Double) { markup += String(number) }
+    }
+
+    /// Text for an element's content or a quoted attribute.
+    static func escaped(_ text: String) -> String {
+        var result = ""
+        result.reserveCapacity(text.utf8.count)
+        for scalar in Printable.text(text).unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            case "'": result += "&#39;"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
+
+/// Text from outside, so that it stays in its place.
+enum Printable {
+    /// The text with dots for what would break a line, steer a terminal, be invisible, or turn the direction of writing.
+    static func text(_ text: String) -> String {
+        var clean = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned: clean.append(".")
+            default: clean.append(scalar)
+            }
+        }
+        return String(clean)
+    }
+}

@@ -1,0 +1,64 @@
+import Synchronization
+
+/// Makes one thing at a time: whoever asks while it is being made gets the same one.
+///
+/// Nobody waits longer than the limit; while one that exceeds it is still being made, others are told so at once.
+final class SharedAnswer<Value: Sendable>: Sendable {
+    private struct State {
+        /// Counts what has been made, so that a late timer knows that its own is done.
+        var number = 0
+        var isMaking = false
+        var isOverdue = false
+        var waiting: [CheckedContinuation<Value?, Never>] = []
+    }
+
+    private let limit: Duration
+    private let make: @Sendable () async -> Value
+    private let state = Mutex(State())
+
+    init(within limit: Duration, _ make: @escaping @Sendable () async -> Value) {
+        self.limit = limit
+        self.make = make
+    }
+
+    /// The one that is made; nil when it takes too long.
+    func value() async -> Value? {
+        await withCheckedContinuation { continuation in
+            let (started, isLate) = state.withLock { state -> (Int?, Bool) in
+                guard !state.isOverdue else { return (nil, true) }
+                state.waiting.append(continuation)
+                guard !state.isMaking else { return (nil, false) }
+                state.isMaking = true
+                return (state.number, false)
+            }
+            if isLate { continuation.resume(returning: nil) }
+            if let started { start(started) }
+        }
+    }
+
+    private func start(_ number: Int) {
+        let timer = Task { [self] in
+            do { try await Task.sleep(for: limit) } catch { return }
+            giveUp(number)
+        }
+        Task { [self] in
+            let value = await make()
+            timer.cancel()
+            let waiting = state.withLock { state in
+                defer { state = State(number: number &+ 1) }
+                return state.waiting
+            }
+            for continuation in waiting { continuation.resume(returning: value) }
+        }
+    }
+
+    private func giveUp(_ number: Int) {
+        let waiting = state.withLock { state -> [CheckedContinuation<Value?, Never>] in
+            guard state.number == number else { return [] }
+            state.isOverdue = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume(returning: nil) }
+    }
+}

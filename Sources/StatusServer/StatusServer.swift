@@ -1,0 +1,122 @@
+import Glibc
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// Serves the status page, metrics, health and the list of objects over HTTP.
+///
+/// It listens and answers from ``bind(to:port:source:logger:limits:)`` on, so that start-up is seen too, and a bad
+/// address is told before any work begins.
+package final class StatusServer: Service {
+    /// The port that it listens on, also where the system was left to choose one.
+    package let port: UInt16
+
+    private let listener: any Channel
+    private let connections: OpenConnections
+    private let limits: ServerLimits
+
+    /// One thread is enough, it is only there once there is a server, and it costs nothing while nobody asks.
+    private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    private init(listener: any Channel, connections: OpenConnections, limits: ServerLimits) {
+        self.listener = listener
+        self.connections = connections
+        self.limits = limits
+        port = UInt16(clamping: listener.localAddress?.port ?? 0)
+    }
+
+    /// Listens on an address and begins to answer.
+    ///
+    /// - Parameters:
+    ///   - host: a host name or an IP address without brackets; empty for all interfaces, IPv4 and IPv6.
+    ///   - port: 0 lets the system choose one.
+    /// - Throws: ``ListenError``.
+    package static func bind(
+        to host: String, port: UInt16, source: any StatusSource, logger: Logger, limits: ServerLimits = ServerLimits()
+    ) async throws -> StatusServer {
+        let name = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        let connections = OpenConnections(limit: limits.connections)
+        let http = channel(Answers(source: source, within: limits.making), connections, limits)
+        var failure: Int32 = EADDRNOTAVAIL
+        for address in try await ListenAddresses.resolve(host: host, port: port, name: name) {
+            do {
+                let listener = try await listen(on: address, http, connections)
+                let server = StatusServer(listener: listener, connections: connections, limits: limits)
+                let place = host.contains(":") ? "[\(host)]" : host.isEmpty ? "localhost" : host
+                logger.info(
+                    "status page",
+                    metadata: ["url": "http://\(place):\(server.port)/", "address": "\(name)"])
+                return server
+            } catch let error as IOError {
+                failure = error.errnoCode
+                // Only systems without IPv6 have a second choice.
+                guard failure == EAFNOSUPPORT || failure == EADDRNOTAVAIL else { break }
+            }
+        }
+        throw ListenError(address: name, port: port, code: failure)
+    }
+
+    /// Waits for the end of the process, and then closes everything.
+    package func run() async throws {
+        try? await gracefulShutdown()
+        await close()
+    }
+
+    /// How many connections are open.
+    var openConnections: Int { connections.count }
+    /// On how many of them a request is being answered.
+    var busyConnections: Int { connections.busy }
+
+    /// Ends: no connection is taken any more, and those that are there are closed once their requests are answered, or
+    /// when that takes too long.
+    package func close() async {
+        try? await listener.close()
+        connections.quiesce()
+        let end = ContinuousClock.now + limits.shutdown
+        while connections.count > 0, ContinuousClock.now < end {
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
+        }
+        connections.closeAll()
+    }
+
+    private static func channel(
+        _ answers: Answers, _ connections: OpenConnections, _ limits: ServerLimits
+    ) -> HTTP1Channel {
+        var configuration = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ConnectionGuard(limits: limits, connections: connections)])
+        configuration.httpDecoder.maxHeaderFieldSize = limits.headField
+        configuration.httpDecoder.maxHeaderListSize = limits.headBytes
+        configuration.httpDecoder.maxHeaderFieldCount = limits.headFields
+        return HTTP1Channel(
+            responder: { request, writer, _ in
+                let response = await answers.response(to: request.head)
+                try await writer.write(response: response.head, body: response.body)
+            },
+            configuration: configuration)
+    }
+
+    private static func listen(
+        on address: SocketAddress, _ http: HTTP1Channel, _ connections: OpenConnections
+    ) async throws -> any Channel {
+        // What goes wrong with one connection is its client's business, not the log's.
+        let quiet = Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }
+        var bootstrap = ServerBootstrap(group: loops)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                guard connections.admit(channel) else { return channel.close() }
+                return http.setup(channel: channel, logger: quiet).map { value in
+                    Task { await http.handle(value: value, logger: quiet) }
+                    return
+                }
+            }
+        if address.ipAddress == "::" {
+            bootstrap = bootstrap.serverChannelOption(.socket(SocketOptionLevel(IPPROTO_IPV6), IPV6_V6ONLY), value: 0)
+        }
+        return try await bootstrap.bind(to: address).get()
+    }
+}

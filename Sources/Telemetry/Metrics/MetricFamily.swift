@@ -1,0 +1,101 @@
+import Synchronization
+
+/// The series of one metric.
+///
+/// Values of labels may come from outside, so they are bounded in length (``LabelValues/longest``) and in number: what
+/// comes when there are ``MetricRegistry/mostSeries`` goes to a series whose labels after the first are `other`.
+package final class MetricFamily<Instrument: MetricInstrument>: MetricWriter {
+    let description: MetricDescription
+    private let make: @Sendable () -> Instrument
+    private let series = Mutex<[LabelValues: Instrument]>([:])
+
+    init(_ name: String, _ help: String, _ labels: [String], make: @escaping @Sendable () -> Instrument) {
+        description = MetricDescription(name: name, type: Instrument.type, labels: labels, help: help)
+        self.make = make
+        // Without labels there is exactly one series, from the beginning.
+        if labels.isEmpty { series.withLock { $0[LabelValues([])] = make() } }
+    }
+
+    /// The series with these label values, in the order of the labels; missing ones are empty. It is made when it is
+    /// not there.
+    ///
+    /// What is kept of a series counts on after ``remove(where:)``, but nobody sees it.
+    package func with(_ values: String...) -> Instrument { series.withLock { find(LabelValues(values), in: &$0) } }
+
+    /// Puts new values in the place of old ones, so that no reader sees a moment between.
+    ///
+    /// - Parameters:
+    ///   - isOld: whether a series, by its label values, is to go unless it is among the new ones.
+    ///   - values: the new ones; label values and the number.
+    package func replace(where isOld: ([String]) -> Bool, with values: [([String], Double)]) where Instrument == Gauge {
+        series.withLock { series in
+            series = series.filter { !isOld($0.key.values) }
+            for (labels, value) in values { find(LabelValues(labels), in: &series).set(value) }
+        }
+    }
+
+    /// Removes the series of what is no more.
+    ///
+    /// - Parameter isGone: whether a series, by its label values, is to go.
+    package func remove(where isGone: ([String]) -> Bool) {
+        series.withLock { series in series = series.filter { !isGone($0.key.values) } }
+    }
+
+    private func find(_ values: LabelValues, in series: inout [LabelValues: Instrument]) -> Instrument {
+        var values = values
+        values.fill(to: description.labels.count)
+        if let instrument = series[values] { return instrument }
+        if series.count >= MetricRegistry.mostSeries {
+            values.merge()
+            if let instrument = series[values] { return instrument }
+        }
+        let instrument = make()
+        series[values] = instrument
+        return instrument
+    }
+
+    func write(to text: inout MetricText) {
+        let sorted = series.withLock { $0 }.sorted { $0.key < $1.key }
+        guard !sorted.isEmpty else { return }
+        text.begin(description)
+        for (values, instrument) in sorted {
+            instrument.write(to: &text, MetricText.Series(description: description, values: values.values))
+        }
+    }
+}
+
+/// The label values of a series.
+struct LabelValues: Hashable, Comparable {
+    /// In bytes; what is longer is cut between two characters.
+    static let longest = 128
+
+    private(set) var values: [String]
+
+    init(_ values: [String]) { self.values = values.map(Self.cut) }
+
+    mutating func fill(to count: Int) {
+        while values.count < count { values.append("") }
+        if values.count > count { values.removeLast(values.count - count) }
+    }
+
+    /// The series for all that there is no room for.
+    mutating func merge() {
+        for index in values.indices where index > 0 || values.count == 1 { values[index] = "other" }
+    }
+
+    static func cut(_ text: String) -> String {
+        guard text.utf8.count > longest else { return text }
+        var end = text.startIndex
+        var length = 0
+        for index in text.unicodeScalars.indices {
+            length += text.unicodeScalars[index].utf8.count
+            if length > longest { break }
+            end = text.unicodeScalars.index(after: index)
+        }
+        return String(text.unicodeScalars[..<end])
+    }
+
+    static func < (one: LabelValues, other: LabelValues) -> Bool {
+        one.values.lexicographicallyPrecedes(other.values) { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+}

@@ -1,0 +1,278 @@
+"""The status page in a browser."""
+
+import json
+import os
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from lab import reports
+from lab.browser import Browser
+from lab.paths import status_preview
+from lab.process import Process
+from lab.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("browser")
+    browser = Browser(directory / "profile", directory / "log")
+    yield browser
+    browser.end()
+
+
+class Preview:
+    """A server whose report the test writes."""
+
+    def __init__(self, directory, log):
+        self._file = directory / "report.json"
+        self.show(reports.healthy())
+        self.process = Process([status_preview(), self._file], log)
+        self.process.wait_for_output("port ")
+        self.url = f"http://127.0.0.1:{re.search(r'port ([0-9]+)', self.process.output())[1]}/"
+
+    def show(self, report):
+        """Shows this from now on."""
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps(report))
+        os.rename(new, self._file)
+
+
+@pytest.fixture
+def preview(tmp_path, logs):
+    preview = Preview(tmp_path, logs / "preview.log")
+    yield preview
+    preview.process.kill()
+
+
+@pytest.fixture
+def page(browser):
+    """A page; when the test is over, it must have asked nobody else, and its console must be empty."""
+    page = browser.page()
+    page.show(1280)
+    yield page
+    browser.listen()
+    assert page.complaints == []
+    assert {urlsplit(url).hostname for url in page.requests if not url.startswith("data:")} <= {"127.0.0.1"}
+
+
+def values(page, selector):
+    """The exact values that are shown below an element, in order."""
+    return page.evaluate(f"[...document.querySelectorAll('{selector} data')].map(one => Number(one.value))")
+
+
+def rows(page, caption, database=0):
+    """The texts of a table: a dict by its columns for each row."""
+    return page.evaluate(f"""(() => {{
+        const card = document.querySelectorAll('main > section[data-key]')[{database}];
+        const table = [...card.querySelectorAll('table')].find(one => one.caption.textContent === {json.dumps(caption)});
+        const names = [...table.tHead.rows[0].cells].map(one => one.textContent);
+        return [...table.tBodies[0].rows].map(row =>
+            Object.fromEntries([...row.cells].map((cell, index) => [names[index], cell.textContent.trim()])));
+    }})()""")
+
+
+def test_numbers_are_those_of_the_report(page, preview):
+    page.open(preview.url)
+    report = page.evaluate("fetch('status.json').then(answer => answer.json())")
+    assert report == reports.healthy()
+    for number, database in enumerate(report["databases"]):
+        lmdb = database["lmdb"]
+        card = f"section[data-key={database['name']}]"
+        assert values(page, f"{card} .facts") == [
+            lmdb["map_size"] - lmdb["used_bytes"], lmdb["used_bytes"], lmdb["map_size"], lmdb["dbi_bytes"],
+            lmdb["file_size"], lmdb["last_transaction"], lmdb["readers"], lmdb["maximum_readers"],
+            database["storage"]["snapshots"], database["storage"]["bytes"], database["sent"]["size"]]
+        for shown, dbi in zip(rows(page, "DBIs", number), lmdb["dbis"], strict=True):
+            assert shown["DBI"] == dbi["name"]
+            assert shown["Entries"] == f"{dbi['entries']:,}"
+            assert shown["Depth"] == str(dbi["depth"])
+            pages = [dbi["branch_pages"], dbi["leaf_pages"], dbi["overflow_pages"]]
+            assert shown["Pages: branch / leaf / overflow"] == " / ".join(f"{count:,}" for count in pages)
+            assert shown["Flags"] == ("none" if dbi["flags"] == "0" else dbi["flags"])
+        for shown, instance in zip(rows(page, "Instances", number), database["instances"], strict=True):
+            assert shown["Instance"].split()[0] == instance["name"]
+            if latency := instance.get("latency"):
+                assert shown["Latency"] == (f"{latency * 1000:.0f} ms" if latency < 1 else f"{latency:.1f} s")
+        assert len(rows(page, "Recent merges and sends", number)) == len(database["activities"])
+        drawn = page.evaluate(f"document.querySelectorAll('{card} svg.merges rect').length")
+        assert drawn == sum(minute["merges"] > 0 for minute in database["history"])
+
+
+def test_what_lags_is_seen(page, preview):
+    preview.show(reports.lagging())
+    page.open(preview.url)
+    assert page.text(".health h2").split()[-1] == "Warning"
+    assert "41.6 s ahead of ours" in page.text(".health")
+    shown = next(row for row in rows(page, "Instances", 1) if row["Instance"] == "ns3-fra")
+    assert (shown["Lag"], shown["Clock"], shown["Has ours"]) == ("5 min", "41.6 s ahead", "an older one")
+
+
+def test_what_fails_comes_first(page, preview):
+    report = reports.failing()
+    preview.show(report)
+    page.open(preview.url)
+    sections = page.evaluate("[...document.querySelectorAll('main > section')].map(one => one.innerText)")
+    for check, text in report["health"]["failures"].items():
+        assert check in sections[0] and text in sections[0]
+    assert sections[0].index("cannot resolve host") < sections[0].index("41.6 s")
+    assert "run `lightningstream resync main`" in sections[1]
+    assert "1,263 times" in sections[-1]
+    assert page.evaluate("document.title").startswith("Failing · ns1")
+
+
+def test_updates_by_itself(page, preview):
+    """What changes is changed in place: nothing is loaded again, and what is unfolded or focused stays so."""
+    page.open(preview.url)
+    page.evaluate("""document.querySelector('details').open = true;
+        document.querySelectorAll('summary')[1].focus();
+        window.before = document.querySelector('section[data-key=shard]')""")
+    report = reports.failing()
+    report["databases"][1]["lmdb"]["last_transaction"] = 4_242_424
+    report["databases"][1]["instances"].insert(1, reports.instance("shard", "an-new-one", 3, has=None, health=None))
+    report["databases"][0]["instances"].pop(1)
+    preview.show(report)
+    eventually("the change is shown", lambda: "4,242,424" in page.text())
+    assert [row["Instance"].split()[0] for row in rows(page, "Instances", 1)] == [
+        "ns1", "an-new-one", "ns2", "ns3-fra", "old-release"]
+    assert [row["Instance"].split()[0] for row in rows(page, "Instances", 0)] == ["ns1", "ns3-fra", "old-release"]
+    assert page.evaluate("window.before === document.querySelector('section[data-key=shard]')")
+    assert page.evaluate("document.querySelector('details').open")
+    assert page.evaluate("document.activeElement === document.querySelectorAll('summary')[1]")
+    assert page.evaluate("document.title").startswith("Failing")
+    # What is there after many changes is what a new page shows.
+    now = page.evaluate("document.getElementById('view').innerText.replace('Live, last at', 'As of')")
+    page.show(1280, scripts=False)
+    page.open(preview.url + "?anew")
+    page.show(1280)
+    page.evaluate("document.querySelector('details').open = true")
+    assert page.text("#view") == now
+
+
+def test_says_when_the_daemon_is_gone(browser, preview):
+    page = browser.page()
+    page.show(1280)
+    page.open(preview.url)
+    assert page.text(".live").startswith("Live, last at 03:12:45")
+    assert not page.evaluate("document.getElementById('lost').checkVisibility()")
+    preview.process.kill()
+    eventually("it says so", lambda: "No answer from the daemon" in page.text("#lost")
+               and page.evaluate("document.getElementById('lost').checkVisibility()"))
+    assert page.text(".live").startswith("Not live")
+    assert "184,467" in page.text()
+
+
+def test_works_without_script(page, preview):
+    page.show(390, scripts=False)
+    preview.show(reports.failing())
+    page.open(preview.url)
+    assert "184,467" in page.text() and "cannot resolve host" in page.text()
+    assert page.text(".live").startswith("As of 03:12:45")
+    assert page.evaluate("document.querySelector('noscript').textContent.includes('refresh')") or page.evaluate(
+        "!!document.querySelector('meta[http-equiv=refresh]')")
+
+
+def test_hostile_names_are_text(page, preview):
+    """First as the server writes them, then as the script puts them into the page."""
+    preview.show(reports.hostile())
+    page.open(preview.url)
+    shown = reports.HOSTILE.replace("\u202e", ".").replace("\u0007", ".").replace("\n", ".")
+
+    def check():
+        assert page.text("h1") == shown
+        assert shown in page.text(".checks") and shown in page.text(".problems")
+        assert shown in [row["DBI"] for row in rows(page, "DBIs")]
+        assert shown in [row["Instance"] for row in rows(page, "Instances")]
+        assert page.evaluate("document.querySelectorAll('script, img, style').length") == 2
+        return True
+
+    check()
+    preview.show(reports.healthy())
+    page.open(preview.url)
+    preview.show(reports.hostile())
+    eventually("the script has put it in", check)
+
+
+@pytest.mark.parametrize("state", ["healthy", "failing", "starting", "hostile", "huge"])
+@pytest.mark.parametrize("width", [320, 360, 800, 1280])
+def test_nothing_is_wider_than_the_screen(page, preview, state, width):
+    preview.show(getattr(reports, state)())
+    page.show(width)
+    page.open(preview.url)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# The contrast of all text with what is behind it (WCAG 2.2, 1.4.3), and of bars with theirs (1.4.11).
+CONTRAST = """(() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+    const parts = colour => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = colour => {
+        const [red, green, blue] = parts(colour).slice(0, 3).map(one => one / 255).map(
+            one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const ratio = (one, other) => {
+        const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+    };
+    const behind = element => {
+        for (let one = element; one; one = one.parentElement) {
+            const colour = getComputedStyle(one).backgroundColor;
+            if (parts(colour)[3] === 255) return colour;
+        }
+        return 'transparent';
+    };
+    const found = [];
+    for (const element of document.querySelectorAll('body *')) {
+        const own = [...element.childNodes].some(one => one.nodeType === 3 && one.nodeValue.trim());
+        if (!own || !element.checkVisibility() || element.closest('script, style, svg')) continue;
+        found.push([ratio(getComputedStyle(element).color, behind(element)), element.tagName + ' ' + element.textContent]);
+    }
+    for (const bar of document.querySelectorAll('.history rect, .bar .used')) {
+        const ground = bar.matches('.used') ? getComputedStyle(bar.previousElementSibling).fill : behind(bar);
+        found.push([ratio(getComputedStyle(bar).fill, ground) * 1.5, 'bar']);
+    }
+    return found;
+})()"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("state", ["healthy", "lagging", "failing", "starting"])
+def test_contrast(page, preview, state, dark):
+    preview.show(getattr(reports, state)())
+    page.show(1280, dark=dark)
+    page.open(preview.url)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = page.evaluate(CONTRAST)
+    assert len(found) > 40
+    assert [(round(ratio, 2), what) for ratio, what in found if ratio < 4.5] == []
+    # It is really the scheme that was asked for.
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"[0-9]+", ground))) < 200) == dark
+
+
+def test_keyboard_and_screen_readers(page, preview):
+    page.show(390)
+    preview.show(reports.failing())
+    page.open(preview.url)
+    # Narrow tables are laid out as cards, and are tables all the same.
+    tree = page.call("Accessibility.getFullAXTree")["nodes"]
+    roles = [node["role"]["value"] for node in tree if not node["ignored"]]
+    assert roles.count("table") >= 2
+    assert roles.count("columnheader") >= 16
+    assert roles.count("rowheader") >= 8
+    assert {"main", "banner", "contentinfo", "navigation", "heading", "image"} <= set(roles)
+    # Everything that can be unfolded or followed is reached by the tabulator key, and no other thing.
+    reached = page.evaluate("[...document.querySelectorAll('summary, a')].length")
+    assert reached == page.evaluate("[...document.querySelectorAll('*')].filter(one => one.tabIndex >= 0).length")
+    for key in ("keyDown", "keyUp"):
+        page.call("Input.dispatchKeyEvent", type=key, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

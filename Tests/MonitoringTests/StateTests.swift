@@ -1,0 +1,157 @@
+import BlobStorage
+import Bytes
+import Replication
+import Snapshots
+import Synchronization
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Monitoring
+
+/// When the state object is written, under simulated time.
+@Suite struct PublishScheduleTests {
+    @Test func changesAreWrittenAtOnceButNotTooOften() {
+        var schedule = PublishSchedule(at: .seconds(10))
+        #expect(schedule.due == .seconds(310))
+        schedule.changed()
+        #expect(schedule.due == .zero)
+        schedule.began(at: .seconds(11))
+        #expect(schedule.due == nil)
+        schedule.changed()
+        schedule.ended(well: true)
+        #expect(schedule.due == .seconds(12))
+        schedule.began(at: .seconds(12))
+        schedule.ended(well: true)
+        #expect(schedule.due == .seconds(312))
+        #expect(!schedule.isPending)
+    }
+
+    @Test func aFailureWaitsForTheNextWrite() {
+        var schedule = PublishSchedule(at: .zero)
+        schedule.changed()
+        schedule.began(at: .seconds(1))
+        schedule.ended(well: false)
+        #expect(schedule.isPending)
+        #expect(schedule.due == .seconds(301))
+        schedule.changed()
+        #expect(schedule.due == .seconds(2))
+        schedule.began(at: .seconds(2))
+        schedule.ended(well: true)
+        #expect(!schedule.isPending)
+    }
+}
+
+/// Writing and reading state objects in real storages.
+@Suite(.timeLimit(.minutes(5))) struct StateObjectTests {
+    private func published(_ store: any BlobStore, database: String = "main") async throws -> InstanceState? {
+        try await StateObjects(store, database: database).load(StateObjectName(database: database, instance: "own"))
+    }
+
+    @Test(arguments: ["memory", "fs"])
+    func mergesAndSendsArePublished(kind: String) async throws {
+        let directory = try TemporaryDirectory()
+        let store: any BlobStore =
+            kind == "fs" ? try FileSystemStore(rootPath: directory.file("bucket")) : MemoryStore()
+        let monitor = Monitor(.test(["main", "shard"]), logger: LogLines().logger)
+        try await monitor.run(with: store) {
+            monitor.observe(listing([snapshot("a", 1), snapshot("b", 1)]), of: "main")
+            monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
+            try await eventually { try await published(store) != nil }
+            monitor.observe(
+                .stored(.init(snapshot("own", 2), covered: ["a": snapshot("a", 1)])), of: "main")
+            // A second later.
+            try await eventually { try await published(store)?.sent != nil }
+            monitor.observe(.merged(.init(snapshot("b", 1))), of: "main")
+        }
+        // The end does not wait for the second.
+        let state = try #require(try await published(store))
+        #expect(state.version == 1 && state.instance == "own" && state.hostname == "host")
+        #expect(state.software == "lightningstream 1.2.3" && state.health == "OK")
+        #expect(state.sent == snapshot("own", 2).description)
+        #expect(state.applied == ["a": snapshot("a", 1).description, "b": snapshot("b", 1).description])
+        #expect(state.covered == ["a": snapshot("a", 1).description])
+        #expect(try await store.list(prefix: "").map(\.name) == ["main__own.state"])
+    }
+
+    @Test(arguments: [(true, true), (false, false)])
+    func whoReceivesOrIsToldNotToPublishesNothing(receiveOnly: Bool, publishes: Bool) async throws {
+        let store = MemoryStore()
+        let monitor = Monitor(.test(receiveOnly: receiveOnly, publishesState: publishes), logger: LogLines().logger)
+        try await monitor.run(with: store) {
+            monitor.observe(listing([snapshot("a", 1)]), of: "main")
+            monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
+        }
+        #expect(try await store.list(prefix: "").isEmpty)
+    }
+
+    @Test func aFailedWriteIsLoggedAndMadeUpFor() async throws {
+        let (store, log) = (FaultyStore(), LogLines())
+        store.fails = true
+        let monitor = Monitor(.test(), logger: log.logger)
+        try await monitor.run(with: store) {
+            monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
+            try await eventually { log.count("cannot write the state object") == 1 }
+            store.fails = false
+        }
+        #expect(store.stored == ["main__own.state", "main__own.state"])
+        #expect(try await published(store) != nil)
+    }
+
+    @Test func theSizeIsBounded() throws {
+        let clock = TestClock()
+        var record = DatabaseRecord(name: "main", own: "own", receiveOnly: false, at: clock.now)
+        let names = (0..<3000).map { snapshot("i\($0)", $0) }
+        record.handle(listing(names), at: clock.now)
+        for name in names { record.handle(.merged(.init(name)), at: clock.now) }
+        let state = InstanceState(record, hostname: "", software: "", at: clock.now.wall, health: .ok)
+        #expect(state.applied.count == InstanceState.mostInstances)
+        #expect(state.applied["i2999"] != nil && state.applied["i0"] == nil)
+        #expect(try state.bytes().count < 200_000)
+        var huge = state
+        huge.applied = ["x": String(repeating: "y", count: StateObjects.largest)]
+        #expect(try JSON.decode(InstanceState.self, from: huge.bytes()).applied.isEmpty)
+    }
+
+    @Test func hostileStateObjectsAreIgnoredWithOneLine() async throws {
+        let (store, log) = (FaultyStore(), LogLines())
+        let good = InstanceState(
+            instance: "good", hostname: "", software: "", time: "", sent: nil, applied: [:], covered: nil, health: "OK")
+        let objects: [(String, [UInt8])] = [
+            ("main__good.state", try JSON.encode(good)), ("main__bad.state", Array("{".utf8)),
+            ("main__types.state", Array(#"{"version":"x","applied":[1]}"#.utf8)), ("main__empty.state", []),
+            ("main__deep.state", Array(String(repeating: "[", count: 500_000).utf8)),
+            ("main__huge.state", [UInt8](repeating: 0x20, count: StateObjects.largest + 1)),
+            ("main__own.state", Array("{".utf8)), ("main__x_y.state", Array("{".utf8)),
+        ]
+        for (name, body) in objects { try await store.store(name, Spool(body)) }
+        let states = OtherStates(database: "main", own: "own", logger: log.logger, interval: .zero)
+        #expect(await states.value().isEmpty)
+        states.attach(store)
+        states.listed(try await store.list(prefix: "main__"))
+        try await eventually { await states.value().count == 1 }
+        #expect(await states.value() == ["good": good])
+        try await eventually {
+            _ = await states.value()
+            return store.loaded.count { $0 == "main__bad.state" } > 2
+        }
+        #expect(log.count("makes no sense") == 4)
+        #expect(!store.loaded.contains("main__huge.state") && !store.loaded.contains("main__own.state"))
+        states.listed([])
+        try await eventually { await states.value().isEmpty }
+    }
+
+    @Test func manyStateObjectsAreReadInTurn() async throws {
+        let store = FaultyStore()
+        for number in 0..<250 { try await store.store("main__i\(number).state", Spool(Array("{}".utf8))) }
+        let states = OtherStates(database: "main", own: "own", logger: LogLines().logger, interval: .zero)
+        states.attach(store)
+        states.listed(try await store.list(prefix: "main__"))
+        _ = await states.value()
+        #expect(store.loaded.count <= OtherStates.most)
+        try await eventually {
+            _ = await states.value()
+            return Set(store.loaded).count == 250
+        }
+    }
+}

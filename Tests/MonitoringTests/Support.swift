@@ -1,0 +1,183 @@
+import BlobStorage
+import Bytes
+import LMDB
+import Logging
+import Snapshots
+import Synchronization
+import Telemetry
+import TestSupport
+
+@testable import Monitoring
+@testable import Replication
+
+/// A clock that a test sets; it begins at a fixed time.
+final class TestClock: Sendable {
+    /// 2026-11-21T00:00:00Z
+    static let start: Int64 = 1_795_219_200
+    private let uptime = Mutex(Duration.zero)
+
+    var now: Moment {
+        let uptime = uptime.withLock(\.self)
+        return Moment(uptime: uptime, wall: WallTime(nanosecondsSinceEpoch: Self.nanoseconds(uptime)))
+    }
+
+    func advance(_ duration: Duration) { uptime.withLock { $0 += duration } }
+
+    /// The time so long after the start, in nanoseconds since the UNIX epoch.
+    static func nanoseconds(_ uptime: Duration) -> UInt64 {
+        UInt64(start) * 1_000_000_000 + UInt64(uptime / .nanoseconds(1))
+    }
+}
+
+/// The name of a snapshot that shows the time so long after the start.
+func snapshot(_ instance: String, _ seconds: Int, database: String = "main") -> SnapshotName {
+    SnapshotName(database: database, instance: instance, timestamp: TestClock.nanoseconds(.seconds(seconds)))
+}
+
+func listing(_ names: [SnapshotName], size: Int = 100, others: [String] = []) -> SyncEvent {
+    .listed(
+        SnapshotListing(
+            snapshots: names.map { ($0, size) }, others: others.map { Blob(name: $0, size: 10) }))
+}
+
+extension MergeReport {
+    init(_ name: SnapshotName, written: Int = 1, kept: Int = 0) {
+        self.init(
+            name: name, size: 100, written: written, kept: kept, transaction: written > 0 ? 7 : nil, ages: EntryAges(),
+            compareTime: .milliseconds(1), lockTime: .milliseconds(2), totalTime: .milliseconds(4))
+    }
+}
+
+extension SendReport {
+    init(_ name: SnapshotName, covered: [String: SnapshotName] = [:]) {
+        self.init(
+            name: name, size: 100, entries: 3, transaction: 7, covered: covered, dumpTime: .milliseconds(1),
+            storeTime: .milliseconds(2),
+            totalTime: .milliseconds(3))
+    }
+}
+
+extension MonitorSettings {
+    /// The defaults of the configuration.
+    static func test(
+        _ names: [String] = ["main"], paths: [String: String] = [:], receiveOnly: Bool = false,
+        reportsStart: Bool = false, publishesState: Bool = true
+    ) -> MonitorSettings {
+        let limits = LastingTrouble.Limits(warning: .seconds(60), failure: .seconds(300))
+        return MonitorSettings(
+            instance: "own", hostname: "host", version: "1.2.3", receiveOnly: receiveOnly,
+            databases: names.map { Database(name: $0, path: paths[$0] ?? "/nowhere/\($0)", downloads: 2) },
+            health: Health(
+                storageList: limits, storageLoad: limits, storageStore: limits, start: limits,
+                reportsStart: reportsStart, notesStart: true),
+            publishesState: publishesState, scrapesMaps: true, statisticsInterval: .zero)
+    }
+}
+
+/// Gathers what is logged.
+final class LogLines: LogHandler, Sendable {
+    private let lines = Mutex<[String]>([])
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .trace }
+        set {}
+    }
+    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
+        lines.withLock { $0.append(line) }
+    }
+
+    func count(_ text: String) -> Int { lines.withLock { $0.count { $0.contains(text) } } }
+
+    var logger: Logger { Logger(label: "test") { [self] _ in self } }
+}
+
+/// A storage whose stores fail while it is told to, and that remembers what was called.
+final class FaultyStore: BlobStore {
+    private struct State {
+        var fails = false
+        var stored: [String] = []
+        var loaded: [String] = []
+    }
+
+    private let base: any BlobStore
+    private let state = Mutex(State())
+
+    init(_ base: any BlobStore = MemoryStore()) { self.base = base }
+
+    var fails: Bool {
+        get { state.withLock(\.fails) }
+        set { state.withLock { $0.fails = newValue } }
+    }
+    var stored: [String] { state.withLock(\.stored) }
+    var loaded: [String] { state.withLock(\.loaded) }
+
+    func list(prefix: String) async throws -> [Blob] { try await base.list(prefix: prefix) }
+    func load(_ name: String) async throws -> Spool {
+        state.withLock { $0.loaded.append(name) }
+        return try await base.load(name)
+    }
+    func store(_ name: String, _ body: Spool) async throws {
+        let fails = state.withLock { state in
+            state.stored.append(name)
+            return state.fails
+        }
+        if fails { throw BlobStoreError(.other, "cannot store \(name): the disk is on fire") }
+        try await base.store(name, body)
+    }
+    func delete(_ name: String) async throws { try await base.delete(name) }
+    func changes(prefix: String) -> AsyncStream<String>? { nil }
+}
+
+/// A new LMDB in a directory of its own.
+func makeLMDB(_ directory: TemporaryDirectory) throws -> LMDB.Environment {
+    try LMDB.Environment(EnvironmentOptions(path: directory.path, create: true, mapSize: 1 << 20))
+}
+
+extension LMDB.Environment {
+    /// Writes an entry as an application does that tracks changes itself.
+    func put(_ key: String, timestamp: UInt64, in dbi: String = "records") throws {
+        try write { transaction in
+            let database = try transaction.database(dbi, creating: [])
+            var value = [UInt8](repeating: 0, count: EntryHeader.size) + Array("value".utf8)
+            let header = EntryHeader(timestamp: timestamp, transactionID: transaction.id, flags: 0)
+            value.withUnsafeMutableBytes { header.write(to: $0) }
+            try Array(key.utf8).withUnsafeBytes { key in
+                try value.withUnsafeBytes { try transaction.put(database, key, $0) }
+            }
+            return .commit(())
+        }
+    }
+}
+
+/// Something that has happened or not.
+final class Flag: Sendable {
+    private let state = Mutex(false)
+    func raise() { state.withLock { $0 = true } }
+    var isRaised: Bool { state.withLock(\.self) }
+}
+
+struct NeverHappened: Error {}
+
+/// Waits until something is true; there is only a limit to end a test that has failed.
+func eventually(_ condition: () async throws -> Bool) async throws {
+    for _ in 0..<6000 {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    throw NeverHappened()
+}
+
+/// The value of a series in the text of metrics; nil when it is not there.
+func value(_ series: String, in text: [UInt8]) -> Double? {
+    let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(series + " ") }
+    return line.flatMap { Double($0.dropFirst(series.count + 1)) }
+}

@@ -1,0 +1,152 @@
+import Snapshots
+import Testing
+
+@testable import Replication
+
+/// A second, in the units of names.
+let second: UInt64 = 1_000_000_000
+
+/// The name of a snapshot of the database `main`, so many seconds after the UNIX epoch.
+func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
+    SnapshotName(database: "main", instance: instance, timestamp: seconds * second)
+}
+
+@Suite struct CleaningRuleTests {
+    private let rule = CleaningRule(instance: "own", removeOldInstancesInterval: .seconds(1000))
+
+    /// What becomes of snapshots: `verdicts` in the order of the names.
+    private func verdicts(
+        _ names: [SnapshotName], recent: Set<SnapshotName> = [], appeared: Set<SnapshotName> = [],
+        ledger: MergeLedger = MergeLedger(), at seconds: UInt64 = 1000
+    ) -> [CleaningVerdict] {
+        rule.verdicts(
+            on: names.shuffled().map {
+                .init(name: $0, isRecent: recent.contains($0), hasJustAppeared: appeared.contains($0))
+            }, ledger, at: seconds * second
+        ).map(\.verdict)
+    }
+
+    private func ledger(
+        merged: [SnapshotName] = [], covered: [SnapshotName] = [], sent: SnapshotName? = nil,
+        refused: [SnapshotName] = []
+    ) -> MergeLedger {
+        var ledger = MergeLedger()
+        for name in covered { ledger.merged(name) }
+        if let sent { ledger.stored(sent, covering: ledger.merged) }
+        for name in merged + covered { ledger.merged(name) }
+        for name in refused { ledger.refused(name) }
+        return ledger
+    }
+
+    @Test func onlyTheNewestOfEachInstanceStays() {
+        let names = [
+            snapshot("a", seconds: 1), snapshot("a", seconds: 2), snapshot("a", seconds: 3), snapshot("b", seconds: 1),
+            snapshot("own", seconds: 1),
+        ]
+        #expect(
+            verdicts(names) == [
+                .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.newest), .keep(.newest), .keep(.own),
+            ])
+        #expect(verdicts([]) == [])
+    }
+
+    @Test func whatIsRecentStays() {
+        let names = [snapshot("a", seconds: 1), snapshot("a", seconds: 2), snapshot("a", seconds: 3)]
+        #expect(
+            verdicts(names, recent: [names[1]]) == [.remove(.newerSnapshot), .keep(.recent), .keep(.newest)])
+    }
+
+    @Test func theSnapshotBeforeANewOneStaysForAWhile() {
+        let names = [snapshot("a", seconds: 1), snapshot("a", seconds: 2), snapshot("a", seconds: 3)]
+        #expect(
+            verdicts(names, appeared: [names[2]]) == [
+                .remove(.newerSnapshot), .keep(.predecessor), .keep(.newest),
+            ])
+    }
+
+    @Test func aCorruptSnapshotDoesNotCostTheOneBefore() {
+        let names = (1...4).map { snapshot("a", seconds: $0) }
+        #expect(
+            verdicts(names, ledger: ledger(refused: [names[3], names[2]])) == [
+                .remove(.newerSnapshot), .keep(.readable), .remove(.newerSnapshot), .keep(.newest),
+            ])
+        // Nor one that nobody has looked at yet.
+        #expect(
+            verdicts(names, ledger: ledger(merged: [names[1]])) == [
+                .remove(.newerSnapshot), .keep(.merged), .remove(.newerSnapshot), .keep(.newest),
+            ])
+    }
+
+    @Test func ourNewestStaysWhateverElseHasOurName() {
+        let names = [snapshot("own", seconds: 1), snapshot("own", seconds: 2), snapshot("own", seconds: 3)]
+        #expect(
+            verdicts(names, ledger: ledger(sent: names[1]), at: 1_000_000) == [
+                .remove(.newerSnapshot), .keep(.own), .keep(.own),
+            ])
+    }
+
+    @Test func anInstanceThatIsGoneGoesOnceItIsMergedAndSentOn() {
+        let (old, last) = (snapshot("gone", seconds: 1), snapshot("gone", seconds: 2))
+        let sent = snapshot("own", seconds: 900)
+        func end(_ ledger: MergeLedger, at seconds: UInt64 = 1003, with own: [SnapshotName]) -> [CleaningVerdict] {
+            Array(verdicts([old, last] + own, ledger: ledger, at: seconds).prefix(2))
+        }
+        let gone: [CleaningVerdict] = [.remove(.newerSnapshot), .remove(.staleInstance)]
+        #expect(end(ledger(covered: [last], sent: sent), with: [sent]) == gone)
+        // A later one of ours holds the same.
+        #expect(end(ledger(covered: [last], sent: sent), with: [snapshot("own", seconds: 950)]) == gone)
+        // One that was merged from it later than what we list now.
+        #expect(end(ledger(covered: [snapshot("gone", seconds: 3)], sent: sent), with: [sent]) == gone)
+
+        func kept(_ need: CleaningVerdict.Need) -> [CleaningVerdict] { [.remove(.newerSnapshot), .keep(need)] }
+        #expect(end(ledger(covered: [last], sent: sent), at: 1002, with: [sent]) == kept(.newest))
+        #expect(end(ledger(), with: [sent]) == kept(.notMerged))
+        #expect(end(ledger(merged: [last]), with: [sent]) == kept(.notSentOn))
+        #expect(end(ledger(merged: [last], sent: sent), with: [sent]) == kept(.notSentOn))
+        // Somebody has removed what we sent.
+        #expect(end(ledger(covered: [last], sent: sent), with: []) == kept(.notSentOn))
+        #expect(end(ledger(covered: [last], sent: sent), with: [snapshot("own", seconds: 899)]) == kept(.notSentOn))
+        // Only the one before was merged.
+        let before = ledger(covered: [old], sent: sent)
+        #expect(end(before, with: [sent]) == [.keep(.merged), .keep(.notMerged)])
+        // Times in the future are no ages.
+        #expect(end(ledger(covered: [last], sent: sent), at: 0, with: [sent]) == kept(.newest))
+    }
+
+    @Test func theLastOneOfAnInstanceThatIsGoneGoesLast() {
+        let (old, last, sent) = (
+            snapshot("gone", seconds: 1), snapshot("gone", seconds: 2), snapshot("own", seconds: 900)
+        )
+        let ledger = ledger(covered: [last], sent: sent)
+        for recent in [old, last] {
+            #expect(
+                verdicts([old, last, sent], recent: [recent], ledger: ledger, at: 2000)[1] == .keep(.recent))
+        }
+    }
+
+    @Test(arguments: [
+        ("main__a__20261120-173955-012345678__GX.pb.gz", true),
+        ("main__a__20261120-173955-012345678__GX__Xy.pb.gz", false),
+        ("main__a__20261120-173955-012345678__GX.delta.gz", false),
+        ("main2__a__20261120-173955-012345678__GX.pb.gz", false),
+    ])
+    func onlySnapshotsThatAreFullyUnderstoodAreOfConcern(_ name: String, _ concerns: Bool) throws {
+        #expect(CleaningRule.concerns(try #require(SnapshotName(name)), of: "main") == concerns)
+    }
+
+    @Test func theLedgerKnowsWhatASnapshotHolds() {
+        var ledger = MergeLedger()
+        ledger.merged(snapshot("a", seconds: 2))
+        let covering = ledger.merged
+        ledger.merged(snapshot("a", seconds: 3))
+        ledger.merged(snapshot("a", seconds: 1))
+        ledger.stored(snapshot("own", seconds: 5), covering: covering)
+        #expect(ledger.merged == ["a": snapshot("a", seconds: 3)])
+        #expect(ledger.covered == ["a": snapshot("a", seconds: 2)])
+        #expect(ledger.sent == snapshot("own", seconds: 5))
+        ledger.refused(snapshot("a", seconds: 7))
+        ledger.refused(snapshot("a", seconds: 8))
+        ledger.listed([snapshot("a", seconds: 8), snapshot("a", seconds: 9)])
+        #expect(ledger.refused == [snapshot("a", seconds: 8)])
+    }
+}

@@ -1,0 +1,127 @@
+import Monitoring
+import Testing
+
+@testable import StatusServer
+
+@Suite("Status page")
+struct PageTests {
+    private static let hostile = "<script>alert(1)</script>\"'&\u{202e}\u{7}\n</title>"
+
+    private func page(_ report: StatusReport) -> String {
+        String(decoding: StatusPage(report).bytes, as: UTF8.self)
+    }
+
+    /// A report with every field set, its texts to the given one.
+    private func report(_ text: String, number: Int, duration: Double) -> StatusReport {
+        var report = StatusReport()
+        report.software = text
+        report.instance = text
+        report.hostname = text
+        report.time = text
+        report.started = text
+        report.mode = .sync
+        report.health.status = text
+        report.health.since = text
+        report.health.failures = [text: text]
+        report.health.warnings = [text: text]
+        var snapshot = StatusReport.Snapshot()
+        snapshot.name = text
+        snapshot.time = text
+        snapshot.size = number
+        var dbi = StatusReport.DBI()
+        dbi.name = text
+        dbi.flags = text
+        (dbi.entries, dbi.depth, dbi.branchPages, dbi.leafPages, dbi.overflowPages, dbi.bytes) =
+            (number, number, number, number, number, number)
+        var lmdb = StatusReport.LMDBFacts()
+        (lmdb.mapSize, lmdb.usedBytes, lmdb.dbiBytes, lmdb.fileSize) = (number, -1, number, number)
+        lmdb.lastTransaction = .max
+        (lmdb.readers, lmdb.maximumReaders) = (number, number)
+        lmdb.dbis = [dbi]
+        var instance = StatusReport.Instance()
+        instance.name = text
+        instance.newest = snapshot
+        instance.merged = snapshot
+        instance.mergedAt = text
+        (instance.lag, instance.latency, instance.clockSkew) = (duration, duration, duration)
+        instance.mergedOfOurs = text
+        instance.health = text
+        var minute = StatusReport.Minute()
+        minute.time = text
+        (minute.merges, minute.sends, minute.entries, minute.latency) = (number, number, number, duration)
+        var activity = StatusReport.Activity()
+        activity.time = text
+        activity.snapshot = text
+        activity.instance = text
+        (activity.entries, activity.size, activity.duration, activity.lock) = (number, number, duration, duration)
+        var database = StatusReport.Database()
+        database.name = text
+        database.path = text
+        database.lmdb = lmdb
+        database.startupComplete = false
+        database.fence = text
+        database.unsent = true
+        database.storage = StatusReport.StorageFacts()
+        database.storage?.snapshots = number
+        database.storage?.bytes = number
+        database.storage?.listed = text
+        database.sent = snapshot
+        database.instances = [instance, instance]
+        database.history = [minute, minute, minute]
+        database.activities = [activity]
+        report.databases = [database]
+        var problem = StatusReport.Problem()
+        problem.time = text
+        problem.database = text
+        problem.text = text
+        problem.count = number
+        report.problems = [problem]
+        return report
+    }
+
+    @Test("No text from outside is ever markup")
+    func hostileText() {
+        let page = page(report(Self.hostile, number: 7, duration: 1))
+        let harmless = self.page(report("harmless", number: 7, duration: 1))
+        // The same elements, whatever the texts are.
+        #expect(page.split(separator: "<").count == harmless.split(separator: "<").count)
+        #expect(!page.contains("<script>alert"))
+        #expect(!page.unicodeScalars.contains("\u{202e}"))
+        #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;..."))
+    }
+
+    @Test(
+        "Any number can be shown",
+        arguments: [(0, 0.0), (-1, -1.0), (.max, .infinity), (.min, -.infinity), (.max, .nan), (.max, 1e300)])
+    func extremes(number: Int, duration: Double) {
+        let page = page(report("2026-11-21T00:00:00Z", number: number, duration: duration))
+        #expect(page.hasSuffix("</html>\n"))
+    }
+
+    @Test("An empty report is a page too")
+    func empty() {
+        let page = page(StatusReport())
+        #expect(page.contains("No database is open yet."))
+    }
+
+    @Test(
+        "Numbers have their thousands apart",
+        arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567"), (-100, "-100")])
+    func grouping(number: Int, text: String) {
+        #expect(Figures.grouped(number) == text)
+    }
+
+    @Test("The whole is told by the worst")
+    func standing() {
+        var report = StatusReport()
+        #expect(Standing(report) == .starting)
+        report.databases = [StatusReport.Database()]
+        #expect(Standing(report) == .ok)
+        report.databases[0].startupComplete = false
+        #expect(Standing(report) == .starting)
+        report.health.status = "Warning"
+        #expect(Standing(report) == .warning)
+        report.health.status = "Unavailable"
+        #expect(Standing(report) == .failing)
+    }
+}
