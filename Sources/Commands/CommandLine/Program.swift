@@ -9,8 +9,8 @@ struct Lightningstream: ParsableCommand {
         abstract: "Syncs LMDB databases between hosts through snapshots in a bucket.",
         version: "lightningstream \(programVersion)",
         subcommands: [
-            Sync.self, Receive.self, Resync.self, Dump.self, Stats.self, Status.self, SnapshotsCommand.self, Doctor.self,
-            Docs.self, Completion.self, Version.self,
+            Sync.self, Receive.self, Resync.self, Status.self, Doctor.self, Dump.self, Stats.self,
+            SnapshotsCommand.self, Docs.self, Completion.self, Version.self,
         ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
