@@ -118,12 +118,12 @@ import Testing
     }
 
     @Test func warningsOfTheConfigurationAreLoggedOnce() async throws {
-        let a = try configure("a", extra: "only_once: true\nhttp: {address: \":8500\"}")
+        let a = try configure("a", extra: "only_once: true\nhealth: {start: {interval: 1s}}")
         try fillBoth("a")
         let result = await runCommand(["sync", "-c", a])
         let warnings = result.errors.split(separator: "\n").filter { $0.contains("level=warning") }
         #expect(warnings.count == 1)
-        #expect(warnings.first?.contains("http.address: ") == true)
+        #expect(warnings.first?.contains("health.start.interval: ") == true)
         // Who only looks at databases is not bothered.
         #expect(await runCommand(["stats", "-c", a]).errors.isEmpty)
     }

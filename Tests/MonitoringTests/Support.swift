@@ -25,7 +25,7 @@ final class TestClock: Sendable {
 
     /// The time so long after the start, in nanoseconds since the UNIX epoch.
     static func nanoseconds(_ uptime: Duration) -> UInt64 {
-        UInt64(start) * 1_000_000_000 + UInt64(uptime / .nanoseconds(1))
+        UInt64(start * 1_000_000_000 + Int64(uptime / .nanoseconds(1)))
     }
 }
 
@@ -51,7 +51,8 @@ extension MergeReport {
 extension SendReport {
     init(_ name: SnapshotName, covered: [String: SnapshotName] = [:]) {
         self.init(
-            name: name, size: 100, entries: 3, transaction: 7, covered: covered, dumpTime: .milliseconds(1), storeTime: .milliseconds(2),
+            name: name, size: 100, entries: 3, transaction: 7, covered: covered, dumpTime: .milliseconds(1),
+            storeTime: .milliseconds(2),
             totalTime: .milliseconds(3))
     }
 }

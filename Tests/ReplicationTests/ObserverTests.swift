@@ -118,10 +118,11 @@ final class TestTime: Sendable {
         try await run(syncer(b, store, events)) {
             for (operation, event) in [("list", "listFailed"), ("load", "downloadFailed a"), ("store", "sendFailed")] {
                 failing.withLock { $0 = [operation] }
+                try b.application.put("local", .init(UInt64(operation.count), operation))
                 try await eventually { events.contains("\(event) no \(operation)") }
             }
             failing.withLock { $0 = [] }
-            try await eventually { events.contains("stored 1") }
+            try await eventually { events.contains("stored 2") }
         }
         #expect(events.hasInOrder(["listFailed no list", "downloadFailed a no load", "merged a 1 0 1 true"]))
     }

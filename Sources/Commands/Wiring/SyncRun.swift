@@ -106,6 +106,7 @@ struct SyncRun: Sendable {
     private func run(_ ending: Ending) async throws {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         let source = DaemonSource(monitor)
+        if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
         // Before anything else, so that start-up is seen, and a bad address ends the process before it does anything.
         let server = try await statusServer(source)
         let service = StartingService { [self] in

@@ -17,11 +17,9 @@ package enum KeyTable {
                 + " snapshots of a database."),
         .value(
             "lmdb_log_stats_interval", \.lmdbLogStatsInterval, .duration,
-            "How often statistics of the LMDBs are logged; 0 for never.",
-            .notYetInEffect("statistics are not logged")),
+            "How often statistics of the LMDBs are logged; 0 for never."),
         .value(
-            "lmdb_scrape_smaps", \.lmdbScrapeSmaps, .bool, "Whether the metrics tell the memory use of the LMDBs.",
-            .notYetInEffect("there are no metrics")),
+            "lmdb_scrape_smaps", \.lmdbScrapeSmaps, .bool, "Whether the metrics tell the memory use of the LMDBs."),
         .value(
             "storage_poll_interval", \.storagePollInterval, .duration(atLeast: .milliseconds(100)),
             "How often the storage is checked for new snapshots."),
@@ -48,12 +46,10 @@ package enum KeyTable {
             "Load what is in the storage, store local changes, and end; as `--only-once`."),
         .value(
             "clock_skew_tolerance", \.clockSkewTolerance, .duration,
-            "A snapshot further in the future than this means that the clock of its sender is wrong.",
-            .notYetInEffect("clocks are not compared")),
+            "A snapshot further in the future than this means that the clock of its sender is wrong."),
         .value(
             "publish_state", \.publishState, .bool,
-            "Keep an object in the storage that tells which snapshots this node has merged.",
-            .notYetInEffect("no state object is written")),
+            "Keep an object in the storage that tells which snapshots this node has merged."),
         .named(
             "lmdbs", placeholder: "{name}", database, allowed: DatabaseName.allowed, isUsable: DatabaseName.isUsable,
             insert: { name, database, root in
@@ -117,7 +113,8 @@ package enum KeyTable {
             "retention_days", \.retentionDays, .days(upTo: 36_500),
             "How many days Deleted entries are kept; the same on every node."),
         .value(
-            "interval", \.interval, .duration(atLeast: .seconds(1)), "Time from the beginning of a run to the next one."),
+            "interval", \.interval, .duration(atLeast: .seconds(1)), "Time from the beginning of a run to the next one."
+        ),
         .value("first_interval", \.firstInterval, .duration, "Time before the first run."),
         .value("lock_duration", \.lockDuration, .duration, "About how long the write lock is held at once."),
         .value("release_duration", \.releaseDuration, .duration, "Pause before it is taken again."),

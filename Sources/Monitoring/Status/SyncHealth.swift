@@ -26,6 +26,7 @@ struct SyncHealth: Sendable {
         switch event {
         case .listed(let listing):
             list.succeeded()
+            guard load.trouble != nil else { break }
             let instances = Set(listing.snapshots.map(\.name.instance))
             load.keep { instances.contains($0) }
         case .listFailed(let error): list.failed(error, at: now)

@@ -38,7 +38,10 @@ package final class MetricFamily<Instrument: MetricInstrument>: MetricWriter {
     ///
     /// - Parameter isGone: whether a series, by its label values, is to go.
     package func remove(where isGone: ([String]) -> Bool) {
-        series.withLock { series in series = series.filter { !isGone($0.key.values) } }
+        series.withLock { series in
+            guard series.keys.contains(where: { isGone($0.values) }) else { return }
+            series = series.filter { !isGone($0.key.values) }
+        }
     }
 
     private func find(_ values: LabelValues, in series: inout [LabelValues: Instrument]) -> Instrument {
