@@ -60,7 +60,7 @@ package struct StaleFence {
     /// Why nothing may be sent; nil when something may.
     package private(set) var reason: Reason?
     /// Whether everything has to be merged once before anything is sent.
-    private var mustCatchUp = true
+    private var mustCatchUp = false
     /// The last listing.
     private var listing: Listing?
     /// Whether what it showed is known to be incomplete.

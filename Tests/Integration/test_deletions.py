@@ -53,10 +53,10 @@ def test_a_node_that_was_away_too_long_brings_nothing_back(nodes, directory):
     eventually("b knows when it was in sync", lambda: "_sync_state" in lmdbs.contents(b.shard))
     second.stop()
     a.util("delete-zone", "gone.example")
-    # What b changes while it is away is so young that nobody can have forgotten its deletion.
-    b.util("add-record", "example.org", "young", "A", "300", "192.0.2.7")
     eventually("a has swept", lambda: not deleted(a.main) and not deleted(a.shard), limit=3 * RETENTION)
     assert b.answer("gone.example", "SOA")[0] == "NOERROR"
+    # What b changes while it is away is so young that nobody can have forgotten its deletion.
+    b.util("add-record", "example.org", "young", "A", "300", "192.0.2.7")
 
     # A single run says why it sends nothing, and so does the daemon; others are not disturbed.
     before = own_snapshots(directory, "b")

@@ -15,7 +15,7 @@ import Testing
     private static let lock = SweepLock(deleting: .milliseconds(1), committing: .milliseconds(1))
 
     private static func loop(receiveOnly: Bool = false, onlyOnce: Bool = false) -> Loop {
-        Loop(receiveOnly: receiveOnly, onlyOnce: onlyOnce, sweeper: settings)
+        Loop(receiveOnly: receiveOnly, onlyOnce: onlyOnce, sweeper: settings, lastSync: 0)
     }
 
     private func isSweep(_ action: SyncMachine.Action) -> Bool {
