@@ -13,7 +13,9 @@ import Testing
         DatabaseRecord(name: "main", own: "own", receiveOnly: receiveOnly, at: clock.now)
     }
 
-    private func report(_ record: inout DatabaseRecord, _ states: [String: InstanceState] = [:]) -> StatusReport.Database {
+    private func report(_ record: inout DatabaseRecord, _ states: [String: InstanceState] = [:])
+        -> StatusReport.Database
+    {
         StatusReport.Database(&record, path: "/x", lmdb: nil, lastTransaction: 9, states: states, at: clock.now)
     }
 
@@ -138,7 +140,8 @@ import Testing
         record.handle(listing([snapshot("a", 1)]), at: clock.now)
         func state(_ ours: String?, health: String) -> InstanceState {
             InstanceState(
-                instance: "x", hostname: "", software: "", time: "", sent: nil, applied: ours.map { ["own": $0] } ?? [:],
+                instance: "x", hostname: "", software: "", time: "", sent: nil,
+                applied: ours.map { ["own": $0] } ?? [:],
                 covered: nil, health: health)
         }
         let shown = report(
@@ -146,7 +149,8 @@ import Testing
             [
                 "a": state(snapshot("own", 3).description, health: "Warning"),
                 "b": state("<script>", health: "<b>"), "c": state(snapshot("else", 3).description, health: "OK"),
-                "d": state(snapshot("own", 3, database: "shard").description, health: "OK"), "e": state(nil, health: "OK"),
+                "d": state(snapshot("own", 3, database: "shard").description, health: "OK"),
+                "e": state(nil, health: "OK"),
             ]
         ).instances
         #expect(shown.map(\.name) == ["a", "b", "c", "d", "e"])

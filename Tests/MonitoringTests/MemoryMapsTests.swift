@@ -22,7 +22,8 @@ import Testing
 
             """
         let usages = MemoryMaps.parse(text) { $0 == "/var/lib/a b.mdb" }
-        #expect(usages == ["/var/lib/a b.mdb": .init(bytes: ["size": 1 << 20, "rss": 101 << 10, "private_dirty": 4096])])
+        #expect(
+            usages == ["/var/lib/a b.mdb": .init(bytes: ["size": 1 << 20, "rss": 101 << 10, "private_dirty": 4096])])
     }
 
     @Test func anOpenLMDBIsFoundByAnyPath() throws {

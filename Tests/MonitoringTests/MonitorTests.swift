@@ -125,8 +125,10 @@ import Testing
         let expected: [String: Double] = [
             #"lightningstream_receiver_snapshots_last_received_seconds{lmdb="main",syncer_instance="a"}"#:
                 Double(TestClock.start - 30),
-            #"lightningstream_receiver_snapshots_last_received_age_seconds_bucket{lmdb="main",syncer_instance="a",le="10"}"#: 0,
-            #"lightningstream_receiver_snapshots_last_received_age_seconds_bucket{lmdb="main",syncer_instance="a",le="30"}"#: 1,
+            #"lightningstream_receiver_snapshots_last_received_age_seconds_bucket{lmdb="main",syncer_instance="a",le="10"}"#:
+                0,
+            #"lightningstream_receiver_snapshots_last_received_age_seconds_bucket{lmdb="main",syncer_instance="a",le="30"}"#:
+                1,
             #"lightningstream_receiver_snapshots_in_storage_count{lmdb="main"}"#: 2,
             #"lightningstream_receiver_snapshots_in_storage_bytes{lmdb="main"}"#: 200,
             #"lightningstream_receiver_clock_skew_seconds{lmdb="main",syncer_instance="a"}"#: 1.5,
@@ -144,12 +146,14 @@ import Testing
             #"lightningstream_syncer_visible_latency_seconds_count{lmdb="main",syncer_instance="a"}"#: 2,
             #"lightningstream_syncer_visible_latency_seconds_sum{lmdb="main",syncer_instance="a"}"#: 43,
             #"lightningstream_syncer_namesake{lmdb="main"}"#: 1,
-            "lightningstream_syncer_snapshots_load_bytes_total": 100, "lightningstream_syncer_snapshots_list_calls_total": 1,
+            "lightningstream_syncer_snapshots_load_bytes_total": 100,
+            "lightningstream_syncer_snapshots_list_calls_total": 1,
         ]
         for (series, number) in expected { #expect(value(series, in: text) == number, "\(series)") }
         // A merge without a transaction has taken no lock.
         monitor.observe(.merged(.init(name, written: 0, kept: 3)), of: "main")
-        #expect(value(#"lightningstream_syncer_write_lock_seconds_count{lmdb="main"}"#, in: await monitor.metrics()) == 1)
+        #expect(
+            value(#"lightningstream_syncer_write_lock_seconds_count{lmdb="main"}"#, in: await monitor.metrics()) == 1)
     }
 
     @Test func gaugesOfInstancesThatHaveGoneGo() async {
@@ -207,7 +211,12 @@ import Testing
         let environment = try makeLMDB(directory)
         try environment.put("key", timestamp: 5)
         let store = MemoryStore()
-        try await store.store("main__other.state", Spool(Array(#"{"applied":{},"health":"Warning","hostname":"h","instance":"other","software":"s","time":"t","version":1}"#.utf8)))
+        try await store.store(
+            "main__other.state",
+            Spool(
+                Array(
+                    #"{"applied":{},"health":"Warning","hostname":"h","instance":"other","software":"s","time":"t","version":1}"#
+                        .utf8)))
         let monitor = Monitor(.test(paths: ["main": directory.file("data.mdb")]), logger: log.logger)
         #expect(await monitor.report().databases[0].lmdb == nil)
         let syncer = syncer(environment, store, monitor)

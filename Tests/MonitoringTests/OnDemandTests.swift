@@ -8,7 +8,12 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct OnDemandTests {
     private final class Count: Sendable {
         private let count = Mutex(0)
-        func next() -> Int { count.withLock { $0 += 1; return $0 } }
+        func next() -> Int {
+            count.withLock {
+                $0 += 1
+                return $0
+            }
+        }
         var now: Int { count.withLock(\.self) }
     }
 

@@ -51,7 +51,8 @@ extension MergeReport {
 extension SendReport {
     init(_ name: SnapshotName, covered: [String: SnapshotName] = [:]) {
         self.init(
-            name: name, size: 100, entries: 3, transaction: 7, covered: covered, dumpTime: .milliseconds(1), storeTime: .milliseconds(2),
+            name: name, size: 100, entries: 3, transaction: 7, covered: covered, dumpTime: .milliseconds(1),
+            storeTime: .milliseconds(2),
             totalTime: .milliseconds(3))
     }
 }

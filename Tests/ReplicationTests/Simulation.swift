@@ -87,7 +87,8 @@ final class Simulation {
     private var counter = 0
 
     init(
-        seed: UInt64, instances: Int, receivers: Int = 0, retention: Duration? = nil, pollInterval: Duration = .seconds(1)
+        seed: UInt64, instances: Int, receivers: Int = 0, retention: Duration? = nil,
+        pollInterval: Duration = .seconds(1)
     ) throws {
         self.retention = retention
         self.pollInterval = pollInterval

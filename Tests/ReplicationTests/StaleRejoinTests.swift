@@ -32,7 +32,8 @@ import Testing
         var random = SeededGenerator(seed: seed ^ 0xabcdef)
         for _ in 0..<150 {
             await Task.yield()
-            let step = random.chance(0.8) ? Int64.random(in: 1...60, using: &random) : .random(in: 60...600, using: &random)
+            let step =
+                random.chance(0.8) ? Int64.random(in: 1...60, using: &random) : .random(in: 60...600, using: &random)
             try simulation.run(until: simulation.now + .seconds(step))
             let index = Int.random(in: 0..<instances, using: &random)
             let node = simulation.nodes[index]

@@ -8,7 +8,8 @@ import Testing
 /// The sweeper within the sync loop.
 @Suite struct SweepingTests {
     private static let settings = SweeperMachine.Settings(
-        retention: .seconds(3600), firstInterval: .seconds(30), interval: .seconds(100), lockDuration: .milliseconds(50),
+        retention: .seconds(3600), firstInterval: .seconds(30), interval: .seconds(100),
+        lockDuration: .milliseconds(50),
         releaseDuration: .milliseconds(20))
 
     private static let lock = SweepLock(deleting: .milliseconds(1), committing: .milliseconds(1))

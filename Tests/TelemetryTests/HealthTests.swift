@@ -26,7 +26,9 @@ import Testing
         #expect(outcome(&checks, tracker, 70) == expected)
         #expect(checks.nextChange(after: .seconds(70)) == .seconds(310))
         #expect(outcome(&checks, tracker, 309).status == .warning)
-        #expect(outcome(&checks, tracker, 310).failures == ["main_list": "listing the storage has failed for 5m0s: timeout"])
+        #expect(
+            outcome(&checks, tracker, 310).failures == ["main_list": "listing the storage has failed for 5m0s: timeout"]
+        )
         #expect(outcome(&checks, tracker, 310).warnings.isEmpty)
         #expect(outcome(&checks, tracker, 310).status == .unavailable)
         #expect(checks.nextChange(after: .seconds(310)) == nil)
@@ -122,7 +124,8 @@ import Testing
         let board = HealthBoard(clock: Moment.clock(), logger: logger)
         board.update { checks, now in
             checks.set(
-                "x", LastingTrouble(
+                "x",
+                LastingTrouble(
                     "sleeping has gone on", since: now,
                     limits: .init(warning: .milliseconds(20), failure: .milliseconds(60))))
         }

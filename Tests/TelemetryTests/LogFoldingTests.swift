@@ -6,7 +6,8 @@ import Testing
 /// Folding under simulated time.
 @Suite struct LogFoldingTests {
     private func record(
-        _ message: String = "cannot list", level: Logger.Level = .warning, error: String = "timeout", try number: Int = 0
+        _ message: String = "cannot list", level: Logger.Level = .warning, error: String = "timeout",
+        try number: Int = 0
     ) -> LogRecord {
         LogRecord(
             time: WallTime(seconds: 0), level: level, message: message,
@@ -71,7 +72,10 @@ import Testing
                 total += 1
             }
         }
-        #expect(Mirror(reflecting: folding).children.compactMap { ($0.value as? any Collection)?.count } == [LogFolding.most])
+        #expect(
+            Mirror(reflecting: folding).children.compactMap { ($0.value as? any Collection)?.count } == [
+                LogFolding.most
+            ])
         told += folding.flush(at: .seconds(2)).count
         #expect(told == total)
     }

@@ -42,7 +42,8 @@ import Testing
     @Test(arguments: [
         (0.0, "0"), (-0.0, "0"), (1, "1"), (100, "100"), (123_456, "123456"), (1_234_567, "1.234567e+06"),
         (1_000_000, "1e+06"), (16_777_216, "1.6777216e+07"), (0.25, "0.25"), (12.5, "12.5"), (0.0001, "0.0001"),
-        (0.00001, "1e-05"), (1.5e300, "1.5e+300"), (2.5e-9, "2.5e-09"), (-3.25, "-3.25"), (1_732_147_200.5, "1.7321472005e+09"),
+        (0.00001, "1e-05"), (1.5e300, "1.5e+300"), (2.5e-9, "2.5e-09"), (-3.25, "-3.25"),
+        (1_732_147_200.5, "1.7321472005e+09"),
         (.infinity, "+Inf"), (-.infinity, "-Inf"), (.nan, "NaN"),
     ])
     func numbersAreWrittenAsGoDoes(value: Double, text: String) {
@@ -160,7 +161,8 @@ import Testing
     @Test func aProgramsNameDoesNotConfuse() throws {
         let stat =
             "42 (a) R 1) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 7 0 1000 4096 3 18446744073709551615"
-        let numbers = try #require(ProcessNumbers(stat: stat, boot: "cpu 1\nbtime 1700000000\n", ticks: 100, pageSize: 4096))
+        let numbers = try #require(
+            ProcessNumbers(stat: stat, boot: "cpu 1\nbtime 1700000000\n", ticks: 100, pageSize: 4096))
         #expect(numbers.cpuSeconds == 3)
         #expect(numbers.threads == 7)
         #expect(numbers.startSeconds == 1_700_000_010)

@@ -66,7 +66,8 @@ struct Resync: ProgramCommand {
             return "nothing to do: it may send (\(time ?? "no absence is recorded"))"
         case .rebuilt(let report):
             let sources = report.snapshots.map(\.instance).joined(separator: ", ")
-            let stored = report.stored.map { "stored \($0)" } ?? "stored nothing, as there was no snapshot of this instance"
+            let stored =
+                report.stored.map { "stored \($0)" } ?? "stored nothing, as there was no snapshot of this instance"
             return "rebuilt from \(sources): merged \(report.entries.merged), removed \(report.entries.removed); "
                 + "\(stored); it may send again"
         }

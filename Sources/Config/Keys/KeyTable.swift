@@ -113,7 +113,8 @@ package enum KeyTable {
             "retention_days", \.retentionDays, .days(upTo: 36_500),
             "How many days Deleted entries are kept; the same on every node."),
         .value(
-            "interval", \.interval, .duration(atLeast: .seconds(1)), "Time from the beginning of a run to the next one."),
+            "interval", \.interval, .duration(atLeast: .seconds(1)), "Time from the beginning of a run to the next one."
+        ),
         .value("first_interval", \.firstInterval, .duration, "Time before the first run."),
         .value("lock_duration", \.lockDuration, .duration, "About how long the write lock is held at once."),
         .value("release_duration", \.releaseDuration, .duration, "Pause before it is taken again."),
