@@ -1,6 +1,7 @@
 """The cases of the benchmark: each sets the scene, runs lightningstream and its floor in turns, and checks that both
 did what they are measured for."""
 
+import json
 import os
 import shutil
 import statistics
@@ -22,6 +23,17 @@ lmdbs:
 storage:
   type: fs
   options: {{root_path: {bucket}}}
+"""
+
+
+LOCK_DURATION = 50  # ms, the default of sweeper.lock_duration
+SWEEPER = f"""\
+sweeper:
+  enabled: true
+  retention_days: 30
+  first_interval: 1s
+  lock_duration: {LOCK_DURATION}ms
+log: {{format: json}}
 """
 
 
@@ -49,11 +61,11 @@ class Tools:
         words = result.stdout.split()
         return dict(zip(words[::2], words[1::2]))
 
-    def ours(self, instance, database, bucket, *command):
+    def ours(self, instance, database, bucket, *command, more=""):
         """The command line of lightningstream, with its configuration written."""
         file = self.path(f"{instance}.yaml")
         with open(file, "w") as configuration:
-            configuration.write(CONFIGURATION.format(instance=instance, database=database, bucket=bucket))
+            configuration.write(CONFIGURATION.format(instance=instance, database=database, bucket=bucket) + more)
         return [self.lightningstream, "--config", file, *command]
 
     def remove_database(self, path):
@@ -159,25 +171,62 @@ def large(tools, entries, repeat):
     return results, sizes
 
 
+def waits_for_lock(tools, database, work):
+    """How long a concurrent writer waits for the lock during `work`: its µs, as a dict."""
+    writer = subprocess.Popen(
+        tools.tool("probe", "wait", database), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.1)
+        work()
+    finally:
+        output, _ = writer.communicate()
+    say(f"  wait for the lock: {output.strip()}")
+    words = output.split()
+    return {word: float(number) for word, number in zip(words[::2], words[1::2])}
+
+
 def lock_waits(tools, database, repeat, merge):
-    """How long a concurrent writer waits for the lock (its µs, as a dict): during merges, and alone."""
-
-    def waits(work):
-        writer = subprocess.Popen(
-            tools.tool("probe", "wait", database), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            time.sleep(0.1)
-            work()
-        finally:
-            output, _ = writer.communicate()
-        say(f"  wait for the lock: {output.strip()}")
-        words = output.split()
-        return {word: float(number) for word, number in zip(words[::2], words[1::2])}
-
+    """How long a concurrent writer waits for the lock: during merges, and alone."""
     start = time.monotonic()
-    during = waits(lambda: [merge() for _ in range(repeat)])
-    alone = waits(lambda: time.sleep(max(1.0, time.monotonic() - start)))
+    during = waits_for_lock(tools, database, lambda: [merge() for _ in range(repeat)])
+    alone = waits_for_lock(tools, database, lambda: time.sleep(max(1.0, time.monotonic() - start)))
     return during, alone
+
+
+def sweep(tools, entries):
+    """Sweeps `entries` Deleted entries while a writer takes the lock again and again.
+
+    Returns the waits of that writer, the longest time that the sweeper held the lock in ms, and the seconds it took.
+    """
+    say(f"sweep of {entries // 1_000_000}M Deleted entries beside a writer")
+    database, bucket = tools.path("swept.lmdb"), tools.empty_bucket("swept-bucket")
+    tools.ask("generate", database, str(entries), "1", "deleted")
+    log, reports = tools.path("sweep.log"), []
+
+    def is_swept():
+        with open(log) as lines:
+            found = [json.loads(line) for line in lines if '"swept"' in line]
+        reports[:] = found
+        return found
+
+    with measure.Daemon(tools.ours("a", database, bucket, "sync", more=SWEEPER), log) as daemon:
+        waits = waits_for_lock(
+            tools, database, lambda: wait_until("the sweep", [daemon], is_swept, limit=300))
+    report = reports[0]
+    left = tools.ask("probe", "info", database)["entries"]
+    if int(report["cleaned"]) != entries or left != "0":
+        raise BenchmarkError(f"the sweeper removed {report['cleaned']} of {entries} entries, {left} are left")
+    tools.remove_database(database)
+    shutil.rmtree(bucket)
+    return waits, milliseconds(report["time_write_lock"]), milliseconds(report["time_total"]) / 1000
+
+
+def milliseconds(text):
+    """The milliseconds of a duration in a log line, such as 1.32ms."""
+    for unit, factor in (("ms", 1), ("µs", 1e-3), ("s", 1e3)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise BenchmarkError(f"{text} is no duration")
 
 
 def wait_until(what, daemons, condition, limit=60):

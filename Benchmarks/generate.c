@@ -1,8 +1,8 @@
 /* Makes a database file like the shard of a PowerDNS server (schema 5, one DBI "records_v5"):
  *
- *     generate FILE ENTRIES [SEED]
+ *     generate FILE ENTRIES [SEED [deleted]]
  *
- * The same ENTRIES and SEED always give the same entries. Zones get pseudo-random ids and are written one after the
+ * The same ENTRIES and SEED always give the same entries; with "deleted" all of them are Deleted. Zones get pseudo-random ids and are written one after the
  * other, as a server would have created them, so that pages are filled and ordered as in a file that grew in use (an
  * append in key order would give a file of half the size with its pages in sequence).
  *
@@ -131,6 +131,7 @@ static void add_rrset_data(struct value *value, const struct zone *zone, uint32_
 
 static MDB_txn *txn;
 static MDB_dbi dbi;
+static int all_deleted;
 
 /* Writes the RRset of `name` (`length` bytes of labels from the right, each but the last ended by 0; "" for the apex);
  * returns 1, or 0 where there is one already. */
@@ -155,7 +156,7 @@ static uint64_t put(const struct zone *zone, const char *name, size_t length, ui
         time = clock_ns;
         transaction = transaction_number;
     }
-    if (fate < 16)
+    if (fate < 16 || all_deleted)
         flags = FLAG_DELETED;
     else
         add_rrset_data(&value, zone, type);
@@ -199,11 +200,12 @@ static uint64_t put_zone(uint32_t number, uint64_t wanted) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3 || argc > 4) fail("usage: generate FILE ENTRIES [SEED]");
+    if (argc < 3 || argc > 5) fail("usage: generate FILE ENTRIES [SEED [deleted]]");
     char *end;
     uint64_t entries = strtoull(argv[2], &end, 10);
     if (*end != 0 || entries == 0) fail("ENTRIES must be a positive number, not \"%s\"", argv[2]);
     state = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+    all_deleted = argc > 4 && strcmp(argv[4], "deleted") == 0;
 
     if (access(argv[1], F_OK) == 0) fail("%s exists already", argv[1]);
     size_t map_size = ((entries * 256) + (16u << 20)) & ~(size_t)0xfffff;

@@ -84,6 +84,17 @@ def visible_row(times):
         good=median < 100)
 
 
+def sweep_row(name, lock_duration, result, longest_lock, seconds_taken):
+    """The sweeper against the time that it may hold the lock, `lock_duration` in ms."""
+    longest_wait = result["longest_us"] / 1000
+    longest = max(longest_wait, longest_lock)
+    return row(
+        f"sweep of {name} Deleted entries, another writer's longest wait", (NONE, waits(result), NONE),
+        (NONE, f"lock_duration {lock_duration} ms; longest lock {longest_lock:.1f} ms, {seconds_taken:.1f} s in all", NONE),
+        f"wait {longest_wait / lock_duration:.2f}, lock {longest_lock / lock_duration:.2f}", "<= 1.5",
+        longest <= 1.5 * lock_duration)
+
+
 def idle_row(name, per_second, memory):
     return row(
         f"idle daemon, {name}", (f"{per_second:.2f} ms per s", NONE, mebibytes(memory)),

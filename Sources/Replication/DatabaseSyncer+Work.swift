@@ -50,7 +50,10 @@ extension DatabaseSyncer {
 
     private func watchNamesakes(_ names: [SnapshotName]) {
         let before = namesakes.stranger
-        if let stranger = namesakes.listed(names.filter { $0.instance == settings.machine.instance }) {
+        let own = names.filter { $0.instance == settings.machine.instance }
+        // While we must not send, `resync` stores a snapshot for us.
+        if fenceText != nil { namesakes.accept(own) }
+        if let stranger = namesakes.listed(own) {
             logger.error(
                 "another instance uses the same name, and neither sees the other's changes: give each its own",
                 metadata: ["snapshot_name": "\(stranger)"])

@@ -35,6 +35,9 @@ package struct MergeLedger: Sendable, Equatable {
     /// A snapshot will never be merged.
     package mutating func refused(_ name: SnapshotName) { refused.insert(name) }
 
+    /// The database has been rebuilt, so that nothing merged before need be in it.
+    package mutating func forgetMerged() { (merged, covered) = ([:], [:]) }
+
     /// A full snapshot of our own has been stored.
     ///
     /// - Parameter covering: ``merged`` as it was before the LMDB was read for it.

@@ -22,6 +22,9 @@ struct NamesakeWatch {
         if written.count > Self.mostUnlisted { written.removeFirst() }
     }
 
+    /// These snapshots under the own name are all right, whoever has written them.
+    mutating func accept(_ names: [SnapshotName]) { known.formUnion(names) }
+
     /// The storage was listed.
     ///
     /// - Parameter names: all snapshots under the own name.

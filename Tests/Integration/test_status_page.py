@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import urllib.error
+import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from lab import reports
 from lab.browser import Browser
 from lab.paths import status_preview
-from lab.process import Process
+from lab.powerdns import MAP_SIZE
+from lab.process import Process, free_port
+from lab.syncer import database
 from lab.waiting import eventually
 
 
@@ -276,3 +280,85 @@ def test_keyboard_and_screen_readers(page, preview):
         page.call("Input.dispatchKeyEvent", type=key, key="Tab", code="Tab", windowsVirtualKeyCode=9)
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def get(url, method="GET"):
+    """Status, content type and text of an answer."""
+    request = urllib.request.Request(url, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.headers["Content-Type"], answer.read().decode()
+
+
+def is_up(url):
+    try:
+        return get(url + "healthz")[0] == 200
+    except urllib.error.URLError:
+        return False
+
+
+def test_daemons_with_powerdns(page, powerdns, lightningstream, directory):
+    """What two daemons show of what PowerDNS does."""
+    servers = powerdns("a").start(), powerdns("b").start()
+    urls, syncers = [], []
+    for server in servers:
+        address = f"127.0.0.1:{free_port()}"
+        urls.append(f"http://{address}/")
+        options = {"create": True, "file_mask": "0600", "map_size": MAP_SIZE}
+        databases = {"main": database(server.main, **options), "shard": database(server.shard, **options)}
+        syncers.append(lightningstream(server.name, databases, directory.storage(), http={"address": address}).start())
+    eventually("both are up", lambda: all(is_up(url) for url in urls))
+    servers[0].util("create-zone", "example.org", "ns1.example.org")
+
+    def merged():
+        report = json.loads(get(urls[1] + "status.json")[2])
+        for one in report["databases"]:
+            other = next((found for found in one["instances"] if found["name"] == "a"), {})
+            assert other.get("lag") == 0 and other["merged"]["name"] == other["newest"]["name"]
+        assert {dbi["name"]: dbi["entries"] for dbi in report["databases"][0]["lmdb"]["dbis"]}["domains_v5"] == 1
+        return report
+
+    eventually("b has what a made", merged)
+    page.open(urls[1])
+    assert page.text("h1") == "b"
+    for number, name in enumerate(("main", "shard")):
+        shown = {row["Instance"].removesuffix(" this one"): row for row in rows(page, "Instances", number)}
+        assert "a" in shown
+        assert shown["a"]["Merged here"].startswith("newest")
+        assert page.text(f"section[data-key={name}] .path") == str(servers[1].main if name == "main" else servers[1].shard)
+    # A change on the other side arrives on the page by itself, and what is shown is what the endpoint tells.
+    servers[0].util("add-record", "example.org", "www", "A", "300", "192.0.2.80")
+
+    def same():
+        report = json.loads(get(urls[1] + "status.json")[2])
+        entries = {one["name"]: one["entries"] for one in report["databases"][1]["lmdb"]["dbis"]}
+        shown = {row["DBI"]: int(row["Entries"].replace(",", "")) for row in rows(page, "DBIs", 1)}
+        assert shown == entries and sum(entries.values()) >= 3
+        assert any(row["What"] == "merged a" for row in rows(page, "Recent merges and sends", 1))
+        return True
+
+    eventually("the page shows the change", same)
+
+    assert get(urls[0] + "healthz")[:2] == (200, "application/json; charset=utf-8")
+    status, kind, text = get(urls[0] + "metrics")
+    assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8") and "lmdb_mapsize_bytes" in text
+    status, _, text = get(urls[0] + "storage")
+    names = {line.split("\t")[0] for line in text.splitlines()}
+    assert status == 200 and any(name.startswith("shard__a__") for name in names)
+    assert get(urls[0], "POST")[0] == 405
+    for syncer in syncers:
+        syncer.stop()
+
+
+def test_port_in_use(lightningstream, fixture_lmdbs, directory, preview):
+    """One line that says what to do, before anything is touched."""
+    main, _ = fixture_lmdbs("pdns-4.9")
+    address = urlsplit(preview.url).netloc
+    syncer = lightningstream("ours", {"main": database(main)}, directory.storage(), http={"address": address})
+    done = syncer.run("sync")
+    assert done.returncode == 1
+    assert f"cannot listen on {address} (http.address): Address already in use" in done.stderr
+    assert "ss -ltnp" in done.stderr
+    assert directory.names() == []

@@ -148,5 +148,7 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         ledger.refused(snapshot("a", seconds: 8))
         ledger.listed([snapshot("a", seconds: 8), snapshot("a", seconds: 9)])
         #expect(ledger.refused == [snapshot("a", seconds: 8)])
+        ledger.forgetMerged()
+        #expect(ledger.merged == [:] && ledger.covered == [:] && ledger.refused.count == 1)
     }
 }

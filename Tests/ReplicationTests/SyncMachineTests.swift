@@ -10,7 +10,8 @@ struct Loop {
 
     init(
         receiveOnly: Bool = false, onlyOnce: Bool = false, concurrent: Int = 2, force: Duration = .zero,
-        retries: Int? = nil, transaction: UInt64 = 10, sweeper: SweeperMachine.Settings? = nil
+        retries: Int? = nil, transaction: UInt64 = 10, sweeper: SweeperMachine.Settings? = nil,
+        lastSync: UInt64? = nil
     ) {
         machine = SyncMachine(
             settings: .init(
@@ -20,7 +21,7 @@ struct Loop {
                     minimumInterval: .seconds(1), forceInterval: force, retryInterval: .seconds(5),
                     retryLimit: retries),
                 sweeper: sweeper),
-            transaction: transaction)
+            transaction: transaction, lastSync: lastSync)
     }
 
     mutating func handle(

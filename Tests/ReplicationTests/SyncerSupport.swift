@@ -81,7 +81,7 @@ func eventually(_ condition: () async throws -> Bool) async throws {
 }
 
 /// How many snapshots of an instance are stored.
-func snapshots(of instance: Instance, in store: MemoryStore) async throws -> Int {
+func snapshots(of instance: Instance, in store: some BlobStore) async throws -> Int {
     try await store.list(prefix: "").count { SnapshotName($0.name)?.instance == instance.name }
 }
 

@@ -19,6 +19,8 @@ struct DatabaseFacts {
         var options = LMDB.EnvironmentOptions(database)
         options.readOnly = true
         options.maximumDatabases = 4096
+        // To see that of the file.
+        options.mapSize = 0
         let directory = FileChecks.directory(of: options.dataFile)
         files = FileFacts(
             dataFile: options.dataFile, lockFile: options.lockFile, data: FileStatus.read(options.dataFile),

@@ -9,6 +9,8 @@ struct Examination {
     var session: Session
     var pdnsConf: String?
 
+    static let configurationCure = "see docs/configuration.md; docs/configuration-reference.md has every key"
+
     private var configuration: Config.Configuration { session.configuration }
 
     func run(_ report: inout DoctorReport) throws {
@@ -27,7 +29,7 @@ struct Examination {
 
     private func checkConfiguration() -> Findings {
         var findings = Findings("configuration")
-        for warning in session.warnings { findings.add("file", .warn, "\(warning)", nil) }
+        for warning in session.warnings { findings.warn("file", "\(warning)", cure: Self.configurationCure) }
         if session.warnings.isEmpty {
             findings.pass("file", "\(session.global.config): no errors, no warnings")
         }

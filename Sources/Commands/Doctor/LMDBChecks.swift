@@ -20,7 +20,9 @@ struct LMDBFacts: Sendable, Equatable {
 enum LMDBChecks {
     static func check(_ facts: LMDBFacts, _ findings: inout Findings) {
         findings.pass(
-            "LMDB", "data format 1, page size \(facts.pageSize), \(facts.databaseNames.count) DBIs")
+            "LMDB",
+            "data format 1, page size \(facts.pageSize), \(facts.databaseNames.count) DBI\(facts.databaseNames.count == 1 ? "" : "s")"
+        )
         checkMap(facts, &findings)
         checkSchema(facts, &findings)
     }

@@ -37,6 +37,9 @@ enum StorageChecks {
         checkClock(facts, &findings)
     }
 
+    private static let cure =
+        "check storage.options and the server; `lightningstream snapshots list --debug` shows every attempt"
+
     private static func required(
         _ name: String, _ step: StorageFacts.Step, _ text: String, _ findings: inout Findings
     ) {
@@ -44,7 +47,7 @@ enum StorageChecks {
         case .works: findings.pass(name, text)
         case .denied(let error):
             findings.fail(name, error, cure: "\(permission(name)): every host needs it")
-        case .failed(let error): findings.add(name, .fail, error, nil)
+        case .failed(let error): findings.fail(name, error, cure: cure)
         case .notTried: findings.skip(name, "not tried")
         }
     }
@@ -56,7 +59,7 @@ enum StorageChecks {
             findings.warn(
                 "put", "\(error): well for a host that runs receive, but sync will fail",
                 cure: "\(permission("put")) where sync runs")
-        case .failed(let error): findings.add("put", .fail, error, nil)
+        case .failed(let error): findings.fail("put", error, cure: cure)
         case .notTried: findings.skip("put", "not tried")
         }
     }
@@ -73,7 +76,7 @@ enum StorageChecks {
             findings.warn(
                 "delete", "\(error): well where another host cleans the storage" + rest,
                 cure: "\(permission("delete")) where storage.cleanup.enabled is to be true")
-        case .failed(let error): findings.add("delete", .fail, error + rest, nil)
+        case .failed(let error): findings.fail("delete", error + rest, cure: cure)
         case .notTried: findings.skip("delete", "not tried")
         }
     }

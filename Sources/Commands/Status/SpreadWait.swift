@@ -44,7 +44,11 @@ final class SpreadWait: Sendable {
 
     /// One line on what is missing.
     func complaint(after limit: Duration) -> String {
-        let (spreads, unsent, problem) = findings.withLock { ($0.spreads, $0.unsent, $0.problem) }
+        let found = findings.withLock(\.self)
+        return Self.complaint(after: limit, spreads: found.spreads, unsent: found.unsent, problem: found.problem)
+    }
+
+    static func complaint(after limit: Duration, spreads: [Spread], unsent: [String], problem: String?) -> String {
         var texts = spreads.filter { !$0.isComplete }.map { spread in
             "database \(spread.database): \(spread.missing.map(\.instance).joined(separator: ", ")) "
                 + "\(spread.missing.count == 1 ? "has" : "have") not merged our newest snapshot"

@@ -33,7 +33,7 @@ struct Doctor: ProgramCommand {
             return code
         } catch let errors as ConfigurationErrors {
             var findings = Findings("configuration")
-            for problem in errors.problems { findings.add(global.config, .fail, "\(problem)", nil) }
+            for problem in errors.problems { findings.fail("file", "\(problem)", cure: Examination.configurationCure) }
             report.add(findings)
             return try show(report, in: context)
         }

@@ -81,9 +81,9 @@ def last_transaction(path):
 
 
 def differences(left, right, limit=12):
-    """Lines that say how two results of `contents` differ; none when they are equal."""
+    """Lines that say how two results of `contents` differ; none when they are equal. Private DBIs are each node's own."""
     lines = []
-    for name in sorted(left.keys() | right.keys()):
+    for name in sorted(name for name in left.keys() | right.keys() if not name.startswith("_sync")):
         if name not in left or name not in right:
             lines.append(f"{name}: only {'right' if name in right else 'left'} has it")
             continue
