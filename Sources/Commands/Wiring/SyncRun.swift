@@ -88,6 +88,7 @@ struct SyncRun: Sendable {
                 return ExitCode.failure
             }
         }
+        folder.flush()
         logger.info("ended")
         return ending.reason == .timeout ? ExitCode.timeout : ExitCode.success
     }
