@@ -140,7 +140,7 @@ final class Simulation {
             let event = pending.remove(at: next)
             now = event.time
             let node = nodes[event.node]
-            if event.life == node.life { try event.run(node) }
+            if event.life == node.life && node.isRunning { try event.run(node) }
         }
         now = end
     }

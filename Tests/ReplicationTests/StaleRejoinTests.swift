@@ -31,7 +31,7 @@ import Testing
         }
         try first.environment.applicationWrite([(key, TestVersion(first.clock(at: simulation.now), "x"))])
         for index in 0..<3 { simulation.start(index) }
-        try simulation.run(until: .seconds(60))
+        try simulation.run(until: .seconds(200))
         #expect(try simulation.nodes.allSatisfy(isLive))
         simulation.stop(2)
         try first.environment.applicationWrite([(key, .deleted(first.clock(at: simulation.now)))])
