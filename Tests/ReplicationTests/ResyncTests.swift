@@ -56,11 +56,13 @@ import Testing
         try local.put("changed", TestVersion(Self.old, "x"))
         try local.put("unheard-of", TestVersion(Self.old, "x"), in: "elsewhere")
         try await put(
-            RawSnapshot().database("records", [
-                .init("changed", "y", at: Self.young), .init("held", "x", at: Self.old),
-                .init("new", "z", at: Self.old),
-                .init("only-b-knows-it-is-deleted", "", at: Self.young, deleted: true),
-            ]), of: "b")
+            RawSnapshot().database(
+                "records",
+                [
+                    .init("changed", "y", at: Self.young), .init("held", "x", at: Self.old),
+                    .init("new", "z", at: Self.old),
+                    .init("only-b-knows-it-is-deleted", "", at: Self.young, deleted: true),
+                ]), of: "b")
         let report = try await report()
         #expect(report.entries == .init(merged: 3, removed: 1))
         #expect(report.snapshots.map(\.instance) == ["b"] && report.stored == nil)
@@ -87,7 +89,8 @@ import Testing
         try local.put("gone", TestVersion(Self.old, "x"))
         try await put(RawSnapshot().database("records", []), of: "b")
         try await put(
-            RawSnapshot().database("records", [.init("gone", "x", at: Self.old), .init("too", "x", at: Self.old)]), of: "c",
+            RawSnapshot().database("records", [.init("gone", "x", at: Self.old), .init("too", "x", at: Self.old)]),
+            of: "c",
             at: Self.old)
         #expect(try await report().snapshots.map(\.instance) == ["b"])
         #expect(try instance.keys == [])
