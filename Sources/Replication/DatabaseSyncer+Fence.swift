@@ -44,12 +44,12 @@ extension DatabaseSyncer {
     /// Tells when sending is shut off, and when it is allowed again.
     func noteFence(_ fence: StaleFence?) {
         guard let fence else { return }
-        for name in fence.outdated.subtracting(outdated).sorted() {
+        for instance in fence.outdatedInstances.subtracting(outdated).sorted() {
             logger.warning(
-                "a snapshot is too old to be loaded: it may hold what was deleted since; remove it if its instance does not come back",
-                metadata: ["snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)"])
+                "the snapshots of an instance are too old to be loaded, as they may hold what was deleted since; remove them if it does not come back",
+                metadata: ["snapshot_instance": "\(instance)"])
         }
-        outdated = fence.outdated
+        outdated = fence.outdatedInstances
         guard let reason = fence.reason else {
             guard fenceText != nil else { return }
             fenceText = nil

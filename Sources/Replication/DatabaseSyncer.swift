@@ -81,8 +81,8 @@ package actor DatabaseSyncer {
     var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
     /// Why nothing is sent because of ``StaleFence``.
     var fenceText: String?
-    /// The snapshots that are not loaded because they are too old.
-    var outdated: Set<SnapshotName> = []
+    /// The instances whose snapshots are not loaded because they are too old.
+    var outdated: Set<String> = []
     /// What ``SyncEvent/settled(transaction:)`` has told last.
     private var settled: UInt64?
     var isStarted = false

@@ -71,6 +71,8 @@ package struct StaleFence {
     private var passed: Set<SnapshotName> = []
     /// The snapshots in the last listing that are too old to be loaded.
     package private(set) var outdated: Set<SnapshotName> = []
+    /// The instances, other than our own, of which there are only such.
+    package private(set) var outdatedInstances: Set<String> = []
     private var retryAt: Duration?
 
     /// - Parameters:
@@ -111,6 +113,8 @@ package struct StaleFence {
         }
         outdated = Set(names.filter { Self.lies($0.timestamp, before: newest ?? 0, by: limits.snapshotAge) })
         outdated.formUnion(passed.intersection(names))
+        outdatedInstances = Set(outdated.map(\.instance)).subtracting([own])
+            .subtracting(names.filter { !outdated.contains($0) }.map(\.instance))
         reason = nil
         if isAhead(began), let lastSync {
             reason = .recordAhead(of: began, record: lastSync)

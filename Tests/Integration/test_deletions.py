@@ -54,6 +54,11 @@ def test_a_node_that_was_away_too_long_brings_nothing_back(nodes, directory):
     second.stop()
     a.util("delete-zone", "gone.example")
     eventually("a has swept", lambda: not deleted(a.main) and not deleted(a.shard), limit=3 * RETENTION)
+    # Snapshots are stored now and then, so that the newest ones know nothing of it any more.
+    eventually("a has stored that", lambda: not any(
+        entry.deleted for name in ("main", "shard")
+        for dbi in snapshots.contents(snapshots.decode(directory.get(own_snapshots(directory, "a", name)[-1]))).values()
+        for entry in dbi.entries.values()))
     assert b.answer("gone.example", "SOA")[0] == "NOERROR"
     # What b changes while it is away is so young that nobody can have forgotten its deletion.
     b.util("add-record", "example.org", "young", "A", "300", "192.0.2.7")
@@ -76,6 +81,7 @@ def test_a_node_that_was_away_too_long_brings_nothing_back(nodes, directory):
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["main", "shard"]
     assert all("rebuilt from a: " in line and "it may send again" in line for line in lines), lines
+    assert all("removed 0" not in line for line in lines), lines
     eventually("both are equal", lambda: agree(a, b))
     for server in (a, b):
         assert server.answer("gone.example", "SOA")[0] == "REFUSED"

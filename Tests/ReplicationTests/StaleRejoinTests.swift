@@ -19,6 +19,39 @@ import Testing
     @Test(arguments: [886_262] as [UInt64])
     func knownHistoriesGoWell(seed: UInt64) async throws { try await run(seed: seed) }
 
+    @Test(arguments: [false, true])
+    func whoComesBackAfterTheRetentionBringsNothingBack(othersRestart: Bool) async throws {
+        let simulation = try Simulation(
+            seed: 1, instances: 3, retention: Self.retention, pollInterval: .seconds(10))
+        simulation.faults = .init(listing: 0, download: 0, store: 0)
+        let key = TestKey(database: "records_v5", key: Array("key".utf8))
+        let (first, late) = (simulation.nodes[0], simulation.nodes[2])
+        func isLive(_ node: Simulation.Node) throws -> Bool {
+            try node.environment.contents()[key].map { !$0.isDeleted } ?? false
+        }
+        try first.environment.applicationWrite([(key, TestVersion(first.clock(at: simulation.now), "x"))])
+        for index in 0..<3 { simulation.start(index) }
+        try simulation.run(until: .seconds(60))
+        #expect(try simulation.nodes.allSatisfy(isLive))
+        simulation.stop(2)
+        try first.environment.applicationWrite([(key, .deleted(first.clock(at: simulation.now)))])
+        try simulation.run(until: Self.retention * 3)
+        #expect(try first.environment.contents()[key] == nil)
+        // They must not take it from the old snapshot in the bucket either.
+        if othersRestart { for index in 0..<2 { try simulation.restart(index, index == 0 ? .wiping : .keeping) } }
+        try simulation.comeBack(2, .keeping)
+        try simulation.run(until: simulation.now + .seconds(300))
+        #expect(late.machine.fence?.reason != nil)
+        #expect(try simulation.nodes.map(isLive) == [false, false, true])
+        try await simulation.resync(2, fails: true)
+        try simulation.run(until: simulation.now + .seconds(300))
+        #expect(late.machine.fence?.reason != nil)
+        try await simulation.resync(2, fails: false)
+        try simulation.run(until: simulation.now + .seconds(300))
+        #expect(late.machine.fence?.reason == nil)
+        #expect(try simulation.nodes.map(isLive) == [false, false, false])
+    }
+
     private func run(seed: UInt64) async throws {
         let instances = Int(seed % 3) + 2
         let simulation = try Simulation(
