@@ -12,6 +12,9 @@ package struct Rebuild {
     package struct Rules: Sendable {
         /// Live entries older than this that nobody else has are removed; nanoseconds since the UNIX epoch.
         package var keptSince: UInt64
+        /// Deletions older than this count only when the others know of them; nanoseconds since the UNIX epoch. One
+        /// that is stored later than that may be forgotten before it has reached everybody.
+        package var deletionsKeptSince: UInt64
         /// The flags that missing DBIs are created with instead of those of the snapshot.
         package var creationFlags: [String: DatabaseFlags]
         /// Whether headers get an extension block (`header_extra_padding_block`).
@@ -23,10 +26,12 @@ package struct Rebuild {
 
         /// See the properties of the same names.
         package init(
-            keptSince: UInt64, creationFlags: [String: DatabaseFlags] = [:], paddingBlock: Bool = false,
+            keptSince: UInt64, deletionsKeptSince: UInt64 = 0, creationFlags: [String: DatabaseFlags] = [:],
+            paddingBlock: Bool = false,
             lockDuration: Duration = .milliseconds(50), releaseDuration: Duration = .milliseconds(50)
         ) {
             self.keptSince = keptSince
+            self.deletionsKeptSince = deletionsKeptSince
             self.creationFlags = creationFlags
             self.paddingBlock = paddingBlock
             self.lockDuration = lockDuration
@@ -61,6 +66,7 @@ package struct Rebuild {
                 throw RefusedSnapshot("the snapshot \(name) can't be used: \(error)")
             }
         }
+        try forgetDeletions(environment, rules, signal)
         var report = Report()
         for (_, body) in snapshots {
             try signal.check()
@@ -72,6 +78,18 @@ package struct Rebuild {
         let (targets, entries) = try missing(in: keys, environment, keptSince: rules.keptSince, signal)
         report.removed = try remove(entries, targets, environment, rules, signal)
         return report
+    }
+
+    /// Removes the marks of old deletions; the merge brings back those that the others have.
+    private static func forgetDeletions(
+        _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
+    ) throws {
+        var sweep = Sweep(limit: rules.deletionsKeptSince)
+        var pace = Pace(rules)
+        while !sweep.isComplete {
+            let (_, lock) = try sweep.slice(environment, deletionTime: pace.deletionTime, signal: signal)
+            if let lock, !sweep.isComplete { pace.rest(after: lock) }
+        }
     }
 
     /// The live entries that are old enough and in none of the snapshots.
@@ -113,10 +131,7 @@ package struct Rebuild {
     private static func remove(
         _ entries: Spool, _ targets: [String], _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
     ) throws -> Int {
-        var pace = SweeperMachine(
-            settings: .init(
-                retention: .zero, firstInterval: .zero, interval: .zero, lockDuration: rules.lockDuration,
-                releaseDuration: rules.releaseDuration))
+        var pace = Pace(rules)
         var reader = MergePlanReader(entries)
         var removed = 0
         guard entries.count > 0 else { return 0 }
@@ -138,9 +153,8 @@ package struct Rebuild {
             }
             removed += count
             if isOver { return removed }
-            let lock = SweepLock(deleting: times.committing - times.locked, committing: .now - times.committing)
-            pace.ended(lock, isLast: false, at: .zero)
-            usleep(UInt32(clamping: Int64(rules.releaseDuration / .microseconds(1))))
+            pace.rest(
+                after: SweepLock(deleting: times.committing - times.locked, committing: .now - times.committing))
         }
     }
 
@@ -152,5 +166,26 @@ package struct Rebuild {
             !header.isDeleted, header.timestamp == entry.version.timestamp
         else { return false }
         return try transaction.delete(database, entry.key)
+    }
+}
+
+/// How long to hold the write lock, and the pauses in between.
+private struct Pace {
+    private var machine: SweeperMachine
+    private let pause: Duration
+
+    init(_ rules: Rebuild.Rules) {
+        machine = SweeperMachine(
+            settings: .init(
+                retention: .zero, firstInterval: .zero, interval: .zero, lockDuration: rules.lockDuration,
+                releaseDuration: rules.releaseDuration))
+        pause = rules.releaseDuration
+    }
+
+    var deletionTime: Duration { machine.deletionTime }
+
+    mutating func rest(after lock: SweepLock) {
+        machine.ended(lock, isLast: false, at: .zero)
+        usleep(UInt32(clamping: Int64(clamping: Int128(pause / .microseconds(1)))))
     }
 }

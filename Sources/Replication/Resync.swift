@@ -71,7 +71,7 @@ package struct Resync: Sendable {
             guard !sources.isEmpty else { throw NothingToRebuildFrom() }
             guard let snapshots = try await download(sources, progress) else { continue }
             progress("rebuilding")
-            let rules = rules(at: began)
+            let rules = rules(at: began, fence.limits)
             let entries = try await pool.run { signal in
                 try Rebuild.run(environment, from: snapshots, rules: rules, signal: signal)
             }
@@ -83,11 +83,15 @@ package struct Resync: Sendable {
         throw NothingToRebuildFrom()
     }
 
-    private func rules(at began: UInt64) -> Rebuild.Rules {
-        // What is younger has its deletion, if there is one, in the snapshots.
-        let age = sweeper.retention * 19 / 20 / .nanoseconds(1)
+    private func rules(at began: UInt64, _ limits: StaleFence.Limits) -> Rebuild.Rules {
+        func since(_ age: Duration) -> UInt64 {
+            let age = age / .nanoseconds(1)
+            return age < Double(began) ? began - UInt64(age) : 0
+        }
         return Rebuild.Rules(
-            keptSince: age < Double(began) ? began - UInt64(age) : 0, creationFlags: settings.creationFlags,
+            // What is younger has its deletion, if there is one, in the snapshots.
+            keptSince: since(sweeper.retention * 19 / 20),
+            deletionsKeptSince: since(limits.absence + limits.recent), creationFlags: settings.creationFlags,
             paddingBlock: settings.paddingBlock, lockDuration: sweeper.lockDuration,
             releaseDuration: sweeper.releaseDuration)
     }

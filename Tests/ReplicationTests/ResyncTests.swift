@@ -52,6 +52,8 @@ import Testing
         try local.put("held", TestVersion(Self.old, "x"))
         try local.put("young", TestVersion(Self.young, "x"))
         try local.put("mark", .deleted(Self.old))
+        try local.put("unknown-deletion", .deleted(Self.young))
+        try local.put("recent-deletion", .deleted(Self.now - 100 * Self.second))
         try local.put("only-b-knows-it-is-deleted", TestVersion(Self.old, "x"))
         try local.put("changed", TestVersion(Self.old, "x"))
         try local.put("unheard-of", TestVersion(Self.old, "x"), in: "elsewhere")
@@ -60,15 +62,17 @@ import Testing
                 "records",
                 [
                     .init("changed", "y", at: Self.young), .init("held", "x", at: Self.old),
-                    .init("new", "z", at: Self.old),
+                    .init("new", "z", at: Self.old), .init("recent-deletion", "x", at: Self.old),
                     .init("only-b-knows-it-is-deleted", "", at: Self.young, deleted: true),
+                    .init("unknown-deletion", "back", at: Self.old),
                 ]), of: "b")
         let report = try await report()
-        #expect(report.entries == .init(merged: 3, removed: 1))
+        #expect(report.entries == .init(merged: 4, removed: 1))
         #expect(report.snapshots.map(\.instance) == ["b"] && report.stored == nil)
         #expect(
             try local.contents().filter { !$0.value.isDeleted }.keys.map { String(decoding: $0.key, as: UTF8.self) }
-                .sorted() == ["changed", "held", "new", "unheard-of", "young"])
+                .sorted() == ["changed", "held", "new", "unheard-of", "unknown-deletion", "young"])
+        #expect(try local.version("recent-deletion")?.isDeleted == true)
         #expect(try local.version("changed") == TestVersion(Self.young, "y"))
         #expect(try SyncRecord.read(local) == Self.now)
         // Once more there is nothing to do.
