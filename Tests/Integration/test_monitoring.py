@@ -119,7 +119,6 @@ def served(lightningstream):
 def test_every_name_and_label(bucket, powerdns, served):
     """Two PowerDNS servers over S3: every metric of the specification is there, under its name and with its labels."""
     storage = bucket.storage()
-    # There is no update marker at first: looking for it is a call that fails.
     storage["options"]["use_update_marker"] = True
     storage["cleanup"] = {"enabled": True, "interval": "1s"}
     a, b = powerdns("a").start(), powerdns("b").start()

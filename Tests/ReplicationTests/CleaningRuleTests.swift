@@ -64,6 +64,15 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
             ])
     }
 
+    @Test func ourOwnOfBeforeTheStartGoesOnceThereIsANewerOne() {
+        let names = (1...3).map { snapshot("own", seconds: $0) }
+        let merged = ledger(merged: [names[1]])
+        #expect(verdicts(names, ledger: merged) == [.remove(.newerSnapshot), .keep(.merged), .keep(.own)])
+        let sent = ledger(merged: [names[1]], sent: names[2])
+        #expect(
+            verdicts(names, ledger: sent) == [.remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.own)])
+    }
+
     @Test func aCorruptSnapshotDoesNotCostTheOneBefore() {
         let names = (1...4).map { snapshot("a", seconds: $0) }
         #expect(

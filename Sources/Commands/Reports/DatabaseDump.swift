@@ -1,3 +1,4 @@
+import Bytes
 import LMDB
 import Snapshots
 import Telemetry
@@ -15,7 +16,7 @@ struct DatabaseDump {
         try environment.read { transaction in
             let shown = try transaction.databases().filter { !(hidesPrivate && PrivateDatabases.contains($0.name)) }
             let counts = try shown.map { try transaction.statistics($0).entries }
-            line?.update { $0.totalEntries = StatsReport.sum(counts) }
+            line?.update { $0.totalEntries = counts.saturatedSum() }
             for (dbi, entries) in zip(shown, counts) {
                 output.append(
                     "# \(database.name)/\(PrintableBytes.text(dbi.name)): \(entries) entries, flags \(dbi.flags.names)")

@@ -30,8 +30,8 @@ struct Stats: ProgramCommand {
     }
 
     private func writeJSON(_ session: Session, _ output: inout BufferedOutput) throws -> Int32 {
-        var reports: [StatsReport.JSONForm] = []
-        let code = try session.forEachDatabase { reports.append(try StatsReport($0).jsonForm) }
+        var reports: [StatsReport] = []
+        let code = try session.forEachDatabase { reports.append(try StatsReport($0)) }
         try output.appendJSONArray(reports)
         try output.flush()
         return code

@@ -84,6 +84,7 @@ struct SyncRun: Sendable {
         } catch {
             // Work that was cut off at the end of a shutdown is no failure.
             if ending.reason == nil || !(error is CancellationError) {
+                folder.flush()
                 logger.critical("\(receiveOnly ? "receive" : "sync") has failed", metadata: ["error": "\(error)"])
                 return ExitCode.failure
             }

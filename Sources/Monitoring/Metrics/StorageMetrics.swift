@@ -22,7 +22,12 @@ package struct StorageMetrics: Sendable {
 
     /// Makes the series that are worth a zero from the beginning.
     func begin(methods: [String]) {
-        for method in methods { _ = (calls.with(method), errors.with(method), time.with(method)) }
+        for method in methods {
+            _ = (calls.with(method), errors.with(method), time.with(method))
+            for error in ["NotFound", "Timeout", "DNSError", "URLError", "Unknown"] {
+                _ = errorsByType.with(method, error)
+            }
+        }
     }
 
     /// A call has ended.

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import LMDB
 
@@ -10,13 +11,12 @@ extension StatusReport.LMDBFacts {
         let info = environment.info
         mapSize = info.mapSize
         usedBytes = info.usedBytes
-        lastTransaction = info.lastTransactionID
         readers = info.readers
         maximumReaders = info.maximumReaders
         var status = stat()
         if stat(environment.options.dataFile, &status) == 0 { fileSize = Int(status.st_size) }
-        dbis = try environment.read { transaction in
-            try transaction.databases().map { database in
+        (lastTransaction, dbis) = try environment.read { transaction in
+            let dbis = try transaction.databases().map { database in
                 let statistics = try transaction.statistics(database)
                 var dbi = StatusReport.DBI()
                 dbi.name = database.name
@@ -29,11 +29,8 @@ extension StatusReport.LMDBFacts {
                 dbi.flags = database.flags.names
                 return dbi
             }
+            return (transaction.id, dbis)
         }
-        // The counts come from the file, which may be damaged.
-        dbiBytes = dbis.reduce(0) { sum, dbi in
-            let (larger, overflows) = sum.addingReportingOverflow(dbi.bytes)
-            return overflows ? .max : larger
-        }
+        dbiBytes = dbis.map(\.bytes).saturatedSum()
     }
 }

@@ -109,7 +109,8 @@ package struct CleaningRule: Sendable {
                         .keep(.predecessor)
                     } else if candidate.name == readable {
                         .keep(.readable)
-                    } else if candidate.name == ledger.merged[instance] {
+                    } else if candidate.name == ledger.merged[instance], !(isSentOn && instance == self.instance) {
+                        // Of our own, the one merged at start is needed until there is one that holds it.
                         .keep(.merged)
                     } else {
                         .remove(.newerSnapshot)
