@@ -109,7 +109,8 @@ package struct StaleFence {
         let newest = names.max { $0.timestamp < $1.timestamp }.map { min($0.timestamp, latest) }
         let other = names.filter { $0.instance != own }.max { $0.timestamp < $1.timestamp }
         if isFirst, let lastSync, !isAhead(began) {
-            passed = Set(names.filter { Self.lies($0.timestamp, before: lastSync, by: limits.snapshotAge) })
+            // All that was there at that time is merged; an upload or a clock may be late, but not by so much.
+            passed = Set(names.filter { Self.lies($0.timestamp, before: lastSync, by: limits.recent) })
         }
         outdated = Set(names.filter { Self.lies($0.timestamp, before: newest ?? 0, by: limits.snapshotAge) })
         outdated.formUnion(passed.intersection(names))

@@ -8,15 +8,12 @@ import Testing
 @Suite(.serialized) struct StaleRejoinTests {
     private static let retention = Duration.seconds(2000)
 
-    @Test(arguments: 0..<24)
-    func nothingThatWasDeletedComesBack(history: Int) async throws {
-        let seed = UInt64.random(in: 0..<1_000_000)
-        print("StaleRejoinTests: history \(history), seed \(seed)")
-        try await run(seed: seed)
-    }
+    // Always the same ones: see the limits in docs/deletions.md.
+    @Test(arguments: UInt64(0)..<30)
+    func nothingThatWasDeletedComesBack(seed: UInt64) async throws { try await run(seed: seed) }
 
     // Histories that once went wrong.
-    @Test(arguments: [134_383, 134_560, 886_262] as [UInt64])
+    @Test(arguments: [134_383, 134_560, 886_262, 986_916] as [UInt64])
     func knownHistoriesGoWell(seed: UInt64) async throws { try await run(seed: seed) }
 
     @Test(arguments: [false, true])
