@@ -37,12 +37,13 @@ def report(instance):
     return done.returncode, json.loads(done.stdout)
 
 
-def test_waiting_for_the_others(daemon):
+def test_waiting_for_the_others(daemon, storage):
     a, b, receiver = daemon("a"), daemon("b"), daemon("r")
     a.start()
     b.start()
     receiver.start("receive")
     eventually("a answers", lambda: report(a)[0] == 0)
+    eventually("b tells its state", lambda: "main__b.state" in storage.names())
     done = a.run("status", "--wait", "--timeout", "60s")
     assert done.returncode == 0, done.stderr
     assert "merged by  b" in done.stdout

@@ -143,7 +143,7 @@ enum PowerDNSChecks {
         if longest > 300 {
             findings.warn(
                 "answer caches", "\(text): changes by other hosts may be answered only after \(longest) s",
-                cure: "lower what is above 60")
+                cure: "lower those above 300 s; the usual values are 20 to 60 s")
         } else {
             findings.pass("answer caches", "\(text): a change by another host is answered after \(longest) s at most")
         }

@@ -123,7 +123,9 @@ extension KeyTable {
     ]
 
     private static let fileSystem: [KeyDefinition<FileSystemStorageOptions>] = [
-        .value("root_path", \.rootPath, .text, "Directory of the snapshots; created when missing.", .required)
+        .value(
+            "root_path", \.rootPath, .text,
+            "Directory of the snapshots; `sync` creates it at its start when it is missing.", .required)
     ]
 
     private static let s3: [KeyDefinition<S3StorageOptions>] =

@@ -28,7 +28,7 @@ package enum KeyTable {
             "Pause before a failed upload, download or listing is tried again."),
         .value(
             "storage_retry_count", \.storageRetryCount, .count(1...mostThings),
-            "How often a failing upload is tried before the program ends with an error."),
+            "How often a failed upload is tried again before the program ends with an error."),
         .value("storage_retry_forever", \.storageRetryForever, .bool, "Never give up on a failing upload."),
         .value(
             "storage_force_snapshot_interval", \.storageForceSnapshotInterval,

@@ -68,7 +68,7 @@ struct SyncHealth: Sendable {
 
     private static func text(_ namesake: SnapshotName) -> String {
         "another host uses the instance name \(namesake.instance), and neither sees the other's changes: give each "
-            + "its own; it wrote \(namesake)"
+            + "its own; it wrote \(namesake) (this lasts until that snapshot has left the storage)"
     }
 
     private static func text(skewed: [String: Duration]) -> String? {
