@@ -13,14 +13,18 @@ package final class FileSystemStore: BlobStore {
 
     private let pool = BlockingPool(label: "storage-fs", width: 8)
 
-    /// Opens the directory, creating it and those above it where they don't exist.
+    /// Opens the directory.
     ///
+    /// - Parameter create: whether it and those above it are created where they don't exist. Only for who begins to
+    ///   write: elsewhere a missing directory may be a share that is not mounted, and an empty one in its place would
+    ///   look like a storage that works.
     /// - Throws: ``BlobStoreError`` when it can't be created or is no directory.
-    package init(rootPath: String) throws(BlobStoreError) {
+    package init(rootPath: String, create: Bool = true) throws(BlobStoreError) {
         self.rootPath = rootPath
         guard !rootPath.isEmpty, !rootPath.utf8.contains(0) else {
             throw BlobStoreError(.other, "storage root_path is empty or contains a zero byte: name a directory")
         }
+        guard create else { return }
         do {
             try Self.createDirectories(rootPath)
         } catch {
@@ -136,6 +140,8 @@ package final class FileSystemStore: BlobStore {
         let (kind, advice): (BlobStoreError.Kind, String) =
             switch error.code {
             case EACCES, EPERM: (.accessDenied, "check owner and mode of the directory")
+            case ENOENT where name == nil || name?.hasSuffix("*") == true:
+                (.notFound, "is root_path right, and mounted? Only sync creates it, at its start")
             case ENOENT: (.notFound, "")
             case ENOTDIR: (.other, "root_path must name a directory")
             case ENOSPC: (.other, "free some space")

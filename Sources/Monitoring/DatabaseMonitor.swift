@@ -75,7 +75,8 @@ final class DatabaseMonitor: Sendable {
         default: break
         }
         switch event {
-        case .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused, .stored,
+        case .listStarted, .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused,
+            .stored,
             .settled, .fenced, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew:
             showHealth()
         default: break

@@ -22,13 +22,17 @@ struct ClockSkewWatch {
     /// - Parameters:
     ///   - names: all snapshots of others.
     ///   - now: the storage's time in nanoseconds since the UNIX epoch, at the end of the listing.
+    ///   - precision: a clock that is ahead by no more than that is as good as right.
     /// - Returns: a finding for each instance with a new snapshot.
-    mutating func listed(_ names: [SnapshotName], at now: UInt64) -> [Finding] {
+    mutating func listed(
+        _ names: [SnapshotName], at now: UInt64, precision: Duration = .zero
+    ) -> [Finding] {
         var latest: [String: SnapshotName] = [:]
         for name in names where latest[name.instance].map({ $0 < name }) ?? true { latest[name.instance] = name }
         defer { newest = latest }
         return latest.values.filter { newest[$0.instance] != $0 }.sorted().map { name in
-            let ahead = name.timestamp > now ? Duration.nanoseconds(Int64(clamping: name.timestamp - now)) : .zero
+            let seen = name.timestamp > now ? Duration.nanoseconds(Int64(clamping: name.timestamp - now)) : .zero
+            let ahead = seen > precision ? seen : .zero
             return Finding(name: name, ahead: ahead, exceeds: ahead > tolerance)
         }
     }

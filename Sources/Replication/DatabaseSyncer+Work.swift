@@ -11,6 +11,7 @@ extension DatabaseSyncer {
     /// Lists the snapshots of the database.
     func list(_ environment: Environment) async {
         let database = settings.identity.database
+        observe(.listStarted)
         let begin = wallClock()
         await lookForRecord(environment)
         do {
@@ -63,7 +64,10 @@ extension DatabaseSyncer {
 
     private func watchClocks(_ names: [SnapshotName]) {
         let now = store.storageTime(wallClock())
-        for finding in clocks.listed(names.filter { $0.instance != settings.machine.instance }, at: now) {
+        // A server's Date has whole seconds only.
+        let precision = store.clockOffset == nil ? Duration.zero : .milliseconds(500)
+        let others = names.filter { $0.instance != settings.machine.instance }
+        for finding in clocks.listed(others, at: now, precision: precision) {
             if finding.exceeds {
                 logger.warning(
                     "a snapshot comes from the future: the clock of its sender is wrong, and what it writes wins over later changes of others; set that clock right",

@@ -47,6 +47,8 @@ package struct Sender {
     private var wantsInitial = false
     /// Whether the send under way began after the initial one was asked for.
     private var carriesInitial = false
+    /// Whether the LMDB was found empty: what a merge brings first is then sent once, so that others see that it is here.
+    private var wasEmpty = false
     /// Whether the send after start-up has been made, or found nothing to send.
     package private(set) var hasSentInitial = false
 
@@ -68,6 +70,10 @@ package struct Sender {
 
     /// A merge of ours committed, or another transaction of ours that nobody else need hear of.
     package mutating func merged(as transaction: UInt64, at now: Duration) {
+        if wasEmpty {
+            wasEmpty = false
+            wantsInitial = true
+        }
         if transaction == accountedFor &+ 1 {
             accountedFor = transaction
             newest = max(newest, transaction)
@@ -107,6 +113,7 @@ package struct Sender {
 
     /// The LMDB is empty: there is nothing to be sent.
     package mutating func foundNothing(_ transaction: UInt64) {
+        wasEmpty = true
         read(transaction)
         finish()
     }

@@ -113,6 +113,8 @@ package struct SyncMachine {
         case finish
     }
 
+    /// A snapshot of ours that a listing does not show this long after it was stored has gone.
+    package static let patienceWithListings = Duration.seconds(60)
     /// After so many merges in a row a local change goes out first.
     package static let mergesInARow = 10
     /// Listings for signalled changes are at least this far apart.
@@ -136,6 +138,8 @@ package struct SyncMachine {
     /// When the next listing is due; nil while one is under way and no change was signalled since it began.
     private var listAt: Duration? = .zero
     private var lastListing: Duration?
+    /// When a snapshot of ours was stored last.
+    private var storedAt: Duration?
     private var mergesSinceSend = 0
     private var isStarted = false
     private var hasRequestedInitial = false
@@ -206,6 +210,7 @@ package struct SyncMachine {
             isListing = false
             bringForwardListing(to: now + settings.storagePollInterval)
             receiver.listed(fence?.listed(names, began: began, at: lastListing ?? now) ?? names)
+            replaceWhatHasGone(names)
         case .listingFailed:
             isListing = false
             bringForwardListing(to: now + max(settings.storagePollInterval, settings.receiver.retryInterval))
@@ -236,6 +241,7 @@ package struct SyncMachine {
             sender.foundNothing(transaction)
         case .stored:
             sender.stored()
+            storedAt = now
         case .sendFailed:
             sender.failed(at: now)
         case .unsendable:
@@ -259,6 +265,14 @@ package struct SyncMachine {
         case .shutDown:
             isShuttingDown = true
         }
+    }
+
+    /// Somebody removed our snapshots: what only they held must not be missing until something changes here.
+    private mutating func replaceWhatHasGone(_ names: [SnapshotName]) {
+        guard let storedAt, let lastListing, lastListing > storedAt + Self.patienceWithListings,
+            !names.contains(where: { $0.instance == settings.instance })
+        else { return }
+        sender.requestInitial()
     }
 
     private func soonestListing(_ now: Duration) -> Duration {

@@ -12,6 +12,8 @@ package protocol SyncObserver: Sendable {
 package enum SyncEvent: Sendable {
     /// The LMDB is open, and stays so until ``ended``.
     case opened(Environment)
+    /// The storage is being listed.
+    case listStarted
     /// The storage was listed.
     case listed(SnapshotListing)
     /// The storage could not be listed.

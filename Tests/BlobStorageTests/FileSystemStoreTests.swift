@@ -90,6 +90,15 @@ struct FileSystemStoreTests {
         #expect(error.description == "cannot store a b in /srv/x: No space left on device; free some space")
     }
 
+    @Test func whoOnlyLooksCreatesNothing() async throws {
+        let store = try FileSystemStore(rootPath: directory.file("share/bucket"), create: false)
+        let error = await storageError { _ = try await store.list(prefix: "") }
+        #expect(error?.kind == .notFound)
+        #expect(error?.description.contains("mounted?") == true)
+        #expect(await storageError { try await store.store("x", Spool("x")) }?.kind == .notFound)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("share")))
+    }
+
     @Test func aRootPathThatIsAFileIsRefused() async throws {
         try directory.write("file", "x")
         for path in ["file", "file/below"] {
@@ -108,7 +117,8 @@ struct FileSystemStoreTests {
         try FileManager.default.removeItem(atPath: directory.file("gone"))
         let error = await storageError { _ = try await store.list(prefix: "main__") }
         #expect(
-            error?.description == "cannot list main__* in \(directory.file("gone")): No such file or directory")
+            error?.description == "cannot list main__* in \(directory.file("gone")): No such file or directory; "
+                + "is root_path right, and mounted? Only sync creates it, at its start")
         #expect(await storageError { try await store.store("x", Spool("x")) }?.kind == .notFound)
         // The stream ends, and with it the caller's wait for news that can't come any more.
         for await _ in stream {}

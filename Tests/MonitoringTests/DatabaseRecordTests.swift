@@ -195,6 +195,11 @@ import Testing
         #expect(list.problems.map(\.text) == ["a", "a", "b"])
         #expect(list.problems.map(\.count) == [2, 1, 1])
         #expect(list.problems[0].time == "1970-01-01T00:00:04.000Z")
+        for attempt in 1...3 {
+            list.add(
+                "cannot store \(snapshot("a", attempt))", database: "main", at: WallTime(seconds: 4))
+        }
+        #expect(list.problems[0].count == 3 && list.problems.count == 4)
         for number in 0..<1000 {
             list.add("\(number)" + String(repeating: "x", count: 5000), database: nil, at: WallTime(seconds: 5))
         }

@@ -53,6 +53,21 @@ import Testing
         #expect(log.count("health is OK again") == 1)
     }
 
+    @Test func aListingThatHangsIsNoticedBeforeItFails() {
+        let monitor = monitor()
+        monitor.observe(.listStarted, of: "main")
+        clock.advance(.seconds(59))
+        #expect(monitor.health().status == "OK")
+        clock.advance(.seconds(1))
+        #expect(
+            monitor.health().warnings == [
+                "main_storage_list_failed_duration": "a listing has had no answer for 1m0s"
+            ])
+        monitor.observe(listing([]), of: "main")
+        clock.advance(.seconds(1000))
+        #expect(monitor.health().status == "OK")
+    }
+
     @Test func aNamesakeFailsAndAWrongClockOrABadSnapshotWarns() {
         let monitor = monitor()
         monitor.observe(listing([snapshot("a", 1), snapshot("b", 1)]), of: "main")

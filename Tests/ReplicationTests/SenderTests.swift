@@ -12,6 +12,21 @@ import Testing
             transaction: transaction)
     }
 
+    @Test func whatTheFirstMergeBringsIntoAnEmptyLMDBIsSentOnce() {
+        var sender = sender(transaction: 0)
+        sender.requestInitial()
+        sender.started(at: .zero)
+        sender.foundNothing(0)
+        #expect(sender.hasSentInitial && sender.due == nil)
+        sender.merged(as: 1, at: .seconds(10))
+        #expect(sender.due == .seconds(1))
+        sender.started(at: .seconds(10))
+        sender.read(1)
+        sender.stored()
+        sender.merged(as: 2, at: .seconds(20))
+        #expect(sender.due == nil && sender.isDone)
+    }
+
     @Test func nothingIsDueAtFirst() {
         let sender = sender()
         #expect(sender.due == nil)

@@ -7,6 +7,8 @@ import Testing
 struct Loop {
     private(set) var machine: SyncMachine
     private(set) var now = Duration.zero
+    /// Whether a snapshot of ours is stored.
+    private var hasStored = false
 
     init(
         receiveOnly: Bool = false, onlyOnce: Bool = false, concurrent: Int = 2, force: Duration = .zero,
@@ -28,6 +30,7 @@ struct Loop {
         _ event: SyncMachine.Event, after delay: Duration = .zero, sourceLocation: SourceLocation = #_sourceLocation
     ) -> [SyncMachine.Action] {
         now += delay
+        if case .stored = event { hasStored = true }
         let actions = machine.handle(event, at: now)
         if let next = machine.nextTick {
             #expect(next > now, "busy loop after \(event)", sourceLocation: sourceLocation)
@@ -37,9 +40,14 @@ struct Loop {
 
     /// Lets time pass, with the ticks that the machine asks for; every listing shows the same names.
     ///
+    /// - Parameter showsOurs: whether the one that we have stored is shown as well.
     /// - Returns: everything but the listings.
-    mutating func pass(_ duration: Duration, listing names: [SnapshotName]) -> [SyncMachine.Action] {
+    mutating func pass(
+        _ duration: Duration, listing names: [SnapshotName], showsOurs: Bool = true
+    ) -> [SyncMachine.Action] {
         let end = now + duration
+        let names =
+            names + (hasStored && showsOurs && !names.contains { $0.instance == "own" } ? [snapshot("own", 1)] : [])
         var actions: [SyncMachine.Action] = []
         while let next = machine.nextTick, next <= end {
             now = next
@@ -91,6 +99,18 @@ struct Loop {
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored) == [.started])
         #expect(loop.pass(.seconds(100_000), listing: [snapshot("own", 1)]) == [])
+    }
+
+    @Test func ourSnapshotThatSomebodyRemovedIsReplaced() {
+        var loop = Loop()
+        loop.startAlone()
+        #expect(loop.pass(.seconds(600), listing: []) == [])
+        #expect(loop.pass(.seconds(2), listing: [], showsOurs: false).contains(.send))
+        #expect(loop.handle(.read(transaction: 10)) == [])
+        #expect(loop.handle(.stored) == [])
+        // Listings may be late.
+        #expect(!loop.pass(.seconds(50), listing: [], showsOurs: false).contains(.send))
+        #expect(loop.pass(.seconds(20), listing: [], showsOurs: false).contains(.send))
     }
 
     @Test func anEmptyLMDBAndAnEmptyBucketAreAStartToo() {

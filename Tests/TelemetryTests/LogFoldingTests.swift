@@ -14,6 +14,18 @@ import Testing
             fields: [("db", "main"), ("error", .string(error)), ("try", .stringConvertible(number))])
     }
 
+    @Test(arguments: [
+        (
+            "cannot store main__s1__20261121-135029-953288852__GX.pb.gz: no answer after 12 ms, port 20719",
+            "cannot store main__s1__*__GX.pb.gz: no answer after * ms, port 20719"
+        ),
+        ("120261121-135029-953288852", "120261121-135029-953288852"), ("20261121-135029", "20261121-135029"),
+        ("ns1 has 7", "ns1 has 7"), ("", ""), ("é 1 ms", "é * ms"),
+    ])
+    func whatDiffersBetweenAttemptsDoesNotCount(text: String, expected: String) {
+        #expect(likeness(text) == expected)
+    }
+
     @Test func repetitionsAreToldOnceAMinute() {
         var folding = LogFolding()
         #expect(folding.take(record(), at: .seconds(0)).isNew)

@@ -14,15 +14,16 @@ struct Examination {
     private var configuration: Config.Configuration { session.configuration }
 
     func run(_ report: inout DoctorReport) throws {
-        report.add(checkConfiguration())
+        try report.add(checkConfiguration())
         let databases = configuration.databases.map(DatabaseFacts.init)
         for facts in databases {
             var findings = Findings("database \(facts.database.name)")
             facts.check(&findings)
-            report.add(findings)
+            try report.add(findings)
         }
+        try checkDaemon(&report)
         try checkStorage(&report)
-        if let pdnsConf { report.add(checkPowerDNS(pdnsConf, databases)) }
+        if let pdnsConf { try report.add(checkPowerDNS(pdnsConf, databases)) }
     }
 
     // MARK: Configuration
@@ -46,6 +47,26 @@ struct Examination {
             names[path] = database.name
         }
         return findings
+    }
+
+    // MARK: The daemon
+
+    private func checkDaemon(_ report: inout DoctorReport) throws {
+        guard let address = configuration.http.address else { return }
+        var findings = Findings("daemon")
+        do {
+            let health = try runBlocking { try await Daemon(address: address).report().health }
+            if health.failures.isEmpty { findings.pass("health", "it runs; no check fails") }
+            for (name, text) in health.failures.sorted(by: { $0.key < $1.key }) {
+                findings.fail("health", "\(name): \(text)", cure: "see docs/monitoring.md for what each check means")
+            }
+            for (name, text) in health.warnings.sorted(by: { $0.key < $1.key }) {
+                findings.warn("health", "\(name): \(text)", cure: "see docs/monitoring.md for what each check means")
+            }
+        } catch let failure as CommandFailure {
+            findings.skip("health", failure.description)
+        }
+        try report.add(findings)
     }
 
     // MARK: Storage
@@ -74,20 +95,20 @@ struct Examination {
                 return (facts, writers)
             }
             StorageChecks.check(facts, &findings)
-            report.add(findings)
+            try report.add(findings)
             for name in names {
                 guard let source = writers[name] else { continue }
                 var findings = Findings("database \(name) in the storage")
                 InstanceChecks.check(
                     InstanceFacts(instance: instance, hostname: session.hostname, source: source), &findings)
-                report.add(findings)
+                try report.add(findings)
             }
         } catch let error as BlobStoreError {
             findings.add("open", .fail, error.description, nil)
-            report.add(findings)
+            try report.add(findings)
         } catch let error as CommandFailure {
             findings.add("open", .fail, error.description, nil)
-            report.add(findings)
+            try report.add(findings)
         }
     }
 

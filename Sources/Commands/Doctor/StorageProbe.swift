@@ -30,7 +30,8 @@ struct StorageProbe: Sendable {
             }
         }
         facts.objects = blobs.values.reduce(0) { $0 + $1.count }
-        guard facts.list == .works else { return (facts, blobs) }
+        // A storage that does not answer is not asked again and again; one that only refuses may allow the rest.
+        if case .failed = facts.list { return (facts, blobs) }
         facts.put = try await step { try await store.store(probeName, Spool(Self.contents)) }
         facts.get = try await step {
             do {
@@ -45,6 +46,8 @@ struct StorageProbe: Sendable {
         // Whatever happened: an upload may have arrived although its answer has not.
         facts.delete = try await step { try await store.delete(probeName) }
         if facts.put == .works, facts.delete != .works { facts.leftover = probeName }
+        // A server refuses to delete what is not there as well; a directory has nothing to refuse.
+        if facts.put != .works, facts.delete == .works, store is FileSystemStore { facts.delete = .notTried }
         facts.clockOffset = store.clockOffset
         return (facts, blobs)
     }

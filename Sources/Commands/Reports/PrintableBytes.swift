@@ -22,11 +22,14 @@ enum PrintableBytes {
         output.append("]")
     }
 
-    /// A name for one cell or line: control characters become dots.
+    /// A name for one cell or line: characters that control a terminal or the direction of text become dots.
     static func text(_ name: String) -> String {
         var clean = String.UnicodeScalarView()
         for scalar in name.unicodeScalars {
-            clean.append(scalar.properties.generalCategory == .control ? "." : scalar)
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: clean.append(".")
+            default: clean.append(scalar)
+            }
         }
         return String(clean)
     }

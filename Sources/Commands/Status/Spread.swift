@@ -6,6 +6,8 @@ struct Spread: Equatable, Sendable {
     var database: String
     /// Our newest snapshot.
     var newest: SnapshotName?
+    /// Whether there is nothing here that could be sent, as far as is known.
+    var hasNothing: Bool
     /// Who has it.
     var merged: [String] = []
     /// Who has not, with the newest of ours that they have merged.
@@ -24,12 +26,15 @@ struct Spread: Equatable, Sendable {
     /// - Parameters:
     ///   - own: our name, as it stands in names of snapshots.
     ///   - newest: our newest snapshot, nil when there is none.
+    ///   - hasNothing: whether there is nothing here that could be sent.
     ///   - instances: all others that have snapshots.
     ///   - states: the state objects of all others, by instance.
     init(
-        database: String, own: String, newest: SnapshotName?, instances: Set<String>, states: [String: InstanceState]
+        database: String, own: String, newest: SnapshotName?, hasNothing: Bool = false, instances: Set<String>,
+        states: [String: InstanceState]
     ) {
         self.database = database
+        self.hasNothing = hasNothing
         self.newest = newest
         for instance in instances.union(states.keys).subtracting([own]).sorted() {
             guard let state = states[instance] else {
@@ -47,8 +52,8 @@ struct Spread: Equatable, Sendable {
         }
     }
 
-    /// Whether everybody who tells has it.
-    var isComplete: Bool { missing.isEmpty }
+    /// Whether everybody who tells has it, or there is nothing that anybody could have.
+    var isComplete: Bool { missing.isEmpty && (newest != nil || hasNothing) }
 
     /// What `status --wait` prints.
     var lines: [String] {
@@ -58,6 +63,7 @@ struct Spread: Equatable, Sendable {
             let what = missing.has.map { "the newest of ours that it has is \($0)" } ?? "it has none of ours"
             lines.append(PrintableBytes.text("  missing    \(missing.instance): \(what), as of \(missing.time)"))
         }
+        if merged.isEmpty, missing.isEmpty, unknown.isEmpty { lines.append("  nobody else is there") }
         if !unknown.isEmpty {
             lines.append("  unknown    \(unknown.joined(separator: ", ")): no state is published")
         }

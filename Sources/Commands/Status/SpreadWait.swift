@@ -50,7 +50,10 @@ final class SpreadWait: Sendable {
 
     static func complaint(after limit: Duration, spreads: [Spread], unsent: [String], problem: String?) -> String {
         var texts = spreads.filter { !$0.isComplete }.map { spread in
-            "database \(spread.database): \(spread.missing.map(\.instance).joined(separator: ", ")) "
+            guard spread.newest != nil else {
+                return "database \(spread.database): there is no snapshot of this instance in the storage"
+            }
+            return "database \(spread.database): \(spread.missing.map(\.instance).joined(separator: ", ")) "
                 + "\(spread.missing.count == 1 ? "has" : "have") not merged our newest snapshot"
         }
         texts += unsent.map { "database \($0): this instance has not sent its newest changes" }
@@ -66,10 +69,10 @@ final class SpreadWait: Sendable {
                 let open: any BlobStore
                 if let store { open = store } else { open = try await sources.openStorage() }
                 store = open
-                let unsent = try await unsentDatabases()
+                let (unsent, empty) = try await localState()
                 var spreads: [Spread] = []
                 for database in sources.configuration.databases {
-                    spreads.append(try await spread(database.name, in: open))
+                    spreads.append(try await spread(database.name, hasNothing: empty.contains(database.name), in: open))
                 }
                 let found = Findings(spreads: spreads, unsent: unsent, problem: nil)
                 findings.withLock { $0 = found }
@@ -83,9 +86,10 @@ final class SpreadWait: Sendable {
         }
     }
 
-    /// The databases whose daemon has something left to send. Without a daemon to ask there is no telling.
-    private func unsentDatabases() async throws -> [String] {
-        guard let daemon = sources.daemon else { return [] }
+    /// The databases whose daemon has something left to send, and those in which there is nothing at all. Without a
+    /// daemon to ask there is no telling.
+    private func localState() async throws -> (unsent: [String], empty: Set<String>) {
+        guard let daemon = sources.daemon else { return ([], []) }
         let report: StatusReport
         do {
             report = try await daemon.report()
@@ -99,16 +103,19 @@ final class SpreadWait: Sendable {
         if let fenced = report.databases.first(where: { $0.fence != nil }) {
             throw CommandFailure.failed("database \(fenced.name) sends nothing: \(fenced.fence ?? "")")
         }
-        return report.databases.filter { $0.unsent ?? true }.map(\.name)
+        let empty = report.databases.filter { $0.unsent == false && $0.sent == nil }
+        return (report.databases.filter { $0.unsent ?? true }.map(\.name), Set(empty.map(\.name)))
     }
 
-    private func spread(_ database: String, in store: any BlobStore) async throws -> Spread {
+    private func spread(
+        _ database: String, hasNothing: Bool, in store: any BlobStore
+    ) async throws -> Spread {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
         let names = blobs.compactMap { SnapshotName($0.name) }.filter { $0.database == database && $0.isFullSnapshot }
         let states = try await StateObjects(store, database: database)
             .load(StateObjects.names(in: blobs, database: database).filter { $0.instance != sources.instance })
         return Spread(
             database: database, own: sources.instance, newest: names.filter { $0.instance == sources.instance }.max(),
-            instances: Set(names.map(\.instance)), states: states)
+            hasNothing: hasNothing, instances: Set(names.map(\.instance)), states: states)
     }
 }

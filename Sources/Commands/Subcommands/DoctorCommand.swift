@@ -24,7 +24,17 @@ struct Doctor: ProgramCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
+        var output = BufferedOutput(context.standardOutput)
         var report = DoctorReport()
+        if !json {
+            report.show = { lines in
+                for line in lines {
+                    output.append(line)
+                    try output.endLine()
+                }
+                try output.flush()
+            }
+        }
         do {
             let code = try Session.run(global, in: context) { session in
                 try Examination(session: session, pdnsConf: pdnsConf).run(&report)
@@ -34,17 +44,15 @@ struct Doctor: ProgramCommand {
         } catch let errors as ConfigurationErrors {
             var findings = Findings("configuration")
             for problem in errors.problems { findings.fail("file", "\(problem)", cure: Examination.configurationCure) }
-            report.add(findings)
+            try report.add(findings)
             return try show(report, in: context)
         }
     }
 
     private func show(_ report: DoctorReport, in context: CommandContext) throws -> Int32 {
         var output = BufferedOutput(context.standardOutput)
-        for line in json ? [try report.json()] : report.lines {
-            output.append(line)
-            try output.endLine()
-        }
+        output.append(json ? try report.json() : report.summary)
+        try output.endLine()
         try output.flush()
         return report.exitCode
     }

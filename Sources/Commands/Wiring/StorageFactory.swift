@@ -22,13 +22,15 @@ enum StorageFactory {
     ///
     /// - Parameters:
     ///   - writes: whether anything may be written to it; without, not even a bucket is created.
+    ///   - creates: whether a missing directory is created, for who begins to sync.
     ///   - environment: looks up an environment variable, for credentials.
     ///   - logger: is told of attempts that fail and are made again.
     ///   - observe: is told of every request to an S3 server that has ended; must not block.
     /// - Throws: `BlobStoreError` when the storage can't be used as configured, ``CommandFailure`` when there is no
     ///   support for its type.
     static func open(
-        _ backend: StorageBackend, writes: Bool, environment: @escaping @Sendable (String) -> String?, logger: Logger,
+        _ backend: StorageBackend, writes: Bool, creates: Bool = false,
+        environment: @escaping @Sendable (String) -> String?, logger: Logger,
         observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
     ) async throws -> OpenStorage {
         switch backend {
@@ -50,7 +52,7 @@ enum StorageFactory {
                 })
             return OpenStorage(marked, unmarked: store)
         case .fileSystem(let options):
-            return OpenStorage(try FileSystemStore(rootPath: options.rootPath))
+            return OpenStorage(try FileSystemStore(rootPath: options.rootPath, create: creates))
         case .memory:
             return OpenStorage(MemoryStore())
         case .azure:

@@ -157,7 +157,9 @@ extension SyncRun {
         while true {
             do {
                 return try await StorageFactory.open(
-                    configuration.storage.backend, writes: !receiveOnly, environment: environment, logger: logger,
+                    configuration.storage.backend, writes: !receiveOnly, creates: !receiveOnly,
+                    environment: environment,
+                    logger: logger,
                     observe: monitor.observe)
             } catch let error as BlobStoreError where Self.passingCodes.contains(error.code) {
                 logger.warning("cannot open the storage; it is tried again", metadata: ["error": "\(error)"])

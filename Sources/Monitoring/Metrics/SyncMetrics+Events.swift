@@ -51,7 +51,8 @@ extension SyncMetrics {
         case .sendingGivenUp: storeGivenUp.with(lmdb).add()
         case .namesake(let name): namesake.with(lmdb).set(name == nil ? 0 : 1)
         case .clockSkew(let instance, let ahead, _): clockSkew.with(lmdb, instance).set(ahead / .seconds(1))
-        case .opened, .settled, .fenced, .started, .ended, .swept, .cleanerListed, .cleanerListFailed, .cleanerDeleted,
+        case .opened, .listStarted, .settled, .fenced, .started, .ended, .swept, .cleanerListed, .cleanerListFailed,
+            .cleanerDeleted,
             .cleanerDeleteFailed:
             break
         }

@@ -2,8 +2,11 @@
 ///
 /// The JSON form is that of the snapshot format's description (docs/snapshot-format.md); unknown fields are ignored.
 package struct InstanceState: Codable, Sendable, Equatable {
+    /// The version of this form that is written and read here.
+    package static let knownVersion = 1
+
     /// The version of this form.
-    package var version = 1
+    package var version = knownVersion
     /// The instance's name.
     package var instance: String
     /// The name of its host.

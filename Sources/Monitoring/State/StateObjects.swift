@@ -30,7 +30,8 @@ package struct StateObjects: Sendable {
             var bytes = [UInt8](repeating: 0, count: spool.count)
             let count = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
             guard count == bytes.count else { return nil }
-            return try? JSON.decode(InstanceState.self, from: bytes)
+            let state = try? JSON.decode(InstanceState.self, from: bytes)
+            return state.flatMap { $0.version == InstanceState.knownVersion ? $0 : nil }
         } catch let error as BlobStoreError where error.kind == .notFound {
             return nil
         }

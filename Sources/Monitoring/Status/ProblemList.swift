@@ -8,18 +8,24 @@ struct ProblemList: Sendable {
 
     /// Newest first.
     private(set) var problems: [StatusReport.Problem] = []
+    /// What the text of each has in common with its repetitions.
+    private var likenesses: [String] = []
 
     mutating func add(_ text: String, database: String?, at time: WallTime) {
         let text = text.unicodeScalars.count > Self.longest ? String(text.prefix(Self.longest)) + "…" : text
         var problem = StatusReport.Problem()
         problem.text = text
         problem.database = database
-        if let index = problems.firstIndex(where: { $0.text == text && $0.database == database }) {
-            problem = problems.remove(at: index)
-            problem.count += 1
+        let like = likeness(text)
+        if let index = problems.indices.first(where: { likenesses[$0] == like && problems[$0].database == database }) {
+            problem.count += problems.remove(at: index).count
+            likenesses.remove(at: index)
         }
         problem.time = time.rfc3339(digits: 3)
         problems.insert(problem, at: 0)
-        if problems.count > Self.most { problems.removeLast() }
+        likenesses.insert(like, at: 0)
+        guard problems.count > Self.most else { return }
+        problems.removeLast()
+        likenesses.removeLast()
     }
 }

@@ -7,13 +7,17 @@ import Telemetry
 /// A pure machine: times are passed in.
 struct SyncHealth: Sendable {
     private let name: String
+    private let limits: MonitorSettings.Health
     private var list: FailureTracker
+    /// Since when the listing under way has had no answer.
+    private var listing: Duration?
     private var load: FailureTracker
     private var store: FailureTracker
     private var start: LastingTrouble?
 
     init(_ name: String, _ limits: MonitorSettings.Health, at now: Duration) {
         self.name = name
+        self.limits = limits
         list = FailureTracker("listing the storage", limits: limits.storageList)
         load = FailureTracker("loading a snapshot", limits: limits.storageLoad)
         store = FailureTracker("storing a snapshot", limits: limits.storageStore)
@@ -24,12 +28,16 @@ struct SyncHealth: Sendable {
 
     mutating func handle(_ event: SyncEvent, at now: Duration) {
         switch event {
+        case .listStarted: listing = now
         case .listed(let listing):
+            self.listing = nil
             list.succeeded()
             guard load.trouble != nil else { break }
             let instances = Set(listing.snapshots.map(\.name.instance))
             load.keep { instances.contains($0) }
-        case .listFailed(let error): list.failed(error, at: now)
+        case .listFailed(let error):
+            listing = nil
+            list.failed(error, at: now)
         case .merged(let report): load.succeeded(report.name.instance)
         case .downloadVanished(let name, _), .refused(let name, _, _, _): load.succeeded(name.instance)
         case .downloadFailed(let name, let error, _), .mergeFailed(let name, let error, _):
@@ -44,7 +52,11 @@ struct SyncHealth: Sendable {
 
     /// Brings the checks up to date.
     func show(_ record: DatabaseRecord, in checks: inout HealthChecks) {
-        checks.set("\(name)_storage_list_failed_duration", list.trouble)
+        // One that hangs fails only after a while, and must not look like one that works until then.
+        let hanging = listing.map {
+            LastingTrouble("a listing has had no answer", since: $0, limits: limits.storageList)
+        }
+        checks.set("\(name)_storage_list_failed_duration", list.trouble ?? hanging)
         checks.set("\(name)_storage_load_failed_duration", load.trouble)
         checks.set("\(name)_storage_store_failed_duration", store.trouble)
         checks.set("\(name)_startup_in_progress", start)

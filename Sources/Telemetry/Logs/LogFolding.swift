@@ -33,7 +33,8 @@ struct LogFolding {
         guard record.level == .warning || record.level == .error else { return ([], true) }
         var summaries = due(at: now)
         let key = Key(
-            level: record.level, message: record.message, database: record.database, error: record.text(of: "error"))
+            level: record.level, message: record.message, database: record.database,
+            error: record.text(of: "error").map(likeness))
         if entries[key] != nil {
             entries[key]?.count += 1
             entries[key]?.last = record
