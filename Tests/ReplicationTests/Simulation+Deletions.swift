@@ -42,6 +42,7 @@ extension Simulation {
             deletes
             ? TestVersion.deleted(timestamp) : TestVersion(timestamp, "value\(UInt8.random(in: 0..<9, using: &random))")
         let transaction = try node.environment.applicationWrite([(key, version)])
+        if deletes { deletions[key] = max(deletions[key] ?? 0, timestamp) }
         if node.isRunning {
             schedule(index, after: delay(0.01)) { [self] in try handle(.observed(transaction: transaction), $0, index) }
         }

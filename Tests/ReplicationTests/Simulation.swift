@@ -76,6 +76,8 @@ final class Simulation {
     var storage: [SnapshotName: Spool] = [:]
     /// The winner among all versions that were ever stored, undamaged.
     var stored: TestContents = [:]
+    /// When each entry was deleted last, stored or not.
+    var deletions: [TestKey: UInt64] = [:]
     /// Names in the storage that can't be merged.
     private var damaged: Set<SnapshotName> = []
     private(set) var refusals = 0
