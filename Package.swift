@@ -74,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "status-preview", dependencies: ["StatusServer", "Monitoring", log], path: "Tests/StatusPreview",
             swiftSettings: settings),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(name: "TestSupport", dependencies: [log], path: "Tests/TestSupport", swiftSettings: settings),
         tests("Bytes"),
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),

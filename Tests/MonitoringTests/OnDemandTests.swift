@@ -1,6 +1,7 @@
 import Bytes
 import Dispatch
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Monitoring

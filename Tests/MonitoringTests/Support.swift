@@ -74,32 +74,6 @@ extension MonitorSettings {
     }
 }
 
-/// Gathers what is logged.
-final class LogLines: LogHandler, Sendable {
-    private let lines = Mutex<[String]>([])
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    var logLevel: Logger.Level {
-        get { .trace }
-        set {}
-    }
-    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
-        lines.withLock { $0.append(line) }
-    }
-
-    func count(_ text: String) -> Int { lines.withLock { $0.count { $0.contains(text) } } }
-
-    var logger: Logger { Logger(label: "test") { [self] _ in self } }
-}
-
 /// A storage whose stores fail while it is told to, and that remembers what was called.
 final class FaultyStore: BlobStore {
     private struct State {
@@ -163,17 +137,6 @@ final class Flag: Sendable {
     private let state = Mutex(false)
     func raise() { state.withLock { $0 = true } }
     var isRaised: Bool { state.withLock(\.self) }
-}
-
-struct NeverHappened: Error {}
-
-/// Waits until something is true; there is only a limit to end a test that has failed.
-func eventually(_ condition: () async throws -> Bool) async throws {
-    for _ in 0..<6000 {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    throw NeverHappened()
 }
 
 /// The value of a series in the text of metrics; nil when it is not there.

@@ -3,6 +3,7 @@ import Bytes
 import Logging
 import Snapshots
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Replication

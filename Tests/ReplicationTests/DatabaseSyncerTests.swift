@@ -5,6 +5,7 @@ import LMDB
 import Logging
 import Snapshots
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Replication

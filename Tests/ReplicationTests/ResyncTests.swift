@@ -3,6 +3,7 @@ import Bytes
 import LMDB
 import Snapshots
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Replication

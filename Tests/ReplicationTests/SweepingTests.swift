@@ -1,6 +1,7 @@
 import BlobStorage
 import LMDB
 import Snapshots
+import TestSupport
 import Testing
 
 @testable import Replication

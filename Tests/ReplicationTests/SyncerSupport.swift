@@ -5,6 +5,7 @@ import LMDB
 import Logging
 import Snapshots
 import Synchronization
+import TestSupport
 
 @testable import Replication
 
@@ -68,46 +69,9 @@ func withSyncers(_ instances: [Instance], _ body: () async throws -> Void) async
     }
 }
 
-struct NeverHappened: Error {}
-
-/// Waits until something is true; there is only a limit to end a test that has failed.
-func eventually(_ condition: () async throws -> Bool) async throws {
-    // Counted, because a machine with much to do may let more time than that pass without letting us look.
-    for _ in 0..<6000 {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    throw NeverHappened()
-}
-
 /// How many snapshots of an instance are stored.
 func snapshots(of instance: Instance, in store: some BlobStore) async throws -> Int {
     try await store.list(prefix: "").count { SnapshotName($0.name)?.instance == instance.name }
-}
-
-/// Gathers what is logged.
-final class LogLines: LogHandler, Sendable {
-    private let lines = Mutex<[String]>([])
-
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    var logLevel: Logger.Level {
-        get { .trace }
-        set {}
-    }
-    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
-        lines.withLock { $0.append(line) }
-    }
-
-    func contains(_ text: String) -> Bool { lines.withLock { $0.contains { $0.contains(text) } } }
 }
 
 /// A storage with something in the way of its calls.
