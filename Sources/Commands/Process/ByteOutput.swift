@@ -70,6 +70,14 @@ struct BufferedOutput {
         if buffer.count >= Self.blockSize { try flush() }
     }
 
+    /// Appends lines, each with its end.
+    mutating func append(lines: some Sequence<String>) throws {
+        for line in lines {
+            append(line)
+            try endLine()
+        }
+    }
+
     /// Passes on what is left; to be called in the end.
     mutating func flush() throws {
         try output.write(buffer)

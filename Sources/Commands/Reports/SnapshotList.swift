@@ -40,10 +40,7 @@ struct SnapshotList {
                 PrintableBytes.text(blob.name),
             ])
         }
-        for line in table.lines {
-            output.append(line)
-            try output.endLine()
-        }
+        try output.append(lines: table.lines)
     }
 
     func writeJSON(to output: inout BufferedOutput) throws {

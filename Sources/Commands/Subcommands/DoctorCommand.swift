@@ -28,10 +28,7 @@ struct Doctor: ProgramCommand {
         var report = DoctorReport()
         if !json {
             report.show = { lines in
-                for line in lines {
-                    output.append(line)
-                    try output.endLine()
-                }
+                try output.append(lines: lines)
                 try output.flush()
             }
         }

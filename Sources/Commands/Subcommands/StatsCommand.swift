@@ -18,10 +18,7 @@ struct Stats: ProgramCommand {
             var isFirst = true
             let code = try session.forEachDatabase { database in
                 let lines = try StatsReport(database).lines
-                for line in isFirst ? lines : [""] + lines {
-                    output.append(line)
-                    try output.endLine()
-                }
+                try output.append(lines: isFirst ? lines : [""] + lines)
                 isFirst = false
             }
             try output.flush()

@@ -37,10 +37,7 @@ struct Status: ProgramCommand {
             output.append(JSONText.escapingUnprintable(try JSON.encode(report, pretty: true)))
             try output.endLine()
         } else {
-            for line in StatusText(report: report, now: UInt64(session.context.clock())).lines {
-                output.append(line)
-                try output.endLine()
-            }
+            try output.append(lines: StatusText(report: report, now: UInt64(session.context.clock())).lines)
         }
         try output.flush()
         return report.health.failures.isEmpty ? ExitCode.success : ExitCode.failure
@@ -58,10 +55,7 @@ struct Status: ProgramCommand {
             output.append(JSONText.escapingUnprintable(try JSON.encode(spreads, pretty: true)))
             try output.endLine()
         } else {
-            for line in spreads.flatMap(\.lines) {
-                output.append(line)
-                try output.endLine()
-            }
+            try output.append(lines: spreads.flatMap(\.lines))
         }
         try output.flush()
         guard !isDone else { return ExitCode.success }

@@ -42,10 +42,7 @@ struct SnapshotsPrune: ProgramCommand {
                 return report
             }
             var output = BufferedOutput(context.standardOutput)
-            for line in report.lines(configuration.storage.cleanup) {
-                output.append(line)
-                try output.endLine()
-            }
+            try output.append(lines: report.lines(configuration.storage.cleanup))
             try output.flush()
             for failure in report.failures { context.report("snapshots prune: \(failure)") }
             return report.failures.isEmpty ? ExitCode.success : ExitCode.failure
