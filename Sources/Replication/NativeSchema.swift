@@ -30,10 +30,19 @@ enum NativeSchema {
     static func version(
         _ value: UnsafeRawBufferPointer, _ database: String, _ key: UnsafeRawBufferPointer
     ) throws(LocalContentError) -> MergeRule.Version {
+        let entry = try entry(value, database, key)
+        return .init(timestamp: entry.header.timestamp, isDeleted: entry.header.isDeleted, value: entry.payload)
+    }
+
+    /// A local value, taken apart.
+    ///
+    /// - Throws: ``LocalContentError`` naming DBI and key when the value has no valid header.
+    @inline(__always)
+    static func entry(
+        _ value: UnsafeRawBufferPointer, _ database: String, _ key: UnsafeRawBufferPointer
+    ) throws(LocalContentError) -> ParsedEntry {
         do throws(EntryHeaderError) {
-            let entry = try EntryHeader.parse(value)
-            return .init(
-                timestamp: entry.header.timestamp, isDeleted: entry.header.isDeleted, value: entry.payload)
+            return try EntryHeader.parse(value)
         } catch {
             throw badHeader(database, key, error)
         }
