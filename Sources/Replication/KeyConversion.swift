@@ -29,7 +29,7 @@ package enum KeyConversion: Sendable, Equatable {
         case (false, true):
             throw LocalContentError(
                 "DBI \(destination.name) has MDB_INTEGERKEY and DBI \(source.name) has not: their keys can't be the same; "
-                    + "are these the right ones, and the right way round?")
+                    + "name the DBIs the right way round")
         default: self = .none
         }
     }
@@ -64,7 +64,7 @@ struct ConvertedKey {
             else {
                 throw LocalContentError(
                     "key \(printable(key)) of DBI \(database) is not that of a shadow of an index of PowerDNS 4.7, which "
-                        + "dupsort_hack makes; is this LMDB PowerDNS's?")
+                        + "dupsort_hack makes")
             }
             bytes.append(0)
             bytes.append(UInt8(truncatingIfNeeded: size))

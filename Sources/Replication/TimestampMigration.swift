@@ -37,8 +37,9 @@ package struct TimestampMigration: Sendable {
         package var deletedLeftOut = 0
         /// Live ones that the destination does not have.
         package var missing = 0
-        /// Those that the destination has with another value, or live where they are Deleted or the other way round,
-        /// and not newer.
+        /// Those whose timestamp was copied to another value, or to a live entry from a Deleted one or the other way round.
+        ///
+        /// The values of an index of PowerDNS are not compared: the new ones are empty.
         package var differing = 0
         /// How keys were turned into those of the destination.
         package var conversion = KeyConversion.none
@@ -64,7 +65,7 @@ package struct TimestampMigration: Sendable {
     // MARK: Comparing
 
     /// - Returns: what there is to be done, and the entries in a form that ``MergePlanReader`` reads.
-    private func compare(_ transaction: borrowing ReadTransaction) throws -> (Report, Spool)? {
+    func compare(_ transaction: borrowing ReadTransaction) throws -> (Report, Spool)? {
         guard let from = try transaction.database(source) else { return nil }
         guard let to = try transaction.database(destination) else { throw missingDestination }
         try Self.check(from)
@@ -82,7 +83,7 @@ package struct TimestampMigration: Sendable {
                 if let integerSizes, !integerSizes.contains(key.count) {
                     throw LocalContentError(
                         "key \(printable(key)) of DBI \(source) can't be a key of DBI \(destination), whose integer keys "
-                            + "have other sizes; is it the right one?")
+                            + "have other sizes")
                 }
                 let found = try lookup.find(key, transaction)
                 let current = found ? try NativeSchema.entry(lookup.value, destination, key) : nil
@@ -108,18 +109,20 @@ package struct TimestampMigration: Sendable {
 
     private var missingDestination: LocalContentError {
         LocalContentError(
-            "there is no DBI \(destination) to carry timestamps over to; has the application made its new schema yet?")
+            "there is no DBI \(destination) to carry timestamps over to: the application has to make its new schema first"
+        )
     }
 
     // MARK: Writing
 
-    /// What turned out to be newer than it was when it was compared.
-    private struct Lost {
+    /// What was to be done, and not any more once it came to writing.
+    struct Lost {
         var copied = 0
         var added = 0
     }
 
-    private func apply(_ plan: Spool, _ transaction: borrowing WriteTransaction) throws -> Lost {
+    /// - Parameter plan: entries of ``compare(_:)``; of these, Deleted ones are to be added, others to be rewritten.
+    func apply(_ plan: Spool, _ transaction: borrowing WriteTransaction) throws -> Lost {
         guard let to = try transaction.database(destination) else { throw missingDestination }
         try Self.check(to)
         var lost = Lost()
@@ -130,7 +133,6 @@ package struct TimestampMigration: Sendable {
         while let planned = try reader.next() {
             let found = try cursor.reading.find(planned.key)
             var header = EntryHeader(timestamp: planned.version.timestamp, transactionID: transaction.id)
-            // Deleted ones are those to be added.
             if planned.version.isDeleted {
                 guard !found else {
                     lost.added += 1
@@ -179,9 +181,8 @@ extension TimestampMigration.Report {
             return false
         }
         copied += 1
-        if entry.header.isDeleted != current.header.isDeleted || compareBytes(entry.payload, current.payload) != 0 {
-            differing += 1
-        }
+        let hasOtherValue = conversion != .powerDNSIndex && compareBytes(entry.payload, current.payload) != 0
+        if hasOtherValue || entry.header.isDeleted != current.header.isDeleted { differing += 1 }
         return true
     }
 }

@@ -89,10 +89,10 @@ struct MigrateTimestamps: ProgramCommand {
         }
         if report.missing > 0 { line += ", left out \(report.missing) live, which \(destination) does not have" }
         guard report.differing > 0 else { return [line] }
+        let entries = report.differing == 1 ? "1 entry differs" : "\(report.differing) entries differ"
         return [
             line,
-            "\(database): \(report.differing) of those copied \(report.differing == 1 ? "is" : "are") not the same in both: "
-                + "changed since the timestamps were made, and so as old now as what was there before",
+            "\(database): \(entries) in \(source), which had not seen the last change: the timestamp is of what was there before",
         ]
     }
 }
