@@ -60,16 +60,15 @@ struct ConvertedKey {
             }
             appendBigEndian(key)
         case .powerDNSIndex:
-            guard let size = key.last.map(Int.init), key.count == size + 9, key[size..<size + 4].allSatisfy({ $0 == 0 })
-            else {
+            guard let parts = DupSortTransform.decode(key), parts.value.count == 4 else {
                 throw LocalContentError(
                     "key \(printable(key)) of DBI \(database) is not that of a shadow of an index of PowerDNS 4.7, which "
                         + "dupsort_hack makes")
             }
             bytes.append(0)
-            bytes.append(UInt8(truncatingIfNeeded: size))
-            bytes.append(contentsOf: key.prefix(size))
-            appendBigEndian(UnsafeRawBufferPointer(rebasing: key[(size + 4)..<(size + 8)]))
+            bytes.append(UInt8(truncatingIfNeeded: parts.key.count))
+            bytes.append(contentsOf: parts.key)
+            appendBigEndian(parts.value)
         }
         try bytes.withUnsafeBytes { try body($0) }
     }

@@ -72,13 +72,13 @@ package struct TimestampMigration: Sendable {
         try Self.check(to)
         var report = Report()
         report.conversion = try KeyConversion(from: from, to: to)
-        let integerSizes = try NativeSchema.integerKeySizes(to, transaction)
+        let integerSizes = try Schema.integerKeySizes(to, transaction)
         var converted = ConvertedKey(report.conversion)
         var lookup = try OrderedLookup(to, transaction)
         var cursor = try transaction.openCursor(from)
         var writer = MergePlanWriter()
         while try cursor.next() {
-            let entry = try NativeSchema.entry(cursor.value, source, cursor.key)
+            let entry = try Schema.version(cursor.value, source, cursor.key)
             try converted.withKey(cursor.key, of: source) { key in
                 if let integerSizes, !integerSizes.contains(key.count) {
                     throw LocalContentError(
@@ -86,13 +86,13 @@ package struct TimestampMigration: Sendable {
                             + "have other sizes")
                 }
                 let found = try lookup.find(key, transaction)
-                let current = found ? try NativeSchema.entry(lookup.value, destination, key) : nil
+                let current = found ? try Schema.version(lookup.value, destination, key) : nil
                 guard report.count(entry, current, addsDeleted: addsDeleted) else { return }
                 let empty = UnsafeRawBufferPointer(start: nil, count: 0)
                 try writer.append(
                     PlannedEntry(
                         target: 0,
-                        version: .init(timestamp: entry.header.timestamp, isDeleted: !found, value: empty),
+                        version: .init(timestamp: entry.timestamp, isDeleted: !found, value: empty),
                         isBehindLast: false, key: key))
             }
         }
@@ -146,7 +146,7 @@ package struct TimestampMigration: Sendable {
                 continue
             }
             guard found,
-                try NativeSchema.entry(cursor.reading.value, destination, planned.key).header.timestamp
+                try Schema.version(cursor.reading.value, destination, planned.key).timestamp
                     < header.timestamp
             else {
                 lost.copied += 1
@@ -167,22 +167,24 @@ extension TimestampMigration.Report {
     /// Counts an entry of the source.
     ///
     /// - Returns: whether the destination has to be changed.
-    fileprivate mutating func count(_ entry: ParsedEntry, _ current: ParsedEntry?, addsDeleted: Bool) -> Bool {
+    fileprivate mutating func count(_ entry: MergeRule.Version, _ current: MergeRule.Version?, addsDeleted: Bool)
+        -> Bool
+    {
         guard let current else {
-            switch (entry.header.isDeleted, addsDeleted) {
+            switch (entry.isDeleted, addsDeleted) {
             case (true, true): added += 1
             case (true, false): deletedLeftOut += 1
             case (false, _): missing += 1
             }
-            return entry.header.isDeleted && addsDeleted
+            return entry.isDeleted && addsDeleted
         }
-        guard current.header.timestamp < entry.header.timestamp else {
+        guard current.timestamp < entry.timestamp else {
             kept += 1
             return false
         }
         copied += 1
-        let hasOtherValue = conversion != .powerDNSIndex && compareBytes(entry.payload, current.payload) != 0
-        if hasOtherValue || entry.header.isDeleted != current.header.isDeleted { differing += 1 }
+        let hasOtherValue = conversion != .powerDNSIndex && compareBytes(entry.value, current.value) != 0
+        if hasOtherValue || entry.isDeleted != current.isDeleted { differing += 1 }
         return true
     }
 }
