@@ -232,7 +232,8 @@ import Testing
     @Test func localDatabases() throws {
         #expect(
             try load().databases.map(LocalDatabase.init) == [
-                LocalDatabase(name: "main", path: "/data/pdns", noSubdirectory: true, isNative: true),
+                LocalDatabase(
+                    name: "main", path: "/data/pdns", noSubdirectory: true, mapSize: 2 << 30, isNative: true),
                 LocalDatabase(name: "shadow", path: "/data/other", noSubdirectory: false, isNative: false),
             ])
     }
