@@ -72,6 +72,40 @@ public struct Cursor: ~Copyable {
         return try move(MDB_SET_KEY)
     }
 
+    /// Goes to exactly this value of a key, where a key may have several values.
+    ///
+    /// - Returns: false when there is none.
+    /// - Throws: ``LMDBError/Code/incompatible`` where a key has one value only, otherwise as ``find(_:)``.
+    package mutating func find(
+        _ key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LMDBError) -> Bool {
+        try move(to: key, value, MDB_GET_BOTH)
+    }
+
+    /// Goes to the first value of a key that is not below `value`, where a key may have several values.
+    ///
+    /// - Returns: false when there is none.
+    /// - Throws: as ``find(_:value:)``.
+    package mutating func seek(
+        _ key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LMDBError) -> Bool {
+        try move(to: key, value, MDB_GET_BOTH_RANGE)
+    }
+
+    private mutating func move(
+        to key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ operation: MDB_cursor_op
+    ) throws(LMDBError) -> Bool {
+        guard database.flags.contains(.duplicateSort) else { throw readError(MDB_INCOMPATIBLE) }
+        guard try find(key) else { return false }
+        // liblmdb would compare integers of different sizes by the size of one of them.
+        if database.flags.contains(.integerDuplicates) && currentValue.mv_size != value.count { return false }
+        currentKey = MDB_val(key)
+        currentValue = MDB_val(value)
+        guard try move(operation) else { return false }
+        // These movements leave the key as it was given, which may not outlive the call.
+        return try move(MDB_GET_CURRENT)
+    }
+
     @inlinable @inline(__always)
     mutating func move(_ operation: MDB_cursor_op) throws(LMDBError) -> Bool {
         let result = mdb_cursor_get(pointer, &currentKey, &currentValue, operation)

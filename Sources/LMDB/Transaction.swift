@@ -205,4 +205,19 @@ package struct WriteTransaction: Transaction, ~Copyable {
         if result != 0 { throw environment.error(result, "delete from the database \(database.name)", key: key.count) }
         return true
     }
+
+    /// Removes one value of a key, where a key may have several values.
+    ///
+    /// - Returns: whether it was there.
+    /// - Throws: as ``Cursor/find(_:value:)``.
+    @discardableResult
+    package func delete(
+        _ database: Database, _ key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LMDBError) -> Bool {
+        var cursor = try openCursor(database)
+        guard try cursor.find(key, value: value) else { return false }
+        let result = mdb_cursor_del(cursor.pointer, 0)
+        if result != 0 { throw environment.error(result, "delete from the database \(database.name)", key: key.count) }
+        return true
+    }
 }

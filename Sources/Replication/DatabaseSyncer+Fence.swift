@@ -19,6 +19,7 @@ extension DatabaseSyncer {
     func record(_ time: UInt64, _ environment: Environment) async {
         do {
             let transaction = try await lmdb.run { _ in try SyncRecord.write(time, to: environment) }
+            capture?.noteOwn(transaction)
             post.yield(.recorded(time, transaction: transaction))
         } catch {
             guard !Task.isCancelled else { return }

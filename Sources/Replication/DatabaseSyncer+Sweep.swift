@@ -5,13 +5,14 @@ extension DatabaseSyncer {
     /// Lets the sweeper work for one slice.
     func sweep(_ environment: Environment, deletionTime: Duration) async {
         guard let retention = settings.machine.sweeper?.retention else { return }
-        let (run, begin) = sweeping ?? (Sweep(limit: sweepLimit(retention)), .now)
+        let (run, begin) = sweeping ?? (Sweep(limit: sweepLimit(retention), schema: settings.schema), .now)
         do {
             let (next, transaction, lock) = try await lmdb.run { signal in
                 var next = run
                 let (transaction, lock) = try next.slice(environment, deletionTime: deletionTime, signal: signal)
                 return (next, transaction, lock)
             }
+            if let transaction { capture?.noteOwn(transaction) }
             sweeping = next.isComplete ? nil : (next, begin)
             if next.isComplete { report(next.finished(after: .now - begin)) }
             post.yield(.swept(transaction: transaction, lock: lock, isLast: next.isComplete))

@@ -123,17 +123,30 @@ extension DatabaseSyncer {
         let spool = download.spool
         let entriesRead = Mutex(0)
         let rules = MergePlanner.Rules(
-            deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags)
+            deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags,
+            schema: settings.schema)
         let (paddingBlock, clock) = (settings.paddingBlock, wallClock)
         do {
-            let (result, skipped, planned) = try await lmdb.run { _ in
+            if capture?.through == nil { try await capture(environment) }
+            let through = capture?.through
+            let work = { @Sendable (_: CancellationSignal) in
                 let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules) { count in
                     entriesRead.withLock { $0 = count }
                 }
                 let planned = ContinuousClock.now
-                let outcome = try Merge.apply(plan, to: environment, paddingBlock: paddingBlock, clock: clock)
+                let outcome = try Merge.apply(
+                    plan, to: environment, paddingBlock: paddingBlock, capturedThrough: through, clock: clock)
                 return (MergeResult(outcome, plan), skipped, planned)
             }
+            let (result, skipped, planned): (MergeResult, Set<String>, ContinuousClock.Instant)
+            do {
+                (result, skipped, planned) = try await lmdb.run(work)
+            } catch is ShadowIsMissing {
+                // The application has made a DBI just now.
+                try await capture(environment)
+                (result, skipped, planned) = try await lmdb.run(work)
+            }
+            if let transaction = result.transaction { capture?.noteOwn(transaction) }
             for database in skipped.sorted() {
                 logger.warning(
                     "the snapshot holds a private DBI, which is ignored",
@@ -178,13 +191,19 @@ extension DatabaseSyncer {
         let staging = store.stagingDirectory
         // Nothing is merged while the LMDB is read, and what is merged after that is not in this snapshot.
         let covered = ledger.merged
+        let schema = settings.schema
         do {
-            let (found, transaction) = try await lmdb.run { signal in
+            let captured = try await capture(environment)
+            let (found, scanned) = try await lmdb.run { signal in
                 // A clock that stepped back must not make this snapshot look older than the one before.
-                try FullScan.run(environment, identity: identity, stagingDirectory: staging, signal: signal) {
+                try FullScan.run(
+                    environment, identity: identity, schema: schema, stagingDirectory: staging, signal: signal
+                ) {
                     max(clock(), floor &+ 1)
                 }
             }
+            // What was written after the capture is not in the snapshot.
+            let transaction = captured ?? scanned
             guard let snapshot = found else {
                 post.yield(.foundNothing(transaction: transaction))
                 return
@@ -233,7 +252,7 @@ extension DatabaseSyncer {
     }
 
     /// Logs an error that is tried again; contents that don't fit the configuration end the process at start-up.
-    private func report(_ error: any Error, _ what: Logger.Message, _ metadata: Logger.Metadata) {
+    func report(_ error: any Error, _ what: Logger.Message, _ metadata: Logger.Metadata) {
         if error is LocalContentError && !isStarted { return fail(error) }
         logger.error(what, metadata: metadata.merging(["error": "\(error)"]) { old, _ in old })
     }

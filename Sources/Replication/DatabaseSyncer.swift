@@ -11,6 +11,8 @@ package actor DatabaseSyncer {
     package struct Settings: Sendable {
         /// Who sends: database, instance and host.
         package var identity: SenderIdentity
+        /// Where the versions of entries are kept.
+        package var schema: Schema { didSet { machine.hasShadows = schema.hasShadows } }
         /// How the LMDB is opened.
         package var environment: EnvironmentOptions
         /// What the loop goes by.
@@ -33,8 +35,10 @@ package actor DatabaseSyncer {
             identity: SenderIdentity, environment: EnvironmentOptions, machine: SyncMachine.Settings,
             lmdbPollInterval: Duration, deletedCutoff: DeletedCutoff = DeletedCutoff(retention: nil),
             creationFlags: [String: DatabaseFlags] = [:], paddingBlock: Bool = false,
-            clockSkewTolerance: Duration = .seconds(5), cleaner: CleanerMachine.Settings? = nil
+            clockSkewTolerance: Duration = .seconds(5), cleaner: CleanerMachine.Settings? = nil,
+            schema: Schema = .native
         ) {
+            self.schema = schema
             self.identity = identity
             self.environment = environment
             self.machine = machine
@@ -44,6 +48,7 @@ package actor DatabaseSyncer {
             self.paddingBlock = paddingBlock
             self.clockSkewTolerance = clockSkewTolerance
             self.cleaner = cleaner
+            self.machine.hasShadows = schema.hasShadows
         }
     }
 
@@ -79,6 +84,8 @@ package actor DatabaseSyncer {
     var lastSendError = ""
     /// The run of the sweeper that is under way.
     var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
+    /// What is known of the shadows, where there are any.
+    var capture: Capture?
     /// Why nothing is sent because of ``StaleFence``.
     var fenceText: String?
     /// The instances whose snapshots are not loaded because they are too old.
@@ -102,6 +109,7 @@ package actor DatabaseSyncer {
     ) {
         self.settings = settings
         opened = environment
+        if settings.schema.hasShadows { capture = Capture(schema: settings.schema) }
         clocks = ClockSkewWatch(tolerance: settings.clockSkewTolerance)
         self.observer = observer
         self.store = store
@@ -223,7 +231,8 @@ package actor DatabaseSyncer {
                 for await name in changes where Self.isNews(name, own: own) { post.yield(.storageChanged) }
             }
         }
-        guard !settings.machine.receiveOnly else {
+        // A receiver has nothing to send, but shadows must follow the application everywhere.
+        guard !settings.machine.receiveOnly || settings.schema.hasShadows else {
             group.addTask { [weak self] in await self?.keepHouse(environment, observing: false) }
             return
         }
@@ -300,6 +309,7 @@ package actor DatabaseSyncer {
             group.addTask { await self.download(name) }
         case .merge(let name): group.addTask { await self.merge(name, environment) }
         case .send: group.addTask { await self.send(environment) }
+        case .capture: group.addTask { await self.captureChanges(environment) }
         case .sweep(let deletionTime): group.addTask { await self.sweep(environment, deletionTime: deletionTime) }
         case .record(let time): group.addTask { await self.record(time, environment) }
         case .started:

@@ -19,6 +19,7 @@ package enum FullScan {
     /// - Parameters:
     ///   - environment: where to read.
     ///   - identity: who sends.
+    ///   - schema: where the versions are.
     ///   - stagingDirectory: where the storage would like the file of a large snapshot to be made.
     ///   - signal: ends the scan early.
     ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
@@ -26,7 +27,7 @@ package enum FullScan {
     /// - Returns: the snapshot, nil when there are no databases, and the newest transaction that was read.
     /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
     package static func run(
-        _ environment: Environment, identity: SenderIdentity, stagingDirectory: String? = nil,
+        _ environment: Environment, identity: SenderIdentity, schema: Schema = .native, stagingDirectory: String? = nil,
         signal: CancellationSignal = CancellationSignal(),
         timestamp: () -> UInt64
     ) throws -> (snapshot: Result?, transaction: UInt64) {
@@ -43,8 +44,12 @@ package enum FullScan {
                 stagingDirectory: stagingDirectory)
             var entries = 0
             for database in databases {
-                try NativeSchema.check(database)
-                entries += try write(database, transaction, &writer, signal)
+                try schema.check(database)
+                // One without a shadow is new: it is sent as soon as that has been made.
+                guard let versions = try transaction.database(schema.versions(of: database.name)) else { continue }
+                try writer.beginDatabase(
+                    database.name, flags: UInt64(database.flags.rawValue), transform: schema.transform(database.flags))
+                entries += try write(versions, transaction, &writer, signal)
             }
             let body = try writer.finish()
             return (Result(name: name, body: body, entries: entries), transaction.id)
@@ -55,12 +60,11 @@ package enum FullScan {
         _ database: Database, _ transaction: borrowing ReadTransaction, _ writer: inout SnapshotWriter,
         _ signal: CancellationSignal
     ) throws -> Int {
-        try writer.beginDatabase(database.name, flags: UInt64(database.flags.rawValue))
         var cursor = try transaction.openCursor(database)
         var entries = 0
         while try cursor.next() {
             if entries & 0xffff == 0 { try signal.check() }
-            let version = try NativeSchema.version(cursor.value, database.name, cursor.key)
+            let version = try Schema.version(cursor.value, database.name, cursor.key)
             try writer.append(
                 key: cursor.key, value: version.value, timestamp: version.timestamp, isDeleted: version.isDeleted)
             entries += 1

@@ -35,7 +35,7 @@ final class KeySet {
 
     /// Adds all keys of a snapshot, live or Deleted, after which the snapshot has been checked as a whole.
     func add(_ snapshot: Spool, signal: CancellationSignal = CancellationSignal()) throws {
-        var reader = SnapshotReader(snapshot, maximumEntrySize: NativeSchema.largestValue)
+        var reader = SnapshotReader(snapshot, maximumEntrySize: Schema.largestValue)
         var name: String?
         var isComplete = false
         while !isComplete {

@@ -23,10 +23,11 @@ package enum Merge {
     ///
     /// - Parameters:
     ///   - paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
-    ///   - clock: tells the time, for the ages of entries.
+    ///   - capturedThrough: up to which transaction the shadows are known to be up to date, where there are any.
+    ///   - clock: tells the time: for the ages of entries, and for what an application has changed meanwhile.
     @discardableResult
     package static func apply(
-        _ plan: MergePlan, to environment: Environment, paddingBlock: Bool,
+        _ plan: MergePlan, to environment: Environment, paddingBlock: Bool, capturedThrough: UInt64? = nil,
         clock: @escaping WallClock = systemWallClock
     ) throws -> Outcome {
         guard !plan.isEmpty else { return Outcome() }
@@ -34,9 +35,17 @@ package enum Merge {
         var written = WrittenTimestamps(clock)
         var outcome = try environment.write { transaction in
             locked = .now
-            var application = PlanApplication(plan, transaction, paddingBlock: paddingBlock)
-            try application.run(plan, transaction, &written)
-            let outcome = application.outcome
+            let outcome: Outcome
+            if plan.schema.hasShadows {
+                var application = ShadowApplication(
+                    plan, transaction, through: capturedThrough, now: clock(), paddingBlock: paddingBlock)
+                try application.run(plan, transaction, &written)
+                outcome = application.outcome
+            } else {
+                var application = PlanApplication(plan, transaction, paddingBlock: paddingBlock)
+                try application.run(plan, transaction, &written)
+                outcome = application.outcome
+            }
             return outcome.transaction == nil ? .abort(outcome) : .commit(outcome)
         }
         if let locked { outcome.lockTime = .now - locked }
@@ -45,7 +54,7 @@ package enum Merge {
     }
 }
 
-/// Applies one plan within one write transaction.
+/// Applies one plan to the application's DBIs, which hold the versions themselves, within one write transaction.
 private struct PlanApplication: ~Copyable {
     private(set) var outcome = Merge.Outcome()
     private let paddingBlock: Bool
@@ -112,7 +121,7 @@ private struct PlanApplication: ~Copyable {
             }
         }
         if try cursor.reading.find(entry.key) {
-            let current = try NativeSchema.version(cursor.reading.value, cursor.reading.database.name, entry.key)
+            let current = try Schema.version(cursor.reading.value, cursor.reading.database.name, entry.key)
             guard MergeRule.replaces(entry.version, local: current) else {
                 outcome.lost += 1
                 return false

@@ -9,7 +9,7 @@ import LMDB
 package struct MergePlan: Sendable {
     /// A database that the plan writes to.
     package struct Target: Sendable {
-        /// The name of the DBI.
+        /// The name of the application's DBI.
         package var name: String
         /// Whether it was missing and is to be created.
         package var isMissing: Bool
@@ -22,6 +22,8 @@ package struct MergePlan: Sendable {
     /// The indices of targets have 2 bytes.
     static let mostTargets = 1 << 16
 
+    /// Where the versions are that the snapshot was compared with.
+    package let schema: Schema
     /// The transaction that the snapshot was compared with.
     package let comparedWith: UInt64
     /// What is written to; entries refer to these by index.

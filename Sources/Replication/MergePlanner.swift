@@ -12,6 +12,8 @@ struct MergePlanner: ~Copyable {
         var deletedCutoff: UInt64 = 0
         /// The flags that a missing database is created with, by name, instead of those of the snapshot.
         var creationFlags: [String: DatabaseFlags] = [:]
+        /// Where the local versions are.
+        var schema = Schema.native
     }
 
     private let rules: Rules
@@ -42,7 +44,7 @@ struct MergePlanner: ~Copyable {
     ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
         // An entry that can't fit the map can't be merged, so no memory need be taken for it either.
         var reader = SnapshotReader(
-            snapshot, maximumEntrySize: min(environment.info.mapSize, NativeSchema.largestValue))
+            snapshot, maximumEntrySize: min(environment.info.mapSize, Schema.largestValue))
         return try environment.read { transaction in
             var planner = MergePlanner(environment, rules: rules)
             var read: Result<Void, any Error> = .success(())
@@ -61,7 +63,7 @@ struct MergePlanner: ~Copyable {
     private consuming func finish(comparedWith transaction: UInt64) throws -> MergePlan {
         let (targets, kept, count, isOrdered) = (targets, kept, writer.count, order.holds)
         return MergePlan(
-            comparedWith: transaction, targets: targets, entries: try writer.finish(), isOrdered: isOrdered,
+            schema: rules.schema, comparedWith: transaction, targets: targets, entries: try writer.finish(), isOrdered: isOrdered,
             count: count, kept: kept)
     }
 
@@ -90,36 +92,55 @@ struct MergePlanner: ~Copyable {
             return
         }
         let local = try transaction.database(name)
-        if let local { try NativeSchema.check(local) }
-        let target = try self.target(name, local)
+        if let local { try rules.schema.check(local) }
+        let versions = rules.schema.hasShadows ? try transaction.database(rules.schema.versions(of: name)) : local
         if let local {
-            try compare(&reader, with: local, target, transaction)
+            guard let versions else { throw ShadowIsMissing(database: name) }
+            try rules.schema.check(versions: versions, of: local.flags)
+        }
+        let target = try self.target(name, local)
+        // The transform may stand behind the entries, too; no known writer does that.
+        let transform = local.map { rules.schema.transform($0.flags) } ?? reader.databaseTransform
+        let isTransformed = rules.schema.hasShadows && !transform.isEmpty
+        if let versions {
+            try compare(&reader, with: versions, target, isTransformed: isTransformed, transaction)
         } else {
-            try addAll(&reader, target)
+            try addAll(&reader, target, isTransformed: isTransformed)
         }
-        guard reader.databaseTransform.isEmpty else {
-            throw RefusedSnapshot(
-                "DBI \(name) has the transform \(reader.databaseTransform), which a database with "
-                    + "schema_tracks_changes: true can't take; the sender's setting must be the same")
+        if local == nil { try noteMissing(reader, target) }
+        try checkIntegerKeys(target)
+        let needed = rules.schema.transform(targets[target].flags)
+        guard reader.databaseTransform == needed, isTransformed == !needed.isEmpty else {
+            throw wrongTransform(name, reader.databaseTransform, needed)
         }
+    }
+
+    private func wrongTransform(_ name: String, _ found: String, _ needed: String) -> RefusedSnapshot {
+        RefusedSnapshot(
+            rules.schema.hasShadows
+                ? "DBI \(name) has the transform \"\(found)\", but here it would be \"\(needed)\"; \(DupSortTransform.cure)"
+                : "DBI \(name) has the transform \(found), which a database with schema_tracks_changes: true can't take; "
+                    + "the sender's setting must be the same")
     }
 
     /// Merges the entries of a DBI with those of the local one, both in key order: each step looks at the next
     /// entry of either side. Entries out of order are looked up, so they only cost time.
     private mutating func compare(
-        _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
+        _ reader: inout SnapshotReader, with local: Database, _ target: Int, isTransformed: Bool,
+        _ transaction: borrowing ReadTransaction
     ) throws {
-        let integerSizes = try NativeSchema.integerKeySizes(local, transaction)
+        let integerSizes = try Schema.integerKeySizes(local, transaction)
         var lookup = try OrderedLookup(local, transaction)
         while case .entry = try reader.next() {
             let key = reader.key
-            try checkKey(key, local.name, sizes: integerSizes)
+            try checkKey(key, reader.databaseName, sizes: integerSizes)
             if integerSizes != nil { noteSize(of: key, target) }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
+            if isTransformed { try DupSortTransform.check(key, incoming, reader.databaseName) }
             let wins =
                 try lookup.find(key, transaction)
-                ? MergeRule.replaces(incoming, local: try NativeSchema.version(lookup.value, local.name, key))
+                ? MergeRule.replaces(incoming, local: try Schema.version(lookup.value, local.name, key))
                 : MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff)
             if wins {
                 try plan(target, incoming, key, isBehindLast: lookup.isBehindLast)
@@ -127,29 +148,31 @@ struct MergePlanner: ~Copyable {
                 kept += 1
             }
         }
-        try checkIntegerKeys(target)
     }
 
-    private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
+    private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int, isTransformed: Bool) throws {
         while case .entry = try reader.next() {
             try checkKey(reader.key, reader.databaseName, sizes: nil)
             noteSize(of: reader.key, target)
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
+            if isTransformed { try DupSortTransform.check(reader.key, incoming, reader.databaseName) }
             if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
                 try plan(target, incoming, reader.key, isBehindLast: true)
             } else {
                 kept += 1
             }
         }
-        // The flags may stand behind the entries, so what depends on them comes last.
+    }
+
+    /// The flags may stand behind the entries, so what depends on them comes last.
+    private mutating func noteMissing(_ reader: borrowing SnapshotReader, _ target: Int) throws {
         let flags = try creationFlags(reader)
         if targets[target].isMissing && targets[target].flags != flags {
             throw RefusedSnapshot("DBI \(reader.databaseName) occurs with different flags")
         }
         targets[target].isMissing = true
         targets[target].flags = flags
-        try checkIntegerKeys(target)
     }
 
     private mutating func noteSize(of key: UnsafeRawBufferPointer, _ target: Int) {
@@ -159,7 +182,9 @@ struct MergePlanner: ~Copyable {
 
     /// LMDB takes integer keys of different sizes, and then finds none of them again.
     private mutating func checkIntegerKeys(_ target: Int) throws {
-        guard targets[target].flags.contains(.integerKey), let sizes = keySizes[target] else { return }
+        // Keys that hold a value, too, are no integers.
+        let flags = targets[target].flags
+        guard flags.contains(.integerKey), rules.schema.transform(flags).isEmpty, let sizes = keySizes[target] else { return }
         guard sizes.count == 1, integerSizes.contains(sizes.lowerBound) else {
             throw RefusedSnapshot(
                 "DBI \(targets[target].name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to "
@@ -190,7 +215,7 @@ struct MergePlanner: ~Copyable {
     private func creationFlags(_ reader: borrowing SnapshotReader) throws -> DatabaseFlags {
         let name = reader.databaseName
         if let flags = rules.creationFlags[name] {
-            try NativeSchema.check(flags, of: name)
+            try rules.schema.check(flags, of: name)
             return flags
         }
         guard reader.formatVersion >= 3 else {
@@ -204,7 +229,7 @@ struct MergePlanner: ~Copyable {
             throw RefusedSnapshot("DBI \(name) has unknown flags 0x\(String(reader.databaseFlags, radix: 16))")
         }
         let flags = DatabaseFlags(rawValue: UInt32(reader.databaseFlags))
-        try NativeSchema.check(flags, of: name)
+        try rules.schema.check(flags, of: name)
         return flags
     }
 

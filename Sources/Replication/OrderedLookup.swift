@@ -16,7 +16,7 @@ struct OrderedLookup: ~Copyable {
     /// The key that the cursor stands on.
     private var current = UnsafeRawBufferPointer(start: nil, count: 0)
 
-    init(_ database: Database, _ transaction: borrowing ReadTransaction) throws(LMDBError) {
+    init<T: Transaction & ~Copyable>(_ database: Database, _ transaction: borrowing T) throws(LMDBError) {
         cursor = try transaction.openCursor(database)
         self.database = database
         isBytewise = database.sortsBytewise
@@ -31,8 +31,8 @@ struct OrderedLookup: ~Copyable {
     /// Looks for a key.
     ///
     /// - Returns: whether it is there.
-    mutating func find(
-        _ key: UnsafeRawBufferPointer, _ transaction: borrowing ReadTransaction
+    mutating func find<T: Transaction & ~Copyable>(
+        _ key: UnsafeRawBufferPointer, _ transaction: borrowing T
     ) throws(LMDBError) -> Bool {
         switch position {
         case .start:
@@ -82,7 +82,7 @@ struct OrderedLookup: ~Copyable {
     }
 
     @inline(__always)
-    private func order(_ key: UnsafeRawBufferPointer, _ transaction: borrowing ReadTransaction) -> Int {
+    private func order<T: Transaction & ~Copyable>(_ key: UnsafeRawBufferPointer, _ transaction: borrowing T) -> Int {
         isBytewise ? compareBytes(key, current) : transaction.compare(database, key, current)
     }
 }

@@ -23,12 +23,15 @@ package struct Rebuild {
         package var lockDuration: Duration
         /// The pause before it is taken again.
         package var releaseDuration: Duration
+        /// Where the versions are.
+        package var schema: Schema
 
         /// See the properties of the same names.
         package init(
             keptSince: UInt64, deletionsKeptSince: UInt64 = 0, creationFlags: [String: DatabaseFlags] = [:],
             paddingBlock: Bool = false,
-            lockDuration: Duration = .milliseconds(50), releaseDuration: Duration = .milliseconds(50)
+            lockDuration: Duration = .milliseconds(50), releaseDuration: Duration = .milliseconds(50),
+            schema: Schema = .native
         ) {
             self.keptSince = keptSince
             self.deletionsKeptSince = deletionsKeptSince
@@ -36,6 +39,7 @@ package struct Rebuild {
             self.paddingBlock = paddingBlock
             self.lockDuration = lockDuration
             self.releaseDuration = releaseDuration
+            self.schema = schema
         }
     }
 
@@ -55,7 +59,7 @@ package struct Rebuild {
     ///   then.
     package static func run(
         _ environment: Environment, from snapshots: [(name: SnapshotName, body: Spool)], rules: Rules,
-        signal: CancellationSignal = CancellationSignal()
+        clock: @escaping WallClock = systemWallClock, signal: CancellationSignal = CancellationSignal()
     ) throws -> Report {
         // Sparse: it takes what the keys take.
         let keys = try KeySet(mapSize: max(environment.info.mapSize, 16 << 30))
@@ -66,16 +70,21 @@ package struct Rebuild {
                 throw RefusedSnapshot("the snapshot \(name) can't be used: \(error)")
             }
         }
+        if rules.schema.hasShadows {
+            var capture = Capture(schema: rules.schema, startsWithNow: true)
+            try capture.run(environment, paddingBlock: rules.paddingBlock, clock: clock, signal: signal)
+        }
         try forgetDeletions(environment, rules, signal)
         var report = Report()
         for (_, body) in snapshots {
             try signal.check()
             let plan = try MergePlanner.plan(
-                body, for: environment, rules: .init(creationFlags: rules.creationFlags)
+                body, for: environment, rules: .init(creationFlags: rules.creationFlags, schema: rules.schema)
             ).plan
-            report.merged += try Merge.apply(plan, to: environment, paddingBlock: rules.paddingBlock).written
+            report.merged += try Merge.apply(plan, to: environment, paddingBlock: rules.paddingBlock, clock: clock)
+                .written
         }
-        let (targets, entries) = try missing(in: keys, environment, keptSince: rules.keptSince, signal)
+        let (targets, entries) = try missing(in: keys, environment, rules, signal)
         report.removed = try remove(entries, targets, environment, rules, signal)
         return report
     }
@@ -84,7 +93,7 @@ package struct Rebuild {
     private static func forgetDeletions(
         _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
     ) throws {
-        var sweep = Sweep(limit: rules.deletionsKeptSince)
+        var sweep = Sweep(limit: rules.deletionsKeptSince, schema: rules.schema)
         var pace = Pace(rules)
         while !sweep.isComplete {
             let (_, lock) = try sweep.slice(environment, deletionTime: pace.deletionTime, signal: signal)
@@ -94,7 +103,7 @@ package struct Rebuild {
 
     /// The live entries that are old enough and in none of the snapshots.
     private static func missing(
-        in keys: KeySet, _ environment: Environment, keptSince: UInt64, _ signal: CancellationSignal
+        in keys: KeySet, _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
     ) throws -> (targets: [String], entries: Spool) {
         var targets: [String] = []
         var writer = MergePlanWriter()
@@ -103,16 +112,17 @@ package struct Rebuild {
                 for database in try local.databases() where !PrivateDatabases.contains(database.name) {
                     // A DBI that nobody has heard of was never sent: its entries were not deleted elsewhere.
                     guard let known = try others.database(database.name) else { continue }
-                    try NativeSchema.check(database)
+                    try rules.schema.check(database)
+                    guard let versions = try local.database(rules.schema.versions(of: database.name)) else { continue }
                     targets.append(database.name)
                     var lookup = try OrderedLookup(known, others)
-                    var cursor = try local.openCursor(database)
+                    var cursor = try local.openCursor(versions)
                     var count = 0
                     while try cursor.next() {
                         count += 1
                         if count & 0xffff == 0 { try signal.check() }
-                        let version = try NativeSchema.version(cursor.value, database.name, cursor.key)
-                        guard !version.isDeleted, version.timestamp < keptSince else { continue }
+                        let version = try Schema.version(cursor.value, versions.name, cursor.key)
+                        guard !version.isDeleted, version.timestamp < rules.keptSince else { continue }
                         guard try !lookup.find(cursor.key, others) else { continue }
                         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
                         try writer.append(
@@ -144,7 +154,7 @@ package struct Rebuild {
                 var (tried, removed) = (0, 0)
                 while let entry = try reader.next() {
                     tried += 1
-                    if try remove(entry, targets, transaction) { removed += 1 }
+                    if try remove(entry, targets, rules, transaction) { removed += 1 }
                     if tried % 8 == 0 && .now - times.locked >= pace.deletionTime {
                         return .commit((removed, false))
                     }
@@ -159,10 +169,18 @@ package struct Rebuild {
     }
 
     private static func remove(
-        _ entry: PlannedEntry, _ targets: [String], _ transaction: borrowing WriteTransaction
+        _ entry: PlannedEntry, _ targets: [String], _ rules: Rules, _ transaction: borrowing WriteTransaction
     ) throws -> Bool {
-        guard targets.indices.contains(entry.target), let database = try transaction.database(targets[entry.target]),
-            let value = try transaction.get(database, entry.key), let header = try? EntryHeader.parse(value).header,
+        guard targets.indices.contains(entry.target) else { return false }
+        let name = targets[entry.target]
+        guard let database = try transaction.database(rules.schema.versions(of: name)) else { return false }
+        if rules.schema.hasShadows {
+            var pair = try ShadowPair(
+                transaction.database(name), shadow: database, transaction, timestamp: systemWallClock(),
+                paddingBlock: rules.paddingBlock)
+            return try pair.forget(entry, transaction)
+        }
+        guard let value = try transaction.get(database, entry.key), let header = try? EntryHeader.parse(value).header,
             !header.isDeleted, header.timestamp == entry.version.timestamp
         else { return false }
         return try transaction.delete(database, entry.key)

@@ -22,6 +22,12 @@ package struct LocalContentError: Error, Sendable, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
+/// An application's DBI has no shadow yet: changes have to be captured before anything is merged into it.
+struct ShadowIsMissing: Error, CustomStringConvertible {
+    var database: String
+    var description: String { "DBI \(database) has no shadow" }
+}
+
 /// Bytes for a message: printable ASCII as it is, everything else as `\xNN`, cut at 64 bytes.
 package func printable(_ bytes: UnsafeRawBufferPointer) -> String {
     var text = ""

@@ -72,8 +72,9 @@ package struct Resync: Sendable {
             guard let snapshots = try await download(sources, progress) else { continue }
             progress("rebuilding")
             let rules = rules(at: began, fence.limits)
+            let clock = wallClock
             let entries = try await pool.run { signal in
-                try Rebuild.run(environment, from: snapshots, rules: rules, signal: signal)
+                try Rebuild.run(environment, from: snapshots, rules: rules, clock: clock, signal: signal)
             }
             let own = names.filter { $0.instance == settings.machine.instance }.max()
             let stored = try await replace(own, environment, progress)
@@ -93,7 +94,7 @@ package struct Resync: Sendable {
             keptSince: since(sweeper.retention * 19 / 20),
             deletionsKeptSince: since(limits.absence + limits.recent), creationFlags: settings.creationFlags,
             paddingBlock: settings.paddingBlock, lockDuration: sweeper.lockDuration,
-            releaseDuration: sweeper.releaseDuration)
+            releaseDuration: sweeper.releaseDuration, schema: settings.schema)
     }
 
     private func list() async throws -> (names: [SnapshotName], began: UInt64) {
@@ -133,8 +134,11 @@ package struct Resync: Sendable {
     ) async throws -> SnapshotName? {
         guard let own else { return nil }
         let (identity, clock, staging) = (settings.identity, wallClock, store.stagingDirectory)
+        let schema = settings.schema
         let (found, _) = try await pool.run { signal in
-            try FullScan.run(environment, identity: identity, stagingDirectory: staging, signal: signal) {
+            try FullScan.run(
+                environment, identity: identity, schema: schema, stagingDirectory: staging, signal: signal
+            ) {
                 max(clock(), own.timestamp &+ 1)
             }
         }

@@ -40,6 +40,8 @@ package struct Sweep: Sendable {
 
     /// Deleted entries older than this are removed; nanoseconds since the UNIX epoch.
     private let limit: UInt64
+    /// Where the entries are.
+    private let schema: Schema
     /// The DBI that was looked at last, and the last key in it that was looked at, nil at its beginning.
     private var position: (database: String, key: [UInt8]?) = ("", nil)
     /// What has been found in that DBI and is still to be removed.
@@ -48,8 +50,13 @@ package struct Sweep: Sendable {
     /// What has been done so far.
     package private(set) var report = Report()
 
-    /// - Parameter limit: Deleted entries older than this are removed; nanoseconds since the UNIX epoch.
-    package init(limit: UInt64) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: Deleted entries older than this are removed; nanoseconds since the UNIX epoch.
+    ///   - schema: where they are.
+    package init(limit: UInt64, schema: Schema = .native) {
+        self.limit = limit
+        self.schema = schema
+    }
 
     /// Whether nothing is left to be done.
     package var isComplete: Bool { isScanned && found.isEmpty }
@@ -75,9 +82,12 @@ package struct Sweep: Sendable {
         return found.isEmpty ? (nil, nil) : try remove(environment, deletionTime: deletionTime)
     }
 
-    /// The DBIs that are swept: those whose values the application gives headers.
-    private static func databases(_ transaction: borrowing ReadTransaction) throws(LMDBError) -> [Database] {
-        try transaction.databases().filter { !PrivateDatabases.contains($0.name) }
+    /// The DBIs that are swept: those that hold versions.
+    private func databases(_ transaction: borrowing ReadTransaction) throws(LMDBError) -> [Database] {
+        try transaction.databases().filter {
+            schema.hasShadows
+                ? $0.name.utf8.starts(with: Schema.shadowPrefix.utf8) : !PrivateDatabases.contains($0.name)
+        }
     }
 
     private static func precedes(_ name: String, _ other: String) -> Bool {
@@ -90,10 +100,10 @@ package struct Sweep: Sendable {
         _ transaction: borrowing ReadTransaction, until end: ContinuousClock.Instant, _ signal: CancellationSignal
     ) throws {
         // Sorted, so that the one that follows is known even when the last one has gone.
-        for database in try Self.databases(transaction) where !Self.precedes(database.name, position.database) {
+        for database in try databases(transaction) where !Self.precedes(database.name, position.database) {
             if database.name != position.database { position = (database.name, nil) }
             do throws(LocalContentError) {
-                try NativeSchema.check(database)
+                try Schema.native.check(database)
             } catch {
                 note(error)
                 continue
@@ -142,7 +152,7 @@ package struct Sweep: Sendable {
     private mutating func look(at key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ database: Database) {
         report.entries += 1
         do throws(LocalContentError) {
-            let version = try NativeSchema.version(value, database.name, key)
+            let version = try Schema.version(value, database.name, key)
             guard version.isDeleted else { return }
             report.deleted += 1
             if version.timestamp < limit { found.append(key) }

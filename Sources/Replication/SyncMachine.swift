@@ -22,11 +22,14 @@ package struct SyncMachine {
         /// When old Deleted entries are removed; nil for never, and for no ``StaleFence``. Receivers and single runs
         /// never remove any.
         package var sweeper: SweeperMachine.Settings?
+        /// Whether the application's changes have to be captured in shadows.
+        package var hasShadows: Bool
 
         /// See the properties of the same names.
         package init(
             instance: String, receiveOnly: Bool = false, onlyOnce: Bool = false, storagePollInterval: Duration,
-            receiver: Receiver.Settings, sender: Sender.Settings, sweeper: SweeperMachine.Settings? = nil
+            receiver: Receiver.Settings, sender: Sender.Settings, sweeper: SweeperMachine.Settings? = nil,
+            hasShadows: Bool = false
         ) {
             self.instance = instance
             self.receiveOnly = receiveOnly
@@ -35,6 +38,7 @@ package struct SyncMachine {
             self.receiver = receiver
             self.sender = sender
             self.sweeper = sweeper
+            self.hasShadows = hasShadows
         }
     }
 
@@ -66,6 +70,10 @@ package struct SyncMachine {
         case read(transaction: UInt64)
         /// It was read, and there is nothing in it.
         case foundNothing(transaction: UInt64)
+        /// Everything up to this transaction is in the shadows; the transaction that wrote something, if any did.
+        case captured(through: UInt64, transaction: UInt64?)
+        /// The application's changes could not be captured.
+        case captureFailed
         /// What was read is stored.
         case stored
         /// Reading or storing failed.
@@ -99,6 +107,8 @@ package struct SyncMachine {
         case merge(SnapshotName)
         /// Read the LMDB, then store what was read.
         case send
+        /// Copy the application's changes to the shadows.
+        case capture
         /// Go on removing old Deleted entries, or begin, with the write lock held for this long before the commit.
         case sweep(deletionTime: Duration)
         /// Remember this time of the last sync, for ``StaleFence``.
@@ -126,6 +136,7 @@ package struct SyncMachine {
     /// What is to be sent.
     package private(set) var sender: Sender
     private var sweeper: SweeperMachine?
+    private var capture: CaptureMachine?
     /// What keeps a database from sending that has been away for too long.
     package private(set) var fence: StaleFence?
     /// Whether that lets anything be sent now.
@@ -167,6 +178,10 @@ package struct SyncMachine {
         if let sweeping = settings.sweeper, !settings.receiveOnly, !settings.onlyOnce {
             sweeper = SweeperMachine(settings: sweeping)
         }
+        if settings.hasShadows {
+            capture = CaptureMachine(
+                minimumInterval: settings.sender.minimumInterval, retryInterval: settings.receiver.retryInterval)
+        }
     }
 
     /// Takes in what happened.
@@ -194,13 +209,14 @@ package struct SyncMachine {
         if !isLMDBBusy {
             if maySend { times.append(sender.due) }
             times.append(sweeper?.due)
+            times.append(capture?.due)
         }
         return times.compactMap(\.self).min()
     }
 
     /// Whether start-up is complete: listed, loaded, and one snapshot sent or not needed.
     package var isStartComplete: Bool {
-        guard receiver.isStartLoaded else { return false }
+        guard receiver.isStartLoaded, isCaptured else { return false }
         return settings.receiveOnly || isFenced || (hasRequestedInitial && sender.hasSentInitial)
     }
 
@@ -218,6 +234,7 @@ package struct SyncMachine {
             bringForwardListing(to: soonestListing(now))
         case .observed(let transaction):
             sender.observed(transaction, at: now)
+            capture?.observed(transaction, at: now)
         case .downloaded(let name):
             receiver.downloaded(name)
         case .vanished(let name):
@@ -228,7 +245,7 @@ package struct SyncMachine {
         case .merged(let name, let transaction):
             isMerging = false
             receiver.merged(name)
-            if let transaction { sender.merged(as: transaction, at: now) }
+            if let transaction { noteOwn(transaction, at: now) }
         case .refused(let name):
             isMerging = false
             receiver.refused(name)
@@ -239,6 +256,15 @@ package struct SyncMachine {
             sender.read(transaction)
         case .foundNothing(let transaction):
             sender.foundNothing(transaction)
+        case .captured(let through, let transaction):
+            let isFirst = !isCaptured
+            capture?.captured(through: through, at: now)
+            // What was there before is sent with the first snapshot, whatever its transaction.
+            if let transaction {
+                if isFirst { sender.merged(as: transaction, at: now) } else { sender.observed(transaction, at: now) }
+            }
+        case .captureFailed:
+            capture?.failed(at: now)
         case .stored:
             sender.stored()
             storedAt = now
@@ -248,7 +274,7 @@ package struct SyncMachine {
             sender.failed(at: now, counts: false)
         case .swept(let transaction, let lock, let isLast):
             sweeper?.ended(lock, isLast: isLast, at: now)
-            if let transaction { sender.merged(as: transaction, at: now) }
+            if let transaction { noteOwn(transaction, at: now) }
         case .sweepFailed:
             sweeper?.failed(at: now)
         case .foundRecord(let time):
@@ -256,7 +282,7 @@ package struct SyncMachine {
         case .recorded(let time, let transaction):
             isRecording = false
             fence?.recorded(time)
-            sender.merged(as: transaction, at: now)
+            noteOwn(transaction, at: now)
         case .recordFailed:
             isRecording = false
             fence?.recordFailed(retryAt: now + settings.receiver.retryInterval)
@@ -265,6 +291,12 @@ package struct SyncMachine {
         case .shutDown:
             isShuttingDown = true
         }
+    }
+
+    /// A transaction of ours that nobody else need hear of.
+    private mutating func noteOwn(_ transaction: UInt64, at now: Duration) {
+        sender.merged(as: transaction, at: now)
+        capture?.noteOwn(transaction)
     }
 
     /// Somebody removed our snapshots: what only they held must not be missing until something changes here.
@@ -322,6 +354,12 @@ package struct SyncMachine {
     private mutating func nextLMDBAction(at now: Duration) -> Action? {
         guard !isLMDBBusy else { return nil }
         let sendIsDue = maySend && (sender.due.map { $0 <= now } ?? false)
+        // A send captures, too.
+        if let due = capture?.due, due <= now, !(isCaptured && sendIsDue) {
+            capture?.started()
+            return .capture
+        }
+        guard isCaptured else { return nil }
         if receiver.hasReady && !(sendIsDue && mergesSinceSend >= Self.mergesInARow) {
             if let name = receiver.nextMerge() {
                 isMerging = true
@@ -347,7 +385,12 @@ package struct SyncMachine {
         return .sweep(deletionTime: sweeper.deletionTime)
     }
 
-    private var isLMDBBusy: Bool { isMerging || sender.isReading || isRecording || sweeper?.isBusy == true }
+    private var isLMDBBusy: Bool {
+        isMerging || sender.isReading || isRecording || sweeper?.isBusy == true || capture?.isBusy == true
+    }
+
+    /// Whether what the application had written before the start is in the shadows, where there are any.
+    private var isCaptured: Bool { capture?.hasStarted ?? true }
 
     /// A wiped LMDB must not replace the own snapshots of before: those come first.
     private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded && fenceIsOpen }

@@ -17,7 +17,7 @@ package enum SyncRecord {
             guard let database = try transaction.database(database) else { return nil }
             return try key.withUnsafeBytes { key in
                 guard let value = try transaction.get(database, key) else { return nil }
-                return try NativeSchema.version(value, database.name, key).timestamp
+                return try Schema.version(value, database.name, key).timestamp
             }
         }
     }

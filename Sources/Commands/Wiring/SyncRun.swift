@@ -37,7 +37,7 @@ struct SyncRun: Sendable {
             var configuration = session.configuration
             if options.onlyOnce { configuration.onlyOnce = true }
             let databases = try session.databases(named: onlyDatabases, flag: "--only-db").map {
-                try DatabaseSyncer.Settings(
+                DatabaseSyncer.Settings(
                     $0, in: configuration, receiveOnly: receiveOnly, hostname: session.hostname)
             }
             let logger = session.logger()

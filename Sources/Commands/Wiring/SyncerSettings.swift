@@ -9,16 +9,9 @@ extension DatabaseSyncer.Settings {
     /// - Parameters:
     ///   - receiveOnly: whether nothing is written to the storage.
     ///   - hostname: the name of this host, which goes into snapshots.
-    /// - Throws: ``CommandFailure`` when the database wants something that there is no support for.
     init(
         _ database: DatabaseConfiguration, in configuration: Configuration, receiveOnly: Bool, hostname: String
-    ) throws(CommandFailure) {
-        guard database.schemaTracksChanges else {
-            throw .failed(
-                "database \(database.name): lmdbs.\(database.name).schema_tracks_changes is false, and databases whose "
-                    + "application does not keep Lightning Stream headers are not supported yet; for PowerDNS 4.8 or "
-                    + "newer with lmdb-lightning-stream=yes set it to true, otherwise leave the database out")
-        }
+    ) {
         let sweeper = configuration.sweeper
         self.init(
             identity: SenderIdentity(
@@ -44,7 +37,15 @@ extension DatabaseSyncer.Settings {
             },
             paddingBlock: database.headerExtraPaddingBlock, clockSkewTolerance: configuration.clockSkewTolerance,
             cleaner: configuration.storage.cleanup.enabled
-                ? CleanerMachine.Settings(database.name, in: configuration) : nil)
+                ? CleanerMachine.Settings(database.name, in: configuration) : nil,
+            schema: Schema(database))
+    }
+}
+
+extension Schema {
+    /// Where the versions of a configured database are.
+    init(_ database: DatabaseConfiguration) {
+        self = database.schemaTracksChanges ? .native : .shadow(dupSortHack: database.dupsortHack)
     }
 }
 

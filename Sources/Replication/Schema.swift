@@ -1,0 +1,118 @@
+import LMDB
+import Snapshots
+
+/// Where the versions of entries are kept, that is their timestamps and the marks of deleted ones.
+package enum Schema: Sendable, Equatable {
+    /// In the values themselves, which the application starts with an LS header (`schema_tracks_changes: true`).
+    case native
+    /// In shadow DBIs beside those of the application (`schema_tracks_changes: false`).
+    ///
+    /// `dupSortHack` says whether DBIs with MDB_DUPSORT are synced, too (`dupsort_hack`).
+    case shadow(dupSortHack: Bool)
+
+    /// The largest application value: LMDB stores the size of a value in 32 bits.
+    static let largestValue = 0xffff_ffff - 64
+
+    /// How the name of a shadow DBI starts; that of the application's DBI follows.
+    package static let shadowPrefix = PrivateDatabases.prefix + "_shadow_"
+
+    /// Whether there are shadow DBIs.
+    package var hasShadows: Bool { self != .native }
+
+    /// The name of the DBI that keeps the versions of an application's DBI.
+    package func versions(of name: String) -> String { hasShadows ? Self.shadowPrefix + name : name }
+
+    /// The flags of that DBI.
+    func versionFlags(of flags: DatabaseFlags) -> DatabaseFlags {
+        guard hasShadows else { return flags }
+        // Keys that hold a value, too, are no integers.
+        return flags.contains(.duplicateSort) ? [] : flags.intersection(.integerKey)
+    }
+
+    /// The transform of the keys of a DBI in snapshots.
+    func transform(_ flags: DatabaseFlags) -> String {
+        hasShadows && flags.contains(.duplicateSort) ? DupSortTransform.name : ""
+    }
+
+    // MARK: What can be synced
+
+    /// Checks a DBI of the application.
+    func check(_ database: Database) throws(LocalContentError) {
+        if let problem = problem(database.flags, of: database.name) { throw LocalContentError(problem) }
+    }
+
+    /// Checks what a DBI of the application would be created as.
+    func check(_ flags: DatabaseFlags, of name: String) throws(RefusedSnapshot) {
+        if let problem = problem(flags, of: name) { throw RefusedSnapshot(problem) }
+    }
+
+    private func problem(_ flags: DatabaseFlags, of name: String) -> String? {
+        switch self {
+        case .native:
+            guard !flags.isDisjoint(with: .anyDuplicates) else { return nil }
+            return "DBI \(name) has the flags \(flags.names): databases with several values a key can't be synced with "
+                + "schema_tracks_changes: true; leave this LMDB out of lmdbs"
+        case .shadow(let dupSortHack):
+            if !flags.contains(.duplicateSort) && !flags.isDisjoint(with: .anyDuplicates) {
+                return "DBI \(name) has the flags \(flags.names), which need MDB_DUPSORT and come without it"
+            }
+            if !dupSortHack && flags.contains(.duplicateSort) {
+                return "DBI \(name) has the flags \(flags.names): databases with several values a key can only be synced "
+                    + "with dupsort_hack: true, on all instances"
+            }
+            let longest = SnapshotLimits.longestDatabaseName - Self.shadowPrefix.utf8.count
+            guard name.utf8.count > longest else { return nil }
+            return "the name of DBI \(name.prefix(64))… has \(name.utf8.count) bytes: that of its shadow would be too "
+                + "long for LMDB, which takes \(longest) here"
+        }
+    }
+
+    /// Checks that a DBI that keeps versions fits the application's.
+    func check(versions: Database, of flags: DatabaseFlags) throws(LocalContentError) {
+        guard hasShadows, versions.flags != versionFlags(of: flags) else { return }
+        throw LocalContentError(
+            "DBI \(versions.name) has the flags \(versions.flags.names), which do not fit those of the application's "
+                + "DBI, \(flags.names): it was made anew with others; \(Self.cure)")
+    }
+
+    static let cure = "stop the syncer and remove the shadows with lightningstream drop-shadow"
+
+    // MARK: Versions
+
+    /// The local version of an entry.
+    ///
+    /// - Throws: ``LocalContentError`` naming DBI and key when the value has no valid header.
+    @inline(__always)
+    static func version(
+        _ value: UnsafeRawBufferPointer, _ database: String, _ key: UnsafeRawBufferPointer
+    ) throws(LocalContentError) -> MergeRule.Version {
+        do throws(EntryHeaderError) {
+            let entry = try EntryHeader.parse(value)
+            return .init(
+                timestamp: entry.header.timestamp, isDeleted: entry.header.isDeleted, value: entry.payload)
+        } catch {
+            throw badHeader(database, key, error)
+        }
+    }
+
+    @inline(never)
+    private static func badHeader(
+        _ database: String, _ key: UnsafeRawBufferPointer, _ error: EntryHeaderError
+    ) -> LocalContentError {
+        let cure =
+            PrivateDatabases.contains(database)
+            ? "nobody else may write there; \(cure)"
+            : "the application has to write them, as PowerDNS 4.8 or later does with lmdb-lightning-stream=yes"
+        return LocalContentError(
+            "the value of key \(printable(key)) in DBI \(database) has no valid LS header (\(error)); \(cure)")
+    }
+
+    /// The sizes that a key of this database may have, nil when any will do.
+    static func integerKeySizes<T: Transaction & ~Copyable>(
+        _ database: Database, _ transaction: borrowing T
+    ) throws(LMDBError) -> [Int]? {
+        guard database.flags.contains(.integerKey) else { return nil }
+        var cursor = try transaction.openCursor(database)
+        return try cursor.first() ? [cursor.key.count] : integerSizes
+    }
+}

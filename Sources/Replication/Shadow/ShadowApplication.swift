@@ -1,0 +1,86 @@
+import LMDB
+import Snapshots
+
+/// Applies one plan to the application's DBIs and their shadows, within one write transaction.
+struct ShadowApplication: ~Copyable {
+    private(set) var outcome = Merge.Outcome()
+    private let transaction: UInt64
+    private let paddingBlock: Bool
+    private let schema: Schema
+    private let now: UInt64
+    /// Whether the plan's comparison still holds, and the shadows were up to date when it was made.
+    private let isCurrent: Bool
+
+    /// - Parameters:
+    ///   - through: up to which transaction the shadows are known to be up to date.
+    ///   - now: the timestamp for what the application has changed meanwhile, in nanoseconds since the UNIX epoch.
+    init(
+        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, through: UInt64?, now: UInt64,
+        paddingBlock: Bool
+    ) {
+        self.transaction = transaction.id
+        self.paddingBlock = paddingBlock
+        self.now = now
+        schema = plan.schema
+        isCurrent =
+            plan.isOrdered && transaction.id == plan.comparedWith &+ 1 && through == plan.comparedWith
+    }
+
+    mutating func run(
+        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, _ written: inout WrittenTimestamps
+    ) throws {
+        for target in plan.targets where target.isMissing {
+            guard try transaction.database(target.name) == nil else { continue }
+            _ = try transaction.database(target.name, creating: target.flags)
+            _ = try transaction.database(
+                schema.versions(of: target.name), creating: schema.versionFlags(of: target.flags))
+            outcome.transaction = self.transaction
+        }
+        var reader = MergePlanReader(plan.entries)
+        var current = -1
+        var pair: ShadowPair?
+        while let entry = try reader.next() {
+            if entry.target != current {
+                pair = nil
+                pair = try open(plan.targets[entry.target], transaction)
+                current = entry.target
+            }
+            // A noncopyable optional can't be bound and mutated in place.
+            guard var open = pair.take() else { continue }
+            let changes = try open.merge(entry, isCurrent: isCurrent, transaction)
+            if changes.isCaptured || changes.isWritten { outcome.transaction = self.transaction }
+            if changes.isWritten {
+                outcome.written += 1
+                written.note(entry.version.timestamp)
+            } else {
+                outcome.lost += 1
+            }
+            pair = consume open
+        }
+    }
+
+    private func open(
+        _ target: MergePlan.Target, _ transaction: borrowing WriteTransaction
+    ) throws -> ShadowPair {
+        guard let database = try transaction.database(target.name) else {
+            throw MergeObstacle("DBI \(target.name) has been dropped during the merge")
+        }
+        guard database.flags == target.flags else {
+            throw MergeObstacle("DBI \(target.name) has been made anew with other flags during the merge")
+        }
+        guard let shadow = try transaction.database(schema.versions(of: target.name)) else {
+            throw MergeObstacle("the shadow of DBI \(target.name) has been dropped during the merge")
+        }
+        try schema.check(versions: shadow, of: database.flags)
+        if let size = target.integerKeySize {
+            for sizes in try [
+                Schema.integerKeySizes(database, transaction), Schema.integerKeySizes(shadow, transaction),
+            ] {
+                if let sizes, !sizes.contains(size) {
+                    throw MergeObstacle("DBI \(target.name) has got integer keys of another size during the merge")
+                }
+            }
+        }
+        return try ShadowPair(database, shadow: shadow, transaction, timestamp: now, paddingBlock: paddingBlock)
+    }
+}

@@ -1,0 +1,201 @@
+import LMDB
+import Snapshots
+
+/// A DBI of the application and its shadow, within one write transaction that changes both.
+///
+/// What it does for a key keeps the rule that the application's entry and the live version in the shadow are the same.
+struct ShadowPair: ~Copyable {
+    private let transaction: UInt64
+    private let paddingBlock: Bool
+    /// The timestamp of changes whose key the shadow does not know.
+    private let defaultTimestamp: UInt64
+    private let isTransformed: Bool
+    /// The application's DBI; nil when it has been dropped.
+    private let database: Database?
+    private var main: Cursor?
+    private var shadow: WriteCursor
+    /// A copy of a value: what lies in the LMDB must not be used any more once something is written.
+    private var copy: [UInt8] = []
+
+    /// - Parameters:
+    ///   - database: the application's DBI; nil when it has been dropped.
+    ///   - shadow: its shadow.
+    ///   - timestamp: the timestamp of changes whose key the shadow does not know; nanoseconds since the UNIX epoch.
+    init(
+        _ database: Database?, shadow: Database, _ transaction: borrowing WriteTransaction, timestamp: UInt64,
+        paddingBlock: Bool
+    ) throws(LMDBError) {
+        self.transaction = transaction.id
+        self.paddingBlock = paddingBlock
+        defaultTimestamp = timestamp
+        isTransformed = database?.flags.contains(.duplicateSort) ?? false
+        self.database = database
+        if let database { main = try transaction.openCursor(database) }
+        self.shadow = try transaction.openWriteCursor(shadow)
+    }
+
+    // MARK: Application to shadow
+
+    /// Copies one entry of the application to the shadow, or marks it Deleted there, where the two differ.
+    ///
+    /// The new timestamp is later than that of the version that has been replaced: a change is later than what it
+    /// changes, whatever the clock says.
+    ///
+    /// - Parameter key: as in the shadow.
+    /// - Returns: whether they differed.
+    mutating func capture(_ key: UnsafeRawBufferPointer) throws -> Bool {
+        let isHere = try copyApplicationValue(key)
+        var timestamp = defaultTimestamp
+        if try shadow.reading.find(key) {
+            let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
+            if isHere {
+                let isSame = copy.withUnsafeBytes { $0.count == known.value.count && compareBytes($0, known.value) == 0 }
+                if !known.isDeleted && isSame { return false }
+            } else if known.isDeleted {
+                return false
+            }
+            timestamp = max(timestamp, known.timestamp == .max ? .max : known.timestamp + 1)
+        } else if !isHere {
+            return false
+        }
+        try copy.withUnsafeBytes { value in
+            let version = MergeRule.Version(timestamp: timestamp, isDeleted: !isHere, value: value)
+            try Self.put(key, version, to: &shadow, transaction, paddingBlock, append: false)
+        }
+        return true
+    }
+
+    /// - Returns: whether the application has the entry.
+    private mutating func copyApplicationValue(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
+        copy.removeAll(keepingCapacity: true)
+        guard var cursor = main.take() else { return false }
+        let isHere = try isTransformed ? Self.findValue(of: key, &cursor) : cursor.find(key)
+        if isHere { copy.append(contentsOf: cursor.value) }
+        main = consume cursor
+        return isHere
+    }
+
+    private static func findValue(
+        of transformed: UnsafeRawBufferPointer, _ cursor: inout Cursor
+    ) throws(LMDBError) -> Bool {
+        guard let parts = DupSortTransform.decode(transformed) else { return false }
+        guard parts.isCut else { return try cursor.find(parts.key, value: parts.value) }
+        // No two values of a key begin like this.
+        guard try cursor.seek(parts.key, value: parts.value) else { return false }
+        return cursor.value.starts(with: parts.value)
+    }
+
+    // MARK: Merging
+
+    /// What a planned entry came to.
+    struct Changes {
+        /// Whether the application had changed the entry meanwhile.
+        var isCaptured = false
+        /// Whether it was written; otherwise it has lost.
+        var isWritten = false
+    }
+
+    /// Writes a version that has won against the one in the shadow, to the shadow and to the application's DBI.
+    ///
+    /// - Parameters:
+    ///   - isCurrent: whether nobody has written since the comparison, and the shadow was up to date then.
+    mutating func merge(
+        _ entry: PlannedEntry, isCurrent: Bool, _ transaction: borrowing WriteTransaction
+    ) throws -> Changes {
+        let (key, version) = (entry.key, entry.version)
+        var changes = Changes()
+        if !isCurrent { changes.isCaptured = try capture(key) }
+        if isCurrent && entry.isBehindLast,
+            try Self.append(key, version, to: &shadow, self.transaction, paddingBlock)
+        {
+            if !version.isDeleted { try putApplicationValue(key, version.value, transaction) }
+            changes.isWritten = true
+            return changes
+        }
+        copy.removeAll(keepingCapacity: true)
+        var wasLive = false
+        if try shadow.reading.find(key) {
+            let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
+            guard MergeRule.replaces(version, local: known) else { return changes }
+            wasLive = !known.isDeleted
+            copy.append(contentsOf: known.value)
+        }
+        try Self.put(key, version, to: &shadow, self.transaction, paddingBlock, append: false)
+        let isSame =
+            wasLive && !version.isDeleted
+            && copy.withUnsafeBytes { $0.count == version.value.count && compareBytes($0, version.value) == 0 }
+        changes.isWritten = true
+        if isSame { return changes }
+        if wasLive && (isTransformed || version.isDeleted) { try removeApplicationValue(key, transaction) }
+        if !version.isDeleted { try putApplicationValue(key, version.value, transaction) }
+        return changes
+    }
+
+    /// Removes an entry from both, without a trace, if it is live and still has the timestamp that it was planned with.
+    ///
+    /// - Returns: whether it was removed.
+    mutating func forget(
+        _ entry: PlannedEntry, _ transaction: borrowing WriteTransaction
+    ) throws -> Bool {
+        let key = entry.key
+        guard try !capture(key), try shadow.reading.find(key) else { return false }
+        let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
+        guard !known.isDeleted, known.timestamp == entry.version.timestamp else { return false }
+        copy.removeAll(keepingCapacity: true)
+        copy.append(contentsOf: known.value)
+        try removeApplicationValue(key, transaction)
+        return try transaction.delete(shadow.reading.database, key)
+    }
+
+    private func putApplicationValue(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) {
+        guard let database else { return }
+        try transaction.put(database, applicationKey(key), value)
+    }
+
+    /// Removes the value that the shadow had before, which is in ``copy``.
+    private func removeApplicationValue(
+        _ key: UnsafeRawBufferPointer, _ transaction: borrowing WriteTransaction
+    ) throws {
+        guard let database else { return }
+        if isTransformed {
+            _ = try copy.withUnsafeBytes { try transaction.delete(database, applicationKey(key), value: $0) }
+        } else {
+            try transaction.delete(database, key)
+        }
+    }
+
+    private func applicationKey(_ key: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard isTransformed, let parts = DupSortTransform.decode(key) else { return key }
+        return parts.key
+    }
+
+    /// - Returns: false when the key is not behind the last one, in LMDB's order, after all.
+    private static func append(
+        _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, to cursor: inout WriteCursor,
+        _ transaction: UInt64, _ paddingBlock: Bool
+    ) throws(LMDBError) -> Bool {
+        do throws(LMDBError) {
+            try put(key, version, to: &cursor, transaction, paddingBlock, append: true)
+            return true
+        } catch {
+            guard error.code == .keyExists else { throw error }
+            return false
+        }
+    }
+
+    private static func put(
+        _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, to cursor: inout WriteCursor,
+        _ transaction: UInt64, _ paddingBlock: Bool, append: Bool
+    ) throws(LMDBError) {
+        let header = EntryHeader(
+            timestamp: version.timestamp, transactionID: transaction,
+            flags: version.isDeleted ? EntryHeader.deletedFlag : 0)
+        let headerSize = EntryHeader.size(paddingBlock: paddingBlock)
+        try cursor.put(key, size: headerSize + version.value.count, append: append) { buffer in
+            header.write(to: buffer, paddingBlock: paddingBlock)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[headerSize...]).copyMemory(from: version.value)
+        }
+    }
+}
