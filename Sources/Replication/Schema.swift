@@ -36,6 +36,11 @@ package enum Schema: Sendable, Equatable {
 
     // MARK: What can be synced
 
+    /// Why a DBI can't be synced: one line that says what to do; nil when it can be, or is a private one.
+    package func problem(_ database: Database) -> String? {
+        PrivateDatabases.contains(database.name) ? nil : problem(database.flags, of: database.name)
+    }
+
     /// Checks a DBI of the application.
     func check(_ database: Database) throws(LocalContentError) {
         if let problem = problem(database.flags, of: database.name) { throw LocalContentError(problem) }

@@ -11,9 +11,9 @@ import lmdb
 HEADER = struct.Struct(">QQBB4sH")  # timestamp, transaction, version, flags, reserved, number of 8-byte extensions
 DELETED = 0x01
 SHADOW = "_sync_shadow_"  # how the name of the DBI with the versions of an application's DBI starts
-DUPSORT, INTEGERKEY = 0x04, 0x08
-_FLAGS = (
-    (0x02, "reverse_key"), (DUPSORT, "dupsort"), (INTEGERKEY, "integerkey"), (0x10, "dupfixed"), (0x20, "integerdup"))
+REVERSEKEY, DUPSORT, INTEGERKEY, DUPFIXED, INTEGERDUP = 0x02, 0x04, 0x08, 0x10, 0x20
+_FLAGS = {
+    REVERSEKEY: "reverse_key", DUPSORT: "dupsort", INTEGERKEY: "integerkey", DUPFIXED: "dupfixed", INTEGERDUP: "integerdup"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def everything(path, **options):
         handles = {name: environment.open_db(name, create=False) for name in names}
         with environment.begin() as transaction:
             for name, handle in handles.items():
-                flags = sum(bit for bit, flag in _FLAGS if handle.flags(transaction)[flag])
+                flags = sum(bit for bit, flag in _FLAGS.items() if handle.flags(transaction)[flag])
                 with transaction.cursor(handle) as cursor:
                     found[name.decode()] = Stored(flags, [(bytes(key), bytes(value)) for key, value in cursor])
     return found
@@ -178,3 +178,20 @@ def write(path, databases, **options):
             for name, entries in databases.items():
                 for key, value in entries.items():
                     transaction.put(key, value, db=handles[name])
+
+
+def write_plain(path, databases, **options):
+    """Makes DBIs without headers and puts entries into them: {DBI name: Stored}."""
+    with opened(path, **({"readonly": False, "create": True, "map_size": 1 << 28} | options)) as environment:
+        handles = open_all(environment, {name: dbi.flags for name, dbi in databases.items()})
+        with environment.begin(write=True) as transaction:
+            for name, dbi in databases.items():
+                for key, value in dbi.pairs:
+                    transaction.put(key, value, db=handles[name])
+
+
+def open_all(environment, flags):
+    """{name: handle} of DBIs, which are made with these flags where they are missing: {name: flags}."""
+    return {
+        name: environment.open_db(name.encode(), **{word: bool(bits & bit) for bit, word in _FLAGS.items()})
+        for name, bits in flags.items()}
