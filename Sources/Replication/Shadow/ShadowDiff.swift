@@ -75,6 +75,13 @@ struct ShadowDiff: ~Copyable {
         _ database: Database, _ shadow: Database?, _ transaction: borrowing T
     ) throws {
         guard let shadow else { return try noteAll(database, transaction) }
+        if let sizes = try Schema.integerKeySizes(database, transaction),
+            let known = try Schema.integerKeySizes(shadow, transaction), Set(sizes).isDisjoint(with: known)
+        {
+            throw LocalContentError(
+                "the integer keys of DBI \(database.name) have \(sizes[0]) bytes, but those in its shadow \(known[0]); "
+                    + Schema.cure)
+        }
         let isReverse = database.flags.contains(.reverseKey) && !database.flags.contains(.duplicateSort)
         if isReverse {
             try lookUp(database, shadow, transaction)
@@ -104,6 +111,7 @@ struct ShadowDiff: ~Copyable {
         var main = try MainWalk(database, transaction)
         var cursor = try transaction.openCursor(shadow)
         var (isOnMain, isOnShadow) = (try main.next(), try cursor.next())
+        let isTransformed = database.flags.contains(.duplicateSort)
         while isOnMain && isOnShadow {
             try step()
             let order = compare(main.key, cursor.key)
@@ -114,6 +122,7 @@ struct ShadowDiff: ~Copyable {
             }
             let version = try Schema.version(cursor.value, shadow.name, cursor.key)
             if order > 0 {
+                if isTransformed { try checkTransformed(cursor.key, database) }
                 if !version.isDeleted { try note(cursor.key) }
             } else {
                 if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(main.key) }
@@ -128,6 +137,7 @@ struct ShadowDiff: ~Copyable {
         }
         while isOnShadow {
             try step()
+            if isTransformed { try checkTransformed(cursor.key, database) }
             if try !Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { try note(cursor.key) }
             isOnShadow = try cursor.next()
         }
@@ -167,6 +177,14 @@ struct ShadowDiff: ~Copyable {
             if try !Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { try note(cursor.key) }
         }
         if writer.count > before { dropped.append(name) }
+    }
+
+    /// Checks a key that only the shadow has: it is there from before if the DBI was made anew with MDB_DUPSORT.
+    private func checkTransformed(_ key: UnsafeRawBufferPointer, _ database: Database) throws(LocalContentError) {
+        guard DupSortTransform.decode(key) == nil else { return }
+        throw LocalContentError(
+            "the key \(printable(key)) in the shadow of DBI \(database.name) is not one of the transform "
+                + "\(DupSortTransform.name): the DBI was made anew with other flags; \(Schema.cure)")
     }
 
     @inline(__always)
