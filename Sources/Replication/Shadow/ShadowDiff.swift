@@ -52,7 +52,9 @@ struct ShadowDiff: ~Copyable {
         }
         for shadow in databases where shadow.name.utf8.starts(with: Schema.shadowPrefix.utf8) {
             let name = String(shadow.name.dropFirst(Schema.shadowPrefix.count))
-            guard !name.isEmpty, !PrivateDatabases.contains(name), try transaction.database(name) == nil else { continue }
+            guard !name.isEmpty, !PrivateDatabases.contains(name), try transaction.database(name) == nil else {
+                continue
+            }
             try diff.markDropped(name, shadow, transaction)
         }
         return try diff.finish(comparedWith: transaction.id)
@@ -89,7 +91,7 @@ struct ShadowDiff: ~Copyable {
         var main = try MainWalk(database, transaction)
         while try main.next() {
             try step()
-            try note(main.key)
+            try note(main.key())
         }
     }
 
@@ -104,9 +106,9 @@ struct ShadowDiff: ~Copyable {
         var (isOnMain, isOnShadow) = (try main.next(), try cursor.next())
         while isOnMain && isOnShadow {
             try step()
-            let order = compare(main.key, cursor.key)
+            let order = try main.order(cursor.key, compare)
             if order < 0 {
-                try note(main.key)
+                try note(main.key())
                 isOnMain = try main.next()
                 continue
             }
@@ -114,14 +116,14 @@ struct ShadowDiff: ~Copyable {
             if order > 0 {
                 if !version.isDeleted { try note(cursor.key) }
             } else {
-                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(main.key) }
+                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(cursor.key) }
                 isOnMain = try main.next()
             }
             isOnShadow = try cursor.next()
         }
         while isOnMain {
             try step()
-            try note(main.key)
+            try note(main.key())
             isOnMain = try main.next()
         }
         while isOnShadow {
@@ -139,11 +141,12 @@ struct ShadowDiff: ~Copyable {
         var inShadow = try OrderedLookup(shadow, transaction)
         while try main.next() {
             try step()
-            if try inShadow.find(main.key, transaction) {
-                let version = try Schema.version(inShadow.value, shadow.name, main.key)
+            let key = try main.key()
+            if try inShadow.find(key, transaction) {
+                let version = try Schema.version(inShadow.value, shadow.name, key)
                 if !version.isDeleted && Self.areEqual(version.value, main.value) { continue }
             }
-            try note(main.key)
+            try note(key)
         }
         var cursor = try transaction.openCursor(shadow)
         var inMain = try OrderedLookup(database, transaction)
