@@ -101,9 +101,10 @@ def test_wrong_pdns_conf(beside, tmp_path):
     assert "nothing" in found[-1]["text"] and found[-1]["status"] == "fail"
 
 
-def test_our_defaults_are_those_of_powerdns(powerdns_prefix):
+def test_our_defaults_are_those_of_powerdns(installed_powerdns):
     """What the checks take for a setting that is not there is what PowerDNS takes."""
-    done = run([powerdns_prefix / "bin/pdns_server", "--no-config", f"--module-dir={powerdns_prefix / 'modules'}",
+    prefix = installed_powerdns("4.9").prefix
+    done = run([prefix / "bin/pdns_server", "--no-config", f"--module-dir={prefix / 'modules'}",
                 "--launch=lmdb", "--config"])
     for line in (
         "lmdb-filename=./pdns.lmdb", "lmdb-shards=64", "lmdb-lightning-stream=no", "lmdb-map-size=16000",

@@ -3,6 +3,8 @@
 import json
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 
 import dns.exception
 import dns.message
@@ -23,7 +25,7 @@ launch=lmdb
 module-dir={modules}
 lmdb-filename={database}
 lmdb-shards=1
-lmdb-lightning-stream=yes
+{schema}
 lmdb-map-size=16
 lmdb-sync-mode=nosync
 # No cache may stand between a change by another process and the next answer.
@@ -55,6 +57,19 @@ loglevel=4
 """
 
 
+# The versions there are tests with: the suite of Debian that has it, and its setting for syncing with others. The first has
+# a schema without timestamps (4), the second one with them (5).
+VERSIONS = {"4.7": ("bookworm", "lmdb-random-ids=yes"), "4.9": ("trixie", "lmdb-lightning-stream=yes")}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A version of PowerDNS and where it has been unpacked."""
+
+    version: str
+    prefix: Path
+
+
 class APIError(Exception):
     """A status other than 2xx from the HTTP API."""
 
@@ -62,19 +77,25 @@ class APIError(Exception):
 class PowerDNS:
     """One server: its configuration, LMDBs and sockets are in `directory`."""
 
-    def __init__(self, prefix, name, directory, log):
-        self.prefix, self.name, self.directory, self.log = prefix, name, directory, log
+    def __init__(self, installation, name, directory, log):
+        self.name, self.directory, self.log = name, directory, log
         directory.mkdir(parents=True, exist_ok=True)
         self.main = directory / "db"
         self.shard = directory / "db-0"
         self.process = None
+        self.install(installation)
+
+    def install(self, installation):
+        """Puts another version in the place of the present one, which has to be stopped; the LMDBs stay."""
+        assert self.process is None, f"{self.name} is running"
+        self.version, self.prefix = installation.version, installation.prefix
         self._configure()
 
     def _configure(self):
         self.dns_port, self.api_port = free_port(), free_port()
         (self.directory / "pdns.conf").write_text(
             CONFIGURATION.format(
-                modules=self.prefix / "modules", database=self.main, directory=self.directory,
+                modules=self.prefix / "modules", schema=VERSIONS[self.version][1], database=self.main, directory=self.directory,
                 dns_port=self.dns_port, api_port=self.api_port))
 
     def start(self):

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import sys
 import time
 from dataclasses import dataclass
 
@@ -73,13 +74,26 @@ def contents(message):
     last_key = {}
     for part in message.databases:
         dbi = found.setdefault(part.name, lmdbs.DBI(part.flags))
-        assert dbi.flags == part.flags and part.transform == "", f"parts of {part.name} differ in flags or transform"
+        assert dbi.flags == part.flags, f"parts of {part.name} differ in flags"
+        assert part.transform == transform(part.flags), part.name
         for entry in part.entries:
-            assert part.name not in last_key or last_key[part.name] < entry.key, f"{part.name} is out of order"
+            place = _place(part.flags, entry.key)
+            assert part.name not in last_key or last_key[part.name] < place, f"{part.name} is out of order"
             assert entry.flags in (0, lmdbs.DELETED)
-            last_key[part.name] = entry.key
+            last_key[part.name] = place
             dbi.entries[entry.key] = lmdbs.Entry(entry.timestampNano, entry.flags == lmdbs.DELETED, entry.value)
     return found
+
+
+def transform(flags):
+    """How the keys of a DBI with these flags are transformed."""
+    return "dupsort_hack_v1" if flags & lmdbs.DUPSORT else ""
+
+
+def _place(flags, key):
+    """What keys sort by: entries come in the order of the DBI that holds their versions."""
+    integers = flags & lmdbs.INTEGERKEY and not flags & lmdbs.DUPSORT
+    return (len(key), int.from_bytes(key, sys.byteorder)) if integers else key
 
 
 def encode(database, instance, entries, timestamp, **fields):
@@ -87,13 +101,24 @@ def encode(database, instance, entries, timestamp, **fields):
 
     `fields` overrides fields of the Snapshot message.
     """
+    return encode_all(database, instance, {"records_v5": (0, entries)}, timestamp, **fields)
+
+
+def encode_all(database, instance, databases, timestamp, **fields):
+    """The same of several DBIs: {name: (flags, entries)}. Old formats get only what they had."""
     message = MESSAGES["Snapshot"](**({"formatVersion": FORMAT_VERSION, "compatVersion": 1} | fields))
     meta = message.meta
     meta.generationID, meta.instanceID, meta.hostname = "GX", instance, "host"
     meta.databaseName, meta.timestampNano, meta.lmdbTxnID = database, timestamp, 1
-    dbi = message.databases.add(name="records_v5")
-    for key, value, changed, deleted in sorted(entries):
-        dbi.entries.add(key=key, value=value, timestampNano=changed, flags=lmdbs.DELETED if deleted else 0)
+    for name, (flags, entries) in databases.items():
+        dbi = message.databases.add(name=name)
+        if message.formatVersion >= 3:
+            dbi.flags, dbi.transform = flags, transform(flags)
+        for key, value, changed, deleted in sorted(entries, key=lambda entry: _place(flags, entry[0])):
+            entry = dbi.entries.add(key=key, value=value, timestampNano=changed)
+            if deleted and message.formatVersion >= 2:
+                entry.flags = lmdbs.DELETED
+            assert message.formatVersion >= 2 or deleted == (value == b""), "format 1: empty is deleted"
     return name_at(database, instance, timestamp), gzip.compress(message.SerializeToString())
 
 

@@ -32,6 +32,13 @@ def database(path, **options):
     return {"path": str(path), "schema_tracks_changes": True, "options": {"no_subdir": True} | options}
 
 
+def shadow_database(path, dbi_options=None, dupsort_hack=True, **options):
+    """The configuration of one LMDB whose application knows nothing of timestamps."""
+    return {
+        "path": str(path), "schema_tracks_changes": False, "dupsort_hack": dupsort_hack,
+        "options": {"no_subdir": True} | options} | ({"dbi_options": dbi_options} if dbi_options else {})
+
+
 class Lightningstream:
     """One instance. Keyword arguments are further top-level keys of its configuration."""
 
