@@ -98,7 +98,7 @@ struct ShadowDiff: ~Copyable {
         var main = try MainWalk(database, transaction)
         while try main.next() {
             try step()
-            try note(main.key)
+            try note(main.key())
         }
     }
 
@@ -114,9 +114,9 @@ struct ShadowDiff: ~Copyable {
         let isTransformed = database.flags.contains(.duplicateSort)
         while isOnMain && isOnShadow {
             try step()
-            let order = compare(main.key, cursor.key)
+            let order = try main.order(cursor.key, compare)
             if order < 0 {
-                try note(main.key)
+                try note(main.key())
                 isOnMain = try main.next()
                 continue
             }
@@ -125,14 +125,14 @@ struct ShadowDiff: ~Copyable {
                 if isTransformed { try checkTransformed(cursor.key, database) }
                 if !version.isDeleted { try note(cursor.key) }
             } else {
-                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(main.key) }
+                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(cursor.key) }
                 isOnMain = try main.next()
             }
             isOnShadow = try cursor.next()
         }
         while isOnMain {
             try step()
-            try note(main.key)
+            try note(main.key())
             isOnMain = try main.next()
         }
         while isOnShadow {
@@ -151,11 +151,12 @@ struct ShadowDiff: ~Copyable {
         var inShadow = try OrderedLookup(shadow, transaction)
         while try main.next() {
             try step()
-            if try inShadow.find(main.key, transaction) {
-                let version = try Schema.version(inShadow.value, shadow.name, main.key)
+            let key = try main.key()
+            if try inShadow.find(key, transaction) {
+                let version = try Schema.version(inShadow.value, shadow.name, key)
                 if !version.isDeleted && Self.areEqual(version.value, main.value) { continue }
             }
-            try note(main.key)
+            try note(key)
         }
         var cursor = try transaction.openCursor(shadow)
         var inMain = try OrderedLookup(database, transaction)
