@@ -1,4 +1,4 @@
-"""PowerDNS 4.7, whose schema has no timestamps: what shadow mode has to make of its changes, and of those that it did not see.
+"""PowerDNS 4.7, whose schema has no timestamps: what was changed while syncers were down, indexes, late nodes.
 
 test_powerdns_story.py tells the whole story with it, too.
 """
@@ -114,7 +114,7 @@ def test_same_zone_made_on_both_sides_at_once(pair):
 
 
 def test_deletion_is_not_undone_by_a_node_that_starts_late(pair, lightningstream, tmp_path, storage):
-    """A third node with an old copy of the LMDBs, without shadows: what was deleted since comes back there only by its own time."""
+    """A third node has an old copy of the LMDBs without shadows: what it holds is older than anything with a time."""
     for syncer in pair.syncers:
         syncer.stop()
     old = {name: lmdbs.everything(path) for name, path in (("main", pair.a.main), ("shard", pair.a.shard))}
