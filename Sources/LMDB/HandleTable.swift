@@ -73,6 +73,24 @@ final class HandleTable {
         return try add(Database(handle: handle, name: text, flags: DatabaseFlags(rawValue: actual)), name, environment)
     }
 
+    /// Drops a database with everything in it.
+    ///
+    /// liblmdb closes the handle at once, and does not open it again when the transaction is aborted: it must be
+    /// forgotten here in any case, for its number may go to another database.
+    func drop(
+        _ database: Database, _ transaction: OpaquePointer, _ environment: Environment
+    ) throws(LMDBError) {
+        let name = Name(database.name.utf8)
+        guard let known = checked[name], known.handle == database.handle else {
+            throw environment.error(MDB_BAD_DBI, "drop the database \(database.name)")
+        }
+        let result = mdb_drop(transaction, database.handle, 1)
+        if result != 0 { throw environment.error(result, "drop the database \(database.name)") }
+        checked[name] = nil
+        kept[name] = nil
+        opened.remove(name)
+    }
+
     private func add(_ database: Database, _ name: Name, _ environment: Environment) throws(LMDBError) -> Database {
         guard database.flags.areConsistent else {
             throw Self.unusable(database.flags, "open", database.name, .corrupted, environment)

@@ -206,6 +206,15 @@ package struct WriteTransaction: Transaction, ~Copyable {
         return true
     }
 
+    /// Drops a named database with everything in it, for good once the transaction is committed.
+    ///
+    /// - Parameter database: got from this transaction; neither it nor a cursor on it may be used afterwards.
+    /// - Throws: ``LMDBError`` for one that has been dropped already. What else was written can't be committed when
+    ///   LMDB itself fails.
+    package func drop(_ database: Database) throws(LMDBError) {
+        try core.handles.drop(database, pointer, environment)
+    }
+
     /// Removes one value of a key, where a key may have several values.
     ///
     /// - Returns: whether it was there.

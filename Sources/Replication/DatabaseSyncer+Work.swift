@@ -127,7 +127,6 @@ extension DatabaseSyncer {
             schema: settings.schema)
         let (paddingBlock, clock) = (settings.paddingBlock, wallClock)
         do {
-            if capture?.through == nil { try await capture(environment) }
             let through = capture?.through
             let work = { @Sendable (_: CancellationSignal) in
                 let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules) { count in

@@ -63,7 +63,8 @@ struct MergePlanner: ~Copyable {
     private consuming func finish(comparedWith transaction: UInt64) throws -> MergePlan {
         let (targets, kept, count, isOrdered) = (targets, kept, writer.count, order.holds)
         return MergePlan(
-            schema: rules.schema, comparedWith: transaction, targets: targets, entries: try writer.finish(), isOrdered: isOrdered,
+            schema: rules.schema, comparedWith: transaction, targets: targets, entries: try writer.finish(),
+            isOrdered: isOrdered,
             count: count, kept: kept)
     }
 
@@ -187,7 +188,9 @@ struct MergePlanner: ~Copyable {
     private mutating func checkIntegerKeys(_ target: Int) throws {
         // Keys that hold a value, too, are no integers.
         let flags = targets[target].flags
-        guard flags.contains(.integerKey), rules.schema.transform(flags).isEmpty, let sizes = keySizes[target] else { return }
+        guard flags.contains(.integerKey), rules.schema.transform(flags).isEmpty, let sizes = keySizes[target] else {
+            return
+        }
         guard sizes.count == 1, integerSizes.contains(sizes.lowerBound) else {
             throw RefusedSnapshot(
                 "DBI \(targets[target].name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to "

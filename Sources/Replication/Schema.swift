@@ -36,6 +36,11 @@ package enum Schema: Sendable, Equatable {
 
     // MARK: What can be synced
 
+    /// Why a DBI can't be synced: one line that says what to do; nil when it can be, or is a private one.
+    package func problem(_ database: Database) -> String? {
+        PrivateDatabases.contains(database.name) ? nil : problem(database.flags, of: database.name)
+    }
+
     /// Checks a DBI of the application.
     func check(_ database: Database) throws(LocalContentError) {
         if let problem = problem(database.flags, of: database.name) { throw LocalContentError(problem) }
@@ -57,7 +62,8 @@ package enum Schema: Sendable, Equatable {
                 return "DBI \(name) has the flags \(flags.names), which need MDB_DUPSORT and come without it"
             }
             if !dupSortHack && flags.contains(.duplicateSort) {
-                return "DBI \(name) has the flags \(flags.names): databases with several values a key can only be synced "
+                return
+                    "DBI \(name) has the flags \(flags.names): databases with several values a key can only be synced "
                     + "with dupsort_hack: true, on all instances"
             }
             let longest = SnapshotLimits.longestDatabaseName - Self.shadowPrefix.utf8.count

@@ -64,6 +64,13 @@ public struct EntryHeader: Equatable, Sendable {
         target.storeBytes(of: UInt16(paddingBlock ? 1 : 0).bigEndian, toByteOffset: 22, as: UInt16.self)
         if paddingBlock { target.storeBytes(of: 0, toByteOffset: Self.size, as: UInt64.self) }
     }
+
+    /// Replaces timestamp and transaction ID in a value that has a header, and leaves everything else as it is.
+    public func rewriteTime(in value: UnsafeMutableRawBufferPointer) {
+        guard value.count >= Self.size else { return }
+        value.storeBytes(of: timestamp.bigEndian, toByteOffset: 0, as: UInt64.self)
+        value.storeBytes(of: transactionID.bigEndian, toByteOffset: 8, as: UInt64.self)
+    }
 }
 
 /// A value of an LMDB, taken apart.

@@ -155,6 +155,16 @@ import Testing
         #expect(status("schema", lmdbFindings { $0.schemaVersion = 6 }) == .pass)
         #expect(status("schema", lmdbFindings { $0.schemaVersion = 7 }) == .warn)
         #expect(status("schema", lmdbFindings { $0.schemaTracksChanges = false }) == .fail)
+        #expect(status("schema", lmdbFindings { $0.schemaVersion = 4 }) == .fail)
+        #expect(
+            status(
+                "schema",
+                lmdbFindings {
+                    $0.schemaVersion = 4
+                    $0.schemaTracksChanges = false
+                }) == .pass)
+        #expect(status("DBIs", lmdbFindings { $0.unsuitable = ["x"] }) == .fail)
+        #expect(status("DBIs", lmdbFindings { _ in }) == nil)
         #expect(
             status(
                 "schema",

@@ -47,7 +47,7 @@ import Testing
 
     @Test func syncerSettings() throws {
         let configuration = try load()
-        let settings = try DatabaseSyncer.Settings(
+        let settings = DatabaseSyncer.Settings(
             configuration.databases[0], in: configuration, receiveOnly: true, hostname: "host.example")
         #expect(settings.identity.database == "main")
         #expect(settings.identity.instance == "ns1")
@@ -85,7 +85,7 @@ import Testing
     @Test func retryForeverAndNoSweeper() throws {
         let configuration = try load(
             "lmdbs: {a: {path: p, schema_tracks_changes: yes}}\nstorage: {type: memory}\nstorage_retry_forever: true")
-        let settings = try DatabaseSyncer.Settings(
+        let settings = DatabaseSyncer.Settings(
             configuration.databases[0], in: configuration, receiveOnly: false, hostname: "h")
         #expect(settings.machine.sender.retryLimit == nil)
         #expect(settings.deletedCutoff.retention == nil)
@@ -93,15 +93,24 @@ import Testing
         #expect(!settings.machine.onlyOnce)
     }
 
-    @Test func shadowModeIsRefused() throws {
-        let configuration = try load()
-        let error = #expect(throws: CommandFailure.self) {
-            try DatabaseSyncer.Settings(
-                configuration.databases[1], in: configuration, receiveOnly: false, hostname: "h")
+    @Test func shadowMode() throws {
+        let configuration = try load(
+            """
+            lmdbs:
+              native: {path: a, schema_tracks_changes: yes}
+              shadow: {path: b}
+              hack: {path: c, dupsort_hack: yes}
+            storage: {type: memory}
+            """)
+        let settings = configuration.databases.map {
+            DatabaseSyncer.Settings($0, in: configuration, receiveOnly: false, hostname: "h")
         }
-        #expect(error?.exitCode == 1)
-        #expect(error?.description.contains("lmdbs.shadow.schema_tracks_changes is false") == true)
-        #expect(error?.description.contains("set it to true") == true)
+        let schemas = Dictionary(uniqueKeysWithValues: settings.map { ($0.identity.database, $0.schema) })
+        #expect(
+            schemas == [
+                "native": .native, "shadow": .shadow(dupSortHack: false), "hack": .shadow(dupSortHack: true),
+            ])
+        #expect(settings.allSatisfy { $0.machine.hasShadows == ($0.schema != .native) })
     }
 
     @Test func s3Options() throws {
@@ -223,7 +232,8 @@ import Testing
     @Test func localDatabases() throws {
         #expect(
             try load().databases.map(LocalDatabase.init) == [
-                LocalDatabase(name: "main", path: "/data/pdns", noSubdirectory: true, isNative: true),
+                LocalDatabase(
+                    name: "main", path: "/data/pdns", noSubdirectory: true, mapSize: 2 << 30, isNative: true),
                 LocalDatabase(name: "shadow", path: "/data/other", noSubdirectory: false, isNative: false),
             ])
     }

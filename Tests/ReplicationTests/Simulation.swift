@@ -286,7 +286,7 @@ final class Simulation {
                 try handle(.recorded(time, transaction: transaction), $0, index)
             }
         case .endFenced: node.isFinished = true
-        case .giveUp: break
+        case .giveUp, .capture: break
         }
     }
 

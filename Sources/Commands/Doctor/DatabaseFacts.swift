@@ -2,6 +2,7 @@ import Bytes
 import Config
 import Glibc
 import LMDB
+import Replication
 import Snapshots
 
 /// Looks at a configured database, and disturbs nobody who uses it: it is opened for reading only.
@@ -51,15 +52,19 @@ struct DatabaseFacts {
         -> LMDBFacts
     {
         var names: [String] = []
+        var unsuitable: [String] = []
         var schema: UInt32?
         do {
             try environment.read { transaction in
                 let all = try transaction.databases()
                 names = all.map(\.name)
+                unsuitable = all.compactMap { Schema(database).problem($0) }
                 guard let pdns = all.first(where: { $0.name == "pdns" }) else { return }
                 var cursor = try transaction.openCursor(pdns)
                 while try cursor.next() {
                     guard cursor.key.elementsEqual("schemaversion".utf8) else { continue }
+                    // Before 4.8 there was no header, and the number was in the byte order of the machine.
+                    if cursor.value.count == 4 { schema = cursor.value.loadUnaligned(as: UInt32.self) }
                     // PowerDNS reads the last four bytes, big-endian, whatever stands before them.
                     if let value = try? EntryHeader.parse(cursor.value).payload, value.count == 4 {
                         schema = value.reduce(0) { $0 << 8 | UInt32($1) }
@@ -75,7 +80,7 @@ struct DatabaseFacts {
         return LMDBFacts(
             mapSize: info.mapSize, usedBytes: info.usedBytes, pageSize: info.pageSize, databaseNames: names,
             schemaVersion: schema, configuredMapSize: Int(clamping: database.options.mapSize),
-            schemaTracksChanges: database.schemaTracksChanges)
+            schemaTracksChanges: database.schemaTracksChanges, unsuitable: unsuitable)
     }
 
     /// The names of the programs that read, where they can be seen.

@@ -11,6 +11,8 @@ struct LMDBFacts: Sendable, Equatable {
     /// What the configuration says: 0 to keep that of the file.
     var configuredMapSize: Int
     var schemaTracksChanges: Bool
+    /// Why some of the DBIs can't be synced with these settings: one line each.
+    var unsuitable: [String] = []
 
     /// Whether this looks like one of PowerDNS's files.
     var isPowerDNS: Bool { databaseNames.contains("records_v5") || databaseNames.contains("pdns") }
@@ -25,6 +27,7 @@ enum LMDBChecks {
         )
         checkMap(facts, &findings)
         checkSchema(facts, &findings)
+        for problem in facts.unsuitable { findings.add("DBIs", .fail, problem, nil) }
     }
 
     private static func checkMap(_ facts: LMDBFacts, _ findings: inout Findings) {
@@ -51,6 +54,14 @@ enum LMDBChecks {
     private static func checkSchema(_ facts: LMDBFacts, _ findings: inout Findings) {
         let name = "schema"
         guard facts.isPowerDNS else { return }
+        if let version = facts.schemaVersion, version < 5 {
+            guard facts.schemaTracksChanges else {
+                return findings.pass(name, "PowerDNS schema \(version) (before 4.8), synced through shadow DBIs")
+            }
+            return findings.fail(
+                name, "PowerDNS schema \(version), of a version before 4.8, does not track changes",
+                cure: "set schema_tracks_changes: false and dupsort_hack: true, or install PowerDNS 4.8 or later")
+        }
         if !facts.schemaTracksChanges {
             return findings.fail(
                 name, "this is an LMDB of PowerDNS, but schema_tracks_changes is false",

@@ -1,22 +1,29 @@
 import LMDB
 import Snapshots
 
-/// A configured database, as the commands that only look at it need it.
+/// A configured database, as the commands that work on the LMDB alone need it.
 struct LocalDatabase: Sendable, Equatable {
     /// The key under `lmdbs:`.
     var name: String
     /// The data file, or the directory that holds it.
     var path: String
     var noSubdirectory: Bool
+    /// The size of the map in bytes for writing; 0 keeps the file's.
+    var mapSize = 0
     /// Whether all values begin with a header, not only those of private DBIs.
     var isNative: Bool
 
     /// Opens the LMDB for reading only.
-    func open() throws(LMDBError) -> Environment {
+    func open() throws(LMDBError) -> Environment { try open(readOnly: true, mapSize: 0) }
+
+    /// Opens the LMDB, which must be there, for reading and writing.
+    func openForWriting() throws(LMDBError) -> Environment { try open(readOnly: false, mapSize: mapSize) }
+
+    private func open(readOnly: Bool, mapSize: Int) throws(LMDBError) -> Environment {
         try Environment(
             EnvironmentOptions(
-                path: path, noSubdirectory: noSubdirectory, readOnly: true,
-                // Looking at a file must not fail over a limit that is meant for syncing.
+                path: path, noSubdirectory: noSubdirectory, readOnly: readOnly, mapSize: mapSize,
+                // Such a command must not fail over a limit that is meant for syncing.
                 maximumDatabases: 4096))
     }
 
@@ -27,7 +34,7 @@ struct LocalDatabase: Sendable, Equatable {
 extension Session {
     /// Calls `body` for the configured database of this name, or for each of them, even when some fail.
     ///
-    /// For commands that only look at databases: takes care of `--log-config` as well.
+    /// For commands that need no storage: takes care of `--log-config` as well.
     ///
     /// - Returns: the exit code: 1 when a database failed. Each failure has been reported as one line.
     func forEachDatabase(named name: String? = nil, _ body: (LocalDatabase) throws -> Void) throws -> Int32 {

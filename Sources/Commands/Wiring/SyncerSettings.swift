@@ -81,10 +81,10 @@ extension LMDB.EnvironmentOptions {
 }
 
 extension LocalDatabase {
-    /// What the commands that only look need of a configured database.
+    /// What the commands that work on the LMDB alone need of a configured database.
     init(_ database: DatabaseConfiguration) {
         self.init(
             name: database.name, path: database.path, noSubdirectory: database.options.noSubdir,
-            isNative: database.schemaTracksChanges)
+            mapSize: Int(clamping: database.options.mapSize), isNative: database.schemaTracksChanges)
     }
 }

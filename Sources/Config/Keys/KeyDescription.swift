@@ -24,8 +24,6 @@ package enum KeyTrait: Sendable, Equatable {
     case secret
     /// Accepted; a warning tells to use something else.
     case deprecated(String)
-    /// Accepted and checked; a warning tells that it has no effect in this release, and how much of it.
-    case notYetInEffect(String)
     /// Accepted and checked; a warning tells that it has no effect here, and why.
     case noEffect(String)
 
@@ -34,7 +32,6 @@ package enum KeyTrait: Sendable, Equatable {
         switch self {
         case .required, .secret: nil
         case .deprecated(let instead): "deprecated: \(instead)"
-        case .notYetInEffect(let what): "not yet in effect in this release: \(what)"
         case .noEffect(let why): "has no effect: \(why)"
         }
     }

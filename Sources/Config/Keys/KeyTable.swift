@@ -74,8 +74,8 @@ package enum KeyTable {
                 + " Authoritative 4.8 and newer does with `lmdb-lightning-stream=yes`."),
         .value(
             "dupsort_hack", \.dupsortHack, .bool,
-            "Sync DBIs with MDB_DUPSORT in shadow mode. Not together with `schema_tracks_changes`.",
-            .notYetInEffect("DBIs with MDB_DUPSORT are not synced")),
+            "Sync DBIs with MDB_DUPSORT in shadow mode, the same on all instances. Not together with"
+                + " `schema_tracks_changes`."),
         .value(
             "header_extra_padding_block", \.headerExtraPaddingBlock, .bool,
             "For tests of applications: write headers with one block of padding."),

@@ -47,7 +47,6 @@ extension KeyTable {
         case .required: nil
         case .secret: "**Secret:** never shown."
         case .deprecated(let instead): "**Deprecated:** \(instead)."
-        case .notYetInEffect(let what): "**Not yet in effect:** \(what)."
         case .noEffect(let why): "**No effect:** \(why)."
         }
     }

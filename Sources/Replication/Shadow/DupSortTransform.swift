@@ -73,7 +73,8 @@ enum DupSortTransform {
         let part = UnsafeRawBufferPointer(rebasing: version.value.prefix(room(parts.key.count)))
         guard compareBytes(part, parts.value) == 0 else {
             throw RefusedSnapshot(
-                "a value of key \(printable(parts.key)) in DBI \(database) is not the one that its transformed key tells of")
+                "a value of key \(printable(parts.key)) in DBI \(database) is not the one that its transformed key tells of"
+            )
         }
     }
 }

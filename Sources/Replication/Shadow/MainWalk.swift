@@ -39,7 +39,8 @@ struct MainWalk: ~Copyable {
 
     private mutating func transform() throws(LocalContentError) {
         guard cursor.key.count <= DupSortTransform.longestKey else {
-            throw problem("has \(cursor.key.count) bytes, but with dupsort_hack they can have \(DupSortTransform.longestKey)")
+            throw problem(
+                "has \(cursor.key.count) bytes, but with dupsort_hack they can have \(DupSortTransform.longestKey)")
         }
         let start = isSecond ? DupSortTransform.longest : 0
         isSecond.toggle()

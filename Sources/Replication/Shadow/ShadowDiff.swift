@@ -52,7 +52,9 @@ struct ShadowDiff: ~Copyable {
         }
         for shadow in databases where shadow.name.utf8.starts(with: Schema.shadowPrefix.utf8) {
             let name = String(shadow.name.dropFirst(Schema.shadowPrefix.count))
-            guard !name.isEmpty, !PrivateDatabases.contains(name), try transaction.database(name) == nil else { continue }
+            guard !name.isEmpty, !PrivateDatabases.contains(name), try transaction.database(name) == nil else {
+                continue
+            }
             try diff.markDropped(name, shadow, transaction)
         }
         return try diff.finish(comparedWith: transaction.id)

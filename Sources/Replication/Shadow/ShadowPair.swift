@@ -49,7 +49,9 @@ struct ShadowPair: ~Copyable {
         if try shadow.reading.find(key) {
             let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
             if isHere {
-                let isSame = copy.withUnsafeBytes { $0.count == known.value.count && compareBytes($0, known.value) == 0 }
+                let isSame = copy.withUnsafeBytes {
+                    $0.count == known.value.count && compareBytes($0, known.value) == 0
+                }
                 if !known.isDeleted && isSame { return false }
             } else if known.isDeleted {
                 return false

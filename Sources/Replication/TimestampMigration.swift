@@ -1,0 +1,190 @@
+import Bytes
+import LMDB
+import Snapshots
+
+/// Carries timestamps from one DBI over to another with the same keys, such as from a shadow DBI to the DBI that took
+/// the place of the application's: what `experimental migrate-timestamps` does.
+///
+/// Both are compared in their order under a read transaction; only what is to be changed is written, in one write
+/// transaction, after each entry has been compared again.
+package struct TimestampMigration: Sendable {
+    /// The name of the DBI that has the timestamps.
+    package var source: String
+    /// The name of the DBI that gets them.
+    package var destination: String
+    /// Whether Deleted entries of the source are added to the destination where it does not have their keys.
+    package var addsDeleted: Bool
+    /// Whether added headers get an extension block (`header_extra_padding_block`).
+    package var paddingBlock: Bool
+
+    /// See the properties of the same names.
+    package init(source: String, destination: String, addsDeleted: Bool, paddingBlock: Bool = false) {
+        self.source = source
+        self.destination = destination
+        self.addsDeleted = addsDeleted
+        self.paddingBlock = paddingBlock
+    }
+
+    /// What became of the entries of the source; each is counted once, in ``differing`` a second time.
+    package struct Report: Sendable, Equatable {
+        /// Those whose timestamp was copied.
+        package var copied = 0
+        /// Those that the destination has with the same or a newer timestamp.
+        package var kept = 0
+        /// Deleted ones that were added to the destination.
+        package var added = 0
+        /// Deleted ones that the destination does not have, and that were not to be added.
+        package var deletedLeftOut = 0
+        /// Live ones that the destination does not have.
+        package var missing = 0
+        /// Those whose timestamp was copied to another value, or to a live entry from a Deleted one or the other way round.
+        ///
+        /// The values of an index of PowerDNS are not compared: the new ones are empty.
+        package var differing = 0
+        /// How keys were turned into those of the destination.
+        package var conversion = KeyConversion.none
+    }
+
+    /// Does it.
+    ///
+    /// Blocks.
+    ///
+    /// - Returns: nil when there is no source.
+    /// - Throws: ``LocalContentError`` when a DBI can't be used, or a value has no header; nothing has been changed then.
+    package func run(_ environment: Environment) throws -> Report? {
+        guard let (compared, plan) = try environment.read({ try compare($0) }) else { return nil }
+        var report = compared
+        guard plan.count > 0 else { return report }
+        let lost = try environment.write { transaction in .commit(try apply(plan, transaction)) }
+        report.copied -= lost.copied
+        report.added -= lost.added
+        report.kept += lost.copied + lost.added
+        return report
+    }
+
+    // MARK: Comparing
+
+    /// - Returns: what there is to be done, and the entries in a form that ``MergePlanReader`` reads.
+    func compare(_ transaction: borrowing ReadTransaction) throws -> (Report, Spool)? {
+        guard let from = try transaction.database(source) else { return nil }
+        guard let to = try transaction.database(destination) else { throw missingDestination }
+        try Self.check(from)
+        try Self.check(to)
+        var report = Report()
+        report.conversion = try KeyConversion(from: from, to: to)
+        let integerSizes = try Schema.integerKeySizes(to, transaction)
+        var converted = ConvertedKey(report.conversion)
+        var lookup = try OrderedLookup(to, transaction)
+        var cursor = try transaction.openCursor(from)
+        var writer = MergePlanWriter()
+        while try cursor.next() {
+            let entry = try Schema.version(cursor.value, source, cursor.key)
+            try converted.withKey(cursor.key, of: source) { key in
+                if let integerSizes, !integerSizes.contains(key.count) {
+                    throw LocalContentError(
+                        "key \(printable(key)) of DBI \(source) can't be a key of DBI \(destination), whose integer keys "
+                            + "have other sizes")
+                }
+                let found = try lookup.find(key, transaction)
+                let current = found ? try Schema.version(lookup.value, destination, key) : nil
+                guard report.count(entry, current, addsDeleted: addsDeleted) else { return }
+                let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+                try writer.append(
+                    PlannedEntry(
+                        target: 0,
+                        version: .init(timestamp: entry.timestamp, isDeleted: !found, value: empty),
+                        isBehindLast: false, key: key))
+            }
+        }
+        return (report, try writer.finish())
+    }
+
+    private static func check(_ database: Database) throws(LocalContentError) {
+        guard database.flags.isDisjoint(with: .anyDuplicates) else {
+            throw LocalContentError(
+                "DBI \(database.name) has the flags \(database.flags.names): several values a key can't have LS headers; "
+                    + "name its shadow DBI, or the one that has taken its place")
+        }
+    }
+
+    private var missingDestination: LocalContentError {
+        LocalContentError(
+            "there is no DBI \(destination) to carry timestamps over to: the application has to make its new schema first"
+        )
+    }
+
+    // MARK: Writing
+
+    /// What was to be done, and not any more once it came to writing.
+    struct Lost {
+        var copied = 0
+        var added = 0
+    }
+
+    /// - Parameter plan: entries of ``compare(_:)``; of these, Deleted ones are to be added, others to be rewritten.
+    func apply(_ plan: Spool, _ transaction: borrowing WriteTransaction) throws -> Lost {
+        guard let to = try transaction.database(destination) else { throw missingDestination }
+        try Self.check(to)
+        var lost = Lost()
+        var reader = MergePlanReader(plan)
+        var cursor = try transaction.openWriteCursor(to)
+        // LMDB takes a value's old place away when it makes room for the new one.
+        var copy: [UInt8] = []
+        while let planned = try reader.next() {
+            let found = try cursor.reading.find(planned.key)
+            var header = EntryHeader(timestamp: planned.version.timestamp, transactionID: transaction.id)
+            if planned.version.isDeleted {
+                guard !found else {
+                    lost.added += 1
+                    continue
+                }
+                header.flags = EntryHeader.deletedFlag
+                let (header, paddingBlock) = (header, paddingBlock)
+                try cursor.put(planned.key, size: EntryHeader.size(paddingBlock: paddingBlock), append: false) {
+                    header.write(to: $0, paddingBlock: paddingBlock)
+                }
+                continue
+            }
+            guard found,
+                try Schema.version(cursor.reading.value, destination, planned.key).timestamp
+                    < header.timestamp
+            else {
+                lost.copied += 1
+                continue
+            }
+            copy.removeAll(keepingCapacity: true)
+            copy.append(contentsOf: cursor.reading.value)
+            copy.withUnsafeMutableBytes { header.rewriteTime(in: $0) }
+            try copy.withUnsafeBytes { copy in
+                try cursor.put(planned.key, size: copy.count, append: false) { $0.copyMemory(from: copy) }
+            }
+        }
+        return lost
+    }
+}
+
+extension TimestampMigration.Report {
+    /// Counts an entry of the source.
+    ///
+    /// - Returns: whether the destination has to be changed.
+    fileprivate mutating func count(_ entry: MergeRule.Version, _ current: MergeRule.Version?, addsDeleted: Bool)
+        -> Bool
+    {
+        guard let current else {
+            switch (entry.isDeleted, addsDeleted) {
+            case (true, true): added += 1
+            case (true, false): deletedLeftOut += 1
+            case (false, _): missing += 1
+            }
+            return entry.isDeleted && addsDeleted
+        }
+        guard current.timestamp < entry.timestamp else {
+            kept += 1
+            return false
+        }
+        copied += 1
+        let hasOtherValue = conversion != .powerDNSIndex && compareBytes(entry.value, current.value) != 0
+        if hasOtherValue || entry.isDeleted != current.isDeleted { differing += 1 }
+        return true
+    }
+}
