@@ -296,7 +296,7 @@ def test_dropped_dbi_is_not_sent(shop, directory):
 
 
 def test_dropped_dbi_loses_its_entries_everywhere(shop, directory):
-    """Dropping a DBI is deleting what was in it; the DBI itself comes back with the next entry of anybody's."""
+    """Dropping a DBI is deleting what was in it; the DBI itself comes back with the next snapshot that has it."""
     a, b = shop("a", directory), shop("b", directory, furnished=False)
     for instance in (a, b):
         instance.start()
@@ -304,6 +304,10 @@ def test_dropped_dbi_loses_its_entries_everywhere(shop, directory):
     with at_work(a.path) as application:
         application.drop(MAILBOXES)
     eventually("a has seen it", lambda: not pairs(a).get(MAILBOXES))
+    put(b, (SETTINGS, b"news", b"of b"))
+    eventually("it is there again", lambda: (b"news", b"of b") in pairs(a)[SETTINGS] and pairs(a)[MAILBOXES] == set())
+    put(a, (SETTINGS, b"news", b"of a"))
+    eventually("b has none either", lambda: agree(a, b)[MAILBOXES] == set())
     put(b, (MAILBOXES, b"eve@example.org", b"eve"))
     put(a, (MAILBOXES, b"bob@example.org", b"another bob"))
     eventually("both have only what is new", lambda: agree(a, b)[MAILBOXES] == {
@@ -452,6 +456,21 @@ def test_values_that_just_fit(shop, directory):
     found = pairs(b)[TAGS]
     assert (b"long", LONG + b"2") in found and (b"long", LONG + b"1") not in found
     assert [value for key, value in found if key == b"one"] == [b"z"]
+
+
+@pytest.mark.parametrize("name, flags", [(SETTINGS, lmdbs.DUPSORT), (SETTINGS, lmdbs.INTEGERKEY), (ORDERS, 0)])
+def test_dbi_made_anew_with_other_flags(name, flags, shop, directory):
+    """Its shadow does not fit any more, and nobody else's snapshots would: that is for a person to put right."""
+    a = shop("a", directory)
+    a.once()
+    with at_work(a.path) as application:
+        application.drop(name)
+    entry = shopapp.order(7), b"v"
+    lmdbs.write_plain(a.path, {name: lmdbs.Stored(flags, [entry])})
+    refused(a, lmdbs.SHADOW + name, "drop-shadow")
+    assert a.run("drop-shadow").returncode == 0
+    a.once()
+    assert entry in pairs(a)[name]
 
 
 # Snapshots of old formats, and flags of DBIs

@@ -73,7 +73,7 @@ def test_changes_while_the_syncer_was_down(pair):
     pair.both_answer(f"added.{ZONE}", "A", f"added.{ZONE}. 300 A 192.0.2.3")
     pair.both_answer(f"contested.{ZONE}", "A", f"contested.{ZONE}. 60 A 192.0.2.4")
     pair.both_answer("doomed.example", "SOA", rcode="REFUSED")
-    assert [zone["name"] for zone in b.api("GET", "/zones")] == ["example.net.", f"{ZONE}."]
+    assert {zone["name"] for zone in b.api("GET", "/zones")} == {"example.net.", f"{ZONE}."}
     for server in (a, b):
         assert keys(server) == []
         assert metadata(server, "X-OWNER") == ["two"]
