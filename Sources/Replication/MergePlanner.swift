@@ -25,6 +25,10 @@ struct MergePlanner: ~Copyable {
     private var keySizes: [ClosedRange<Int>?] = []
     private var kept = 0
     private var order = PlannedOrder()
+    /// Whether the entries of the present DBI have to be looked at for transformed keys.
+    private var mayBeTransformed = false
+    /// The first of them that has none.
+    private var untransformed: RefusedSnapshot?
     /// Names of private databases that were found in the snapshot and left out.
     private(set) var skipped: Set<String> = []
 
@@ -100,23 +104,21 @@ struct MergePlanner: ~Copyable {
             try rules.schema.check(versions: versions, of: local.flags)
         }
         let target = try self.target(name, local)
-        // The transform may stand behind the entries, too; no known writer does that. Before format 3 none is written:
-        // then only the DBI here, or how it would be made, tells whether the keys are transformed.
-        let transform =
-            (local?.flags ?? rules.creationFlags[name]).map(rules.schema.transform) ?? reader.databaseTransform
-        let isTransformed = rules.schema.hasShadows && !transform.isEmpty
+        untransformed = nil
+        mayBeTransformed = rules.schema.hasShadows && local?.flags.contains(.duplicateSort) ?? true
         if let versions {
-            try compare(&reader, with: versions, target, isTransformed: isTransformed, transaction)
+            try compare(&reader, with: versions, target, transaction)
         } else {
-            try addAll(&reader, target, isTransformed: isTransformed)
+            try addAll(&reader, target)
         }
         if local == nil { try noteMissing(reader, target) }
         try checkIntegerKeys(target)
         let needed = rules.schema.transform(targets[target].flags)
-        let isUntold = reader.formatVersion < 3 && reader.databaseTransform.isEmpty
-        guard isUntold || reader.databaseTransform == needed, isTransformed == !needed.isEmpty else {
+        // Before format 3 the transform is not told.
+        guard reader.databaseTransform == needed || reader.formatVersion < 3 && reader.databaseTransform.isEmpty else {
             throw wrongTransform(name, reader.databaseTransform, needed)
         }
+        if !needed.isEmpty, let untransformed { throw untransformed }
     }
 
     private func wrongTransform(_ name: String, _ found: String, _ needed: String) -> RefusedSnapshot {
@@ -130,8 +132,7 @@ struct MergePlanner: ~Copyable {
     /// Merges the entries of a DBI with those of the local one, both in key order: each step looks at the next
     /// entry of either side. Entries out of order are looked up, so they only cost time.
     private mutating func compare(
-        _ reader: inout SnapshotReader, with local: Database, _ target: Int, isTransformed: Bool,
-        _ transaction: borrowing ReadTransaction
+        _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
     ) throws {
         let integerSizes = try Schema.integerKeySizes(local, transaction)
         var lookup = try OrderedLookup(local, transaction)
@@ -141,7 +142,7 @@ struct MergePlanner: ~Copyable {
             if integerSizes != nil { noteSize(of: key, target) }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
-            if isTransformed { try DupSortTransform.check(key, incoming, reader.databaseName) }
+            if mayBeTransformed { checkTransform(key, incoming, reader.databaseName) }
             let wins =
                 try lookup.find(key, transaction)
                 ? MergeRule.replaces(incoming, local: try Schema.version(lookup.value, local.name, key))
@@ -154,18 +155,30 @@ struct MergePlanner: ~Copyable {
         }
     }
 
-    private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int, isTransformed: Bool) throws {
+    private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
         while case .entry = try reader.next() {
             try checkKey(reader.key, reader.databaseName, sizes: nil)
             noteSize(of: reader.key, target)
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
-            if isTransformed { try DupSortTransform.check(reader.key, incoming, reader.databaseName) }
+            if mayBeTransformed { checkTransform(reader.key, incoming, reader.databaseName) }
             if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
                 try plan(target, incoming, reader.key, isBehindLast: true)
             } else {
                 kept += 1
             }
+        }
+    }
+
+    /// What is wrong if this DBI is one with transformed keys, which may be told behind its entries.
+    private mutating func checkTransform(
+        _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: String
+    ) {
+        do throws(RefusedSnapshot) {
+            try DupSortTransform.check(key, version, database)
+        } catch {
+            untransformed = error
+            mayBeTransformed = false
         }
     }
 
