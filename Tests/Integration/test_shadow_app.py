@@ -513,6 +513,30 @@ def test_format_2_with_transformed_keys(there, shop, directory):
     assert lmdbs.everything(a.path)[TAGS].flags == lmdbs.DUPSORT
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["into a DBI", "into none"])
+@pytest.mark.parametrize("key, value", [
+    (b"pencil", b"no transformed key"), (b"pencil\0\0\0\0new\6", b"old"), (b"pencil\0\0\0\0new\7", b"new"),
+    (b"\0\0\0\0new\0", b"new"), (b"pencil\0\0\0\0new\xff", b"new")])
+def test_transformed_keys_are_checked(key, value, there, shop, directory):
+    """A snapshot with one that is none, or not that of its value, is refused whole, wherever it tells of the transform."""
+    entries = [(lmdbs.shadow_key(lmdbs.DUPSORT, b"pen", b"good"), b"good", NOW, False), (key, value, NOW, False)]
+    directory.put(*snapshots.encode_all("main", "x", {TAGS: (lmdbs.DUPSORT, entries)}, NOW))
+    a = shop("a", directory, furnished=there)
+    before = lmdbs.everything(a.path) if there else {}
+    done = a.run("receive", "--only-once")
+    assert any("refused" in line and TAGS in line for line in done.stderr.splitlines()), done.stderr
+    assert {name: dbi for name, dbi in lmdbs.everything(a.path).items() if not name.startswith("_sync")} == before
+
+
+def test_transform_may_be_told_behind_the_entries(shop, directory):
+    """As protobuf's own libraries write it, in the order of the fields' numbers."""
+    entries = [(lmdbs.shadow_key(lmdbs.DUPSORT, b"pen", tag), tag, NOW, False) for tag in (b"blue", b"cheap")]
+    directory.put(*snapshots.encode_all("main", "x", {TAGS: (lmdbs.DUPSORT, entries)}, NOW))
+    a = shop("a", directory, furnished=False)
+    a.once("receive")
+    assert pairs(a) == {TAGS: {(b"pen", b"blue"), (b"pen", b"cheap")}}
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_old_formats_do_not_tell_how_to_make_a_dbi(version, shop, directory):
     directory.put(*old_snapshot(version, {0: b"house", 256: b"far away"}))
