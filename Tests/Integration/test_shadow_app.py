@@ -119,6 +119,33 @@ def test_three_shops_agree(shop, storage):
         instance.stop()
 
 
+def test_change_during_a_merge_is_not_overwritten(shop, directory):
+    """The application holds the write lock when a merge has been planned, and commits something newer for the same entries."""
+    b = shop("b", directory)
+    b.start()
+    eventually("start-up is over", lambda: snapshots_of(directory, "b"))
+    when = time.time_ns() - 10**9
+    pen = [(lmdbs.shadow_key(lmdbs.DUPSORT, b"pen", tag), tag, when, False) for tag in (b"", b"theirs")]
+    news = {
+        SETTINGS: (0, [(key, b"theirs", when, False) for key in (b"currency", b"motto", b"only theirs")]),
+        TAGS: (lmdbs.DUPSORT, pen)}
+    with at_work(b.path) as application, application.transaction() as transaction:
+        transaction.put(SETTINGS, b"currency", b"ours")
+        transaction.delete(SETTINGS, b"motto")
+        transaction.put(TAGS, b"pen", b"ours")
+        directory.put(*snapshots.encode_all("main", "x", news, when))
+        b.process.wait_for_output("main__x__")
+        # The merge begins at once, and hangs. Should it come later, the test shows less, but does not fail.
+        time.sleep(0.5)
+    eventually("it is merged", lambda: (b"only theirs", b"theirs") in pairs(b)[SETTINGS])
+    found = pairs(b)
+    assert found[SETTINGS] == {(b"currency", b"ours"), (b"only theirs", b"theirs")}
+    assert {(b"pen", b"ours"), (b"pen", b"theirs")} <= found[TAGS]
+    entries = lmdbs.shadowed(b.path)[1][SETTINGS].entries
+    assert entries[b"currency"].timestamp > when and entries[b"motto"].timestamp > when
+    b.stop()
+
+
 def test_live_empty_values_are_kept(shop, directory):
     """Only what is deleted is deleted: an empty value is a value, here, in a snapshot, and there."""
     a, b = shop("a", directory), shop("b", directory, furnished=False)
