@@ -93,7 +93,8 @@ import Testing
         for node in simulation.nodes {
             let before = node.environment.info.lastTransactionID
             for (_, body) in simulation.storage.sorted(by: { $0.key < $1.key }) {
-                guard let plan = try? MergePlanner.plan(body, for: node.environment, rules: .init(schema: schema)).plan else {
+                guard let plan = try? MergePlanner.plan(body, for: node.environment, rules: .init(schema: schema)).plan
+                else {
                     continue
                 }
                 #expect(plan.isEmpty, "seed \(seed)")

@@ -66,7 +66,8 @@ extension LMDB.Environment {
                 while try cursor.next() {
                     let (key, value) = (Array(cursor.key), Array(cursor.value))
                     let isTransformed = database.flags.contains(.duplicateSort)
-                    entries[TestKey(database: database.name, key: isTransformed ? transformed(key, value) : key)] = value
+                    entries[TestKey(database: database.name, key: isTransformed ? transformed(key, value) : key)] =
+                        value
                 }
             }
             return entries
@@ -146,7 +147,7 @@ extension [TestKey: TestVersion] {
 
 /// The key that a shadow has for one of several values of a key: written down once more, to be compared with.
 func transformed(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] {
-    key + [0, 0, 0, 0] + value.prefix(511 - 4 - 1 - key.count) + [UInt8(key.count)]
+    key + [0, 0, 0, 0] + value.prefix(511 - 4 - 1 - key.count) + [UInt8(truncatingIfNeeded: key.count)]
 }
 
 func transformed(_ key: String, _ value: String) -> [UInt8] { transformed(Array(key.utf8), Array(value.utf8)) }

@@ -194,7 +194,8 @@ final class ShadowWorld {
             plan = try MergePlanner.plan(snapshot.body, for: node.environment, rules: rules).plan
             count("made just now")
         }
-        let winners = snapshot.contents.filter { key, version in node.expected[key].map { version.replaces($0) } ?? true }
+        let winners = snapshot.contents.filter { key, version in node.expected[key].map { version.replaces($0) } ?? true
+        }
         #expect(plan.count == winners.count, "seed \(seed)")
         let isDisturbed = try writeSome(node, 0.3)
         if isDisturbed { count("disturbed merges") }
@@ -265,7 +266,9 @@ final class ShadowWorld {
         for _ in 0..<2 {
             for node in nodes { try sendQuietly(node) }
             for node in nodes {
-                for snapshot in snapshots.suffix(nodes.count).shuffled(using: &random) { try mergeQuietly(snapshot, node) }
+                for snapshot in snapshots.suffix(nodes.count).shuffled(using: &random) {
+                    try mergeQuietly(snapshot, node)
+                }
             }
         }
         for node in nodes {
