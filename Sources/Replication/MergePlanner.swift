@@ -103,8 +103,10 @@ struct MergePlanner: ~Copyable {
             try rules.schema.check(versions: versions, of: local.flags)
         }
         let target = try self.target(name, local)
-        // The transform may stand behind the entries, too; no known writer does that.
-        let transform = local.map { rules.schema.transform($0.flags) } ?? reader.databaseTransform
+        // The transform may stand behind the entries, too; no known writer does that. Before format 3 none is written:
+        // then only the DBI here, or how it would be made, tells whether the keys are transformed.
+        let transform =
+            (local?.flags ?? rules.creationFlags[name]).map(rules.schema.transform) ?? reader.databaseTransform
         let isTransformed = rules.schema.hasShadows && !transform.isEmpty
         if let local, isTransformed { try noteLocalSizes(local, target, transaction) }
         if let versions {
@@ -115,7 +117,8 @@ struct MergePlanner: ~Copyable {
         if local == nil { try noteMissing(reader, target) }
         try checkSizes(target)
         let needed = rules.schema.transform(targets[target].flags)
-        guard reader.databaseTransform == needed, isTransformed == !needed.isEmpty else {
+        let isUntold = reader.formatVersion < 3 && reader.databaseTransform.isEmpty
+        guard isUntold || reader.databaseTransform == needed, isTransformed == !needed.isEmpty else {
             throw wrongTransform(name, reader.databaseTransform, needed)
         }
     }

@@ -90,6 +90,13 @@ package enum Schema: Sendable, Equatable {
                 + "DBI, \(flags.names): it was made anew with others; \(Self.cure)")
     }
 
+    /// The shadow of a DBI with MDB_DUPSORT is that of a DBI without.
+    func madeAnew(_ database: Database, _ key: UnsafeRawBufferPointer) -> LocalContentError {
+        LocalContentError(
+            "the key \(printable(key)) in DBI \(versions(of: database.name)) has no value behind it, but the application's "
+                + "DBI has the flags \(database.flags.names): it was made anew with others; \(Self.cure)")
+    }
+
     static let cure = "stop the syncer and remove the shadows with lightningstream drop-shadow"
 
     // MARK: Versions

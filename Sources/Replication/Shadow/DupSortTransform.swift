@@ -1,3 +1,4 @@
+import Glibc
 import LMDB
 import Snapshots
 
@@ -34,6 +35,25 @@ enum DupSortTransform {
         UnsafeMutableRawBufferPointer(rebasing: buffer[start..<start + part.count]).copyMemory(from: part)
         buffer[start + part.count] = UInt8(truncatingIfNeeded: key.count)
         return start + part.count + 1
+    }
+
+    /// Whether ``encode(_:_:into:)`` makes this of a key and a value, without making it.
+    @inline(__always)
+    static func encodes(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to transformed: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard key.count <= longestKey, let bytes = transformed.baseAddress, let keyBytes = key.baseAddress else {
+            return false
+        }
+        let part = min(value.count, room(key.count))
+        let start = key.count + separator
+        guard transformed.count == start + part + 1,
+            bytes.load(fromByteOffset: start + part, as: UInt8.self) == UInt8(truncatingIfNeeded: key.count),
+            bytes.loadUnaligned(fromByteOffset: key.count, as: UInt32.self) == 0,
+            memcmp(bytes, keyBytes, key.count) == 0
+        else { return false }
+        guard part > 0, let valueBytes = value.baseAddress else { return true }
+        return memcmp(bytes + start, valueBytes, part) == 0
     }
 
     /// A transformed key, taken apart.

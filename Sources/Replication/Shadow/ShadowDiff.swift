@@ -98,7 +98,7 @@ struct ShadowDiff: ~Copyable {
         var main = try MainWalk(database, transaction)
         while try main.next() {
             try step()
-            try note(main.key)
+            try note(main.key())
         }
     }
 
@@ -111,36 +111,45 @@ struct ShadowDiff: ~Copyable {
         var main = try MainWalk(database, transaction)
         var cursor = try transaction.openCursor(shadow)
         var (isOnMain, isOnShadow) = (try main.next(), try cursor.next())
-        let isTransformed = database.flags.contains(.duplicateSort)
         while isOnMain && isOnShadow {
             try step()
-            let order = compare(main.key, cursor.key)
+            let order = try main.order(cursor.key, compare)
             if order < 0 {
-                try note(main.key)
+                try note(main.key())
                 isOnMain = try main.next()
                 continue
             }
             let version = try Schema.version(cursor.value, shadow.name, cursor.key)
             if order > 0 {
-                if isTransformed { try checkTransformed(cursor.key, database) }
-                if !version.isDeleted { try note(cursor.key) }
+                try noteMissing(cursor.key, version, database)
             } else {
-                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(main.key) }
+                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(cursor.key) }
                 isOnMain = try main.next()
             }
             isOnShadow = try cursor.next()
         }
         while isOnMain {
             try step()
-            try note(main.key)
+            try note(main.key())
             isOnMain = try main.next()
         }
         while isOnShadow {
             try step()
-            if isTransformed { try checkTransformed(cursor.key, database) }
-            if try !Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { try note(cursor.key) }
+            try noteMissing(cursor.key, try Schema.version(cursor.value, shadow.name, cursor.key), database)
             isOnShadow = try cursor.next()
         }
+    }
+
+    /// An entry of the shadow that the application does not have.
+    @inline(__always)
+    private mutating func noteMissing(
+        _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: Database
+    ) throws {
+        // The flags of both shadows are the same, so it is the keys that tell. Sent, they would make others refuse all.
+        if database.flags.contains(.duplicateSort), DupSortTransform.decode(key) == nil {
+            throw schema.madeAnew(database, key)
+        }
+        if !version.isDeleted { try note(key) }
     }
 
     /// They sort differently: the entries of each are looked up in the other one.
@@ -151,11 +160,12 @@ struct ShadowDiff: ~Copyable {
         var inShadow = try OrderedLookup(shadow, transaction)
         while try main.next() {
             try step()
-            if try inShadow.find(main.key, transaction) {
-                let version = try Schema.version(inShadow.value, shadow.name, main.key)
+            let key = try main.key()
+            if try inShadow.find(key, transaction) {
+                let version = try Schema.version(inShadow.value, shadow.name, key)
                 if !version.isDeleted && Self.areEqual(version.value, main.value) { continue }
             }
-            try note(main.key)
+            try note(key)
         }
         var cursor = try transaction.openCursor(shadow)
         var inMain = try OrderedLookup(database, transaction)
@@ -177,14 +187,6 @@ struct ShadowDiff: ~Copyable {
             if try !Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { try note(cursor.key) }
         }
         if writer.count > before { dropped.append(name) }
-    }
-
-    /// Checks a key that only the shadow has: it is there from before if the DBI was made anew with MDB_DUPSORT.
-    private func checkTransformed(_ key: UnsafeRawBufferPointer, _ database: Database) throws(LocalContentError) {
-        guard DupSortTransform.decode(key) == nil else { return }
-        throw LocalContentError(
-            "the key \(printable(key)) in the shadow of DBI \(database.name) is not one of the transform "
-                + "\(DupSortTransform.name): the DBI was made anew with other flags; \(Schema.cure)")
     }
 
     @inline(__always)
