@@ -76,15 +76,16 @@ enum DupSortTransform {
             value: UnsafeRawBufferPointer(rebasing: bytes[start..<bytes.count - 1]), isCut: bytes.count == longest)
     }
 
-    /// Checks an entry of a snapshot.
+    /// Checks an entry of a snapshot, and takes its key apart.
+    @discardableResult
     static func check(
         _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: String
-    ) throws(RefusedSnapshot) {
+    ) throws(RefusedSnapshot) -> Parts {
         guard let parts = decode(key) else {
             throw RefusedSnapshot(
                 "the key \(printable(key)) of DBI \(database) is not one of the transform \(name); \(cure)")
         }
-        guard !version.isDeleted else { return }
+        guard !version.isDeleted else { return parts }
         guard version.value.count <= longest else {
             throw RefusedSnapshot(
                 "a value of key \(printable(parts.key)) in DBI \(database) has \(version.value.count) bytes, but where a "
@@ -96,5 +97,6 @@ enum DupSortTransform {
                 "a value of key \(printable(parts.key)) in DBI \(database) is not the one that its transformed key tells of"
             )
         }
+        return parts
     }
 }

@@ -75,6 +75,13 @@ struct ShadowDiff: ~Copyable {
         _ database: Database, _ shadow: Database?, _ transaction: borrowing T
     ) throws {
         guard let shadow else { return try noteAll(database, transaction) }
+        if let sizes = try Schema.integerKeySizes(database, transaction),
+            let known = try Schema.integerKeySizes(shadow, transaction), Set(sizes).isDisjoint(with: known)
+        {
+            throw LocalContentError(
+                "the integer keys of DBI \(database.name) have \(sizes[0]) bytes, but those in its shadow \(known[0]); "
+                    + Schema.cure)
+        }
         let isReverse = database.flags.contains(.reverseKey) && !database.flags.contains(.duplicateSort)
         if isReverse {
             try lookUp(database, shadow, transaction)
@@ -114,7 +121,7 @@ struct ShadowDiff: ~Copyable {
             }
             let version = try Schema.version(cursor.value, shadow.name, cursor.key)
             if order > 0 {
-                if !version.isDeleted { try note(cursor.key) }
+                try noteMissing(cursor.key, version, database)
             } else {
                 if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(cursor.key) }
                 isOnMain = try main.next()
@@ -128,9 +135,21 @@ struct ShadowDiff: ~Copyable {
         }
         while isOnShadow {
             try step()
-            if try !Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { try note(cursor.key) }
+            try noteMissing(cursor.key, try Schema.version(cursor.value, shadow.name, cursor.key), database)
             isOnShadow = try cursor.next()
         }
+    }
+
+    /// An entry of the shadow that the application does not have.
+    @inline(__always)
+    private mutating func noteMissing(
+        _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: Database
+    ) throws {
+        // The flags of both shadows are the same, so it is the keys that tell. Sent, they would make others refuse all.
+        if database.flags.contains(.duplicateSort), DupSortTransform.decode(key) == nil {
+            throw schema.madeAnew(database, key)
+        }
+        if !version.isDeleted { try note(key) }
     }
 
     /// They sort differently: the entries of each are looked up in the other one.
