@@ -92,7 +92,7 @@ def shadow_rows(size, small_size, dupsort_size, results):
     yield row(
         f"shadows: longest wait for the write lock during that, {size}",
         (NONE, f"{waits(during)}; longest lock {max(results['plain'].lock):.3f} ms", NONE), (NONE, waits(alone), NONE),
-        f"+ {(during['longest_us'] - alone['longest_us']) / 1000:.1f} ms", "floor + 5 ms",
+        f"{(during['longest_us'] - alone['longest_us']) / 1000:+.1f} ms", "floor + 5 ms",
         during["longest_us"] - alone["longest_us"] < 5000)
     passes = [count for count, _ in results["burst"]]
     yield row(
