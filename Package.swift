@@ -54,11 +54,14 @@ let package = Package(
         room("Bytes", uses: []),
         room("LMDB", uses: ["CLMDB"]),
         room("Snapshots", uses: ["Bytes", "CISAL"]),
-        room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
         room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Config", uses: ["CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
+        room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
+        room(
+            "PowerDNS",
+            uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         room(
             "StatusServer",
@@ -67,7 +70,7 @@ let package = Package(
             "Commands",
             uses: [
                 "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
-                "StatusServer", argumentParser, lifecycle, log,
+                "PowerDNS", "PowerDNSSchema", "StatusServer", argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
 
@@ -79,6 +82,9 @@ let package = Package(
         tests("Bytes"),
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
+        tests(
+            "PowerDNS",
+            also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
         tests("PowerDNSSchema", also: ["Bytes", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
         tests("BlobStorage", also: ["Bytes"]),
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
