@@ -19,7 +19,7 @@ struct FixtureTests {
                 }
             }
         }
-        #expect(live > 90 && deleted > 10)
+        #expect(live > 60 && deleted > 10)
     }
 
     @Test("zones are listed as pdnsutil lists them", arguments: Fixture.all)

@@ -24,12 +24,13 @@ struct NameTests {
         #expect(name.text(escaping: .powerDNS) == powerDNS)
         #expect(try DomainName(zoneFile).wire == name.wire)
         #expect(try name.wire.withUnsafeBytes { try DomainName(wire: $0) }.wire == name.wire)
-        #expect(
-            try KeyName.bytes(name).withUnsafeBytes { try? KeyName.decode($0) } == (text.contains("000") ? nil : name))
+        // A NUL in a label can't be told from the end of one, so such names come back as others.
+        let decoded = KeyName.bytes(name).withUnsafeBytes { try? KeyName.decode($0) }
+        #expect((decoded == name) == !text.contains(#"\000"#))
         if !name.isRoot { #expect(name.text(finalDot: false) + "." == zoneFile) }
     }
 
-    static let longest = Array(repeating: String(repeating: "a", count: 63), count: 3).joined(separator: ".")
+    static let threeLabels = Array(repeating: String(repeating: "a", count: 63), count: 3).joined(separator: ".")
 
     @Test(
         "text that is no name",
@@ -37,7 +38,7 @@ struct NameTests {
             ("", DecodeError.Problem.badText), ("..", .badLabel), ("a..b", .badLabel), (".a", .badLabel),
             (#"a\"#, .badText), (#"a\25"#, .badText), (#"a\256"#, .badText), (#"a\2x5"#, .badText),
             (String(repeating: "a", count: 64), .badLabel),
-            ("\(longest).\(String(repeating: "b", count: 62))", .longName),
+            ("\(threeLabels).\(String(repeating: "b", count: 62))", .longName),
         ])
     func noName(text: String, problem: DecodeError.Problem) {
         #expect(failure { try DomainName(text) }?.problem == problem)
@@ -45,12 +46,13 @@ struct NameTests {
 
     @Test("a name of 255 bytes is the longest")
     func longest() throws {
-        let name = try DomainName("\(Self.longest).\(String(repeating: "b", count: 61))")
+        let name = try DomainName("\(Self.threeLabels).\(String(repeating: "b", count: 61))")
         #expect(name.wire.count == 255 && name.labelCount == 4)
         let top = try DomainName("x")
         #expect(failure { try name.appending(top) } == DecodeError(.longName, at: 255))
         #expect(
-            try DomainName("\(Self.longest).\(String(repeating: "b", count: 59)).").appending(top).wire.count == 255)
+            try DomainName("\(Self.threeLabels).\(String(repeating: "b", count: 59)).").appending(top).wire.count == 255
+        )
     }
 
     @Test(

@@ -49,7 +49,7 @@ struct TableTests {
                 "0000000000 0000000000 \(name) \(none) \(none) 0000000000 ffffffffffffffff 0200",
                 DecodeError(.cutOff, at: 50)
             ),
-            ("0000000000 0000000000 \(name) \(middle) 00", DecodeError(.leftOver, at: 70)),
+            ("0000000000 0000000000 \(name) \(middle) 00", DecodeError(.leftOver, at: 62)),
         ])
     func refused(hex: String, error: DecodeError) {
         #expect(failure { try Self.domain(hex) } == error)

@@ -115,9 +115,9 @@ extension RDataField {
     }
 
     private static func append(typeBitmap bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+        var reader = ByteReader(bytes)
         var isFirst = true
-        appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
-            let (window, bits) = try bitmapWindow(&reader)
+        while let (window, bits) = try? bitmapWindow(&reader) {
             for (index, byte) in bits.enumerated() {
                 for bit in 0..<8 where byte & 0x80 >> UInt8(bit) != 0 {
                     if !isFirst { text.append(UInt8(ascii: " ")) }
