@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import measure
 from measure import BenchmarkError, Cost
 
+NATIVE = "schema_tracks_changes: true"
 CONFIGURATION = """\
 instance: {instance}
 lmdbs:
   shard:
     path: {database}
-    schema_tracks_changes: true
+    {schema}
     options: {{no_subdir: true, create: true, map_size: 4GB}}
 storage:
   type: fs
@@ -61,11 +62,12 @@ class Tools:
         words = result.stdout.split()
         return dict(zip(words[::2], words[1::2]))
 
-    def ours(self, instance, database, bucket, *command, more=""):
+    def ours(self, instance, database, bucket, *command, more="", schema=NATIVE):
         """The command line of lightningstream, with its configuration written."""
         file = self.path(f"{instance}.yaml")
         with open(file, "w") as configuration:
-            configuration.write(CONFIGURATION.format(instance=instance, database=database, bucket=bucket) + more)
+            configuration.write(CONFIGURATION.format(
+                instance=instance, database=database, bucket=bucket, schema=schema) + more)
         return [self.lightningstream, "--config", file, *command]
 
     def remove_database(self, path):
@@ -171,10 +173,13 @@ def large(tools, entries, repeat):
     return results, sizes
 
 
-def waits_for_lock(tools, database, work):
-    """How long a concurrent writer waits for the lock during `work`: its µs, as a dict."""
+def waits_for_lock(tools, database, work, pause=None):
+    """How long a concurrent writer waits for the lock during `work`: its µs, as a dict.
+
+    It changes one record every `pause` ms.
+    """
     writer = subprocess.Popen(
-        tools.tool("probe", "wait", database), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        tools.tool("probe", "wait", database, *([] if pause is None else [str(pause)])), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(0.1)
         work()

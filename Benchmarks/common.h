@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define DBI_NAME "records_v5"
+#define SHADOW_NAME "_sync_shadow_" DBI_NAME
 enum { HEADER_SIZE = 24, FLAG_DELETED = 1 };
 
 __attribute__((noreturn, format(printf, 1, 2))) static inline void fail(const char *format, ...) {
@@ -50,6 +51,9 @@ static inline uint64_t now(clockid_t clock) {
     clock_gettime(clock, &time);
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
+
+/* A key that sorts behind all generated ones: an A record of the zone with the last id. */
+#define CHANGED_KEY ((MDB_val){15, "\x7f\xff\xff\xff" "visible" "\0\0\0\x01"})
 
 /* Opens one database file. `map_size` 0 keeps the file's own. */
 static inline MDB_env *open_environment(const char *path, unsigned int flags, size_t map_size) {

@@ -1,13 +1,16 @@
 /* Makes a database file like the shard of a PowerDNS server (schema 5, one DBI "records_v5"):
  *
- *     generate FILE ENTRIES [SEED [deleted]]
+ *     generate FILE ENTRIES [SEED [KIND]]
  *
- * The same ENTRIES and SEED always give the same entries; with "deleted" all of them are Deleted. Zones get pseudo-random ids and are written one after the
+ * The same ENTRIES, SEED and KIND always give the same entries. Zones get pseudo-random ids and are written one after the
  * other, as a server would have created them, so that pages are filled and ordered as in a file that grew in use (an
  * append in key order would give a file of half the size with its pages in sequence).
  *
  * All records of a zone share the time and transaction of the zone's creation; one RRset in 16 was changed in a later
- * transaction of its own, and one in 100 is Deleted. */
+ * transaction of its own, and one in 100 is Deleted.
+ *
+ * KIND may be "deleted": all of them are Deleted; "plain": values have no headers, as an application knows nothing of
+ * lightningstream; "dupsort": the same with MDB_DUPSORT, a key being zone and name, and its values the RRsets. */
 #include "common.h"
 #include <unistd.h>
 
@@ -131,7 +134,7 @@ static void add_rrset_data(struct value *value, const struct zone *zone, uint32_
 
 static MDB_txn *txn;
 static MDB_dbi dbi;
-static int all_deleted;
+static enum { TRACKED, DELETED, PLAIN, DUPSORT } kind;
 
 /* Writes the RRset of `name` (`length` bytes of labels from the right, each but the last ended by 0; "" for the apex);
  * returns 1, or 0 where there is one already. */
@@ -144,10 +147,12 @@ static uint64_t put(const struct zone *zone, const char *name, size_t length, ui
     size += length;
     key_bytes[size++] = 0; /* ends the last label; the apex is this byte alone */
     key_bytes[size++] = 0;
-    key_bytes[size++] = (uint8_t)(type >> 8);
-    key_bytes[size++] = (uint8_t)type;
+    struct value value = {.size = kind == TRACKED || kind == DELETED ? HEADER_SIZE : 0};
+    uint8_t *to = kind == DUPSORT ? value.bytes : key_bytes + size;
+    to[0] = (uint8_t)(type >> 8);
+    to[1] = (uint8_t)type;
+    *(kind == DUPSORT ? &value.size : &size) += 2;
 
-    struct value value = {.size = HEADER_SIZE};
     uint64_t time = zone->time, transaction = zone->transaction;
     uint8_t flags = 0;
     uint32_t fate = below(1600);
@@ -156,14 +161,14 @@ static uint64_t put(const struct zone *zone, const char *name, size_t length, ui
         time = clock_ns;
         transaction = transaction_number;
     }
-    if (fate < 16 || all_deleted)
+    if (kind == DELETED || (kind == TRACKED && fate < 16))
         flags = FLAG_DELETED;
     else
         add_rrset_data(&value, zone, type);
-    put_header(value.bytes, time, transaction, flags);
+    if (kind == TRACKED || kind == DELETED) put_header(value.bytes, time, transaction, flags);
 
     MDB_val key = {size, key_bytes}, data = {value.size, value.bytes};
-    int result = mdb_put(txn, dbi, &key, &data, MDB_NOOVERWRITE);
+    int result = mdb_put(txn, dbi, &key, &data, kind == DUPSORT ? MDB_NODUPDATA : MDB_NOOVERWRITE);
     if (result == MDB_KEYEXIST) return 0;
     lmdb(result, "mdb_put");
     return 1;
@@ -199,20 +204,27 @@ static uint64_t put_zone(uint32_t number, uint64_t wanted) {
     return count;
 }
 
+static void set_kind(const char *name) {
+    if (strcmp(name, "deleted") == 0) kind = DELETED;
+    else if (strcmp(name, "plain") == 0) kind = PLAIN;
+    else if (strcmp(name, "dupsort") == 0) kind = DUPSORT;
+    else fail("KIND must be deleted, plain or dupsort, not \"%s\"", name);
+}
+
 int main(int argc, char **argv) {
-    if (argc < 3 || argc > 5) fail("usage: generate FILE ENTRIES [SEED [deleted]]");
+    if (argc < 3 || argc > 5) fail("usage: generate FILE ENTRIES [SEED [deleted|plain|dupsort]]");
     char *end;
     uint64_t entries = strtoull(argv[2], &end, 10);
     if (*end != 0 || entries == 0) fail("ENTRIES must be a positive number, not \"%s\"", argv[2]);
     state = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
-    all_deleted = argc > 4 && strcmp(argv[4], "deleted") == 0;
+    if (argc > 4) set_kind(argv[4]);
 
     if (access(argv[1], F_OK) == 0) fail("%s exists already", argv[1]);
     size_t map_size = ((entries * 256) + (16u << 20)) & ~(size_t)0xfffff;
     /* A writable map without a flush: nobody needs this file after a power failure. */
     MDB_env *environment = open_environment(argv[1], MDB_WRITEMAP | MDB_NOSYNC, map_size);
     lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
-    lmdb(mdb_dbi_open(txn, DBI_NAME, MDB_CREATE, &dbi), "mdb_dbi_open");
+    lmdb(mdb_dbi_open(txn, DBI_NAME, MDB_CREATE | (kind == DUPSORT ? MDB_DUPSORT : 0), &dbi), "mdb_dbi_open");
     uint64_t count = 0;
     for (uint32_t number = 1; count < entries; number++) count += put_zone(number, entries - count);
     lmdb(mdb_txn_commit(txn), "mdb_txn_commit");

@@ -2,8 +2,9 @@
  *
  *     probe info    DATABASE               LastTxnID, entries and pages in use
  *     probe digest  DATABASE               a hash of all keys, times, Deleted flags and values
- *     probe wait    DATABASE               takes the write lock again and again until standard input ends; prints
- *                                          how long it waited for it, in µs
+ *     probe wait    DATABASE [PAUSE_MS]    takes the write lock again and again until standard input ends, and changes
+ *                                          one record every PAUSE_MS; prints how long it waited for the lock, in µs
+ *     probe change  DATABASE COUNT         changes one record, COUNT times, in a transaction each; prints the µs it took
  *     probe visible A B COUNT PAUSE_MS     changes one record in A and waits until a reader sees it in B; prints
  *                                          the µs of each; PAUSE_MS to PAUSE_MS + 500 between two */
 #include "common.h"
@@ -81,9 +82,33 @@ static void rest(uint64_t nanoseconds) {
     nanosleep(&time, NULL);
 }
 
-static void wait_for_lock(const char *path) {
+/* Changes a record as an application that keeps no headers; adds a value where keys have several. */
+static void change_record(MDB_txn *txn, MDB_dbi dbi) {
+    uint8_t bytes[8];
+    put_be64(bytes, now(CLOCK_REALTIME));
+    MDB_val key = CHANGED_KEY, value = {sizeof bytes, bytes};
+    lmdb(mdb_put(txn, dbi, &key, &value, 0), "mdb_put");
+}
+
+static void change(const char *path, uint64_t count) {
+    MDB_env *environment = open_environment(path, 0, 0);
+    MDB_dbi dbi = open_records(environment);
+    uint64_t start = now(CLOCK_MONOTONIC);
+    for (uint64_t i = 0; i < count; i++) {
+        MDB_txn *txn;
+        lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
+        change_record(txn, dbi);
+        lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
+    }
+    printf("took_us %llu\n", (unsigned long long)(now(CLOCK_MONOTONIC) - start) / 1000);
+    mdb_env_close(environment);
+}
+
+static void wait_for_lock(const char *path, uint64_t pause_ms) {
     enum { CAPACITY = 8 << 20, PAUSE = 100000 };
     MDB_env *environment = open_environment(path, 0, 0);
+    MDB_dbi dbi = pause_ms > 0 ? open_records(environment) : 0;
+    uint64_t changed = now(CLOCK_MONOTONIC);
     uint64_t *waits = malloc(CAPACITY * sizeof *waits);
     if (waits == NULL) fail("no memory");
     size_t count = 0;
@@ -93,8 +118,15 @@ static void wait_for_lock(const char *path) {
         MDB_txn *txn;
         uint64_t start = now(CLOCK_MONOTONIC);
         lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
-        waits[count++] = now(CLOCK_MONOTONIC) - start;
-        mdb_txn_abort(txn);
+        uint64_t begun = now(CLOCK_MONOTONIC);
+        waits[count++] = begun - start;
+        if (pause_ms > 0 && begun - changed >= pause_ms * 1000000) {
+            changed = begun;
+            change_record(txn, dbi);
+            lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
+        } else {
+            mdb_txn_abort(txn);
+        }
         rest(PAUSE);
     }
     if (count == 0) fail("not one write transaction was started");
@@ -110,8 +142,7 @@ static void visible(const char *path_a, const char *path_b, uint64_t count, uint
     const uint64_t patience = 30000000000u;
     MDB_env *a = open_environment(path_a, 0, 0), *b = open_environment(path_b, 0, 0);
     MDB_dbi dbi_a = open_records(a), dbi_b = open_records(b);
-    uint8_t key_bytes[] = "\x7f\xff\xff\xff" "visible" "\0\0\0\x01"; /* an A record of the zone with the last id */
-    MDB_val key = {sizeof key_bytes - 1, key_bytes};
+    MDB_val key = CHANGED_KEY;
     MDB_txn *reader;
     lmdb(mdb_txn_begin(b, NULL, MDB_RDONLY, &reader), "mdb_txn_begin");
     mdb_txn_reset(reader);
@@ -151,11 +182,13 @@ int main(int argc, char **argv) {
         info(argv[2]);
     else if (argc == 3 && strcmp(command, "digest") == 0)
         digest(argv[2]);
-    else if (argc == 3 && strcmp(command, "wait") == 0)
-        wait_for_lock(argv[2]);
+    else if ((argc == 3 || argc == 4) && strcmp(command, "wait") == 0)
+        wait_for_lock(argv[2], argc == 4 ? strtoull(argv[3], NULL, 10) : 0);
+    else if (argc == 4 && strcmp(command, "change") == 0)
+        change(argv[2], strtoull(argv[3], NULL, 10));
     else if (argc == 6 && strcmp(command, "visible") == 0)
         visible(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
     else
-        fail("usage: probe info FILE | digest FILE | wait FILE | visible A B COUNT PAUSE_MS");
+        fail("usage: probe info FILE | digest FILE | wait FILE [PAUSE_MS] | change FILE COUNT | visible A B COUNT PAUSE_MS");
     return 0;
 }

@@ -75,6 +75,42 @@ def memory_rows(sizes):
             ours.memory - floor.memory <= 48 * MIB)
 
 
+def shadow_rows(size, small_size, dupsort_size, results):
+    """What an application without headers costs; sizes are names."""
+    for case, title in (("plain", size), ("dupsort", f"{dupsort_size}, MDB_DUPSORT")):
+        ours, floor = results[case].typical()
+        cpu, wall = ours.cpu / floor.cpu, ours.wall / floor.wall
+        yield row(
+            f"shadows: one changed record, {title}", cost_cells(ours), (seconds(floor.cpu), seconds(floor.wall), NONE),
+            f"CPU {cpu:.2f}, wall {wall:.2f}", "wall <= 2", wall <= 2)
+    small, large = results["small"].memory, results["plain"].memory
+    yield row(
+        f"shadows: peak RssAnon of that, {small_size} and {size}",
+        (NONE, NONE, f"{mebibytes(small)}, {mebibytes(large)}"), wanted="< 48 MiB, the same for all",
+        good=abs(small - large) <= 4 * MIB and large < 48 * MIB)
+    during, alone = results["wait"]
+    yield row(
+        f"shadows: longest wait for the write lock during that, {size}",
+        (NONE, f"{waits(during)}; longest lock {max(results['plain'].lock):.3f} ms", NONE), (NONE, waits(alone), NONE),
+        f"{(during['longest_us'] - alone['longest_us']) / 1000:+.1f} ms", "floor + 5 ms",
+        during["longest_us"] - alone["longest_us"] < 5000)
+    passes = [count for count, _ in results["burst"]]
+    yield row(
+        f"shadows: cycles after {results['burst_commits']} commits in a row, {size}",
+        (NONE, f"{statistics.median(passes):.0f} (most {max(passes)})", NONE),
+        (NONE, f"commits {statistics.median(ms for _, ms in results['burst']):.0f} ms", NONE), wanted="<= 2",
+        good=max(passes) <= 2)
+    ours, floor, lock = results["merge"]
+    yield row(
+        f"shadows: merge of one changed record, {size}",
+        (seconds(ours.cpu), f"{seconds(ours.wall)}; longest lock {lock:.3f} ms", mebibytes(ours.memory)), cost_cells(floor),
+        f"wall {ours.wall / floor.wall:.2f}")
+    ours, native = results["send"]
+    yield row(
+        f"shadows: dump to fs, {size}; floor: the same in native mode", cost_cells(ours), cost_cells(native),
+        f"CPU {ours.cpu / native.cpu:.2f}, wall {ours.wall / native.wall:.2f}")
+
+
 def visible_row(times):
     median = statistics.median(times)
     p95 = times[min(len(times) - 1, int(len(times) * 0.95))]

@@ -97,6 +97,8 @@ public struct Cursor: ~Copyable {
     ) throws(LMDBError) -> Bool {
         guard database.flags.contains(.duplicateSort) else { throw readError(MDB_INCOMPATIBLE) }
         guard try find(key) else { return false }
+        // liblmdb does not look for an empty value; it would be the first one.
+        if value.isEmpty { return operation == MDB_GET_BOTH_RANGE || currentValue.mv_size == 0 }
         // liblmdb would compare integers of different sizes by the size of one of them.
         if database.flags.contains(.integerDuplicates) && currentValue.mv_size != value.count { return false }
         currentKey = MDB_val(key)

@@ -23,8 +23,15 @@ struct MergePlanner: ~Copyable {
     private var targets: [MergePlan.Target] = []
     /// The smallest and the largest key of each target, in bytes.
     private var keySizes: [ClosedRange<Int>?] = []
+    /// The same of the application's keys and values, where keys have several.
+    private var transformedKeySizes: [ClosedRange<Int>?] = []
+    private var valueSizes: [ClosedRange<Int>?] = []
     private var kept = 0
     private var order = PlannedOrder()
+    /// Whether the entries of the present DBI have to be looked at for transformed keys.
+    private var mayBeTransformed = false
+    /// The first of them that has none.
+    private var untransformed: RefusedSnapshot?
     /// Names of private databases that were found in the snapshot and left out.
     private(set) var skipped: Set<String> = []
 
@@ -92,6 +99,7 @@ struct MergePlanner: ~Copyable {
             while case .entry = try reader.next() {}
             return
         }
+        try rules.schema.check(nameOf: name)
         let local = try transaction.database(name)
         if let local { try rules.schema.check(local) }
         let versions = rules.schema.hasShadows ? try transaction.database(rules.schema.versions(of: name)) : local
@@ -100,20 +108,22 @@ struct MergePlanner: ~Copyable {
             try rules.schema.check(versions: versions, of: local.flags)
         }
         let target = try self.target(name, local)
-        // The transform may stand behind the entries, too; no known writer does that.
-        let transform = local.map { rules.schema.transform($0.flags) } ?? reader.databaseTransform
-        let isTransformed = rules.schema.hasShadows && !transform.isEmpty
+        untransformed = nil
+        mayBeTransformed = rules.schema.hasShadows && local?.flags.contains(.duplicateSort) ?? true
+        if let local, mayBeTransformed { try noteLocalSizes(local, target, transaction) }
         if let versions {
-            try compare(&reader, with: versions, target, isTransformed: isTransformed, transaction)
+            try compare(&reader, with: versions, target, transaction)
         } else {
-            try addAll(&reader, target, isTransformed: isTransformed)
+            try addAll(&reader, target)
         }
         if local == nil { try noteMissing(reader, target) }
-        try checkIntegerKeys(target)
         let needed = rules.schema.transform(targets[target].flags)
-        guard reader.databaseTransform == needed, isTransformed == !needed.isEmpty else {
+        // Before format 3 the transform is not told.
+        guard reader.databaseTransform == needed || reader.formatVersion < 3 && reader.databaseTransform.isEmpty else {
             throw wrongTransform(name, reader.databaseTransform, needed)
         }
+        if !needed.isEmpty, let untransformed { throw untransformed }
+        try checkSizes(target)
     }
 
     private func wrongTransform(_ name: String, _ found: String, _ needed: String) -> RefusedSnapshot {
@@ -127,18 +137,17 @@ struct MergePlanner: ~Copyable {
     /// Merges the entries of a DBI with those of the local one, both in key order: each step looks at the next
     /// entry of either side. Entries out of order are looked up, so they only cost time.
     private mutating func compare(
-        _ reader: inout SnapshotReader, with local: Database, _ target: Int, isTransformed: Bool,
-        _ transaction: borrowing ReadTransaction
+        _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
     ) throws {
         let integerSizes = try Schema.integerKeySizes(local, transaction)
         var lookup = try OrderedLookup(local, transaction)
         while case .entry = try reader.next() {
             let key = reader.key
             try checkKey(key, reader.databaseName, sizes: integerSizes)
-            if integerSizes != nil { noteSize(of: key, target) }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
-            if isTransformed { try DupSortTransform.check(key, incoming, reader.databaseName) }
+            if integerSizes != nil { Self.noteSize(key.count, &keySizes[target]) }
+            if mayBeTransformed { noteTransformed(key, incoming, target) }
             let wins =
                 try lookup.find(key, transaction)
                 ? MergeRule.replaces(incoming, local: try Schema.version(lookup.value, local.name, key))
@@ -151,13 +160,13 @@ struct MergePlanner: ~Copyable {
         }
     }
 
-    private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int, isTransformed: Bool) throws {
+    private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
         while case .entry = try reader.next() {
             try checkKey(reader.key, reader.databaseName, sizes: nil)
-            noteSize(of: reader.key, target)
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
-            if isTransformed { try DupSortTransform.check(reader.key, incoming, reader.databaseName) }
+            Self.noteSize(reader.key.count, &keySizes[target])
+            if mayBeTransformed { noteTransformed(reader.key, incoming, target) }
             if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
                 try plan(target, incoming, reader.key, isBehindLast: true)
             } else {
@@ -176,24 +185,60 @@ struct MergePlanner: ~Copyable {
         targets[target].flags = flags
     }
 
-    private mutating func noteSize(of key: UnsafeRawBufferPointer, _ target: Int) {
-        let known = keySizes[target] ?? key.count...key.count
-        keySizes[target] = min(known.lowerBound, key.count)...max(known.upperBound, key.count)
+    private static func noteSize(_ size: Int, _ sizes: inout ClosedRange<Int>?) {
+        let known = sizes ?? size...size
+        sizes = min(known.lowerBound, size)...max(known.upperBound, size)
     }
 
-    /// LMDB takes integer keys of different sizes, and then finds none of them again.
-    private mutating func checkIntegerKeys(_ target: Int) throws {
-        // Keys that hold a value, too, are no integers.
-        let flags = targets[target].flags
-        guard flags.contains(.integerKey), rules.schema.transform(flags).isEmpty, let sizes = keySizes[target] else {
+    /// Notes the sizes of what the application's DBI would hold if the keys are transformed, or that they are not:
+    /// whether they should be may be told behind them.
+    private mutating func noteTransformed(
+        _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ target: Int
+    ) {
+        do throws(RefusedSnapshot) {
+            let parts = try DupSortTransform.check(key, version, targets[target].name)
+            Self.noteSize(parts.key.count, &transformedKeySizes[target])
+            if !version.isDeleted { Self.noteSize(version.value.count, &valueSizes[target]) }
+        } catch {
+            untransformed = error
+            mayBeTransformed = false
+        }
+    }
+
+    /// Notes the sizes of what the application's DBI holds.
+    private mutating func noteLocalSizes(
+        _ database: Database, _ target: Int, _ transaction: borrowing ReadTransaction
+    ) throws {
+        var cursor = try transaction.openCursor(database)
+        guard try cursor.first() else { return }
+        Self.noteSize(cursor.key.count, &transformedKeySizes[target])
+        Self.noteSize(cursor.value.count, &valueSizes[target])
+    }
+
+    /// LMDB takes integers of different sizes, and then finds none of them again; other things of fixed size it does
+    /// not take at all.
+    private mutating func checkSizes(_ target: Int) throws {
+        let (name, flags) = (targets[target].name, targets[target].flags)
+        let isTransformed = !rules.schema.transform(flags).isEmpty
+        if flags.contains(.integerKey), let sizes = isTransformed ? transformedKeySizes[target] : keySizes[target] {
+            guard sizes.count == 1, integerSizes.contains(sizes.lowerBound) else {
+                throw RefusedSnapshot(
+                    "DBI \(name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to \(sizes.upperBound) bytes; "
+                        + "they must all have 4, or all 8")
+            }
+            // Keys that hold a value, too, are no integers.
+            if !isTransformed { targets[target].integerKeySize = sizes.lowerBound }
+        }
+        guard !flags.isDisjoint(with: [.duplicateFixed, .integerDuplicates]), let sizes = valueSizes[target] else {
             return
         }
-        guard sizes.count == 1, integerSizes.contains(sizes.lowerBound) else {
+        let isInteger = flags.contains(.integerDuplicates)
+        guard sizes.count == 1, isInteger ? integerSizes.contains(sizes.lowerBound) : sizes.lowerBound > 0 else {
             throw RefusedSnapshot(
-                "DBI \(targets[target].name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to "
-                    + "\(sizes.upperBound) bytes; they must all have 4, or all 8")
+                "DBI \(name) has the flags \(flags.names), but here and in the snapshot values of \(sizes.lowerBound) "
+                    + "to \(sizes.upperBound) bytes; they must all have "
+                    + (isInteger ? "4, or all 8" : "the same size, and not be empty"))
         }
-        targets[target].integerKeySize = sizes.lowerBound
     }
 
     private mutating func plan(
@@ -212,6 +257,8 @@ struct MergePlanner: ~Copyable {
         // Whether a missing one is to be created, and how, is known behind its entries.
         targets.append(MergePlan.Target(name: name, isMissing: false, flags: local?.flags ?? []))
         keySizes.append(nil)
+        transformedKeySizes.append(nil)
+        valueSizes.append(nil)
         return targets.count - 1
     }
 

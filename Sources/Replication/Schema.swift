@@ -51,6 +51,11 @@ package enum Schema: Sendable, Equatable {
         if let problem = problem(flags, of: name) { throw RefusedSnapshot(problem) }
     }
 
+    /// Checks the name of a DBI in a snapshot, before LMDB is asked for its shadow.
+    func check(nameOf name: String) throws(RefusedSnapshot) {
+        if let problem = nameProblem(name) { throw RefusedSnapshot(problem) }
+    }
+
     private func problem(_ flags: DatabaseFlags, of name: String) -> String? {
         switch self {
         case .native:
@@ -66,11 +71,15 @@ package enum Schema: Sendable, Equatable {
                     "DBI \(name) has the flags \(flags.names): databases with several values a key can only be synced "
                     + "with dupsort_hack: true, on all instances"
             }
-            let longest = SnapshotLimits.longestDatabaseName - Self.shadowPrefix.utf8.count
-            guard name.utf8.count > longest else { return nil }
-            return "the name of DBI \(name.prefix(64))… has \(name.utf8.count) bytes: that of its shadow would be too "
-                + "long for LMDB, which takes \(longest) here"
+            return nameProblem(name)
         }
+    }
+
+    private func nameProblem(_ name: String) -> String? {
+        let longest = SnapshotLimits.longestDatabaseName - Self.shadowPrefix.utf8.count
+        guard hasShadows, name.utf8.count > longest else { return nil }
+        return "the name of DBI \(name.prefix(64))… has \(name.utf8.count) bytes: that of its shadow would be too "
+            + "long for LMDB, which takes \(longest) here"
     }
 
     /// Checks that a DBI that keeps versions fits the application's.
@@ -79,6 +88,13 @@ package enum Schema: Sendable, Equatable {
         throw LocalContentError(
             "DBI \(versions.name) has the flags \(versions.flags.names), which do not fit those of the application's "
                 + "DBI, \(flags.names): it was made anew with others; \(Self.cure)")
+    }
+
+    /// The shadow of a DBI with MDB_DUPSORT is that of a DBI without.
+    func madeAnew(_ database: Database, _ key: UnsafeRawBufferPointer) -> LocalContentError {
+        LocalContentError(
+            "the key \(printable(key)) in DBI \(versions(of: database.name)) has no value behind it, but the application's "
+                + "DBI has the flags \(database.flags.names): it was made anew with others; \(Self.cure)")
     }
 
     static let cure = "stop the syncer and remove the shadows with lightningstream drop-shadow"

@@ -207,9 +207,12 @@ package struct SyncMachine {
         if !isListing { times.append(listAt) }
         // While the LMDB is busy, the end of that wakes the loop.
         if !isLMDBBusy {
-            if maySend { times.append(sender.due) }
-            times.append(sweeper?.due)
             times.append(capture?.due)
+            // Before the first capture everything else waits for that.
+            if isCaptured {
+                if maySend { times.append(sender.due) }
+                times.append(sweeper?.due)
+            }
         }
         return times.compactMap(\.self).min()
     }

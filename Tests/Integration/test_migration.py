@@ -121,7 +121,6 @@ def hosts(powerdns, lightningstream, directory, tmp_path):
     a.util("set-meta", "example.org", "ALLOW-AXFR-FROM", "::1")
     a.util("set-meta", "gone.example", "ALLOW-AXFR-FROM", "::1")
     a.util("import-tsig-key", "kept.key", "hmac-sha256", "c2VjcmV0")
-    a.util("import-tsig-key", "gone.key", "hmac-sha256", "c2VjcmV0")
     for host in (hosts[0], hosts[1], hosts[0]):
         host.syncer.once()
     pair(hosts).compare()
@@ -141,7 +140,6 @@ def change_apart(hosts, tmp_path):
     b.util("add-record", "example.net", "fresh", "A", "300", "192.0.2.44")
     hosts[1].syncer.once()
     a.util("delete-zone", "gone.example")
-    a.util("delete-tsig-key", "gone.key")
     a.util("delete-rrset", "example.org", "doomed", "TXT")
     a.util("delete-zone", "again.example")
     a.util("set-meta", "example.org", "ALLOW-AXFR-FROM")
@@ -209,8 +207,7 @@ def test_from_4_7_to_4_9(hosts, installed_powerdns, tmp_path):
         zones = {zone["name"]: zone["dnssec"] for zone in server.api("GET", "/zones")}
         assert zones == {"example.org.": True, "example.net.": False, "again.example.": False}
         assert "::1" not in server.util("get-meta", "example.org")
-        keys = server.util("list-tsig-keys")
-        assert "kept.key" in keys and "gone.key" not in keys
+        assert "kept.key" in server.util("list-tsig-keys")
     # What is changed now arrives, too.
     b.server.util("replace-rrset", "again.example", "www", "A", "300", "192.0.2.77")
     both.agree()

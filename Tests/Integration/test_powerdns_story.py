@@ -144,7 +144,9 @@ def change_both_sides(pair):
     a.api("PATCH", "/zones/example.net.", {"rrsets": [
         {"name": "www.example.net.", "type": "A", "changetype": "DELETE"},
         rrset("new.example.net.", "MX", ["10 mail.example.net."]) | {"changetype": "REPLACE"}]})
-    a.util("delete-tsig-key", "unused.key")
+    if a.version != "4.7":
+        # 4.7 says that it has deleted such a key, but leaves it where it is.
+        a.util("delete-tsig-key", "unused.key")
     b.util("set-meta", zonefile.ORIGIN, "X-OWNER")
     b.util("set-kind", "example.org", "primary")
     main, shard = pair.agree()
@@ -154,10 +156,10 @@ def change_both_sides(pair):
     pair.both_answer("api.example.org", "AAAA", "api.example.org. 300 AAAA 2001:db8::5")
     pair.both_answer("www.example.net", "A", rcode="NXDOMAIN")
     pair.both_answer("new.example.net", "MX", "new.example.net. 300 MX 10 mail.example.net.")
-    assert [entry.deleted for entry in main["tsig"].entries.values()].count(True) == 1
+    assert [entry.deleted for entry in main["tsig"].entries.values()].count(True) == (a.version != "4.7")
     assert any(entry.deleted for entry in shard["records"].entries.values())
     for server in (a, b):
-        assert "unused.key" not in server.util("list-tsig-keys")
+        assert ("unused.key" in server.util("list-tsig-keys")) == (a.version == "4.7")
         assert "somebody" not in server.util("get-meta", zonefile.ORIGIN)
         assert server.api("GET", "/zones/example.org.")["kind"] in ("Master", "Primary")
 

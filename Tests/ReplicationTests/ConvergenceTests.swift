@@ -19,9 +19,18 @@ import Testing
     @Test(arguments: [1, 2, 3] as [UInt64])
     func knownHistoriesConverge(seed: UInt64) async throws { try await converge(seed: seed) }
 
-    private func converge(seed: UInt64) async throws {
+    /// With applications that keep no headers.
+    @Test(arguments: 0..<20)
+    func randomHistoriesWithShadowsConverge(history: Int) async throws {
+        let seed = UInt64.random(in: 0..<1_000_000)
+        print("ConvergenceTests: history \(history) with shadows, seed \(seed)")
+        try await converge(seed: seed, schema: LMDB.Environment.shadows)
+    }
+
+    private func converge(seed: UInt64, schema: Schema = .native) async throws {
         let instances = Int(seed % 4) + 2
-        let simulation = try Simulation(seed: seed, instances: instances, receivers: Int(seed / 4 % 2))
+        let simulation = try Simulation(
+            seed: seed, instances: instances, receivers: Int(seed / 4 % 2), schema: schema)
         // Some come later.
         var late = Set((1..<instances).filter { (seed >> UInt64($0)).isMultiple(of: 5) })
         // What one instance has at start differs from what the others have.
@@ -52,7 +61,7 @@ import Testing
             }
         }
         for index in late { simulation.start(index) }
-        simulation.faults = .init(listing: 0, download: 0, store: 0)
+        simulation.faults = .init(listing: 0, download: 0, store: 0, capture: 0)
         try simulation.run(until: simulation.now + .seconds(120))
 
         // One that only runs once gets everything, adds its own and ends.
@@ -62,10 +71,13 @@ import Testing
         try simulation.run(until: simulation.now + .seconds(60))
         #expect(simulation.nodes[once].isFinished, "seed \(seed)")
 
-        let first = try simulation.nodes[0].environment.contents()
+        let first = try simulation.versions(simulation.nodes[0])
         for node in simulation.nodes {
-            let contents = try node.environment.contents()
+            let contents = try simulation.versions(node)
             #expect(contents == first, "seed \(seed): \(node.name) differs")
+            if schema.hasShadows {
+                #expect(try node.environment.main() == contents.live, "seed \(seed): \(node.name), its application")
+            }
             #expect(node.isStarted, "seed \(seed): \(node.name) never completed its start-up")
             #expect(
                 node.receiveOnly || node.machine.sender.isDone, "seed \(seed): \(node.name) has something left to send")
@@ -81,7 +93,8 @@ import Testing
         for node in simulation.nodes {
             let before = node.environment.info.lastTransactionID
             for (_, body) in simulation.storage.sorted(by: { $0.key < $1.key }) {
-                guard let plan = try? MergePlanner.plan(body, for: node.environment, rules: .init()).plan else {
+                guard let plan = try? MergePlanner.plan(body, for: node.environment, rules: .init(schema: schema)).plan
+                else {
                     continue
                 }
                 #expect(plan.isEmpty, "seed \(seed)")

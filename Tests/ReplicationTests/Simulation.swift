@@ -14,6 +14,7 @@ final class Simulation {
         var listing = 0.1
         var download = 0.1
         var store = 0.1
+        var capture = 0.1
     }
 
     private struct Pending {
@@ -43,6 +44,8 @@ final class Simulation {
         var clockError: Int64 = 0
         /// The data file as it was some time ago.
         var backup: [UInt8]?
+        /// What is known of the shadows, where there are any.
+        var capture: Capture?
         /// What the sweeper is doing.
         var sweep: Sweep?
         /// Whether the storage can't be reached.
@@ -69,6 +72,8 @@ final class Simulation {
 
     /// How long Deleted entries are kept, nil when they are for ever.
     let retention: Duration?
+    /// Where the versions are.
+    let schema: Schema
     private let pollInterval: Duration
     private(set) var now = Duration.zero
     private(set) var nodes: [Node] = []
@@ -90,8 +95,9 @@ final class Simulation {
 
     init(
         seed: UInt64, instances: Int, receivers: Int = 0, retention: Duration? = nil,
-        pollInterval: Duration = .seconds(1)
+        pollInterval: Duration = .seconds(1), schema: Schema = .native
     ) throws {
+        self.schema = schema
         self.retention = retention
         self.pollInterval = pollInterval
         random = SeededGenerator(seed: seed)
@@ -112,15 +118,15 @@ final class Simulation {
     private func machine(
         _ name: String, _ environment: LMDB.Environment, receiveOnly: Bool, once: Bool = false
     ) throws -> SyncMachine {
-        SyncMachine(
+        try SyncMachine(
             settings: SyncMachine.Settings(
                 instance: name, receiveOnly: receiveOnly, onlyOnce: once, storagePollInterval: pollInterval,
                 receiver: .init(concurrentDownloads: 2, retryInterval: .seconds(5)),
                 sender: .init(
                     minimumInterval: .seconds(1), forceInterval: .seconds(14400), retryInterval: .seconds(5),
                     retryLimit: nil),
-                sweeper: sweeper),
-            transaction: environment.info.lastTransactionID, lastSync: try SyncRecord.read(environment))
+                sweeper: sweeper, hasShadows: schema.hasShadows),
+            transaction: environment.info.lastTransactionID, lastSync: SyncRecord.read(environment))
     }
 
     // MARK: Driving
@@ -129,6 +135,7 @@ final class Simulation {
     func start(_ index: Int) {
         nodes[index].isRunning = true
         nodes[index].reasonsToSend += 1
+        nodes[index].capture = schema.hasShadows ? Capture(schema: schema) : nil
         schedule(index, after: delay(2)) { [self] in try handle(.tick, $0, index) }
         poll(index)
     }
@@ -191,6 +198,7 @@ final class Simulation {
     /// Lets the application of an instance write one entry, newer than what it sees there.
     func write(_ index: Int, clockStep: UInt64) throws {
         let node = nodes[index]
+        if schema.hasShadows { return try writeWithoutHeader(index) }
         let number = Int.random(in: 0..<12, using: &random)
         let key: TestKey
         switch Int.random(in: 0..<10, using: &random) {
@@ -277,6 +285,12 @@ final class Simulation {
             }
         case .merge(let name): try merge(name, node, index)
         case .send: try send(node, index)
+        case .capture:
+            if random.chance(faults.capture) {
+                return schedule(index, after: delay(0.1)) { [self] in try handle(.captureFailed, $0, index) }
+            }
+            let done = try capture(node)
+            schedule(index, after: delay(0.1)) { [self] in try handle(done, $0, index) }
         case .started: node.isStarted = true
         case .finish: node.isFinished = true
         case .sweep(let deletionTime): try sweep(deletionTime, node, index)
@@ -286,7 +300,7 @@ final class Simulation {
                 try handle(.recorded(time, transaction: transaction), $0, index)
             }
         case .endFenced: node.isFinished = true
-        case .giveUp, .capture: break
+        case .giveUp: break
         }
     }
 
@@ -295,14 +309,24 @@ final class Simulation {
         let plan: MergePlan
         do {
             let cutoff = DeletedCutoff(retention: retention).timestamp(at: node.clock(at: now))
-            plan = try MergePlanner.plan(body, for: node.environment, rules: .init(deletedCutoff: cutoff)).plan
+            let rules = MergePlanner.Rules(deletedCutoff: cutoff, schema: schema)
+            do {
+                plan = try MergePlanner.plan(body, for: node.environment, rules: rules).plan
+            } catch is ShadowIsMissing {
+                try handle(capture(node), node, index)
+                plan = try MergePlanner.plan(body, for: node.environment, rules: rules).plan
+            }
         } catch is SnapshotError {
             refusals += 1
             schedule(index, after: delay(0.1)) { [self] in try handle(.refused(name), $0, index) }
             return
         }
+        let through = node.capture?.through
         schedule(index, after: delay(0.5)) { [self] node in
-            let outcome = try Merge.apply(plan, to: node.environment, paddingBlock: false)
+            let clock = node.clock(at: now)
+            let outcome = try Merge.apply(
+                plan, to: node.environment, paddingBlock: false, capturedThrough: through, clock: { clock })
+            if let transaction = outcome.transaction { node.capture?.noteOwn(transaction) }
             // The change of the file may be noticed before the merge reports it, and others may write meanwhile.
             if random.chance(0.5) {
                 try handle(.observed(transaction: node.environment.info.lastTransactionID), node, index)
@@ -317,9 +341,15 @@ final class Simulation {
         node.sends += 1
         let clock = node.clock(at: now)
         let identity = SenderIdentity(database: "main", instance: node.name, hostname: node.name)
-        let (found, transaction) = try FullScan.run(node.environment, identity: identity) {
+        var captured: UInt64?
+        if schema.hasShadows {
+            try handle(capture(node), node, index)
+            captured = node.capture?.through
+        }
+        let (found, scanned) = try FullScan.run(node.environment, identity: identity, schema: schema) {
             max(clock, node.newestOwnTimestamp + 1)
         }
+        let transaction = captured ?? scanned
         guard let snapshot = found else {
             schedule(index, after: delay(0.1)) { [self] in
                 try handle(.foundNothing(transaction: transaction), $0, index)

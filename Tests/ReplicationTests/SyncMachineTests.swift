@@ -13,7 +13,7 @@ struct Loop {
     init(
         receiveOnly: Bool = false, onlyOnce: Bool = false, concurrent: Int = 2, force: Duration = .zero,
         retries: Int? = nil, transaction: UInt64 = 10, sweeper: SweeperMachine.Settings? = nil,
-        lastSync: UInt64? = nil
+        lastSync: UInt64? = nil, hasShadows: Bool = false
     ) {
         machine = SyncMachine(
             settings: .init(
@@ -22,7 +22,7 @@ struct Loop {
                 sender: .init(
                     minimumInterval: .seconds(1), forceInterval: force, retryInterval: .seconds(5),
                     retryLimit: retries),
-                sweeper: sweeper),
+                sweeper: sweeper, hasShadows: hasShadows),
             transaction: transaction, lastSync: lastSync)
     }
 

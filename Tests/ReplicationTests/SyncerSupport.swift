@@ -24,7 +24,7 @@ final class Instance: Sendable {
         _ name: String, _ store: any BlobStore, database: String = "main", once: Bool = false,
         receiveOnly: Bool = false, retries: Int? = nil, retryInterval: Duration = .milliseconds(30),
         sweeper: SweeperMachine.Settings? = nil, cleaner: CleanerMachine.Settings? = nil,
-        clock: @escaping WallClock = systemWallClock
+        clock: @escaping WallClock = systemWallClock, schema: Schema = .native
     ) throws {
         self.name = name
         self.store = store
@@ -41,7 +41,7 @@ final class Instance: Sendable {
                     minimumInterval: .milliseconds(30), forceInterval: .zero, retryInterval: retryInterval,
                     retryLimit: retries),
                 sweeper: sweeper),
-            lmdbPollInterval: .milliseconds(30), cleaner: cleaner)
+            lmdbPollInterval: .milliseconds(30), cleaner: cleaner, schema: schema)
     }
 
     func syncer() -> DatabaseSyncer {

@@ -53,11 +53,12 @@ package struct Capture: Sendable {
     /// Changed entries get the time, or the timestamp of the version that they replace plus one where that is later. Nobody
     /// knows when something was changed before the first call: it gets 1 ns instead of the time.
     ///
+    /// - Parameter whenCompared: is called before the write lock is taken.
     /// - Throws: ``LocalContentError`` for contents that can't be synced. Nothing has been written then.
     @discardableResult
     package mutating func run(
         _ environment: Environment, paddingBlock: Bool, clock: WallClock,
-        signal: CancellationSignal = CancellationSignal()
+        signal: CancellationSignal = CancellationSignal(), whenCompared: () throws -> Void = {}
     ) throws -> Outcome {
         let schema = schema
         for _ in 0..<Self.freeAttempts {
@@ -71,6 +72,7 @@ package struct Capture: Sendable {
                 finish(plan, through: plan.comparedWith)
                 return Outcome(through: plan.comparedWith)
             }
+            try whenCompared()
             if let outcome = try write(plan, environment, paddingBlock, clock, signal) { return outcome }
         }
         while true {
@@ -85,21 +87,25 @@ package struct Capture: Sendable {
     ) throws -> Outcome? {
         var locked = ContinuousClock.now
         let (isStart, known, schema) = (through == nil && !startsWithNow, known, schema)
-        let found: (CapturePlan, Int, UInt64)? = try environment.write { transaction in
+        let found: (plan: CapturePlan, written: Int, own: UInt64?, through: UInt64)? = try environment.write {
+            transaction in
             locked = .now
             if let plan, transaction.id != plan.comparedWith &+ 1 { return .abort(nil) }
             let plan = try plan ?? ShadowDiff.run(transaction, schema: schema, signal: signal)
-            // Everybody else's transactions are older, and none of theirs can begin before this one ends.
-            if plan.isEmpty { return .abort((plan, 0, transaction.id &- 1)) }
             let now = isStart ? Self.startTimestamp : clock()
             let writer = CaptureWriter(schema: schema, known: known, now: now, paddingBlock: paddingBlock)
-            return .commit((plan, try writer.run(plan, transaction), transaction.id))
+            let written = plan.isEmpty ? 0 : try writer.run(plan, transaction)
+            // Everybody else's transactions are older, and none of theirs can begin before this one ends.
+            guard written > 0 || plan.targets.contains(where: \.isNew) else {
+                return .abort((plan, 0, nil, transaction.id &- 1))
+            }
+            return .commit((plan, written, transaction.id, transaction.id))
         }
-        guard let (plan, written, through) = found else { return nil }
-        finish(plan, through: through)
+        guard let found else { return nil }
+        finish(found.plan, through: found.through)
         return Outcome(
-            transaction: plan.isEmpty ? nil : through, through: through, written: written, lockTime: .now - locked,
-            dropped: plan.dropped)
+            transaction: found.own, through: found.through, written: found.written, lockTime: .now - locked,
+            dropped: found.plan.dropped)
     }
 
     private mutating func finish(_ plan: CapturePlan, through transaction: UInt64) {

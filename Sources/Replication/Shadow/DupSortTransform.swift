@@ -1,3 +1,4 @@
+import Glibc
 import LMDB
 import Snapshots
 
@@ -36,6 +37,25 @@ enum DupSortTransform {
         return start + part.count + 1
     }
 
+    /// Whether ``encode(_:_:into:)`` makes this of a key and a value, without making it.
+    @inline(__always)
+    static func encodes(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to transformed: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard key.count <= longestKey, let bytes = transformed.baseAddress, let keyBytes = key.baseAddress else {
+            return false
+        }
+        let part = min(value.count, room(key.count))
+        let start = key.count + separator
+        guard transformed.count == start + part + 1,
+            bytes.load(fromByteOffset: start + part, as: UInt8.self) == UInt8(truncatingIfNeeded: key.count),
+            bytes.loadUnaligned(fromByteOffset: key.count, as: UInt32.self) == 0,
+            memcmp(bytes, keyBytes, key.count) == 0
+        else { return false }
+        guard part > 0, let valueBytes = value.baseAddress else { return true }
+        return memcmp(bytes + start, valueBytes, part) == 0
+    }
+
     /// A transformed key, taken apart.
     struct Parts {
         /// The key of the application's DBI.
@@ -56,15 +76,16 @@ enum DupSortTransform {
             value: UnsafeRawBufferPointer(rebasing: bytes[start..<bytes.count - 1]), isCut: bytes.count == longest)
     }
 
-    /// Checks an entry of a snapshot.
+    /// Checks an entry of a snapshot, and takes its key apart.
+    @discardableResult
     static func check(
         _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: String
-    ) throws(RefusedSnapshot) {
+    ) throws(RefusedSnapshot) -> Parts {
         guard let parts = decode(key) else {
             throw RefusedSnapshot(
                 "the key \(printable(key)) of DBI \(database) is not one of the transform \(name); \(cure)")
         }
-        guard !version.isDeleted else { return }
+        guard !version.isDeleted else { return parts }
         guard version.value.count <= longest else {
             throw RefusedSnapshot(
                 "a value of key \(printable(parts.key)) in DBI \(database) has \(version.value.count) bytes, but where a "
@@ -76,5 +97,6 @@ enum DupSortTransform {
                 "a value of key \(printable(parts.key)) in DBI \(database) is not the one that its transformed key tells of"
             )
         }
+        return parts
     }
 }

@@ -10,8 +10,9 @@ struct MainWalk: ~Copyable {
     // The transformed key and the one before, by turns.
     private let buffers: UnsafeMutableRawBufferPointer
     private var isSecond = false
-    /// The key that the shadow has for the entry. Valid until the next step.
-    private(set) var key = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// The transformed key, once it is known: of the entry, otherwise of the one before.
+    private var transformed = UnsafeRawBufferPointer(start: nil, count: 0)
+    private var isKnown = false
 
     init<T: Transaction & ~Copyable>(_ database: Database, _ transaction: borrowing T) throws(LMDBError) {
         cursor = try transaction.openCursor(database)
@@ -29,14 +30,42 @@ struct MainWalk: ~Copyable {
     /// Goes to the next entry.
     ///
     /// - Returns: false behind the last one.
-    /// - Throws: ``LocalContentError`` for an entry that can't be transformed.
     @inline(__always)
-    mutating func next() throws -> Bool {
-        guard try cursor.next() else { return false }
-        if isTransformed { try transform() } else { key = cursor.key }
-        return true
+    mutating func next() throws(LMDBError) -> Bool {
+        isKnown = false
+        return try cursor.next()
     }
 
+    /// The key that the shadow has for the entry. Valid until the next step.
+    ///
+    /// - Throws: ``LocalContentError`` for an entry that can't be transformed.
+    @inline(__always)
+    mutating func key() throws(LocalContentError) -> UnsafeRawBufferPointer {
+        if !isTransformed { return cursor.key }
+        if !isKnown { try transform() }
+        return transformed
+    }
+
+    /// How the entry's key compares with a key of the shadow, whose entries come in their order.
+    ///
+    /// Nearly all entries are in both: a transformed key is only made where they differ.
+    ///
+    /// - Parameter compare: compares keys as the shadow does.
+    /// - Throws: ``LocalContentError`` for an entry that can't be transformed.
+    @inline(__always)
+    mutating func order(
+        _ other: UnsafeRawBufferPointer, _ compare: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Int
+    ) throws(LocalContentError) -> Int {
+        if isTransformed && !isKnown && DupSortTransform.encodes(cursor.key, cursor.value, to: other) {
+            // Above all keys before: those were the same as earlier keys of the shadow, or lower.
+            transformed = other
+            isKnown = true
+            return 0
+        }
+        return compare(try key(), other)
+    }
+
+    @inline(never)
     private mutating func transform() throws(LocalContentError) {
         guard cursor.key.count <= DupSortTransform.longestKey else {
             throw problem(
@@ -46,9 +75,10 @@ struct MainWalk: ~Copyable {
         isSecond.toggle()
         let buffer = UnsafeMutableRawBufferPointer(rebasing: buffers[start..<start + DupSortTransform.longest])
         let count = DupSortTransform.encode(cursor.key, cursor.value, into: buffer)
-        let previous = key
-        key = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-        let order = previous.isEmpty ? -1 : compareBytes(previous, key)
+        let previous = transformed
+        transformed = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+        isKnown = true
+        let order = previous.isEmpty ? -1 : compareBytes(previous, transformed)
         guard order < 0 else {
             throw problem(
                 order == 0

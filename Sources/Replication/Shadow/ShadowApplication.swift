@@ -29,13 +29,7 @@ struct ShadowApplication: ~Copyable {
     mutating func run(
         _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, _ written: inout WrittenTimestamps
     ) throws {
-        for target in plan.targets where target.isMissing {
-            guard try transaction.database(target.name) == nil else { continue }
-            _ = try transaction.database(target.name, creating: target.flags)
-            _ = try transaction.database(
-                schema.versions(of: target.name), creating: schema.versionFlags(of: target.flags))
-            outcome.transaction = self.transaction
-        }
+        for target in plan.targets where target.isMissing { try create(target, transaction) }
         var reader = MergePlanReader(plan.entries)
         var current = -1
         var pair: ShadowPair?
@@ -57,6 +51,19 @@ struct ShadowApplication: ~Copyable {
             }
             pair = consume open
         }
+    }
+
+    /// Makes a missing DBI, or only its shadow if the application has made it meanwhile.
+    private mutating func create(
+        _ target: MergePlan.Target, _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) {
+        let shadow = schema.versions(of: target.name)
+        if let database = try transaction.database(target.name) {
+            guard database.flags == target.flags, try transaction.database(shadow) == nil else { return }
+        }
+        _ = try transaction.database(target.name, creating: target.flags)
+        _ = try transaction.database(shadow, creating: schema.versionFlags(of: target.flags))
+        outcome.transaction = self.transaction
     }
 
     private func open(

@@ -75,6 +75,13 @@ struct ShadowDiff: ~Copyable {
         _ database: Database, _ shadow: Database?, _ transaction: borrowing T
     ) throws {
         guard let shadow else { return try noteAll(database, transaction) }
+        if let sizes = try Schema.integerKeySizes(database, transaction),
+            let known = try Schema.integerKeySizes(shadow, transaction), Set(sizes).isDisjoint(with: known)
+        {
+            throw LocalContentError(
+                "the integer keys of DBI \(database.name) have \(sizes[0]) bytes, but those in its shadow \(known[0]); "
+                    + Schema.cure)
+        }
         let isReverse = database.flags.contains(.reverseKey) && !database.flags.contains(.duplicateSort)
         if isReverse {
             try lookUp(database, shadow, transaction)
@@ -91,7 +98,7 @@ struct ShadowDiff: ~Copyable {
         var main = try MainWalk(database, transaction)
         while try main.next() {
             try step()
-            try note(main.key)
+            try note(main.key())
         }
     }
 
@@ -106,31 +113,43 @@ struct ShadowDiff: ~Copyable {
         var (isOnMain, isOnShadow) = (try main.next(), try cursor.next())
         while isOnMain && isOnShadow {
             try step()
-            let order = compare(main.key, cursor.key)
+            let order = try main.order(cursor.key, compare)
             if order < 0 {
-                try note(main.key)
+                try note(main.key())
                 isOnMain = try main.next()
                 continue
             }
             let version = try Schema.version(cursor.value, shadow.name, cursor.key)
             if order > 0 {
-                if !version.isDeleted { try note(cursor.key) }
+                try noteMissing(cursor.key, version, database)
             } else {
-                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(main.key) }
+                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(cursor.key) }
                 isOnMain = try main.next()
             }
             isOnShadow = try cursor.next()
         }
         while isOnMain {
             try step()
-            try note(main.key)
+            try note(main.key())
             isOnMain = try main.next()
         }
         while isOnShadow {
             try step()
-            if try !Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { try note(cursor.key) }
+            try noteMissing(cursor.key, try Schema.version(cursor.value, shadow.name, cursor.key), database)
             isOnShadow = try cursor.next()
         }
+    }
+
+    /// An entry of the shadow that the application does not have.
+    @inline(__always)
+    private mutating func noteMissing(
+        _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: Database
+    ) throws {
+        // The flags of both shadows are the same, so it is the keys that tell. Sent, they would make others refuse all.
+        if database.flags.contains(.duplicateSort), DupSortTransform.decode(key) == nil {
+            throw schema.madeAnew(database, key)
+        }
+        if !version.isDeleted { try note(key) }
     }
 
     /// They sort differently: the entries of each are looked up in the other one.
@@ -141,11 +160,12 @@ struct ShadowDiff: ~Copyable {
         var inShadow = try OrderedLookup(shadow, transaction)
         while try main.next() {
             try step()
-            if try inShadow.find(main.key, transaction) {
-                let version = try Schema.version(inShadow.value, shadow.name, main.key)
+            let key = try main.key()
+            if try inShadow.find(key, transaction) {
+                let version = try Schema.version(inShadow.value, shadow.name, key)
                 if !version.isDeleted && Self.areEqual(version.value, main.value) { continue }
             }
-            try note(main.key)
+            try note(key)
         }
         var cursor = try transaction.openCursor(shadow)
         var inMain = try OrderedLookup(database, transaction)

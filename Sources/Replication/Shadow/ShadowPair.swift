@@ -82,6 +82,14 @@ struct ShadowPair: ~Copyable {
     ) throws(LMDBError) -> Bool {
         guard let parts = DupSortTransform.decode(transformed) else { return false }
         guard parts.isCut else { return try cursor.find(parts.key, value: parts.value) }
+        if cursor.database.flags.contains(.reverseDuplicates) {
+            // The beginning of a value says nothing about its place.
+            guard try cursor.find(parts.key) else { return false }
+            while !cursor.value.starts(with: parts.value) {
+                guard try cursor.next(), compareBytes(cursor.key, parts.key) == 0 else { return false }
+            }
+            return true
+        }
         // No two values of a key begin like this.
         guard try cursor.seek(parts.key, value: parts.value) else { return false }
         return cursor.value.starts(with: parts.value)

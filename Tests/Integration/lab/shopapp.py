@@ -4,7 +4,8 @@ It knows nothing of syncing. Tests use it in their own process, or run it as one
 
     shopapp.py LMDB OWNER SEED
 
-It then commits one transaction after another until it gets SIGTERM, and reports each one as a line of JSON once it is committed:
+It then commits one transaction after another until it gets SIGTERM, with keys of its own and some that all shops change. Once
+one is committed it reports what it did with its own, as a line of JSON:
 [[DBI, key in hex, value in hex, whether it is gone], ...].
 """
 
@@ -116,22 +117,39 @@ def furnish(path):
             change.put(ORDERS_OF, b"Ada", order_of(number))
 
 
+NUMBERS = range(40)
+SHARED = b"s"  # an owner whose keys every shop changes
+
+
+def key_of(name, owner, number):
+    """A key that only this owner (a byte) uses, for a number of `NUMBERS`."""
+    if name in (CUSTOMERS, ORDERS):
+        return customer(owner[0] << 8 | number) if name == CUSTOMERS else order(owner[0] << 40 | number)
+    if name in (TAGS, ORDERS_OF):
+        return b"%d of %s" % (number % 7, owner)  # few keys, with several values each
+    return b"%d@%s.example" % (number, owner)
+
+
+def keys_of(owner):
+    """All of them: {(DBI, key)}."""
+    return {(name, key_of(name, owner, number)) for name in FLAGS for number in NUMBERS}
+
+
 def random_changes(generator, owner):
-    """What one shop does in one transaction, with keys that no other owner (a byte) uses: [(DBI, key, value, gone)].
+    """What one shop does in one transaction with keys of this owner: [(DBI, key, value, gone)].
 
     `gone` says that the key is deleted; where a key may have several values, that this one is.
     """
     changes = []
     for _ in range(generator.randint(1, 6)):
-        number, gone = generator.randrange(40), generator.random() < 0.3
-        text = b"" if generator.random() < 0.1 else b"%d" % generator.randrange(1000)
-        changes.append(generator.choice((
-            (SETTINGS, b"%s-%d" % (owner, number), text, gone),
-            (CUSTOMERS, customer(owner[0] << 8 | number), text, gone),
-            (ORDERS, order(owner[0] << 40 | number), text, gone),
-            (MAILBOXES, b"%d@%s.example" % (number, owner), text, gone),
-            (TAGS, b"article %d of %s" % (number % 7, owner), b"tag %d" % number, gone),
-            (ORDERS_OF, b"%d of %s" % (number % 7, owner), order_of(number), gone))))
+        name, number, gone = generator.choice(list(FLAGS)), generator.choice(NUMBERS), generator.random() < 0.3
+        if name == TAGS:
+            value = b"tag %d" % number
+        elif name == ORDERS_OF:
+            value = order_of(number)
+        else:
+            value = b"" if generator.random() < 0.1 else b"%d" % generator.randrange(1000)
+        changes.append((name, key_of(name, owner, number), value, gone))
     return changes
 
 
@@ -174,7 +192,7 @@ def keep_writing(path, owner, seed):
         while not wanted:
             changes = random_changes(generator, owner)
             with shop.transaction() as change:
-                apply(change, changes)
+                apply(change, changes + random_changes(generator, SHARED))
             print(report(changes), flush=True)
             # Bursts, with pauses in which a syncer may find nothing to do.
             time.sleep(generator.choice((0, 0, 0, 0.002, 0.03)))
