@@ -31,6 +31,15 @@ import Testing
         }
     }
 
+    @Test func recordsAreShownOnlyWhereTheyAreWanted() throws {
+        var changes = ChangeCollection(keepsValues: false)
+        merged(&changes, try Stored.key(1, "www", .a), Stored.records([10, 0, 0, 1]), nil)
+        #expect(
+            try lines(changes, names: [1: ZoneName("example.org")]) == [
+                "merged changes of zone rrsets_removed=1 zone=example.org."
+            ])
+    }
+
     @Test func whatWasOvertakenIsTakenOutAgain() throws {
         var changes = ChangeCollection(keepsValues: true)
         let (soa, www) = (try Stored.key(1, "", .soa), try Stored.key(1, "www", .a))
@@ -92,7 +101,7 @@ import Testing
             #expect(line.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f && $0.value != 0x202e })
         }
         #expect(
-            text.contains { $0.hasPrefix("+ x\\010y\\027[2j.e\\010.org. 300 IN TXT \"a\\010b\\013\\127c\"") }, "\(text)"
+            text.contains { $0.hasPrefix("+ x\\010y\\027[2J.e\\010.org. 300 IN TXT \"a\\010b\\013\\127c\"") }, "\(text)"
         )
     }
 
