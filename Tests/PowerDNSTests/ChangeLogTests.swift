@@ -1,4 +1,5 @@
 import BlobStorage
+import Foundation
 import LMDB
 import PowerDNSSchema
 import Replication
@@ -155,6 +156,23 @@ import Testing
         #expect(b.consumer.names("main") == ["fresh.example."])
     }
 
+    /// The records may be merged before anybody has looked what the other database is.
+    @Test func namesAreFoundBeforeTheMainDatabaseIsKnown() async throws {
+        let site = try SyncedSite("a", MemoryStore(), fixture: "4.9")
+        let databases = PowerDNSDatabases(InspectorSettings())
+        try await site.withOpen(.main) { environment in
+            databases.observe(.opened(environment), of: "main")
+            #expect(databases.environment(.main) == nil)
+            var names = ZoneNames()
+            let found = await names.find([Stored.exampleOrg, 4711], in: databases.mayHaveZones())
+            #expect(try found == [Stored.exampleOrg: ZoneName("example.org")])
+            databases.close()
+            #expect(databases.mayHaveZones().isEmpty)
+            // What is nowhere any more is remembered.
+            #expect(await names.find([Stored.exampleOrg], in: []).count == 1)
+        }
+    }
+
     @Test func nothingIsLoggedWhenItIsOff() async throws {
         var off = InspectorSettings()
         off.detail = .off
@@ -196,5 +214,19 @@ import Testing
         let kind = try b.open(.main) { try $0.read { try databases.look(at: "main", $0) } }
         #expect(kind == .foreign)
         #expect(inspector.inspectSend(of: "main") == nil)
+    }
+
+    @Test func theDocumentationHasTheMetrics() throws {
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../docs/powerdns.md").standardizedFileURL
+        let text = try String(contentsOf: page, encoding: .utf8)
+        let registry = MetricRegistry()
+        _ = PowerDNSMetrics(registry)
+        #expect(!registry.descriptions.isEmpty)
+        for metric in registry.descriptions {
+            let labels = metric.labels.map { "`\($0)`" }.joined(separator: ", ")
+            #expect(text.contains("| `\(metric.name)` | \(metric.type) | \(labels) | \(metric.help) |"))
+        }
+        for kind in ChangeKind.allCases { #expect(text.contains("`\(kind.label)`"), "\(kind)") }
     }
 }

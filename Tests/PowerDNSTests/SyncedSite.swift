@@ -46,6 +46,11 @@ final class SyncedSite: Sendable {
         try body(Environment(options(role.rawValue)))
     }
 
+    /// Uses an LMDB in the same way.
+    func withOpen(_ role: PowerDNSRole, _ body: (Environment) async throws -> Void) async throws {
+        try await body(Environment(options(role.rawValue)))
+    }
+
     /// What it has, by DBI and key; deleted entries have no value.
     func contents(_ role: PowerDNSRole) throws -> [String: [[UInt8]: [UInt8]?]] {
         try open(role) { environment in
