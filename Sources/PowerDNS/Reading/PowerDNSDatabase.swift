@@ -21,7 +21,8 @@ package struct PowerDNSDatabase: Sendable {
     private static func noRecords() throws -> Environment {
         let environment = try Environment.temporary(mapSize: 1 << 20)
         try environment.write { transaction in
-            .commit(_ = try transaction.database(PowerDNSTable.records.rawValue, creating: []))
+            _ = try transaction.database(PowerDNSTable.records.rawValue, creating: [])
+            return .commit(())
         }
         return environment
     }

@@ -65,7 +65,7 @@ struct PowerDNSShow: ProgramCommand {
             var text = try ZoneJSON(head, zone: name.name, to: &output)
             var walk = try ZoneRecords(zone: id, shard)
             // What can't be read has been reported by the summary.
-            try walk.forEach(report: { _ in }) { try text.append($0, to: &output) }
+            try walk.forEach(report: { _ in }, { try text.append($0, to: &output) })
             try text.end(&output)
         } else {
             let version = try PdnsValue.schemaVersion(main) ?? 0
