@@ -8,6 +8,8 @@ final class DatabaseView {
     private(set) var hasMain = false
     /// Whether the shard is there.
     private(set) var hasShard = false
+    /// The transactions: the same ones see the same data.
+    private(set) var moment: [UInt64] = []
     private var readers: [PowerDNSTable: TableReader] = [:]
     /// A second reader of the records: a walk must not lose its place when something is looked up.
     private(set) var recordWalk = TableReader()
@@ -45,6 +47,7 @@ final class DatabaseView {
         for table in PowerDNSTable.allCases where table.role == role {
             readers[table] = try TableReader(table, transaction)
         }
+        moment.append(transaction.id)
         if role == .shard { recordWalk = try TableReader(.records, transaction) }
     }
 

@@ -75,6 +75,12 @@ struct RelationRules {
 
     private func checkIndexed(_ table: PowerDNSTable, _ index: PowerDNSTable, _ name: ZoneName, _ id: UInt32) throws {
         guard try view[index].find(IndexKey(zone: name, id: id).bytes) == nil else { return }
+        // The index entry of a duplicate that has been renamed is told of instead.
+        if table == .domains, let newName = DuplicateZones.newName(of: name, id: id),
+            try view[index].find(IndexKey(zone: newName, id: id).bytes) != nil
+        {
+            return
+        }
         try report(
             ValidationFinding(
                 .objectWithoutIndex, zone: "\(name)",
@@ -103,6 +109,13 @@ struct RelationRules {
                         + consequence))
         }
         guard let name = Self.name(table, entry.payload), name != key.zone else { return }
+        if table == .domains, key.zone == DuplicateZones.newName(of: name, id: key.id) {
+            return try report(
+                ValidationFinding(
+                    .duplicateZone, severity: .warning, zone: "\(key.zone)",
+                    "this was a second zone \(name) before it was renamed; remove it with pdnsutil delete-zone \(key.zone)"
+                ))
+        }
         try report(
             ValidationFinding(
                 .indexWithoutObject, zone: "\(key.zone)",

@@ -126,21 +126,40 @@ package enum ZoneChecker {
     ///
     /// - Returns: whether it is there.
     private static func checkZone(_ id: UInt32, _ context: CheckContext) throws -> Bool {
+        guard var check = try ZoneCheck(id, context) else { return false }
+        _ = try check.run(context) { false }
+        return true
+    }
+}
+
+/// Checks one zone; it can pause and go on in other transactions.
+struct ZoneCheck {
+    private var walk: ZoneWalk?
+
+    /// Checks what is not records.
+    ///
+    /// - Returns: nil when there is no such zone; records that it has left behind are reported.
+    init?(_ id: UInt32, _ context: CheckContext) throws {
         let view = context.view
-        guard let entry = try view[.domains].find(RecordKey.prefix(domainID: id)) else { return false }
+        let prefix = RecordKey.prefix(domainID: id)
+        guard let entry = try view[.domains].find(prefix) else {
+            if try view.hasLiveRecords(prefix) { try context.report(RelationRules.recordsWithoutZone(id)) }
+            return nil
+        }
         let zone: DomainInfo
         do throws(DecodeError) {
             zone = try DomainInfo(entry.payload)
         } catch {
             try context.structure.bad(.domains, view[.domains].key, error)
-            return true
+            return
         }
         try RelationRules(view: view, report: context.report).check(id, zone.zone)
         try SigningRules(context: context, zone: zone.zone).check()
-        if view.hasShard {
-            var walk = ZoneWalk(id, zone)
-            _ = try walk.run(context) { false }
-        }
-        return true
+        if view.hasShard { walk = ZoneWalk(id, zone) }
+    }
+
+    /// Checks the records; see ``ZoneWalk/run(_:shouldPause:)``.
+    mutating func run(_ context: CheckContext, shouldPause: () -> Bool) throws -> Bool {
+        try walk?.run(context, shouldPause: shouldPause) ?? true
     }
 }

@@ -4,7 +4,7 @@ import ArgumentParser
 struct ExperimentalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "experimental", abstract: "Move databases from one schema of their application to another.",
-        subcommands: [MigrateTimestamps.self])
+        subcommands: [MigrateTimestamps.self, FixDuplicateDomains.self])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 }

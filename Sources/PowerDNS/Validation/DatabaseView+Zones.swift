@@ -46,6 +46,17 @@ extension DatabaseView {
         return try DomainInfo(entry.payload)
     }
 
+    /// Whether there are live rows whose keys begin like this.
+    func hasLiveRecords(_ prefix: [UInt8]) throws -> Bool {
+        let records = self[.records]
+        try records.seek(prefix)
+        while records.hasPrefix(prefix) {
+            if records.live != nil { return true }
+            try records.next()
+        }
+        return false
+    }
+
     /// What is at an owner name of a zone, and enabled.
     struct OwnerTypes {
         /// Whether anything is.
