@@ -30,6 +30,14 @@ package enum RData {
             case .string, .tag, .salt, .hash:
                 let size = try reader.uint8()
                 try body(.bytes(field, try reader.take(Int(size)), size: size))
+            case .gateway:
+                switch rdata.count > 1 ? rdata[1] : 0 {
+                case 0: try body(.bytes(.gateway, try reader.take(0), size: nil))
+                case 1: try body(.bytes(.ipv4, try reader.take(4), size: nil))
+                case 2: try body(.bytes(.ipv6, try reader.take(16), size: nil))
+                case 3: try body(.name(try context.name(&reader)))
+                default: throw DecodeError(.badNumber, at: 1)
+                }
             case .strings, .text, .hex, .base64, .typeBitmap, .serviceParameters, .location, .addressPrefixes:
                 let start = reader.offset
                 let bytes = reader.takeRest()

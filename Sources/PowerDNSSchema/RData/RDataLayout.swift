@@ -32,6 +32,8 @@ enum RDataField {
     case serviceParameters
     case location
     case addressPrefixes
+    /// Nothing, an address or a name, as the second byte of the RDATA says.
+    case gateway
 }
 
 extension RDataField {
@@ -70,6 +72,7 @@ extension RDataField {
         42: [.addressPrefixes],
         43: digest,
         44: [.uint8, .uint8, .hex],
+        45: [.uint8, .uint8, .uint8, .gateway, .base64],
         46: signature,
         47: [.name, .typeBitmap],
         48: key,

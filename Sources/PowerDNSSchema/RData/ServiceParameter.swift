@@ -78,21 +78,15 @@ struct ServiceParameter {
     ///
     /// A comma and a backslash within one are escaped for the list first, then for the zone file.
     private func append(_ identifiers: [UnsafeRawBufferPointer], to text: inout [UInt8]) {
-        var list: [UInt8] = []
         for (index, identifier) in identifiers.enumerated() {
-            if index > 0 { list.append(UInt8(ascii: ",")) }
+            if index > 0 { text.append(UInt8(ascii: ",")) }
             for byte in identifier {
-                if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\\") { list.append(UInt8(ascii: "\\")) }
-                list.append(byte)
+                switch byte {
+                case UInt8(ascii: ","): text.append("\\\\,")
+                case UInt8(ascii: "\\"): text.append("\\\\\\\\")
+                default: text.append(unquoted: byte)
+                }
             }
-        }
-        let isPlain = list.allSatisfy { byte in
-            (0x21...0x7e).contains(byte) && !"\"\\();".utf8.contains(byte)
-        }
-        if isPlain {
-            text.append(contentsOf: list)
-        } else {
-            list.withUnsafeBytes { text.append(quoted: $0) }
         }
     }
 }

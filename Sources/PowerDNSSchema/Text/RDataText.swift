@@ -20,7 +20,12 @@ extension RData {
                 case .bytes(let field, let bytes, _): field.append(bytes, to: &text)
                 }
             }
-            if !isKnown { appendGeneric(rdata, to: &text) }
+            if !isKnown {
+                appendGeneric(rdata, to: &text)
+                // So pdnsutil does.
+                if rdata.isEmpty, style != .zoneFile { text.append(UInt8(ascii: " ")) }
+                return
+            }
         } catch {
             text.removeSubrange(start...)
             throw error
@@ -57,14 +62,10 @@ extension RDataField {
         case .recordType: text.append(RecordType(rawValue: UInt16(truncatingIfNeeded: Self.number(bytes))).description)
         case .date: Self.append(date: Self.number(bytes), to: &text)
         case .ipv4, .ipv6: text.append(IPAddressText.text(bytes))
-        case .locator64: Self.append(bytes, groupsOf: 2, separator: UInt8(ascii: ":"), to: &text)
-        case .eui: Self.append(bytes, groupsOf: 1, separator: UInt8(ascii: "-"), to: &text)
+        case .locator64: Self.append(bytes, groupsOf: 2, separator: UInt8(ascii: ":"), upperCase: true, to: &text)
+        case .eui: Self.append(bytes, groupsOf: 1, separator: UInt8(ascii: "-"), upperCase: false, to: &text)
         case .string, .text: text.append(quoted: bytes)
-        case .tag:
-            for byte in bytes {
-                let isPlain = (0x21...0x7e).contains(byte) && !"\"\\();".utf8.contains(byte)
-                if isPlain { text.append(byte) } else { text.append(decimalEscape: byte) }
-            }
+        case .tag: for byte in bytes { text.append(unquoted: byte) }
         case .salt: if bytes.isEmpty { text.append(UInt8(ascii: "-")) } else { text.append(hex: bytes) }
         case .hash: text.append(base32Hex: bytes)
         case .strings: Self.append(strings: bytes, to: &text)
@@ -79,6 +80,7 @@ extension RDataField {
             Self.appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
                 try AddressPrefix(&reader).append(to: &text)
             }
+        case .gateway: text.append(UInt8(ascii: "."))
         case .location: (try? Location(bytes))?.append(to: &text)
         }
     }
@@ -86,11 +88,12 @@ extension RDataField {
     private static func number(_ bytes: UnsafeRawBufferPointer) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
 
     private static func append(
-        _ bytes: UnsafeRawBufferPointer, groupsOf size: Int, separator: UInt8, to text: inout [UInt8]
+        _ bytes: UnsafeRawBufferPointer, groupsOf size: Int, separator: UInt8, upperCase: Bool, to text: inout [UInt8]
     ) {
         for start in stride(from: 0, to: bytes.count, by: size) {
             if start > 0 { text.append(separator) }
-            text.append(hex: UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + size, bytes.count)]))
+            let group = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + size, bytes.count)])
+            text.append(hex: group, upperCase: upperCase)
         }
     }
 
@@ -112,9 +115,9 @@ extension RDataField {
     }
 
     private static func append(typeBitmap bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+        var reader = ByteReader(bytes)
         var isFirst = true
-        appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
-            let (window, bits) = try bitmapWindow(&reader)
+        while let (window, bits) = try? bitmapWindow(&reader) {
             for (index, byte) in bits.enumerated() {
                 for bit in 0..<8 where byte & 0x80 >> UInt8(bit) != 0 {
                     if !isFirst { text.append(UInt8(ascii: " ")) }

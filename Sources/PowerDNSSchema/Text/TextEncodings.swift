@@ -1,4 +1,5 @@
 private let hexDigits = Array("0123456789abcdef".utf8)
+private let upperHexDigits = Array("0123456789ABCDEF".utf8)
 private let base32Digits = Array("0123456789abcdefghijklmnopqrstuv".utf8)
 private let base64Digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
@@ -17,10 +18,11 @@ extension [UInt8] {
         for digit in [byte / 100, byte / 10 % 10, byte % 10] { append(UInt8(ascii: "0") + digit) }
     }
 
-    mutating func append(hex bytes: UnsafeRawBufferPointer) {
+    mutating func append(hex bytes: UnsafeRawBufferPointer, upperCase: Bool = false) {
+        let digits = upperCase ? upperHexDigits : hexDigits
         for byte in bytes {
-            append(hexDigits[Int(byte >> 4)])
-            append(hexDigits[Int(byte & 15)])
+            append(digits[Int(byte >> 4)])
+            append(digits[Int(byte & 15)])
         }
     }
 
@@ -44,6 +46,16 @@ extension [UInt8] {
             for digit in 0..<(group.count * 8 + 4) / 5 {
                 append(base32Digits[Int(bits >> UInt64(35 - 5 * digit) & 31)])
             }
+        }
+    }
+
+    /// A byte of text without quotes, in decimal where it would mean something there.
+    mutating func append(unquoted byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: ";"):
+            append(decimalEscape: byte)
+        case 0x21...0x7e: append(byte)
+        default: append(decimalEscape: byte)
         }
     }
 

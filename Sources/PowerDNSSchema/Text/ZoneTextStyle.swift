@@ -2,7 +2,8 @@
 package enum ZoneTextStyle: Hashable, Sendable {
     /// Absolute names, everything escaped as RFC 1035 wants it.
     case zoneFile
-    /// As `pdnsutil list-zone` of PowerDNS 4 prints: names without final dot, but for NS, CNAME, MX and SRV.
+    /// As `pdnsutil list-zone` of PowerDNS 4 prints: names without final dot, but for NS, CNAME, MX, SRV
+    /// and NSEC.
     case pdnsutil4
     /// As `pdnsutil list-zone` of PowerDNS 5 prints: with final dots, and few bytes of names escaped.
     case pdnsutil5
@@ -19,8 +20,8 @@ package enum ZoneTextStyle: Hashable, Sendable {
     func append(_ name: DomainName, in type: RecordType, to text: inout [UInt8]) {
         let hasDot: Bool
         switch type {
-        // pdnsutil puts a dot behind the RDATA of these, which end with their name.
-        case .ns, .cname, .mx, .srv: hasDot = true
+        // pdnsutil puts a dot behind the RDATA of the first four, which end with their name.
+        case .ns, .cname, .mx, .srv, .nsec: hasDot = true
         default: hasDot = self != .pdnsutil4
         }
         append(name, finalDot: hasDot, to: &text)
