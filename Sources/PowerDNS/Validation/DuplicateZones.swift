@@ -79,17 +79,10 @@ package struct DuplicateZones: Sendable {
 
     private func index<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws -> Database {
         let name = PowerDNSTable.settings.rawValue
-        guard let settings = try transaction.database(name) else {
+        guard try transaction.database(name) != nil else {
             throw LocalContentError("there is no DBI \(name): it is no main database of PowerDNS 4.8 or later")
         }
-        let version = try Array(PdnsValue.schemaVersionKey.utf8).withUnsafeBytes { key -> UInt32? in
-            guard let value = try transaction.get(settings, key), let entry = try? EntryHeader.parse(value),
-                !entry.header.isDeleted,
-                case .schemaVersion(let version) = try? PdnsValue(key: key, payload: entry.payload)
-            else { return nil }
-            return version
-        }
-        guard let version else {
+        guard let version = try PdnsValue.schemaVersion(transaction) else {
             throw LocalContentError("DBI \(name) has no readable schemaversion")
         }
         guard version == 5 else {

@@ -99,12 +99,13 @@ struct RelationRules {
     }
 
     private func checkEntry(of table: PowerDNSTable, _ index: PowerDNSTable, _ key: IndexKey) throws {
+        let severity: ValidationFinding.Severity = table == .domains ? .error : .warning
         let consequence =
             table == .domains ? "; PowerDNS may take it for the zone, and find none" : "; PowerDNS passes over it"
         guard let entry = try view[table].find(RecordKey.prefix(domainID: key.id)) else {
             return try report(
                 ValidationFinding(
-                    .indexWithoutObject, severity: table == .domains ? .error : .warning, zone: "\(key.zone)",
+                    .indexWithoutObject, severity: severity, zone: "\(key.zone)",
                     "\(index.rawValue) leads to \(Self.noun(table)) \(key.id), which is not in \(table.rawValue)"
                         + consequence))
         }
@@ -118,7 +119,7 @@ struct RelationRules {
         }
         try report(
             ValidationFinding(
-                .indexWithoutObject, zone: "\(key.zone)",
+                .indexWithoutObject, severity: severity, zone: "\(key.zone)",
                 "\(index.rawValue) leads to \(Self.noun(table)) \(key.id), which is of \(name)" + consequence))
     }
 
