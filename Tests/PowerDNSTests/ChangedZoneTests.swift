@@ -168,7 +168,8 @@ import Testing
         let node = try Node("a")
         try node.writer.addSoundZone("z.test", id: 7)
         try node.writer.put("", .soa, of: 7, [.soa, .soa])
-        let run = Task { await node.checker.run() }
+        let checker = node.checker
+        let run = Task { await checker.run() }
         let snapshot = SnapshotName(database: "shard", instance: "b", timestamp: 1)
         await node.checker.zonesChanged(
             MergedZones(database: "shard", role: .shard, snapshot: snapshot, zones: try .named(7, "z.test")))

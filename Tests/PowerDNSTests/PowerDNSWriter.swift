@@ -15,7 +15,8 @@ final class PowerDNSWriter {
     /// Empty databases of schema 5 or 6.
     init(schema: UInt32 = 5) throws {
         self.schema = schema
-        directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
+        self.directory = directory
         func open(_ name: String) throws -> Environment {
             try Environment(
                 EnvironmentOptions(
