@@ -73,8 +73,8 @@ public final class Environment: Sendable {
     }
 
     deinit {
-        mdb_env_close(handle.pointer)
-        if let lockIdentity { OpenLocks.remove(lockIdentity) }
+        guard let lockIdentity else { return mdb_env_close(handle.pointer) }
+        OpenLocks.remove(lockIdentity) { mdb_env_close(handle.pointer) }
     }
 
     // liblmdb allocates for each possible one in each transaction.

@@ -11,5 +11,11 @@ enum OpenLocks {
     /// - Returns: false when it is open already.
     static func add(_ file: FileIdentity) -> Bool { open.withLock { $0.insert(file).inserted } }
 
-    static func remove(_ file: FileIdentity) { open.withLock { _ = $0.remove(file) } }
+    /// Closes and forgets a file in one go: a file that was unlinked meanwhile leaves its identity to the next one.
+    static func remove(_ file: FileIdentity, closing close: () -> Void = {}) {
+        open.withLock {
+            close()
+            $0.remove(file)
+        }
+    }
 }

@@ -17,9 +17,16 @@ package protocol ChangeInspector: Sendable {
     func inspectSend(of database: String) -> (any SendInspection)?
 }
 
-/// Looks at one merge. A change may be told twice, when the comparison has to be made again. Called by one thread at a time: bytes are valid during the call only, and the sooner a call returns
-/// the sooner the merge goes on.
+/// Looks at one merge. Called by one thread at a time: bytes are valid during the call only, and the sooner a call
+/// returns the sooner the merge goes on.
 package protocol MergeInspection: AnyObject, Sendable {
+    /// The comparison begins. It may have to be made again: then this is called again, and what was told before does
+    /// not count.
+    ///
+    /// - Parameter transaction: the one that the snapshot is compared in.
+    /// - Throws: to have the snapshot tried again.
+    func begins(_ transaction: borrowing ReadTransaction) throws
+
     /// An entry of the snapshot is going to replace the local one, or to be added.
     ///
     /// Called under a read transaction; the write lock is not held. What is wrong with the snapshot as a whole may not be
@@ -50,6 +57,12 @@ package protocol MergeInspection: AnyObject, Sendable {
 
 /// Looks at one send. Called by one thread at a time.
 package protocol SendInspection: AnyObject, Sendable {
+    /// The database begins to be read.
+    ///
+    /// - Parameter transaction: the one that it is read in.
+    /// - Throws: to have the send tried again.
+    func begins(_ transaction: borrowing ReadTransaction) throws
+
     /// The application has written this entry since the last send. Bytes are valid during the call only.
     func change(of key: UnsafeRawBufferPointer, in dbi: String, to new: MergeRule.Version)
 

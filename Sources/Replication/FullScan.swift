@@ -37,6 +37,7 @@ package enum FullScan {
         try environment.read { transaction in
             let databases = try transaction.databases().filter { !PrivateDatabases.contains($0.name) }
             guard !databases.isEmpty else { return (nil, transaction.id) }
+            try inspection?.begins(transaction)
             let timestamp = timestamp()
             let name = SnapshotName(database: identity.database, instance: identity.instance, timestamp: timestamp)
             var writer = try SnapshotWriter(

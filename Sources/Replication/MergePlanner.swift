@@ -55,6 +55,7 @@ struct MergePlanner: ~Copyable {
         var reader = SnapshotReader(
             snapshot, maximumEntrySize: min(environment.info.mapSize, Schema.largestValue))
         return try environment.read { transaction in
+            try rules.inspection?.begins(transaction)
             var planner = MergePlanner(environment, rules: rules)
             var read: Result<Void, any Error> = .success(())
             do {

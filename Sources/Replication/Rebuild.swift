@@ -85,7 +85,7 @@ package struct Rebuild {
                 .written
         }
         let (targets, entries) = try missing(in: keys, environment, rules, signal)
-        report.removed = try remove(entries, targets, environment, rules, signal)
+        report.removed = try remove(entries, targets, environment, rules, clock, signal)
         return report
     }
 
@@ -139,7 +139,8 @@ package struct Rebuild {
 
     /// Removes the entries that still are as they were found.
     private static func remove(
-        _ entries: Spool, _ targets: [String], _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
+        _ entries: Spool, _ targets: [String], _ environment: Environment, _ rules: Rules, _ clock: WallClock,
+        _ signal: CancellationSignal
     ) throws -> Int {
         var pace = Pace(rules)
         var reader = MergePlanReader(entries)
@@ -154,7 +155,7 @@ package struct Rebuild {
                 var (tried, removed) = (0, 0)
                 while let entry = try reader.next() {
                     tried += 1
-                    if try remove(entry, targets, rules, transaction) { removed += 1 }
+                    if try remove(entry, targets, rules, clock(), transaction) { removed += 1 }
                     if tried % 8 == 0 && .now - times.locked >= pace.deletionTime {
                         return .commit((removed, false))
                     }
@@ -169,14 +170,15 @@ package struct Rebuild {
     }
 
     private static func remove(
-        _ entry: PlannedEntry, _ targets: [String], _ rules: Rules, _ transaction: borrowing WriteTransaction
+        _ entry: PlannedEntry, _ targets: [String], _ rules: Rules, _ now: UInt64,
+        _ transaction: borrowing WriteTransaction
     ) throws -> Bool {
         guard targets.indices.contains(entry.target) else { return false }
         let name = targets[entry.target]
         guard let database = try transaction.database(rules.schema.versions(of: name)) else { return false }
         if rules.schema.hasShadows {
             var pair = try ShadowPair(
-                transaction.database(name), shadow: database, transaction, timestamp: systemWallClock(),
+                transaction.database(name), shadow: database, transaction, timestamp: now,
                 paddingBlock: rules.paddingBlock)
             return try pair.forget(entry, transaction)
         }

@@ -94,16 +94,18 @@ import Testing
             ))
     }
 
-    @Test func shadowModeIsRefusedBeforeAnythingHappens() async throws {
+    @Test func inShadowModeEachDBIHasAShadow() async throws {
         let file = try directory.write(
             "s.yaml",
-            "lmdbs: {old: {path: \(directory.file("old")), options: {create: true}}}\n"
+            "lmdbs: {old: {path: \(directory.file("old")), options: {no_subdir: true}}}\n"
                 + "storage: {type: fs, options: {root_path: \(directory.file("bucket"))}}")
-        let result = await runCommand(["sync", "-c", file])
-        #expect(result.exitCode == 1)
-        #expect(result.errors.hasPrefix("lightningstream: database old: lmdbs.old.schema_tracks_changes is false"))
-        #expect(result.errors.filter { $0 == "\n" }.count == 1)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["s.yaml"])
+        try fill(directory.file("old"), [("raw", [], [Entry(Array("key".utf8), Array("value".utf8))])])
+        let result = await runCommand(["sync", "--only-once", "-c", file])
+        #expect(result.exitCode == 0)
+        let dump = await runCommand(["dump", "-c", file])
+        #expect(
+            dump.output.contains("# old/_sync_shadow_raw: 1 entries, flags 0\nkey = {1970-01-01T00:00:00.000000001Z, "))
+        #expect(dump.output.contains("# old/raw: 1 entries, flags 0\nkey = value\n"))
     }
 
     @Test func azureIsRefused() async throws {

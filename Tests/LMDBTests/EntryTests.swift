@@ -66,6 +66,39 @@ import Testing
         #expect(try environment.entries()?.count == 1398)
     }
 
+    /// liblmdb holds one, but looks for none beside others.
+    @Test func findsAnEmptyValueOfAKeyWithSeveral() throws {
+        let scratch = try Scratch()
+        let environment = try scratch.open()
+        try environment.put([("alone", ""), ("several", "a"), ("several", "b")], flags: .duplicateSort)
+        try environment.write { transaction in
+            let database = try #require(try transaction.database("a"))
+            let looked: [(key: String, value: String, isThere: Bool, next: String?)] = [
+                ("alone", "", true, ""), ("alone", "a", false, nil), ("several", "", false, "a"),
+                ("several", "b", true, "b"), ("none", "", false, nil),
+            ]
+            for (key, value, isThere, next) in looked {
+                var cursor = try transaction.openCursor(database)
+                let isFound = try key.withBytes { key in
+                    try value.withBytes { try cursor.find(key, value: $0) }
+                }
+                let isBefore = try key.withBytes { key in
+                    try value.withBytes { try cursor.seek(key, value: $0) }
+                }
+                #expect(isFound == isThere)
+                #expect((isBefore ? cursor.value.text : nil) == next)
+            }
+            for (key, expected) in [("several", false), ("alone", true), ("alone", false)] {
+                #expect(
+                    try key.withBytes { key in
+                        try "".withBytes { try transaction.delete(database, key, value: $0) }
+                    } == expected)
+            }
+            return .commit(())
+        }
+        #expect(try environment.entries() == [["several", "a"], ["several", "b"]])
+    }
+
     @Test(
         arguments: [
             ([], "a", "b", -1), ([], "a", "aa", -1), ([], "b", "a", 1), ([], "ab", "ab", 0),

@@ -100,7 +100,8 @@ struct RDataTests {
         arguments: [
             (RecordType.a, "c00002", DecodeError.Problem.cutOff), (.a, "c000020100", .leftOver), (.a, "", .cutOff),
             (.ns, "c0", .cutOff), (.ns, "c0ff", .badPointer), (.ns, "c010", .badPointer), (.ns, "c000", .badPointer),
-            (.ns, "0161 c0 2c", .badPointer), (.ns, "c02c", .badPointer), (.ns, "4061", .badLabel),
+            (.ns, "0161 c0 2c", .badPointer), (.ns, "c02c", .badPointer), (.ns, "c02e 0161 00", .badPointer),
+            (.ns, "4061", .badLabel),
             (.ns, "0261", .cutOff), (.ns, "01", .cutOff), (.mx, "000a", .cutOff), (.mx, "00", .cutOff),
             (.txt, "", .cutOff), (.txt, "0261", .cutOff), (.soa, "0000 00000001", .cutOff),
             (.nsec, "00 0000", .badNumber), (.nsec, "00 0021", .badNumber), (.nsec, "00 000261", .cutOff),

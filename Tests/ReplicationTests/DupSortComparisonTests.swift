@@ -17,7 +17,7 @@ import Testing
                 #expect(!encodes(key, value, key + [0, 0, 0, 0] + value + [UInt8(truncatingIfNeeded: key.count)]))
                 continue
             }
-            let made = transformed(key, value)
+            let made = encoded(key, value)
             #expect(encodes(key, value, made))
             #expect(!encodes(key, value, made + [0]))
             #expect(!encodes(key, value, made.dropLast()))
@@ -46,7 +46,7 @@ import Testing
             let outcome = try capture.run(environment, paddingBlock: false, clock: { UInt64(1000 + round) })
             #expect(outcome.written == model.symmetricDifference(before).count)
             #expect(
-                try environment.liveShadow() == model.reduce(into: [:]) { $0[transformed($1.key, $1.value)] = $1.value }
+                try environment.liveShadow() == model.reduce(into: [:]) { $0[encoded($1.key, $1.value)] = $1.value }
             )
         }
     }
@@ -81,7 +81,7 @@ private struct Duplicate: Hashable {
     var value: [UInt8]
 }
 
-private func transformed(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] {
+private func encoded(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: DupSortTransform.longest) { buffer, count in
         count = key.withUnsafeBytes { key in
             value.withUnsafeBytes { DupSortTransform.encode(key, $0, into: UnsafeMutableRawBufferPointer(buffer)) }

@@ -141,6 +141,6 @@ import Testing
         OtherOpening(directory.path).dropDatabase("records")
         try environment.appPut([1], [2], flags: .duplicateSort)
         let text = message(LocalContentError.self) { try capture.run(environment, at: 6) }
-        #expect(text.contains("plain") && text.contains("DBI records") && text.contains("drop-shadow"))
+        #expect(text.contains("key plain") && text.contains("records") && text.contains("drop-shadow"))
     }
 }

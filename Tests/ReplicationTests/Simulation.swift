@@ -351,6 +351,8 @@ final class Simulation {
         }
         let transaction = captured ?? scanned
         guard let snapshot = found else {
+            // What a merge brings into an empty LMDB is sent once.
+            node.reasonsToSend += 1
             schedule(index, after: delay(0.1)) { [self] in
                 try handle(.foundNothing(transaction: transaction), $0, index)
             }

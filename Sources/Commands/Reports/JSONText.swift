@@ -46,8 +46,13 @@ struct JSONArrayText {
     }
 
     func end(_ output: inout BufferedOutput) throws {
+        try endArray(&output)
+        try output.endLine()
+    }
+
+    /// Ends the array, and not the line: it stands in something else.
+    func endArray(_ output: inout BufferedOutput) throws {
         if !isEmpty { try output.endLine() }
         output.append("]")
-        try output.endLine()
     }
 }

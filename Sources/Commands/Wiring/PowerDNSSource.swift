@@ -85,14 +85,17 @@ struct PowerDNSOpening {
         session.logConfiguration(session.logger())
         var failure: LMDBError?
         var names: [PowerDNSRole: String] = [:]
+        let configured = session.configuration.powerdns
         for database in session.configuration.databases.map(LocalDatabase.init) {
             do {
                 let environment = try database.open()
                 guard let role = try PowerDNSRole.detect(environment) else { continue }
+                let wanted = role == .main ? configured.main : configured.shard
+                guard wanted.isEmpty || wanted == database.name else { continue }
                 if let other = names[role] {
                     throw CommandFailure.failed(
-                        "both \(other) and \(database.name) hold \(role.contents) of PowerDNS: use a configuration with one"
-                    )
+                        "both \(other) and \(database.name) hold \(role.contents) of PowerDNS: say in "
+                            + "powerdns.\(role.rawValue) which to take")
                 }
                 (names[role], found[role]) = (database.name, environment)
             } catch let error as LMDBError { failure = failure ?? error }
@@ -154,7 +157,12 @@ struct PowerDNSOpening {
 
     private func partners(of name: String, in names: [String]) -> [String] {
         guard let given = SnapshotName(name) else { return [] }
-        return SnapshotPartner.candidates(for: given, among: names.compactMap { SnapshotName($0) }).map(\.description)
+        var candidates = SnapshotPartner.candidates(for: given, among: names.compactMap { SnapshotName($0) })
+        if let configured = session?.configuration.powerdns {
+            let both = [configured.main, configured.shard]
+            if !both.contains(""), both.contains(given.database) { candidates.removeAll { !both.contains($0.database) } }
+        }
+        return candidates.map(\.description)
     }
 
     private func filePartners(of path: String) -> [PowerDNSSource.Part] {

@@ -15,7 +15,16 @@ package struct PowerDNSDatabase: Sendable {
     ///   - shard: one with the role ``PowerDNSRole/shard``; nil for one without any records.
     package init(main: Environment, shard: Environment?) throws {
         self.main = main
-        self.shard = try shard ?? .temporary(mapSize: 1 << 20)
+        self.shard = try shard ?? Self.noRecords()
+    }
+
+    private static func noRecords() throws -> Environment {
+        let environment = try Environment.temporary(mapSize: 1 << 20)
+        try environment.write { transaction in
+            _ = try transaction.database(PowerDNSTable.records.rawValue, creating: [])
+            return .commit(())
+        }
+        return environment
     }
 
     /// Runs `body` in a read transaction of both.

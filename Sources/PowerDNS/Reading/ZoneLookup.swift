@@ -62,6 +62,17 @@ package struct ZoneLookup: Sendable {
         return found.map { ($0.id, $1) }
     }
 
+    /// Of zones with the same name the one that PowerDNS serves; nil where there are none.
+    package func served<T: Transaction & ~Copyable>(
+        _ ids: [UInt32], _ transaction: borrowing T
+    ) throws -> (id: UInt32, info: DomainInfo)? {
+        guard let id = ids.first, let info = try object(.domains, id, transaction, DomainInfo.init)?.value else {
+            return nil
+        }
+        if ids.count == 1 { return (id, info) }
+        return try zones(info.zone, transaction).first ?? (id, info)
+    }
+
     /// The live objects of a zone in a table with an index, in the order of their IDs.
     ///
     /// - Throws: `DecodeError` for one that can't be read.

@@ -86,3 +86,22 @@ package struct ZoneOrder: Sendable {
         }
     }
 }
+
+extension ZoneOrder {
+    /// Calls `body` for each name that any of two orders has, with the IDs that it has on each side.
+    package func join(_ other: ZoneOrder, _ body: ([UInt32], [UInt32]) throws -> Void) throws {
+        try read { first in
+            try other.read { second in
+                var hasFirst = try first.next()
+                var hasSecond = try second.next()
+                while hasFirst || hasSecond {
+                    let isFirst = hasFirst && !(hasSecond && second.key.lexicographicallyPrecedes(first.key))
+                    let isSecond = hasSecond && !(hasFirst && first.key.lexicographicallyPrecedes(second.key))
+                    try body(isFirst ? first.ids : [], isSecond ? second.ids : [])
+                    if isFirst { hasFirst = try first.next() }
+                    if isSecond { hasSecond = try second.next() }
+                }
+            }
+        }
+    }
+}

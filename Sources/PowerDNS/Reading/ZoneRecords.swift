@@ -18,13 +18,18 @@ package struct ZoneRecords: ~Copyable {
     package private(set) var newestChange: UInt64 = 0
 
     /// - Parameters:
-    ///   - id: of the zone.
-    ///   - records: the DBI of the records.
+    ///   - id: of the zone; nil for no records.
     ///   - transaction: of the shard.
-    package init<T: Transaction & ~Copyable>(
-        zone id: UInt32, in records: Database, _ transaction: borrowing T
-    ) throws(LMDBError) {
-        walk = try PrefixWalk(records, RecordKey.prefix(domainID: id), transaction)
+    package init<T: Transaction & ~Copyable>(zone id: UInt32?, _ transaction: borrowing T) throws {
+        // There is no zone 0.
+        walk = try PrefixWalk(Self.database(transaction), RecordKey.prefix(domainID: id ?? 0), transaction)
+    }
+
+    private static func database<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws -> Database {
+        guard let database = try transaction.database(PowerDNSTable.records.rawValue) else {
+            throw PowerDNSReadError("there is no DBI \(PowerDNSTable.records.rawValue) any more")
+        }
+        return database
     }
 
     /// Goes to the next RRset. What PowerDNS notes for itself between the records is left out.
@@ -48,12 +53,32 @@ package struct ZoneRecords: ~Copyable {
         return nil
     }
 
+    /// Calls `body` for each RRset that is left.
+    ///
+    /// - Parameter report: is told what can't be read.
+    package mutating func forEach(
+        report: (any Error) throws -> Void, _ body: (StoredRRset) throws -> Void
+    ) throws {
+        while let rrset = try next(report: report) {
+            do { try body(rrset) } catch let error as DecodeError { try report(error) }
+        }
+    }
+
+    /// Goes to the next RRset that can be read.
+    ///
+    /// - Parameter report: is told what can't be read.
+    package mutating func next(report: (any Error) throws -> Void) throws -> StoredRRset? {
+        while true {
+            do { return try next() } catch let error as PowerDNSReadError { try report(error) }
+        }
+    }
+
     /// The SOA serial of a zone; nil where there is none that can be read.
     package static func serial<T: Transaction & ~Copyable>(
-        zone id: UInt32, in records: Database, _ transaction: borrowing T
+        zone id: UInt32, _ transaction: borrowing T
     ) throws -> UInt32? {
         guard let key = RecordKey.bytes(domainID: id, owner: .root, zone: .root, type: .soa),
-            let value = try key.withUnsafeBytes({ try transaction.get(records, $0) }),
+            let value = try key.withUnsafeBytes({ try transaction.get(database(transaction), $0) }),
             let entry = try? EntryHeader.parse(value), !entry.header.isDeleted
         else { return nil }
         var stored = RecordValue(entry.payload)

@@ -42,21 +42,11 @@ package struct ZoneSummary: Sendable {
             let metadata = try lookup.objects(.metadata, of: info.zone, main, DomainMetadata.init)
             isPresigned = metadata.contains { $0.object.kind == "PRESIGNED" && $0.object.value == "1" }
         } catch let error as DecodeError { try report(error) }
-        guard let database = try shard.database(PowerDNSTable.records.rawValue) else { return }
-        serial = try ZoneRecords.serial(zone: id, in: database, shard)
-        var walk = try ZoneRecords(zone: id, in: database, shard)
-        var isOver = false
-        while !isOver {
-            do {
-                guard let rrset = try walk.next() else {
-                    isOver = true
-                    continue
-                }
-                var value = RecordValue(rrset.payload)
-                while let record = try value.next() { records += record.isDisabled ? 0 : 1 }
-            } catch let error as LMDBError {
-                throw error
-            } catch { try report(error) }
+        serial = try ZoneRecords.serial(zone: id, shard)
+        var walk = try ZoneRecords(zone: id, shard)
+        try walk.forEach(report: report) { rrset in
+            var value = RecordValue(rrset.payload)
+            while let record = try value.next() { records += record.isDisabled ? 0 : 1 }
         }
         changed = max(changed, walk.newestChange)
     }

@@ -24,17 +24,17 @@ extension DomainName {
     /// - Parameter finalDot: whether there is one behind the last label; the root is a dot always.
     package func append(to text: inout [UInt8], escaping: Escaping = .zoneFile, finalDot: Bool = true) {
         if isRoot { return text.append(UInt8(ascii: ".")) }
-        var isFirst = true
-        for label in labels {
-            if !isFirst { text.append(UInt8(ascii: ".")) }
-            isFirst = false
-            for byte in label {
-                if byte <= 0x20 || byte >= 0x7f {
-                    text.append(decimalEscape: byte)
-                } else {
-                    if escaping.needsBackslash(byte) { text.append(UInt8(ascii: "\\")) }
-                    text.append(byte)
-                }
+        // Where the size of the next label is.
+        var next = 0
+        for (index, byte) in wire.dropLast().enumerated() {
+            if index == next {
+                if index > 0 { text.append(UInt8(ascii: ".")) }
+                next += 1 + Int(byte)
+            } else if byte <= 0x20 || byte >= 0x7f {
+                text.append(decimalEscape: byte)
+            } else {
+                if escaping.needsBackslash(byte) { text.append(UInt8(ascii: "\\")) }
+                text.append(byte)
             }
         }
         if finalDot { text.append(UInt8(ascii: ".")) }

@@ -1,4 +1,7 @@
 /// Reads RDATA as PowerDNS stores it.
+///
+/// Names in it may be compressed with pointers into the owner name, so all need the absolute owner name: with that of
+/// another zone such names come out wrong, or are refused.
 package enum RData {
     /// A field that has been read.
     enum Part {

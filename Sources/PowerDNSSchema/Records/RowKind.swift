@@ -30,9 +30,23 @@ package enum RowKind: Hashable, Sendable {
         }
     }
 
-    /// Whether it is a name in wire form whose key form is `key`.
+    /// Whether it is a name in wire form whose key form is `key`; there are many such rows, so nothing is allocated.
     private static func isName(_ wire: UnsafeRawBufferPointer, _ key: UnsafeRawBufferPointer) -> Bool {
-        guard let name = try? DomainName(wire: wire) else { return false }
-        return KeyName.bytes(name).elementsEqual(key)
+        if key.count == 1 { return wire.elementsEqual([0]) }
+        guard wire.count == key.count + 1, wire.last == 0 else { return false }
+        // The first label in wire form is the last of the key; each has one byte more, its size or its end.
+        var position = 0
+        var end = key.count - 1
+        while end > 0 {
+            let size = Int(wire[position])
+            guard size > 0, size <= end else { return false }
+            for index in 0..<size where DomainName.lowercase(wire[position + 1 + index]) != key[end - size + index] {
+                return false
+            }
+            guard size == end || key[end - size - 1] == 0 else { return false }
+            position += 1 + size
+            end -= 1 + size
+        }
+        return end == -1
     }
 }

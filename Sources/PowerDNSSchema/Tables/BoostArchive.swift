@@ -29,9 +29,8 @@ struct BoostArchive {
     }
 
     mutating func bytes() throws(DecodeError) -> UnsafeRawBufferPointer {
-        let size: UInt64 = try integer()
-        guard size <= UInt64(reader.remaining) else { throw reader.error(.cutOff) }
-        return try reader.take(Int(size))
+        guard let size = Int(exactly: try integer(UInt64.self)) else { throw reader.error(.cutOff) }
+        return try reader.take(size)
     }
 
     /// Bytes that are not UTF-8 are replaced: such text is for people.

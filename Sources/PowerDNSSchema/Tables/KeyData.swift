@@ -5,8 +5,8 @@
 package struct KeyData: Hashable, Sendable {
     /// The zone.
     package var zone: ZoneName
-    /// The DNSSEC algorithm number (RFC 4034, appendix A.1).
-    package var algorithm: UInt8
+    /// The DNSSEC algorithm number (RFC 4034, appendix A.1); nil where the private key text does not say it.
+    package var algorithm: UInt8?
     /// The flags of the DNSKEY record: 257 of a key or combined signing key, 256 of a zone signing key.
     package var flags: UInt16
     /// Whether it signs.
@@ -21,17 +21,14 @@ package struct KeyData: Hashable, Sendable {
         var archive = BoostArchive(payload)
         let version = try archive.classVersion(upTo: 1)
         zone = try archive.firstZoneName().zone
-        let content = try archive.bytes()
-        let start = archive.offset - content.count
-        secret = Secret(content)
+        secret = Secret(try archive.bytes())
+        algorithm = PrivateKeyText(secret).algorithm
         let flags: UInt32 = try archive.integer()
         guard let flags = UInt16(exactly: flags) else { throw DecodeError(.badNumber, at: archive.offset - 4) }
         self.flags = flags
         isActive = try archive.bool()
         isPublished = version == 0 ? true : try archive.bool()
         try archive.expectEnd()
-        guard let algorithm = PrivateKeyText(secret).algorithm else { throw DecodeError(.badKeyMaterial, at: start) }
-        self.algorithm = algorithm
     }
 
     /// The DNSKEY record of this key; its public key is computed, which takes a fraction of a millisecond.
@@ -39,9 +36,8 @@ package struct KeyData: Hashable, Sendable {
     /// - Throws: ``DecodeError/Problem/badKeyMaterial`` for an algorithm that is not known here, a key in a hardware
     ///   module, and a private key that is none.
     package func dnskey() throws(DecodeError) -> DNSKey {
-        guard let publicKey = PublicKey.derive(from: PrivateKeyText(secret), algorithm: algorithm) else {
-            throw DecodeError(.badKeyMaterial, at: 0)
-        }
+        guard let algorithm, let publicKey = PublicKey.derive(from: PrivateKeyText(secret), algorithm: algorithm)
+        else { throw DecodeError(.badKeyMaterial, at: 0) }
         return DNSKey(flags: flags, algorithm: algorithm, publicKey: publicKey)
     }
 
@@ -49,5 +45,5 @@ package struct KeyData: Hashable, Sendable {
     package var isInHardware: Bool { PrivateKeyText(secret).hasField("Engine") }
 
     /// The mnemonic of ``algorithm`` as pdnsutil prints it.
-    package var algorithmName: String { DNSKey.algorithmName(algorithm) }
+    package var algorithmName: String { algorithm.map(DNSKey.algorithmName) ?? "unknown" }
 }

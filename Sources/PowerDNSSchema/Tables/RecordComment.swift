@@ -37,9 +37,8 @@ package struct RecordComment: Hashable, Sendable {
     }
 
     private static func bytes(_ reader: inout ByteReader) throws(DecodeError) -> UnsafeRawBufferPointer {
-        let size = try varint(&reader)
-        guard size <= UInt64(reader.remaining) else { throw reader.error(.cutOff) }
-        return try reader.take(Int(size))
+        guard let size = Int(exactly: try varint(&reader)) else { throw reader.error(.cutOff) }
+        return try reader.take(size)
     }
 
     private static func varint(_ reader: inout ByteReader) throws(DecodeError) -> UInt64 {

@@ -23,7 +23,7 @@ extension RData {
             if !isKnown {
                 appendGeneric(rdata, to: &text)
                 // So pdnsutil does.
-                if rdata.isEmpty, style != .zoneFile { text.append(UInt8(ascii: " ")) }
+                if rdata.isEmpty, style == .pdnsutil4 { text.append(UInt8(ascii: " ")) }
                 return
             }
         } catch {

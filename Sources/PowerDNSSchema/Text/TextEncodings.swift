@@ -8,8 +8,9 @@ extension [UInt8] {
     mutating func append(_ text: String) { append(contentsOf: text.utf8) }
 
     mutating func append(number value: some FixedWidthInteger & UnsignedInteger) {
-        if value < 10 { return append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
-        append(String(value))
+        let (rest, digit) = value.quotientAndRemainder(dividingBy: 10)
+        if rest > 0 { append(number: rest) }
+        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
     }
 
     /// `\DDD`.

@@ -1,0 +1,46 @@
+import Logging
+import Replication
+import Snapshots
+import Telemetry
+
+/// Looks into what merges and sends change in databases of PowerDNS: refuses what would do harm, and tells what changed.
+///
+/// Databases of other applications are left alone.
+package final class PowerDNSInspector: ChangeInspector {
+    let settings: InspectorSettings
+    let logger: Logger
+    let metrics: PowerDNSMetrics
+    let changeLog: ChangeLog
+    /// Which of the synced databases are PowerDNS's, and where they are open.
+    package let databases: PowerDNSDatabases
+
+    /// - Parameters:
+    ///   - registry: gets the metrics.
+    ///   - consumers: are told of the zones that merges change.
+    package init(
+        _ settings: InspectorSettings, databases: PowerDNSDatabases, registry: MetricRegistry, logger: Logger,
+        consumers: [any ZoneConsumer] = []
+    ) {
+        self.settings = settings
+        self.databases = databases
+        self.logger = logger
+        metrics = PowerDNSMetrics(registry)
+        changeLog = ChangeLog(
+            isOn: settings.detail != .off, databases: databases, metrics: metrics, consumers: consumers, logger: logger)
+    }
+
+    /// See `ChangeInspector`.
+    package func inspectMerge(of snapshot: SnapshotName, into database: String) -> (any MergeInspection)? {
+        databases.kind(of: database) == .foreign ? nil : MergeLook(self, snapshot, into: database)
+    }
+
+    /// See `ChangeInspector`.
+    package func inspectSend(of database: String) -> (any SendInspection)? {
+        databases.kind(of: database) == .foreign ? nil : SendLook(self, of: database)
+    }
+
+    /// Tells of changes while `body` syncs, and of the last ones before it returns.
+    package func run(while body: @Sendable () async throws -> Void) async throws {
+        try await changeLog.run(while: body)
+    }
+}
