@@ -85,7 +85,7 @@ struct PowerDNSOpening {
         session.logConfiguration(session.logger())
         var failure: LMDBError?
         var names: [PowerDNSRole: String] = [:]
-        let configured = session.configuration.powerdns
+        let configured = session.configuration.powerDNS
         for database in session.configuration.databases.map(LocalDatabase.init) {
             do {
                 let environment = try database.open()
@@ -158,9 +158,11 @@ struct PowerDNSOpening {
     private func partners(of name: String, in names: [String]) -> [String] {
         guard let given = SnapshotName(name) else { return [] }
         var candidates = SnapshotPartner.candidates(for: given, among: names.compactMap { SnapshotName($0) })
-        if let configured = session?.configuration.powerdns {
+        if let configured = session?.configuration.powerDNS {
             let both = [configured.main, configured.shard]
-            if !both.contains(""), both.contains(given.database) { candidates.removeAll { !both.contains($0.database) } }
+            if !both.contains(""), both.contains(given.database) {
+                candidates.removeAll { !both.contains($0.database) }
+            }
         }
         return candidates.map(\.description)
     }
