@@ -18,6 +18,7 @@ import Testing
         let log = LogLines()
         let checker: ChangedZoneChecker
         let inspector: PowerDNSInspector
+        let registry = MetricRegistry()
 
         init(_ name: String, groups: Set<ValidationRule.Group> = [.structure, .relations, .zones]) throws {
             self.name = name
@@ -27,14 +28,15 @@ import Testing
             settings.settle = .zero
             let (main, shard) = (writer.main, writer.shard)
             checker = ChangedZoneChecker(
-                settings, databases: { .init(main: main, shard: shard) }, logger: log.logger)
+                settings, databases: { .init(main: main, shard: shard) }, registry: registry,
+                logger: log.logger)
             var inspection = InspectorSettings()
             (inspection.main, inspection.shard) = ("main", "shard")
             let databases = PowerDNSDatabases(inspection)
             databases.observe(.opened(main), of: "main")
             databases.observe(.opened(shard), of: "shard")
             inspector = PowerDNSInspector(
-                inspection, databases: databases, registry: MetricRegistry(), logger: log.logger, consumers: [checker])
+                inspection, databases: databases, registry: registry, logger: log.logger, consumers: [checker])
         }
 
         func syncer(_ store: any BlobStore) -> DatabaseSyncer {
@@ -84,6 +86,8 @@ import Testing
             #expect(b.log.contains("\"instance\": a") && b.log.contains("\"owner\": www.z.test."))
             #expect(a.log.contains("\"instance\": b"))
             #expect(b.checker.count(.error) == 1 && b.checker.count(.warning) == 0)
+            let metrics = String(decoding: b.registry.text(), as: UTF8.self)
+            #expect(metrics.contains("lightningstream_powerdns_zone_findings{severity=\"error\"} 1\n"))
             // Not again while it stays.
             try await b.check(after: "a")
             await b.checker.checkAgain()

@@ -3,6 +3,7 @@ import LMDB
 import Logging
 import PowerDNSSchema
 import Synchronization
+import Telemetry
 
 /// Checks the zones that merges have changed, and logs each finding once: when it comes, and when it is gone.
 ///
@@ -39,6 +40,7 @@ package final class ChangedZoneChecker: ZoneConsumer {
 
     private let settings: Settings
     private let databases: @Sendable () -> Databases
+    private let metric: MetricFamily<Gauge>
     private let logger: Logger
     private let pool = BlockingPool(label: "zone-check", width: 1)
     private let pending = Mutex(PendingZones())
@@ -49,13 +51,18 @@ package final class ChangedZoneChecker: ZoneConsumer {
     /// - Parameters:
     ///   - settings: how to go about it.
     ///   - databases: what syncing has open; asked before each transaction.
+    ///   - registry: gets the metric.
     ///   - logger: gets the findings.
     package init(
-        _ settings: Settings = Settings(), databases: @escaping @Sendable () -> Databases, logger: Logger
+        _ settings: Settings = Settings(), databases: @escaping @Sendable () -> Databases,
+        registry: MetricRegistry, logger: Logger
     ) {
         self.settings = settings
         self.databases = databases
         self.logger = logger
+        metric = registry.gauges(
+            "lightningstream_powerdns_zone_findings",
+            "What is wrong at present with zones that merges have changed.", labels: ["severity"])
         (signal, raise) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -109,7 +116,12 @@ package final class ChangedZoneChecker: ZoneConsumer {
                 let round = ZoneRound(settings, databases, isCancelled: { signal.isCancelled }) { [self] zone, found in
                     ledger.withLock { $0.update(zone, found) }
                 }
-                defer { round.log(to: logger) }
+                defer {
+                    round.log(to: logger)
+                    for severity in ValidationFinding.Severity.allCases {
+                        metric.with(severity.rawValue).set(Double(count(severity)))
+                    }
+                }
                 try body(round)
             }
         } catch is CancellationError {
