@@ -52,17 +52,24 @@ import Testing
             ])
     }
 
-    @Test(arguments: [("4.9", 5), ("5.1", 6)]) func warningsAreNoFailure(version: String, zones: Int) async throws {
-        try use(version)
+    @Test func warningsAreNoFailure() async throws {
+        try use("4.9")
         let result = await run("pdns", "check")
         #expect(
             result.output == """
                 warning soa-missing: secondary.test.: secondary.test. SOA: the zone has no records: it has not been \
                 transferred from its primary yet
-                \(zones) zones checked: errors 0, warnings 1
+                5 zones checked: errors 0, warnings 1
 
                 """)
         #expect(result.exitCode == 0 && result.errors.isEmpty)
+        try use("5.1")
+        let newer = await run("pdns", "check")
+        #expect(newer.output.hasSuffix("6 zones checked: errors 0, warnings 2\n"))
+        #expect(newer.exitCode == 0 && newer.errors.isEmpty)
+        let variant = await run("pdns", "check", "example.org..inside")
+        #expect(
+            variant.output.hasPrefix("warning target-missing: example.org..inside: example.org. NS: the target ns1."))
     }
 
     @Test func errorsAre() async throws {
@@ -156,19 +163,19 @@ import Testing
         try addDuplicate()
         let check = await run("pdns", "check")
         #expect(check.output.contains("error duplicate-zone: example.org.: there are 2 zones of this name"))
-        let name = "example.org.dup-1185858987.invalid."
+        let name = "example.org.dup-1185857963.invalid."
         let shown = await fix()
         #expect(
             shown.output == """
-                main: example.org.: PowerDNS uses ID 5; the other one is 1185858987
+                main: example.org.: PowerDNS uses ID 5; the other one is 1185857963
                 main: nothing was changed; --dangerous-do-rename renames the others
 
                 """)
         let renamed = await fix("--dangerous-do-rename")
         #expect(
             renamed.output == """
-                main: example.org.: PowerDNS uses ID 5; the other one is 1185858987
-                main: example.org.: renamed ID 1185858987 to \(name)
+                main: example.org.: PowerDNS uses ID 5; the other one is 1185857963
+                main: example.org.: renamed ID 1185857963 to \(name)
                 main: when nothing in them is needed any more:
                 pdnsutil delete-zone \(name)
 

@@ -116,8 +116,12 @@ import Testing
         let summary = try ZoneChecker.check(.everything, main: try open("main"), shard: try open("shard")) {
             found.append("\($0.severity) \($0.short)")
         }
-        #expect(found == ["warning soa-missing secondary.test. SOA"])
-        #expect(summary == ZoneChecker.Summary(zones: version == "4.9" ? 5 : 6, errors: 0, warnings: 1))
+        let isNew = version == "5.1"
+        // Its variant example.org..inside names a server whose address only the zone itself has.
+        let known =
+            (isNew ? ["warning target-missing example.org. NS"] : []) + ["warning soa-missing secondary.test. SOA"]
+        #expect(found == known)
+        #expect(summary == ZoneChecker.Summary(zones: isNew ? 6 : 5, errors: 0, warnings: known.count))
     }
 
     @Test func oneDatabaseAloneIsCheckedAsFarAsThatGoes() throws {

@@ -163,8 +163,8 @@ extension ValidationFinding {
             try writer.put("alias", .alias, of: id, [.name("a.test")])
             try writer.put("d", .dname, of: id, [.name("a.test")])
             try writer.put("sub", .ns, of: id, [.name("ns.other.test")])
-            for target in ["x.w", "alias", "mail.d", "mail.sub"] {
-                try writer.put("mx-\(target)", .mx, of: id, [.mx("\(target).z.test")])
+            for (number, target) in ["x.w", "alias", "mail.d", "mail.sub"].enumerated() {
+                try writer.put("mx\(number)", .mx, of: id, [.mx("\(target).z.test")])
             }
             try writer.put("null", .mx, of: id, [.mx(".")])
         },
