@@ -191,6 +191,9 @@ import Testing
         for result in [shown, renamed, again] { #expect(result.exitCode == 0 && result.errors.isEmpty) }
     }
 
+    @Test(arguments: [("z.test.", "z.test."), ("a`id`.test.", "'a`id`.test.'"), ("o'x;y.", #"'o'\''x;y.'"#)])
+    func namesAreQuotedForAShell(name: String, word: String) { #expect(FixDuplicateDomains.shellWord(name) == word) }
+
     @Test func withoutDuplicatesThereIsNothingToDo() async throws {
         try use("4.9")
         #expect(await fix("--dangerous-do-rename").output == "main: there are no zones of the same name\n")

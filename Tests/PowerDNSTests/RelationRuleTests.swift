@@ -124,6 +124,15 @@ import Testing
         #expect(summary == ZoneChecker.Summary(zones: isNew ? 6 : 5, errors: 0, warnings: known.count))
     }
 
+    @Test func hugeNamesAreCutOff() throws {
+        let writer = try PowerDNSWriter(schema: 6)
+        let key = Array("v".utf8) + [0] + KeyName.bytes(try DomainName("z.test"))
+        try writer.put(.views, key, [UInt8](repeating: 0x61, count: 1 << 20))
+        let finding = try #require(try writer.found().first)
+        #expect(finding.rule == .viewWithoutZone)
+        #expect("\(finding)".utf8.count < 5000)
+    }
+
     @Test func oneDatabaseAloneIsCheckedAsFarAsThatGoes() throws {
         let writer = try PowerDNSWriter()
         try writer.addZone("z.test", id: 7)

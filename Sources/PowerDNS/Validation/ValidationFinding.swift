@@ -32,11 +32,17 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
     ) {
         self.rule = rule
         self.severity = severity ?? rule.severity
-        self.zone = zone
+        self.zone = zone.map(Self.bounded)
         self.owner = owner
         self.type = type
-        self.text = text
+        self.text = Self.bounded(text)
         self.instance = instance
+    }
+
+    /// Names of views and variants can be of any size.
+    private static func bounded(_ text: String) -> String {
+        let most = 2000
+        return text.utf8.count <= most ? text : String(text.unicodeScalars.prefix(most)) + "…"
     }
 
     /// For example "error cname-with-other-data: example.org.: www.example.org. CNAME: …".

@@ -46,7 +46,7 @@ struct FixDuplicateDomains: ProgramCommand {
                 throw CommandFailure.failed("pdns-v5-fix-duplicate-domains: database \(database.name): \(error)")
             }
             var output = BufferedOutput(context.standardOutput)
-            try output.append(lines: lines(report, of: database.name))
+            try output.append(lines: lines(report, of: database.name).map(PrintableBytes.text))
             try output.flush()
             return ExitCode.success
         }
@@ -74,6 +74,19 @@ struct FixDuplicateDomains: ProgramCommand {
         }
         guard !toDelete.isEmpty else { return lines }
         return lines + ["\(database): when nothing in them is needed any more:"]
-            + toDelete.map { "pdnsutil delete-zone \($0)" }
+            + toDelete.map { "pdnsutil delete-zone \(Self.shellWord($0))" }
+    }
+
+    /// What a shell takes for this text, whatever a zone's name holds.
+    static func shellWord(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
+                UInt8(ascii: "."), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        return isPlain ? text : "'\(text.replacing("'", with: "'\\''"))'"
     }
 }
