@@ -14,7 +14,7 @@ import Testing
               api: { url: "http://[::1]:8081", key_file: /run/key }
 
             """
-        var expected = PowerDNSConfiguration()
+        var expected = PowerDNSSection()
         expected.enabled = .always
         expected.main = "main"
         expected.logChanges = .records
@@ -26,7 +26,7 @@ import Testing
         expected.api.url = "http://[::1]:8081"
         expected.api.keyFile = "/run/key"
         #expect(try load(minimal + text).configuration.powerDNS == expected)
-        #expect(try load(minimal).configuration.powerDNS == PowerDNSConfiguration())
+        #expect(try load(minimal).configuration.powerDNS == PowerDNSSection())
     }
 
     @Test func whatContradictsItselfInPowerDNSIsAnError() {

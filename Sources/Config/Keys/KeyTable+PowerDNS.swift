@@ -1,5 +1,5 @@
 extension KeyTable {
-    static let powerDNS: [KeyDefinition<PowerDNSConfiguration>] = [
+    static let powerDNS: [KeyDefinition<PowerDNSSection>] = [
         .value(
             "enabled", \.enabled, .powerDNSUse,
             "Look into the databases of PowerDNS: log which zones change, and check what comes in. `auto` for those that"

@@ -42,7 +42,7 @@ package struct Configuration: ConfigurationSection {
     /// Health checks.
     package var health = HealthConfiguration()
     /// What is done with databases of PowerDNS.
-    package var powerDNS = PowerDNSConfiguration()
+    package var powerDNS = PowerDNSSection()
 
     /// A configuration of defaults: without instance and databases, in memory. For tests; others load a file.
     package init() {}

@@ -36,7 +36,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     }
 
     func begins(_ transaction: borrowing ReadTransaction) throws {
-        kind = try inspector.databases.look(at: database, transaction)
+        kind = try inspector.look(at: database, transaction)
         changes = ChangeCollection(keepsValues: settings.detail == .records)
         deletions = DeletionGuard(settings)
         (newFormat, upgrade, unreadable) = (nil, nil, nil)

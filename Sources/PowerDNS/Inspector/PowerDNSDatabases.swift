@@ -5,7 +5,7 @@ import Snapshots
 import Synchronization
 
 /// Which of the synced databases are PowerDNS's, and where they are open.
-package final class PowerDNSDatabases: Sendable {
+package final class PowerDNSDatabases: SyncObserver {
     /// What a database is.
     enum Kind: Equatable, Sendable {
         /// It is not known yet: it is empty, or nobody has looked.
@@ -61,7 +61,10 @@ package final class PowerDNSDatabases: Sendable {
     func look(at database: String, _ transaction: borrowing ReadTransaction) throws -> Kind {
         let known = kind(of: database)
         guard known == .unknown else { return known }
-        let found = try Self.look(transaction)
+        var found = try Self.look(transaction)
+        // Another one was named.
+        if found == .powerDNS(.main), settings.main != nil { found = .foreign }
+        if found == .powerDNS(.shard), settings.shard != nil { found = .foreign }
         if found != .unknown { settle(database, as: found) }
         return found
     }

@@ -1,3 +1,4 @@
+import LMDB
 import Logging
 import Replication
 import Snapshots
@@ -37,6 +38,17 @@ package final class PowerDNSInspector: ChangeInspector {
     /// See `ChangeInspector`.
     package func inspectSend(of database: String) -> (any SendInspection)? {
         databases.kind(of: database) == .foreign ? nil : SendLook(self, of: database)
+    }
+
+    /// What a database is; said once where that is not what is expected.
+    func look(at database: String, _ transaction: borrowing ReadTransaction) throws -> PowerDNSDatabases.Kind {
+        let kind = try databases.look(at: database, transaction)
+        if kind == .foreign, settings.isExpected {
+            logger.warning(
+                "this database is not one of PowerDNS 4.8 or newer: nobody looks into it (powerdns.enabled)",
+                metadata: ["db": "\(database)"])
+        }
+        return kind
     }
 
     /// Tells of changes while `body` syncs, and of the last ones before it returns.

@@ -21,7 +21,7 @@ final class SendLook: SendInspection, @unchecked Sendable {
     }
 
     func begins(_ transaction: borrowing ReadTransaction) throws {
-        kind = try inspector.databases.look(at: database, transaction)
+        kind = try inspector.look(at: database, transaction)
         changes = ChangeCollection(keepsValues: inspector.settings.detail == .records)
     }
 

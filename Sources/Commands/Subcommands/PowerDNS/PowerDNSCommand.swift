@@ -4,7 +4,7 @@ import ArgumentParser
 struct PowerDNSCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pdns", abstract: "Look at what PowerDNS's databases hold, in DNS terms; nothing is changed.",
-        subcommands: [PowerDNSZones.self, PowerDNSShow.self, PowerDNSDiff.self])
+        subcommands: [PowerDNSZones.self, PowerDNSShow.self, PowerDNSCheck.self, PowerDNSDiff.self])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 }

@@ -1,5 +1,5 @@
 /// `powerdns`.
-package struct PowerDNSConfiguration: ConfigurationSection {
+package struct PowerDNSSection: ConfigurationSection {
     /// Whether databases are looked into as PowerDNS's.
     package var enabled = PowerDNSUse.auto
     /// The database with zones, metadata and keys; empty for the one that looks like it.
