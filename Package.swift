@@ -94,6 +94,9 @@ let package = Package(
         tests("StatusServer", also: ["Bytes", "Monitoring", "Telemetry", log, lifecycle]),
         tests(
             "Commands",
-            also: ["BlobStorage", "Bytes", "Config", "LMDB", "Replication", "Telemetry", "lightningstream"]),
+            also: [
+                "BlobStorage", "Bytes", "Config", "LMDB", "PowerDNSSchema", "Replication", "Snapshots", "Telemetry",
+                "lightningstream",
+            ]),
     ]
 )

@@ -7,6 +7,8 @@ import Telemetry
 /// What looks into the databases of PowerDNS while they are synced.
 struct PowerDNSWatch: Sendable {
     let inspector: PowerDNSInspector
+    /// Checks the zones that merges change; nil when nobody wants that.
+    private let checker: ChangedZoneChecker?
     /// Are told what the syncers do.
     let observers: [any SyncObserver]
 
@@ -17,7 +19,8 @@ struct PowerDNSWatch: Sendable {
         guard configuration.powerDNS.enabled != .never else { return nil }
         let settings = InspectorSettings(configuration.powerDNS, syncers)
         let databases = PowerDNSDatabases(settings)
-        let consumers: [any ZoneConsumer] = []
+        checker = ChangedZoneChecker(configuration.powerDNS.validation, databases, registry: registry, logger: logger)
+        let consumers: [any ZoneConsumer] = [checker].compactMap(\.self)
         inspector = PowerDNSInspector(
             settings, databases: databases, registry: registry, logger: logger, consumers: consumers)
         observers = [databases]
@@ -26,6 +29,8 @@ struct PowerDNSWatch: Sendable {
     /// Does what has to be done beside syncing, while `body` syncs.
     static func run(_ watch: PowerDNSWatch?, while body: @Sendable () async throws -> Void) async throws {
         guard let watch else { return try await body() }
+        let checking = Task { await watch.checker?.run() }
+        defer { checking.cancel() }
         try await watch.inspector.run(while: body)
     }
 }
@@ -58,6 +63,30 @@ extension InspectorSettings {
         maxDeletedRecords = configuration.validation.maxDeletedRecords
         maxDeletedZones = configuration.validation.maxDeletedZones
         shadowed = Set(syncers.filter(\.schema.hasShadows).map(\.identity.database))
+    }
+}
+
+extension ChangedZoneChecker {
+    /// - Returns: nil when no rules are on.
+    fileprivate convenience init?(
+        _ validation: PowerDNSValidationConfiguration, _ databases: PowerDNSDatabases, registry: MetricRegistry,
+        logger: Logger
+    ) {
+        var settings = Settings()
+        settings.groups = []
+        if validation.relations != .off { settings.groups.insert(.relations) }
+        if validation.zones != .off { settings.groups.insert(.zones) }
+        guard !settings.groups.isEmpty else { return nil }
+        if validation.structure != .off { settings.groups.insert(.structure) }
+        for (name, action) in [("relations", validation.relations), ("zones", validation.zones)]
+        where action == .reject {
+            logger.warning(
+                "powerdns.validation.\(name) is reject, and these rules can only be checked after a merge: they warn")
+        }
+        self.init(
+            settings,
+            databases: { Databases(main: databases.environment(.main), shard: databases.environment(.shard)) },
+            registry: registry, logger: logger)
     }
 }
 

@@ -41,6 +41,9 @@ package struct KeyData: Hashable, Sendable {
         return DNSKey(flags: flags, algorithm: algorithm, publicKey: publicKey)
     }
 
+    /// Whether the private key is in a hardware module (PKCS #11), and only the way to it is stored.
+    package var isInHardware: Bool { PrivateKeyText(secret).hasField("Engine") }
+
     /// The mnemonic of ``algorithm`` as pdnsutil prints it.
     package var algorithmName: String { algorithm.map(DNSKey.algorithmName) ?? "unknown" }
 }

@@ -14,6 +14,9 @@ struct PrivateKeyText {
     /// A field in base64.
     func bytes(_ name: String) -> [UInt8]? { field(name).flatMap { decodeBase64($0) } }
 
+    /// Whether there is such a field.
+    func hasField(_ name: String) -> Bool { field(name) != nil }
+
     private func field(_ name: String) -> ArraySlice<UInt8>? {
         for line in secret.bytes.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
             guard let colon = line.firstIndex(of: UInt8(ascii: ":")), line[..<colon].elementsEqual(name.utf8) else {

@@ -58,8 +58,11 @@ loglevel=4
 
 
 # The versions there are tests with: the suite of Debian that has it, and its setting for syncing with others. The first has
-# a schema without timestamps (4), the second one with them (5).
-VERSIONS = {"4.7": ("bookworm", "lmdb-random-ids=yes"), "4.9": ("trixie", "lmdb-lightning-stream=yes")}
+# a schema without timestamps (4), the others with them: 5, and 6 in whichever version 5.x Debian's sid has.
+VERSIONS = {
+    "4.7": ("bookworm", "lmdb-random-ids=yes"), "4.9": ("trixie", "lmdb-lightning-stream=yes"),
+    "5.x": ("sid", "lmdb-lightning-stream=yes"),
+}
 
 
 @dataclass(frozen=True)
