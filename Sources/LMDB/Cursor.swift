@@ -38,6 +38,11 @@ public struct Cursor: ~Copyable {
     @inlinable @inline(__always)
     public mutating func next() throws(LMDBError) -> Bool { try move(MDB_NEXT) }
 
+    /// Goes to the entry before, the last one at the beginning.
+    ///
+    /// - Returns: false in front of the first entry.
+    package mutating func previous() throws(LMDBError) -> Bool { try move(MDB_PREV) }
+
     /// Goes to the first entry.
     ///
     /// - Returns: false when the database is empty.

@@ -78,7 +78,10 @@ package enum FullScan {
                 key: cursor.key, value: version.value, timestamp: version.timestamp, isDeleted: version.isDeleted)
             entries += 1
             let written = EntryHeader.transactionID(of: cursor.value)
-            if written > sentThrough && changes.contains(written) { change(cursor.key, version) }
+            // An ID that is yet to come is of another file: of a backup, or of what was here before a compaction.
+            if written > sentThrough && written <= transaction.id && changes.contains(written) {
+                change(cursor.key, version)
+            }
         }
         try writer.endDatabase()
         return entries

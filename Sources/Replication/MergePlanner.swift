@@ -120,7 +120,7 @@ struct MergePlanner: ~Copyable {
         } else {
             try addAll(&reader, target)
         }
-        if local == nil { try noteMissing(reader, target) }
+        if let local { try checkFlags(reader, local) } else { try noteMissing(reader, target) }
         let needed = rules.schema.transform(targets[target].flags)
         // Before format 3 the transform is not told.
         guard reader.databaseTransform == needed || reader.formatVersion < 3 && reader.databaseTransform.isEmpty else {
@@ -128,6 +128,18 @@ struct MergePlanner: ~Copyable {
         }
         if !needed.isEmpty, let untransformed { throw untransformed }
         try checkSizes(target)
+    }
+
+    /// Keys of other flags are other keys: those of a DBI that was made anew, or of another application.
+    private func checkFlags(_ reader: borrowing SnapshotReader, _ local: Database) throws(RefusedSnapshot) {
+        let name = local.name
+        guard rules.schema.hasShadows, reader.formatVersion >= 3, rules.creationFlags[name] == nil else { return }
+        let flags = DatabaseFlags(rawValue: UInt32(truncatingIfNeeded: reader.databaseFlags))
+        // What sorts differently only is no other key; for several values the transform tells.
+        guard flags.symmetricDifference(local.flags).contains(.integerKey) else { return }
+        throw RefusedSnapshot(
+            "DBI \(name) has the flags \(flags.names) in it, but \(local.flags.names) here; when the application has made "
+                + "it anew, remove the snapshots from before")
     }
 
     private func wrongTransform(_ name: String, _ found: String, _ needed: String) -> RefusedSnapshot {

@@ -48,6 +48,11 @@ package enum Schema: Sendable, Equatable {
 
     /// Checks what a DBI of the application would be created as.
     func check(_ flags: DatabaseFlags, of name: String) throws(RefusedSnapshot) {
+        if self == .native && !flags.isDisjoint(with: .anyDuplicates) {
+            throw RefusedSnapshot(
+                "DBI \(name) has the flags \(flags.names) in it: the sender syncs it in shadow mode, but here "
+                    + "schema_tracks_changes is true; one bucket can't serve both")
+        }
         if let problem = problem(flags, of: name) { throw RefusedSnapshot(problem) }
     }
 
@@ -97,7 +102,8 @@ package enum Schema: Sendable, Equatable {
                 + "DBI has the flags \(database.flags.names): it was made anew with others; \(Self.cure)")
     }
 
-    static let cure = "stop the syncer and remove the shadows with lightningstream drop-shadow"
+    static let cure =
+        "docs/shadow-mode.md tells how to begin anew with lightningstream drop-shadow, and what that gives up"
 
     // MARK: Versions
 

@@ -70,6 +70,7 @@ package struct TimestampMigration: Sendable {
         guard let to = try transaction.database(destination) else { throw missingDestination }
         try Self.check(from)
         try Self.check(to)
+        try checkDestination(to, transaction)
         var report = Report()
         report.conversion = try KeyConversion(from: from, to: to)
         let integerSizes = try Schema.integerKeySizes(to, transaction)
@@ -105,6 +106,17 @@ package struct TimestampMigration: Sendable {
                 "DBI \(database.name) has the flags \(database.flags.names): several values a key can't have LS headers; "
                     + "name its shadow DBI, or the one that has taken its place")
         }
+    }
+
+    /// Sees to it that this is a DBI with headers, before any are put into it.
+    private func checkDestination(_ to: Database, _ transaction: borrowing ReadTransaction) throws {
+        guard try transaction.database(Schema.shadowPrefix + destination) == nil else {
+            throw LocalContentError(
+                "DBI \(destination) has a shadow DBI, so its values have no headers; timestamps can only be carried over "
+                    + "to one that has them")
+        }
+        var cursor = try transaction.openCursor(to)
+        while try cursor.next() { _ = try Schema.version(cursor.value, destination, cursor.key) }
     }
 
     private var missingDestination: LocalContentError {

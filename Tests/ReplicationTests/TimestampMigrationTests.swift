@@ -272,6 +272,15 @@ import Testing
         #expect(line.hasPrefix("the value of key second in DBI \(bad) has no valid LS header"))
     }
 
+    @Test func aDestinationWithoutHeadersIsLeftAlone() throws {
+        try write("a", [("gone", .deleted(5))])
+        try put("b", Array("other".utf8), Array("no header".utf8))
+        #expect(try refusal()?.hasPrefix("the value of key other in DBI b has no valid LS header") == true)
+        try write("_sync_shadow_c", [("k", TestVersion(1, "v"))])
+        try write("c", [("k", TestVersion(0, "v"))])
+        #expect(try refusal("a", "c")?.hasPrefix("DBI c has a shadow DBI, so its values have no headers") == true)
+    }
+
     @Test(arguments: [("a", "b"), ("b", "a")])
     func severalValuesAKeyAreRefused(_ several: String, _ one: String) throws {
         try write(one, [("k", TestVersion(1, "v"))])

@@ -9,7 +9,8 @@ struct DropShadow: ProgramCommand {
         discussion: """
             For an application that keeps timestamps itself from now on (PowerDNS 4.8 or newer), or to start shadow \
             mode anew. Stop the syncer first. What only the shadow DBIs know is lost: when each entry was changed, which \
-            entries were deleted, and how long the database was away. Carry the timestamps over before that, with \
+            entries were deleted, and how long the database was away. At the next start in shadow mode everything here counts \
+            as older than any snapshot, our own included. To keep timestamps, carry the timestamps over before that, with \
             experimental migrate-timestamps, or deleted entries may come back from other instances. The application's own \
             DBIs are not touched. Each database is done in one transaction, the others also when one of them fails.
             """)

@@ -53,7 +53,8 @@ struct ChangeCollection: Sendable {
     /// Names of zones by their numbers, as far as they were seen: of deleted ones they are nowhere else any more.
     private(set) var names: [UInt32: ZoneName] = [:]
 
-    private let keepsValues: Bool
+    /// Whether the records are wanted as well.
+    let keepsValues: Bool
     private var bytes: [UInt8] = []
     private var places: [Zone: Int] = [:]
     private var lost: [[UInt8]] = []

@@ -25,7 +25,7 @@ enum ChangeLines {
             .map { (index: $0.offset, tally: $0.element, name: name($0.element.zone, names)) }
             .sorted { ($0.name?.description ?? "", $0.index) < ($1.name?.description ?? "", $1.index) }
         var notes: [Int: [ChangeCollection.Note]] = [:]
-        for note in job.changes.notes where note.new != nil || note.old != nil || note.kind == .rrsetRemoved {
+        for note in job.changes.notes where job.changes.keepsValues {
             if let zone = note.zone, note.kind.isShown, !note.isLost { notes[zone, default: []].append(note) }
         }
         for (index, tally, name) in zones.prefix(mostZones) {
@@ -94,8 +94,8 @@ private struct Lines {
         case (nil, .number(let id)): metadata["zone"] = "#\(id)"
         default: break
         }
-        if let serial = tally.oldSerial { metadata["serial_old"] = "\(serial)" }
-        if let serial = tally.newSerial { metadata["serial"] = "\(serial)" }
+        if let serial = tally.oldSerial { metadata["serial_old"] = .stringConvertible(serial) }
+        if let serial = tally.newSerial { metadata["serial"] = .stringConvertible(serial) }
         add("changes of zone", tally.counts, metadata)
     }
 
@@ -104,7 +104,7 @@ private struct Lines {
         var metadata = metadata.merging(common) { $1 }
         for (kind, count) in counts.present {
             guard let field = kind.field else { continue }
-            metadata[field] = "\(count)"
+            metadata[field] = .stringConvertible(count)
         }
         lines.append(ChangeLine(message: "\(job.direction.rawValue) \(what)", metadata: metadata))
     }
@@ -133,7 +133,7 @@ private struct Lines {
             lines.append(
                 ChangeLine(
                     message: "and some of these changes were overtaken by the application",
-                    metadata: common.merging(["changes": "\(job.changes.overtaken)"]) { $1 }))
+                    metadata: common.merging(["changes": .stringConvertible(job.changes.overtaken)]) { $1 }))
         }
     }
 

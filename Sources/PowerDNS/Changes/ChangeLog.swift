@@ -92,16 +92,16 @@ final class ChangeLog: Sendable {
         metrics.changed(job.changes.totals, job.direction, in: job.database)
         guard !job.changes.totals.isEmpty else { return }
         let numbers = job.numbers
-        var names = await teller.names.find(numbers, in: databases.environment(.main))
+        var names = await teller.names.find(numbers, in: databases.mayHaveZones())
         if job.direction == .merged {
             let zones = job.mergedZones(names)
             if zones.zones != .some([]) { for consumer in consumers { await consumer.zonesChanged(zones) } }
         }
         teller.serials.complete(&job.changes, job.direction)
         guard isOn else { return }
-        if names.count < numbers.count, databases.environment(.main) != nil {
+        if names.count < numbers.count, !databases.mayHaveZones().isEmpty {
             try? await Task.sleep(for: Self.patience)
-            names = await teller.names.find(numbers, in: databases.environment(.main))
+            names = await teller.names.find(numbers, in: databases.mayHaveZones())
         }
         for line in ChangeLines.of(job, names) { logger.info(line.message, metadata: line.metadata) }
     }

@@ -18,11 +18,11 @@ struct ZoneNames: Sendable {
         seen.merge(names) { $1 }
     }
 
-    /// - Parameter main: where the main database is open; nil where it is not.
+    /// - Parameter environments: where there may be zones.
     /// - Returns: the names of those that are known.
-    mutating func find(_ numbers: [UInt32], in main: Environment?) async -> [UInt32: ZoneName] {
+    mutating func find(_ numbers: [UInt32], in environments: [Environment]) async -> [UInt32: ZoneName] {
         var found: [UInt32: ZoneName] = [:]
-        if let main {
+        for main in environments {
             for start in stride(from: 0, to: numbers.count, by: Self.slice) {
                 let part = Array(numbers[start..<min(start + Self.slice, numbers.count)])
                 found.merge((try? await pool.run { _ in try Self.read(part, main) }) ?? [:]) { $1 }

@@ -46,14 +46,25 @@ package final class PowerDNSDatabases: SyncObserver {
         }
     }
 
-    /// Something happened to a database: it may have been opened, or be about to be closed.
+    /// Where zones may be: the main database, or as long as it is not known which one it is, all that may be.
+    func mayHaveZones() -> [Environment] {
+        if let known = environment(.main) { return [known] }
+        guard settings.main == nil else { return [] }
+        return entries.withLock { $0.filter { $0.value.kind == .unknown }.compactMap { $0.value.environment } }
+    }
+
+    /// A database may have been opened.
+    ///
+    /// It stays open beyond the end of its syncer, until ``close()``: the changes of another one may still be told of.
     package func observe(_ event: SyncEvent, of database: String) {
-        switch event {
-        case .opened(let environment):
-            entries.withLock { $0[database, default: Entry()].environment = environment }
-        case .ended:
-            entries.withLock { $0[database]?.environment = nil }
-        default: break
+        guard case .opened(let environment) = event else { return }
+        entries.withLock { $0[database, default: Entry()].environment = environment }
+    }
+
+    /// Lets go of all that is open.
+    func close() {
+        entries.withLock { entries in
+            for name in entries.keys { entries[name]?.environment = nil }
         }
     }
 

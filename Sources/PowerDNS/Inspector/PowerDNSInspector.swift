@@ -53,6 +53,7 @@ package final class PowerDNSInspector: ChangeInspector {
 
     /// Tells of changes while `body` syncs, and of the last ones before it returns.
     package func run(while body: @Sendable () async throws -> Void) async throws {
+        defer { databases.close() }
         try await changeLog.run(while: body)
     }
 }

@@ -25,6 +25,8 @@ package struct Capture: Sendable {
         package var lockTime = Duration.zero
         /// The DBIs that the application has dropped, whose entries are Deleted in the shadow now.
         package var dropped: [String] = []
+        /// The DBIs whose shadows somebody has dropped.
+        package var lost: [String] = []
     }
 
     /// Every transaction up to this one is in the shadows, and the application's DBIs hold what the shadows do.
@@ -105,7 +107,8 @@ package struct Capture: Sendable {
         finish(found.plan, through: found.through)
         return Outcome(
             transaction: found.own, through: found.through, written: found.written, lockTime: .now - locked,
-            dropped: found.plan.dropped)
+            dropped: found.plan.dropped,
+            lost: found.plan.targets.filter { $0.isNew && known.contains($0.name) }.map(\.name))
     }
 
     private mutating func finish(_ plan: CapturePlan, through transaction: UInt64) {

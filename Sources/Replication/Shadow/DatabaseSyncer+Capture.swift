@@ -32,6 +32,11 @@ extension DatabaseSyncer {
                 "the application has dropped a DBI: its entries count as deleted, but others hear of that only when it is made anew",
                 metadata: ["dbi": "\(name)"])
         }
+        for name in outcome.lost {
+            logger.warning(
+                "somebody has dropped the shadow of a DBI: what was deleted here since the last send may come back; stop lightningstream before drop-shadow",
+                metadata: ["dbi": "\(name)"])
+        }
         if let transaction = outcome.transaction {
             logger.debug(
                 "captured what the application has changed",

@@ -55,6 +55,28 @@ struct ShadowApplication: ~Copyable {
             }
             pair = consume open
         }
+        pair = nil
+        try settle(plan, transaction)
+    }
+
+    /// Looks again at what was written where keys have several values, now that everything is written.
+    private func settle(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction) throws {
+        let isAffected = plan.targets.map { !schema.transform($0.flags).isEmpty }
+        guard outcome.written > 0, isAffected.contains(true) else { return }
+        var reader = MergePlanReader(plan.entries)
+        var current = -1
+        var pair: ShadowPair?
+        while let entry = try reader.next() {
+            guard isAffected[entry.target], !entry.version.isDeleted else { continue }
+            if entry.target != current {
+                pair = nil
+                pair = try open(plan.targets[entry.target], transaction)
+                current = entry.target
+            }
+            guard var open = pair.take() else { continue }
+            try open.settle(entry.key, transaction)
+            pair = consume open
+        }
     }
 
     /// Makes a missing DBI, or only its shadow if the application has made it meanwhile.

@@ -141,6 +141,67 @@ struct ShadowPair: ~Copyable {
         return changes
     }
 
+    /// Puts right, behind a merge, what LMDB can't hold of several values of a key, and refuses what could not be captured.
+    ///
+    /// - Parameter key: of an entry that the merge has written.
+    /// - Throws: ``RefusedSnapshot`` when the values of both sides can't be together in the shadow's order.
+    mutating func settle(_ key: UnsafeRawBufferPointer, _ transaction: borrowing WriteTransaction) throws {
+        guard isTransformed, let parts = DupSortTransform.decode(key), let database else { return }
+        if parts.value.isEmpty {
+            // An empty value can't be beside others: it waited for the others to go.
+            if try transaction.get(database, parts.key) == nil, try isLive(key) {
+                try transaction.put(database, parts.key, UnsafeRawBufferPointer(start: nil, count: 0))
+            }
+            _ = try capture(key)
+        } else {
+            // LMDB has dropped the empty value that was there.
+            try withUnsafeTemporaryAllocation(byteCount: DupSortTransform.longest, alignment: 1) { buffer in
+                let count = DupSortTransform.encode(
+                    parts.key, UnsafeRawBufferPointer(start: nil, count: 0), into: buffer)
+                _ = try capture(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            }
+        }
+        try checkOrder(key, database)
+    }
+
+    private mutating func isLive(_ key: UnsafeRawBufferPointer) throws -> Bool {
+        guard try shadow.reading.find(key) else { return false }
+        return try !Schema.version(shadow.reading.value, shadow.reading.database.name, key).isDeleted
+    }
+
+    private mutating func checkOrder(_ key: UnsafeRawBufferPointer, _ database: Database) throws {
+        guard var cursor = main.take() else { return }
+        let isOrdered = try Self.isOrdered(key, &cursor)
+        main = consume cursor
+        if !isOrdered { throw Self.misplaced(key, database) }
+    }
+
+    /// Whether the entries before and behind one sort so in the shadow, too.
+    private static func isOrdered(_ key: UnsafeRawBufferPointer, _ cursor: inout Cursor) throws(LMDBError) -> Bool {
+        guard try findValue(of: key, &cursor) else { return true }
+        if try cursor.previous(), order(cursor.key, cursor.value, key) >= 0 { return false }
+        guard try findValue(of: key, &cursor), try cursor.next() else { return true }
+        return order(cursor.key, cursor.value, key) > 0
+    }
+
+    /// How an entry compares with a transformed key.
+    private static func order(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer
+    ) -> Int {
+        // One that can't be transformed is an error of its own, when it is captured.
+        guard key.count <= DupSortTransform.longestKey else { return compareBytes(key, other) }
+        return withUnsafeTemporaryAllocation(byteCount: DupSortTransform.longest, alignment: 1) { buffer in
+            let count = DupSortTransform.encode(key, value, into: buffer)
+            return compareBytes(UnsafeRawBufferPointer(rebasing: buffer[..<count]), other)
+        }
+    }
+
+    private static func misplaced(_ key: UnsafeRawBufferPointer, _ database: Database) -> RefusedSnapshot {
+        RefusedSnapshot(
+            "the key \(printable(key)) of DBI \(database.name) can't be together with one that is here: dupsort_hack can't "
+                + "sync keys and values that sort differently with the value behind the key; remove one of the two")
+    }
+
     /// Removes an entry from both, without a trace, if it is live and still has the timestamp that it was planned with.
     ///
     /// - Returns: whether it was removed.
@@ -161,6 +222,8 @@ struct ShadowPair: ~Copyable {
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) {
         guard let database else { return }
+        // An empty value can't be beside others.
+        if isTransformed, value.isEmpty, try transaction.get(database, applicationKey(key)) != nil { return }
         try transaction.put(database, applicationKey(key), value)
     }
 
