@@ -259,6 +259,9 @@ import Testing
                 // Another first address, and the TTL of both.
                 return [4, 0, 192, 0, 2, 1, 60, 0, 0, 0, 1, 0, 1, 4, 0, 192, 0, 2, 81, 44, 1, 0, 0, 1, 0, 1]
             case (.aaaa, "mail\0"): return []
+            // The TTL only, and served from now on.
+            case (.a, "ns1\0"): return payload.prefix(6) + [10, 0, 0, 0] + payload.suffix(3)
+            case (.a, "dis\0"): return payload.prefix(11) + [0] + payload.dropFirst(12)
             // What is no change: authority and order names only.
             case (.a, "mail\0"): return payload.dropLast(3) + [0, 0, 0]
             default: return nil
@@ -269,7 +272,11 @@ import Testing
         #expect(
             result.output == """
                 zone example.org., serial 2026112101
+                - dis.example.org. 77 IN A 192.0.2.55 ; disabled
+                + dis.example.org. 77 IN A 192.0.2.55
                 - mail.example.org. 300 IN AAAA 2001:db8::25
+                - ns1.example.org. 3600 IN A 192.0.2.1
+                + ns1.example.org. 10 IN A 192.0.2.1
                 - www.example.org. 300 IN A 192.0.2.80
                 + www.example.org. 60 IN A 192.0.2.1
 
@@ -278,13 +285,17 @@ import Testing
         let rows: [[String: String]] = try json(turned)
         #expect(
             rows.map { "\($0["change"] ?? "") \($0["kind"] ?? "") \($0["zone"] ?? "") \($0["text"] ?? "")" } == [
+                "- record example.org. dis.example.org. 77 IN A 192.0.2.55",
+                "+ record example.org. dis.example.org. 77 IN A 192.0.2.55 ; disabled",
                 "+ record example.org. mail.example.org. 300 IN AAAA 2001:db8::25",
+                "- record example.org. ns1.example.org. 10 IN A 192.0.2.1",
+                "+ record example.org. ns1.example.org. 3600 IN A 192.0.2.1",
                 "- record example.org. www.example.org. 60 IN A 192.0.2.1",
                 "+ record example.org. www.example.org. 300 IN A 192.0.2.80",
             ])
         #expect(
             await pdns("diff", old, directory.file("new"), "--summary").output
-                == "~ example.org., serial 2026112101, records -2 +1\n1 zone differs: records -2 +1\n")
+                == "~ example.org., serial 2026112101, records -4 +3\n1 zone differs: records -4 +3\n")
     }
 
     @Test func joinsZonesByNameAcrossVersions() async throws {

@@ -36,6 +36,10 @@ package struct SnapshotImport: Sendable {
             }
         }
         meta = reader.meta
+        guard meta.fromTransactionID == 0 else {
+            throw PowerDNSReadError(
+                "it has only what changed since transaction \(meta.fromTransactionID), and not everything")
+        }
     }
 
     /// - Returns: whether that was all.

@@ -60,15 +60,20 @@ struct PowerDNSDiff: ProgramCommand {
             case (false, true): DiffJSON()
             case (true, let json): DiffSummary(json: json)
             }
-        try text.begin(&output)
-        try DatabaseDiff.run(
-            databases[0], databases[1],
-            report: { problem in
-                context.report(problem)
-                isComplete = false
-            }, { try text.append($0, to: &output) })
-        try text.end(&output)
-        try output.flush()
+        do {
+            try text.begin(&output)
+            try DatabaseDiff.run(
+                databases[0], databases[1],
+                report: { problem in
+                    context.report(problem)
+                    isComplete = false
+                }, { try text.append($0, to: &output) })
+            try text.end(&output)
+            try output.flush()
+        } catch is OutputClosed where text.isDifferent {
+            // Whoever read it has seen enough: that they differ is known.
+            return 1
+        }
         return isComplete ? text.isDifferent ? 1 : ExitCode.success : Self.troubleCode
     }
 }

@@ -35,14 +35,14 @@ struct PowerDNSShow: ProgramCommand {
             return try database.read { main, shard in
                 let lookup = try ZoneLookup(main)
                 let found = try lookup.zones(name, main)
-                guard let (id, _) = found.first else { throw try unknown(name, main) }
+                guard let (id, info) = found.first else { throw try unknown(name, main) }
                 if found.count > 1 {
                     let others = found.dropFirst().map { "\($0.id)" }.joined(separator: ", ")
                     context.report(
                         "\(name.shown) is there \(found.count) times: this is the one with ID \(id), which PowerDNS "
                             + "serves; the others have \(others)")
                 }
-                return try show(name, id, lookup, main, shard, in: context)
+                return try show(info.zone, id, lookup, main, shard, in: context)
             }
         }
     }

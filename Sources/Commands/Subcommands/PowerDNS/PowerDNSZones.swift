@@ -29,11 +29,15 @@ struct PowerDNSZones: ProgramCommand {
                     code = ExitCode.failure
                 }
                 let order = try ZoneOrder(main, report: fail)
-                try order.read { walk in
-                    while try walk.next() {
-                        for id in walk.ids {
-                            let summary = try ZoneSummary(id, lookup, main, shard) { fail(id, $0) }
-                            if let summary { try list.append(summary, &output) }
+                try context.withProgress(Progress(title: "pdns zones"), writesResults: true) { line in
+                    try order.read { walk in
+                        while try walk.next() {
+                            for id in walk.ids {
+                                let summary = try ZoneSummary(id, lookup, main, shard) { fail(id, $0) }
+                                guard let summary else { continue }
+                                try list.append(summary, &output)
+                                line?.add(entries: summary.records)
+                            }
                         }
                     }
                 }
