@@ -60,6 +60,8 @@ extension InspectorSettings {
             }
         schema = Action(configuration.validation.schema)
         structure = Action(configuration.validation.structure)
+        relations = Action(configuration.validation.relations)
+        zones = Action(configuration.validation.zones)
         maxDeletedRecords = configuration.validation.maxDeletedRecords
         maxDeletedZones = configuration.validation.maxDeletedZones
         shadowed = Set(syncers.filter(\.schema.hasShadows).map(\.identity.database))
@@ -80,8 +82,7 @@ extension ChangedZoneChecker {
         if validation.structure != .off { settings.groups.insert(.structure) }
         for (name, action) in [("relations", validation.relations), ("zones", validation.zones)]
         where action == .reject {
-            logger.warning(
-                "powerdns.validation.\(name) is reject, and these rules can only be checked after a merge: they warn")
+            logger.info("powerdns.validation.\(name): what can only be seen after a merge is a warning, not a refusal")
         }
         self.init(
             settings,

@@ -32,6 +32,10 @@ package struct InspectorSettings: Sendable {
     package var schema = Action.reject
     /// Entries that can't be read.
     package var structure = Action.reject
+    /// Entries that belong to nothing, and zones that are there twice, as far as that is seen before a merge.
+    package var relations = Action.warn
+    /// What is wrong in a zone, as far as an RRset shows it by itself.
+    package var zones = Action.warn
     /// The percentage of a zone's RRsets that a merge may delete; zero for any.
     package var maxDeletedRecords = 0.0
     /// The percentage of all zones that a merge may delete; zero for any.

@@ -17,6 +17,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private var kind: PowerDNSDatabases.Kind
     private var changes: ChangeCollection
     private var deletions: DeletionGuard
+    private var incoming: IncomingRules
     private var tables = TableCache()
     /// The first zone whose value is of PowerDNS 5's format.
     private var newFormat: ZoneName?
@@ -33,12 +34,14 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         kind = inspector.databases.kind(of: database)
         changes = ChangeCollection(keepsValues: inspector.settings.detail == .records)
         deletions = DeletionGuard(inspector.settings)
+        incoming = IncomingRules(inspector.settings)
     }
 
     func begins(_ transaction: borrowing ReadTransaction) throws {
         kind = try inspector.look(at: database, transaction)
         changes = ChangeCollection(keepsValues: settings.detail == .records)
         deletions = DeletionGuard(settings)
+        incoming = IncomingRules(settings)
         (newFormat, upgrade, unreadable) = (nil, nil, nil)
     }
 
@@ -60,6 +63,9 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
                 try note("the entry \(error)", dbi, key)
             }
         }
+        if let objection = incoming.note(table, key, payload), case .powerDNS = kind {
+            try refuse(objection.rule, objection.text)
+        }
         let before = old.flatMap { try? StoredPayload.of($0, isShadowed: isShadowed) }
         if let payload { noteSchema(table, key, from: before, to: payload) }
         deletions.note(changes.merged(table, key, from: before, to: payload), table, key)
@@ -76,6 +82,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         }
         try checkSchema(transaction)
         if let objection = try deletions.objection(transaction) { try refuse(objection.rule, objection.text) }
+        if let objection = try incoming.objection(transaction) { try refuse(objection.rule, objection.text) }
     }
 
     func lost(_ key: UnsafeRawBufferPointer, in dbi: String) {
