@@ -1,3 +1,4 @@
+import BlobStorage
 import Config
 import Logging
 import PowerDNS
@@ -9,6 +10,8 @@ struct PowerDNSWatch: Sendable {
     let inspector: PowerDNSInspector
     /// Checks the zones that merges change; nil when nobody wants that.
     private let checker: ChangedZoneChecker?
+    /// Flushes PowerDNS's caches; nil when nobody wants that.
+    private let flusher: CacheFlusher?
     /// Are told what the syncers do.
     let observers: [any SyncObserver]
 
@@ -20,9 +23,14 @@ struct PowerDNSWatch: Sendable {
         let settings = InspectorSettings(configuration.powerDNS, syncers)
         let databases = PowerDNSDatabases(settings)
         checker = ChangedZoneChecker(configuration.powerDNS.validation, databases, registry: registry, logger: logger)
-        let consumers: [any ZoneConsumer] = [checker].compactMap(\.self)
+        flusher = PowerDNSAPI(configuration.powerDNS.api).map { api in
+            CacheFlusher(
+                api, knowsZones: { databases.environment(.main) != nil }, registry: registry, logger: logger)
+        }
+        let consumers: [(any ZoneConsumer)?] = [flusher, checker]
         inspector = PowerDNSInspector(
-            settings, databases: databases, registry: registry, logger: logger, consumers: consumers)
+            settings, databases: databases, registry: registry, logger: logger,
+            consumers: consumers.compactMap(\.self))
         observers = [databases]
     }
 
@@ -31,7 +39,10 @@ struct PowerDNSWatch: Sendable {
         guard let watch else { return try await body() }
         let checking = Task { await watch.checker?.run() }
         defer { checking.cancel() }
-        try await watch.inspector.run(while: body)
+        let inspecting: @Sendable () async throws -> Void = { try await watch.inspector.run(while: body) }
+        guard let flusher = watch.flusher else { return try await inspecting() }
+        // What the last merges have changed is known only after them.
+        try await flusher.run(while: inspecting)
     }
 }
 
@@ -88,6 +99,17 @@ extension ChangedZoneChecker {
             settings,
             databases: { Databases(main: databases.environment(.main), shard: databases.environment(.shard)) },
             registry: registry, logger: logger)
+    }
+}
+
+extension PowerDNSAPI {
+    /// - Returns: nil when it is not to be used.
+    fileprivate init?(_ configuration: PowerDNSAPIConfiguration) {
+        guard !configuration.url.isEmpty else { return nil }
+        self.init(url: configuration.url) {
+            guard !configuration.keyFile.isEmpty else { return configuration.key }
+            return try readKeyFile(configuration.keyFile, for: "powerdns.api.key_file")
+        }
     }
 }
 
