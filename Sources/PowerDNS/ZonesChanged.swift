@@ -19,14 +19,11 @@ package struct MergedZones: Sendable {
         package var id: UInt32?
         /// Its name; nil when the number is of no known zone.
         package var name: ZoneName?
-        /// Whether the zone itself is new, or deleted.
-        package var comesOrGoes: Bool
 
         /// See the properties of the same names.
-        package init(id: UInt32?, name: ZoneName?, comesOrGoes: Bool = false) {
+        package init(id: UInt32?, name: ZoneName?) {
             self.id = id
             self.name = name
-            self.comesOrGoes = comesOrGoes
         }
     }
 

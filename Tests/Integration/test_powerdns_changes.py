@@ -2,11 +2,13 @@
 
 import json
 import re
+import urllib.request
 
 import pytest
 
 from lab.pair import Pair
 from lab.powerdns import MAP_SIZE
+from lab.process import free_port
 from lab.syncer import database
 from lab.waiting import eventually
 
@@ -86,3 +88,34 @@ def test_too_many_deletions_are_refused(pair):
         lambda: lines(b, "the snapshot is refused", "powerdns.validation.max_deleted_zones"))
     assert "it would delete 1 of 1 zones" in refused[0]["error"]
     assert pair.b.answer(ZONE, "NS") == ("NOERROR", [f"{ZONE}. 3600 NS ns1.{ZONE}."])
+
+
+def test_a_newer_powerdns_does_not_end_an_older_one(directory, powerdns, lightningstream):
+    """4.9 could not start again with the schema of 5.x, so its syncer refuses that, and says why."""
+    a, b = powerdns("a").start(), powerdns("b", "5.x").start()
+    a.util("create-zone", ZONE, f"ns1.{ZONE}")
+    b.util("create-zone", "new.test", "ns1.new.test")
+    options = {"create": True, "file_mask": "0600", "map_size": MAP_SIZE}
+    port = free_port()
+    old, new = (
+        lightningstream(
+            server.name, {"main": database(server.main, **options), "shard": database(server.shard, **options)},
+            directory.storage(), log={"format": "json"}, http={"address": f"127.0.0.1:{port}"} if server is a else {}).start()
+        for server in (a, b))
+    refused = eventually("the new schema is refused", lambda: lines(old, "the snapshot is refused", "newer PowerDNS"))
+    assert "it would raise schemaversion from 5 to 6" in refused[0]["error"]
+    assert "upgrade PowerDNS here first" in refused[0]["error"]
+
+    def health():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            return "newer PowerDNS" in answer.read().decode()
+
+    eventually("health shows it", health)
+    # What the old one has, the new one takes.
+    eventually("the zone has come", lambda: b.answer(ZONE, "NS") == ("NOERROR", [f"{ZONE}. 3600 NS ns1.{ZONE}."]))
+    assert a.answer("new.test", "SOA")[0] == "REFUSED"
+    a.stop()
+    a.start()
+    assert a.answer(ZONE, "NS") == ("NOERROR", [f"{ZONE}. 3600 NS ns1.{ZONE}."])
+    for syncer in old, new:
+        syncer.stop()

@@ -39,10 +39,9 @@ struct PowerDNSWatch: Sendable {
         guard let watch else { return try await body() }
         let checking = Task { await watch.checker?.run() }
         defer { checking.cancel() }
-        let inspecting: @Sendable () async throws -> Void = { try await watch.inspector.run(while: body) }
-        guard let flusher = watch.flusher else { return try await inspecting() }
+        guard let flusher = watch.flusher else { return try await watch.inspector.run(while: body) }
         // What the last merges have changed is known only after them.
-        try await flusher.run(while: inspecting)
+        try await flusher.run { try await watch.inspector.run(while: body) }
     }
 }
 

@@ -22,11 +22,10 @@ struct ChangeJob: Sendable {
     func mergedZones(_ names: [UInt32: ZoneName]) -> MergedZones {
         let news = changes.zones.filter { $0.counts.isNews }
         let numbers = Dictionary(changes.names.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-        let zones = news.map { tally -> MergedZones.Zone in
-            let comesOrGoes = tally.counts[.zoneCreated] > 0 || tally.counts[.zoneDeleted] > 0
-            return switch tally.zone {
-            case .number(let id): MergedZones.Zone(id: id, name: names[id], comesOrGoes: comesOrGoes)
-            case .name(let name): MergedZones.Zone(id: numbers[name], name: name, comesOrGoes: comesOrGoes)
+        let zones = news.map { tally in
+            switch tally.zone {
+            case .number(let id): MergedZones.Zone(id: id, name: names[id])
+            case .name(let name): MergedZones.Zone(id: numbers[name], name: name)
             }
         }
         let isAll = changes.others.isNews || zones.count > MergedZones.most

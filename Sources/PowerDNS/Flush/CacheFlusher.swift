@@ -40,7 +40,7 @@ package final class CacheFlusher: ZoneConsumer {
 
     /// Notes what has changed, and returns at once.
     package func zonesChanged(_ zones: MergedZones) async {
-        queue.withLock { $0.add(zones.zones, areNamed: knowsZones(), at: now) }
+        queue.withLock { $0.add(zones, areNamed: knowsZones(), at: now) }
         raise.yield()
     }
 

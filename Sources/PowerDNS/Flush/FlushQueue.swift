@@ -7,9 +7,9 @@ import PowerDNSSchema
 struct FlushQueue: Sendable {
     /// What one request flushes.
     enum Target: Hashable, Sendable {
-        /// All answers about a zone and below it, and what PowerDNS remembers about there being this zone.
+        /// All answers about a zone and below it, its keys and metadata, and whether there is this zone.
         case zone(ZoneName)
-        /// All answers. PowerDNS's list of zones is not flushed with them.
+        /// All answers, and nothing else.
         case everything
     }
 
@@ -32,8 +32,8 @@ struct FlushQueue: Sendable {
 
     /// When more zones wait than this, everything is flushed in their place.
     static let most = 100
-    /// So many new and deleted zones wait at most: further ones PowerDNS finds by itself.
-    static let mostNew = MergedZones.most
+    /// So many zones wait at most whose names are needed: what has changed in others PowerDNS finds by itself.
+    static let mostByName = MergedZones.most
     /// After this time a zone is given up: PowerDNS's caches are younger by default.
     static let patience = Duration.seconds(300)
     static let firstPause = Duration.milliseconds(500)
@@ -41,14 +41,15 @@ struct FlushQueue: Sendable {
 
     private struct Waiting {
         var since: Duration
-        var comesOrGoes: Bool
+        /// Whether more has changed than answers, so that flushing everything does not do.
+        var isByName: Bool
     }
 
     /// In the order in which they came.
     private var order: [ZoneName] = []
     private var zones: [ZoneName: Waiting] = [:]
-    /// How many of them are new or deleted.
-    private var newCount = 0
+    /// How many of them are flushed by name in any case.
+    private var byNameCount = 0
     private var everythingSince: Duration?
     private var underWay: (target: Target, waiting: Waiting)?
     private var failures = 0
@@ -61,8 +62,10 @@ struct FlushQueue: Sendable {
     ///
     /// - Parameter areNamed: whether zones without a name are ones that PowerDNS does not know yet. They are told of
     ///   again with their names. Otherwise everything is flushed.
-    mutating func add(_ changed: MergedZones.Set, areNamed: Bool, at now: Duration) {
-        switch changed {
+    mutating func add(_ changed: MergedZones, areNamed: Bool, at now: Duration) {
+        // The zones themselves, their keys and metadata: PowerDNS has caches of their own for them.
+        let isByName = changed.role == .main
+        switch changed.zones {
         case .all: addEverything(since: now)
         case .some(let changes):
             for change in changes {
@@ -72,7 +75,7 @@ struct FlushQueue: Sendable {
                 }
                 // A variant of a zone answers under the zone's name.
                 for zone in name.variant.isEmpty ? [name] : [ZoneName(name.name), name] {
-                    add(zone, Waiting(since: now, comesOrGoes: change.comesOrGoes))
+                    add(zone, Waiting(since: now, isByName: isByName))
                 }
             }
         }
@@ -94,12 +97,12 @@ struct FlushQueue: Sendable {
         guard now >= pausedUntil else { return .wait(until: pausedUntil) }
         if let since = everythingSince {
             everythingSince = nil
-            underWay = (.everything, Waiting(since: since, comesOrGoes: false))
+            underWay = (.everything, Waiting(since: since, isByName: false))
             return .send(.everything)
         }
         guard let zone = order.first, let waiting = zones.removeValue(forKey: zone) else { return .idle }
         order.removeFirst()
-        if waiting.comesOrGoes { newCount -= 1 }
+        if waiting.isByName { byNameCount -= 1 }
         underWay = (.zone(zone), waiting)
         return .send(.zone(zone))
     }
@@ -126,26 +129,25 @@ struct FlushQueue: Sendable {
         var waiting = waiting
         if let known = zones[zone] {
             waiting.since = max(known.since, waiting.since)
-            if known.comesOrGoes { (waiting.comesOrGoes, newCount) = (true, newCount - 1) }
+            if known.isByName { (waiting.isByName, byNameCount) = (true, byNameCount - 1) }
         } else {
-            // With everything goes all but PowerDNS's list of zones.
-            if everythingSince != nil, !waiting.comesOrGoes { return addEverything(since: waiting.since) }
-            if waiting.comesOrGoes, newCount >= Self.mostNew { return addEverything(since: waiting.since) }
+            if everythingSince != nil, !waiting.isByName { return addEverything(since: waiting.since) }
+            if waiting.isByName, byNameCount >= Self.mostByName { return addEverything(since: waiting.since) }
             order.append(zone)
         }
         zones[zone] = waiting
-        if waiting.comesOrGoes { newCount += 1 }
-        if zones.count - newCount > Self.most { addEverything(since: waiting.since) }
+        if waiting.isByName { byNameCount += 1 }
+        if zones.count - byNameCount > Self.most { addEverything(since: waiting.since) }
     }
 
     private mutating func addEverything(since: Duration) {
         everythingSince = max(everythingSince ?? since, since)
-        keep(\.comesOrGoes)
+        keep(\.isByName)
     }
 
     private mutating func keep(_ isKept: (Waiting) -> Bool) {
         zones = zones.filter { isKept($0.value) }
-        newCount = zones.values.count(where: \.comesOrGoes)
+        byNameCount = zones.values.count(where: \.isByName)
         order.removeAll { zones[$0] == nil }
     }
 }

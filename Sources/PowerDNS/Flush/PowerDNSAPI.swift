@@ -31,7 +31,8 @@ package struct PowerDNSAPI: Sendable {
 
     /// Flushes what PowerDNS has cached of the names in a zone, or of all names.
     ///
-    /// It flushes everything below a name; below `.` is every answer. Of a zone it also looks whether there is that zone.
+    /// PowerDNS flushes all answers below a name, so that `.` is every answer. When the name is one of a zone, it also flushes
+    /// its keys and metadata, and looks whether there is that zone.
     ///
     /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
     func flush(_ target: FlushQueue.Target) async throws {
@@ -75,7 +76,7 @@ package struct PowerDNSAPI: Sendable {
         // Nobody knows what answers there: it may send back what it was sent.
         var text = String(decoding: answer.body, as: UTF8.self)
         if !key.isEmpty { text = text.replacing(key, with: "***") }
-        text = Array(text.utf8.prefix(200)).withUnsafeBytes(printable)
+        text = Array(text.utf8).withUnsafeBytes(printable)
         return "answered with status \(answer.status)\(advice)\(text.isEmpty ? "" : ": \(text)")"
     }
 }
