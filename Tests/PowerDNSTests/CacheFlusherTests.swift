@@ -53,9 +53,11 @@ import Testing
         // All that was left has been done before the end.
         #expect(node.count("success") == server.requests.count)
         #expect(
-            server.requests.map(\.target) == [
-                "example.org.", "10-20.2.0.192.in-addr.arpa.", "a%5C032%26b%5C.c.org.", "x.org.", "x.org..in%20side",
-            ].map { Self.path + $0 })
+            server.requests.map(\.target)
+                == [
+                    "example.org.", "10-20.2.0.192.in-addr.arpa.", "a%5C032%26b%5C.c.org.", "x.org.",
+                    "x.org..in%20side",
+                ].map { Self.path + $0 })
         #expect(server.requests.allSatisfy { $0.method == "PUT" && $0.headers["x-api-key"] == "geheim" })
         #expect(server.requests.allSatisfy { $0.headers["content-length"] == "0" })
         #expect(server.connections == 1)
@@ -69,7 +71,8 @@ import Testing
     }
 
     @Test(arguments: [
-        FaultServer.Reply.reset, .silence, .raw("HTTP/1.1 200 OK\r\n"), .answer(500, [:], "geheim\u{1b}[2J"), .answer(401),
+        FaultServer.Reply.reset, .silence, .raw("HTTP/1.1 200 OK\r\n"), .answer(500, [:], "geheim\u{1b}[2J"),
+        .answer(401),
         .answer(403), .answer(404, [:], #"{"error": "Not Found"}"#),
     ])
     func afterAFailureItIsTriedAgain(reply: FaultServer.Reply) async throws {

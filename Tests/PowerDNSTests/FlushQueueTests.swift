@@ -108,9 +108,15 @@ import Testing
         queue.add(try Self.numbered(0..<2), areNamed: true, at: .zero)
         var (now, pauses) = (Duration.zero, [Duration]())
         for _ in 0..<9 {
-            guard case .send = queue.next(at: now) else { Issue.record("nothing to send at \(now)"); return }
+            guard case .send = queue.next(at: now) else {
+                Issue.record("nothing to send at \(now)")
+                return
+            }
             queue.ended(.failed, at: now, random: 1)
-            guard case .wait(let end) = queue.next(at: now) else { Issue.record("no pause at \(now)"); return }
+            guard case .wait(let end) = queue.next(at: now) else {
+                Issue.record("no pause at \(now)")
+                return
+            }
             pauses.append(end - now)
             now = end
         }

@@ -45,14 +45,16 @@ package struct PowerDNSAPI: Sendable {
         let key = try await self.readKey()
         let answer: Document
         do {
-            answer = try await client.perform("PUT", url, headers: [("X-API-Key", key), ("Accept", "application/json")])
+            answer = try await client.perform(
+                "PUT", url, headers: [("X-API-Key", key), ("Accept", "application/json")])
         } catch let failure as Document.Failure {
             // Without the zone: it is the same trouble for all zones.
             throw Failure(description: "\(base): \(failure.detail)")
         }
         guard !(200..<300).contains(answer.status) else { return }
         throw Failure(
-            description: "\(base): \(explanation(of: answer, key))", isFinal: answer.status == 400 || answer.status == 422)
+            description: "\(base): \(explanation(of: answer, key))",
+            isFinal: answer.status == 400 || answer.status == 422)
     }
 
     private func readKey() async throws -> String {
