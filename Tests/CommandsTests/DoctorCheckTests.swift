@@ -165,6 +165,16 @@ import Testing
                 }) == .pass)
         #expect(status("DBIs", lmdbFindings { $0.unsuitable = ["x"] }) == .fail)
         #expect(status("DBIs", lmdbFindings { _ in }) == nil)
+        #expect(status("max_dbs", lmdbFindings { $0.maximumDatabases = 3 }) == nil)
+        #expect(status("max_dbs", lmdbFindings { $0.maximumDatabases = 2 }) == .fail)
+        #expect(
+            status(
+                "max_dbs",
+                lmdbFindings {
+                    $0.schemaTracksChanges = false
+                    $0.databaseNames = ["a", "b", "_sync_shadow_a"]
+                    $0.maximumDatabases = 4
+                }) == .fail)
         #expect(
             status(
                 "schema",

@@ -80,7 +80,8 @@ struct DatabaseFacts {
         return LMDBFacts(
             mapSize: info.mapSize, usedBytes: info.usedBytes, pageSize: info.pageSize, databaseNames: names,
             schemaVersion: schema, configuredMapSize: Int(clamping: database.options.mapSize),
-            schemaTracksChanges: database.schemaTracksChanges, unsuitable: unsuitable)
+            schemaTracksChanges: database.schemaTracksChanges, unsuitable: unsuitable,
+            maximumDatabases: database.options.maxDBs)
     }
 
     /// The names of the programs that read, where they can be seen.

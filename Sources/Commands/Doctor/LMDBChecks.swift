@@ -1,4 +1,5 @@
 import Bytes
+import Snapshots
 
 /// What an LMDB says about itself.
 struct LMDBFacts: Sendable, Equatable {
@@ -13,6 +14,8 @@ struct LMDBFacts: Sendable, Equatable {
     var schemaTracksChanges: Bool
     /// Why some of the DBIs can't be synced with these settings: one line each.
     var unsuitable: [String] = []
+    /// What the configuration allows the syncing to open.
+    var maximumDatabases = 64
 
     /// Whether this looks like one of PowerDNS's files.
     var isPowerDNS: Bool { databaseNames.contains("records_v5") || databaseNames.contains("pdns") }
@@ -27,6 +30,7 @@ enum LMDBChecks {
         )
         checkMap(facts, &findings)
         checkSchema(facts, &findings)
+        checkCount(facts, &findings)
         for problem in facts.unsuitable { findings.add("DBIs", .fail, problem, nil) }
     }
 
@@ -49,6 +53,17 @@ enum LMDBChecks {
                     + humanSize(facts.mapSize),
                 cure: "give lightningstream and the application the same map size")
         }
+    }
+
+    private static func checkCount(_ facts: LMDBFacts, _ findings: inout Findings) {
+        let own = facts.databaseNames.count { !PrivateDatabases.contains($0) }
+        // In shadow mode each has a second one; and one is for what the syncing remembers.
+        let needed = (facts.schemaTracksChanges ? own : 2 * own) + 1
+        guard needed > facts.maximumDatabases else { return }
+        findings.fail(
+            "max_dbs",
+            "\(own) DBIs of the application take \(needed), but options.max_dbs is \(facts.maximumDatabases)",
+            cure: "set options.max_dbs to \(needed) or more")
     }
 
     private static func checkSchema(_ facts: LMDBFacts, _ findings: inout Findings) {
