@@ -1,5 +1,6 @@
 """PowerDNS with its caches as they are by default: answers change at once when the syncer flushes them, and not without."""
 
+import json
 import re
 import time
 
@@ -134,3 +135,22 @@ def test_without_the_api_they_stay_for_a_while(pair):
     assert said == ("api" in pair.syncers[1].settings.get("powerdns", {}))
     for syncer in pair.syncers:
         syncer.stop()
+
+
+def test_doctor_tries_the_api(pair):
+    """With the right key, with a wrong one, and with nobody there."""
+    syncer = pair.syncers[0]
+    syncer.stop()
+
+    def finding():
+        found = json.loads(syncer.run("doctor", "--json").stdout)["findings"]
+        [one] = [finding for finding in found if finding["group"] == "PowerDNS's API"]
+        return one["status"], one["text"]
+
+    assert finding()[0] == "pass"
+    syncer.settings["powerdns"]["api"]["key"] = "wrong-key"
+    syncer.write_configuration()
+    status, text = finding()
+    assert status == "warn" and "401" in text and "wrong-key" not in text
+    pair.a.stop()
+    assert finding()[0] == "warn"

@@ -103,7 +103,7 @@ extension ChangedZoneChecker {
 
 extension PowerDNSAPI {
     /// - Returns: nil when it is not to be used.
-    fileprivate init?(_ configuration: PowerDNSAPIConfiguration) {
+    init?(_ configuration: PowerDNSAPIConfiguration) {
         guard !configuration.url.isEmpty else { return nil }
         self.init(url: configuration.url) {
             guard !configuration.keyFile.isEmpty else { return configuration.key }

@@ -41,12 +41,21 @@ package struct PowerDNSAPI: Sendable {
             case .everything: "."
             case .zone(let zone): zone.name.text(escaping: .powerDNS) + (zone.variant.isEmpty ? "" : ".\(zone.variant)")
             }
-        let url = "\(base)/api/v1/servers/localhost/cache/flush?domain=\(percentEncoded(name))"
+        try await send("PUT", "/cache/flush?domain=\(percentEncoded(name))")
+    }
+
+    /// Whether it is there, and takes the key.
+    ///
+    /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
+    package func check() async throws { try await send("GET", "") }
+
+    private func send(_ method: String, _ path: String) async throws {
+        let url = "\(base)/api/v1/servers/localhost\(path)"
         let key = try await self.readKey()
         let answer: Document
         do {
             answer = try await client.perform(
-                "PUT", url, headers: [("X-API-Key", key), ("Accept", "application/json")])
+                method, url, headers: [("X-API-Key", key), ("Accept", "application/json")])
         } catch let failure as Document.Failure {
             // Without the zone: it is the same trouble for all zones.
             throw Failure(description: "\(base): \(failure.detail)")
