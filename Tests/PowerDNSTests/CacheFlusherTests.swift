@@ -19,10 +19,13 @@ import Testing
         let registry = MetricRegistry()
         let flusher: CacheFlusher
 
-        init(_ url: String, key: @escaping @Sendable () throws -> String = { "geheim" }) {
+        init(
+            _ url: String, stallTimeout: Duration = .seconds(60), lastWordsLimit: Duration = .seconds(60),
+            key: @escaping @Sendable () throws -> String = { "geheim" }
+        ) {
             flusher = CacheFlusher(
-                PowerDNSAPI(url: url, stallTimeout: .milliseconds(300), key: key), knowsZones: { true },
-                registry: registry, logger: log.logger)
+                PowerDNSAPI(url: url, stallTimeout: stallTimeout, key: key), knowsZones: { true },
+                registry: registry, logger: log.logger, lastWordsLimit: lastWordsLimit)
         }
 
         func change(_ zones: String...) async throws {
@@ -71,7 +74,7 @@ import Testing
     }
 
     @Test(arguments: [
-        FaultServer.Reply.reset, .silence, .raw("HTTP/1.1 200 OK\r\n"), .answer(500, [:], "geheim\u{1b}[2J"),
+        FaultServer.Reply.reset, .raw("HTTP/1.1 200 OK\r\n"), .answer(500, [:], "geheim\u{1b}[2J"),
         .answer(401),
         .answer(403), .answer(404, [:], #"{"error": "Not Found"}"#),
     ])
@@ -90,6 +93,18 @@ import Testing
         #expect(!node.log.contains("geheim") && !node.log.contains("\u{1b}"))
     }
 
+    @Test func whoeverDoesNotAnswerIsLeft() async throws {
+        let server = try FaultServer { _, number in number == 0 ? .silence : Self.flushed }
+        defer { server.stop() }
+        let node = Node(server.endpoint, stallTimeout: .milliseconds(300))
+        try await node.flusher.run {
+            try await node.change("example.org")
+            try await eventually { node.count("success") == 1 }
+        }
+        #expect(node.count("failure") >= 1)
+        #expect(node.log.contains("no answer for"))
+    }
+
     @Test func whatPowerDNSDoesNotTakeStopsNothing() async throws {
         let server = try FaultServer { request, _ in
             request.target.hasSuffix("bad.org.") ? .answer(422, [:], #"{"error": "not canonical"}"#) : Self.flushed
@@ -102,7 +117,7 @@ import Testing
     }
 
     @Test func nobodyThereKeepsNobodyWaiting() async throws {
-        let node = Node("http://127.0.0.1:\(try closedPort())")
+        let node = Node("http://127.0.0.1:\(try closedPort())", lastWordsLimit: .milliseconds(10))
         // Returns although the zone is still waiting.
         try await node.flusher.run {
             try await node.change("example.org")

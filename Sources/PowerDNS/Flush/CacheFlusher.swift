@@ -7,13 +7,11 @@ import Telemetry
 ///
 /// It works beside syncing, which never waits for it.
 package final class CacheFlusher: ZoneConsumer {
-    /// How long the last requests may take at the end.
-    private static let lastWordsLimit = Duration.seconds(1)
-
     private let api: PowerDNSAPI
     private let knowsZones: @Sendable () -> Bool
     private let metric: MetricFamily<Counter>
     private let logger: Logger
+    private let lastWordsLimit: Duration
     private let start = ContinuousClock.now
     private let queue = Mutex(FlushQueue())
     private let isEnding = Atomic(false)
@@ -25,9 +23,12 @@ package final class CacheFlusher: ZoneConsumer {
     ///   - knowsZones: whether the database with the names of zones is open.
     ///   - registry: gets the metric.
     ///   - logger: gets warnings.
+    ///   - lastWordsLimit: how long the last requests may take at the end.
     package init(
-        _ api: PowerDNSAPI, knowsZones: @escaping @Sendable () -> Bool, registry: MetricRegistry, logger: Logger
+        _ api: PowerDNSAPI, knowsZones: @escaping @Sendable () -> Bool, registry: MetricRegistry, logger: Logger,
+        lastWordsLimit: Duration = .seconds(1)
     ) {
+        self.lastWordsLimit = lastWordsLimit
         self.api = api
         self.knowsZones = knowsZones
         self.logger = logger
@@ -58,8 +59,8 @@ package final class CacheFlusher: ZoneConsumer {
         raise.finish()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await flushing.value }
-            group.addTask {
-                try? await Task.sleep(for: Self.lastWordsLimit)
+            group.addTask { [lastWordsLimit] in
+                try? await Task.sleep(for: lastWordsLimit)
                 flushing.cancel()
             }
             await group.next()
