@@ -71,7 +71,10 @@ import Testing
     @Test func anOlderSchemaIsNoHarm() async throws {
         let store = MemoryStore()
         let (a, b) = (try SyncedSite("a", store, fixture: "4.9"), try SyncedSite("b", store, fixture: "5.1"))
+        // Newer than the one there, so that it is merged.
+        try a.write(.settings, [(Self.schemaVersion.0, [0, 0, 0, 5])])
         try await exchange(a, b, .main)
+        #expect(try b.contents(.main)["pdns"]?[Self.schemaVersion.0] == .some([0, 0, 0, 5]))
         #expect(findings(b).isEmpty)
         #expect(!b.log.contains("refused"))
     }
