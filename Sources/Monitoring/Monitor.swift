@@ -16,8 +16,7 @@ package final class Monitor: SyncObserver {
     private let clock: @Sendable () -> Moment
     private let logger: Logger
     private let started: Moment
-    /// The metrics that ``metrics()`` shows; others may add theirs.
-    package let registry = MetricRegistry()
+    private let registry = MetricRegistry()
     private let process: ProcessMetrics
     private let storage: StorageMetrics
     private let lmdb: LMDBMetrics

@@ -1,6 +1,5 @@
 import Bytes
 import Synchronization
-import TestSupport
 import Testing
 
 @testable import BlobStorage

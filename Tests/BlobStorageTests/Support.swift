@@ -1,6 +1,5 @@
 import Bytes
 import Foundation
-import TestSupport
 
 @testable import BlobStorage
 

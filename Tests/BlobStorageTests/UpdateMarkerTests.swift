@@ -1,7 +1,6 @@
 import Bytes
 import Foundation
 import Synchronization
-import TestSupport
 import Testing
 
 @testable import BlobStorage

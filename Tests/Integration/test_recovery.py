@@ -12,7 +12,7 @@ from lab.syncer import database
 from lab.waiting import eventually
 
 NOW = time.time_ns()
-DBI = "entries"
+DBI = "records_v5"
 
 
 def records(count, value=b"", since=NOW - 10**12):

@@ -62,7 +62,6 @@ package enum KeyTable {
         .section("http", \.http, http),
         .section("log", \.log, log),
         .section("health", \.health, health),
-        .section("powerdns", \.powerDNS, powerDNS),
     ]
 
     private static let database: [KeyDefinition<DatabaseConfiguration>] = [
