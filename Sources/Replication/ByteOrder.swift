@@ -12,3 +12,9 @@ package func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPoint
     }
     return a.count - b.count
 }
+
+/// Whether both are the same bytes.
+@inline(__always)
+func areEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    a.count == b.count && compareBytes(a, b) == 0
+}

@@ -123,7 +123,7 @@ struct ShadowDiff: ~Copyable {
             if order > 0 {
                 try noteMissing(cursor.key, version, database)
             } else {
-                if version.isDeleted || !Self.areEqual(version.value, main.value) { try note(cursor.key) }
+                if version.isDeleted || !areEqual(version.value, main.value) { try note(cursor.key) }
                 isOnMain = try main.next()
             }
             isOnShadow = try cursor.next()
@@ -163,7 +163,7 @@ struct ShadowDiff: ~Copyable {
             let key = try main.key()
             if try inShadow.find(key, transaction) {
                 let version = try Schema.version(inShadow.value, shadow.name, key)
-                if !version.isDeleted && Self.areEqual(version.value, main.value) { continue }
+                if !version.isDeleted && areEqual(version.value, main.value) { continue }
             }
             try note(key)
         }
@@ -202,10 +202,5 @@ struct ShadowDiff: ~Copyable {
             PlannedEntry(
                 target: targets.count - 1, version: .init(timestamp: 0, isDeleted: false, value: nothing),
                 isBehindLast: false, key: key))
-    }
-
-    @inline(__always)
-    private static func areEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-        a.count == b.count && compareBytes(a, b) == 0
     }
 }

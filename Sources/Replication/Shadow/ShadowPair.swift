@@ -49,9 +49,7 @@ struct ShadowPair: ~Copyable {
         if try shadow.reading.find(key) {
             let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
             if isHere {
-                let isSame = copy.withUnsafeBytes {
-                    $0.count == known.value.count && compareBytes($0, known.value) == 0
-                }
+                let isSame = copy.withUnsafeBytes { areEqual($0, known.value) }
                 if !known.isDeleted && isSame { return false }
             } else if known.isDeleted {
                 return false
@@ -133,7 +131,7 @@ struct ShadowPair: ~Copyable {
         try Self.put(key, version, to: &shadow, self.transaction, paddingBlock, append: false)
         let isSame =
             wasLive && !version.isDeleted
-            && copy.withUnsafeBytes { $0.count == version.value.count && compareBytes($0, version.value) == 0 }
+            && copy.withUnsafeBytes { areEqual($0, version.value) }
         changes.isWritten = true
         if isSame { return changes }
         if wasLive && (isTransformed || version.isDeleted) { try removeApplicationValue(key, transaction) }
