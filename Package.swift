@@ -58,6 +58,10 @@ let package = Package(
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Config", uses: ["CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
+        room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
+        room(
+            "PowerDNS",
+            uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         room(
             "StatusServer",
@@ -66,7 +70,7 @@ let package = Package(
             "Commands",
             uses: [
                 "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
-                "StatusServer", argumentParser, lifecycle, log,
+                "PowerDNS", "PowerDNSSchema", "StatusServer", argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
 
@@ -78,6 +82,10 @@ let package = Package(
         tests("Bytes"),
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
+        tests(
+            "PowerDNS",
+            also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
+        tests("PowerDNSSchema", also: ["Bytes", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
         tests("BlobStorage", also: ["Bytes"]),
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         tests("Config"),
@@ -86,6 +94,9 @@ let package = Package(
         tests("StatusServer", also: ["Bytes", "Monitoring", "Telemetry", log, lifecycle]),
         tests(
             "Commands",
-            also: ["BlobStorage", "Bytes", "Config", "LMDB", "Replication", "Telemetry", "lightningstream"]),
+            also: [
+                "BlobStorage", "Bytes", "Config", "LMDB", "PowerDNSSchema", "Replication", "Snapshots", "Telemetry",
+                "lightningstream",
+            ]),
     ]
 )

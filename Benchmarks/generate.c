@@ -10,7 +10,8 @@
  * transaction of its own, and one in 100 is Deleted.
  *
  * KIND may be "deleted": all of them are Deleted; "plain": values have no headers, as an application knows nothing of
- * lightningstream; "dupsort": the same with MDB_DUPSORT, a key being zone and name, and its values the RRsets. */
+ * lightningstream; "dupsort": the same with MDB_DUPSORT, a key being zone and name, and its values the RRsets; "zones": the
+ * usual ones, and a second file FILE.main with the zones that they are of. */
 #include "common.h"
 #include <unistd.h>
 
@@ -134,6 +135,7 @@ static void add_rrset_data(struct value *value, const struct zone *zone, uint32_
 
 static MDB_txn *txn;
 static MDB_dbi dbi;
+static int with_zones;
 static enum { TRACKED, DELETED, PLAIN, DUPSORT } kind;
 
 /* Writes the RRset of `name` (`length` bytes of labels from the right, each but the last ended by 0; "" for the apex);
@@ -208,11 +210,49 @@ static void set_kind(const char *name) {
     if (strcmp(name, "deleted") == 0) kind = DELETED;
     else if (strcmp(name, "plain") == 0) kind = PLAIN;
     else if (strcmp(name, "dupsort") == 0) kind = DUPSORT;
-    else fail("KIND must be deleted, plain or dupsort, not \"%s\"", name);
+    else if (strcmp(name, "zones") == 0) with_zones = 1;
+    else fail("KIND must be deleted, plain, dupsort or zones, not \"%s\"", name);
+}
+
+static void put_entry(const char *name, const void *key, size_t key_size, const void *payload, size_t size) {
+    MDB_dbi table;
+    lmdb(mdb_dbi_open(txn, name, MDB_CREATE, &table), name);
+    uint8_t value[HEADER_SIZE + 256];
+    put_header(value, clock_ns, transaction_number, 0);
+    memcpy(value + HEADER_SIZE, payload, size);
+    MDB_val mdb_key = {key_size, (void *)key}, data = {HEADER_SIZE + size, value};
+    lmdb(mdb_put(txn, table, &mdb_key, &data, 0), "mdb_put");
+}
+
+/* Writes the main database of zones 1 to `count` (schema 5): z1.test and so on. */
+static void put_main(const char *path, uint32_t count) {
+    MDB_env *environment = open_environment(path, MDB_NOSYNC, (size_t)count * 2048 + (16u << 20));
+    lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
+    put_entry("pdns", "schemaversion", 13, "\0\0\0\5", 4);
+    for (uint32_t number = 1; number <= count; number++) {
+        uint32_t id = __builtin_bswap32(zone_id(number));
+        char label[16];
+        size_t length = (size_t)snprintf(label, sizeof label, "z%u", number);
+        /* DomainInfo: class information, the name, and zeroes for everything but the kind, Native. */
+        uint8_t info[128] = {0, 1};
+        info[10] = (uint8_t)(length + 7);
+        info[18] = (uint8_t)length;
+        memcpy(info + 19, label, length);
+        memcpy(info + 19 + length, "\4test", 6);
+        size_t end = 18 + length + 7;
+        info[end + 8 + 8 + 5 + 8 + 4 + 4] = 2;
+        put_entry("domains_v5", &id, 4, info, end + 8 + 8 + 5 + 8 + 4 + 4 + 4 + 8 + 8);
+        uint8_t key[32] = {0, (uint8_t)(length + 6), 't', 'e', 's', 't', 0};
+        memcpy(key + 7, label, length + 1);
+        memcpy(key + 8 + length, &id, 4);
+        put_entry("domains_v5_0", key, 12 + length, "", 0);
+    }
+    lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
+    mdb_env_close(environment);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3 || argc > 5) fail("usage: generate FILE ENTRIES [SEED [deleted|plain|dupsort]]");
+    if (argc < 3 || argc > 5) fail("usage: generate FILE ENTRIES [SEED [deleted|plain|dupsort|zones]]");
     char *end;
     uint64_t entries = strtoull(argv[2], &end, 10);
     if (*end != 0 || entries == 0) fail("ENTRIES must be a positive number, not \"%s\"", argv[2]);
@@ -226,7 +266,8 @@ int main(int argc, char **argv) {
     lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
     lmdb(mdb_dbi_open(txn, DBI_NAME, MDB_CREATE | (kind == DUPSORT ? MDB_DUPSORT : 0), &dbi), "mdb_dbi_open");
     uint64_t count = 0;
-    for (uint32_t number = 1; count < entries; number++) count += put_zone(number, entries - count);
+    uint32_t zones = 0;
+    while (count < entries) count += put_zone(++zones, entries - count);
     lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
 
     MDB_envinfo info;
@@ -236,5 +277,10 @@ int main(int argc, char **argv) {
     /* A writable map makes the file as long as the map; only the pages in use belong to it. */
     if (truncate(argv[1], (off_t)(info.me_last_pgno + 1) * sysconf(_SC_PAGESIZE)) != 0)
         fail("truncate %s: %s", argv[1], strerror(errno));
+    if (with_zones) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s.main", argv[1]);
+        put_main(path, zones);
+    }
     return 0;
 }

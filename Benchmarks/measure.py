@@ -65,27 +65,30 @@ def tail(path, lines=8):
         return "".join(file.readlines()[-lines:])
 
 
-def run(command, log, limit=600):
+def run(command, log, limit=600, output_file=None, exit_code=0):
     """Runs `command` to its end and measures it.
 
-    `log` names the file for its standard error. Raises BenchmarkError when it fails or takes more than `limit` seconds.
+    `log` names the file for its standard error, `output_file` one for its standard output where that is more than a line.
+    Raises BenchmarkError when it fails or takes more than `limit` seconds.
     """
-    with open(log, "wb") as errors:
+    with open(log, "wb") as errors, open(output_file or os.devnull, "wb") as results:
         start = time.monotonic()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+            command, stdin=subprocess.DEVNULL, stdout=results if output_file else subprocess.PIPE, stderr=errors)
         sampler = Sampler(process.pid)
         late = threading.Timer(limit, process.kill)
         late.start()
-        # Programs measured here print a line or nothing: a pipe takes that without being read.
+        # Otherwise programs measured here print a line or nothing: a pipe takes that without being read.
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
         late.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         peak = sampler.stop()
-        with process.stdout:
-            output = process.stdout.read().decode(errors="replace")
-    if process.returncode != 0:
+        output = ""
+        if process.stdout:
+            with process.stdout:
+                output = process.stdout.read().decode(errors="replace")
+    if process.returncode != exit_code:
         raise BenchmarkError(f"{' '.join(command)} ended with {process.returncode}:\n{tail(log)}")
     return Cost(usage.ru_utime + usage.ru_stime, wall, peak, output)
 

@@ -131,6 +131,18 @@ def sweep_row(name, lock_duration, result, longest_lock, seconds_taken):
         longest <= 1.5 * lock_duration)
 
 
+def check_rows(results):
+    """`pdns check` at several sizes: how fast it is, and that its memory does not grow."""
+    for entries, (cost, findings) in results.items():
+        yield row(
+            f"pdns check of {entries} RRsets, {findings} findings", cost_cells(cost),
+            ratio=f"{entries / cost.wall / 1e6:.2f} M RRsets per s")
+    peaks = [cost.memory for cost, _ in results.values()]
+    yield row(
+        "peak RssAnon of the checks", (NONE, NONE, ", ".join(mebibytes(peak) for peak in peaks)),
+        wanted="< 48 MiB, the same for all", good=max(peaks) - min(peaks) <= 4 * MIB and max(peaks) < 48 * MIB)
+
+
 def idle_row(name, per_second, memory):
     return row(
         f"idle daemon, {name}", (f"{per_second:.2f} ms per s", NONE, mebibytes(memory)),

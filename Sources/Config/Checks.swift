@@ -69,6 +69,29 @@ enum Checks {
         if let key, cert == nil { decoder.report(scope, key, "needs its certificate: give cert_file or cert as well") }
     }
 
+    static func powerDNSAPI(_ api: inout PowerDNSAPIConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        exclusive("key", "key_file", scope, &decoder)
+        if !api.url.isEmpty, api.key.isEmpty, api.keyFile.isEmpty, !decoder.isGiven(scope, "key") {
+            decoder.report(scope, "url", "needs the API's key: give key_file or key as well")
+        }
+    }
+
+    private static func powerDNS(
+        _ configuration: Configuration, _ scope: Scope, _ decoder: inout KeyDecoder
+    ) {
+        let (section, here) = (configuration.powerDNS, scope.below("powerdns", nil))
+        let names = configuration.databases.map(\.name)
+        for (key, name) in [("main", section.main), ("shard", section.shard)] where !name.isEmpty {
+            guard !names.contains(name) else { continue }
+            decoder.report(
+                here, key, "found \(Display.quoted(name)), but there is no such database in lmdbs")
+        }
+        if !section.main.isEmpty, section.main == section.shard {
+            decoder.report(
+                here, "shard", "the same database as powerdns.main: PowerDNS keeps its records in another one")
+        }
+    }
+
     /// What concerns the file as a whole.
     static func configuration(
         _ configuration: inout Configuration, hostname: String, _ scope: Scope, _ decoder: inout KeyDecoder
@@ -82,6 +105,7 @@ enum Checks {
         if configuration.databases.isEmpty, decoder.isSound(scope, "lmdbs") {
             decoder.report(scope, "lmdbs", "required: at least one database, as in lmdbs.main.path")
         }
+        powerDNS(configuration, scope, &decoder)
         var owners: [String: String] = [:]
         for database in configuration.databases where !database.path.isEmpty {
             let here = Scope(

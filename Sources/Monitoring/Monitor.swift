@@ -16,7 +16,8 @@ package final class Monitor: SyncObserver {
     private let clock: @Sendable () -> Moment
     private let logger: Logger
     private let started: Moment
-    private let registry = MetricRegistry()
+    /// The metrics that ``metrics()`` shows; others may add theirs.
+    package let registry = MetricRegistry()
     private let process: ProcessMetrics
     private let storage: StorageMetrics
     private let lmdb: LMDBMetrics

@@ -122,9 +122,12 @@ extension DatabaseSyncer {
         observe(.mergeStarted(name, waited: begin - download.end))
         let spool = download.spool
         let entriesRead = Mutex(0)
+        let inspection = inspector?.inspectMerge(of: name, into: settings.identity.database)
+        var done: MergeReport?
+        defer { inspection?.ended(done) }
         let rules = MergePlanner.Rules(
             deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags,
-            schema: settings.schema)
+            schema: settings.schema, inspection: inspection)
         let (paddingBlock, clock) = (settings.paddingBlock, wallClock)
         do {
             let through = capture?.through
@@ -134,7 +137,8 @@ extension DatabaseSyncer {
                 }
                 let planned = ContinuousClock.now
                 let outcome = try Merge.apply(
-                    plan, to: environment, paddingBlock: paddingBlock, capturedThrough: through, clock: clock)
+                    plan, to: environment, paddingBlock: paddingBlock, capturedThrough: through,
+                    inspection: inspection, clock: clock)
                 return (MergeResult(outcome, plan), skipped, planned)
             }
             let (result, skipped, planned): (MergeResult, Set<String>, ContinuousClock.Instant)
@@ -145,7 +149,10 @@ extension DatabaseSyncer {
                 try await capture(environment)
                 (result, skipped, planned) = try await lmdb.run(work)
             }
-            if let transaction = result.transaction { capture?.noteOwn(transaction) }
+            if let transaction = result.transaction {
+                capture?.noteOwn(transaction)
+                localChanges.merged(as: transaction)
+            }
             for database in skipped.sorted() {
                 logger.warning(
                     "the snapshot holds a private DBI, which is ignored",
@@ -166,6 +173,7 @@ extension DatabaseSyncer {
                     "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
                 ])
             ledger.merged(name)
+            done = report
             observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))
         } catch let error where Self.isRefusal(error) {
@@ -191,12 +199,17 @@ extension DatabaseSyncer {
         // Nothing is merged while the LMDB is read, and what is merged after that is not in this snapshot.
         let covered = ledger.merged
         let schema = settings.schema
+        let inspection = inspector?.inspectSend(of: identity.database)
+        var done: SendReport?
+        defer { inspection?.ended(done) }
         do {
             let captured = try await capture(environment)
+            let changes = localChanges
             let (found, scanned) = try await lmdb.run { signal in
                 // A clock that stepped back must not make this snapshot look older than the one before.
                 try FullScan.run(
-                    environment, identity: identity, schema: schema, stagingDirectory: staging, signal: signal
+                    environment, identity: identity, schema: schema, changes: changes, inspection: inspection,
+                    stagingDirectory: staging, signal: signal
                 ) {
                     max(clock(), floor &+ 1)
                 }
@@ -226,6 +239,8 @@ extension DatabaseSyncer {
                     "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
                 ])
             ledger.stored(snapshot.name, covering: covered)
+            localChanges.sent(through: transaction)
+            done = report
             observe(.stored(report))
             post.yield(.stored)
         } catch {

@@ -63,6 +63,7 @@ package actor DatabaseSyncer {
     let logger: Logger
     let wallClock: WallClock
     private let observer: any SyncObserver
+    let inspector: (any ChangeInspector)?
     /// LMDB calls block, and take turns.
     let lmdb: BlockingPool
     private let events: AsyncStream<SyncMachine.Event>
@@ -84,6 +85,8 @@ package actor DatabaseSyncer {
     var lastSendError = ""
     /// The run of the sweeper that is under way.
     var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
+    /// What the application has written since the last send.
+    var localChanges = LocalChanges()
     /// What is known of the shadows, where there are any.
     var capture: Capture?
     /// Why nothing is sent because of ``StaleFence``.
@@ -102,11 +105,14 @@ package actor DatabaseSyncer {
     /// - Parameters:
     ///   - unmarked: the storage, where changes wake up nobody; the same one where there is no such thing.
     ///   - environment: the LMDB, where this process has it open already: it can be opened only once.
+    ///   - inspector: looks into what changes.
     package init(
         settings: Settings, store: any BlobStore, unmarked: (any BlobStore)? = nil, logger: Logger,
         wallClock: @escaping WallClock = systemWallClock,
-        environment: Environment? = nil, observer: any SyncObserver = NoObserver()
+        environment: Environment? = nil, observer: any SyncObserver = NoObserver(),
+        inspector: (any ChangeInspector)? = nil
     ) {
+        self.inspector = inspector
         self.settings = settings
         opened = environment
         if settings.schema.hasShadows { capture = Capture(schema: settings.schema) }

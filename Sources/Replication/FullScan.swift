@@ -20,6 +20,7 @@ package enum FullScan {
     ///   - environment: where to read.
     ///   - identity: who sends.
     ///   - schema: where the versions are.
+    ///   - changes: tells which entries the application has written since the last send; they are told to `inspection`.
     ///   - stagingDirectory: where the storage would like the file of a large snapshot to be made.
     ///   - signal: ends the scan early.
     ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
@@ -27,13 +28,16 @@ package enum FullScan {
     /// - Returns: the snapshot, nil when there are no databases, and the newest transaction that was read.
     /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
     package static func run(
-        _ environment: Environment, identity: SenderIdentity, schema: Schema = .native, stagingDirectory: String? = nil,
+        _ environment: Environment, identity: SenderIdentity, schema: Schema = .native,
+        changes: LocalChanges = LocalChanges(), inspection: (any SendInspection)? = nil,
+        stagingDirectory: String? = nil,
         signal: CancellationSignal = CancellationSignal(),
         timestamp: () -> UInt64
     ) throws -> (snapshot: Result?, transaction: UInt64) {
         try environment.read { transaction in
             let databases = try transaction.databases().filter { !PrivateDatabases.contains($0.name) }
             guard !databases.isEmpty else { return (nil, transaction.id) }
+            try inspection?.begins(transaction)
             let timestamp = timestamp()
             let name = SnapshotName(database: identity.database, instance: identity.instance, timestamp: timestamp)
             var writer = try SnapshotWriter(
@@ -49,7 +53,9 @@ package enum FullScan {
                 guard let versions = try transaction.database(schema.versions(of: database.name)) else { continue }
                 try writer.beginDatabase(
                     database.name, flags: UInt64(database.flags.rawValue), transform: schema.transform(database.flags))
-                entries += try write(versions, transaction, &writer, signal)
+                entries += try write(versions, transaction, &writer, signal, changes.from(inspection)) {
+                    inspection?.change(of: $0, in: database.name, to: $1)
+                }
             }
             let body = try writer.finish()
             return (Result(name: name, body: body, entries: entries), transaction.id)
@@ -58,8 +64,11 @@ package enum FullScan {
 
     private static func write(
         _ database: Database, _ transaction: borrowing ReadTransaction, _ writer: inout SnapshotWriter,
-        _ signal: CancellationSignal
+        _ signal: CancellationSignal, _ changes: LocalChanges,
+        _ change: (UnsafeRawBufferPointer, MergeRule.Version) -> Void
     ) throws -> Int {
+        // Nearly all entries are older: they must not cost anything.
+        let sentThrough = changes.sentThrough ?? .max
         var cursor = try transaction.openCursor(database)
         var entries = 0
         while try cursor.next() {
@@ -68,6 +77,11 @@ package enum FullScan {
             try writer.append(
                 key: cursor.key, value: version.value, timestamp: version.timestamp, isDeleted: version.isDeleted)
             entries += 1
+            let written = EntryHeader.transactionID(of: cursor.value)
+            // An ID that is yet to come is of another file: of a backup, or of what was here before a compaction.
+            if written > sentThrough && written <= transaction.id && changes.contains(written) {
+                change(cursor.key, version)
+            }
         }
         try writer.endDatabase()
         return entries

@@ -1,13 +1,9 @@
 import Bytes
-import Glibc
 import LMDB
 import Snapshots
 
 /// The keys of any number of snapshots, by DBI, in an LMDB of its own: takes constant memory, and room among the
 /// temporary files.
-///
-/// The files have no names any more when ``init(mapSize:directory:)`` returns, so that they are gone with the process,
-/// however it ends.
 final class KeySet {
     /// Entries between two commits: what LMDB keeps in memory meanwhile.
     private static let batch = 20_000
@@ -18,19 +14,7 @@ final class KeySet {
     ///   - mapSize: the most that it may take, in bytes.
     ///   - directory: where temporary files belong.
     init(mapSize: Int, directory: String = SpoolWriter.temporaryDirectory) throws {
-        var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw SystemError("create", "a directory in \(directory) (TMPDIR names another one)")
-        }
-        let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        let options = EnvironmentOptions(
-            path: path, create: true, directoryMode: 0o700, fileMode: 0o600, mapSize: mapSize, maximumDatabases: 4096)
-        defer {
-            unlink(options.dataFile)
-            unlink(options.lockFile)
-            rmdir(path)
-        }
-        environment = try Environment(options)
+        environment = try .temporary(mapSize: mapSize, directory: directory)
     }
 
     /// Adds all keys of a snapshot, live or Deleted, after which the snapshot has been checked as a whole.

@@ -24,10 +24,12 @@ package enum Merge {
     /// - Parameters:
     ///   - paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
     ///   - capturedThrough: up to which transaction the shadows are known to be up to date, where there are any.
+    ///   - inspection: is told of entries that are not written after all.
     ///   - clock: tells the time: for the ages of entries, and for what an application has changed meanwhile.
     @discardableResult
     package static func apply(
         _ plan: MergePlan, to environment: Environment, paddingBlock: Bool, capturedThrough: UInt64? = nil,
+        inspection: (any MergeInspection)? = nil,
         clock: @escaping WallClock = systemWallClock
     ) throws -> Outcome {
         guard !plan.isEmpty else { return Outcome() }
@@ -38,11 +40,13 @@ package enum Merge {
             let outcome: Outcome
             if plan.schema.hasShadows {
                 var application = ShadowApplication(
-                    plan, transaction, through: capturedThrough, now: clock(), paddingBlock: paddingBlock)
+                    plan, transaction, through: capturedThrough, now: clock(), paddingBlock: paddingBlock,
+                    inspection: inspection)
                 try application.run(plan, transaction, &written)
                 outcome = application.outcome
             } else {
-                var application = PlanApplication(plan, transaction, paddingBlock: paddingBlock)
+                var application = PlanApplication(
+                    plan, transaction, paddingBlock: paddingBlock, inspection: inspection)
                 try application.run(plan, transaction, &written)
                 outcome = application.outcome
             }
@@ -61,8 +65,13 @@ private struct PlanApplication: ~Copyable {
     private let transaction: UInt64
     /// Whether the plan's comparison still holds.
     private let isCurrent: Bool
+    private let inspection: (any MergeInspection)?
 
-    init(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, paddingBlock: Bool) {
+    init(
+        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, paddingBlock: Bool,
+        inspection: (any MergeInspection)?
+    ) {
+        self.inspection = inspection
         self.transaction = transaction.id
         self.paddingBlock = paddingBlock
         isCurrent = plan.isOrdered && transaction.id == plan.comparedWith &+ 1
@@ -124,6 +133,7 @@ private struct PlanApplication: ~Copyable {
             let current = try Schema.version(cursor.reading.value, cursor.reading.database.name, entry.key)
             guard MergeRule.replaces(entry.version, local: current) else {
                 outcome.lost += 1
+                inspection?.lost(entry.key, in: cursor.reading.database.name)
                 return false
             }
         }

@@ -14,6 +14,8 @@ struct MergePlanner: ~Copyable {
         var creationFlags: [String: DatabaseFlags] = [:]
         /// Where the local versions are.
         var schema = Schema.native
+        /// Who looks at the changes.
+        var inspection: (any MergeInspection)?
     }
 
     private let rules: Rules
@@ -53,6 +55,7 @@ struct MergePlanner: ~Copyable {
         var reader = SnapshotReader(
             snapshot, maximumEntrySize: min(environment.info.mapSize, Schema.largestValue))
         return try environment.read { transaction in
+            try rules.inspection?.begins(transaction)
             var planner = MergePlanner(environment, rules: rules)
             var read: Result<Void, any Error> = .success(())
             do {
@@ -62,6 +65,7 @@ struct MergePlanner: ~Copyable {
             }
             entriesRead(planner.kept + planner.writer.count)
             try read.get()
+            try rules.inspection?.check(transaction)
             let (skipped, meta) = (planner.skipped, reader.meta)
             return (try planner.finish(comparedWith: transaction.id), meta, skipped)
         }
@@ -160,12 +164,17 @@ struct MergePlanner: ~Copyable {
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
             if integerSizes != nil { Self.noteSize(key.count, &keySizes[target]) }
             if mayBeTransformed { noteTransformed(key, incoming, target) }
-            let wins =
-                try lookup.find(key, transaction)
-                ? MergeRule.replaces(incoming, local: try Schema.version(lookup.value, local.name, key))
-                : MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff)
+            let wins: Bool
+            var current: MergeRule.Version?
+            if try lookup.find(key, transaction) {
+                let version = try Schema.version(lookup.value, local.name, key)
+                wins = MergeRule.replaces(incoming, local: version)
+                current = version
+            } else {
+                wins = MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff)
+            }
             if wins {
-                try plan(target, incoming, key, isBehindLast: lookup.isBehindLast)
+                try plan(target, incoming, key, replacing: current, isBehindLast: lookup.isBehindLast)
             } else {
                 kept += 1
             }
@@ -180,7 +189,7 @@ struct MergePlanner: ~Copyable {
             Self.noteSize(reader.key.count, &keySizes[target])
             if mayBeTransformed { noteTransformed(reader.key, incoming, target) }
             if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
-                try plan(target, incoming, reader.key, isBehindLast: true)
+                try plan(target, incoming, reader.key, replacing: nil, isBehindLast: true)
             } else {
                 kept += 1
             }
@@ -254,8 +263,10 @@ struct MergePlanner: ~Copyable {
     }
 
     private mutating func plan(
-        _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, isBehindLast: Bool
+        _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, replacing old: MergeRule.Version?,
+        isBehindLast: Bool
     ) throws {
+        try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: version)
         order.note(target, key)
         try writer.append(PlannedEntry(target: target, version: version, isBehindLast: isBehindLast, key: key))
     }

@@ -49,6 +49,12 @@ public struct EntryHeader: Equatable, Sendable {
             payload: UnsafeRawBufferPointer(start: base + start, count: value.count &- start))
     }
 
+    /// The transaction that wrote a value which ``parse(_:)`` has taken apart before.
+    @inlinable @inline(__always)
+    public static func transactionID(of value: UnsafeRawBufferPointer) -> UInt64 {
+        value.count >= size ? UInt64(bigEndian: value.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) : 0
+    }
+
     /// Writes the header to the first ``size(paddingBlock:)`` bytes of `target`, which must have room for them.
     ///
     /// Flags of unknown meaning are left out.

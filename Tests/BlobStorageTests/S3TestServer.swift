@@ -1,12 +1,9 @@
 import Bytes
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BlobStorage
-
-struct SetupFailure: Error, CustomStringConvertible {
-    var description: String
-}
 
 /// A real S3 server that a script in Tests/Support runs.
 final class S3TestServer: Sendable {

@@ -100,6 +100,13 @@ import Testing
         #expect(odd(check(extra)) == expected)
     }
 
+    @Test func cachesThatAreFlushedMayStay() {
+        let extra = "zone-cache-refresh-interval=300\nzone-metadata-cache-ttl=60\ncache-ttl=3600"
+        #expect(odd(check(extra + "\napi=yes") { $0.flushesCaches = true }).isEmpty)
+        #expect(odd(check(extra) { $0.flushesCaches = true }) == ["fail api"])
+        #expect(odd(check(extra + "\napi=yes")).count == 3)
+    }
+
     @Test func defaultsOfPowerDNSCount() {
         var configuration = PowerDNSConfiguration()
         configuration.add("launch=lmdb")

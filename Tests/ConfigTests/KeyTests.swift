@@ -42,6 +42,14 @@ private struct Key: CustomTestStringConvertible {
 
     static func secret(_ path: String) -> Key { Key(path, "\"\"", "hunter2", "\"******\"") }
 
+    static func rule(_ name: String, _ byDefault: String) -> Key {
+        Key("powerdns.validation.\(name)", byDefault, "no", "off", bad: "refuse", "one of off, warn, reject")
+    }
+
+    static func percent(_ name: String) -> Key {
+        Key("powerdns.validation.\(name)", "0", "12.5", bad: "101", "a percentage from 0 to 100")
+    }
+
     var testDescription: String { path }
 }
 
@@ -134,7 +142,19 @@ private let keys: [Key] =
             .duration("health.\(check).interval", check == "start" ? "1s" : "5s"),
             .duration("health.\(check).warn_duration", "1m"), .duration("health.\(check).error_duration", "5m"),
         ]
-    } + [.bool("health.start.report_healthz", "false"), .bool("health.start.report_metadata", "true")]
+    } + [
+        .bool("health.start.report_healthz", "false"), .bool("health.start.report_metadata", "true"),
+        Key("powerdns.enabled", "auto", "no", "false", bad: "maybe", "one of auto, true, false"),
+        Key("powerdns.main", "\"\"", "main", "\"main\"", bad: "other", "there is no such database in lmdbs"),
+        Key("powerdns.shard", "\"\"", "main", "\"main\"", bad: "other", "there is no such database in lmdbs"),
+        Key("powerdns.log_changes", "summary", "OFF", "off", bad: "all", "one of off, summary, records"),
+        .rule("schema", "reject"), .rule("structure", "reject"), .rule("relations", "warn"), .rule("zones", "warn"),
+        .percent("max_deleted_records"), .percent("max_deleted_zones"),
+        Key(
+            "powerdns.api.url", "\"\"", "http://127.0.0.1:8081", "\"http://127.0.0.1:8081\"", bad: "a:1",
+            "http:// or https://"),
+        .secret("powerdns.api.key"), .text("powerdns.api.key_file"),
+    ]
 
 @Suite struct KeyTests {
     /// The path in the file, and the keys that a file with an option of this storage needs besides.
@@ -161,6 +181,7 @@ private let keys: [Key] =
                 needed.append((["storage", "options", "tls", partner], "needed"))
             }
         }
+        if path == "powerdns.api.url" { needed.append((["powerdns", "api", "key"], "needed")) }
         needed.append((["storage", "type"], type))
         let parts = path.split(separator: ".").map(String.init)
         return (parts, needed.filter { $0.0 != parts })
@@ -199,7 +220,7 @@ private let keys: [Key] =
         let secrets = KeyTable.descriptions.filter { $0.traits.contains(.secret) }.map {
             $0.path.dropFirst(2).joined(separator: ".")
         }
-        #expect(Set(secrets) == ["secret_key", "account_key", "tls.key"])
+        #expect(Set(secrets) == ["secret_key", "account_key", "tls.key", "key"])
     }
 
     @Test(arguments: keys)

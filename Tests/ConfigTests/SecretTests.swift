@@ -15,6 +15,13 @@ import Testing
             + options.replacing("SECRET", with: secret) + " }\n"
     }
 
+    @Test func theKeyOfTheAPIIsMasked() throws {
+        let text = minimal + "powerdns: { api: { url: 'http://127.0.0.1:8081', key: hunter2 } }\n"
+        let effective = try load(text).configuration.maskedYAML()
+        #expect(effective.contains("key: \"******\"") && !effective.contains("hunter2"))
+        #expect(!errors(text.replacing("hunter2", with: "[hunter2]")).joined().contains("hunter2"))
+    }
+
     @Test(arguments: secrets, ["hunter2", "\"hunter2\"", "'hunter2'", "${PASSWORD}", "\"${U:-hunter2}\"", "hun$$ter2"])
     func theEffectiveConfigurationMasksThem(secret: (type: String, options: String), value: String) throws {
         let loaded = try load(file(secret.type, secret.options, value), environment: ["PASSWORD": "hunter2"])

@@ -4,6 +4,40 @@ import Testing
 
 /// Every key leads to the property it is meant for: all values of a file differ from the defaults and from each other.
 @Suite struct TypedTests {
+    @Test func readsWhatIsAskedForPowerDNS() throws {
+        let text = """
+            powerdns:
+              enabled: yes
+              main: main
+              log_changes: records
+              validation: { schema: warn, structure: off, relations: reject, zones: no, max_deleted_records: 50 }
+              api: { url: "http://[::1]:8081", key_file: /run/key }
+
+            """
+        var expected = PowerDNSSection()
+        expected.enabled = .always
+        expected.main = "main"
+        expected.logChanges = .records
+        expected.validation.schema = .warn
+        expected.validation.structure = .off
+        expected.validation.relations = .reject
+        expected.validation.zones = .off
+        expected.validation.maxDeletedRecords = 50
+        expected.api.url = "http://[::1]:8081"
+        expected.api.keyFile = "/run/key"
+        #expect(try load(minimal + text).configuration.powerDNS == expected)
+        #expect(try load(minimal).configuration.powerDNS == PowerDNSSection())
+    }
+
+    @Test func whatContradictsItselfInPowerDNSIsAnError() {
+        #expect(errors(minimal + "powerdns: { main: main, shard: main }\n").first?.contains("powerdns.shard") == true)
+        #expect(
+            errors(minimal + "powerdns: { api: { url: 'http://a' } }\n").first?.contains("needs the API's key") == true)
+        #expect(
+            errors(minimal + "powerdns: { api: { key: a, key_file: b } }\n").first?.contains("keep one of them") == true
+        )
+    }
+
     @Test func aFileWithEveryKeyOfS3() throws {
         let text = """
             instance: ns1

@@ -1,5 +1,6 @@
 import Bytes
 
+@testable import PowerDNSSchema
 @testable import Snapshots
 
 /// Called by libFuzzer with one input after another. The first byte chooses what reads it.
@@ -10,11 +11,14 @@ import Bytes
 public func fuzzOne(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 0 else { return 0 }
     let rest = UnsafeRawBufferPointer(start: start + 1, count: count - 1)
-    switch start.pointee % 4 {
+    switch start.pointee % 7 {
     case 0: readSnapshot(Spool(Array(rest)))
     case 1: if let spool = try? compressed(rest) { readSnapshot(spool) }
     case 2: readName(String(decoding: rest, as: UTF8.self))
-    default: readHeader(rest)
+    case 3: readHeader(rest)
+    case 4: readEntry(rest)
+    case 5: readRData(rest)
+    default: readNameText(rest)
     }
     return 0
 }
@@ -74,6 +78,63 @@ private func readHeader(_ bytes: UnsafeRawBufferPointer) {
         check(again?.header.timestamp == entry.header.timestamp)
         check(again?.header.isDeleted == entry.header.isDeleted)
     }
+}
+
+/// The table in the first byte, the size of the key in the second; then the key and the payload.
+private func readEntry(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count >= 2, Int(bytes[1]) <= bytes.count - 2 else { return }
+    let table = PowerDNSTable.allCases[Int(bytes[0]) % PowerDNSTable.allCases.count]
+    let key = UnsafeRawBufferPointer(rebasing: bytes[2..<2 + Int(bytes[1])])
+    let payload = UnsafeRawBufferPointer(rebasing: bytes[(2 + Int(bytes[1]))...])
+    guard let entry = try? PowerDNSEntry(table, key: key, payload: payload) else { return }
+    check((try? PowerDNSEntry.checkKey(table, key)) != nil)
+    switch entry {
+    case .domain(_, let domain):
+        for primary in domain.primaries { check(!primary.description.isEmpty) }
+    case .key(_, let key): if let key = try? key.dnskey() { check(!key.publicKey.isEmpty && key.rdata.count > 4) }
+    case .index(let index):
+        let again = index.bytes.withUnsafeBytes { try? IndexKey($0) }
+        // Bytes that are no UTF-8 can't come back.
+        check(again != nil || index.zone.variant.contains("\u{fffd}"))
+    case .network(let network): check(network.description.contains("/"))
+    case .records(let key, let kind, let count):
+        guard let owner = try? key.owner(in: .root), kind == .records else { return }
+        for style in [ZoneTextStyle.zoneFile, .pdnsutil4, .pdnsutil5] {
+            var text = ZoneText(style: style)
+            guard (try? text.append(owner: owner, type: key.type, payload: payload)) != nil else { return }
+            check(text.bytes.count { $0 == UInt8(ascii: "\n") } <= count)
+        }
+    default: break
+    }
+}
+
+/// The type in the first two bytes, the size of the owner name in the third; then the owner name and the RDATA.
+private func readRData(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count >= 3, Int(bytes[2]) <= bytes.count - 3 else { return }
+    let type = RecordType(rawValue: UInt16(bytes[0]) << 8 | UInt16(bytes[1]))
+    let rdata = UnsafeRawBufferPointer(rebasing: bytes[(3 + Int(bytes[2]))...])
+    guard let owner = try? DomainName(wire: UnsafeRawBufferPointer(rebasing: bytes[3..<3 + Int(bytes[2])])),
+        let expanded = try? RData.expanded(type, rdata, owner: owner)
+    else { return }
+    guard let text = try? RData.text(type, rdata, owner: owner) else { return check(false) }
+    check(text.utf8.allSatisfy { (0x20...0x7e).contains($0) })
+    // What has been expanded means the same without its owner.
+    expanded.withUnsafeBytes { expanded in
+        check((try? RData.text(type, expanded, owner: .root)) == text)
+        check((try? RData.names(type, expanded, owner: .root)) == (try? RData.names(type, rdata, owner: owner)))
+    }
+}
+
+private func readNameText(_ bytes: UnsafeRawBufferPointer) {
+    guard let zone = try? ZoneName(String(decoding: bytes, as: UTF8.self)) else { return }
+    check(zone.name.wire.count <= DomainName.maximumSize)
+    check((try? DomainName(zone.name.description))?.wire == zone.name.wire)
+    check((try? ZoneName(zone.description)) == zone)
+    check(zone.name.wire.withUnsafeBytes { try? DomainName(wire: $0) } == zone.name)
+    check(!(zone.name < zone.name))
+    check(zone.name.labelCount == 0 || zone.name.parent.map { zone.name.isSubdomain(of: $0) } == true)
+    guard !zone.name.wire.dropLast().contains(0) else { return }
+    check(KeyName.bytes(zone.name).withUnsafeBytes { try? KeyName.decode($0) } == zone.name)
 }
 
 private func check(_ condition: Bool, line: Int = #line) {

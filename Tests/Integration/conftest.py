@@ -103,8 +103,9 @@ def powerdns(installed_powerdns, tmp_path, logs):
     """Makes PowerDNS servers: powerdns("a") or powerdns("a", "4.7") is one that has not been started."""
     made = []
 
-    def make(name, version="4.9"):
-        made.append(PowerDNS(installed_powerdns(version), name, tmp_path / name, logs / f"powerdns-{name}.log"))
+    def make(name, version="4.9", **options):
+        made.append(
+            PowerDNS(installed_powerdns(version), name, tmp_path / name, logs / f"powerdns-{name}.log", **options))
         return made[-1]
 
     yield make

@@ -12,7 +12,7 @@ from lab.syncer import database
 from lab.waiting import eventually
 
 NOW = time.time_ns()
-DBI = "records_v5"
+DBI = "entries"
 
 
 def records(count, value=b"", since=NOW - 10**12):

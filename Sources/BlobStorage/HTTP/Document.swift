@@ -11,8 +11,13 @@ package struct Document: Sendable {
     package struct Failure: Error, Sendable, CustomStringConvertible {
         /// Whether nobody listens there.
         package var isRefused: Bool
+        /// Where that was to be.
+        package var url: String
+        /// What happened.
+        package var detail: String
+
         /// One line that says where and what.
-        package var description: String
+        package var description: String { "\(url): \(detail)" }
     }
 
     /// Gets a document, without a proxy.
@@ -23,21 +28,7 @@ package struct Document: Sendable {
     ///   - largest: a document of more bytes is a failure.
     /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
     package static func get(_ url: String, within limit: Duration, largest: Int = 16 << 20) async throws -> Document {
-        let settings = HTTPSettings(
-            connectTimeout: limit, totalTimeout: limit, stallTimeout: limit, keepAlive: .seconds(10),
-            idleConnectionTimeout: .zero, usesProxy: false, largestAnswer: largest)
-        do {
-            return try await BlockingPool(label: "document", width: 1).run { cancellation in
-                let client = try HTTPClient(
-                    settings, maximumIdleConnections: 0, tls: try TLSSource(TLSOptions()), keyLogFile: "")
-                let request = HTTPRequest(method: "GET", url: url, headers: [("Accept", "application/json")])
-                let answer = try client.perform(request, cancellation)
-                return Document(status: answer.status, body: answer.body)
-            }
-        } catch let failure as TransferFailure {
-            throw Failure(isRefused: failure.reason == .refused, description: "\(url): \(failure.detail)")
-        } catch let error as BlobStoreError {
-            throw Failure(isRefused: false, description: "\(url): \(error)")
-        }
+        try await DocumentClient(stallTimeout: limit, totalTimeout: limit, largest: largest)
+            .perform("GET", url, headers: [("Accept", "application/json")])
     }
 }

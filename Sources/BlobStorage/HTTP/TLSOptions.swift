@@ -121,30 +121,3 @@ final class TLSSource: Sendable {
             .other, "tls.add_system_ca_pool: none of \(places.joined(separator: ", ")) exists; install ca-certificates")
     }
 }
-
-/// The content of a file that is expected to be at most 4 MiB.
-func readSmallFile(_ path: String, for option: String) throws(BlobStoreError) -> [UInt8] {
-    let limit = 4 << 20
-    do {
-        let descriptor = Int32(
-            try systemCall("open", path) { Int(open(path, O_RDONLY | O_CLOEXEC)) })
-        defer { close(descriptor) }
-        var result = [UInt8](repeating: 0, count: 16 << 10)
-        var count = 0
-        while true {
-            if count == result.count { result += [UInt8](repeating: 0, count: count) }
-            let part = try result.withUnsafeMutableBytes { buffer throws(SystemError) in
-                try systemCall("read", path) {
-                    read(descriptor, buffer.baseAddress?.advanced(by: count), buffer.count - count)
-                }
-            }
-            if part == 0 { return Array(result[..<count]) }
-            count += part
-            guard count <= limit else { throw SystemError("read", path, code: EFBIG) }
-        }
-    } catch let error as SystemError {
-        throw BlobStoreError(error.code == EACCES ? .accessDenied : .other, "\(option): \(error)".oneLine())
-    } catch {
-        throw BlobStoreError(.other, "\(option): cannot read \(path)".oneLine())
-    }
-}

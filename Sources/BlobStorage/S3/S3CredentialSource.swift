@@ -50,12 +50,7 @@ final class S3CredentialSource: Sendable {
 
     private static func key(_ option: String, _ inline: String, _ file: String) throws(BlobStoreError) -> String? {
         guard !file.isEmpty else { return inline.isEmpty ? nil : inline }
-        let bytes = try readSmallFile(file, for: "S3 \(option)_file")
-        let value = String(validating: bytes.prefix { $0 != 0x0a && $0 != 0x0d }, as: UTF8.self) ?? ""
-        guard !value.isEmpty else {
-            throw BlobStoreError(.other, "S3 \(option)_file \(file.oneLine()) has no key in its first line")
-        }
-        return value
+        return try readKeyFile(file, for: "S3 \(option)_file")
     }
 
     private static func fromSharedFile(_ environment: (String) -> String?) throws(BlobStoreError) -> S3Credentials {

@@ -2,6 +2,7 @@ import BlobStorage
 import Config
 import Glibc
 import LMDB
+import PowerDNS
 import Snapshots
 
 /// Gathers the facts one group after the other, and has them judged.
@@ -23,6 +24,7 @@ struct Examination {
         }
         try checkDaemon(&report)
         try checkStorage(&report)
+        try checkAPI(&report)
         if let pdnsConf { try report.add(checkPowerDNS(pdnsConf, databases)) }
     }
 
@@ -114,6 +116,21 @@ struct Examination {
 
     // MARK: PowerDNS
 
+    private func checkAPI(_ report: inout DoctorReport) throws {
+        guard configuration.powerDNS.enabled != .never, let api = PowerDNSAPI(configuration.powerDNS.api) else {
+            return
+        }
+        var findings = Findings("PowerDNS's API")
+        do {
+            try runBlocking { try await api.check() }
+            findings.pass("flush", "\(configuration.powerDNS.api.url) answers, and takes the key")
+        } catch {
+            findings.warn(
+                "flush", "\(error)", cure: "answers change when PowerDNS's caches expire; see docs/powerdns.md")
+        }
+        try report.add(findings)
+    }
+
     private func checkPowerDNS(_ file: String, _ databases: [DatabaseFacts]) -> Findings {
         var findings = Findings("PowerDNS, \(file)")
         let known = databases.map { facts in
@@ -124,7 +141,9 @@ struct Examination {
         }
         do {
             let pdns = try PowerDNSConfiguration.load(file)
-            PowerDNSChecks.check(pdns, PowerDNSFacts(databases: known, resolve: realPath), &findings)
+            let flushes = configuration.powerDNS.enabled != .never && !configuration.powerDNS.api.url.isEmpty
+            let facts = PowerDNSFacts(databases: known, flushesCaches: flushes, resolve: realPath)
+            PowerDNSChecks.check(pdns, facts, &findings)
         } catch {
             findings.fail("file", "\(error)", cure: "name PowerDNS's main configuration file with --pdns-conf")
         }

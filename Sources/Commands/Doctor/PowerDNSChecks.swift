@@ -15,10 +15,14 @@ struct PowerDNSFacts: Sendable, Equatable {
     }
 
     var databases: [Database]
+    /// Whether PowerDNS's caches are flushed after merges.
+    var flushesCaches = false
     /// The directory that relative paths of pdns.conf start from, which is where PowerDNS runs.
     var resolve: @Sendable (String) -> String
 
-    static func == (one: PowerDNSFacts, other: PowerDNSFacts) -> Bool { one.databases == other.databases }
+    static func == (one: PowerDNSFacts, other: PowerDNSFacts) -> Bool {
+        one.databases == other.databases && one.flushesCaches == other.flushesCaches
+    }
 }
 
 /// Whether PowerDNS is set up for what we do with its LMDBs.
@@ -33,7 +37,7 @@ enum PowerDNSChecks {
         checkNativeMode(pdns, backend, &findings)
         let matched = checkFiles(pdns, backend, facts, &findings)
         checkMapSizes(pdns, backend, matched, &findings)
-        checkCaches(pdns, &findings)
+        if facts.flushesCaches { checkAPI(pdns, &findings) } else { checkCaches(pdns, &findings) }
         checkViews(pdns, matched, &findings)
     }
 
@@ -105,6 +109,17 @@ enum PowerDNSChecks {
             } else {
                 findings.warn(name, "\(text): syncing stops when that is full", cure: cure)
             }
+        }
+    }
+
+    /// What flushing caches needs.
+    private static func checkAPI(_ pdns: PowerDNSConfiguration, _ findings: inout Findings) {
+        if pdns.isOn("api") {
+            findings.pass("api", "yes: the caches are flushed after merges")
+        } else {
+            findings.fail(
+                "api", "\(pdns.text("api", usually: "no")), but powerdns.api needs it to flush the caches",
+                cure: "set api=yes")
         }
     }
 

@@ -64,6 +64,12 @@ struct BufferedOutput {
 
     mutating func append(_ byte: UInt8) { buffer.append(byte) }
 
+    /// Appends whole lines, and passes the block on once it is large enough.
+    mutating func append(block: [UInt8]) throws {
+        buffer.append(contentsOf: block)
+        if buffer.count >= Self.blockSize { try flush() }
+    }
+
     /// Ends a line, and passes the block on once it is large enough.
     mutating func endLine() throws {
         append(UInt8(ascii: "\n"))

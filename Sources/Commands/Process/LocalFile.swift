@@ -21,3 +21,17 @@ enum LocalFile {
         return Spool(owning: descriptor, count: Int(status.st_size))
     }
 }
+
+extension LocalFile {
+    /// The names of what is in a directory; none where it can't be read.
+    static func names(in directory: String) -> [String] {
+        guard let stream = opendir(directory) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            names.append(
+                withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+        }
+        return names
+    }
+}

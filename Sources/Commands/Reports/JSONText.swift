@@ -3,18 +3,10 @@ import Monitoring
 extension BufferedOutput {
     /// Appends an array with an element a line.
     mutating func appendJSONArray(_ elements: some Sequence<some Encodable>) throws {
-        append("[")
-        var isFirst = true
-        for element in elements {
-            if !isFirst { append(",") }
-            isFirst = false
-            try endLine()
-            append("  ")
-            append(JSONText.escapingUnprintable(try JSON.encode(element)))
-        }
-        if !isFirst { try endLine() }
-        append("]")
-        try endLine()
+        var array = JSONArrayText()
+        array.begin(&self)
+        for element in elements { try array.append(element, to: &self) }
+        try array.end(&self)
     }
 }
 
@@ -36,5 +28,31 @@ enum JSONText {
             }
         }
         return String(text)
+    }
+}
+
+/// Writes an array element by element, each in a line of its own.
+struct JSONArrayText {
+    private var isEmpty = true
+
+    func begin(_ output: inout BufferedOutput) { output.append("[") }
+
+    mutating func append(_ element: some Encodable, to output: inout BufferedOutput) throws {
+        if !isEmpty { output.append(",") }
+        isEmpty = false
+        try output.endLine()
+        output.append("  ")
+        output.append(JSONText.escapingUnprintable(try JSON.encode(element)))
+    }
+
+    func end(_ output: inout BufferedOutput) throws {
+        try endArray(&output)
+        try output.endLine()
+    }
+
+    /// Ends the array, and not the line: it stands in something else.
+    func endArray(_ output: inout BufferedOutput) throws {
+        if !isEmpty { try output.endLine() }
+        output.append("]")
     }
 }

@@ -4,6 +4,7 @@ import Dispatch
 import Glibc
 import Logging
 import Monitoring
+import PowerDNS
 import Replication
 import ServiceLifecycle
 import StatusServer
@@ -121,15 +122,22 @@ struct SyncRun: Sendable {
                     retryInterval: configuration.storageRetryInterval, logger: logger)
                 guard try await marker.run() else { return nil }
             }
+            let powerDNS = PowerDNSWatch(configuration, databases, registry: monitor.registry, logger: logger)
             let service = SyncService(
                 databases: databases.map {
                     (
                         $0.identity.database,
                         DatabaseSyncer(
-                            settings: $0, store: store, unmarked: storage.unmarked, logger: logger, observer: monitor)
+                            settings: $0, store: store, unmarked: storage.unmarked, logger: logger,
+                            observer: Observers([monitor] + (powerDNS?.observers ?? [])),
+                            inspector: powerDNS?.inspector)
                     )
                 })
-            return { [monitor] in try await monitor.run(with: storage.unmarked) { try await service.run() } }
+            return { [monitor] in
+                try await monitor.run(with: storage.unmarked) {
+                    try await PowerDNSWatch.run(powerDNS) { try await service.run() }
+                }
+            }
         }
         var group = ServiceGroupConfiguration(
             // They are shut down from the last to the first: whoever watches sees the end of syncing.

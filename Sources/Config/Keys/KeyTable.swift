@@ -62,6 +62,7 @@ package enum KeyTable {
         .section("http", \.http, http),
         .section("log", \.log, log),
         .section("health", \.health, health),
+        .section("powerdns", \.powerDNS, powerDNS),
     ]
 
     private static let database: [KeyDefinition<DatabaseConfiguration>] = [

@@ -99,6 +99,16 @@ extension ValueType where Value == Double {
             }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" })
     }
 
+    static let percent = ValueType(
+        name: "percent", range: "0 to 100",
+        parse: { scalar throws(ValueProblem) in
+            guard !scalar.isText, let value = number(scalar.text), (0...100).contains(value) else {
+                throw ValueProblem(
+                    allowed: "a percentage from 0 to 100, without a sign for it", advice: unquote(scalar, number))
+            }
+            return value
+        }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" })
+
     private static func number(_ text: String) -> Double? {
         NumberText.integer(text).map(Double.init) ?? NumberText.decimal(text)
     }

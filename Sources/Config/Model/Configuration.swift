@@ -41,6 +41,8 @@ package struct Configuration: ConfigurationSection {
     package var log = LogConfiguration()
     /// Health checks.
     package var health = HealthConfiguration()
+    /// What is done with databases of PowerDNS.
+    package var powerDNS = PowerDNSSection()
 
     /// A configuration of defaults: without instance and databases, in memory. For tests; others load a file.
     package init() {}

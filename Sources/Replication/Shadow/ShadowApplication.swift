@@ -10,14 +10,17 @@ struct ShadowApplication: ~Copyable {
     private let now: UInt64
     /// Whether the plan's comparison still holds, and the shadows were up to date when it was made.
     private let isCurrent: Bool
+    private let inspection: (any MergeInspection)?
 
     /// - Parameters:
     ///   - through: up to which transaction the shadows are known to be up to date.
     ///   - now: the timestamp for what the application has changed meanwhile, in nanoseconds since the UNIX epoch.
+    ///   - inspection: is told of entries that are not written after all.
     init(
         _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, through: UInt64?, now: UInt64,
-        paddingBlock: Bool
+        paddingBlock: Bool, inspection: (any MergeInspection)?
     ) {
+        self.inspection = inspection
         self.transaction = transaction.id
         self.paddingBlock = paddingBlock
         self.now = now
@@ -48,6 +51,7 @@ struct ShadowApplication: ~Copyable {
                 written.note(entry.version.timestamp)
             } else {
                 outcome.lost += 1
+                inspection?.lost(entry.key, in: plan.targets[entry.target].name)
             }
             pair = consume open
         }

@@ -28,13 +28,7 @@ lmdb-shards=1
 {schema}
 lmdb-map-size=16
 lmdb-sync-mode=nosync
-# No cache may stand between a change by another process and the next answer.
-zone-cache-refresh-interval=0
-zone-metadata-cache-ttl=0
-dnssec-key-cache-ttl=0
-cache-ttl=0
-query-cache-ttl=0
-negquery-cache-ttl=0
+{caches}
 local-address=127.0.0.1
 local-port={dns_port}
 api=yes
@@ -56,10 +50,22 @@ security-poll-suffix=
 loglevel=4
 """
 
+# No cache stands between a change by another process and the next answer.
+WITHOUT_CACHES = """\
+zone-cache-refresh-interval=0
+zone-metadata-cache-ttl=0
+dnssec-key-cache-ttl=0
+cache-ttl=0
+query-cache-ttl=0
+negquery-cache-ttl=0"""
+
 
 # The versions there are tests with: the suite of Debian that has it, and its setting for syncing with others. The first has
-# a schema without timestamps (4), the second one with them (5).
-VERSIONS = {"4.7": ("bookworm", "lmdb-random-ids=yes"), "4.9": ("trixie", "lmdb-lightning-stream=yes")}
+# a schema without timestamps (4), the others with them: 5, and 6 in whichever version 5.x Debian's sid has.
+VERSIONS = {
+    "4.7": ("bookworm", "lmdb-random-ids=yes"), "4.9": ("trixie", "lmdb-lightning-stream=yes"),
+    "5.x": ("sid", "lmdb-lightning-stream=yes"),
+}
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,10 @@ class APIError(Exception):
 
 
 class PowerDNS:
-    """One server: its configuration, LMDBs and sockets are in `directory`."""
+    """One server: its configuration, LMDBs and sockets are in `directory`. With `caches`, these are at their defaults."""
 
-    def __init__(self, installation, name, directory, log):
-        self.name, self.directory, self.log = name, directory, log
+    def __init__(self, installation, name, directory, log, caches=False):
+        self.name, self.directory, self.log, self.caches = name, directory, log, caches
         directory.mkdir(parents=True, exist_ok=True)
         self.main = directory / "db"
         self.shard = directory / "db-0"
@@ -96,7 +102,7 @@ class PowerDNS:
         (self.directory / "pdns.conf").write_text(
             CONFIGURATION.format(
                 modules=self.prefix / "modules", schema=VERSIONS[self.version][1], database=self.main, directory=self.directory,
-                dns_port=self.dns_port, api_port=self.api_port))
+                dns_port=self.dns_port, api_port=self.api_port, caches="" if self.caches else WITHOUT_CACHES))
 
     def start(self):
         for attempt in range(3):

@@ -3,18 +3,23 @@ import Synchronization
 
 /// An HTTP server on 127.0.0.1 that answers what a test wants, in the way it wants, or passes requests on to a
 /// real server and spoils the answers.
-final class FaultServer: Sendable {
-    struct Request: Sendable {
-        var method: String
+package final class FaultServer: Sendable {
+    /// What came.
+    package struct Request: Sendable {
+        /// GET, PUT and so on.
+        package var method: String
         /// With query.
-        var target: String
+        package var target: String
         /// Names in lower case.
-        var headers: [String: String]
-        var body: [UInt8]
-        var raw: [UInt8]
+        package var headers: [String: String]
+        /// Without what comes after it.
+        package var body: [UInt8]
+        /// Everything, as it came.
+        package var raw: [UInt8]
     }
 
-    enum Reply: Sendable {
+    /// What a test wants to happen.
+    package enum Reply: Sendable {
         /// Status line, headers and body; Content-Length is added unless given.
         case answer(Int, [String: String] = [:], String = "")
         /// The answer of the real server, whole.
@@ -40,28 +45,34 @@ final class FaultServer: Sendable {
         var stopped = false
     }
 
-    let port: UInt16
+    /// Where it listens.
+    package let port: UInt16
     private let upstream: UInt16
     private let listener: Int32
     private let state = Mutex(State())
     private let reply: @Sendable (Request, Int) -> Reply
 
-    var endpoint: String { "http://127.0.0.1:\(port)" }
-    var requests: [Request] { state.withLock { $0.requests } }
+    /// As a URL.
+    package var endpoint: String { "http://127.0.0.1:\(port)" }
+    /// All that came so far.
+    package var requests: [Request] { state.withLock { $0.requests } }
     /// How many were made.
-    var connections: Int { state.withLock { $0.connections } }
+    package var connections: Int { state.withLock { $0.connections } }
 
+    /// Starts.
+    ///
     /// - Parameters:
     ///   - upstream: the URL of the real server.
     ///   - reply: gets a request, and how many there were before.
-    init(upstream: String = "", _ reply: @escaping @Sendable (Request, Int) -> Reply) throws {
+    package init(upstream: String = "", _ reply: @escaping @Sendable (Request, Int) -> Reply) throws {
         self.reply = reply
         self.upstream = upstream.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
         (listener, port) = try listenOnFreePort(backlog: 100)
         Thread { [self] in acceptAll() }.start()
     }
 
-    func stop() {
+    /// Ends all connections.
+    package func stop() {
         let open = state.withLock { state in
             state.stopped = true
             return state.open
@@ -170,12 +181,15 @@ final class FaultServer: Sendable {
 }
 
 /// Listens, but only the kernel answers.
-final class DeafServer {
-    let port: UInt16
+package final class DeafServer {
+    /// Where it listens.
+    package let port: UInt16
     private var descriptors: [Int32]
 
+    /// Starts.
+    ///
     /// - Parameter acceptsConnections: otherwise even connecting gets no answer.
-    init(acceptsConnections: Bool) throws {
+    package init(acceptsConnections: Bool) throws {
         let listener = try listenOnFreePort(backlog: acceptsConnections ? 100 : 0)
         port = listener.port
         descriptors = [listener.descriptor]
@@ -215,7 +229,7 @@ private func listenOnFreePort(backlog: Int32) throws -> (descriptor: Int32, port
 }
 
 /// A port that nobody listens on.
-func closedPort() throws -> UInt16 {
+package func closedPort() throws -> UInt16 {
     let (descriptor, port) = try listenOnFreePort(backlog: 1)
     close(descriptor)
     return port
@@ -253,4 +267,13 @@ private func send(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
 
 private func waitForEnd(_ descriptor: Int32) {
     while receive(descriptor) != nil {}
+}
+
+/// What a test needs is not there.
+package struct SetupFailure: Error, CustomStringConvertible {
+    /// What is missing.
+    package let description: String
+
+    /// The error.
+    package init(description: String) { self.description = description }
 }

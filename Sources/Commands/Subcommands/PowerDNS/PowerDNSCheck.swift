@@ -1,0 +1,95 @@
+import ArgumentParser
+import Monitoring
+import PowerDNS
+import PowerDNSSchema
+
+/// `lightningstream pdns check`: whether PowerDNS's data are what PowerDNS and DNS want.
+struct PowerDNSCheck: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Check zones, records and keys, and say what is wrong with them.",
+        discussion: """
+            Without a zone all of both databases is checked, with zones only what belongs to these. docs/powerdns-checks.md \
+            has all rules. Ends with exit code 1 when there are errors, and with 0 when there are only warnings.
+            """)
+
+    @Argument(help: ArgumentHelp("Only these zones.", valueName: "zone"))
+    var zones: [String] = []
+
+    @OptionGroup var source: PowerDNSSourceOptions
+
+    @Flag(help: "Show an object; docs/powerdns-checks.md describes it.")
+    var json = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        let names = try zones.map(Self.zoneName)
+        return try context.withPowerDNS([source.source], global) { databases in
+            guard let database = databases.first else { return ExitCode.failure }
+            let scope = try names.isEmpty ? .everything : ZoneChecker.Scope.zones(ids(of: names, in: database))
+            let report = CheckReport(BufferedOutput(context.standardOutput), json: json)
+            let summary = try ZoneChecker.check(scope, main: database.main, shard: database.shard) {
+                try report.add($0)
+            }
+            try report.end(summary)
+            return summary.errors > 0 ? ExitCode.failure : ExitCode.success
+        }
+    }
+
+    private static func zoneName(_ text: String) throws -> ZoneName {
+        do throws(DecodeError) {
+            return try ZoneName(text)
+        } catch {
+            throw CommandFailure.usage("\"\(text)\" is no name of a zone: the text \(error)")
+        }
+    }
+
+    /// The IDs of all zones of these names.
+    private func ids(of names: [ZoneName], in database: PowerDNSDatabase) throws -> [UInt32] {
+        var ids: [UInt32] = []
+        try database.main.read { main in
+            let lookup = try ZoneLookup(main)
+            for name in names {
+                let found = try lookup.entries(.domainsIndex, of: name, main).filter { !$0.isDeleted }.map(\.id)
+                if found.isEmpty { throw CommandFailure.failed("there is no zone \(name)") }
+                ids += found.filter { !ids.contains($0) }
+            }
+        }
+        return ids
+    }
+}
+
+/// Writes findings as they come.
+private final class CheckReport {
+    private var output: BufferedOutput
+    private let json: Bool
+    private var list = JSONArrayText()
+
+    init(_ output: BufferedOutput, json: Bool) {
+        self.output = output
+        self.json = json
+        if json {
+            self.output.append("{\"version\":1,\"findings\":")
+            list.begin(&self.output)
+        }
+    }
+
+    func add(_ finding: ValidationFinding) throws {
+        if json { return try list.append(finding, to: &output) }
+        output.append(PrintableBytes.text("\(finding)"))
+        try output.endLine()
+    }
+
+    func end(_ summary: ZoneChecker.Summary) throws {
+        if json {
+            try list.end(&output)
+            output.append(
+                ",\"zones\":\(summary.zones),\"errors\":\(summary.errors),\"warnings\":\(summary.warnings)}")
+        } else {
+            let zones = summary.zones == 1 ? "1 zone" : "\(summary.zones) zones"
+            output.append("\(zones) checked: errors \(summary.errors), warnings \(summary.warnings)")
+        }
+        try output.endLine()
+        try output.flush()
+    }
+}

@@ -1,0 +1,44 @@
+import Bytes
+import LMDB
+import PowerDNSSchema
+
+/// Finds the names of zones by their numbers: in the main database, and for deleted ones among those seen before.
+struct ZoneNames: Sendable {
+    /// No more names than this are remembered.
+    private static let most = 10_000
+    /// Look-ups in one transaction: as long as it lasts, nothing is merged into that database.
+    private static let slice = 500
+
+    private let pool = BlockingPool(label: "zone-names", width: 1)
+    private var seen: [UInt32: ZoneName] = [:]
+
+    /// Remembers names.
+    mutating func learn(_ names: [UInt32: ZoneName]) {
+        if seen.count + names.count > Self.most { seen = [:] }
+        seen.merge(names) { $1 }
+    }
+
+    /// - Parameter environments: where there may be zones.
+    /// - Returns: the names of those that are known.
+    mutating func find(_ numbers: [UInt32], in environments: [Environment]) async -> [UInt32: ZoneName] {
+        var found: [UInt32: ZoneName] = [:]
+        for main in environments {
+            for start in stride(from: 0, to: numbers.count, by: Self.slice) {
+                let part = Array(numbers[start..<min(start + Self.slice, numbers.count)])
+                found.merge((try? await pool.run { _ in try Self.read(part, main) }) ?? [:]) { $1 }
+            }
+        }
+        learn(found)
+        for id in numbers where found[id] == nil { found[id] = seen[id] }
+        return found
+    }
+
+    private static func read(_ numbers: [UInt32], _ main: Environment) throws -> [UInt32: ZoneName] {
+        try main.read { transaction in
+            var names: [UInt32: ZoneName] = [:]
+            guard let table = try ZoneTable(transaction) else { return names }
+            for id in numbers { names[id] = (try? table.zone(id, transaction))?.zone }
+            return names
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import LMDB
+import PowerDNSSchema
+
+/// What two PowerDNS databases have in different ways, in DNS terms.
+///
+/// Zones are the same when their names are: their IDs may differ between hosts. Timestamps, IDs, comments and what
+/// PowerDNS keeps for itself between the records don't count.
+package enum DatabaseDiff {
+    /// Which of the two has it.
+    package enum Side: Sendable { case first, second }
+
+    /// A zone that is looked at.
+    package struct Zone: Sendable {
+        /// Its name.
+        package var name: ZoneName
+        /// On which sides it is.
+        package var isInFirst: Bool, isInSecond: Bool
+        /// The SOA serial on the first side, nil where there is none.
+        package var firstSerial: UInt32?
+        /// The SOA serial on the second side, nil where there is none.
+        package var secondSerial: UInt32?
+    }
+
+    /// What has been come to.
+    package enum Event {
+        /// The zone that the following is about; nothing may follow when it is the same on both sides.
+        case zone(Zone)
+        /// What follows belongs to no zone.
+        case server
+        /// Something about the zone itself, for example the kind.
+        case property(Side, name: String, value: String)
+        /// A value of a kind of metadata.
+        case metadata(Side, kind: String, value: String)
+        /// A DNSSEC key.
+        case key(Side, KeyData)
+        /// A record; valid during the call.
+        case record(Side, owner: DomainName, RecordType, StoredRecord)
+        /// A TSIG key, view or network.
+        case object(Side, kind: String, text: String)
+    }
+
+    /// Compares two databases.
+    ///
+    /// - Parameters:
+    ///   - report: is told what can't be read; the comparison goes on with the rest.
+    ///   - body: gets everything that only one side has, zone by zone in canonical order.
+    package static func run(
+        _ first: PowerDNSDatabase, _ second: PowerDNSDatabase, report: (String) throws -> Void,
+        _ body: (Event) throws -> Void
+    ) throws {
+        try first.read { firstMain, firstShard in
+            try second.read { secondMain, secondShard in
+                let firstZones = try ZoneOrder(firstMain) { try report("zone with ID \($0): \($1)") }
+                let secondZones = try ZoneOrder(secondMain) { try report("zone with ID \($0): \($1)") }
+                let (firstLookup, secondLookup) = (try ZoneLookup(firstMain), try ZoneLookup(secondMain))
+                try firstZones.join(secondZones) { firstIDs, secondIDs in
+                    let old = try firstLookup.served(firstIDs, firstMain)
+                    let new = try secondLookup.served(secondIDs, secondMain)
+                    guard let name = old?.info.zone ?? new?.info.zone else { return }
+                    try body(
+                        .zone(
+                            Zone(
+                                name: name, isInFirst: old != nil, isInSecond: new != nil,
+                                firstSerial: old.flatMap { try ZoneRecords.serial(zone: $0.id, firstShard) },
+                                secondSerial: new.flatMap { try ZoneRecords.serial(zone: $0.id, secondShard) })))
+                    let say = { (error: any Error) in try report("zone \(name): \(error)") }
+                    try compare(
+                        ZoneSettings(old, firstLookup, firstMain, report: say),
+                        ZoneSettings(new, secondLookup, secondMain, report: say), body)
+                    var firstRecords = try ZoneRecords(zone: old?.id, firstShard)
+                    var secondRecords = try ZoneRecords(zone: new?.id, secondShard)
+                    try compare(&firstRecords, &secondRecords, in: name.name, report: say, body)
+                }
+                try body(.server)
+                let old = try ServerObjects(firstMain) { try report("\($0)") }
+                let new = try ServerObjects(secondMain) { try report("\($0)") }
+                try difference(old.all, new.all) { try body(.object($0, kind: $1.kind, text: $1.text)) }
+            }
+        }
+    }
+
+    private static func compare(_ old: ZoneSettings, _ new: ZoneSettings, _ body: (Event) throws -> Void) throws {
+        try difference(old.properties, new.properties) { try body(.property($0, name: $1.name, value: $1.value)) }
+        try difference(old.metadata, new.metadata) { try body(.metadata($0, kind: $1.name, value: $1.value)) }
+        try difference(old.keys, new.keys) { try body(.key($0, $1)) }
+    }
+
+    /// Calls `body` with what is more often on one side than on the other one, the first side before the second.
+    private static func difference<Element: Hashable>(
+        _ first: [Element], _ second: [Element], _ body: (Side, Element) throws -> Void
+    ) throws {
+        if first == second { return }
+        for (side, mine, others) in [(Side.first, first, second), (.second, second, first)] {
+            var rest: [Element: Int] = [:]
+            for element in others { rest[element, default: 0] += 1 }
+            for element in mine {
+                if let count = rest[element], count > 0 {
+                    rest[element] = count - 1
+                } else {
+                    try body(side, element)
+                }
+            }
+        }
+    }
+
+    // MARK: Records
+
+    private static func compare(
+        _ first: inout ZoneRecords, _ second: inout ZoneRecords, in zone: DomainName,
+        report: (any Error) throws -> Void, _ body: (Event) throws -> Void
+    ) throws {
+        var old = try first.next(report: report)
+        var new = try second.next(report: report)
+        while old != nil || new != nil {
+            let order = old.map { old in new.map { old.order($0) } ?? -1 } ?? 1
+            let (inFirst, inSecond) = (order <= 0 ? old : nil, order >= 0 ? new : nil)
+            do {
+                try compare(inFirst, inSecond, in: zone, body)
+            } catch let error as DecodeError { try report(error) }
+            if inFirst != nil { old = try first.next(report: report) }
+            if inSecond != nil { new = try second.next(report: report) }
+        }
+    }
+
+    private static func compare(
+        _ first: StoredRRset?, _ second: StoredRRset?, in zone: DomainName, _ body: (Event) throws -> Void
+    ) throws {
+        guard let key = (first ?? second)?.key else { return }
+        // Names in RDATA are packed against the owner, which both have in common.
+        if let first, let second, first.payload.elementsEqual(second.payload) { return }
+        let owner = try key.owner(in: zone)
+        let old = try first.map { try ComparedRecord.all(key.type, $0.payload, owner: owner) } ?? []
+        let new = try second.map { try ComparedRecord.all(key.type, $0.payload, owner: owner) } ?? []
+        try difference(old, new) { try body(.record($0, owner: owner, key.type, $1.record)) }
+    }
+}
+
+/// A record, the same as another one when TTL, content and being disabled are.
+private struct ComparedRecord: Hashable {
+    let record: StoredRecord
+    private let rdata: [UInt8]
+
+    static func all(
+        _ type: RecordType, _ payload: UnsafeRawBufferPointer, owner: DomainName
+    ) throws(DecodeError) -> [ComparedRecord] {
+        var value = RecordValue(payload)
+        var found: [ComparedRecord] = []
+        while let record = try value.next() {
+            // What can't be taken apart may still be compared.
+            let rdata = (try? RData.expanded(type, record.rdata, owner: owner)) ?? Array(record.rdata)
+            found.append(ComparedRecord(record: record, rdata: rdata))
+        }
+        return found
+    }
+
+    static func == (one: ComparedRecord, other: ComparedRecord) -> Bool {
+        one.record.ttl == other.record.ttl && one.record.isDisabled == other.record.isDisabled
+            && one.rdata == other.rdata
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(record.ttl)
+        hasher.combine(rdata)
+    }
+}
+
+extension StoredRRset {
+    /// Negative when it comes before another one of the same zone, 0 when the two have one key.
+    fileprivate func order(_ other: StoredRRset) -> Int {
+        if key.ownerKey.lexicographicallyPrecedes(other.key.ownerKey) { return -1 }
+        if other.key.ownerKey.lexicographicallyPrecedes(key.ownerKey) { return 1 }
+        return Int(key.type.rawValue) - Int(other.key.type.rawValue)
+    }
+}

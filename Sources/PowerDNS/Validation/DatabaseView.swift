@@ -1,0 +1,61 @@
+import LMDB
+import PowerDNSSchema
+import Snapshots
+
+/// What checks read: the DBIs of main and shard, each in one read transaction. Not to be kept beyond them.
+final class DatabaseView {
+    /// Whether the main database is there.
+    private(set) var hasMain = false
+    /// Whether the shard is there.
+    private(set) var hasShard = false
+    /// The transactions: the same ones see the same data.
+    private(set) var moment: [UInt64] = []
+    private var readers: [PowerDNSTable: TableReader] = [:]
+    /// A second reader of the records: a walk must not lose its place when something is looked up.
+    private(set) var recordWalk = TableReader()
+
+    /// Runs `body` with read transactions of the databases that are given.
+    ///
+    /// The shard's transaction encloses the other one, as everywhere where both are needed: two threads that took them
+    /// in different orders would wait for each other.
+    static func read<R>(
+        main: Environment?, shard: Environment?, _ body: (DatabaseView) throws -> R
+    ) throws -> R {
+        let view = DatabaseView()
+        guard let shard else { return try read(main: main, view, body) }
+        return try shard.read { transaction in
+            defer { view.close() }
+            try view.open(.shard, transaction)
+            view.hasShard = true
+            return try read(main: main, view, body)
+        }
+    }
+
+    private static func read<R>(
+        main: Environment?, _ view: DatabaseView, _ body: (DatabaseView) throws -> R
+    ) throws -> R {
+        guard let main else { return try body(view) }
+        return try main.read { transaction in
+            defer { view.close() }
+            try view.open(.main, transaction)
+            view.hasMain = true
+            return try body(view)
+        }
+    }
+
+    private func open<T: Transaction & ~Copyable>(_ role: PowerDNSRole, _ transaction: borrowing T) throws(LMDBError) {
+        for table in PowerDNSTable.allCases where table.role == role {
+            readers[table] = try TableReader(table, transaction)
+        }
+        moment.append(transaction.id)
+        if role == .shard { recordWalk = try TableReader(.records, transaction) }
+    }
+
+    private func close() {
+        readers = [:]
+        recordWalk = TableReader()
+    }
+
+    /// The reader of a DBI.
+    subscript(table: PowerDNSTable) -> TableReader { readers[table] ?? TableReader() }
+}

@@ -1,0 +1,35 @@
+import PowerDNSSchema
+
+/// What rules want to know of the records of an RRset that are served, which leaves out the disabled ones.
+struct ServedRecords {
+    private(set) var count = 0
+    /// The TTL of the first one.
+    private(set) var ttl: UInt32 = 0
+    /// A TTL that is not that of the first one.
+    private(set) var otherTTL: UInt32?
+    /// Where MX, NS and SRV records lead to.
+    private(set) var targets: [DomainName] = []
+
+    /// Decodes all records, and checks the RDATA of the disabled ones, too.
+    init(_ payload: UnsafeRawBufferPointer, _ type: RecordType, owner: DomainName) throws(DecodeError) {
+        let hasTarget = type == .ns || type == .mx || type == .srv
+        var value = RecordValue(payload)
+        while let record = try value.next() {
+            let target: DomainName?
+            if hasTarget {
+                target = try RData.names(type, record.rdata, owner: owner).last
+            } else {
+                target = nil
+                try RData.check(type, record.rdata, owner: owner)
+            }
+            if record.isDisabled { continue }
+            if count == 0 {
+                ttl = record.ttl
+            } else if record.ttl != ttl {
+                otherTTL = record.ttl
+            }
+            count += 1
+            if let target { targets.append(target) }
+        }
+    }
+}

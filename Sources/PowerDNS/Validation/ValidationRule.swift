@@ -1,0 +1,100 @@
+/// A rule that PowerDNS's data are checked against. The raw values are names that scripts may rely on.
+package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable {
+    // Structure
+    /// A value without a usable Lightning Stream header.
+    case badHeader = "bad-header"
+    /// A key that is not built as those of its table.
+    case badKey = "bad-key"
+    /// A value that can't be decoded.
+    case badValue = "bad-value"
+    // Relations
+    /// Records under the ID of no zone.
+    case recordsWithoutZone = "records-without-zone"
+    /// Metadata of a zone that is not there.
+    case metadataWithoutZone = "metadata-without-zone"
+    /// DNSSEC keys of a zone that is not there.
+    case keyWithoutZone = "key-without-zone"
+    /// An index entry that leads to nothing, or to something of another name.
+    case indexWithoutObject = "index-without-object"
+    /// An object that its index does not lead to.
+    case objectWithoutIndex = "object-without-index"
+    /// Several zones of one name.
+    case duplicateZone = "duplicate-zone"
+    /// A view that shows a zone which is not there.
+    case viewWithoutZone = "view-without-zone"
+    /// A network whose view has no zones.
+    case networkWithoutView = "network-without-view"
+    // Zones
+    /// A zone without SOA record.
+    case soaMissing = "soa-missing"
+    /// A zone with several SOA records.
+    case severalSOAs = "several-soas"
+    /// An SOA record below the apex.
+    case soaNotAtApex = "soa-not-at-apex"
+    /// An apex without NS records.
+    case nsMissing = "ns-missing"
+    /// A CNAME record at a name that has other records.
+    case cnameWithOtherData = "cname-with-other-data"
+    /// Several CNAME records at one name.
+    case severalCNAMEs = "several-cnames"
+    /// Several DNAME records at one name.
+    case severalDNAMEs = "several-dnames"
+    /// Names below one with a DNAME record.
+    case namesBelowDNAME = "names-below-dname"
+    /// DS records at the apex.
+    case dsAtApex = "ds-at-apex"
+    /// DS records at a name that is not delegated.
+    case dsWithoutNS = "ds-without-ns"
+    /// Records that a delegation hides.
+    case dataBelowDelegation = "data-below-delegation"
+    /// A delegation whose name server is below it and has no address here.
+    case missingGlue = "missing-glue"
+    /// Different TTLs in one RRset.
+    case ttlMismatch = "ttl-mismatch"
+    /// An MX, NS or SRV record whose target is a CNAME.
+    case targetIsCNAME = "target-is-cname"
+    /// An MX, NS or SRV record whose target has no address in this zone.
+    case targetMissing = "target-missing"
+    /// NSEC3PARAM metadata that PowerDNS can't use.
+    case badNSEC3PARAM = "bad-nsec3param"
+    /// More NSEC3 iterations than none.
+    case nsec3Iterations = "nsec3-iterations"
+    /// DNSSEC keys, but none that signs.
+    case noActiveKey = "no-active-key"
+    /// An active DNSSEC key that can't sign.
+    case unusableKey = "unusable-key"
+    /// Two DNSSEC keys with the same tag.
+    case sameKeyTag = "same-key-tag"
+
+    /// What rules are about; `powerdns.validation` has a key for each.
+    package enum Group: String, Sendable, CaseIterable {
+        /// Whether PowerDNS can read the entries.
+        case structure
+        /// Whether entries that belong together are there.
+        case relations
+        /// Whether a zone is what DNS wants of one.
+        case zones
+    }
+
+    /// What it is about.
+    package var group: Group {
+        switch self {
+        case .badHeader, .badKey, .badValue: .structure
+        case .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .indexWithoutObject, .objectWithoutIndex,
+            .duplicateZone, .viewWithoutZone, .networkWithoutView:
+            .relations
+        default: .zones
+        }
+    }
+
+    /// How bad it mostly is.
+    package var severity: ValidationFinding.Severity {
+        switch self {
+        case .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .viewWithoutZone, .networkWithoutView,
+            .nsMissing, .dsWithoutNS, .dataBelowDelegation, .targetIsCNAME, .targetMissing, .nsec3Iterations,
+            .sameKeyTag:
+            .warning
+        default: .error
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import Glibc
+import LMDB
+import Logging
+import PowerDNSSchema
+import Snapshots
+
+/// Checks zones one after the other in short transactions, and gathers what is new about them.
+final class ZoneRound {
+    private let settings: ChangedZoneChecker.Settings
+    private let databases: () -> ChangedZoneChecker.Databases
+    private let isCancelled: () -> Bool
+    private let update: (CheckedZone, [ValidationFinding]) -> FindingLedger.Change
+    private var change = FindingLedger.Change()
+    private let clock = ContinuousClock()
+    private var untold = 0
+
+    /// So many findings of one round get a line each.
+    static let mostLines = 50
+    /// So many zones are listed in one transaction.
+    private static let batch = 500
+    /// A zone that keeps changing while it is read is read so many times at most.
+    private static let attempts = 3
+
+    init(
+        _ settings: ChangedZoneChecker.Settings, _ databases: @escaping () -> ChangedZoneChecker.Databases,
+        isCancelled: @escaping () -> Bool,
+        update: @escaping (CheckedZone, [ValidationFinding]) -> FindingLedger.Change
+    ) {
+        (self.settings, self.databases, self.isCancelled, self.update) = (settings, databases, isCancelled, update)
+    }
+
+    /// Checks a zone, and tells the ledger.
+    ///
+    /// - Parameter instance: who has changed it; nil for nobody.
+    func check(_ zone: CheckedZone, from instance: String?) throws {
+        guard var found = try findings(of: zone) else { return }
+        for index in found.indices { found[index].instance = instance }
+        let change = update(zone, found)
+        let room = max(0, Self.mostLines - self.change.new.count)
+        self.change.new += change.new.prefix(room)
+        untold += max(0, change.new.count - room)
+        self.change.gone += change.gone.prefix(max(0, Self.mostLines - self.change.gone.count))
+    }
+
+    /// Checks all zones.
+    func checkAll(from instance: String) throws {
+        var next: UInt32? = 0
+        while let start = next {
+            var zones: [CheckedZone] = []
+            next = nil
+            try read { view in
+                let domains = view[.domains]
+                try domains.seek(RecordKey.prefix(domainID: start))
+                while domains.isAtEntry {
+                    if let entry = domains.live, let id = try? PowerDNSTable.id(domains.key) {
+                        zones.append((try? DomainInfo(entry.payload)).map { .named($0.zone) } ?? .numbered(id))
+                        if zones.count == Self.batch, id < .max {
+                            next = id + 1
+                            return
+                        }
+                    }
+                    try domains.next()
+                }
+            }
+            for zone in zones { try check(zone, from: instance) }
+        }
+    }
+
+    /// Writes a line for each finding that is new or gone.
+    func log(to logger: Logger) {
+        for finding in change.new {
+            logger.warning("\(finding.text)", metadata: finding.metadata)
+        }
+        if untold > 0 {
+            logger.warning(
+                "more is wrong with the zones that have changed; \"lightningstream pdns check\" shows all",
+                metadata: ["findings": "\(untold)"])
+        }
+        for finding in change.gone {
+            logger.info("no longer: \(finding.text)", metadata: finding.metadata)
+        }
+    }
+
+    // MARK: Slices
+
+    private func read<R>(_ body: (DatabaseView) throws -> R) throws -> R {
+        if isCancelled() { throw CancellationError() }
+        let open = databases()
+        return try DatabaseView.read(main: open.main, shard: open.shard, body)
+    }
+
+    /// What is wrong with a zone; nil while it can't be said.
+    private func findings(of zone: CheckedZone) throws -> [ValidationFinding]? {
+        for attempt in 1...Self.attempts {
+            var findings: [ValidationFinding] = []
+            var moments: Set<[UInt64]> = []
+            let ids = try read { view in
+                moments.insert(view.moment)
+                return try self.ids(of: zone, view)
+            }
+            guard let ids else { return nil }
+            for id in ids { try check(id, &findings, &moments) }
+            // What was read at different times may not fit together.
+            if moments.count == 1 || findings.isEmpty || attempt == Self.attempts {
+                return findings.filter { settings.groups.contains($0.rule.group) }
+            }
+        }
+        return nil
+    }
+
+    /// The IDs of a zone; nil when there is no main database to look into.
+    private func ids(of zone: CheckedZone, _ view: DatabaseView) throws -> [UInt32]? {
+        guard view.hasMain else { return nil }
+        switch zone {
+        case .numbered(let id): return [id]
+        case .named(let name): return try view.indexedZones(name).map(\.id)
+        }
+    }
+
+    private func check(_ id: UInt32, _ findings: inout [ValidationFinding], _ moments: inout Set<[UInt64]>) throws {
+        var zone: ZoneCheck?
+        var isComplete = false
+        var isFirst = true
+        while !isComplete {
+            // The syncing waits for its turn, and whoever asks first has it.
+            if !isFirst { usleep(1000) }
+            var gathered: [ValidationFinding] = []
+            let end = clock.now + settings.slice
+            isComplete = try read { view in
+                moments.insert(view.moment)
+                let found = Findings(FindingLedger.mostOfAZone)
+                let context = CheckContext(view) { found.add($0) }
+                defer { gathered = found.all }
+                if isFirst { zone = try ZoneCheck(id, context) }
+                return try zone?.run(context) { clock.now >= end } ?? true
+            }
+            isFirst = false
+            findings += gathered.prefix(max(0, FindingLedger.mostOfAZone - findings.count))
+        }
+    }
+
+    /// The first findings of many.
+    private final class Findings {
+        private let most: Int
+        private(set) var all: [ValidationFinding] = []
+
+        init(_ most: Int) { self.most = most }
+
+        func add(_ finding: ValidationFinding) {
+            if all.count < most { all.append(finding) }
+        }
+    }
+}
+
+extension ValidationFinding {
+    /// What a log line says besides its text.
+    var metadata: Logger.Metadata {
+        var metadata: Logger.Metadata = ["rule": "\(rule.rawValue)", "severity": "\(severity.rawValue)"]
+        metadata["zone"] = zone.map { "\($0)" }
+        metadata["owner"] = owner.map { "\($0)" }
+        metadata["type"] = type.map { "\($0)" }
+        metadata["instance"] = instance.map { "\($0)" }
+        return metadata
+    }
+}

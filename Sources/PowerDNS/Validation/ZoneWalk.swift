@@ -1,0 +1,235 @@
+import PowerDNSSchema
+import Snapshots
+
+/// Checks the records of one zone on one walk in key order, which is DNSSEC's order: what is below a name comes behind it.
+///
+/// Kept between rows are only the types at the current name, and the delegation and the DNAME above it, so memory does not
+/// grow with the zone. A walk can pause between two names and go on in another transaction.
+struct ZoneWalk {
+    private let id: UInt32
+    private let zone: DomainInfo
+    private let zoneText: String
+    private let prefix: [UInt8]
+    /// The key of the first row that has not been looked at.
+    private var position: [UInt8]
+    private var owner = OwnerState()
+    private var delegation: NameCut?
+    private var dname: NameCut?
+    private var soaCount = 0
+    private var hasApexNS = false
+    private var isEmpty = true
+
+    /// How many rows are looked at before it is asked whether to pause.
+    private static let rowsBetweenPauses = 64
+
+    /// A walk from the beginning.
+    init(_ id: UInt32, _ zone: DomainInfo) {
+        (self.id, self.zone) = (id, zone)
+        zoneText = "\(zone.zone)"
+        prefix = RecordKey.prefix(domainID: id)
+        position = prefix
+    }
+
+    /// Walks along the rows, and leaves the reader at the first one behind them.
+    ///
+    /// - Parameter shouldPause: asked now and then.
+    /// - Returns: false when it has paused.
+    mutating func run(_ context: CheckContext, shouldPause: () -> Bool) throws -> Bool {
+        let rows = context.view.recordWalk
+        // On a walk along all zones it stands there already.
+        if position != prefix || !rows.hasPrefix(prefix) { try rows.seek(position) }
+        var count = 0
+        while rows.hasPrefix(prefix) {
+            count += 1
+            if count % Self.rowsBetweenPauses == 0, shouldPause() {
+                position = Array(rows.key)
+                return false
+            }
+            try visit(rows, context)
+            try rows.next()
+        }
+        try leaveOwner(context)
+        try finish(context)
+        return true
+    }
+
+    // MARK: Rows
+
+    private mutating func visit(_ rows: TableReader, _ context: CheckContext) throws {
+        guard let payload = try context.structure.header(.records, rows.key, rows.value) else { return }
+        let key: RecordKey
+        let kind: RowKind
+        do throws(DecodeError) {
+            key = try RecordKey(rows.key)
+            kind = try RowKind(key, payload: payload)
+        } catch {
+            return try context.structure.bad(.records, rows.key, error, zone: zoneText)
+        }
+        if !owner.key.withUnsafeBytes({ $0.isSame(as: key.ownerKey) }) { try enter(key, context) }
+        guard let name = owner.name else {
+            return try context.structure.bad(
+                .records, rows.key, DecodeError(.longName, at: 4), zone: zoneText, isKey: true)
+        }
+        do throws(DecodeError) {
+            guard kind == .records else {
+                _ = try RecordValue.count(payload)
+                return
+            }
+        } catch {
+            return try context.structure.bad(
+                .records, rows.key, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
+        }
+        let set: ServedRecords
+        do throws(DecodeError) {
+            set = try ServedRecords(payload, key.type, owner: name)
+        } catch {
+            return try context.structure.bad(
+                .records, rows.key, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
+        }
+        if set.count > 0 { try look(at: set, of: key.type, context) }
+    }
+
+    /// Goes on to the name of a row.
+    private mutating func enter(_ key: RecordKey, _ context: CheckContext) throws {
+        try leaveOwner(context)
+        owner = OwnerState(key, in: zone.zone.name)
+        if let cut = delegation, !cut.isAbove(owner.key) { delegation = nil }
+        if let cut = dname, !cut.isAbove(owner.key) { dname = nil }
+    }
+
+    // MARK: Rules
+
+    private func report(
+        _ rule: ValidationRule, type: RecordType? = nil, _ text: String, _ context: CheckContext
+    ) throws {
+        try context.report(
+            ValidationFinding(
+                rule, zone: zoneText, owner: owner.text, type: type.map { "\($0)" }, text))
+    }
+
+    private mutating func look(at set: ServedRecords, of type: RecordType, _ context: CheckContext) throws {
+        isEmpty = false
+        owner.note(type, count: set.count)
+        if let other = set.otherTTL {
+            try report(
+                .ttlMismatch, type: type,
+                "the records have the TTLs \(set.ttl) and \(other); give all of them the same", context)
+        }
+        try checkDNAME(context)
+        let isHidden = try checkDelegation(type, context)
+        switch type {
+        case .soa:
+            if owner.isApex {
+                soaCount += set.count
+            } else {
+                try report(.soaNotAtApex, type: type, "the name is not that of the zone; remove the record", context)
+            }
+        case .ns:
+            if owner.isApex {
+                hasApexNS = true
+            } else if delegation == nil {
+                delegation = NameCut(owner)
+            }
+        case .dname where dname == nil: dname = NameCut(owner)
+        case .ds where owner.isApex:
+            try report(
+                .dsAtApex, type: type, "DS records belong into the zone above; remove them from this one", context)
+        default: break
+        }
+        // What is hidden leads nowhere.
+        guard !isHidden else { return }
+        for target in set.targets { try check(target, of: type, context) }
+    }
+
+    private mutating func checkDNAME(_ context: CheckContext) throws {
+        guard let cut = dname, !cut.isReported, cut.isAbove(owner.key) else { return }
+        dname?.isReported = true
+        try report(
+            .namesBelowDNAME,
+            "the name is below one that has a DNAME, which is asked instead; remove the names below it, or the DNAME",
+            context)
+    }
+
+    /// - Returns: whether the RRset is below a delegation.
+    private func checkDelegation(_ type: RecordType, _ context: CheckContext) throws -> Bool {
+        guard let cut = delegation else { return false }
+        let isBelow = cut.isAbove(owner.key)
+        switch type {
+        // Addresses are taken for glue, maybe that of another delegation.
+        case .a, .aaaa: return isBelow
+        case .ns, .ds, .nsec, .rrsig, .cname: if !isBelow { return false }
+        default: break
+        }
+        try report(
+            .dataBelowDelegation, type: type,
+            isBelow
+                ? "a name above it is delegated with NS records, so this is never answered; remove it or the delegation"
+                : "the name is delegated with NS records, so this is never answered; remove it or the delegation",
+            context)
+        return true
+    }
+
+    private func check(_ target: DomainName, of type: RecordType, _ context: CheckContext) throws {
+        let isDelegation = type == .ns && !owner.isApex
+        let place = TargetRules.Place(
+            id: id, zone: zone.zone.name, delegation: isDelegation ? owner.key : nil)
+        switch try TargetRules(context).state(of: target, from: place) {
+        case .fine: break
+        case .alias:
+            try report(
+                .targetIsCNAME, type: type,
+                "the target \(target) is a CNAME; name what it leads to", context)
+        case .missing:
+            try report(
+                .targetMissing, type: type,
+                "the target \(target) has no address in this zone; add one, or name another target", context)
+        case .missingGlue:
+            try report(
+                .missingGlue, type: type,
+                "the name server \(target) is below the delegation, and nobody can find it without an address here; "
+                    + "add its A or AAAA record", context)
+        }
+    }
+
+    private func leaveOwner(_ context: CheckContext) throws {
+        if owner.cnameCount > 1 {
+            try report(.severalCNAMEs, type: .cname, "there are \(owner.cnameCount) of them; keep one", context)
+        }
+        if owner.cnameCount > 0, !owner.others.isEmpty {
+            let others = owner.others.map { "\($0)" }.joined(separator: ", ")
+            try report(
+                .cnameWithOtherData, type: .cname,
+                "the name has \(others) as well, and answers are one or the other; remove the CNAME or the rest",
+                context)
+        }
+        if owner.dnameCount > 1 {
+            try report(.severalDNAMEs, type: .dname, "there are \(owner.dnameCount) of them; keep one", context)
+        }
+        if owner.hasDS, !owner.hasNS, !owner.isApex, delegation == nil {
+            try report(
+                .dsWithoutNS, type: .ds, "the name is not delegated; add its NS records, or remove these", context)
+        }
+    }
+
+    private func finish(_ context: CheckContext) throws {
+        func report(
+            _ rule: ValidationRule, _ type: RecordType, severity: ValidationFinding.Severity? = nil, _ text: String
+        ) throws {
+            try context.report(
+                ValidationFinding(
+                    rule, severity: severity, zone: zoneText, owner: "\(zone.zone.name)", type: "\(type)", text))
+        }
+        if soaCount == 0 {
+            let isCopy = zone.kind == .secondary || zone.kind == .consumer
+            if isEmpty, isCopy {
+                return try report(
+                    .soaMissing, .soa, severity: .warning,
+                    "the zone has no records: it has not been transferred from its primary yet")
+            }
+            return try report(
+                .soaMissing, .soa, "the zone has none, so PowerDNS answers SERVFAIL or REFUSED; add one")
+        }
+        if soaCount > 1 { try report(.severalSOAs, .soa, "there are \(soaCount) of them; keep one") }
+        if !hasApexNS { try report(.nsMissing, .ns, "the zone has none; add the names of its servers") }
+    }
+}

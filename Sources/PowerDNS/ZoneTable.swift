@@ -1,0 +1,44 @@
+import LMDB
+import PowerDNSSchema
+import Snapshots
+
+/// The zones of PowerDNS's main database, by the numbers that records, keys and metadata refer to.
+package struct ZoneTable: Sendable {
+    private let database: Database
+
+    /// - Returns: nil when the LMDB is no main database.
+    package init?<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws(LMDBError) {
+        guard let database = try transaction.database(PowerDNSTable.domains.rawValue) else { return nil }
+        self.database = database
+    }
+
+    /// The live zone with a number, nil when there is none.
+    ///
+    /// - Throws: `DecodeError` for a value that can't be read.
+    package func zone<T: Transaction & ~Copyable>(
+        _ id: UInt32, _ transaction: borrowing T
+    ) throws -> DomainInfo? {
+        try withUnsafeBytes(of: id.bigEndian) { key in
+            guard let value = try transaction.get(database, key), let entry = try? EntryHeader.parse(value),
+                !entry.header.isDeleted
+            else { return nil }
+            return try DomainInfo(entry.payload)
+        }
+    }
+
+    /// Calls `body` for each live zone in the order of their numbers.
+    ///
+    /// - Parameter body: gets the number, and the zone or why it can't be read.
+    package func forEach<T: Transaction & ~Copyable>(
+        _ transaction: borrowing T, _ body: (UInt32, Result<DomainInfo, any Error>) throws -> Void
+    ) throws {
+        var cursor = try transaction.openCursor(database)
+        while try cursor.next() {
+            guard let entry = try? EntryHeader.parse(cursor.value), !entry.header.isDeleted,
+                let id = try? PowerDNSTable.id(cursor.key)
+            else { continue }
+            let payload = entry.payload
+            try body(id, Result { try DomainInfo(payload) })
+        }
+    }
+}

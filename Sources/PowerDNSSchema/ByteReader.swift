@@ -1,0 +1,46 @@
+/// Takes bytes apart from front to back; nothing is read beyond their end.
+struct ByteReader {
+    let bytes: UnsafeRawBufferPointer
+    private(set) var offset = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var remaining: Int { bytes.count &- offset }
+    var isAtEnd: Bool { remaining == 0 }
+    /// What has not been read yet.
+    var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[offset...]) }
+
+    func error(_ problem: DecodeError.Problem) -> DecodeError { DecodeError(problem, at: offset) }
+
+    func expectEnd() throws(DecodeError) {
+        if !isAtEnd { throw error(.leftOver) }
+    }
+
+    mutating func take(_ count: Int) throws(DecodeError) -> UnsafeRawBufferPointer {
+        guard count >= 0, count <= remaining else { throw error(.cutOff) }
+        defer { offset &+= count }
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ count])
+    }
+
+    mutating func takeRest() -> UnsafeRawBufferPointer {
+        defer { offset = bytes.count }
+        return rest
+    }
+
+    private mutating func integer<Value: FixedWidthInteger>(_: Value.Type) throws(DecodeError) -> Value {
+        let size = MemoryLayout<Value>.size
+        guard size <= remaining else { throw error(.cutOff) }
+        defer { offset &+= size }
+        return bytes.loadUnaligned(fromByteOffset: offset, as: Value.self)
+    }
+
+    mutating func uint8() throws(DecodeError) -> UInt8 { try integer(UInt8.self) }
+
+    mutating func big<Value: FixedWidthInteger>(_: Value.Type) throws(DecodeError) -> Value {
+        Value(bigEndian: try integer(Value.self))
+    }
+
+    mutating func little<Value: FixedWidthInteger>(_: Value.Type) throws(DecodeError) -> Value {
+        Value(littleEndian: try integer(Value.self))
+    }
+}

@@ -1,0 +1,42 @@
+/// Why bytes of a PowerDNS database, or the text of a name, can't be read.
+///
+/// It never holds any of the bytes: some of them are secrets.
+package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is wrong, as the end of "the value …".
+    package enum Problem: String, Sendable {
+        /// Something reaches beyond the end.
+        case cutOff = "ends too early"
+        /// Bytes are left over.
+        case leftOver = "has bytes left over"
+        /// A key of the wrong size or build.
+        case badKey = "has a key of the wrong shape"
+        /// A class version that is not known here, or another mark of an unknown format.
+        case unknownFormat = "is in an unknown format"
+        /// A number that means nothing where it stands.
+        case badNumber = "has a number out of range"
+        /// A label that is empty or longer than 63 bytes, or that has a NUL where a key can't hold it.
+        case badLabel = "has a bad label in a name"
+        /// A name of more than 255 bytes.
+        case longName = "has a name that is too long"
+        /// A compression pointer that does not lead to an earlier name.
+        case badPointer = "has a bad compression pointer"
+        /// Text that does not mean what it should.
+        case badText = "has text that can't be read"
+        /// A key that can't be computed with.
+        case badKeyMaterial = "has unusable key material"
+    }
+
+    /// What is wrong.
+    package let problem: Problem
+    /// Where, in bytes from the beginning of what was read.
+    package let offset: Int
+
+    /// The problem at this offset in bytes.
+    package init(_ problem: Problem, at offset: Int) {
+        self.problem = problem
+        self.offset = offset
+    }
+
+    /// For example "ends too early at byte 12".
+    package var description: String { "\(problem.rawValue) at byte \(offset)" }
+}

@@ -1,0 +1,103 @@
+extension DomainName {
+    /// Which bytes of a label get a backslash.
+    package enum Escaping: Sendable {
+        /// All that mean something in a zone file (RFC 1035, 5.1).
+        case zoneFile
+        /// Dot and backslash only, as PowerDNS prints names.
+        case powerDNS
+
+        fileprivate func needsBackslash(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "."), UInt8(ascii: "\\"): true
+            case UInt8(ascii: "\""), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: ";"), UInt8(ascii: "@"),
+                UInt8(ascii: "$"):
+                self == .zoneFile
+            default: false
+            }
+        }
+    }
+
+    /// Appends the presentation form.
+    ///
+    /// What is not printable ASCII becomes `\DDD`.
+    ///
+    /// - Parameter finalDot: whether there is one behind the last label; the root is a dot always.
+    package func append(to text: inout [UInt8], escaping: Escaping = .zoneFile, finalDot: Bool = true) {
+        if isRoot { return text.append(UInt8(ascii: ".")) }
+        // Where the size of the next label is.
+        var next = 0
+        for (index, byte) in wire.dropLast().enumerated() {
+            if index == next {
+                if index > 0 { text.append(UInt8(ascii: ".")) }
+                next += 1 + Int(byte)
+            } else if byte <= 0x20 || byte >= 0x7f {
+                text.append(decimalEscape: byte)
+            } else {
+                if escaping.needsBackslash(byte) { text.append(UInt8(ascii: "\\")) }
+                text.append(byte)
+            }
+        }
+        if finalDot { text.append(UInt8(ascii: ".")) }
+    }
+
+    /// The presentation form; see ``append(to:escaping:finalDot:)``.
+    package func text(escaping: Escaping = .zoneFile, finalDot: Bool = true) -> String {
+        var text: [UInt8] = []
+        append(to: &text, escaping: escaping, finalDot: finalDot)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Reads the presentation form, as a person types it: absolute, the final dot may be missing.
+    ///
+    /// `\DDD` is the byte of this decimal number, a backslash before anything else takes away its meaning.
+    ///
+    /// - Throws: ``DecodeError`` with the offset in the UTF-8 text.
+    package init(_ text: some StringProtocol) throws(DecodeError) {
+        let bytes = Array(text.utf8)
+        var wire: [UInt8] = [0]
+        var start = 0
+        var position = 0
+        if bytes.isEmpty { throw DecodeError(.badText, at: 0) }
+        if bytes == [UInt8(ascii: ".")] { position = 1 }
+        while position < bytes.count {
+            var byte = bytes[position]
+            if byte == UInt8(ascii: ".") {
+                guard wire.count > start + 1 else { throw DecodeError(.badLabel, at: position) }
+                start = wire.count
+                wire.append(0)
+                position += 1
+                continue
+            }
+            if byte == UInt8(ascii: "\\") {
+                guard let escaped = Self.escaped(bytes[(position + 1)...]) else {
+                    throw DecodeError(.badText, at: position)
+                }
+                byte = escaped.byte
+                position += escaped.size
+            }
+            guard wire[start] < Self.maximumLabelSize else { throw DecodeError(.badLabel, at: position) }
+            wire[start] += 1
+            wire.append(byte)
+            position += 1
+            guard wire.count < Self.maximumSize else { throw DecodeError(.longName, at: position) }
+        }
+        if wire[start] != 0 { wire.append(0) }
+        self.init(unchecked: wire)
+    }
+
+    /// What stands behind a backslash: the byte that is meant, and how many bytes of text say so.
+    private static func escaped(_ rest: ArraySlice<UInt8>) -> (byte: UInt8, size: Int)? {
+        func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
+        guard let first = rest.first else { return nil }
+        guard isDigit(first) else { return (first, 1) }
+        let digits = rest.prefix(3)
+        guard digits.count == 3, digits.allSatisfy(isDigit) else { return nil }
+        let value = digits.reduce(0) { $0 * 10 + Int($1 &- UInt8(ascii: "0")) }
+        return value < 256 ? (UInt8(value), 3) : nil
+    }
+}
+
+extension DomainName: CustomStringConvertible {
+    /// The absolute name as in a zone file.
+    package var description: String { text() }
+}

@@ -1,0 +1,65 @@
+/// A live entry of one of PowerDNS's DBIs, decoded.
+package enum PowerDNSEntry {
+    /// A setting of the whole database.
+    case setting(PdnsValue)
+    /// A zone and its ID.
+    case domain(UInt32, DomainInfo)
+    /// What changes often about the zone with an ID.
+    case domainExtra(UInt32, DomainExtra)
+    /// A piece of metadata and its ID.
+    case metadata(UInt32, DomainMetadata)
+    /// A DNSSEC key and its ID.
+    case key(UInt32, KeyData)
+    /// A TSIG key and its ID.
+    case tsigKey(UInt32, TSIGKey)
+    /// An ID by name, of any of the indexes.
+    case index(IndexKey)
+    /// Which view a network gets.
+    case network(NetworkEntry)
+    /// Which variant of a zone a view shows.
+    case view(ViewEntry)
+    /// Records, or a row between them, which have been counted; their RDATA has not been looked at.
+    case records(RecordKey, RowKind, count: Int)
+    /// A comment on the RRset with a key.
+    case comment(RecordKey, RecordComment)
+
+    /// Decodes an entry.
+    ///
+    /// - Parameter payload: the value behind its header.
+    /// - Throws: ``DecodeError`` with the offset in the key when it is about the key, otherwise in the payload.
+    package init(
+        _ table: PowerDNSTable, key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
+    ) throws(DecodeError) {
+        switch table {
+        case .settings: self = .setting(try PdnsValue(key: key, payload: payload))
+        case .domains: self = .domain(try PowerDNSTable.id(key), try DomainInfo(payload))
+        case .domainsExtra: self = .domainExtra(try PowerDNSTable.id(key), try DomainExtra(payload))
+        case .metadata: self = .metadata(try PowerDNSTable.id(key), try DomainMetadata(payload))
+        case .keys: self = .key(try PowerDNSTable.id(key), try KeyData(payload))
+        case .tsigKeys: self = .tsigKey(try PowerDNSTable.id(key), try TSIGKey(payload))
+        case .domainsIndex, .metadataIndex, .keysIndex, .tsigKeysIndex:
+            self = .index(try IndexKey(key))
+            guard payload.isEmpty else { throw DecodeError(.leftOver, at: 0) }
+        case .networks: self = .network(try NetworkEntry(key: key, payload: payload))
+        case .views: self = .view(try ViewEntry(key: key, payload: payload))
+        case .records:
+            let recordKey = try RecordKey(key)
+            let kind = try RowKind(recordKey, payload: payload)
+            self = .records(recordKey, kind, count: try RecordValue.count(payload))
+        case .comments: self = .comment(try RecordComment.recordKey(key), try RecordComment(payload))
+        }
+    }
+
+    /// Checks the key of an entry that only says that it was deleted.
+    package static func checkKey(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) throws(DecodeError) {
+        switch table {
+        case .settings: break
+        case .domains, .domainsExtra, .metadata, .keys, .tsigKeys: _ = try PowerDNSTable.id(key)
+        case .domainsIndex, .metadataIndex, .keysIndex, .tsigKeysIndex: _ = try IndexKey(key)
+        case .networks: _ = try NetworkEntry(key: key, payload: UnsafeRawBufferPointer(start: nil, count: 0))
+        case .views: _ = try ViewEntry(key: key, payload: UnsafeRawBufferPointer(start: nil, count: 0))
+        case .records: _ = try RecordKey(key)
+        case .comments: _ = try RecordComment.recordKey(key)
+        }
+    }
+}

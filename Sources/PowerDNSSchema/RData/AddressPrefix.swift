@@ -1,0 +1,32 @@
+/// An item of the RDATA of APL (RFC 3123).
+struct AddressPrefix {
+    private let family: UInt16
+    private let prefixLength: UInt8
+    private let isNegated: Bool
+    private let address: UnsafeRawBufferPointer
+
+    init(_ reader: inout ByteReader) throws(DecodeError) {
+        let start = reader.offset
+        family = try reader.big(UInt16.self)
+        prefixLength = try reader.uint8()
+        let size = try reader.uint8()
+        isNegated = size & 0x80 != 0
+        address = try reader.take(Int(size & 0x7f))
+        guard let full = Self.size(family), address.count <= full, Int(prefixLength) <= full * 8 else {
+            throw DecodeError(.badNumber, at: start)
+        }
+    }
+
+    private static func size(_ family: UInt16) -> Int? { family == 1 ? 4 : family == 2 ? 16 : nil }
+
+    func append(to text: inout [UInt8]) {
+        if isNegated { text.append(UInt8(ascii: "!")) }
+        text.append(number: family)
+        text.append(UInt8(ascii: ":"))
+        // Zeroes at the end are left out in the wire form.
+        let full = Array(address) + [UInt8](repeating: 0, count: max(0, (Self.size(family) ?? 0) - address.count))
+        text.append(full.withUnsafeBytes { IPAddressText.text($0) })
+        text.append(UInt8(ascii: "/"))
+        text.append(number: prefixLength)
+    }
+}

@@ -1,0 +1,61 @@
+/// The RDATA of LOC (RFC 1876).
+struct Location {
+    private let size: UInt8
+    private let horizontalPrecision: UInt8
+    private let verticalPrecision: UInt8
+    private let latitude: UInt32
+    private let longitude: UInt32
+    private let altitude: UInt32
+
+    init(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) {
+        var reader = ByteReader(bytes)
+        guard try reader.uint8() == 0 else { throw DecodeError(.unknownFormat, at: 0) }
+        size = try reader.uint8()
+        horizontalPrecision = try reader.uint8()
+        verticalPrecision = try reader.uint8()
+        latitude = try reader.big(UInt32.self)
+        longitude = try reader.big(UInt32.self)
+        altitude = try reader.big(UInt32.self)
+        try reader.expectEnd()
+        for precision in [size, horizontalPrecision, verticalPrecision] {
+            guard precision >> 4 <= 9, precision & 15 <= 9 else { throw DecodeError(.badNumber, at: 1) }
+        }
+    }
+
+    func append(to text: inout [UInt8]) {
+        Self.append(latitude, "N", "S", to: &text)
+        Self.append(longitude, "E", "W", to: &text)
+        // In centimetres above 100 km below the reference spheroid.
+        let altitude = Int64(altitude) - 10_000_000
+        if altitude < 0 { text.append(UInt8(ascii: "-")) }
+        Self.append(centimetres: altitude.magnitude, to: &text)
+        for precision in [size, horizontalPrecision, verticalPrecision] {
+            text.append(UInt8(ascii: " "))
+            var value = UInt64(precision >> 4)
+            for _ in 0..<(precision & 15) { value *= 10 }
+            Self.append(centimetres: value, to: &text)
+        }
+    }
+
+    /// Thousandths of a second of arc from 2^31 as degrees, minutes and seconds.
+    private static func append(_ angle: UInt32, _ positive: String, _ negative: String, to text: inout [UInt8]) {
+        let offset = Int64(angle) - 1 << 31
+        let value = offset.magnitude
+        text.append(number: value / 3_600_000)
+        text.append(UInt8(ascii: " "))
+        text.append(number: value / 60_000 % 60)
+        text.append(UInt8(ascii: " "))
+        text.append(number: value / 1000 % 60)
+        text.append(UInt8(ascii: "."))
+        for divisor: UInt64 in [100, 10, 1] { text.append(number: value % 1000 / divisor % 10) }
+        text.append(" \(offset < 0 ? negative : positive) ")
+    }
+
+    private static func append(centimetres value: UInt64, to text: inout [UInt8]) {
+        text.append(number: value / 100)
+        text.append(UInt8(ascii: "."))
+        text.append(number: value / 10 % 10)
+        text.append(number: value % 10)
+        text.append(UInt8(ascii: "m"))
+    }
+}

@@ -1,0 +1,97 @@
+/// Reads RDATA as PowerDNS stores it.
+///
+/// Names in it may be compressed with pointers into the owner name, so all need the absolute owner name: with that of
+/// another zone such names come out wrong, or are refused.
+package enum RData {
+    /// A field that has been read.
+    enum Part {
+        case name(DomainName)
+        /// Its bytes, without the size in front of a `tag`, `salt` or `hash`.
+        case bytes(RDataField, UnsafeRawBufferPointer, size: UInt8?)
+    }
+
+    /// Hands every field of the RDATA to `body`, and checks that nothing is left over.
+    ///
+    /// - Returns: false for a type that is not known here.
+    @inline(__always)
+    static func forEachPart(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName,
+        _ body: (Part) throws(DecodeError) -> Void
+    ) throws(DecodeError) -> Bool {
+        guard let layout = RDataField.layout(type) else { return false }
+        let context = CompressionContext(owner: owner, rdata: rdata)
+        var reader = ByteReader(rdata)
+        for field in layout {
+            switch field {
+            case .name: try body(.name(try context.name(&reader)))
+            case .uint8: try body(.bytes(field, try reader.take(1), size: nil))
+            case .uint16, .recordType: try body(.bytes(field, try reader.take(2), size: nil))
+            case .uint32, .date, .ipv4: try body(.bytes(field, try reader.take(4), size: nil))
+            case .locator64: try body(.bytes(field, try reader.take(8), size: nil))
+            case .ipv6: try body(.bytes(field, try reader.take(16), size: nil))
+            case .eui(let size): try body(.bytes(field, try reader.take(size), size: nil))
+            case .string, .tag, .salt, .hash:
+                let size = try reader.uint8()
+                try body(.bytes(field, try reader.take(Int(size)), size: size))
+            case .gateway:
+                switch rdata.count > 1 ? rdata[1] : 0 {
+                case 0: try body(.bytes(.gateway, try reader.take(0), size: nil))
+                case 1: try body(.bytes(.ipv4, try reader.take(4), size: nil))
+                case 2: try body(.bytes(.ipv6, try reader.take(16), size: nil))
+                case 3: try body(.name(try context.name(&reader)))
+                default: throw DecodeError(.badNumber, at: 1)
+                }
+            case .strings, .text, .hex, .base64, .typeBitmap, .serviceParameters, .location, .addressPrefixes:
+                let start = reader.offset
+                let bytes = reader.takeRest()
+                do throws(DecodeError) {
+                    try field.check(bytes)
+                } catch { throw DecodeError(error.problem, at: start + error.offset) }
+                try body(.bytes(field, bytes, size: nil))
+            }
+        }
+        try reader.expectEnd()
+        return true
+    }
+
+    /// Whether the RDATA is well-formed; any RDATA is for a type that is not known here.
+    package static func check(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
+    ) throws(DecodeError) {
+        _ = try forEachPart(type, rdata, owner: owner) { _ in }
+    }
+
+    /// The RDATA without compression: what may be compared with that of another owner or zone.
+    package static func expanded(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
+    ) throws(DecodeError) -> [UInt8] {
+        var wire: [UInt8] = []
+        let isKnown = try forEachPart(type, rdata, owner: owner) { part in
+            switch part {
+            case .name(let name): wire.append(contentsOf: name.wire)
+            case .bytes(_, let bytes, let size):
+                if let size { wire.append(size) }
+                wire.append(contentsOf: bytes)
+            }
+        }
+        return isKnown ? wire : Array(rdata)
+    }
+
+    /// The names in the RDATA, in their order: of an NS, MX or CNAME where it leads to.
+    package static func names(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
+    ) throws(DecodeError) -> [DomainName] {
+        var names: [DomainName] = []
+        _ = try forEachPart(type, rdata, owner: owner) { part in
+            if case .name(let name) = part { names.append(name) }
+        }
+        return names
+    }
+
+    /// The serial of an SOA record, without reading its names.
+    package static func soaSerial(_ rdata: UnsafeRawBufferPointer) -> UInt32? {
+        // Serial, refresh, retry, expire and minimum are the last 20 bytes; two names take a byte each at least.
+        guard rdata.count >= 22 else { return nil }
+        return UInt32(bigEndian: rdata.loadUnaligned(fromByteOffset: rdata.count - 20, as: UInt32.self))
+    }
+}

@@ -1,0 +1,92 @@
+/// A parameter of SVCB and HTTPS (RFC 9460).
+struct ServiceParameter {
+    private let key: UInt16
+    private let value: UnsafeRawBufferPointer
+    private let offset: Int
+
+    private static let names = [
+        "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath", "ohttp",
+    ]
+
+    init(_ reader: inout ByteReader) throws(DecodeError) {
+        offset = reader.offset
+        key = try reader.big(UInt16.self)
+        value = try reader.take(Int(try reader.big(UInt16.self)))
+    }
+
+    /// Whether the value is of the kind that its key asks for.
+    func check() throws(DecodeError) {
+        let isGood =
+            switch key {
+            case 0: !value.isEmpty && value.count & 1 == 0
+            case 1: !value.isEmpty && identifiers() != nil
+            case 2, 8: value.isEmpty
+            case 3: value.count == 2
+            case 4: !value.isEmpty && value.count & 3 == 0
+            case 6: !value.isEmpty && value.count & 15 == 0
+            default: true
+            }
+        if !isGood { throw DecodeError(.badNumber, at: offset) }
+    }
+
+    func append(to text: inout [UInt8]) {
+        Self.append(key: key, to: &text)
+        if value.isEmpty { return }
+        text.append(UInt8(ascii: "="))
+        switch key {
+        case 0:
+            append(groupsOf: 2, to: &text) { group, text in
+                Self.append(key: UInt16(group[0]) << 8 | UInt16(group[1]), to: &text)
+            }
+        case 1: append(identifiers() ?? [], to: &text)
+        case 3: text.append(number: value.reduce(0) { $0 << 8 | UInt32($1) })
+        case 4: append(groupsOf: 4, to: &text) { group, text in text.append(IPAddressText.text(group)) }
+        case 5:
+            text.append(UInt8(ascii: "\""))
+            text.append(base64: value)
+            text.append(UInt8(ascii: "\""))
+        case 6: append(groupsOf: 16, to: &text) { group, text in text.append(IPAddressText.text(group)) }
+        default: text.append(quoted: value)
+        }
+    }
+
+    private static func append(key: UInt16, to text: inout [UInt8]) {
+        text.append(names.indices.contains(Int(key)) ? names[Int(key)] : "key\(key)")
+    }
+
+    private func append(
+        groupsOf size: Int, to text: inout [UInt8], _ item: (UnsafeRawBufferPointer, inout [UInt8]) -> Void
+    ) {
+        for start in stride(from: 0, to: value.count - size + 1, by: size) {
+            if start > 0 { text.append(UInt8(ascii: ",")) }
+            item(UnsafeRawBufferPointer(rebasing: value[start..<start + size]), &text)
+        }
+    }
+
+    /// The strings of `alpn`, each after its size; nil when they are not.
+    private func identifiers() -> [UnsafeRawBufferPointer]? {
+        var reader = ByteReader(value)
+        var identifiers: [UnsafeRawBufferPointer] = []
+        while !reader.isAtEnd {
+            guard let size = try? reader.uint8(), size > 0, let bytes = try? reader.take(Int(size)) else { return nil }
+            identifiers.append(bytes)
+        }
+        return identifiers
+    }
+
+    /// Strings with commas between them.
+    ///
+    /// A comma and a backslash within one are escaped for the list first, then for the zone file.
+    private func append(_ identifiers: [UnsafeRawBufferPointer], to text: inout [UInt8]) {
+        for (index, identifier) in identifiers.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            for byte in identifier {
+                switch byte {
+                case UInt8(ascii: ","): text.append("\\\\,")
+                case UInt8(ascii: "\\"): text.append("\\\\\\\\")
+                default: text.append(unquoted: byte)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+/// The key of an RRset in `records_v5`: the zone's ID in 4 bytes, the owner name relative to the zone as ``KeyName``, a
+/// zero, the type in 2 bytes; integers are big-endian.
+///
+/// It points into the key that was read, and is valid as long as that is.
+package struct RecordKey {
+    /// The ID of the zone.
+    package let domainID: UInt32
+    /// The owner name relative to the zone, as ``KeyName``: a single zero at the apex.
+    package let ownerKey: UnsafeRawBufferPointer
+    /// The type.
+    package let type: RecordType
+
+    private static let idSize = 4
+    private static let typeSize = 2
+
+    /// Takes a key apart.
+    package init(_ key: UnsafeRawBufferPointer) throws(DecodeError) {
+        let end = key.count - Self.typeSize - 1
+        guard end > Self.idSize, key[end] == 0 else { throw DecodeError(.badKey, at: key.count) }
+        domainID = UInt32(bigEndian: key.loadUnaligned(as: UInt32.self))
+        type = RecordType(rawValue: UInt16(bigEndian: key.loadUnaligned(fromByteOffset: end + 1, as: UInt16.self)))
+        ownerKey = UnsafeRawBufferPointer(rebasing: key[Self.idSize..<end])
+        do throws(DecodeError) {
+            try KeyName.check(ownerKey)
+        } catch { throw DecodeError(error.problem, at: Self.idSize + error.offset) }
+    }
+
+    /// Whether the owner is the name of the zone.
+    package var isApex: Bool { ownerKey.count == 1 }
+
+    /// The owner name, in lower case.
+    ///
+    /// - Parameter zone: the name of the zone; the root gives the relative name as if it were absolute.
+    /// - Throws: ``DecodeError/Problem/longName``.
+    package func owner(in zone: DomainName) throws(DecodeError) -> DomainName {
+        try KeyName.decode(ownerKey, relativeTo: zone)
+    }
+
+    /// Makes a key.
+    ///
+    /// - Returns: nil for an owner that is not in the zone.
+    package static func bytes(domainID: UInt32, owner: DomainName, zone: DomainName, type: RecordType) -> [UInt8]? {
+        guard let size = owner.prefixSize(below: zone) else { return nil }
+        var key = prefix(domainID: domainID)
+        KeyName.append(DomainName(unchecked: owner.wire[..<size] + [0]), to: &key)
+        return key + [0, UInt8(truncatingIfNeeded: type.rawValue >> 8), UInt8(truncatingIfNeeded: type.rawValue)]
+    }
+
+    /// What the keys of all records of a zone begin with.
+    package static func prefix(domainID: UInt32) -> [UInt8] {
+        withUnsafeBytes(of: domainID.bigEndian) { Array($0) }
+    }
+}

@@ -1,0 +1,42 @@
+/// The records of an RRset, as the payload of an entry of `records_v5` holds them: one behind the other, each with the
+/// size of its RDATA (2 bytes, little-endian), the RDATA, the TTL (4 bytes, little-endian) and three flags of a byte each.
+///
+/// It points into the payload; walking it allocates nothing.
+package struct RecordValue {
+    private var reader: ByteReader
+
+    /// The records of this payload.
+    package init(_ payload: UnsafeRawBufferPointer) { reader = ByteReader(payload) }
+
+    /// The next record; nil behind the last one.
+    package mutating func next() throws(DecodeError) -> StoredRecord? {
+        if reader.isAtEnd { return nil }
+        let size = try reader.little(UInt16.self)
+        let rdata = try reader.take(Int(size))
+        return StoredRecord(
+            rdata: rdata, ttl: try reader.little(UInt32.self), isAuthoritative: try reader.uint8() != 0,
+            isDisabled: try reader.uint8() != 0, hasOrderName: try reader.uint8() != 0)
+    }
+
+    /// How many records a payload holds; checks their sizes, and not their RDATA.
+    package static func count(_ payload: UnsafeRawBufferPointer) throws(DecodeError) -> Int {
+        var value = RecordValue(payload)
+        var count = 0
+        while try value.next() != nil { count += 1 }
+        return count
+    }
+}
+
+/// A record as it is stored; its owner and type are in the key.
+package struct StoredRecord {
+    /// The RDATA; names in it may be compressed, see ``RData``.
+    package let rdata: UnsafeRawBufferPointer
+    /// The time to live in seconds.
+    package let ttl: UInt32
+    /// Whether it is of the zone itself, and no glue or delegation.
+    package let isAuthoritative: Bool
+    /// Whether it is kept without being served.
+    package let isDisabled: Bool
+    /// Whether the name has a place in the zone's chain of denial.
+    package let hasOrderName: Bool
+}

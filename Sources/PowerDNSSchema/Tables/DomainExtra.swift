@@ -1,0 +1,17 @@
+/// What changes often about a zone, as `domains_extra_v6` holds it where PowerDNS keeps it apart
+/// (`lmdb-split-domains-table`); it counts more than the same in ``DomainInfo``.
+package struct DomainExtra: Hashable, Sendable {
+    /// When a secondary zone was last compared with its primary, in seconds since the UNIX epoch.
+    package var lastCheck: Int64
+    /// The serial that secondaries have been told of.
+    package var notifiedSerial: UInt32
+
+    /// Reads the payload of an entry of `domains_extra_v6`.
+    package init(_ payload: UnsafeRawBufferPointer) throws(DecodeError) {
+        var archive = BoostArchive(payload)
+        _ = try archive.classVersion(upTo: 0)
+        lastCheck = try archive.integer()
+        notifiedSerial = try archive.integer()
+        try archive.expectEnd()
+    }
+}

@@ -1,0 +1,57 @@
+/// The key of an index from names to IDs (`domains_v5_0` and the like): the size of the name part in 2 bytes, the name
+/// part, the ID in 4 bytes, big-endian. The values are empty.
+package struct IndexKey: Hashable, Sendable {
+    /// The name, with a variant where zones have them.
+    package var zone: ZoneName
+    /// The ID of the object in the DBI that is indexed.
+    package var id: UInt32
+
+    /// Reads a key.
+    package init(_ key: UnsafeRawBufferPointer) throws(DecodeError) {
+        var reader = ByteReader(key)
+        let size = try reader.big(UInt16.self)
+        zone = try Self.zone(try reader.take(Int(size)))
+        id = try reader.big(UInt32.self)
+        try reader.expectEnd()
+    }
+
+    /// The entry that leads from a name to an ID.
+    package init(zone: ZoneName, id: UInt32) {
+        self.zone = zone
+        self.id = id
+    }
+
+    /// The key as it is stored.
+    package var bytes: [UInt8] {
+        var key = Self.prefix(of: zone)
+        for shift in [24, 16, 8, 0] { key.append(UInt8(truncatingIfNeeded: id >> UInt32(shift))) }
+        return key
+    }
+
+    /// What the keys of all entries of a name begin with.
+    package static func prefix(of zone: ZoneName) -> [UInt8] {
+        var name = KeyName.bytes(zone.name)
+        if !zone.variant.isEmpty {
+            name.append(0)
+            name.append(zone.variant)
+        }
+        return [UInt8(truncatingIfNeeded: name.count >> 8), UInt8(truncatingIfNeeded: name.count)] + name
+    }
+
+    /// The name part: the labels, and behind one more zero the variant.
+    private static func zone(_ part: UnsafeRawBufferPointer) throws(DecodeError) -> ZoneName {
+        var end = part.first == 0 ? 1 : 0
+        if end == 0 {
+            while end < part.count, part[end] != 0 {
+                while end < part.count, part[end] != 0 { end += 1 }
+                end += 1
+            }
+            guard end <= part.count else { throw DecodeError(.badKey, at: part.count) }
+        }
+        let name = try KeyName.decode(UnsafeRawBufferPointer(rebasing: part[..<end]))
+        let rest = part[end...]
+        if rest.isEmpty { return ZoneName(name) }
+        guard rest.first == 0, rest.count > 1 else { throw DecodeError(.badKey, at: end) }
+        return ZoneName(name, variant: String(decoding: rest.dropFirst(), as: UTF8.self))
+    }
+}

@@ -1,0 +1,30 @@
+/// A setting of the whole database, as the DBI `pdns` holds it.
+package enum PdnsValue: Hashable, Sendable {
+    /// Which format PowerDNS has brought the database to: 5 of 4.8 and 4.9, 6 of 5.
+    case schemaVersion(UInt32)
+    /// Into how many files the records are divided.
+    case shards(UInt32)
+    /// What the database was called when it was made, 16 bytes.
+    case uuid([UInt8])
+    /// Something that is not known here.
+    case other
+
+    /// The key of ``schemaVersion(_:)``.
+    package static let schemaVersionKey = "schemaversion"
+
+    /// Reads an entry of `pdns`.
+    package init(key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) throws(DecodeError) {
+        var reader = ByteReader(payload)
+        if key.elementsEqual(Self.schemaVersionKey.utf8) {
+            self = .schemaVersion(try reader.big(UInt32.self))
+        } else if key.elementsEqual("shards".utf8) {
+            self = .shards(try reader.big(UInt32.self))
+        } else if key.elementsEqual("uuid".utf8) {
+            self = .uuid(Array(try reader.take(16)))
+        } else {
+            self = .other
+            return
+        }
+        try reader.expectEnd()
+    }
+}

@@ -1,0 +1,147 @@
+import Bytes
+
+extension RData {
+    /// Appends RDATA as text.
+    ///
+    /// A type that is not known here is written as RFC 3597 says, `\# 4 c0000201`.
+    ///
+    /// - Throws: ``DecodeError`` for RDATA that its type does not allow; `text` is as it was then, and
+    ///   ``appendGeneric(_:to:)`` writes such RDATA, too.
+    package static func append(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName, style: ZoneTextStyle = .zoneFile,
+        to text: inout [UInt8]
+    ) throws(DecodeError) {
+        let start = text.count
+        do throws(DecodeError) {
+            let isKnown = try forEachPart(type, rdata, owner: owner) { part in
+                if text.count > start { text.append(UInt8(ascii: " ")) }
+                switch part {
+                case .name(let name): style.append(name, in: type, to: &text)
+                case .bytes(let field, let bytes, _): field.append(bytes, to: &text)
+                }
+            }
+            if !isKnown {
+                appendGeneric(rdata, to: &text)
+                // So pdnsutil does.
+                if rdata.isEmpty, style == .pdnsutil4 { text.append(UInt8(ascii: " ")) }
+                return
+            }
+        } catch {
+            text.removeSubrange(start...)
+            throw error
+        }
+        // A last field without text, such as no types at all, leaves no space.
+        if text.count > start, text.last == UInt8(ascii: " ") { text.removeLast() }
+    }
+
+    /// Appends RDATA in the form of unknown types.
+    package static func appendGeneric(_ rdata: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+        text.append("\\# ")
+        text.append(number: UInt(rdata.count))
+        if rdata.isEmpty { return }
+        text.append(UInt8(ascii: " "))
+        text.append(hex: rdata)
+    }
+
+    /// RDATA as text; see ``append(_:_:owner:style:to:)``.
+    package static func text(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName, style: ZoneTextStyle = .zoneFile
+    ) throws(DecodeError) -> String {
+        var text: [UInt8] = []
+        try append(type, rdata, owner: owner, style: style, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension RDataField {
+    /// Appends a field that has been checked.
+    func append(_ bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+        switch self {
+        case .name: break
+        case .uint8, .uint16, .uint32: text.append(number: Self.number(bytes))
+        case .recordType: text.append(RecordType(rawValue: UInt16(truncatingIfNeeded: Self.number(bytes))).description)
+        case .date: Self.append(date: Self.number(bytes), to: &text)
+        case .ipv4, .ipv6: text.append(IPAddressText.text(bytes))
+        case .locator64: Self.append(bytes, groupsOf: 2, separator: UInt8(ascii: ":"), upperCase: true, to: &text)
+        case .eui: Self.append(bytes, groupsOf: 1, separator: UInt8(ascii: "-"), upperCase: false, to: &text)
+        case .string, .text: text.append(quoted: bytes)
+        case .tag: for byte in bytes { text.append(unquoted: byte) }
+        case .salt: if bytes.isEmpty { text.append(UInt8(ascii: "-")) } else { text.append(hex: bytes) }
+        case .hash: text.append(base32Hex: bytes)
+        case .strings: Self.append(strings: bytes, to: &text)
+        case .hex: text.append(hex: bytes)
+        case .base64: text.append(base64: bytes)
+        case .typeBitmap: Self.append(typeBitmap: bytes, to: &text)
+        case .serviceParameters:
+            Self.appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
+                try ServiceParameter(&reader).append(to: &text)
+            }
+        case .addressPrefixes:
+            Self.appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
+                try AddressPrefix(&reader).append(to: &text)
+            }
+        case .gateway: text.append(UInt8(ascii: "."))
+        case .location: (try? Location(bytes))?.append(to: &text)
+        }
+    }
+
+    private static func number(_ bytes: UnsafeRawBufferPointer) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
+
+    private static func append(
+        _ bytes: UnsafeRawBufferPointer, groupsOf size: Int, separator: UInt8, upperCase: Bool, to text: inout [UInt8]
+    ) {
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            if start > 0 { text.append(separator) }
+            let group = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + size, bytes.count)])
+            text.append(hex: group, upperCase: upperCase)
+        }
+    }
+
+    private static func appendItems(
+        _ bytes: UnsafeRawBufferPointer, to text: inout [UInt8],
+        _ item: (inout ByteReader, inout [UInt8]) throws(DecodeError) -> Void
+    ) {
+        var reader = ByteReader(bytes)
+        while !reader.isAtEnd {
+            if reader.offset > 0 { text.append(UInt8(ascii: " ")) }
+            do throws(DecodeError) { try item(&reader, &text) } catch { return }
+        }
+    }
+
+    private static func append(strings bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+        appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
+            text.append(quoted: try reader.take(Int(try reader.uint8())))
+        }
+    }
+
+    private static func append(typeBitmap bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+        var reader = ByteReader(bytes)
+        var isFirst = true
+        while let (window, bits) = try? bitmapWindow(&reader) {
+            for (index, byte) in bits.enumerated() {
+                for bit in 0..<8 where byte & 0x80 >> UInt8(bit) != 0 {
+                    if !isFirst { text.append(UInt8(ascii: " ")) }
+                    isFirst = false
+                    let number = UInt16(window) << 8 | UInt16(truncatingIfNeeded: index * 8 + bit)
+                    text.append(RecordType(rawValue: number).description)
+                }
+            }
+        }
+    }
+
+    /// `YYYYMMDDHHmmSS` (RFC 4034, 3.2), the seconds counted from 1970 on.
+    private static func append(date seconds: UInt32, to text: inout [UInt8]) {
+        let days = Int(seconds / 86_400)
+        let date = CivilDate(daysSinceEpoch: days)
+        let rest = seconds % 86_400
+        let fields = [
+            UInt32(truncatingIfNeeded: date.month), UInt32(truncatingIfNeeded: date.day), rest / 3600,
+            rest / 60 % 60, rest % 60,
+        ]
+        text.append(String(date.year))
+        for field in fields {
+            text.append(number: field / 10)
+            text.append(number: field % 10)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import LMDB
+import Snapshots
+
+/// Looks into what merges and sends change, for those who know what the entries mean. It may refuse snapshots.
+///
+/// It is asked once for each merge and each send, and then told of each entry that changes: entries that don't change
+/// cost nothing.
+package protocol ChangeInspector: Sendable {
+    /// A snapshot is about to be compared with a database.
+    ///
+    /// - Returns: who looks at this merge; nil for nobody.
+    func inspectMerge(of snapshot: SnapshotName, into database: String) -> (any MergeInspection)?
+
+    /// A database is about to be read for a snapshot.
+    ///
+    /// - Returns: who looks at this send; nil for nobody.
+    func inspectSend(of database: String) -> (any SendInspection)?
+}
+
+/// Looks at one merge. Called by one thread at a time: bytes are valid during the call only, and the sooner a call
+/// returns the sooner the merge goes on.
+package protocol MergeInspection: AnyObject, Sendable {
+    /// The comparison begins. It may have to be made again: then this is called again, and what was told before does
+    /// not count.
+    ///
+    /// - Parameter transaction: the one that the snapshot is compared in.
+    /// - Throws: to have the snapshot tried again.
+    func begins(_ transaction: borrowing ReadTransaction) throws
+
+    /// An entry of the snapshot is going to replace the local one, or to be added.
+    ///
+    /// Called under a read transaction; the write lock is not held. What is wrong with the snapshot as a whole may not be
+    /// known yet.
+    ///
+    /// - Parameters:
+    ///   - old: the local version; nil when there is none.
+    ///   - new: the snapshot's.
+    /// - Throws: ``RefusedSnapshot`` to have the snapshot refused.
+    func change(
+        of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version
+    ) throws(RefusedSnapshot)
+
+    /// All changes have been told, and the snapshot has been checked to its end.
+    ///
+    /// - Parameter transaction: the one that it was compared in.
+    /// - Throws: ``RefusedSnapshot`` to have the snapshot refused; anything else to have it tried again.
+    func check(_ transaction: borrowing ReadTransaction) throws
+
+    /// An entry that had been told of as a change has not been written: the application has changed it meanwhile.
+    func lost(_ key: UnsafeRawBufferPointer, in dbi: String)
+
+    /// The merge has ended.
+    ///
+    /// - Parameter report: nil when nothing has been written, because it failed or was refused.
+    func ended(_ report: MergeReport?)
+}
+
+/// Looks at one send. Called by one thread at a time.
+package protocol SendInspection: AnyObject, Sendable {
+    /// The database begins to be read.
+    ///
+    /// - Parameter transaction: the one that it is read in.
+    /// - Throws: to have the send tried again.
+    func begins(_ transaction: borrowing ReadTransaction) throws
+
+    /// The application has written this entry since the last send. Bytes are valid during the call only.
+    func change(of key: UnsafeRawBufferPointer, in dbi: String, to new: MergeRule.Version)
+
+    /// The send has ended.
+    ///
+    /// - Parameter report: nil when nothing has been stored; another send follows then, and tells of the same changes.
+    func ended(_ report: SendReport?)
+}
+
+/// Which entries of a database have been written by others than this syncer since its last send: the header of each tells
+/// the transaction.
+package struct LocalChanges: Sendable {
+    /// More transactions of our own than this are not remembered.
+    private static let mostOwn = 65_536
+
+    /// Everything up to this transaction is sent; nil when that is not known.
+    private(set) var sentThrough: UInt64?
+    /// Merges since then.
+    private var own: Set<UInt64> = []
+
+    /// Nothing is known.
+    package init() {}
+
+    /// A merge has been committed.
+    mutating func merged(as transaction: UInt64) {
+        guard sentThrough != nil else { return }
+        own.insert(transaction)
+        // What can't be told apart is not told at all.
+        if own.count > Self.mostOwn { self = LocalChanges() }
+    }
+
+    /// A snapshot of everything up to this transaction has been stored.
+    mutating func sent(through transaction: UInt64) {
+        sentThrough = transaction
+        own = own.filter { $0 > transaction }
+    }
+
+    /// The same for somebody who wants to know, and nothing for nobody.
+    func from(_ inspection: (any SendInspection)?) -> LocalChanges { inspection == nil ? LocalChanges() : self }
+
+    /// Whether an entry with this transaction in its header is a local change.
+    func contains(_ transaction: UInt64) -> Bool {
+        guard let sentThrough, transaction > sentThrough else { return false }
+        return !own.contains(transaction)
+    }
+}

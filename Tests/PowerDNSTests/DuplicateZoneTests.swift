@@ -1,0 +1,94 @@
+import LMDB
+import PowerDNSSchema
+import Replication
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import PowerDNS
+
+@Suite struct DuplicateZoneTests {
+    private let writer: PowerDNSWriter
+    private let old: UInt64 = 1_700_000_000_000_000_000
+
+    init() throws {
+        writer = try PowerDNSWriter()
+        try writer.addSoundZone("z.test", id: 7)
+        writer.timestamp -= 1
+        try writer.addSoundZone("z.test", id: 8)
+        try writer.addSoundZone("single.test", id: 9)
+    }
+
+    /// The index with its headers.
+    private func index() throws -> [String: EntryHeader] {
+        var entries: [String: EntryHeader] = [:]
+        try writer.main.read { transaction in
+            let database = try #require(try transaction.database(PowerDNSTable.domainsIndex.rawValue))
+            var cursor = try transaction.openCursor(database)
+            while try cursor.next() {
+                let key = try IndexKey(cursor.key)
+                let entry = try EntryHeader.parse(cursor.value)
+                #expect(entry.payload.isEmpty)
+                entries["\(key.zone) \(key.id)"] = entry.header
+            }
+        }
+        return entries
+    }
+
+    @Test func findingChangesNothing() throws {
+        let before = try index()
+        let report = try DuplicateZones().find(writer.main)
+        #expect(report.duplicates == [.init(zone: try ZoneName("z.test"), used: 8, others: [7])])
+        #expect(report.renamed == [])
+        #expect(try index() == before)
+    }
+
+    @Test func allButTheOneThatIsUsedGetANewName() throws {
+        try writer.addSoundZone("z.test", id: 6)
+        let report = try DuplicateZones(now: { 2_000_000_000_000_000_000 }).rename(writer.main)
+        #expect(report.duplicates == [.init(zone: try ZoneName("z.test"), used: 6, others: [7, 8])])
+        let after = try index()
+        for id in [7, 8] {
+            let (old, new) = (after["z.test. \(id)"], after["z.test.dup-\(id).invalid. \(id)"])
+            #expect(old?.isDeleted == true && old?.timestamp == 2_000_000_000_000_000_000)
+            #expect(new?.isDeleted == false && new?.timestamp == 2_000_000_000_000_000_000)
+        }
+        #expect(after["z.test. 6"]?.isDeleted == false)
+        #expect(after.count == 6)
+        // The name part as PowerDNS would write it.
+        let key = IndexKey(zone: try #require(DuplicateZones.newName(of: ZoneName("z.test"), id: 7)), id: 7).bytes
+        #expect(key == [0, 21] + Array("invalid\0dup-7\0test\0z\0".utf8).prefix(21) + [0, 0, 0, 7])
+
+        let again = try DuplicateZones().rename(writer.main)
+        #expect(again.duplicates == [])
+        #expect(again.renamed.map { "\($0)" }.sorted() == ["z.test.dup-7.invalid.", "z.test.dup-8.invalid."])
+        #expect(try writer.findings() == ["duplicate-zone", "duplicate-zone"])
+        #expect(try writer.found().allSatisfy { $0.severity == .warning })
+    }
+
+    @Test func aClockThatIsBehindDoesNotLetTheOldNameWin() throws {
+        _ = try DuplicateZones(now: { 1 }).rename(writer.main)
+        let after = try index()
+        #expect(after["z.test. 7"]?.timestamp == old + 1)
+        #expect(after["z.test.dup-7.invalid. 7"]?.timestamp == old + 1)
+    }
+
+    @Test func otherSchemasAreRefused() throws {
+        let newer = try PowerDNSWriter(schema: 6)
+        #expect(throws: LocalContentError.self) { try DuplicateZones().find(newer.main) }
+        #expect(throws: LocalContentError.self) { try DuplicateZones().rename(writer.shard) }
+        let error = try #require(
+            #expect(throws: LocalContentError.self) { try DuplicateZones().rename(newer.main) })
+        #expect("\(error)" == "the schema is version 6, and this is only for version 5 (PowerDNS 4.8 and 4.9)")
+    }
+
+    @Test func aNameThatBecomesTooLongStopsAll() throws {
+        let label = String(repeating: "a", count: 60)
+        let zone = "\(label).\(label).\(label).\(label)"
+        try writer.addZone(zone, id: 20)
+        try writer.addZone(zone, id: 21)
+        let before = try index()
+        #expect(throws: LocalContentError.self) { try DuplicateZones().rename(writer.main) }
+        #expect(try index() == before)
+    }
+}

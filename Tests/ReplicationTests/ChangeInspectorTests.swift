@@ -1,0 +1,158 @@
+import BlobStorage
+import LMDB
+import Logging
+import Snapshots
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Replication
+
+/// What those are told who look into merges and sends.
+@Suite(.timeLimit(.minutes(5))) struct ChangeInspectorTests {
+    /// Writes down what it is told, and refuses what it is asked to refuse.
+    private final class Notes: ChangeInspector {
+        let lines = Mutex<[String]>([])
+        let refusedKey: String?
+        let refusesAll: Bool
+        let looks: Bool
+
+        init(refusing key: String? = nil, refusesAll: Bool = false, looks: Bool = true) {
+            (refusedKey, self.refusesAll, self.looks) = (key, refusesAll, looks)
+        }
+
+        func note(_ line: String) { lines.withLock { $0.append(line) } }
+        var all: [String] { lines.withLock(\.self) }
+
+        func inspectMerge(of snapshot: SnapshotName, into database: String) -> (any MergeInspection)? {
+            looks && snapshot.instance != "b" ? Look(self) : nil
+        }
+        func inspectSend(of database: String) -> (any SendInspection)? { looks ? Look(self) : nil }
+    }
+
+    private final class Look: MergeInspection, SendInspection {
+        private let notes: Notes
+        init(_ notes: Notes) { self.notes = notes }
+
+        private func text(_ version: MergeRule.Version?) -> String {
+            guard let version else { return "nothing" }
+            return version.isDeleted ? "Deleted" : String(decoding: version.value, as: UTF8.self)
+        }
+
+        func begins(_ transaction: borrowing ReadTransaction) throws { notes.note("begins") }
+
+        func change(
+            of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version
+        ) throws(RefusedSnapshot) {
+            let key = String(decoding: key, as: UTF8.self)
+            notes.note("\(dbi) \(key): \(text(old)) to \(text(new))")
+            if key == notes.refusedKey { throw RefusedSnapshot("not \(key)") }
+        }
+
+        func check(_ transaction: borrowing ReadTransaction) throws {
+            notes.note("check")
+            if notes.refusesAll { throw RefusedSnapshot("none of this") }
+        }
+
+        func lost(_ key: UnsafeRawBufferPointer, in dbi: String) {
+            notes.note("lost \(String(decoding: key, as: UTF8.self))")
+        }
+        func ended(_ report: MergeReport?) { notes.note("ended \(report.map { "\($0.written)" } ?? "without")") }
+        func change(of key: UnsafeRawBufferPointer, in dbi: String, to new: MergeRule.Version) {
+            notes.note("sent \(String(decoding: key, as: UTF8.self)): \(text(new))")
+        }
+        func ended(_ report: SendReport?) { notes.note("stored \(report != nil)") }
+    }
+
+    private func syncer(_ instance: Instance, _ store: any BlobStore, _ notes: Notes) -> DatabaseSyncer {
+        DatabaseSyncer(
+            settings: instance.settings, store: store, logger: Logger(label: "test") { [log = instance.log] _ in log },
+            environment: instance.application, inspector: notes)
+    }
+
+    private func entry(_ key: String, _ value: String?, at timestamp: UInt64) -> (TestKey, TestVersion) {
+        (
+            TestKey(database: "records", key: Array(key.utf8)),
+            TestVersion(timestamp: timestamp, isDeleted: value == nil, value: Array((value ?? "").utf8))
+        )
+    }
+
+    /// B has merged what A has; then A changes, adds and deletes one entry each.
+    private func merged(_ notes: Notes) async throws -> Instance {
+        let store = MemoryStore()
+        let (a, b) = (try Instance("a", store, once: true), try Instance("b", store, once: true))
+        try a.application.applicationWrite([
+            entry("changed", "1", at: 10), entry("gone", "2", at: 10), entry("same", "3", at: 10),
+        ])
+        try await a.syncer().run()
+        try await syncer(b, store, Notes(looks: false)).run()
+        try a.application.applicationWrite([
+            entry("changed", "4", at: 20), entry("gone", nil, at: 20), entry("new", "5", at: 20),
+        ])
+        try await a.syncer().run()
+        try await syncer(b, store, notes).run()
+        return b
+    }
+
+    @Test func aMergeTellsOfEachEntryThatChangesAndOfNoOther() async throws {
+        let notes = Notes()
+        _ = try await merged(notes)
+        #expect(
+            notes.all.prefix(6) == [
+                "begins", "records changed: 1 to 4", "records gone: 2 to Deleted", "records new: nothing to 5",
+                "check", "ended 3",
+            ])
+        #expect(!notes.all.contains { $0.contains("same") })
+    }
+
+    @Test func aSnapshotCanBeRefusedForAnEntryAndForAll() async throws {
+        for notes in [Notes(refusing: "gone"), Notes(refusesAll: true)] {
+            let b = try await merged(notes)
+            #expect(notes.all.contains("ended without") && !notes.all.contains { $0.hasPrefix("ended 3") })
+            #expect(b.log.contains(notes.refusesAll ? "none of this" : "not gone"))
+            #expect(try b.application.contents().count { !$0.value.isDeleted } == 3)
+        }
+    }
+
+    /// The application may write between the comparison and the merge.
+    @Test func whatTheApplicationHasOvertakenIsLost() throws {
+        let directory = try ScratchDirectory()
+        let environment = try LMDB.Environment.scratch(directory)
+        try environment.applicationWrite([entry("overtaken", "1", at: 10)])
+        let notes = Notes()
+        let look = Look(notes)
+        let snapshot = RawSnapshot().database(
+            "records", [.init("new", "3", at: 20), .init("overtaken", "2", at: 20)])
+        let (plan, _, _) = try MergePlanner.plan(
+            snapshot.spool, for: environment, rules: .init(inspection: look))
+        try environment.applicationWrite([entry("overtaken", "4", at: 30)])
+        let outcome = try Merge.apply(plan, to: environment, paddingBlock: false, inspection: look)
+        #expect((outcome.written, outcome.lost) == (1, 1))
+        #expect(
+            notes.all == [
+                "begins", "records new: nothing to 3", "records overtaken: 1 to 2", "check", "lost overtaken",
+            ])
+    }
+
+    @Test func aSendTellsOfWhatTheApplicationHasWritten() async throws {
+        let store = MemoryStore()
+        let (a, b) = (try Instance("a", store), try Instance("b", store))
+        let notes = Notes()
+        try a.application.applicationWrite([entry("before", "1", at: 10)])
+        let syncers = [syncer(a, store, notes), syncer(b, store, Notes(looks: false))]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for syncer in syncers { group.addTask { try await syncer.run() } }
+            defer { for syncer in syncers { syncer.shutDown() } }
+            try await eventually { try b.keys == ["before"] }
+            try b.application.applicationWrite([entry("theirs", "2", at: 20)])
+            try await eventually { try a.keys == ["before", "theirs"] }
+            try a.application.applicationWrite([entry("ours", "3", at: 30), entry("before", nil, at: 30)])
+            try await eventually { notes.all.contains("sent ours: 3") }
+            for syncer in syncers { syncer.shutDown() }
+            try await group.waitForAll()
+        }
+        // Neither what was there at the start nor what came from others.
+        #expect(Set(notes.all.filter { $0.hasPrefix("sent") }) == ["sent ours: 3", "sent before: Deleted"])
+        #expect(notes.all.contains("stored true"))
+    }
+}
