@@ -6,6 +6,8 @@ import shutil
 import urllib.parse
 import urllib.request
 
+import yaml
+
 from lab.paths import LAB, ROOT, SUPPORT
 from lab.process import Process, free_port, run
 from lab.waiting import eventually
@@ -29,10 +31,12 @@ class Prometheus:
     def __init__(self, programs, ports, directory, log):
         directory.mkdir()
         shutil.copy(MONITORING / "alerts.yml", directory)
-        configuration = (MONITORING / "prometheus.yml").read_text()
-        assert configuration.count(": 15s") == 2
-        (directory / "prometheus.yml").write_text(configuration.replace(": 15s", ": 1s"))
-        (directory / "targets.yml").write_text(json.dumps([{"targets": [f"127.0.0.1:{port}" for port in ports]}]))
+        configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+        configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        [job] = configuration["scrape_configs"]
+        targets = [{"targets": [f"127.0.0.1:{port}" for port in ports]}]
+        configuration["scrape_configs"] = [{"job_name": job["job_name"], "static_configs": targets}]
+        (directory / "prometheus.yml").write_text(yaml.safe_dump(configuration))
         self.port = free_port()
         self.process = Process(
             [programs / "prometheus", f"--config.file={directory / 'prometheus.yml'}",
