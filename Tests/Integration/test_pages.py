@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from lab import lmdbs
 from lab.markdown import DOCS, blocks
 from lab.operator import Operator
 from lab.pair import Pair, syncer_of
@@ -83,3 +84,54 @@ def test_backup_and_restore(powerdns, lightningstream, directory, tmp_path):
         server.answer(f"www.{zone}", "A") == ("NOERROR", [f"www.{zone}. 300 A 192.0.2.1"])
         for server in servers for zone in ("example.org", "example.net")))
     Pair(a, b, syncers).agree()
+
+
+def test_upgrading_to_powerdns_5(powerdns, installed_powerdns, lightningstream, directory, tmp_path):
+    """Host after host: whatever has 4.9 goes on, and in the end all have the same."""
+    newest = installed_powerdns("5.x")
+    servers = powerdns("a").start(), powerdns("b").start()
+    a, b = servers
+    a.util("create-zone", "example.org", "ns1.example.org")
+    a.util("add-record", "example.org", "www", "A", "300", "192.0.2.1")
+    syncers = [syncer_of(server, lightningstream, directory).start() for server in servers]
+    pair = Pair(a, b, syncers)
+    pair.agree()
+    operators = []
+    for server, syncer in zip(servers, syncers):
+        operator = Operator("upgrading-to-5.md", tmp_path / f"operator-{server.name}", {
+            "/var/lib/powerdns/pdns.lmdb": server.main, "/var/backups": tmp_path / "backups"})
+        operator.tool("lightningstream", *syncer.command())
+        operator.tool("mdb_copy", server.prefix / "bin/mdb_copy")
+        operator.tool("systemctl", "echo", "systemctl")
+        operators.append(operator)
+    operators[0].type("Look", "Keep a copy")
+    assert lmdbs.contents(tmp_path / "backups" / "pdns-4.9" / "pdns.lmdb").keys() >= {"domains_v5"}
+
+    def upgrade(server, syncer, operator):
+        syncer.stop()
+        server.stop()
+        server.install(newest)
+        server.start()
+        operator.tool("pdnsutil", server.prefix / "bin/pdnsutil", f"--config-dir={server.directory}")
+        said = operator.type("Upgrade a host")
+        assert "example.org" in said and re.findall(r"^systemctl (\w+ \w+)$", said, re.MULTILINE) == [
+            "stop lightningstream", "stop pdns", "start pdns", "start lightningstream"]
+        syncer.start()
+
+    upgrade(a, syncers[0], operators[0])
+    syncers[1].process.wait_for_output("the snapshot is refused")
+    a.util("create-zone", "made-on-5.test", "ns1.example.org")
+    a.util("add-record", "example.org", "on-5.example.org", "A", "300", "192.0.2.5")
+    b.util("add-record", "example.org", "on-4", "A", "300", "192.0.2.4")
+    b.util("create-zone", "made-on-4.test", "ns1.example.org")
+    for name, address in ("on-5", "192.0.2.5"), ("on-4", "192.0.2.4"), ("www", "192.0.2.1"):
+        eventually(f"both answer {name}", lambda: all(
+            server.answer(f"{name}.example.org", "A") == ("NOERROR", [f"{name}.example.org. 300 A {address}"])
+            for server in servers))
+    eventually("zones of 4.9 come", lambda: a.answer("made-on-4.test", "NS")[0] == "NOERROR")
+    assert b.answer("made-on-5.test", "NS")[0] == "REFUSED"
+
+    upgrade(b, syncers[1], operators[1])
+    eventually("what was refused is here", lambda: b.answer("made-on-5.test", "NS")[0] == "NOERROR")
+    eventually("both have the same", lambda: not any(
+        lmdbs.differences(*map(lmdbs.contents, files)) for files in ((a.main, b.main), (a.shard, b.shard))))
