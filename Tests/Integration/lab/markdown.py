@@ -112,6 +112,7 @@ def commands(text):
     # What a here document holds are no commands.
     text = re.sub(r"(<<-?\s*['\"]?(\w+)['\"]?[^\n]*\n)(?:.*\n)*?\s*\2$", r"\1", text, flags=re.MULTILINE)
     text = re.sub(r"\b\d>&\d|\b\d>", ">", text)
+    text = re.sub(r"\$\(\(.*?\)\)", "0", text)
     for line in text.splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="();<>|&")
         lexer.whitespace_split = True
