@@ -215,6 +215,20 @@ def test_keys_and_metrics_exist():
     assert not wrong
 
 
+def test_messages_are_those_of_the_program():
+    """Who looks for a message in the page on troubleshooting has to find it as the log shows it."""
+    sources = "\n".join(file.read_text() for file in sorted((ROOT / "Sources").rglob("*.swift")))
+    # Long texts are put together from several lines.
+    sources = re.sub(r'"\s*\n\s*\+ "', "", sources)
+    system = {"Permission denied", "Address already in use"}  # words of the C library
+    page = (DOCS / "troubleshooting.md").read_text()
+    rows = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    texts = [text for row in rows for text in re.findall(r"`([^`]+)`", row)]
+    assert len(texts) > 15
+    for text in texts:
+        assert text in system or text in sources, f"nothing says {text!r}"
+
+
 def test_links_outside_of_the_site_lead_somewhere():
     """mkdocs checks those between the pages of docs/, when the site is built."""
     for page in PAGES:
