@@ -164,7 +164,7 @@ def test_the_start_waits_for_the_storage(machine, bucket):
 
 def test_a_hung_loop_is_restarted(machine, bucket):
     """The process is ended and started again; once the reason is gone, it starts up."""
-    machine.drop_in("times", WatchdogSec="2s", TimeoutStartSec="2s", RestartSec="100ms", LimitCORE="0")
+    machine.drop_in("times", WatchdogSec="2s", TimeoutStartSec="2s", RestartSec="100ms")
     machine.reload()
     configure(machine, bucket, databases={"main": LMDB, "shard": LMDB + "-0"}, storage_force_snapshot_interval="0")
     put(machine, "something")
