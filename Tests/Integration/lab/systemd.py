@@ -48,7 +48,7 @@ class Machine:
         self._process = Process(
             [*join, "unshare", *NAMESPACES, "--fork", "--kill-child", SUPPORT / "boot-systemd", directory,
              lightningstream()], log)
-        self._init = eventually("PID 1", self._find_init)
+        self.init = eventually("PID 1", self._find_init)
         eventually("systemd has started", lambda: self.show("lab.target", "ActiveState") == "active")
 
     def _find_init(self):
@@ -70,7 +70,7 @@ class Machine:
 
     def run(self, *command, check=True, limit=60):
         """Runs a command within the machine."""
-        done = run(["nsenter", "--target", self._init, "--all", "--", *command], limit=limit)
+        done = run(["nsenter", "--target", self.init, "--all", "--", *command], limit=limit)
         assert not check or done.returncode == 0, \
             f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.written()}"
         return done
@@ -134,17 +134,19 @@ class NotifySocket:
         self.heard += new
         return new
 
-    def wait_for(self, line, count=1):
-        """Waits until a line that starts so comes, or several of them."""
-        found = 0
-
+    def wait_for(self, line, count=1, after=0):
+        """Waits until so many lines that start so have come, not counting the first `after` lines of all."""
         def come():
-            nonlocal found
-            found += sum(one.startswith(line) for one in self.listen())
-            assert found >= count, "\n".join(self.heard[-20:])
+            self.listen()
+            assert sum(one.startswith(line) for one in self.heard[after:]) >= count, "\n".join(self.heard[-20:])
             return True
 
         eventually(f"{count} times {line!r}", come)
+
+    def wait_for_news(self, line, count=1):
+        """The same, from now on."""
+        self.listen()
+        self.wait_for(line, count, after=len(self.heard))
 
     def close(self):
         self._socket.close()
