@@ -43,13 +43,15 @@ class Machine:
             shutil.copy(unit, self.units)
         self.output = directory / "output"
         self.drop_in("lab", StandardOutput=f"append:{self.output}", StandardError="inherit")
+        self._boot(log, SUPPORT / "boot-systemd", directory, lightningstream())
+        eventually("systemd has started", lambda: self.show("lab.target", "ActiveState") == "active")
+
+    def _boot(self, log, *command):
+        """Starts what becomes PID 1 of namespaces of its own."""
         self._cgroup = _new_cgroup()
         join = ["sh", "-c", f'echo $$ >{self._cgroup}/cgroup.procs; exec "$@"', "sh"] if self._cgroup else []
-        self._process = Process(
-            [*join, "unshare", *NAMESPACES, "--fork", "--kill-child", SUPPORT / "boot-systemd", directory,
-             lightningstream()], log)
+        self._process = Process([*join, "unshare", *NAMESPACES, "--fork", "--kill-child", *command], log)
         self.init = eventually("PID 1", self._find_init)
-        eventually("systemd has started", lambda: self.show("lab.target", "ActiveState") == "active")
 
     def _find_init(self):
         assert self._process.running, "it has ended"
