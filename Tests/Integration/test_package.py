@@ -122,7 +122,7 @@ def test_manual_completions_and_lintian(debian, logs):
     assert page.stderr == ""
     for words in ("snapshots prune", "--wait-for-marker-file NAME", "EXIT STATUS", "LIGHTNINGSTREAM(1)"):
         assert words in page.stdout
-    assert debian.run("whatis", "lightningstream").stdout.startswith("lightningstream (1) - syncs LMDB databases")
+    assert "- syncs LMDB databases between hosts" in debian.run("whatis", "lightningstream").stdout
     done = debian.run("bash", "-c", ". /usr/share/bash-completion/bash_completion; _completion_loader lightningstream; complete -p lightningstream",
                       check=False)
     assert "lightningstream" in done.stdout, done.stderr

@@ -40,9 +40,9 @@ class Debian(Machine):
         return self.run("env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", "-q", "-y", *arguments, limit=600).stdout
 
     def put(self, file):
-        """Copies a file to /root of the machine, and returns where it is there."""
-        shutil.copy(file, self.root / "root")
-        return f"/root/{file.name}"
+        """Copies a file into the machine, and returns where it is there."""
+        shutil.copy(file, self.root / "var/cache")
+        return f"/var/cache/{file.name}"
 
     def files(self):
         """Every path with its mode and owner, without what changes by itself."""
