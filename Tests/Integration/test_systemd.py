@@ -3,23 +3,40 @@
 import re
 import sys
 import time
+from pathlib import Path
 
 import lmdb
 import pytest
 
 from lab import lmdbs
+from lab.paths import ROOT
+from lab.powerdns import MAP_SIZE, Installation, PowerDNS
 from lab.process import free_port, run
+from lab.pair import syncer_of
 from lab.syncer import database, yaml
 from lab.systemd import UNITS, Machine, missing, reader_table_locked
 from lab.waiting import eventually
 
-LMDB = "/var/lib/powerdns/pdns.lmdb"
+FOLDER = "/var/lib/powerdns"
+LMDB = f"{FOLDER}/pdns.lmdb"
 NAME = "lightningstream.service"
+
+
+PAGE = (ROOT / "docs" / "systemd.md").read_text()
+
+
+def blocks(language):
+    """The examples of docs/systemd.md in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.M | re.S)
+
+
+# By their paths below /etc/systemd/system.
+DROP_INS = dict(re.match(r"# /etc/systemd/system/(\S+)\n(.*)", block, re.S).groups() for block in blocks("ini"))
 
 
 @pytest.fixture
 def machine(tmp_path, logs):
-    """A systemd with our units, on which our package has been installed: users and directories are there."""
+    """A systemd on which the units have been installed as docs/systemd.md says."""
     if reason := missing():
         pytest.skip(reason)
     # Other users have to get there.
@@ -27,8 +44,7 @@ def machine(tmp_path, logs):
         folder.chmod(0o755)
     made = Machine(tmp_path / "machine", logs / "systemd.log")
     try:
-        made.run("systemd-sysusers", UNITS / "lightningstream.sysusers")
-        made.run("systemd-tmpfiles", "--create", UNITS / "lightningstream.tmpfiles")
+        made.run("sh", "-ec", blocks("sh")[0])
         yield made
     finally:
         (logs / "services.log").write_text(made.written())
@@ -40,14 +56,15 @@ def configure(machine, bucket, name="lightningstream", databases=None, **setting
     storage = bucket.storage(keys=("", ""))
     for key in "access_key", "secret_key":
         del storage["options"][key]
-        storage["options"][f"{key}_file"] = f"${{CREDENTIALS_DIRECTORY:-/etc/credstore}}/{name}.{key}"
-    options = {"create": True, "file_mask": "0600", "map_size": "64MB"}
+        line = re.search(rf"^ +{key}_file: (.*)$", blocks("yaml")[0], re.M)[1]
+        storage["options"][f"{key}_file"] = line.replace("lightningstream.", f"{name}.")
+    options = {"create": True, "file_mask": "0600", "map_size": MAP_SIZE}
     file = {"instance": name, "storage": storage, "storage_poll_interval": "200ms",
             "lmdbs": {key: database(path, **options) for key, path in (databases or {"main": LMDB}).items()}} | settings
     machine.write(f"/etc/lightningstream/{name}.yaml", yaml(file) + "\n", 0o640)
     machine.run("chown", "root:pdns", f"/etc/lightningstream/{name}.yaml")
-    for key, value in zip(("access_key", "secret_key"), bucket.server.keys):
-        machine.write(f"/etc/credstore/{name}.{key}", value + "\n", 0o600)
+    for command, value in zip(blocks("sh")[1].splitlines(), bucket.server.keys, strict=True):
+        machine.run("sh", "-c", f"echo '{value}' | {command.replace('lightningstream.', name + '.')}")
 
 
 def main_pid(machine, unit=NAME):
@@ -62,7 +79,7 @@ os.chdir(folder)
 os.setgroups([])
 os.setresgid(*[int(group)] * 3)
 os.setresuid(*[int(user)] * 3)
-with lmdb.open(name, subdir=False, max_dbs=16, map_size=1 << 26, mode=0o600) as opened:
+with lmdb.open(name, subdir=False, max_dbs=16, map_size=1 << 24, mode=0o600) as opened:
     handle = opened.open_db(b"things")
     with opened.begin(write=True) as transaction:
         transaction.put(key.encode(), time.time_ns().to_bytes(8, "big") + bytes(16) + b"value", db=handle)
@@ -80,9 +97,9 @@ def put(machine, key, path=LMDB):
 @pytest.mark.parametrize("unit", ["lightningstream.service", "lightningstream@.service"])
 def test_the_units_are_sound(machine, unit):
     """systemd finds nothing wrong, and little that an intruder could do."""
-    done = machine.run("systemd-analyze", "verify", machine.units / unit)
+    done = machine.run("systemd-analyze", "verify", UNITS / unit)
     assert done.stdout + done.stderr == ""
-    done = machine.run("systemd-analyze", "security", "--offline=true", "--no-pager", machine.units / unit)
+    done = machine.run("systemd-analyze", "security", "--offline=true", "--no-pager", UNITS / unit)
     exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)[1])
     assert exposure <= 1.5, done.stdout
 
@@ -102,8 +119,7 @@ def test_users_and_directories(machine):
     assert stat.splitlines() == [
         "/etc/lightningstream 750 root pdns", "/var/lib/powerdns 755 pdns pdns", "/etc/credstore 700 root root"]
     machine.run("chmod", "0711", "/var/lib/powerdns")
-    machine.run("systemd-sysusers", UNITS / "lightningstream.sysusers")
-    machine.run("systemd-tmpfiles", "--create", UNITS / "lightningstream.tmpfiles")
+    machine.run("sh", "-ec", blocks("sh")[0])
     assert machine.run("stat", "--format", "%a", "/var/lib/powerdns").stdout == "711\n"
 
 
@@ -137,6 +153,44 @@ def test_from_start_to_end(machine, bucket):
     assert "Operation not permitted" not in machine.written() and "WARN" not in machine.written()
 
 
+def test_beside_powerdns(machine, bucket, tmp_path, installed_powerdns, powerdns, lightningstream):
+    """A real PowerDNS as another unit of the same user, which answers what a zone on another host says, and the other way."""
+    installed = installed_powerdns("4.9")
+    ours = PowerDNS(Installation("4.9", Path("/usr/local/pdns")), "ours", tmp_path / "ours", None)
+    settings = ours.directory / "pdns.conf"
+    settings.write_text(settings.read_text().replace(str(ours.directory), FOLDER))
+    # In the machine both are where its user can get at them.
+    machine.run("mkdir", "/usr/local/pdns")
+    machine.run("mount", "--bind", installed.prefix, "/usr/local/pdns")
+    machine.run("mount", "--bind", ours.directory, FOLDER)
+    machine.run("chown", "-R", "pdns:pdns", FOLDER)
+    machine.add("pdns.service", "[Service]\nUser=pdns\nRestart=on-failure\nRestartSec=200ms\n"
+                f"ExecStart=/usr/local/pdns/bin/pdns_server --config-dir={FOLDER}\n")
+    machine.reload()
+    configure(machine, bucket, databases={"main": f"{FOLDER}/db", "shard": f"{FOLDER}/db-0"})
+    machine.run("systemctl", "start", "pdns", NAME)
+    other = powerdns("other").start()
+    syncer = syncer_of(other, lightningstream, bucket).start()
+    for here, there, zone in (other, ours, "other.example."), (ours, other, "ours.example."):
+        address = {"name": f"www.{zone}", "type": "A", "ttl": 60, "records": [{"content": "192.0.2.1"}]}
+        body = {"name": zone, "kind": "Native", "nameservers": [f"ns.{zone}"], "rrsets": [address]}
+        eventually("the API answers", lambda: answers(here))
+        here.api("POST", "/zones", body)
+        expected = ("NOERROR", [f"www.{zone} 60 A 192.0.2.1"])
+        eventually(f"{there.name} answers", lambda: answers(there) and there.answer(f"www.{zone}", "A") == expected)
+    syncer.stop()
+    found = machine.run("stat", "--format", "%a %U", ours.main, ours.shard, f"{ours.main}-lock", f"{ours.shard}-lock").stdout
+    assert found.splitlines() == ["600 pdns"] * 4
+    assert "ERROR" not in machine.written()
+
+
+def answers(server):
+    try:
+        return server.api("GET", "") is not None
+    except OSError:
+        return False
+
+
 def test_it_makes_what_is_missing(machine, bucket):
     """A host without any LMDB gets one that only PowerDNS's user can read."""
     configure(machine, bucket)
@@ -164,7 +218,7 @@ def test_the_start_waits_for_the_storage(machine, bucket):
 
 def test_a_hung_loop_is_restarted(machine, bucket):
     """The process is ended and started again; once the reason is gone, it starts up."""
-    machine.drop_in("times", WatchdogSec="2s", TimeoutStartSec="2s", RestartSec="100ms", LimitCORE="0")
+    machine.drop_in("times", WatchdogSec="2s", TimeoutStartSec="2s", RestartSec="100ms")
     machine.reload()
     configure(machine, bucket, databases={"main": LMDB, "shard": LMDB + "-0"}, storage_force_snapshot_interval="0")
     put(machine, "something")
@@ -203,3 +257,37 @@ def test_several_of_them(machine, bucket):
     machine.run("systemctl", "start", "lightningstream@first", "lightningstream@second")
     found = {name.split("__")[0] for name in bucket.names()}
     assert found == {"first", "second"}
+
+
+def test_the_drop_ins_of_the_page(machine):
+    """systemd takes each of them."""
+    machine.add("pdns.service", "[Service]\nExecStart=sleep infinity\n")
+    for path, text in DROP_INS.items():
+        machine.add(path, text)
+    machine.reload()
+    known = f"SYSTEMD_UNIT_PATH={machine.units}:/usr/local/lib/systemd/system"
+    done = machine.run("env", known, "systemd-analyze", "verify", NAME, "pdns.service")
+    assert done.stdout + done.stderr == ""
+    assert machine.show(NAME, "TimeoutStartUSec") == "20min"
+    assert machine.show(NAME, "ReadWritePaths") == "-/var/lib/powerdns /srv/lmdb /srv/snapshots /srv/temporary"
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["for ever", "for a while"])
+def test_powerdns_waits(machine, bucket, limited):
+    """With the drop-in PowerDNS starts when everything has been loaded, or when it has waited long enough."""
+    machine.add("pdns.service", "[Service]\nExecStart=sleep infinity\n")
+    paths = ["pdns.service.d/lightningstream.conf"] + ["lightningstream.service.d/start.conf"] * limited
+    for path in paths:
+        machine.add(path, DROP_INS[path].replace("2min", "2s"))
+    machine.reload()
+    configure(machine, bucket)
+    machine.write("/etc/default/lightningstream", "LIGHTNINGSTREAM_COMMAND=sync --wait-for-marker-file go\n")
+    machine.run("systemctl", "start", "--no-block", "pdns")
+    eventually("it starts up", lambda: machine.show(NAME, "StatusText").startswith("Starting up"))
+    if limited:
+        eventually("PowerDNS has waited long enough", lambda: machine.show("pdns", "ActiveState") == "active")
+        assert machine.show(NAME, "ActiveState") == "activating"
+    else:
+        assert machine.show("pdns", "ActiveState") == "inactive"
+    bucket.put("go", b"")
+    eventually("both run", lambda: [machine.show(unit, "ActiveState") for unit in (NAME, "pdns")] == ["active"] * 2)

@@ -3,7 +3,6 @@
 import ctypes
 import mmap
 import os
-import shutil
 import socket
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,8 +38,6 @@ class Machine:
         self.units.mkdir(parents=True)
         for name in _STUBS:
             (self.units / name).write_text("[Unit]\nDefaultDependencies=no\n")
-        for unit in UNITS.glob("*.service"):
-            shutil.copy(unit, self.units)
         self.output = directory / "output"
         self.drop_in("lab", StandardOutput=f"append:{self.output}", StandardError="inherit")
         self._boot(log, SUPPORT / "boot-systemd", directory, lightningstream())
@@ -58,12 +55,15 @@ class Machine:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         return int(children[0]) if children else None
 
+    def add(self, path, text):
+        """Adds a unit, or a drop-in, as /etc/systemd/system/PATH would be; `reload` has it read."""
+        (self.units / path).parent.mkdir(exist_ok=True)
+        (self.units / path).write_text(text)
+
     def drop_in(self, name, section="Service", template="", **settings):
         """Changes settings of the units; `reload` has them read."""
-        folder = self.units / f"lightningstream{template}.service.d"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.conf").write_text(
-            f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in settings.items()))
+        self.add(f"lightningstream{template}.service.d/{name}.conf",
+                 f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in settings.items()))
         if not template:
             self.drop_in(name, section, "@", **settings)
 
@@ -71,8 +71,8 @@ class Machine:
         self.run("systemctl", "daemon-reload")
 
     def run(self, *command, check=True, limit=60):
-        """Runs a command within the machine."""
-        done = run(["nsenter", "--target", self.init, "--all", "--", *command], limit=limit)
+        """Runs a command within the machine, in the directory of this project."""
+        done = run(["nsenter", "--target", self.init, "--all", f"--wd={ROOT}", "--", *command], limit=limit)
         assert not check or done.returncode == 0, \
             f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.written()}"
         return done
