@@ -22,6 +22,8 @@ def package():
 class Debian(Machine):
     """A machine of this one's own release, whose files are in `root`."""
 
+    working_directory = None
+
     def __init__(self, directory, log):
         self.root = directory / "root"
         self.root.mkdir(parents=True)

@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import os
 import socket
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def missing():
 
 class Machine:
     """A systemd that knows the units of this project, and files that nobody else sees changed."""
+
+    working_directory = ROOT  # of commands
 
     def __init__(self, directory, log):
         self.directory, self.units = directory, directory / "units"
@@ -71,8 +74,9 @@ class Machine:
         self.run("systemctl", "daemon-reload")
 
     def run(self, *command, check=True, limit=60):
-        """Runs a command within the machine, in the directory of this project."""
-        done = run(["nsenter", "--target", self.init, "--all", f"--wd={ROOT}", "--", *command], limit=limit)
+        """Runs a command within the machine."""
+        where = [f"--wd={self.working_directory}"] if self.working_directory else []
+        done = run(["nsenter", "--target", self.init, "--all", *where, "--", *command], limit=limit)
         assert not check or done.returncode == 0, \
             f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.written()}"
         return done
@@ -116,6 +120,29 @@ def _remove_cgroup(path):
     with suppress(OSError):
         path.rmdir()
     return not path.exists()
+
+
+# What the application does: as its own user, and outside of the sandbox.
+_APPLICATION = """
+import lmdb, os, sys, time
+folder, name, user, group, key = sys.argv[1:]
+os.chdir(folder)
+os.setgroups([])
+os.setresgid(*[int(group)] * 3)
+os.setresuid(*[int(user)] * 3)
+with lmdb.open(name, subdir=False, max_dbs=16, map_size=1 << 24, mode=0o600) as opened:
+    handle = opened.open_db(b"things")
+    with opened.begin(write=True) as transaction:
+        transaction.put(key.encode(), time.time_ns().to_bytes(8, "big") + bytes(16) + b"value", db=handle)
+"""
+
+
+def put(machine, key, path="/var/lib/powerdns/pdns.lmdb"):
+    """An application changes its LMDB."""
+    folder, name = f"/proc/{machine.init}/root{path}".rsplit("/", 1)
+    user, group = (machine.run("id", option, "pdns").stdout.strip() for option in ("-u", "-g"))
+    done = run([sys.executable, "-c", _APPLICATION, folder, name, user, group, key])
+    assert done.returncode == 0, done.stderr
 
 
 class NotifySocket:
