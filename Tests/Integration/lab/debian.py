@@ -1,6 +1,7 @@
 """A clean Debian with its own systemd, on which packages can be installed; it vanishes with the test."""
 
 import shutil
+from pathlib import Path
 
 from lab.paths import LAB, ROOT, SUPPORT
 from lab.process import run
@@ -25,16 +26,16 @@ class Debian(Machine):
     working_directory = None
 
     def __init__(self, directory, log):
-        self.root = directory / "root"
-        self.root.mkdir(parents=True)
         archive = LAB / "debian.tar"
         done = run([SUPPORT / "get-debian-root", archive], limit=900)
         if done.returncode != 0:
             raise RuntimeError(f"no clean Debian:\n{done.stderr}")
-        done = run(["tar", "-C", self.root, "-xf", archive], limit=300)
-        assert done.returncode == 0, done.stderr
-        self._boot(log, SUPPORT / "boot-debian", self.root)
-        eventually("systemd has started", lambda: self.show("multi-user.target", "ActiveState") == "active")
+        directory.mkdir()
+        self._boot(log, SUPPORT / "boot-debian", archive, directory)
+        # Until then the files are those of the machine outside, and so is a systemd that answers.
+        eventually("PID 1 is a systemd", lambda: Path(f"/proc/{self.init}/comm").read_text() == "systemd\n", limit=120)
+        eventually("systemd has started", lambda: self.show("multi-user.target", "ActiveState") == "active", limit=120)
+        self.root = Path(f"/proc/{self.init}/root")
         self.apt("update")
 
     def apt(self, *arguments):
@@ -55,7 +56,3 @@ class Debian(Machine):
     def written(self):
         """What the service has written to the journal."""
         return self.run("journalctl", "--no-pager", "--output=cat", "--unit=lightningstream*", check=False).stdout
-
-    def end(self):
-        super().end()
-        shutil.rmtree(self.root)
