@@ -16,6 +16,7 @@ import Testing
         private var watch = LoopWatch()
         var silent: [String] { watch.silent }
         func look(_ signs: [String: Sign]) -> Bool { watch.look(signs) }
+        func waiting(_ signs: [String: Sign]) -> [String] { watch.waiting(signs) }
     }
 
     @Test func whoTurnsLives() {
@@ -72,5 +73,14 @@ import Testing
         // Before it turns for the first time, it works on its LMDB.
         #expect(watch.look(["b": busy(0, steps: 3)]))
         #expect(!watch.look(["b": busy(0, steps: 3)]))
+    }
+
+    // Every write begins with a look at the lock; only who still waits is worth a word.
+    @Test func onlyALongWaitForTheLockIsTold() {
+        let watch = Watch()
+        #expect(watch.waiting(["a": busy(1, steps: 1, waitsForLock: true), "b": Sign(turns: 1)]) == [])
+        #expect(watch.waiting(["a": busy(2, steps: 3, waitsForLock: true), "b": Sign(turns: 1)]) == [])
+        #expect(watch.waiting(["a": busy(3, steps: 3, waitsForLock: true), "b": Sign(turns: 1)]) == ["a"])
+        #expect(watch.waiting(["a": busy(4, steps: 4), "b": Sign(turns: 1)]) == [])
     }
 }

@@ -147,8 +147,7 @@ private final class FakeLoop: WatchedLoop {
                 LineLogHandler(
                     settings: LogSettings(format: .logfmt, timestamp: .disable, level: .info, usesColour: false),
                     clock: { sampleTime }, output: lines)
-            }, clock: { sampleTime }
-        ) { nil }
+            }, clock: { sampleTime }, problem: { nil })
     }
 
     private func open(_ name: String) throws -> Environment {

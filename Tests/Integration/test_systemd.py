@@ -108,6 +108,7 @@ def test_from_start_to_end(machine, bucket):
     put(machine, "before")
     machine.run("systemctl", "start", NAME)
     assert machine.show(NAME, "ActiveState") == "active"
+    assert machine.show(NAME, "WatchdogUSec") == "5min"
     assert machine.show(NAME, "StatusText").startswith("Syncing main; last sent main ")
     status = machine.run("cat", f"/proc/{main_pid(machine)}/status").stdout
     user = machine.run("id", "-u", "pdns").stdout.strip()

@@ -18,6 +18,8 @@ struct LoopWatch: Sendable {
     private var known: [String: Sign] = [:]
     /// Those that have shown no life since then, in order of their names.
     private(set) var silent: [String] = []
+    /// What each had shown when ``waiting(_:)`` was called last.
+    private var seen: [String: Sign] = [:]
 
     /// Takes in what each loop has shown by now.
     ///
@@ -28,6 +30,16 @@ struct LoopWatch: Sendable {
         guard silent.isEmpty else { return false }
         known = signs
         return true
+    }
+
+    /// Takes in the same, at moments of which nothing else depends.
+    ///
+    /// - Returns: who has waited for the write lock of an LMDB since the call before, in order of their names.
+    mutating func waiting(_ signs: [String: Sign]) -> [String] {
+        defer { seen = signs }
+        return signs.filter { name, sign in
+            sign.activity.waitsForLock && sign.activity == seen[name]?.activity
+        }.keys.sorted()
     }
 
     private static func lives(_ sign: Sign, since before: Sign) -> Bool {

@@ -33,6 +33,17 @@ final class ServiceNotifier: SyncObserver {
         /// How many looks in a row have found a loop that is silent.
         var silences = 0
         var toldFailure = false
+
+        /// What each loop has shown by now.
+        var signs: [String: LoopWatch.Sign] {
+            var signs: [String: LoopWatch.Sign] = [:]
+            for (name, loop) in loops {
+                // Before it opens its LMDB and after it has closed it, a loop has nothing to show.
+                guard let environment = environments[name] else { continue }
+                signs[name] = LoopWatch.Sign(turns: loop.turns, activity: environment.activity)
+            }
+            return signs
+        }
     }
 
     /// How the daemon is watched.
@@ -101,11 +112,7 @@ final class ServiceNotifier: SyncObserver {
         while !Task.isCancelled {
             if count % looks == 0 { look() }
             count += 1
-            let problem = problem()
-            state.withLock { state in
-                state.status.problem = problem
-                if !state.isStopping { deliver(&state) }
-            }
+            refresh(problem())
             try? await Task.sleep(for: pause)
         }
     }
@@ -113,25 +120,32 @@ final class ServiceNotifier: SyncObserver {
     /// Looks whether all loops live, tells so, and asks them for the next sign of life.
     func look() {
         let loops = state.withLock { state in
-            var signs: [String: LoopWatch.Sign] = [:]
-            for (name, loop) in state.loops {
-                // Before it opens its LMDB and after it has closed it, a loop has nothing to show.
-                guard let environment = state.environments[name] else { continue }
-                signs[name] = LoopWatch.Sign(turns: loop.turns, activity: environment.activity)
-            }
-            if !state.isStopping { tell(state.watch.look(signs), signs, &state) }
+            if !state.isStopping { tell(state.watch.look(state.signs), &state) }
             return state.loops
         }
         for loop in loops.values { loop.probe() }
     }
 
-    private func tell(_ allLive: Bool, _ signs: [String: LoopWatch.Sign], _ state: inout State) {
-        let waiting = signs.filter(\.value.activity.waitsForLock).keys.sorted()
-        state.status.obstacle =
-            waiting.isEmpty ? nil : "\(waiting.joined(separator: ", ")) waits for the write lock of another process"
+    /// Brings the text up to date.
+    private func refresh(_ problem: String?) {
+        state.withLock { state in
+            let (silent, waiting) = (state.watch.silent, state.watch.waiting(state.signs))
+            state.status.problem = problem
+            state.status.obstacle =
+                if !silent.isEmpty {
+                    "no sign of life from \(silent.joined(separator: ", "))"
+                } else if !waiting.isEmpty {
+                    "\(waiting.joined(separator: ", ")) waits for the write lock of another process"
+                } else {
+                    nil
+                }
+            if !state.isStopping { deliver(&state) }
+        }
+    }
+
+    private func tell(_ allLive: Bool, _ state: inout State) {
         guard allLive else {
             state.silences += 1
-            state.status.obstacle = "no sign of life from \(state.watch.silent.joined(separator: ", "))"
             // Half of the time is over.
             if state.silences == Self.looksWithinLimit / 2 {
                 logger.error(
