@@ -11,7 +11,8 @@ SWIFT_SOURCES = Sources Tests Package.swift
 help:
 	@echo "make demo      two PowerDNS servers that follow each other, in under a minute once it is built"
 	@echo "make build     the release binary, for this machine"
-	@echo "make install   the release binary to PREFIX/bin (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
+	@echo "make install   binary, manual page, completions and units to PREFIX (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
+	@echo "make deb       a package for this machine's release of Debian or Ubuntu, in .build/deb"
 	@echo "make test      everything that .ci/run checks: lint, build, unit tests, tests with real servers"
 	@echo "make docs      the documentation as a site, in .build/site"
 	@echo "make bench     the figures of docs/performance.md"
@@ -32,7 +33,12 @@ build: bootstrap
 
 .PHONY: install
 install: build
-	install -D -m 755 "$$(scripts/build-release --path)" "$(DESTDIR)$(PREFIX)/bin/lightningstream"
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install
+
+.PHONY: deb
+deb: build
+	@scripts/bootstrap deb
+	@scripts/build-deb
 
 .PHONY: test
 test:

@@ -76,6 +76,24 @@ import Testing
             "run: LIGHTNINGSTREAM_WRITE_REFERENCE=1 swift test --filter CommandReferenceTests")
     }
 
+    @Test func manualPageHasASectionForEveryCommandAndAnEntryForEveryFlag() async {
+        let result = await runCommand(["docs", "--man", "-c", "/nowhere.yaml"])
+        #expect(result.exitCode == 0)
+        #expect(result.output == ManualPage(root).roff)
+        // What a reader sees, nearly.
+        let text = result.output.replacing("\\-", with: "-").replacing("\\fB", with: "").replacing("\\fR", with: "")
+            .replacing("\\fI", with: "")
+        for (path, command) in leaves where command.shouldDisplay != false {
+            #expect(text.contains("\n.SS \"\(path.joined(separator: " "))\"\n"))
+            for name in (command.arguments ?? []).filter(\.shouldDisplay).flatMap(\.spellings) {
+                #expect(text.contains("\n.TP\n\(name)") || text.contains(", \(name)"), "\(path) \(name)")
+            }
+        }
+        for line in result.output.split(separator: "\n") where line.hasPrefix(".") || line.hasPrefix("'") {
+            #expect(line.wholeMatch(of: /\.(TH|SH|SS|TP|PP|nf|fi)( .*)?/) != nil, "\(line)")
+        }
+    }
+
     @Test(arguments: ["bash", "zsh", "fish"])
     func completionNeedsNoConfiguration(shell: String) async {
         let result = await runCommand(["completion", shell, "-c", "/nowhere.yaml"])

@@ -14,7 +14,7 @@ from lab.powerdns import MAP_SIZE, Installation, PowerDNS
 from lab.process import free_port, run
 from lab.pair import syncer_of
 from lab.syncer import database, yaml
-from lab.systemd import UNITS, Machine, missing, reader_table_locked
+from lab.systemd import UNITS, Machine, missing, put, reader_table_locked
 from lab.waiting import eventually
 
 FOLDER = "/var/lib/powerdns"
@@ -69,29 +69,6 @@ def configure(machine, bucket, name="lightningstream", databases=None, **setting
 
 def main_pid(machine, unit=NAME):
     return int(machine.show(unit, "MainPID"))
-
-
-# What the application does: as its own user, and outside of the sandbox.
-_APPLICATION = """
-import lmdb, os, sys, time
-folder, name, user, group, key = sys.argv[1:]
-os.chdir(folder)
-os.setgroups([])
-os.setresgid(*[int(group)] * 3)
-os.setresuid(*[int(user)] * 3)
-with lmdb.open(name, subdir=False, max_dbs=16, map_size=1 << 24, mode=0o600) as opened:
-    handle = opened.open_db(b"things")
-    with opened.begin(write=True) as transaction:
-        transaction.put(key.encode(), time.time_ns().to_bytes(8, "big") + bytes(16) + b"value", db=handle)
-"""
-
-
-def put(machine, key, path=LMDB):
-    """An application changes its LMDB."""
-    folder, name = f"/proc/{machine.init}/root{path}".rsplit("/", 1)
-    user, group = (machine.run("id", option, "pdns").stdout.strip() for option in ("-u", "-g"))
-    done = run([sys.executable, "-c", _APPLICATION, folder, name, user, group, key])
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("unit", ["lightningstream.service", "lightningstream@.service"])

@@ -32,6 +32,25 @@ struct CommandDescription: Decodable, Sendable {
 
         /// Its names with their dashes; none for an argument without a name.
         var spellings: [String] { (names ?? []).map(\.text) }
+
+        /// The same with the short ones first, as in usage texts.
+        var orderedSpellings: [String] {
+            spellings.filter { !$0.hasPrefix("--") } + spellings.filter { $0.hasPrefix("--") }
+        }
+
+        /// What stands for its value in usage texts.
+        var placeholder: String { (valueName ?? (kind == .positional ? "argument" : "value")).uppercased() }
+
+        /// All that is said about it, in one line.
+        var help: String {
+            [abstract, discussion].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: " ")
+                .replacing("\n", with: " ")
+        }
+
+        /// Whether every command takes it: the global flags, and what the parser adds.
+        var isGlobal: Bool {
+            sectionTitle == GlobalOptions.title || !Set(spellings).isDisjoint(with: ["--help", "--version"])
+        }
     }
 
     var commandName: String
@@ -49,6 +68,27 @@ struct CommandDescription: Decodable, Sendable {
 
     /// The commands below it, without the parser's own `help`.
     var children: [CommandDescription] { (subcommands ?? []).filter { $0.commandName != "help" } }
+
+    /// The commands below it that are no secret.
+    var shownChildren: [CommandDescription] { children.filter { $0.shouldDisplay != false } }
+
+    /// What all commands take.
+    var globalArguments: [Argument] { (arguments ?? []).filter { $0.shouldDisplay && $0.isGlobal } }
+
+    /// What it takes besides what all commands take.
+    var ownArguments: [Argument] { (arguments ?? []).filter { $0.shouldDisplay && !$0.isGlobal } }
+
+    /// How it is called, below the commands of `path`: a line for itself, or one for each command below it.
+    func usages(below path: [String]) -> [String] {
+        let path = path + [commandName]
+        guard children.isEmpty else { return shownChildren.map { (path + [$0.commandName]).joined(separator: " ") } }
+        let flags = ownArguments.contains { $0.kind != .positional } ? ["[flags]"] : []
+        let positional = ownArguments.filter { $0.kind == .positional }.map { argument in
+            let name = argument.placeholder + (argument.isRepeating ? "..." : "")
+            return argument.isOptional ? "[\(name)]" : name
+        }
+        return [(path + flags + positional).joined(separator: " ")]
+    }
 }
 
 /// What the flags of a command, or of all commands below a group, look like.

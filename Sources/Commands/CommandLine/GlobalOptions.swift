@@ -53,6 +53,9 @@ struct GlobalOptions: ParsableArguments {
         transform: Self.timeLimit)
     var timeout: Duration?
 
+    /// The heading above them in usage texts.
+    static let title = "Global options"
+
     /// Few enough that using them up takes no time worth noticing.
     static let greatestMinimumPID = 200
 

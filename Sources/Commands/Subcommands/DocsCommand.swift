@@ -5,13 +5,17 @@ struct Docs: ProgramCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a reference of all commands and their flags, in Markdown.")
 
+    @Flag(help: "As a manual page instead, for man(1).")
+    var man = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
         guard let root = CommandDescription.describe(Lightningstream.self) else {
             throw CommandFailure.failed("docs: cannot read the parser's description of the commands")
         }
-        try context.standardOutput.write(Array(CommandReference(root).markdown.utf8))
+        let text = man ? ManualPage(root).roff : CommandReference(root).markdown
+        try context.standardOutput.write(Array(text.utf8))
         return ExitCode.success
     }
 }

@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import os
 import socket
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def missing():
 class Machine:
     """A systemd that knows the units of this project, and files that nobody else sees changed."""
 
+    working_directory = ROOT  # of commands
+
     def __init__(self, directory, log):
         self.directory, self.units = directory, directory / "units"
         self.units.mkdir(parents=True)
@@ -40,13 +43,15 @@ class Machine:
             (self.units / name).write_text("[Unit]\nDefaultDependencies=no\n")
         self.output = directory / "output"
         self.drop_in("lab", StandardOutput=f"append:{self.output}", StandardError="inherit")
+        self._boot(log, SUPPORT / "boot-systemd", directory, lightningstream())
+        eventually("systemd has started", lambda: self.show("lab.target", "ActiveState") == "active")
+
+    def _boot(self, log, *command):
+        """Starts what becomes PID 1 of namespaces of its own."""
         self._cgroup = _new_cgroup()
         join = ["sh", "-c", f'echo $$ >{self._cgroup}/cgroup.procs; exec "$@"', "sh"] if self._cgroup else []
-        self._process = Process(
-            [*join, "unshare", *NAMESPACES, "--fork", "--kill-child", SUPPORT / "boot-systemd", directory,
-             lightningstream()], log)
+        self._process = Process([*join, "unshare", *NAMESPACES, "--fork", "--kill-child", *command], log)
         self.init = eventually("PID 1", self._find_init)
-        eventually("systemd has started", lambda: self.show("lab.target", "ActiveState") == "active")
 
     def _find_init(self):
         assert self._process.running, "it has ended"
@@ -69,8 +74,9 @@ class Machine:
         self.run("systemctl", "daemon-reload")
 
     def run(self, *command, check=True, limit=60):
-        """Runs a command within the machine, in the directory of this project."""
-        done = run(["nsenter", "--target", self.init, "--all", f"--wd={ROOT}", "--", *command], limit=limit)
+        """Runs a command within the machine."""
+        where = [f"--wd={self.working_directory}"] if self.working_directory else []
+        done = run(["nsenter", "--target", self.init, "--all", *where, "--", *command], limit=limit)
         assert not check or done.returncode == 0, \
             f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.written()}"
         return done
@@ -114,6 +120,29 @@ def _remove_cgroup(path):
     with suppress(OSError):
         path.rmdir()
     return not path.exists()
+
+
+# What the application does: as its own user, and outside of the sandbox.
+_APPLICATION = """
+import lmdb, os, sys, time
+folder, name, user, group, key = sys.argv[1:]
+os.chdir(folder)
+os.setgroups([])
+os.setresgid(*[int(group)] * 3)
+os.setresuid(*[int(user)] * 3)
+with lmdb.open(name, subdir=False, max_dbs=16, map_size=1 << 24, mode=0o600) as opened:
+    handle = opened.open_db(b"things")
+    with opened.begin(write=True) as transaction:
+        transaction.put(key.encode(), time.time_ns().to_bytes(8, "big") + bytes(16) + b"value", db=handle)
+"""
+
+
+def put(machine, key, path="/var/lib/powerdns/pdns.lmdb"):
+    """An application changes its LMDB."""
+    folder, name = f"/proc/{machine.init}/root{path}".rsplit("/", 1)
+    user, group = (machine.run("id", option, "pdns").stdout.strip() for option in ("-u", "-g"))
+    done = run([sys.executable, "-c", _APPLICATION, folder, name, user, group, key])
+    assert done.returncode == 0, done.stderr
 
 
 class NotifySocket:
