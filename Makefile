@@ -13,6 +13,7 @@ help:
 	@echo "make build     the release binary, for this machine"
 	@echo "make install   the release binary to PREFIX/bin (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
 	@echo "make test      everything that .ci/run checks: lint, build, unit tests, tests with real servers"
+	@echo "make test-compose   the part of it that runs the cluster of deploy/ with a Docker engine of its own; as root"
 	@echo "make bench     the figures of docs/performance.md"
 	@echo "make format    formats the Swift sources; make lint only checks them"
 	@echo "make clean     removes what was built, fetched servers included"
@@ -36,6 +37,10 @@ install: build
 .PHONY: test
 test:
 	@scripts/test
+
+.PHONY: test-compose
+test-compose:
+	@scripts/test-compose
 
 .PHONY: bench
 bench: bootstrap
