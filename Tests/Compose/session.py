@@ -20,5 +20,6 @@ def session(page, heading):
 
 
 def comparable(output):
-    """The output without what differs from run to run: the times and the suffixes in names of snapshots."""
-    return re.sub(r"__\d{8}-\d{6}-\d{9}__[0-9A-Z]+\.pb\.gz", "__TIME.pb.gz", output.strip())
+    """The lines without what differs from run to run: their order, because standard output and standard error come by
+    different ways, and the times and suffixes in the names of snapshots."""
+    return sorted(re.sub(r"__\d{8}-\d{6}-\d{9}__[0-9A-Z]+\.pb\.gz", "__TIME.pb.gz", output.strip()).splitlines())

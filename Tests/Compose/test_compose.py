@@ -59,7 +59,9 @@ def test_demo(cluster):
     for command, output in steps:
         done = cluster.run("bash", "-c", command, directory=DEPLOY.parent)
         assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-        assert comparable(done.stdout) == comparable(output), f"{command}:\n{done.stderr}"
+        # Docker Compose shows its progress, which is no part of the session.
+        shown = done.stdout + ("" if command.startswith("docker compose") else done.stderr)
+        assert comparable(shown) == comparable(output), command
     assert not any(cluster.leftovers().values())
 
 
@@ -76,7 +78,7 @@ def test_least_privilege(cluster):
     up(cluster, "receive")
     checks = json.loads(cluster.script("lightningstream", "-i", "3", "doctor", "--json").stdout)["findings"]
     assert {check["check"]: check["status"] for check in checks if check["group"] == "storage"} | {"clock": None} == {
-        "list": "pass", "get": "pass", "put": "warn", "delete": "skip", "clock": None}
+        "list": "pass", "get": "pass", "put": "warn", "delete": "warn", "clock": None}
     done = cluster.script("lightningstream", "-i", "1", "doctor", "--pdns-conf", "/etc/powerdns/pdns.conf")
     assert done.returncode == 0 and " 0 to look at" in done.stdout, done.stdout
 

@@ -21,7 +21,7 @@ case "$1 $2 ${3:-}" in
 "mb --ignore-existing "*/*)
     shell s3.bucket.list
     bucket=${3#*/}
-    grep -q "^ *$bucket[[:space:]]" $state/out || shell s3.bucket.create -name "$bucket"
+    grep -q "^ *${bucket}[[:space:]]" $state/out || shell s3.bucket.create -name "$bucket"
     ;;
 "admin policy create") # ALIAS NAME FILE
     cp "$6" "$state/policy-$5"
