@@ -226,39 +226,6 @@ def sweep(tools, entries):
     return waits, milliseconds(report["time_write_lock"]), milliseconds(report["time_total"]) / 1000
 
 
-CHECKED = """\
-lmdbs:
-  main: {{path: {database}.main, options: {{no_subdir: true}}, schema_tracks_changes: true}}
-  shard: {{path: {database}, options: {{no_subdir: true}}, schema_tracks_changes: true}}
-storage: {{type: memory}}
-"""
-
-
-def check(tools, sizes, repeat):
-    """`pdns check` of databases with their zones; {entries: (Cost, how many findings)}.
-
-    Some of the generated zones lack something, so that it ends with 1.
-    """
-    results = {}
-    for entries in sizes:
-        say(f"pdns check of {entries} RRsets")
-        database, file, output = tools.path("checked.lmdb"), tools.path("check.yaml"), tools.path("check.txt")
-        tools.ask("generate", database, str(entries), "1", "zones")
-        with open(file, "w") as configuration:
-            configuration.write(CHECKED.format(database=database))
-        command = [tools.lightningstream, "--config", file, "pdns", "check"]
-        costs = [
-            measure.run(command, tools.path("check.log"), output_file=output, exit_code=1) for _ in range(repeat)]
-        with open(output) as lines:
-            findings = sum(1 for _ in lines) - 1
-        if not 0 < findings < entries // 4:
-            raise BenchmarkError(f"pdns check says something else than it should:\n{measure.tail(output)}")
-        results[entries] = typical(costs), findings
-        for path in (database, database + ".main"):
-            tools.remove_database(path)
-    return results
-
-
 def milliseconds(text):
     """The milliseconds of a duration in a log line, such as 1.32ms."""
     for unit, factor in (("ms", 1), ("µs", 1e-3), ("s", 1e3)):

@@ -5,6 +5,7 @@
  *     probe wait    DATABASE [PAUSE_MS]    takes the write lock again and again until standard input ends, and changes
  *                                          one record every PAUSE_MS; prints how long it waited for the lock, in µs
  *     probe change  DATABASE COUNT         changes one record, COUNT times, in a transaction each; prints the µs it took
+ *     probe touch   DATABASE               changes one record as PowerDNS does, with its header
  *     probe visible A B COUNT PAUSE_MS     changes one record in A and waits until a reader sees it in B; prints
  *                                          the µs of each; PAUSE_MS to PAUSE_MS + 500 between two */
 #include "common.h"
@@ -137,6 +138,29 @@ static void wait_for_lock(const char *path, uint64_t pause_ms) {
     mdb_env_close(environment);
 }
 
+/* Changes the TTL of the first RRset that is one A record, as PowerDNS does. */
+static void touch(const char *path) {
+    enum { RECORD = 13 }; /* length of the RDATA, an address, TTL, auth, disabled, ordername */
+    MDB_env *environment = open_environment(path, 0, 0);
+    MDB_dbi dbi = open_records(environment);
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
+    lmdb(mdb_cursor_open(txn, dbi, &cursor), "mdb_cursor_open");
+    uint8_t bytes[HEADER_SIZE + RECORD];
+    do {
+        lmdb(mdb_cursor_get(cursor, &key, &value, MDB_NEXT), "looking for an A record");
+    } while (value.mv_size != sizeof bytes || memcmp((uint8_t *)key.mv_data + key.mv_size - 2, "\0\1", 2) != 0);
+    memcpy(bytes, value.mv_data, sizeof bytes);
+    put_header(bytes, now(CLOCK_REALTIME), mdb_txn_id(txn), 0);
+    bytes[sizeof bytes - 7] ^= 1;
+    value.mv_data = bytes;
+    lmdb(mdb_cursor_put(cursor, &key, &value, MDB_CURRENT), "mdb_cursor_put");
+    lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
+    mdb_env_close(environment);
+}
+
 static void visible(const char *path_a, const char *path_b, uint64_t count, uint64_t pause_ms) {
     enum { POLL = 100000 };
     const uint64_t patience = 30000000000u;
@@ -186,9 +210,11 @@ int main(int argc, char **argv) {
         wait_for_lock(argv[2], argc == 4 ? strtoull(argv[3], NULL, 10) : 0);
     else if (argc == 4 && strcmp(command, "change") == 0)
         change(argv[2], strtoull(argv[3], NULL, 10));
+    else if (argc == 3 && strcmp(command, "touch") == 0)
+        touch(argv[2]);
     else if (argc == 6 && strcmp(command, "visible") == 0)
         visible(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
     else
-        fail("usage: probe info FILE | digest FILE | wait FILE [PAUSE_MS] | change FILE COUNT | visible A B COUNT PAUSE_MS");
+        fail("usage: probe info FILE | digest FILE | wait FILE [PAUSE_MS] | change FILE COUNT | touch FILE | visible A B COUNT PAUSE_MS");
     return 0;
 }

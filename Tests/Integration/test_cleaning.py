@@ -10,7 +10,7 @@ from lab.syncer import database
 from lab.waiting import eventually
 
 NOW = time.time_ns()
-DBI = "records_v5"
+DBI = "entries"
 QUICK = {"storage_retry_interval": "200ms", "lmdb_poll_interval": "100ms", "storage_poll_interval": "100ms"}
 
 

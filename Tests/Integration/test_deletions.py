@@ -13,7 +13,7 @@ RETENTION = 30  # seconds
 SWEEPER = {
     "sweeper": {"enabled": True, "retention_days": RETENTION / 86400, "first_interval": "1s", "interval": "1s"},
     "lmdb_poll_interval": "200ms", "storage_poll_interval": "200ms", "storage_retry_interval": "200ms"}
-DBI = "records_v5"
+DBI = "entries"
 
 
 def deleted(path):

@@ -90,6 +90,34 @@ def test_too_many_deletions_are_refused(pair):
     assert pair.b.answer(ZONE, "NS") == ("NOERROR", [f"{ZONE}. 3600 NS ns1.{ZONE}."])
 
 
+@pytest.mark.parametrize("detail", ["summary"], indirect=True)
+def test_two_valid_zones_merge_into_an_invalid_one(pair):
+    """Each PowerDNS takes its record, since it does not know of the other one; both syncers tell what came of it."""
+    for syncer in pair.syncers:
+        syncer.stop()
+    pair.a.util("add-record", ZONE, "both", "CNAME", "300", f"www.{ZONE}")
+    pair.b.util("add-record", ZONE, "both", "A", "300", "192.0.2.9")
+    check = "pdns", "check", ZONE
+    for syncer in pair.syncers:
+        assert "cname-with-other-data" not in syncer.run(*check).stdout
+    for syncer in pair.syncers:
+        syncer.start()
+    pair.agree()
+    told = ["cname-with-other-data", f"both.{ZONE}."]
+    found = [eventually("both syncers tell of it", lambda: lines(syncer, *told)) for syncer in pair.syncers]
+    assert {line["instance"] for log in found for line in log} <= {"a", "b"}
+    checked = pair.syncers[0].run(*check)
+    assert checked.returncode == 1
+    assert "cname-with-other-data" in checked.stdout
+
+    pair.a.util("delete-rrset", ZONE, "both", "CNAME")
+    pair.agree()
+    # Where PowerDNS itself has changed the zone, it is looked at again some minutes later.
+    eventually("the merge shows that it is gone", lambda: lines(pair.syncers[1], "no longer: ", "cname-with-other-data"))
+    for syncer in pair.syncers:
+        syncer.stop()
+
+
 def test_a_newer_powerdns_does_not_end_an_older_one(directory, powerdns, lightningstream):
     """4.9 could not start again with the schema of 5.x, so its syncer refuses that, and says why."""
     a, b = powerdns("a").start(), powerdns("b", "5.x").start()

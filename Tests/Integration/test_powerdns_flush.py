@@ -21,13 +21,8 @@ def version(request):
     return request.param
 
 
-def owner(server, zone, name):
-    """A name of a zone as this version's pdnsutil wants it."""
-    return name if server.version == "4.9" else f"{name}.{zone}"
-
-
 def set_address(server, name, address, zone=ZONE):
-    server.util("replace-rrset", zone, owner(server, zone, name), "A", "300", address)
+    server.util("replace-rrset", zone, server.owner(zone, name), "A", "300", address)
 
 
 @pytest.fixture
@@ -87,7 +82,7 @@ def test_answers_change_at_once(pair):
     becomes(b, www, "A", "NOERROR", address(www, "192.0.2.2"))
     set_address(a, "new", "192.0.2.3")
     becomes(b, new, "A", "NOERROR", address(new, "192.0.2.3"))
-    a.util("delete-rrset", ZONE, owner(a, ZONE, "doomed"), "A")
+    a.util("delete-rrset", ZONE, a.owner(ZONE, "doomed"), "A")
     becomes(b, doomed, "A", "NXDOMAIN")
     # Only this zone has changed.
     assert set(flushed(pair.syncers[1])[before:]) == {f"{ZONE}."}

@@ -14,9 +14,9 @@ from lab.waiting import eventually
 TSIG = "transfer.key", "hmac-sha256", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 
 
-@pytest.fixture(params=["4.9", "4.7"])
+@pytest.fixture(params=["4.9", "5.x", "4.7"])
 def version(request):
-    """A version of PowerDNS with timestamps of its own (native mode), and one without them (shadow mode)."""
+    """Versions of PowerDNS with timestamps of their own (native mode), and one without them (shadow mode)."""
     return request.param
 
 
@@ -54,10 +54,10 @@ def test_story(pair):
 
 def make_zones_on_both_sides(pair):
     a, b = pair.a, pair.b
-    a.util("replace-rrset", "example.org", "@", "SOA", "3600", "ns1.example.org hostmaster.example.org 1 2 3 4 60")
-    a.util("add-record", "example.org", "www", "A", "300", "192.0.2.80", "192.0.2.81")
-    a.util("add-record", "example.org", "deep.empty.non-terminal", "A", "300", "192.0.2.83")
-    a.util("add-record", "example.org", "doomed", "TXT", "300", '"not for long"')
+    edit(a, "replace-rrset", "@", "SOA", "3600", "ns1.example.org hostmaster.example.org 1 2 3 4 60")
+    edit(a, "add-record", "www", "A", "300", "192.0.2.80", "192.0.2.81")
+    edit(a, "add-record", "deep.empty.non-terminal", "A", "300", "192.0.2.83")
+    edit(a, "add-record", "doomed", "TXT", "300", '"not for long"')
     a.util("secure-zone", "example.org")
     a.util("rectify-zone", "example.org")
     a.util("set-meta", "example.org", "ALLOW-AXFR-FROM", "127.0.0.0/8", "::1")
@@ -137,8 +137,8 @@ def check_transfers(pair):
 def change_both_sides(pair):
     a, b = pair.a, pair.b
     # At the same time: other RRsets of one zone, other zones, deletions.
-    a.util("replace-rrset", "example.org", "www", "A", "60", "192.0.2.90")
-    b.util("delete-rrset", "example.org", "doomed", "TXT")
+    edit(a, "replace-rrset", "www", "A", "60", "192.0.2.90")
+    edit(b, "delete-rrset", "doomed", "TXT")
     b.api("PATCH", "/zones/example.org.", {"rrsets": [
         rrset("api.example.org.", "AAAA", ["2001:db8::5"]) | {"changetype": "REPLACE"}]})
     a.api("PATCH", "/zones/example.net.", {"rrsets": [
@@ -164,11 +164,11 @@ def change_both_sides(pair):
         assert server.api("GET", "/zones/example.org.")["kind"] in ("Master", "Primary")
 
     # The same RRset on both sides, one after the other: the later change is the one that stays.
-    a.util("replace-rrset", "example.org", "contested", "A", "60", "192.0.2.101")
+    edit(a, "replace-rrset", "contested", "A", "60", "192.0.2.101")
     if a.version == "4.7":
         # There the time of a change is when the syncer sees it.
         pair.agree()
-    b.util("replace-rrset", "example.org", "contested", "A", "60", "192.0.2.102")
+    edit(b, "replace-rrset", "contested", "A", "60", "192.0.2.102")
     pair.agree()
     pair.both_answer("contested.example.org", "A", "contested.example.org. 60 A 192.0.2.102")
 
@@ -184,7 +184,7 @@ def delete_and_make_anew(pair):
         pair.both_answer(f"www.{zone}", "A", rcode="REFUSED")
 
     a.util("create-zone", "example.org", "ns2.example.org")
-    a.util("add-record", "example.org", "www", "AAAA", "300", "2001:db8::80")
+    edit(a, "add-record", "www", "AAAA", "300", "2001:db8::80")
     pair.agree()
     pair.both_answer("example.org", "NS", "example.org. 3600 NS ns2.example.org.")
     pair.both_answer("www.example.org", "AAAA", "www.example.org. 300 AAAA 2001:db8::80")
@@ -202,6 +202,11 @@ def end_cleanly(pair):
     assert pair.b.answer("lonely.example", "SOA")[0] == "REFUSED"
     for server in (pair.a, pair.b):
         server.stop()
+
+
+def edit(server, command, name, *rest):
+    """Runs a command of pdnsutil about a name in example.org."""
+    server.util(command, "example.org", server.owner("example.org", name), *rest)
 
 
 def rrset(name, kind, contents):

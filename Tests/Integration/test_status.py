@@ -10,7 +10,7 @@ from lab.process import free_port
 from lab.syncer import database
 from lab.waiting import eventually
 
-DBI = "records_v5"
+DBI = "entries"
 
 
 def entry(key, value=b"v"):

@@ -21,19 +21,24 @@ enum ChangeLines {
     /// - Parameter names: of the zones that the job only has numbers of.
     static func of(_ job: ChangeJob, _ names: [UInt32: ZoneName]) -> [ChangeLine] {
         var lines = Lines(job)
-        let zones = job.changes.zones.enumerated().filter { $0.element.counts.isTold }
-            .map { (index: $0.offset, tally: $0.element, name: name($0.element.zone, names)) }
-            .sorted { ($0.name?.description ?? "", $0.index) < ($1.name?.description ?? "", $1.index) }
+        // Names become texts once, not with each comparison: there may be thousands.
+        let zones = job.changes.zones.indices.filter { job.changes.zones[$0].counts.isTold }
+            .map { (text: name(job.changes.zones[$0].zone, names)?.description ?? "", index: $0) }
+            .sorted { $0 < $1 }
         var notes: [Int: [ChangeCollection.Note]] = [:]
         for note in job.changes.notes where job.changes.keepsValues {
             if let zone = note.zone, note.kind.isShown, !note.isLost { notes[zone, default: []].append(note) }
         }
-        for (index, tally, name) in zones.prefix(mostZones) {
+        for (_, index) in zones.prefix(mostZones) {
+            let tally = job.changes.zones[index]
+            let name = Self.name(tally.zone, names)
             lines.add(tally, name)
             for note in notes[index] ?? [] { lines.add(note, name?.name) }
         }
         // What is neither in a zone with a line of its own nor in no zone at all.
-        var rest = zones.dropFirst(mostZones).reduce(into: job.changes.others) { $0.add($1.tally.counts) }
+        var rest = zones.dropFirst(mostZones).reduce(into: job.changes.others) {
+            $0.add(job.changes.zones[$1.index].counts)
+        }
         if rest.isTold { lines.add("changes of more zones", rest, ["zones": "\(moreZones(job, zones.count))"]) }
         rest = job.changes.totals
         rest.subtract(job.changes.others)

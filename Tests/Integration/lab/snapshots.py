@@ -101,7 +101,7 @@ def encode(database, instance, entries, timestamp, **fields):
 
     `fields` overrides fields of the Snapshot message.
     """
-    return encode_all(database, instance, {"records_v5": (0, entries)}, timestamp, **fields)
+    return encode_all(database, instance, {"entries": (0, entries)}, timestamp, **fields)
 
 
 def encode_all(database, instance, databases, timestamp, **fields):
