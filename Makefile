@@ -14,6 +14,7 @@ help:
 	@echo "make install   the release binary to PREFIX/bin (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
 	@echo "make test      everything that .ci/run checks: lint, build, unit tests, tests with real servers"
 	@echo "make test-compose   the part of it that runs the cluster of deploy/ with a Docker engine of its own; as root"
+	@echo "make docs      the documentation as a site, in .build/site"
 	@echo "make bench     the figures of docs/performance.md"
 	@echo "make format    formats the Swift sources; make lint only checks them"
 	@echo "make clean     removes what was built, fetched servers included"
@@ -41,6 +42,11 @@ test:
 .PHONY: test-compose
 test-compose:
 	@scripts/test-compose
+
+.PHONY: docs
+docs:
+	@scripts/bootstrap test
+	@NO_MKDOCS_2_WARNING=1 .build/lab/venv/bin/python -m mkdocs build --strict
 
 .PHONY: bench
 bench: bootstrap

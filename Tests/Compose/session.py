@@ -9,7 +9,7 @@ def session(page, heading):
     """[(command, output)] of the first fenced block below the heading."""
     text = (ROOT / page).read_text()
     assert f"\n{heading}\n" in text, f"{page} has no {heading}"
-    block = re.search(r"^```\n(.*?)^```$", text.split(f"\n{heading}\n", 1)[1], re.MULTILINE | re.DOTALL)
+    block = re.search(r"^```console\n(.*?)^```$", text.split(f"\n{heading}\n", 1)[1], re.MULTILINE | re.DOTALL)
     steps = []
     for line in block[1].splitlines():
         if line.startswith("$ "):
