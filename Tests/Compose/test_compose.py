@@ -65,8 +65,23 @@ def test_demo(cluster):
     assert not any(cluster.leftovers().values())
 
 
-def test_least_privilege(cluster):
-    """The policies that are made are those of the documentation; the receiver's key can't write, nobody's is MinIO's."""
+def test_pairs(cluster):
+    """A server and its syncer share a PID namespace, the files belong to both, and `doctor` has nothing to say."""
+    # As on a machine that has seen none of this: the image is built, and nobody is asked for it.
+    cluster.docker("image", "rm", "lightningstream:latest")
+    done = cluster.run("docker", "compose", "up", "-d")
+    assert done.returncode == 0 and "Pulling" not in done.stderr, done.stderr
+    for node in NODES:
+        names = cluster.compose("exec", "-T", f"auth{node}", "sh", "-c", "cat /proc/[0-9]*/comm").split()
+        assert "lightningstream" in names and "sleep" in names
+        owners = cluster.compose("exec", "-T", f"auth{node}", "sh", "-c", "cd /var/lib/powerdns && stat -c '%u %a' . *").split("\n")
+        assert set(owners) == {"953 750", "953 600", ""}
+        done = cluster.script("lightningstream", "-i", str(node), "doctor", "--pdns-conf", "/etc/powerdns/pdns.conf")
+        assert done.returncode == 0 and "0 failed, 0 to look at" in done.stdout, done.stdout
+
+
+def test_receiver(cluster):
+    """The policies are those that the documentation asks for. The receiver's key can't write, and what is changed there stays there."""
     allowed = {
         name: {
             action for statement in json.loads((DEPLOY / "minio" / f"{name}.json").read_text())["Statement"]
@@ -79,8 +94,14 @@ def test_least_privilege(cluster):
     checks = json.loads(cluster.script("lightningstream", "-i", "3", "doctor", "--json").stdout)["findings"]
     assert {check["check"]: check["status"] for check in checks if check["group"] == "storage"} | {"clock": None} == {
         "list": "pass", "get": "pass", "put": "warn", "delete": "warn", "clock": None}
-    done = cluster.script("lightningstream", "-i", "1", "doctor", "--pdns-conf", "/etc/powerdns/pdns.conf")
-    assert done.returncode == 0 and " 0 to look at" in done.stdout, done.stdout
+    for node in ("1", "3"):
+        assert cluster.script("pdnsutil", "-i", node, "create-zone", f"from{node}.example", "ns1.example.org").returncode == 0
+    assert cluster.script("lightningstream", "-i", "1", "status", "--wait").returncode == 0
+    eventually("the receiver has what the others have", lambda: cluster.answer(3, "from1.example", "NS") == (
+        "NOERROR", ["from1.example. 3600 NS ns1.example.org."]))
+    assert cluster.answer(3, "from3.example", "SOA")[0] == "NOERROR"
+    stored = cluster.script("lightningstream", "-i", "1", "snapshots", "list").stdout
+    assert "__ns1" in stored and "ns3" not in stored
 
 
 def test_scripts(cluster):
@@ -197,9 +218,24 @@ def test_new_server_never_refuses(cluster):
     assert first == ("NOERROR", ["example.org. 3600 NS ns1.example.org."])
 
 
-def test_monitoring_profile_is_complete(cluster):
-    """What the profile mounts is there: Docker would make an empty directory of a missing file."""
-    config = json.loads(cluster.compose("--profile", "monitoring", "config", "--format", "json"))
+def test_configuration(cluster):
+    """The variables do what is said of them, and what is mounted is there: Docker would make directories of missing files."""
+    changed = {"PORT_PREFIX": "127.0.0.9:57", "PDNS_IMAGE": "pdns:x", "MINIO_IMAGE": "minio:x", "MC_IMAGE": "mc:x",
+               "LIGHTNINGSTREAM_IMAGE": "ls:x", "PROMETHEUS_IMAGE": "p:x", "GRAFANA_IMAGE": "g:x", "SWIFT_IMAGE": "swift:x"}
+    cluster.environment |= changed
+    config = json.loads(cluster.compose("--profile", "*", "config", "--format", "json"))
+    for name in changed:
+        cluster.environment.pop(name)
+    services = config["services"]
+    assert all(service["image"].endswith(":x") for service in services.values())
+    assert services["lightningstream1"]["build"]["args"]["SWIFT_IMAGE"] == "swift:x"
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert {port["host_ip"] for port in ports} == {"127.0.0.9"}
+    assert {int(port["published"]) for port in ports} == {
+        5730, 5731, 5740, 5741, *(5700 + kind + node for kind in (50, 80, 90) for node in (1, 2, 3))}
+
+    config = json.loads(cluster.compose("--profile", "*", "config", "--format", "json"))
+    assert {port["host_ip"] for service in config["services"].values() for port in service.get("ports", [])} == {"127.0.0.1"}
     sources = [
         volume["source"] for service in config["services"].values() for volume in service.get("volumes", [])
         if volume["type"] == "bind"]
