@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from lab import lmdbs
 from lab.markdown import DOCS, blocks
@@ -135,3 +136,50 @@ def test_upgrading_to_powerdns_5(powerdns, installed_powerdns, lightningstream, 
     eventually("what was refused is here", lambda: b.answer("made-on-5.test", "NS")[0] == "NOERROR")
     eventually("both have the same", lambda: not any(
         lmdbs.differences(*map(lmdbs.contents, files)) for files in ((a.main, b.main), (a.shard, b.shard))))
+
+
+def test_installation(bucket, powerdns, lightningstream, tmp_path):
+    """Two hosts as the page makes them, with S3: doctor finds nothing that fails, and a zone gets from one to the other."""
+    page = list(blocks(DOCS / "installation.md"))
+    [configuration] = [yaml.safe_load(block.text) for block in page if block.kind == "yaml"]
+    settings = [dict(line.split("=", 1) for line in block.text.splitlines()) for block in page if block.title == "pdns.conf"]
+    settings[1]["api-key"] = "lab"  # with which the test asks whether it has come up
+    for name, key in zip(("access_key", "secret_key"), bucket.server.keys):
+        (tmp_path / name).write_text(f"{key}\n")
+    (tmp_path / "pdns-api-key").write_text(f"{settings[1]['api-key']}\n")
+    # With the caches flushed or shortened, as the page says; the lab's own settings come first, and the last ones count.
+    operators = []
+    for name, wanted in ("a", settings[1]), ("b", settings[2]):
+        server = powerdns(name, caches=True)
+        own = server.directory / "pdns.conf"
+        kept = [line for line in own.read_text().splitlines() if line.split("=")[0] not in wanted or "webserver" in line]
+        added = [f"{key}={value}" for key, value in wanted.items() if not key.startswith("webserver")]
+        own.write_text("\n".join([*kept, *added, ""]).replace("lmdb-map-size=16\n", "lmdb-map-size=16000\n"))
+        assert all(f"{key}={value}\n" in own.read_text() for key, value in settings[0].items() if key != "lmdb-filename")
+        text = (yaml.safe_dump(configuration)
+                .replace("/etc/lightningstream/", f"{tmp_path}/").replace("127.0.0.1:8500", f"127.0.0.1:{free_port()}")
+                .replace("https://s3.example.org", bucket.server.endpoint).replace("bucket: zones", f"bucket: {bucket.name}")
+                .replace("/var/lib/powerdns/pdns.lmdb", str(server.main)).replace("127.0.0.1:8081", f"127.0.0.1:{server.api_port}"))
+        whole = yaml.safe_load(text)
+        if wanted is settings[2]:
+            del whole["powerdns"]
+        databases, storage = whole.pop("lmdbs"), whole.pop("storage")
+        syncer = lightningstream(name, databases, storage, **whole)
+        operator = Operator("installation.md", tmp_path / f"operator-{name}", {
+            "/etc/lightningstream/lightningstream.yaml": syncer.file, "/etc/powerdns/pdns.conf": own})
+        # The test is this user already, whoever that is.
+        (operator.tools / "sudo").write_text('#!/bin/sh\n[ "$1 $2" = "-u pdns" ] && shift 2 && exec "$@"\n')
+        (operator.tools / "sudo").chmod(0o755)
+        operator.tool("lightningstream", program())
+        operator.tool("pdnsutil", server.prefix / "bin/pdnsutil", f"--config-dir={server.directory}")
+        # First lightningstream, so that PowerDNS begins with all zones.
+        syncer.start()
+        eventually("the LMDBs are there", lambda: server.main.exists() and server.shard.exists())
+        server.start()
+        operators.append((operator, server))
+    for operator, _ in operators:
+        said = operator.type("Look before you start")
+        assert "PowerDNS, " in said and "  fail  " not in said
+    [(first, _), (_, other)] = operators
+    assert "merged by" in first.type("See that it works")
+    eventually("the other host answers", lambda: other.answer("test.example", "NS")[0] == "NOERROR")

@@ -42,27 +42,28 @@ def _lines(path):
 
 
 def blocks(path):
-    """The fenced blocks of a page."""
+    """The blocks of a page. What is only indented has to be commands."""
     name = str(path.relative_to(ROOT))
-    open_at, text = None, []
-    for number, line, fence in _lines(path):
-        if fence and open_at is None:
-            open_at, text = number, []
-        elif fence and line.strip() == fence[2]:
-            yield Block(name, open_at, fence[3], fence[4] or "", "".join(text))
-            open_at = None
-        elif fence:
-            text.append(line.removeprefix(fence[1]) + "\n")
-
-
-def indented(path):
-    """The lines of blocks that are only indented."""
-    before = ""
+    open_at, text, before = None, [], ""
     for number, line, fence in _lines(path):
         if not fence:
             if re.match(r"    \S", line) and (not before or before.startswith("    ")):
-                yield number
+                yield Block(name, number, "sh", "", line.strip() + "\n")
             before = line
+        elif open_at is None:
+            open_at, text = number, []
+        elif line.strip() == fence[2]:
+            yield _block(name, open_at, fence, "".join(text))
+            open_at = None
+        else:
+            text.append(line.removeprefix(fence[1]) + "\n")
+
+
+def _block(page, line, fence, text):
+    kind = fence[3] or ("console" if text.startswith("$ ") else "text")
+    # The first line of a file may say which one it is.
+    first = re.match(r"# (/\S+)\n", text)
+    return Block(page, line, kind, fence[4] or (first[1] if first and kind == "ini" else ""), text)
 
 
 def prose(path):
