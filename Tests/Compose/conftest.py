@@ -13,6 +13,8 @@ def image():
     """deploy/Dockerfile, built as the cluster builds it."""
     assert "lsdocker" in os.environ.get("DOCKER_HOST", ""), "run this by scripts/test-compose"
     cluster = Cluster()
+    # A test that was killed may have left some.
+    cluster.compose("--profile", "*", "down", "-v", "--remove-orphans")
     cluster.compose("build", limit=3600)
     return cluster.inspect_image("lightningstream:latest")
 
