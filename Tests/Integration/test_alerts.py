@@ -124,7 +124,8 @@ def test_rules_and_dashboard_fit_what_daemons_tell(bucket, powerdns, lightningst
     now = time.time_ns()
     stamp = time.strftime("%Y%m%d-%H%M%S-000000000", time.gmtime(now // 10**9))
     bucket.put(f"main__damaged__{stamp}__GX.pb.gz", b"not gzip")
-    bucket.put(*snapshots.encode("shard", "harmful", [(b"bad key", b"bad value", now, False)], now))
+    unreadable = {"records_v5": (0, [(b"bad key", b"bad value", now, False)])}
+    bucket.put(*snapshots.encode_all("shard", "harmful", unreadable, now))
     server = Prometheus(programs, ports, tmp_path / "prometheus", logs / "prometheus.log")
     try:
         def complete():
