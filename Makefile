@@ -14,6 +14,7 @@ help:
 	@echo "make install   binary, manual page, completions and units to PREFIX (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
 	@echo "make deb       a package for this machine's release of Debian or Ubuntu, in .build/deb"
 	@echo "make test      everything that .ci/run checks: lint, build, unit tests, tests with real servers"
+	@echo "make test-compose   the part of it that runs the cluster of deploy/ with a Docker engine of its own; as root"
 	@echo "make docs      the documentation as a site, in .build/site"
 	@echo "make bench     the figures of docs/performance.md"
 	@echo "make format    formats the Swift sources; make lint only checks them"
@@ -43,6 +44,10 @@ deb: build
 .PHONY: test
 test:
 	@scripts/test
+
+.PHONY: test-compose
+test-compose:
+	@scripts/test-compose
 
 .PHONY: docs
 docs:

@@ -1,0 +1,40 @@
+# For the scripts beside it: takes their arguments, and runs commands in the containers of ../docker-compose.yml.
+# shellcheck shell=bash
+
+name=$(basename "$0")
+compose=(docker compose -f "$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)/docker-compose.yml" --profile receive)
+
+fail() { echo "$name: $*" >&2; exit 1; }
+
+# Prints the comment at the top of the script, which is its help.
+help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
+
+# take ARGUMENTS...: sets `node` from -i, and `arguments` to the rest
+take() {
+    node=1
+    case "${1:-}" in
+    -h | --help) help; exit ;;
+    -i) node=${2:-}; shift; shift || true ;;
+    -i?*) node=${1#-i}; shift ;;
+    esac
+    [[ $node =~ ^[1-9]$ ]] || { echo "$name: -i wants the number of a server: 1, 2, or 3" >&2; exit 64; }
+    # shellcheck disable=SC2034
+    arguments=("$@")
+}
+
+# need SERVICE: ends with an error unless its container runs
+need() {
+    local running
+    command -v docker >/dev/null || fail "there is no docker on the PATH"
+    running=$("${compose[@]}" ps --services --status running 2>&1) || fail "docker compose: $running"
+    grep -qx "$1" <<<"$running" ||
+        fail "$1 does not run; start it: docker compose -f ${compose[3]}$([ "${1//[!0-9]/}" != 3 ] || echo ' --profile receive') up -d"
+}
+
+# within SERVICE COMMAND...: becomes that command in the container, on this terminal if there is one
+within() {
+    local terminal=()
+    need "$1"
+    [ -t 0 ] && [ -t 1 ] || terminal=(-T)
+    exec "${compose[@]}" exec "${terminal[@]}" "$@"
+}
