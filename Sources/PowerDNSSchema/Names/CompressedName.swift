@@ -3,14 +3,17 @@
 /// PowerDNS packs RDATA as if it stood in a message with the question `.` and the one record: 12 bytes of header, 5 of
 /// question, the owner name at offset 17, 10 bytes of type, class, TTL and size, the RDATA.
 struct CompressionContext {
-    let owner: DomainName
+    /// Absolute; nil when it is not known. Then only the shape of names can be checked, and what is behind a pointer is left out.
+    let owner: DomainName?
     let rdata: UnsafeRawBufferPointer
 
     private static let questionOffset = 12
     private static let ownerOffset = 17
     private static let recordHeaderSize = 10
 
-    private var rdataOffset: Int { Self.ownerOffset + owner.wire.count + Self.recordHeaderSize }
+    private var rdataOffset: Int {
+        Self.ownerOffset + (owner?.wire.count ?? DomainName.maximumSize) + Self.recordHeaderSize
+    }
 
     /// The byte of the message at this offset, where a name may be.
     private func byte(_ offset: Int) -> UInt8? {
@@ -19,7 +22,7 @@ struct CompressionContext {
             return index < rdata.count ? rdata[index] : nil
         }
         let index = offset - Self.ownerOffset
-        if index >= 0, index < owner.wire.count { return owner.wire[index] }
+        if let owner, index >= 0, index < owner.wire.count { return owner.wire[index] }
         return offset == Self.questionOffset ? 0 : nil
     }
 
@@ -59,6 +62,7 @@ struct CompressionContext {
                 isBehindPointer = true
                 let target = Int(length & 0x3f) << 8 | Int(low)
                 guard target < limit else { throw DecodeError(.badPointer, at: start) }
+                guard owner != nil else { return DomainName(unchecked: wire + [0]) }
                 (position, limit) = (target, target)
             default: throw DecodeError(.badLabel, at: start)
             }

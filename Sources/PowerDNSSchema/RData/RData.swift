@@ -15,7 +15,7 @@ package enum RData {
     /// - Returns: false for a type that is not known here.
     @inline(__always)
     static func forEachPart(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName,
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?,
         _ body: (Part) throws(DecodeError) -> Void
     ) throws(DecodeError) -> Bool {
         guard let layout = RDataField.layout(type) else { return false }
@@ -54,9 +54,11 @@ package enum RData {
         return true
     }
 
-    /// Whether the RDATA is well-formed; any RDATA is for a type that is not known here.
+    /// Checks that the RDATA is well-formed; any RDATA is for a type that is not known here.
+    ///
+    /// - Parameter owner: nil when the zone is not known; names are not followed through their pointers then.
     package static func check(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?
     ) throws(DecodeError) {
         _ = try forEachPart(type, rdata, owner: owner) { _ in }
     }
