@@ -182,6 +182,7 @@ private let keys: [Key] =
             }
         }
         if path == "powerdns.api.url" { needed.append((["powerdns", "api", "key"], "needed")) }
+        if path.hasPrefix("powerdns.api.key") { needed.append((["powerdns", "api", "url"], "http://127.0.0.1:8081")) }
         needed.append((["storage", "type"], type))
         let parts = path.split(separator: ".").map(String.init)
         return (parts, needed.filter { $0.0 != parts })

@@ -43,12 +43,13 @@ struct PowerDNSWatch: Sendable {
         guard let watch else { return try await body() }
         let checking = Task { await watch.checker?.run() }
         defer { checking.cancel() }
-        let inspect: @Sendable () async throws -> Void = {
-            try await watch.inspector.run { try await watch.names.run(while: body) }
-        }
-        guard let flusher = watch.flusher else { return try await inspect() }
+        guard let flusher = watch.flusher else { return try await watch.inspect(while: body) }
         // What the last merges have changed is known only after them.
-        try await flusher.run(while: inspect)
+        try await flusher.run { try await watch.inspect(while: body) }
+    }
+
+    private func inspect(while body: @Sendable () async throws -> Void) async throws {
+        try await inspector.run { try await names.run(while: body) }
     }
 }
 
@@ -60,7 +61,7 @@ private struct LastCheck: ZoneConsumer {
 
     func changesEnded() async {
         // Who asks for the end does not want to wait for it.
-        try? await cancelWhenGracefulShutdown { await checker.finish() }
+        await cancelWhenGracefulShutdown { await checker.finish() }
     }
 }
 

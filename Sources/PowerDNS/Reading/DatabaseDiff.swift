@@ -124,7 +124,7 @@ package enum DatabaseDiff {
     ) throws {
         // Names in RDATA are packed against the owner, which both have in common.
         if let first, let second, first.payload.isSame(as: second.payload) { return }
-        let read = { (row: ZoneRow?, side: Side) throws -> RRset? in
+        func read(_ row: ZoneRow?, _ side: Side) throws -> RRset? {
             guard let row else { return nil }
             do { return try RRset(row, in: zone.name) } catch let error as PowerDNSReadError {
                 try report(side, "zone \(zone): \(error)")
