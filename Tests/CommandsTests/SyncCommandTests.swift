@@ -77,10 +77,11 @@ import Testing
                 .write(to: URL(filePath: directory.file(file)))
         }
         // A TXT record beside the CNAME www2.example.org.
-        let key = [0x46, 0xae, 0xc1, 0xab] + Array("www2".utf8) + [0, 0, 0, 16]
+        let key: [UInt8] = [0x46, 0xae, 0xc1, 0xab] + Array("www2".utf8) + [0, 0, 0, 16]
+        let value: [UInt8] = header(9, 9) + [2, 0, 1, 0x61] + [0, 0, 0, 0] + [1, 0, 1]
         try fill(
             directory.file("a-shard"),
-            [("records_v5", [], [Entry(key, header(9, 9) + [2, 0, 1, 0x61] + [0, 0, 0, 0] + [1, 0, 1])])])
+            [("records_v5", [], [Entry(key, value)])])
         let sent = await runCommand(["sync", "-c", try configure("a"), "--only-once"])
         #expect(sent.exitCode == 0, "\(sent.errors)")
         let got = await runCommand([command, "-c", try configure("b"), "--only-once"])

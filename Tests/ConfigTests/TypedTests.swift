@@ -43,7 +43,8 @@ import Testing
             #expect(problems.first?.contains("needs the API's address: give url as well") == true)
         }
         let path = errors(minimal + "powerdns: { api: { url: 'http://127.0.0.1:8081/api/v1', key: a } }\n")
-        #expect(path.first?.contains("such as http://127.0.0.1:8081 (it has a path; /api/v1 is added by itself)") == true)
+        #expect(
+            path.first?.contains("such as http://127.0.0.1:8081 (it has a path; /api/v1 is added by itself)") == true)
     }
 
     @Test func aFileWithEveryKeyOfS3() throws {

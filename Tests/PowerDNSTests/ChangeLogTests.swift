@@ -110,7 +110,8 @@ import Testing
     /// What secure-zone, set-nsec3 and rectify-zone of PowerDNS 5 write: flags of the same records, which may change answers.
     @Test func whatIsOnlyMarkedIsNoChangeEither() async throws {
         let (a, b) = try await pair(detailed())
-        let rows = try #require(try a.contents(.shard)["records_v5"]).compactMap { key, payload -> ([UInt8], [UInt8]?)? in
+        let rows = try #require(try a.contents(.shard)["records_v5"]).compactMap {
+            key, payload -> ([UInt8], [UInt8]?)? in
             guard key.starts(with: RecordKey.prefix(domainID: Stored.exampleOrg)), var payload,
                 let type = try? key.withUnsafeBytes({ try RecordKey($0).type }), type == .soa || type == .ns
             else { return nil }

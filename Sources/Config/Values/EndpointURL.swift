@@ -11,7 +11,8 @@ enum EndpointURL {
 
         fileprivate var adviceOnPath: String {
             self == .powerDNS
-                ? "it has a path; /api/v1 is added by itself" : "it has a path; bucket and prefix have keys of their own"
+                ? "it has a path; /api/v1 is added by itself"
+                : "it has a path; bucket and prefix have keys of their own"
         }
     }
 

@@ -72,7 +72,9 @@ package enum DatabaseDiff {
                     try compare(&firstRecords, &secondRecords, in: name, report: report, body)
                 }
                 try body(.server)
-                try difference(ServerObjects(firstMain).all, ServerObjects(secondMain).all) { try body(.object($0, kind: $1.kind, text: $1.text)) }
+                try difference(ServerObjects(firstMain).all, ServerObjects(secondMain).all) {
+                    try body(.object($0, kind: $1.kind, text: $1.text))
+                }
             }
         }
     }

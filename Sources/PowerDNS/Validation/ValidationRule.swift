@@ -84,7 +84,8 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     package var group: Group {
         switch self {
         case .badHeader, .badKey, .badValue, .upperCaseName: .structure
-        case .noSuchZone, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .indexWithoutObject, .objectWithoutIndex,
+        case .noSuchZone, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .indexWithoutObject,
+            .objectWithoutIndex,
             .duplicateZone, .viewWithoutZone, .networkWithoutView:
             .relations
         default: .zones
@@ -95,7 +96,8 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     package var severity: ValidationFinding.Severity {
         switch self {
         case .upperCaseName, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .viewWithoutZone,
-            .networkWithoutView, .nsMissing, .dsWithoutNS, .dataBelowDelegation, .targetIsCNAME, .targetMissing, .nsec3Iterations,
+            .networkWithoutView, .nsMissing, .dsWithoutNS, .dataBelowDelegation, .targetIsCNAME, .targetMissing,
+            .nsec3Iterations,
             .sameKeyTag:
             .warning
         default: .error
