@@ -143,8 +143,11 @@ import Testing
         #expect(json.exitCode == 1 && json.errors.isEmpty)
         #expect(
             json.output == """
-                {"version":1,"findings":[{"rule":"no-such-zone","severity":"error","text":"there is no such zone; did you \
-                mean example.org.?","zone":"exmple.org."}],"zones":1,"errors":1,"warnings":0}
+                {"version":1,"findings":[
+                  {"rule":"no-such-zone","severity":"error","text":"there is no such zone; did you mean example.org.?",\
+                "zone":"exmple.org."}
+                ]
+                ,"zones":1,"errors":1,"warnings":0}
 
                 """)
         let deleted = await run("pdns", "check", "example.com")

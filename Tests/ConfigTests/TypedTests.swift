@@ -34,7 +34,8 @@ import Testing
         #expect(
             errors(minimal + "powerdns: { api: { url: 'http://a' } }\n").first?.contains("needs the API's key") == true)
         #expect(
-            errors(minimal + "powerdns: { api: { key: a, key_file: b } }\n").first?.contains("keep one of them") == true
+            errors(minimal + "powerdns: { api: { url: 'http://a', key: a, key_file: b } }\n").first?.contains(
+                "keep one of them") == true
         )
         for key in ["key", "key_file"] {
             let problems = errors(minimal + "powerdns: { api: { \(key): a } }\n")

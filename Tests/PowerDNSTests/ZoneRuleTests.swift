@@ -275,6 +275,6 @@ extension ValidationFinding {
         #expect(
             "\(finding)"
                 == "error cname-with-other-data: z.test.: www.z.test. CNAME: the name has A as well, and answers are one or the "
-                + "other; remove the CNAME or the rest (came from instance b)")
+                + "other; remove the CNAME or the rest (zone last changed by instance b)")
     }
 }
