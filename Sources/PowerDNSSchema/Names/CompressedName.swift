@@ -26,6 +26,27 @@ struct CompressionContext {
         return offset == Self.questionOffset ? 0 : nil
     }
 
+    /// Goes behind the name at the reader's position without following a pointer.
+    func skipName(_ reader: inout ByteReader) throws(DecodeError) {
+        let start = reader.offset
+        var size = 1
+        while true {
+            let length = try reader.uint8()
+            switch length {
+            case 0: return
+            case 1...63:
+                _ = try reader.take(Int(length))
+                size += 1 + Int(length)
+                guard size <= DomainName.maximumSize else { throw DecodeError(.longName, at: start) }
+            case 0xc0...:
+                let target = Int(length & 0x3f) << 8 | Int(try reader.uint8())
+                guard target < rdataOffset + start else { throw DecodeError(.badPointer, at: start) }
+                return
+            default: throw DecodeError(.badLabel, at: start)
+            }
+        }
+    }
+
     /// Reads the name at the reader's position, which must be one over ``rdata``, and goes behind it.
     func name(_ reader: inout ByteReader) throws(DecodeError) -> DomainName {
         let start = reader.offset
@@ -62,7 +83,6 @@ struct CompressionContext {
                 isBehindPointer = true
                 let target = Int(length & 0x3f) << 8 | Int(low)
                 guard target < limit else { throw DecodeError(.badPointer, at: start) }
-                guard owner != nil else { return DomainName(unchecked: wire + [0]) }
                 (position, limit) = (target, target)
             default: throw DecodeError(.badLabel, at: start)
             }
