@@ -74,6 +74,11 @@ enum Checks {
         if !api.url.isEmpty, api.key.isEmpty, api.keyFile.isEmpty, !decoder.isGiven(scope, "key") {
             decoder.report(scope, "url", "needs the API's key: give key_file or key as well")
         }
+        if api.url.isEmpty, decoder.isSound(scope, "url") {
+            for (name, value) in [("key", api.key), ("key_file", api.keyFile)] where !value.isEmpty {
+                decoder.report(scope, name, "needs the API's address: give url as well, or leave out both")
+            }
+        }
     }
 
     private static func powerDNS(

@@ -7,6 +7,14 @@ package protocol ZoneConsumer: Sendable {
     ///
     /// Called for one merge after the other, and off the way of syncing: the next merge may be under way.
     func zonesChanged(_ zones: MergedZones) async
+
+    /// There are no more merges, and all zones have been told of, while the databases are still open.
+    func changesEnded() async
+}
+
+extension ZoneConsumer {
+    /// Does nothing.
+    package func changesEnded() async {}
 }
 
 /// The zones that a merge has changed.

@@ -331,6 +331,63 @@ import Testing
         #expect(await runCommand(["-c", directory.file("none"), "pdns", "diff", "lmdb", "x"]).exitCode == 2)
     }
 
+    @Test func saysOnWhichSideWhatCanNotBeRead() async throws {
+        try use("4.9")
+        let (old, new) = (directory.file("db"), directory.file("new"))
+        let junk = header(9, 9) + Array("junk".utf8)
+        /// Two copies, and junk in one or both.
+        func fresh(_ a: [(String, [Entry])], _ b: [(String, [Entry])]) async throws -> CommandResult {
+            for name in ["db", "db-0", "new", "new-0"] {
+                try? FileManager.default.removeItem(atPath: directory.file(name))
+            }
+            try use("4.9", configured: false)
+            try use("4.9", as: "new", configured: false)
+            for (path, tables) in [(old, a), (new, b)] {
+                for (table, entries) in tables {
+                    try fill(path + (table == "records_v5" ? "-0" : ""), [(table, [], entries)])
+                }
+            }
+            return await pdns("diff", old, new)
+        }
+        for table in ["keydata_v5", "metadata_v5", "tsig_v5"] {
+            for value in [junk, [1, 2, 3]] {
+                let entries = [(table, [Entry([0, 0, 0, 7], value)])]
+                let both = try await fresh(entries, entries)
+                #expect(both == CommandResult(exitCode: 0, output: "", errors: ""))
+                for (side, result) in [("A", try await fresh(entries, [])), ("B", try await fresh([], entries))] {
+                    #expect(result.exitCode == 2 && result.output.isEmpty)
+                    #expect(result.errors.hasPrefix("lightningstream: \(side): \(table), key 00000007: "))
+                    #expect(result.errors.split(separator: "\n").count == 1)
+                }
+            }
+        }
+        // 4.9's ID of example.org.
+        let zone: [UInt8] = [0x46, 0xae, 0xc1, 0xab]
+        let www: [UInt8] = zone + Array("www".utf8) + [0, 0, 0, 1]
+        let cutOff: [UInt8] = header(9, 9) + [4, 0, 1]
+        let cut = [("records_v5", [Entry(www, cutOff)])]
+        let record = try await fresh([], cut)
+        #expect(record.exitCode == 2)
+        #expect(
+            record.errors == "lightningstream: B: zone example.org.: records_v5, www.example.org. A: ends too early at "
+                + "byte 2\n")
+        #expect(record.output.contains("- www.example.org. 300 IN A 192.0.2.80"))
+        #expect(try await fresh(cut, cut) == CommandResult(exitCode: 0, output: "", errors: ""))
+        let odd = [("records_v5", [Entry(zone + [0x77], junk)])]
+        let key = try await fresh(odd, [])
+        #expect(key.exitCode == 2 && key.output.isEmpty)
+        #expect(key.errors.hasPrefix("lightningstream: A: zone example.org.: records_v5, key 46aec1ab77: "))
+        #expect(try await fresh(odd, odd).exitCode == 0)
+        // Nothing of such a zone is compared, so it is told of in any case.
+        let domain = [("domains_v5", [Entry(zone, junk)])]
+        let zones = try await fresh(domain, domain)
+        #expect(zones.exitCode == 2)
+        let lines = zones.errors.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.first?.hasPrefix("lightningstream: A: domains_v5, key 46aec1ab: ") == true)
+        #expect(lines.last?.hasPrefix("lightningstream: B: domains_v5, key 46aec1ab: ") == true)
+    }
+
     // MARK: Edits
 
     /// Replaces payloads of a table; an empty one marks the entry Deleted.

@@ -130,16 +130,49 @@ import Testing
         #expect(result.exitCode == 0)
     }
 
-    @Test func aZoneThatIsNotThereIsAnError() async throws {
+    @Test func aZoneThatIsNotThereIsAnErrorAmongTheOthers() async throws {
         try use("4.9")
-        let unknown = await run("pdns", "check", "example.org", "nix.test")
-        #expect(unknown.exitCode == 1)
-        #expect(unknown.output.isEmpty)
-        #expect(unknown.errors == "lightningstream: there is no zone nix.test.\n")
+        try addTXTBesideCNAME()
+        let line = "error no-such-zone: exmple.org.: there is no such zone; did you mean example.org.?\n"
+        let unknown = await run("pdns", "check", "exmple.org", "example.org")
+        #expect(unknown.exitCode == 1 && unknown.errors.isEmpty)
+        #expect(unknown.output.hasPrefix(line))
+        #expect(unknown.output.contains("error cname-with-other-data: example.org.: "))
+        #expect(unknown.output.hasSuffix("1 zone checked: errors 2, warnings 0\n"))
+        let json = await run("pdns", "check", "exmple.org", "example.net", "--json")
+        #expect(json.exitCode == 1 && json.errors.isEmpty)
+        #expect(
+            json.output == """
+                {"version":1,"findings":[
+                  {"rule":"no-such-zone","severity":"error","text":"there is no such zone; did you mean example.org.?",\
+                "zone":"exmple.org."}
+                ]
+                ,"zones":1,"errors":1,"warnings":0}
+
+                """)
         let deleted = await run("pdns", "check", "example.com")
-        #expect(deleted.errors == "lightningstream: there is no zone example.com.\n")
+        #expect(deleted.exitCode == 1)
+        #expect(deleted.output.hasPrefix("error no-such-zone: example.com.: there is no such zone"))
         let bad = await run("pdns", "check", "a..")
         #expect(bad.exitCode == 64)
+    }
+
+    private static let schemaCases: [([UInt8], String)] = [
+        (header(9, 9) + [0, 0, 0, 4], "its schemaversion is 4, and 5 or 6 is needed"),
+        (header(9, 9, flags: 1), "its schemaversion is deleted, and 5 or 6 is needed"),
+        (header(9, 9) + [0, 5], "its schemaversion can't be read (ends too early at byte 0), and 5 or 6 is needed"),
+        ([0, 0, 0, 5], "its schemaversion can't be read ("),
+    ]
+
+    @Test(arguments: schemaCases)
+    func aSchemaThatDoesNotFitIsNamed(value: [UInt8], text: String) async throws {
+        try use("4.9")
+        try fill(directory.file("db"), [("pdns", [], [Entry(Array("schemaversion".utf8), value)])])
+        let configured = await run("pdns", "check")
+        #expect(configured.exitCode == 1 && configured.errors.contains("; main is none: \(text)"), "\(configured)")
+        let file = await runCommand(["pdns", "check", "--snapshot", directory.file("db")])
+        #expect(file.exitCode == 1)
+        #expect(file.errors.contains("db is not of PowerDNS 4.8 or later: \(text)"), "\(file)")
     }
 
     // MARK: Duplicates

@@ -67,6 +67,29 @@ import Testing
         #expect(try bucket.contains { $0.hasPrefix("shard__b__") })
     }
 
+    /// Findings of zones come some seconds after a merge, or in the end.
+    @Test(arguments: ["receive", "sync"])
+    func whatIsWrongIsSeenBeforeTheEnd(command: String) async throws {
+        let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "SnapshotsTests/Fixtures")
+        for (role, file) in [("main", "a-main"), ("shard", "a-shard")] {
+            try Data(contentsOf: fixtures.appending(path: "pdns-4.9.\(role).mdb"))
+                .write(to: URL(filePath: directory.file(file)))
+        }
+        // A TXT record beside the CNAME www2.example.org.
+        let key: [UInt8] = [0x46, 0xae, 0xc1, 0xab] + Array("www2".utf8) + [0, 0, 0, 16]
+        let value: [UInt8] = header(9, 9) + [2, 0, 1, 0x61] + [0, 0, 0, 0] + [1, 0, 1]
+        try fill(
+            directory.file("a-shard"),
+            [("records_v5", [], [Entry(key, value)])])
+        let sent = await runCommand(["sync", "-c", try configure("a"), "--only-once"])
+        #expect(sent.exitCode == 0, "\(sent.errors)")
+        let got = await runCommand([command, "-c", try configure("b"), "--only-once"])
+        #expect(got.exitCode == 0, "\(got.errors)")
+        let line = got.errors.split(separator: "\n").first { $0.contains("rule=cname-with-other-data") }
+        #expect(line?.contains("owner=www2.example.org.") == true, "\(got.errors)")
+    }
+
     @Test func onlySomeDatabases() async throws {
         let a = try configure("a", extra: "only_once: true")
         try fillBoth("a")

@@ -182,6 +182,7 @@ private let keys: [Key] =
             }
         }
         if path == "powerdns.api.url" { needed.append((["powerdns", "api", "key"], "needed")) }
+        if path.hasPrefix("powerdns.api.key") { needed.append((["powerdns", "api", "url"], "http://127.0.0.1:8081")) }
         needed.append((["storage", "type"], type))
         let parts = path.split(separator: ".").map(String.init)
         return (parts, needed.filter { $0.0 != parts })
@@ -234,6 +235,8 @@ private let keys: [Key] =
         if ["access_key_file", "secret_key_file", "cert", "key", "cert_file", "key_file"].contains(path.last) {
             rest = rest.filter { $0.0.last?.hasSuffix("_file") != true && !$0.0.contains("tls") }
         }
+        // Without any of them the API is not used.
+        if key.path.hasPrefix("powerdns.api.") { rest.removeAll { $0.0.first == "powerdns" } }
         if path.last == "access_key" || path.last == "secret_key" {
             rest.removeAll { $0.0.last?.hasSuffix("_key") == true }
         }

@@ -34,8 +34,18 @@ import Testing
         #expect(
             errors(minimal + "powerdns: { api: { url: 'http://a' } }\n").first?.contains("needs the API's key") == true)
         #expect(
-            errors(minimal + "powerdns: { api: { key: a, key_file: b } }\n").first?.contains("keep one of them") == true
+            errors(minimal + "powerdns: { api: { url: 'http://a', key: a, key_file: b } }\n").first?.contains(
+                "keep one of them") == true
         )
+        for key in ["key", "key_file"] {
+            let problems = errors(minimal + "powerdns: { api: { \(key): a } }\n")
+            #expect(problems.count == 1)
+            #expect(problems.first?.contains("powerdns.api.\(key)") == true)
+            #expect(problems.first?.contains("needs the API's address: give url as well") == true)
+        }
+        let path = errors(minimal + "powerdns: { api: { url: 'http://127.0.0.1:8081/api/v1', key: a } }\n")
+        #expect(
+            path.first?.contains("such as http://127.0.0.1:8081 (it has a path; /api/v1 is added by itself)") == true)
     }
 
     @Test func aFileWithEveryKeyOfS3() throws {

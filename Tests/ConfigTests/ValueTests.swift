@@ -189,8 +189,8 @@ import Testing
         "http://127.0.0.1:1",
     ])
     func takesEndpoints(text: String) throws {
-        try EndpointURL.check(text, path: false)
-        try EndpointURL.check(text, path: true)
+        try EndpointURL.check(text, of: .s3)
+        try EndpointURL.check(text, of: .azure)
     }
 
     @Test(arguments: [
@@ -199,12 +199,12 @@ import Testing
         "http://user:password@a", "http://a?x", "http://a#x", "http://[::1", "http://ä", "http://[::1]x", "http://a:",
     ])
     func refusesEndpoints(text: String) {
-        #expect(throws: ValueProblem.self) { try EndpointURL.check(text, path: true) }
+        #expect(throws: ValueProblem.self) { try EndpointURL.check(text, of: .azure) }
     }
 
     @Test func onlyAzureTakesAPathInTheEndpoint() throws {
-        try EndpointURL.check("http://127.0.0.1:10000/account", path: true)
-        #expect(throws: ValueProblem.self) { try EndpointURL.check("http://127.0.0.1:10000/account", path: false) }
+        try EndpointURL.check("http://127.0.0.1:10000/account", of: .azure)
+        #expect(throws: ValueProblem.self) { try EndpointURL.check("http://127.0.0.1:10000/account", of: .s3) }
     }
 
     @Test(arguments: [

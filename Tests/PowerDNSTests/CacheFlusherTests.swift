@@ -116,6 +116,19 @@ import Testing
         #expect(node.log.contains("422"))
     }
 
+    @Test func anAnswerOfAnySizeIsNotRead() async throws {
+        let server = try FaultServer { _, number in
+            number == 0 ? .answer(200, [:], String(repeating: "x", count: 100 << 10)) : Self.flushed
+        }
+        defer { server.stop() }
+        let node = Node(server.endpoint)
+        try await node.flusher.run {
+            try await node.change("example.org")
+            try await eventually { node.count("success") == 1 }
+        }
+        #expect(node.log.contains("the answer is larger than 64 KiB"))
+    }
+
     @Test func nobodyThereKeepsNobodyWaiting() async throws {
         let node = Node("http://127.0.0.1:\(try closedPort())", lastWordsLimit: .milliseconds(10))
         // Returns although the zone is still waiting.

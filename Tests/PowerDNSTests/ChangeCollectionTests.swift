@@ -122,6 +122,38 @@ import Testing
         }
     }
 
+    @Test func anSOAThatIsSentAsItWasHasNoSerials() throws {
+        var serials = Serials()
+        for isFirst in [true, false] {
+            var changes = ChangeCollection(keepsValues: false)
+            let key = try Stored.key(1, "", .soa)
+            key.withUnsafeBytes { key in Stored.soa(7).withUnsafeBytes { changes.sent(.records, key, to: $0) } }
+            serials.complete(&changes, .sent)
+            #expect(changes.zones.first?.newSerial == (isFirst ? 7 : nil))
+            #expect(changes.zones.first?.oldSerial == nil)
+        }
+    }
+
+    private static let one: [UInt8] = [192, 0, 2, 1]
+    private static let two: [UInt8] = [192, 0, 2, 2]
+    private static let sameCases: [([UInt8], [UInt8], String)] = [
+        (Stored.records(one, two), Stored.records(two, one), "rrsets_rewritten=1"),
+        (Stored.records(one, one, two), Stored.records(two, two, one), "rrsets_changed=1"),
+        (Stored.records(one), Stored.records(two), "rrsets_changed=1"),
+        (Stored.records(one), Stored.records(one, ttl: 60), "rrsets_changed=1"),
+        (Stored.records(one), Array(Stored.records(one).dropLast(2)) + [1, 1], "rrsets_changed=1"),
+        (Stored.records(one), Array(Stored.records(one).dropLast(3)) + [0, 0, 0], "rrsets_rewritten=1"),
+        (Stored.records(one), Array(Stored.records(one).dropLast(1)), "rrsets_changed=1"),
+    ]
+
+    @Test(arguments: sameCases)
+    func recordsAreComparedByWhatDNSSees(old: [UInt8], new: [UInt8], field: String) throws {
+        var changes = ChangeCollection(keepsValues: false)
+        merged(&changes, try Stored.key(1, "www", .a), old, new)
+        #expect(try lines(changes) == ["merged changes of zone \(field) zone=#1"])
+        #expect(changes.totals.isNews)
+    }
+
     @Test func moreZonesThanAreListedAreAll() throws {
         var changes = ChangeCollection(keepsValues: false)
         for id in 0...UInt32(MergedZones.most) {

@@ -107,6 +107,30 @@ import Testing
         #expect(b.consumer.all.isEmpty)
     }
 
+    /// What secure-zone, set-nsec3 and rectify-zone of PowerDNS 5 write: flags of the same records, which may change answers.
+    @Test func whatIsOnlyMarkedIsNoChangeEither() async throws {
+        let (a, b) = try await pair(detailed())
+        let rows = try #require(try a.contents(.shard)["records_v5"]).compactMap {
+            key, payload -> ([UInt8], [UInt8]?)? in
+            guard key.starts(with: RecordKey.prefix(domainID: Stored.exampleOrg)), var payload,
+                let type = try? key.withUnsafeBytes({ try RecordKey($0).type }), type == .soa || type == .ns
+            else { return nil }
+            payload[payload.count - 3] ^= 1
+            payload[payload.count - 1] ^= 1
+            return (key, payload)
+        }
+        #expect(rows.count >= 2)
+        try a.write(.records, rows)
+        try await a.sync()
+        try await b.sync()
+        #expect(b.log.count("info merged changes of zone") == 1)
+        #expect(b.log.contains("rrsets_rewritten\": \(rows.count)") && !b.log.contains("rrsets_changed"))
+        #expect(!b.log.contains("serial") && !b.log.contains("info +") && !b.log.contains("info -"))
+        // Caches are flushed, and the zone is checked.
+        #expect(b.consumer.names("shard") == ["example.org."])
+        #expect(metrics(b).contains("direction=\"merged\",kind=\"rrset_rewritten\"} \(rows.count)\n"))
+    }
+
     @Test func aSendIsToldAsSoonAsItIsStored() async throws {
         let store = MemoryStore()
         let a = try SyncedSite("a", store, fixture: "4.9", detailed())

@@ -146,6 +146,17 @@ import Testing
         #expect(node.log.count("several-soas") == 0)
     }
 
+    @Test func whatIsPendingIsCheckedInTheEnd() async throws {
+        let node = try Node("a")
+        try node.writer.addSoundZone("z.test", id: 7)
+        try node.writer.put("", .soa, of: 7, [.soa, .soa])
+        let snapshot = SnapshotName(database: "shard", instance: "b", timestamp: 1)
+        await node.checker.zonesChanged(
+            MergedZones(database: "shard", role: .shard, snapshot: snapshot, zones: try .named(7, "z.test")))
+        await node.checker.finish()
+        #expect(node.log.count("several-soas") == 1)
+    }
+
     @Test func recordsThatAZoneHasLeftBehindAreTold() async throws {
         let node = try Node("a")
         try node.writer.put("www", .a, of: 9, [.address])

@@ -52,6 +52,10 @@ extension ValidationFinding {
         RuleCase("two SOAs, one disabled") { writer, id in
             try writer.put("", .soa, of: id, [.soa, .soa.disabled])
         },
+        RuleCase("a name with upper-case letters", finds: "upper-case-name Www.z.test.") { writer, id in
+            let key = Bytes.big(id) + Array("Www".utf8) + [0, 0] + Bytes.big(RecordType.a.rawValue)
+            try writer.put(.records, key, PowerDNSWriter.payload([.address]))
+        },
         RuleCase("SOA below the apex", finds: "soa-not-at-apex www.z.test. SOA") { writer, id in
             try writer.put("www", .soa, of: id, [.soa])
         },
@@ -271,6 +275,6 @@ extension ValidationFinding {
         #expect(
             "\(finding)"
                 == "error cname-with-other-data: z.test.: www.z.test. CNAME: the name has A as well, and answers are one or the "
-                + "other; remove the CNAME or the rest (came from instance b)")
+                + "other; remove the CNAME or the rest (zone last changed by instance b)")
     }
 }

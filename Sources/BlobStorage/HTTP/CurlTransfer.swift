@@ -116,7 +116,7 @@ final class CurlTransfer {
             } else {
                 guard answer.body.count + count <= largestAnswer else {
                     throw TransferFailure(
-                        reason: .tooLarge, detail: "the answer is larger than \(largestAnswer >> 20) MiB")
+                        reason: .tooLarge, detail: "the answer is larger than \(largestAnswer >> 10) KiB")
                 }
                 answer.body += bytes
             }

@@ -1,4 +1,6 @@
 import Config
+import LMDB
+import PowerDNS
 import PowerDNSSchema
 
 /// Looks for what may have been meant by the name of a zone that is not there; pure, in constant memory.
@@ -27,6 +29,15 @@ struct NearZones {
         near.append((distance, zone))
         near.sort { ($0.distance, $0.zone) < ($1.distance, $1.zone) }
         near = Array(near.prefix(Self.count))
+    }
+
+    /// Looks through all zones of a main database for what may have been meant.
+    static func hint(for wanted: ZoneName, _ main: borrowing ReadTransaction) throws -> String {
+        var near = NearZones(wanted)
+        try ZoneTable(main)?.forEach(main) { _, info in
+            if let zone = try? info.get().zone { near.consider(zone) }
+        }
+        return near.hint
     }
 
     /// The rest of the message: nothing, or a question.

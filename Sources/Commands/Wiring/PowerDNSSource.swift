@@ -85,11 +85,17 @@ struct PowerDNSOpening {
         session.logConfiguration(session.logger())
         var failure: LMDBError?
         var names: [PowerDNSRole: String] = [:]
+        var problems = ""
         let configured = session.configuration.powerDNS
         for database in session.configuration.databases.map(LocalDatabase.init) {
             do {
                 let environment = try database.open()
-                guard let role = try PowerDNSRole.detect(environment) else { continue }
+                guard let role = try PowerDNSRole.detect(environment) else {
+                    if let problem = try PowerDNSRole.schemaProblem(environment) {
+                        problems += "; \(database.name) is none: \(problem)"
+                    }
+                    continue
+                }
                 let wanted = role == .main ? configured.main : configured.shard
                 guard wanted.isEmpty || wanted == database.name else { continue }
                 if let other = names[role] {
@@ -104,7 +110,7 @@ struct PowerDNSOpening {
         guard let main = found[.main] else {
             throw CommandFailure.failed(
                 "no database under lmdbs in \(session.global.config) is one of PowerDNS 4.8 or later; there are: "
-                    + session.configuration.databases.map(\.name).joined(separator: ", "))
+                    + session.configuration.databases.map(\.name).joined(separator: ", ") + problems)
         }
         let hasZones = try main.read { try ZoneLookup($0).hasZones($0) }
         if found[.shard] == nil, hasZones {
@@ -128,7 +134,8 @@ struct PowerDNSOpening {
             environment = try openFile(path)
         }
         guard let role = try PowerDNSRole.detect(environment) else {
-            throw CommandFailure.failed("\(name) is not of PowerDNS 4.8 or later: it has neither zones nor records")
+            let problem = try PowerDNSRole.schemaProblem(environment) ?? "it has neither zones nor records"
+            throw CommandFailure.failed("\(name) is not of PowerDNS 4.8 or later: \(problem)")
         }
         guard found[role] == nil else {
             throw CommandFailure.failed("\(name) holds \(role.contents), and so does the other one")

@@ -3,6 +3,7 @@ import Config
 import Logging
 import PowerDNS
 import Replication
+import ServiceLifecycle
 import Telemetry
 
 /// What looks into the databases of PowerDNS while they are synced.
@@ -12,6 +13,7 @@ struct PowerDNSWatch: Sendable {
     private let checker: ChangedZoneChecker?
     /// Flushes PowerDNS's caches; nil when nobody wants that.
     private let flusher: CacheFlusher?
+    private let names: NamedDatabaseCheck
     /// Are told what the syncers do.
     let observers: [any SyncObserver]
 
@@ -27,11 +29,13 @@ struct PowerDNSWatch: Sendable {
             CacheFlusher(
                 api, knowsZones: { databases.environment(.main) != nil }, registry: registry, logger: logger)
         }
-        let consumers: [(any ZoneConsumer)?] = [flusher, checker]
+        let lastCheck = configuration.onlyOnce ? checker.map(LastCheck.init) : nil
+        let consumers: [(any ZoneConsumer)?] = [flusher, checker, lastCheck]
         inspector = PowerDNSInspector(
             settings, databases: databases, registry: registry, logger: logger,
             consumers: consumers.compactMap(\.self))
-        observers = [databases]
+        names = NamedDatabaseCheck(settings, logger: logger)
+        observers = [databases, names]
     }
 
     /// Does what has to be done beside syncing, while `body` syncs.
@@ -39,9 +43,25 @@ struct PowerDNSWatch: Sendable {
         guard let watch else { return try await body() }
         let checking = Task { await watch.checker?.run() }
         defer { checking.cancel() }
-        guard let flusher = watch.flusher else { return try await watch.inspector.run(while: body) }
+        guard let flusher = watch.flusher else { return try await watch.inspect(while: body) }
         // What the last merges have changed is known only after them.
-        try await flusher.run { try await watch.inspector.run(while: body) }
+        try await flusher.run { try await watch.inspect(while: body) }
+    }
+
+    private func inspect(while body: @Sendable () async throws -> Void) async throws {
+        try await inspector.run { try await names.run(while: body) }
+    }
+}
+
+/// Where nothing more will come, zones need not wait for it: they are checked before the process ends.
+private struct LastCheck: ZoneConsumer {
+    let checker: ChangedZoneChecker
+
+    func zonesChanged(_ zones: MergedZones) async {}
+
+    func changesEnded() async {
+        // Who asks for the end does not want to wait for it.
+        await cancelWhenGracefulShutdown { await checker.finish() }
     }
 }
 

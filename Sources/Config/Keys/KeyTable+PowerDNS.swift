@@ -40,7 +40,7 @@ extension KeyTable {
 
     private static let api: [KeyDefinition<PowerDNSAPIConfiguration>] = [
         .value(
-            "url", \.url, .endpointURL(path: false),
+            "url", \.url, .endpointURL(of: .powerDNS),
             "PowerDNS's API, such as `http://127.0.0.1:8081`: its caches are flushed for the zones that a merge"
                 + " changes.", default: "off"),
         .value("key", \.key, .text, "PowerDNS's `api-key`.", .secret),

@@ -145,7 +145,7 @@ extension KeyTable {
             .value("bucket", \.bucket, .text, "The bucket.", .required),
             .value("create_bucket", \.createBucket, .bool, "Create the bucket when it does not exist."),
             .value(
-                "endpoint_url", \.endpointURL, .endpointURL(path: false),
+                "endpoint_url", \.endpointURL, .endpointURL(of: .s3),
                 "The service, when it is not AWS. Buckets are then addressed by path.", default: "AWS"),
             .value("storage_class", \.storageClass, .text, "Storage class of new objects.", default: "the bucket's"),
             .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
@@ -178,7 +178,7 @@ extension KeyTable {
             .value("container", \.container, .text, "The container.", .required),
             .value("create_container", \.createContainer, .bool, "Create the container when it does not exist."),
             .value(
-                "endpoint_url", \.endpointURL, .endpointURL(path: true), "The service, when it is not Azure's own.",
+                "endpoint_url", \.endpointURL, .endpointURL(of: .azure), "The service, when it is not Azure's own.",
                 default: "Azure"),
             .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
             .value(

@@ -36,11 +36,11 @@ extension ValueType where Value == String {
         name: "string", parse: { scalar throws(ValueProblem) in try InstanceName.parse(line(scalar)) }, render: quoted)
 
     /// Empty stands for the service's own endpoint.
-    static func endpointURL(path: Bool) -> ValueType {
+    static func endpointURL(of service: EndpointURL.Service) -> ValueType {
         ValueType(
             name: "URL",
             parse: { scalar throws(ValueProblem) in
-                if !scalar.text.isEmpty { try EndpointURL.check(scalar.text, path: path) }
+                if !scalar.text.isEmpty { try EndpointURL.check(scalar.text, of: service) }
                 return scalar.text
             }, render: quoted, conceals: EndpointURL.holdsCredentials)
     }

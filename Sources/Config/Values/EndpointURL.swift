@@ -1,15 +1,32 @@
 /// The shape of an `endpoint_url`: `http://` or `https://`, a host, maybe a port.
 enum EndpointURL {
-    static func allowed(path: Bool) -> String {
-        "http:// or https:// and a host, maybe with a port\(path ? " and a path" : ""), such as https://s3.example.org:9000"
+    /// What is at the address.
+    enum Service: Sendable {
+        case s3
+        /// Azure's emulator has the account in the path.
+        case azure
+        case powerDNS
+
+        fileprivate var example: String { self == .powerDNS ? "http://127.0.0.1:8081" : "https://s3.example.org:9000" }
+
+        fileprivate var adviceOnPath: String {
+            self == .powerDNS
+                ? "it has a path; /api/v1 is added by itself"
+                : "it has a path; bucket and prefix have keys of their own"
+        }
+    }
+
+    static func allowed(_ service: Service) -> String {
+        "http:// or https:// and a host, maybe with a port\(service == .azure ? " and a path" : ""), "
+            + "such as \(service.example)"
     }
 
     /// Whether user name and password are in it: then it is never shown.
     @Sendable static func holdsCredentials(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "@")) }
 
-    /// Checks the shape; a path is taken only where `path` says so (Azure's emulator has the account there).
-    static func check(_ text: String, path: Bool) throws(ValueProblem) {
-        let allowed = allowed(path: path)
+    /// Checks the shape; a path is taken only where the service has one.
+    static func check(_ text: String, of service: Service) throws(ValueProblem) {
+        let allowed = allowed(service)
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
             throw ValueProblem(allowed: allowed, advice: "it has blanks or characters that are no ASCII")
         }
@@ -27,8 +44,8 @@ enum EndpointURL {
         let rest = text.dropFirst(scheme.count)
         let authority = rest.prefix { $0 != "/" }
         let pathText = rest.dropFirst(authority.count)
-        guard path || pathText.isEmpty || pathText == "/" else {
-            throw ValueProblem(allowed: allowed, advice: "it has a path; bucket and prefix have keys of their own")
+        guard service == .azure || pathText.isEmpty || pathText == "/" else {
+            throw ValueProblem(allowed: allowed, advice: service.adviceOnPath)
         }
         try checkAuthority(authority, allowed: allowed)
     }

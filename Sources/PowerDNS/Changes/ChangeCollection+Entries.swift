@@ -21,15 +21,14 @@ extension ChangeCollection {
             add(.bookkeeping, of: table, in: .name(entry.zone), key: key, from: nil, to: nil)
             return .bookkeeping
         }
-        let isSame = old != nil && new != nil && compareBytes(old, new)
         let kind: ChangeKind
         switch (old, new) {
         case (nil, _): kind = .rrsetAdded
         case (_, nil): kind = .rrsetRemoved
-        default: kind = isSame ? .rrsetRewritten : .rrsetChanged
+        case (let old?, let new?): kind = old.isSame(as: new) ? .rrsetRewritten : .rrsetChanged
         }
         if table == .records { return record(kind, key, from: old, to: new) }
-        guard !isSame, let (zone, found) = Self.place(table, key, either, kind) else { return nil }
+        guard kind != .rrsetRewritten, let (zone, found) = Self.place(table, key, either, kind) else { return nil }
         if case .name(let name)? = zone, table == .domains, let id = try? PowerDNSTable.id(key) { learn(id, name) }
         add(found, of: table, in: zone, key: key, from: old, to: new)
         return found
@@ -62,8 +61,10 @@ extension ChangeCollection {
             add(.bookkeeping, of: .records, in: zone, key: key, from: nil, to: nil)
             return .bookkeeping
         }
+        var kind = kind
+        if kind == .rrsetChanged, let old, let new, RecordValue.hasSameRecords(old, new) { kind = .rrsetMarked }
         add(kind, of: .records, in: zone, key: key, from: old, to: new)
-        if record.type == .soa, record.isApex {
+        if record.type == .soa, record.isApex, kind != .rrsetRewritten, kind != .rrsetMarked {
             setSerials(zone, old: old.flatMap(Self.serial), new: new.flatMap(Self.serial))
         }
         return kind
@@ -124,9 +125,44 @@ extension ChangeCollection {
         guard table == .domainsIndex, let entry = try? IndexKey(key) else { return }
         learn(entry.id, entry.zone)
     }
+}
 
-    private func compareBytes(_ a: UnsafeRawBufferPointer?, _ b: UnsafeRawBufferPointer?) -> Bool {
-        guard let a, let b else { return false }
-        return a.count == b.count && a.elementsEqual(b)
+extension RecordValue {
+    /// Whether two payloads of one key hold the same records for DNS: RDATA, TTL, and whether they are served. Their order,
+    /// and what PowerDNS notes beside them on authority and the chain of denial, don't count.
+    fileprivate static func hasSameRecords(_ old: UnsafeRawBufferPointer, _ new: UnsafeRawBufferPointer) -> Bool {
+        // The marks are of one size each.
+        guard old.count == new.count else { return false }
+        do {
+            var (before, after) = (RecordValue(old), RecordValue(new))
+            while let one = try before.next() {
+                guard let other = try after.next() else { return false }
+                if !one.isSame(as: other) { return try hasSameRecordsInAnotherOrder(old, new) }
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private static func hasSameRecordsInAnotherOrder(
+        _ old: UnsafeRawBufferPointer, _ new: UnsafeRawBufferPointer
+    ) throws(DecodeError) -> Bool {
+        func counted(_ payload: UnsafeRawBufferPointer) throws(DecodeError) -> [[UInt8]: Int] {
+            var value = RecordValue(payload)
+            var counts: [[UInt8]: Int] = [:]
+            while let record = try value.next() {
+                let ttl = withUnsafeBytes(of: record.ttl) { Array($0) }
+                counts[ttl + [record.isDisabled ? 1 : 0] + record.rdata, default: 0] += 1
+            }
+            return counts
+        }
+        return try counted(old) == counted(new)
+    }
+}
+
+extension StoredRecord {
+    fileprivate func isSame(as other: StoredRecord) -> Bool {
+        ttl == other.ttl && isDisabled == other.isDisabled && rdata.isSame(as: other.rdata)
     }
 }

@@ -5,6 +5,8 @@ enum ChangeKind: Int, CaseIterable, Sendable {
     case rrsetRemoved
     /// The same once more, with a new timestamp: what load-zone and transfers make of what they leave as it was.
     case rrsetRewritten
+    /// The same records with other marks of authority or of the chain of denial: answers may be others.
+    case rrsetMarked
     /// Added, changed or rewritten: of what the application writes, the version before is not known.
     case rrsetWritten
     /// A row that PowerDNS keeps between the records, for empty non-terminals and NSEC3.
@@ -28,7 +30,7 @@ enum ChangeKind: Int, CaseIterable, Sendable {
         case .rrsetAdded: "rrset_added"
         case .rrsetChanged: "rrset_changed"
         case .rrsetRemoved: "rrset_removed"
-        case .rrsetRewritten: "rrset_rewritten"
+        case .rrsetRewritten, .rrsetMarked: "rrset_rewritten"
         case .rrsetWritten: "rrset_written"
         case .bookkeeping: "bookkeeping"
         case .zoneCreated: "zone_created"

@@ -107,10 +107,11 @@ private struct Lines {
     /// A line with counts.
     mutating func add(_ what: String, _ counts: ChangeCounts, _ metadata: Logger.Metadata) {
         var metadata = metadata.merging(common) { $1 }
+        var fields: [String: Int] = [:]
         for (kind, count) in counts.present {
-            guard let field = kind.field else { continue }
-            metadata[field] = .stringConvertible(count)
+            if let field = kind.field { fields[field, default: 0] += count }
         }
+        metadata.merge(fields.mapValues { .stringConvertible($0) }) { $1 }
         lines.append(ChangeLine(message: "\(job.direction.rawValue) \(what)", metadata: metadata))
     }
 
@@ -172,7 +173,7 @@ extension ChangeKind {
         case .rrsetAdded: "rrsets_added"
         case .rrsetChanged: "rrsets_changed"
         case .rrsetRemoved: "rrsets_removed"
-        case .rrsetRewritten: "rrsets_rewritten"
+        case .rrsetRewritten, .rrsetMarked: "rrsets_rewritten"
         case .rrsetWritten: "rrsets_written"
         case .zoneCreated: "zones_created"
         case .zoneChanged: "zones_changed"

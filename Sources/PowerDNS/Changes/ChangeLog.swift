@@ -67,6 +67,7 @@ final class ChangeLog: Sendable {
             await group.next()
             group.cancelAll()
         }
+        for consumer in consumers { await consumer.changesEnded() }
         try result.get()
     }
 
@@ -117,8 +118,10 @@ struct Serials: Sendable {
     mutating func complete(_ changes: inout ChangeCollection, _ direction: ChangeJob.Direction) {
         for tally in changes.zones {
             guard case .number(let id) = tally.zone else { continue }
-            if direction == .sent, tally.newSerial != nil, let old = known[id] {
-                changes.setSerials(tally.zone, old: old, new: tally.newSerial)
+            if direction == .sent, let new = tally.newSerial, let old = known[id] {
+                // Written once more as it was, as far as is known.
+                let isNew = old != new
+                changes.setSerials(tally.zone, old: isNew ? old : nil, new: isNew ? new : nil)
             }
             if let new = tally.newSerial {
                 if known.count >= Self.most { known = [:] }

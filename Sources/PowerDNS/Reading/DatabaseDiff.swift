@@ -42,16 +42,18 @@ package enum DatabaseDiff {
     /// Compares two databases.
     ///
     /// - Parameters:
-    ///   - report: is told what can't be read; the comparison goes on with the rest.
+    ///   - report: is told on which side something can't be read, what and why; the comparison goes on with the rest. Records,
+    ///     keys and settings that can't be read but are the same on both sides are no difference, and not told of.
     ///   - body: gets everything that only one side has, zone by zone in canonical order.
     package static func run(
-        _ first: PowerDNSDatabase, _ second: PowerDNSDatabase, report: (String) throws -> Void,
+        _ first: PowerDNSDatabase, _ second: PowerDNSDatabase, report: (Side, String) throws -> Void,
         _ body: (Event) throws -> Void
     ) throws {
         try first.read { firstMain, firstShard in
             try second.read { secondMain, secondShard in
-                let firstZones = try ZoneOrder(firstMain) { try report("zone with ID \($0): \($1)") }
-                let secondZones = try ZoneOrder(secondMain) { try report("zone with ID \($0): \($1)") }
+                try UnreadableEntries.find(firstMain, secondMain, report: report)
+                let firstZones = try ZoneOrder(firstMain) { _, _ in }
+                let secondZones = try ZoneOrder(secondMain) { _, _ in }
                 let (firstLookup, secondLookup) = (try ZoneLookup(firstMain), try ZoneLookup(secondMain))
                 try firstZones.join(secondZones) { firstIDs, secondIDs in
                     let old = try firstLookup.served(firstIDs, firstMain)
@@ -63,18 +65,16 @@ package enum DatabaseDiff {
                                 name: name, isInFirst: old != nil, isInSecond: new != nil,
                                 firstSerial: old.flatMap { try ZoneRecords.serial(zone: $0.id, firstShard) },
                                 secondSerial: new.flatMap { try ZoneRecords.serial(zone: $0.id, secondShard) })))
-                    let say = { (error: any Error) in try report("zone \(name): \(error)") }
                     try compare(
-                        ZoneSettings(old, firstLookup, firstMain, report: say),
-                        ZoneSettings(new, secondLookup, secondMain, report: say), body)
+                        ZoneSettings(old, firstLookup, firstMain), ZoneSettings(new, secondLookup, secondMain), body)
                     var firstRecords = try ZoneRecords(zone: old?.id, firstShard)
                     var secondRecords = try ZoneRecords(zone: new?.id, secondShard)
-                    try compare(&firstRecords, &secondRecords, in: name.name, report: say, body)
+                    try compare(&firstRecords, &secondRecords, in: name, report: report, body)
                 }
                 try body(.server)
-                let old = try ServerObjects(firstMain) { try report("\($0)") }
-                let new = try ServerObjects(secondMain) { try report("\($0)") }
-                try difference(old.all, new.all) { try body(.object($0, kind: $1.kind, text: $1.text)) }
+                try difference(ServerObjects(firstMain).all, ServerObjects(secondMain).all) {
+                    try body(.object($0, kind: $1.kind, text: $1.text))
+                }
             }
         }
     }
@@ -106,32 +106,55 @@ package enum DatabaseDiff {
     // MARK: Records
 
     private static func compare(
-        _ first: inout ZoneRecords, _ second: inout ZoneRecords, in zone: DomainName,
-        report: (any Error) throws -> Void, _ body: (Event) throws -> Void
+        _ first: inout ZoneRecords, _ second: inout ZoneRecords, in zone: ZoneName,
+        report: (Side, String) throws -> Void, _ body: (Event) throws -> Void
     ) throws {
-        var old = try first.next(report: report)
-        var new = try second.next(report: report)
+        var old = try first.nextRow()
+        var new = try second.nextRow()
         while old != nil || new != nil {
             let order = old.map { old in new.map { old.order($0) } ?? -1 } ?? 1
             let (inFirst, inSecond) = (order <= 0 ? old : nil, order >= 0 ? new : nil)
-            do {
-                try compare(inFirst, inSecond, in: zone, body)
-            } catch let error as DecodeError { try report(error) }
-            if inFirst != nil { old = try first.next(report: report) }
-            if inSecond != nil { new = try second.next(report: report) }
+            try compare(inFirst, inSecond, in: zone, report: report, body)
+            if inFirst != nil { old = try first.nextRow() }
+            if inSecond != nil { new = try second.nextRow() }
         }
     }
 
     private static func compare(
-        _ first: StoredRRset?, _ second: StoredRRset?, in zone: DomainName, _ body: (Event) throws -> Void
+        _ first: ZoneRow?, _ second: ZoneRow?, in zone: ZoneName, report: (Side, String) throws -> Void,
+        _ body: (Event) throws -> Void
     ) throws {
-        guard let key = (first ?? second)?.key else { return }
         // Names in RDATA are packed against the owner, which both have in common.
-        if let first, let second, first.payload.elementsEqual(second.payload) { return }
-        let owner = try key.owner(in: zone)
-        let old = try first.map { try ComparedRecord.all(key.type, $0.payload, owner: owner) } ?? []
-        let new = try second.map { try ComparedRecord.all(key.type, $0.payload, owner: owner) } ?? []
-        try difference(old, new) { try body(.record($0, owner: owner, key.type, $1.record)) }
+        if let first, let second, first.payload.isSame(as: second.payload) { return }
+        func read(_ row: ZoneRow?, _ side: Side) throws -> RRset? {
+            guard let row else { return nil }
+            do { return try RRset(row, in: zone.name) } catch let error as PowerDNSReadError {
+                try report(side, "zone \(zone): \(error)")
+                return nil
+            }
+        }
+        let (old, new) = (try read(first, .first), try read(second, .second))
+        guard let any = old ?? new else { return }
+        try difference(old?.records ?? [], new?.records ?? []) {
+            try body(.record($0, owner: any.owner, any.type, $1.record))
+        }
+    }
+}
+
+/// What an entry holds.
+private struct RRset {
+    let owner: DomainName
+    let type: RecordType
+    let records: [ComparedRecord]
+
+    init(_ row: ZoneRow, in zone: DomainName) throws {
+        var place = StructureRules.place(.records, row.key)
+        do {
+            let rrset = try row.rrset.get()
+            (owner, type) = (try rrset.key.owner(in: zone), rrset.key.type)
+            place = "\(PowerDNSTable.records.rawValue), \(owner) \(type)"
+            records = try ComparedRecord.all(type, rrset.payload, owner: owner)
+        } catch { throw PowerDNSReadError("\(place): \(error)") }
     }
 }
 
@@ -164,11 +187,10 @@ private struct ComparedRecord: Hashable {
     }
 }
 
-extension StoredRRset {
+extension ZoneRow {
     /// Negative when it comes before another one of the same zone, 0 when the two have one key.
-    fileprivate func order(_ other: StoredRRset) -> Int {
-        if key.ownerKey.lexicographicallyPrecedes(other.key.ownerKey) { return -1 }
-        if other.key.ownerKey.lexicographicallyPrecedes(key.ownerKey) { return 1 }
-        return Int(key.type.rawValue) - Int(other.key.type.rawValue)
+    fileprivate func order(_ other: ZoneRow) -> Int {
+        if rest.lexicographicallyPrecedes(other.rest) { return -1 }
+        return other.rest.lexicographicallyPrecedes(rest) ? 1 : 0
     }
 }

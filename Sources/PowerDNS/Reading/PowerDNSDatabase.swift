@@ -48,6 +48,32 @@ extension PowerDNSRole {
         let version = try PdnsValue.schemaVersion(transaction)
         return PowerDNSRole(databases: try transaction.databases().map(\.name), schemaVersion: version)
     }
+
+    /// What is wrong with the `schemaversion` of an LMDB for which ``detect(_:)-(Environment)`` finds no role; nil for one
+    /// that is not PowerDNS's.
+    package static func schemaProblem(_ environment: Environment) throws -> String? {
+        try environment.read { transaction in
+            guard let settings = try transaction.database(PowerDNSTable.settings.rawValue) else { return nil }
+            let needed = "and 5 or 6 is needed"
+            return try Array(PdnsValue.schemaVersionKey.utf8).withUnsafeBytes { key in
+                guard let value = try transaction.get(settings, key) else {
+                    return "it has no \(PdnsValue.schemaVersionKey), \(needed)"
+                }
+                let what: String
+                do {
+                    let entry = try EntryHeader.parse(value)
+                    if entry.header.isDeleted {
+                        what = "is deleted"
+                    } else if case .schemaVersion(let version) = try PdnsValue(key: key, payload: entry.payload) {
+                        what = "is \(version)"
+                    } else {
+                        return nil
+                    }
+                } catch { what = "can't be read (\(error))" }
+                return "its \(PdnsValue.schemaVersionKey) \(what), \(needed)"
+            }
+        }
+    }
 }
 
 extension PdnsValue {

@@ -70,12 +70,14 @@ package struct ZoneLookup: Sendable {
             return nil
         }
         if ids.count == 1 { return (id, info) }
-        return try zones(info.zone, transaction).first ?? (id, info)
+        do { return try zones(info.zone, transaction).first ?? (id, info) } catch is PowerDNSReadError {
+            return (id, info)
+        }
     }
 
     /// The live objects of a zone in a table with an index, in the order of their IDs.
     ///
-    /// - Throws: `DecodeError` for one that can't be read.
+    /// - Throws: ``PowerDNSReadError`` for one that can't be read.
     package func objects<T: Transaction & ~Copyable, Object>(
         _ table: PowerDNSTable, of zone: ZoneName, _ transaction: borrowing T,
         _ decode: (UnsafeRawBufferPointer) throws -> Object
@@ -97,7 +99,9 @@ package struct ZoneLookup: Sendable {
             guard let value = try transaction.get(database, key), let entry = try? EntryHeader.parse(value),
                 !entry.header.isDeleted
             else { return nil }
-            return (try decode(entry.payload), entry.header.timestamp)
+            do { return (try decode(entry.payload), entry.header.timestamp) } catch let error as DecodeError {
+                throw PowerDNSReadError("\(StructureRules.place(table, key)): \(error)")
+            }
         }
     }
 }

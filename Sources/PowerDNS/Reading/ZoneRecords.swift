@@ -10,6 +10,17 @@ package struct StoredRRset {
     package let payload: UnsafeRawBufferPointer
 }
 
+/// An entry of a zone's records, as it is stored; valid until the walk goes on.
+struct ZoneRow {
+    let key: UnsafeRawBufferPointer
+    /// The key behind the zone's ID.
+    let rest: UnsafeRawBufferPointer
+    /// The value behind its header; with the header where that can't be read.
+    let payload: UnsafeRawBufferPointer
+    /// The RRset, or why it can't be read.
+    let rrset: Result<StoredRRset, any Error>
+}
+
 /// Walks over the RRsets of a zone, in the order in which PowerDNS lists them: canonical order of the names, then of the
 /// types.
 package struct ZoneRecords: ~Copyable {
@@ -37,18 +48,30 @@ package struct ZoneRecords: ~Copyable {
     /// - Returns: nil behind the last one.
     /// - Throws: ``PowerDNSReadError`` for an entry that can't be read; the next call goes on behind it.
     package mutating func next() throws -> StoredRRset? {
+        guard let row = try nextRow() else { return nil }
+        do { return try row.rrset.get() } catch {
+            throw PowerDNSReadError("\(StructureRules.place(.records, row.key)): \(error)")
+        }
+    }
+
+    /// Goes to the next RRset, or to the next entry that can't be read.
+    ///
+    /// - Returns: nil behind the last one.
+    mutating func nextRow() throws -> ZoneRow? {
         while try walk.next() {
+            let key = walk.cursor.key
+            var payload = walk.cursor.value
+            let rrset: Result<StoredRRset, any Error>
             do {
-                let entry = try EntryHeader.parse(walk.cursor.value)
+                let entry = try EntryHeader.parse(payload)
                 newestChange = max(newestChange, entry.header.timestamp)
                 if entry.header.isDeleted { continue }
-                let key = try RecordKey(walk.cursor.key)
-                guard try RowKind(key, payload: entry.payload) == .records else { continue }
-                return StoredRRset(key: key, payload: entry.payload)
-            } catch {
-                let hex = walk.cursor.key.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-                throw PowerDNSReadError("the entry \(hex) of DBI \(PowerDNSTable.records.rawValue): \(error)")
-            }
+                payload = entry.payload
+                let recordKey = try RecordKey(key)
+                guard try RowKind(recordKey, payload: payload) == .records else { continue }
+                rrset = .success(StoredRRset(key: recordKey, payload: payload))
+            } catch { rrset = .failure(error) }
+            return ZoneRow(key: key, rest: walk.rest, payload: payload, rrset: rrset)
         }
         return nil
     }

@@ -13,12 +13,11 @@ struct ZoneSettings {
     var metadata: [Setting] = []
     var keys: [KeyData] = []
 
-    /// - Parameters:
-    ///   - zone: nil for nothing.
-    ///   - report: is told what can't be read.
+    /// What can't be read is left out.
+    ///
+    /// - Parameter zone: nil for nothing.
     init<T: Transaction & ~Copyable>(
-        _ zone: (id: UInt32, info: DomainInfo)?, _ lookup: ZoneLookup, _ main: borrowing T,
-        report: (any Error) throws -> Void
+        _ zone: (id: UInt32, info: DomainInfo)?, _ lookup: ZoneLookup, _ main: borrowing T
     ) throws {
         guard let info = zone?.info else { return }
         properties = [
@@ -27,12 +26,10 @@ struct ZoneSettings {
             Setting(name: "options", value: info.options),
             Setting(name: "primaries", value: info.primaries.map(\.description).joined(separator: " ")),
         ].filter { !$0.value.isEmpty }
-        do {
-            metadata = try lookup.objects(.metadata, of: info.zone, main, DomainMetadata.init)
-                .map { Setting(name: $0.object.kind, value: $0.object.value) }
-                .sorted { ($0.name, $0.value) < ($1.name, $1.value) }
-            keys = try lookup.objects(.keys, of: info.zone, main, KeyData.init).map(\.object)
-        } catch let error as DecodeError { try report(error) }
+        metadata = try lookup.objects(.metadata, of: info.zone, main) { try? DomainMetadata($0) }
+            .compactMap { $0.object.map { Setting(name: $0.kind, value: $0.value) } }
+            .sorted { ($0.name, $0.value) < ($1.name, $1.value) }
+        keys = try lookup.objects(.keys, of: info.zone, main) { try? KeyData($0) }.compactMap(\.object)
     }
 }
 
@@ -46,23 +43,20 @@ struct ServerObjects {
 
     var all: [Object] = []
 
-    /// - Parameter report: is told what can't be read.
-    init<T: Transaction & ~Copyable>(_ main: borrowing T, report: (any Error) throws -> Void) throws {
+    /// What can't be read is left out.
+    init<T: Transaction & ~Copyable>(_ main: borrowing T) throws {
         for table in [PowerDNSTable.tsigKeys, .views, .networks] {
             guard let database = try main.database(table.rawValue) else { continue }
             var cursor = try main.openCursor(database)
             while try cursor.next() {
-                do {
-                    let entry = try EntryHeader.parse(cursor.value)
-                    if entry.header.isDeleted { continue }
-                    switch try PowerDNSEntry(table, key: cursor.key, payload: entry.payload) {
-                    case .tsigKey(_, let key):
-                        all.append(Object(kind: "tsig-key", text: "\(key.name) \(key.algorithm)", secret: key))
-                    case .view(let view): all.append(Object(kind: "view", text: "\(view.view) \(view.zone)"))
-                    case .network(let network): all.append(Object(kind: "network", text: "\(network) \(network.view)"))
-                    default: break
-                    }
-                } catch let error as LMDBError { throw error } catch { try report(error) }
+                guard let entry = try? EntryHeader.parse(cursor.value), !entry.header.isDeleted else { continue }
+                switch try? PowerDNSEntry(table, key: cursor.key, payload: entry.payload) {
+                case .tsigKey(_, let key)?:
+                    all.append(Object(kind: "tsig-key", text: "\(key.name) \(key.algorithm)", secret: key))
+                case .view(let view)?: all.append(Object(kind: "view", text: "\(view.view) \(view.zone)"))
+                case .network(let network)?: all.append(Object(kind: "network", text: "\(network) \(network.view)"))
+                default: break
+                }
             }
         }
     }

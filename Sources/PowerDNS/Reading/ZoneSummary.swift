@@ -41,7 +41,7 @@ package struct ZoneSummary: Sendable {
             keys = try lookup.objects(.keys, of: info.zone, main, KeyData.init).map(\.object)
             let metadata = try lookup.objects(.metadata, of: info.zone, main, DomainMetadata.init)
             isPresigned = metadata.contains { $0.object.kind == "PRESIGNED" && $0.object.value == "1" }
-        } catch let error as DecodeError { try report(error) }
+        } catch let error as PowerDNSReadError { try report(error) }
         serial = try ZoneRecords.serial(zone: id, shard)
         var walk = try ZoneRecords(zone: id, shard)
         try walk.forEach(report: report) { rrset in

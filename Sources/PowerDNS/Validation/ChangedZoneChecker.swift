@@ -97,6 +97,12 @@ package final class ChangedZoneChecker: ZoneConsumer {
         }
     }
 
+    /// Checks what has changed so far without waiting, and returns when no check is under way.
+    package func finish() async {
+        await checkPending()
+        try? await pool.run { _ in }
+    }
+
     /// Checks what has changed so far.
     func checkPending() async {
         let work = pending.withLock { pending in

@@ -22,7 +22,8 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
     package var type: String?
     /// What is wrong, and what to do about it; one line.
     package var text: String
-    /// The instance whose snapshot brought it; nil where that is not known.
+    /// The instance whose snapshot changed the zone last before this was found, which need not have brought it; nil where
+    /// no snapshot has.
     package var instance: String?
 
     /// A finding; see the properties. Without a severity it gets that of the rule.
@@ -49,7 +50,7 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
     package var description: String {
         var place = zone.map { "\($0): " } ?? ""
         if let owner { place += type.map { "\(owner) \($0): " } ?? "\(owner): " }
-        let origin = instance.map { " (came from instance \($0))" } ?? ""
+        let origin = instance.map { " (zone last changed by instance \($0))" } ?? ""
         return "\(severity.rawValue) \(rule.rawValue): \(place)\(text)\(origin)"
     }
 

@@ -7,7 +7,11 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     case badKey = "bad-key"
     /// A value that can't be decoded.
     case badValue = "bad-value"
+    /// A record key with upper-case letters, which PowerDNS does not look for.
+    case upperCaseName = "upper-case-name"
     // Relations
+    /// A zone that was asked for and is not there.
+    case noSuchZone = "no-such-zone"
     /// Records under the ID of no zone.
     case recordsWithoutZone = "records-without-zone"
     /// Metadata of a zone that is not there.
@@ -79,8 +83,9 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     /// What it is about.
     package var group: Group {
         switch self {
-        case .badHeader, .badKey, .badValue: .structure
-        case .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .indexWithoutObject, .objectWithoutIndex,
+        case .badHeader, .badKey, .badValue, .upperCaseName: .structure
+        case .noSuchZone, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .indexWithoutObject,
+            .objectWithoutIndex,
             .duplicateZone, .viewWithoutZone, .networkWithoutView:
             .relations
         default: .zones
@@ -90,8 +95,9 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     /// How bad it mostly is.
     package var severity: ValidationFinding.Severity {
         switch self {
-        case .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .viewWithoutZone, .networkWithoutView,
-            .nsMissing, .dsWithoutNS, .dataBelowDelegation, .targetIsCNAME, .targetMissing, .nsec3Iterations,
+        case .upperCaseName, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .viewWithoutZone,
+            .networkWithoutView, .nsMissing, .dsWithoutNS, .dataBelowDelegation, .targetIsCNAME, .targetMissing,
+            .nsec3Iterations,
             .sameKeyTag:
             .warning
         default: .error

@@ -95,6 +95,12 @@ struct ZoneWalk {
         owner = OwnerState(key, in: zone.zone.name)
         if let cut = delegation, !cut.isAbove(owner.key) { delegation = nil }
         if let cut = dname, !cut.isAbove(owner.key) { dname = nil }
+        if owner.key.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) {
+            try report(
+                .upperCaseName,
+                "its key has upper-case letters, and PowerDNS looks for lower case, so this is never answered; "
+                    + "have it written anew", context)
+        }
     }
 
     // MARK: Rules

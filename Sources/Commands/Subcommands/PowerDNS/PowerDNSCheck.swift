@@ -26,11 +26,15 @@ struct PowerDNSCheck: ProgramCommand {
         let names = try zones.map(Self.zoneName)
         return try context.withPowerDNS([source.source], global) { databases in
             guard let database = databases.first else { return ExitCode.failure }
-            let scope = try names.isEmpty ? .everything : ZoneChecker.Scope.zones(ids(of: names, in: database))
+            let (ids, missing) = try find(names, in: database)
             let report = CheckReport(BufferedOutput(context.standardOutput), json: json)
-            let summary = try ZoneChecker.check(scope, main: database.main, shard: database.shard) {
+            for finding in missing { try report.add(finding) }
+            var summary = try ZoneChecker.check(
+                names.isEmpty ? .everything : .zones(ids), main: database.main, shard: database.shard
+            ) {
                 try report.add($0)
             }
+            summary.errors += missing.count
             try report.end(summary)
             return summary.errors > 0 ? ExitCode.failure : ExitCode.success
         }
@@ -44,18 +48,24 @@ struct PowerDNSCheck: ProgramCommand {
         }
     }
 
-    /// The IDs of all zones of these names.
-    private func ids(of names: [ZoneName], in database: PowerDNSDatabase) throws -> [UInt32] {
+    /// The IDs of all zones of these names, and a finding for each name that no zone has.
+    private func find(
+        _ names: [ZoneName], in database: PowerDNSDatabase
+    ) throws -> (ids: [UInt32], missing: [ValidationFinding]) {
         var ids: [UInt32] = []
+        var missing: [ValidationFinding] = []
         try database.main.read { main in
             let lookup = try ZoneLookup(main)
             for name in names {
                 let found = try lookup.entries(.domainsIndex, of: name, main).filter { !$0.isDeleted }.map(\.id)
-                if found.isEmpty { throw CommandFailure.failed("there is no zone \(name)") }
+                if found.isEmpty {
+                    let hint = try NearZones.hint(for: name, main)
+                    missing.append(ValidationFinding(.noSuchZone, zone: name.shown, "there is no such zone\(hint)"))
+                }
                 ids += found.filter { !ids.contains($0) }
             }
         }
-        return ids
+        return (ids, missing)
     }
 }
 

@@ -64,8 +64,8 @@ struct PowerDNSDiff: ProgramCommand {
             try text.begin(&output)
             try DatabaseDiff.run(
                 databases[0], databases[1],
-                report: { problem in
-                    context.report(problem)
+                report: { side, problem in
+                    context.report("\(side == .first ? "A" : "B"): \(problem)")
                     isComplete = false
                 }, { try text.append($0, to: &output) })
             try text.end(&output)

@@ -83,10 +83,6 @@ struct PowerDNSShow: ProgramCommand {
     }
 
     private func unknown(_ name: ZoneName, _ main: borrowing ReadTransaction) throws -> CommandFailure {
-        var near = NearZones(name)
-        try ZoneTable(main)?.forEach(main) { _, info in
-            if let zone = try? info.get().zone { near.consider(zone) }
-        }
-        return .failed("there is no zone \(name.shown)\(near.hint)")
+        .failed("there is no zone \(name.shown)\(try NearZones.hint(for: name, main))")
     }
 }
