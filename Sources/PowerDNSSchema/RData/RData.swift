@@ -12,13 +12,14 @@ package enum RData {
 
     /// Hands every field of the RDATA to `body`, and checks that nothing is left over.
     ///
-    /// - Returns: false for a type that is not known here.
+    /// - Returns: false for a type that is not known here, or not in this style.
     @inline(__always)
     static func forEachPart(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName,
-        _ body: (Part) throws(DecodeError) -> Void
+        in style: ZoneTextStyle = .zoneFile, _ body: (Part) throws(DecodeError) -> Void
     ) throws(DecodeError) -> Bool {
-        guard let layout = RDataField.layout(type) else { return false }
+        guard style.knows(type), let layout = RDataField.layout(type) else { return false }
+        let rdata = rdata.isEmpty ? servedForNothing(type) : rdata
         let context = CompressionContext(owner: owner, rdata: rdata)
         var reader = ByteReader(rdata)
         for field in layout {
@@ -41,6 +42,13 @@ package enum RData {
                 case 3: try body(.name(try context.name(&reader)))
                 default: throw DecodeError(.badNumber, at: 1)
                 }
+            case .gatewayKey:
+                // Algorithm 0 is no key; PowerDNS knows DSA and RSA.
+                switch rdata.count > 2 ? rdata[2] : 0 {
+                case 0: try body(.bytes(field, try reader.take(0), size: nil))
+                case 1, 2: try body(.bytes(field, reader.takeRest(), size: nil))
+                default: throw DecodeError(.badNumber, at: 2)
+                }
             case .strings, .text, .hex, .base64, .typeBitmap, .serviceParameters, .location, .addressPrefixes:
                 let start = reader.offset
                 let bytes = reader.takeRest()
@@ -54,11 +62,28 @@ package enum RData {
         return true
     }
 
-    /// Whether the RDATA is well-formed; any RDATA is for a type that is not known here.
+    /// What PowerDNS serves and prints for a text record without any RDATA: empty strings.
+    private static func servedForNothing(_ type: RecordType) -> UnsafeRawBufferPointer {
+        let zeroes: StaticString = "\0\0"
+        let size =
+            switch type.rawValue {
+            case 13: 2
+            case 16, 99, 261, 262: 1
+            default: 0
+            }
+        return UnsafeRawBufferPointer(start: zeroes.utf8Start, count: size)
+    }
+
+    /// Whether all versions of PowerDNS serve the RDATA and print it as it is; any RDATA is fine for a type that is not
+    /// known here.
+    ///
+    /// - Throws: ``DecodeError``; with the problem ``DecodeError/Problem/refusedByNewer`` when PowerDNS 4.9 does.
     package static func check(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
     ) throws(DecodeError) {
-        _ = try forEachPart(type, rdata, owner: owner) { _ in }
+        _ = try forEachPart(type, rdata, owner: owner) { part throws(DecodeError) in
+            if case .bytes(let field, let bytes, _) = part { try field.checkForNewer(bytes) }
+        }
     }
 
     /// The RDATA without compression: what may be compared with that of another owner or zone.
