@@ -26,6 +26,16 @@ package struct ZoneTable: Sendable {
         }
     }
 
+    /// Whether there is a live zone with a number, readable or not.
+    package func isThere<T: Transaction & ~Copyable>(_ id: UInt32, _ transaction: borrowing T) throws -> Bool {
+        try withUnsafeBytes(of: id.bigEndian) { key in
+            guard let value = try transaction.get(database, key), let entry = try? EntryHeader.parse(value) else {
+                return false
+            }
+            return !entry.header.isDeleted
+        }
+    }
+
     /// Calls `body` for each live zone in the order of their numbers.
     ///
     /// - Parameter body: gets the number, and the zone or why it can't be read.

@@ -18,7 +18,7 @@ package enum PowerDNSEntry {
     case network(NetworkEntry)
     /// Which variant of a zone a view shows.
     case view(ViewEntry)
-    /// Records, or a row between them, which have been counted; their RDATA has not been looked at.
+    /// Records, or a row between them, which have been counted; of RDATA, names have not been followed through pointers.
     case records(RecordKey, RowKind, count: Int)
     /// A comment on the RRset with a key.
     case comment(RecordKey, RecordComment)
@@ -43,11 +43,30 @@ package enum PowerDNSEntry {
         case .networks: self = .network(try NetworkEntry(key: key, payload: payload))
         case .views: self = .view(try ViewEntry(key: key, payload: payload))
         case .records:
-            let recordKey = try RecordKey(key)
-            let kind = try RowKind(recordKey, payload: payload)
-            self = .records(recordKey, kind, count: try RecordValue.count(payload))
+            let (recordKey, kind, count) = try Self.records(key: key, payload: payload)
+            self = .records(recordKey, kind, count: count)
         case .comments: self = .comment(try RecordComment.recordKey(key), try RecordComment(payload))
         }
+    }
+
+    /// Checks an entry of `records_v5`, as far as that is possible without its zone.
+    ///
+    /// - Throws: as ``init(_:key:payload:)``.
+    package static func records(
+        key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
+    ) throws(DecodeError) -> (RecordKey, RowKind, count: Int) {
+        let recordKey = try RecordKey(key)
+        let kind = try RowKind(recordKey, payload: payload)
+        guard kind == .records else { return (recordKey, kind, try RecordValue.count(payload)) }
+        var value = RecordValue(payload)
+        var count = 0
+        while let record = try value.next() {
+            try RData.check(recordKey.type, record.rdata, owner: nil)
+            count += 1
+        }
+        // PowerDNS fails to read an RRset without records.
+        guard count > 0 else { throw DecodeError(.cutOff, at: 0) }
+        return (recordKey, kind, count)
     }
 
     /// Checks the key of an entry that only says that it was deleted.

@@ -46,6 +46,11 @@ package protocol MergeInspection: AnyObject, Sendable {
     /// - Throws: ``RefusedSnapshot`` to have the snapshot refused; anything else to have it tried again.
     func check(_ transaction: borrowing ReadTransaction) throws
 
+    /// The snapshot is refused. Called when no transaction is open any more, so there is time to look around.
+    ///
+    /// - Returns: the refusal as it is to be told.
+    func refused(_ refusal: RefusedSnapshot) async -> RefusedSnapshot
+
     /// An entry that had been told of as a change has not been written: the application has changed it meanwhile.
     func lost(_ key: UnsafeRawBufferPointer, in dbi: String)
 

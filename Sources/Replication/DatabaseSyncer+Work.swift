@@ -177,11 +177,17 @@ extension DatabaseSyncer {
             observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))
         } catch let error where Self.isRefusal(error) {
+            var refusal = error as? RefusedSnapshot ?? RefusedSnapshot("\(error)")
+            if let inspection { refusal = await inspection.refused(refusal) }
+            var metadata = Logger.Metadata(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
+            metadata["snapshot_instance"] = "\(name.instance)"
+            metadata["snapshot_name"] = "\(name)"
+            metadata["error"] = "\(refusal)"
             logger.error(
                 "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
-                metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
+                metadata: metadata)
             ledger.refused(name)
-            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(error)", time: .now - begin))
+            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(refusal)", time: .now - begin))
             post.yield(.refused(name))
         } catch {
             guard !Task.isCancelled else { return }

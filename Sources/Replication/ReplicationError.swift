@@ -2,8 +2,13 @@
 package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
     /// One line that says why.
     package var description: String
+    /// The same for programs: fields of the line in the log.
+    package var facts: [String: String]
     /// An error with its one line.
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, facts: [String: String] = [:]) {
+        self.description = description
+        self.facts = facts
+    }
 }
 
 /// Something in the way of a merge that may pass: the same snapshot is tried again.

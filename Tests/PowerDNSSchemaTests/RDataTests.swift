@@ -243,7 +243,8 @@ struct RDataTests {
             ("0001 00 0009 0000", true), ("0001 00 0009 0002 001d", false), ("0001 00 000a 0001 78", false),
         ] {
             unhex(rdata).withUnsafeBytes { bytes in
-                let problem = failure { try RData.check(RecordType(rawValue: 65), bytes, owner: owner) }?.problem
+                #expect(failure { try RData.check(.https, bytes, owner: owner) } == nil)
+                let problem = failure { try RData.checkForNewer(.https, bytes) }?.problem
                 #expect(problem == (isRefused ? .refusedByNewer : nil), "\(rdata)")
             }
         }

@@ -66,6 +66,34 @@ import Testing
         #expect(try writer.found().allSatisfy { $0.severity == .warning })
     }
 
+    /// PowerDNS 4 leaves the new name in the index when it deletes a zone that has been renamed.
+    @Test func whatPowerDNSLeavesOfARenamedZoneIsRemoved() throws {
+        _ = try DuplicateZones().rename(writer.main)
+        let name = try #require(DuplicateZones.newName(of: ZoneName("z.test"), id: 7))
+        try writer.delete(.domains, [0, 0, 0, 7])
+        try writer.delete(.domainsIndex, IndexKey(zone: try ZoneName("z.test"), id: 7).bytes)
+        let found = try DuplicateZones().find(writer.main)
+        #expect(found.duplicates == [] && found.renamed == [])
+        #expect(found.leftOver == [.init(zone: name, id: 7)])
+        #expect(try writer.found().filter { $0.rule == .indexWithoutObject }.map(\.severity) == [.warning])
+        #expect(try DuplicateZones().rename(writer.main) == found)
+        #expect(try index()["\(name) 7"]?.isDeleted == true)
+        #expect(try DuplicateZones().find(writer.main) == .init())
+        #expect(try !writer.findings().contains("index-without-object"))
+    }
+
+    /// PowerDNS would take the oldest entry for the zone even if it leads to none.
+    @Test func anIndexEntryOfNoZoneIsNoDuplicate() throws {
+        let stray = IndexKey(zone: try ZoneName("single.test"), id: 3).bytes
+        writer.timestamp -= 1
+        try writer.put(.domainsIndex, stray, [])
+        let report = try DuplicateZones().rename(writer.main)
+        #expect(report.leftOver == [.init(zone: try ZoneName("single.test"), id: 3)])
+        #expect(report.duplicates.map(\.zone) == [try ZoneName("z.test")])
+        #expect(try index()["single.test. 3"]?.isDeleted == true)
+        #expect(try index()["single.test. 9"]?.isDeleted == false)
+    }
+
     @Test func aClockThatIsBehindDoesNotLetTheOldNameWin() throws {
         _ = try DuplicateZones(now: { 1 }).rename(writer.main)
         let after = try index()

@@ -84,6 +84,13 @@ import Testing
         (.records, [0, 0, 0, 1, 0, 0, 0, 1], [9, 0, 1]), (.records, [0, 0, 0, 1, 7], [0, 0, 0, 0, 0, 0, 1, 0, 0]),
         (.records, [1, 2], nil), (.domains, [0, 0, 0, 9], [1, 2, 3]), (.domainsIndex, [0, 1, 0, 0, 0, 0, 1], [5]),
         (.metadata, [0, 0, 0, 9, 9], nil),
+        // An address of 3 bytes, an RRset without records, a name that reaches beyond its end.
+        (.records, [0, 0, 0, 1, 0x77, 0, 0, 0, 1], PowerDNSWriter.payload([.init(rdata: [192, 0, 2])])),
+        (.records, [0, 0, 0, 1, 0x77, 0, 0, 0, 1], []),
+        (.records, [0, 0, 0, 1, 0x77, 0, 0, 0, 5], PowerDNSWriter.payload([.init(rdata: [9, 0x61])])),
+        // What PowerDNS would not start with, or without.
+        (.settings, Array("schemaversion".utf8), nil), (.settings, Array("schemaversion".utf8), [0, 5]),
+        (.settings, Array("shards".utf8), [0, 0, 0, 64]),
     ]
 
     @Test(arguments: unreadable)
@@ -92,8 +99,9 @@ import Testing
         let before = try b.contents(table.role)
         try a.write(table, [(key, payload)])
         try await exchange(a, b, table.role)
-        #expect(b.log.contains("DBI \(table.rawValue), key "))
-        #expect(b.log.contains("so PowerDNS could not read it"))
+        let isSetting = table == .settings && payload?.count != 2
+        #expect(b.log.contains(isSetting ? "and PowerDNS would not start with" : "so PowerDNS could not read it"))
+        #expect(isSetting || b.log.contains("DBI \(table.rawValue), key "))
         #expect(try b.contents(table.role) == before)
         #expect(findings(b) == ["{lmdb=\"\(table.role.rawValue)\",rule=\"structure\",severity=\"error\"} 1"])
     }
@@ -106,8 +114,33 @@ import Testing
         try a.write(.domains, [([0, 0, 0, 9], [1, 2, 3])])
         try await exchange(a, b, .main)
         #expect(try b.contents(.main)["domains_v5"]?[[0, 0, 0, 9]] == .some([1, 2, 3]))
-        #expect(b.log.contains("warning the snapshot has entries that PowerDNS can't read") == (action == .warn))
+        #expect(b.log.contains("warning the snapshot has entries that PowerDNS can't work with") == (action == .warn))
         #expect(findings(b).count == (action == .warn ? 1 : 0))
+    }
+
+    /// Names that are compressed refer to the name of the zone, which a shard does not have.
+    @Test func aCompressedNameIsNoHarm() async throws {
+        let (a, b) = try await pair()
+        let key = try PowerDNSWriter.key("www", .cname, of: 7)
+        try a.write(.records, [(key, PowerDNSWriter.payload([.init(rdata: [1, 0x61, 0xc0, 0x11])]))])
+        try await exchange(a, b, .shard)
+        #expect(try b.contents(.shard)["records_v5"]?[key] != nil)
+        #expect(findings(b).isEmpty)
+    }
+
+    @Test func aRefusalNamesRuleZoneOwnerAndType() async throws {
+        let (a, b) = try await pair()
+        let key = try PowerDNSWriter.key("www", .a, of: Stored.exampleOrg)
+        try a.write(.records, [(key, PowerDNSWriter.payload([.init(rdata: [192, 0, 2])]))])
+        try await a.sync()
+        try await b.sync()
+        #expect(b.log.contains("rule structure: zone example.org.: www.example.org. A: DBI records_v5, key "))
+        for (field, value) in [
+            ("owner", "www.example.org."), ("rule", "structure"), ("snapshot_instance", "a"), ("type", "A"),
+            ("zone", "example.org."),
+        ] {
+            #expect(b.log.contains("\"\(field)\": \(value)"))
+        }
     }
 
     /// What is found before it is clear that the database becomes PowerDNS's counts as well.
@@ -139,7 +172,8 @@ import Testing
         }
         #expect(left.count == (isRefused ? half.count : 0))
         #expect(
-            b.log.contains("it would delete \(half.count) of \(rows.count) RRsets of zone #\(Stored.exampleOrg)")
+            b.log.contains(
+                "zone #\(Stored.exampleOrg): it would delete \(half.count) of its \(rows.count) RRsets")
                 == isRefused)
         #expect(findings(b).contains { $0.contains("max-deleted-records") } == isRefused)
     }
@@ -163,5 +197,34 @@ import Testing
         }
         #expect(left.isEmpty == (limit == 50))
         #expect(b.log.contains("it would delete 1 of ") == (limit == 1))
+    }
+
+    /// A zone that gets a new record is not about to go.
+    @Test func replacingAllOfAZoneIsDeletingTooMuchOfIt() async throws {
+        var settings = InspectorSettings()
+        settings.maxDeletedRecords = 50
+        let (a, b) = try await pair(settings)
+        let prefix = RecordKey.prefix(domainID: Stored.exampleOrg)
+        let rows = try #require(try a.contents(.shard)["records_v5"]).filter {
+            $0.key.starts(with: prefix) && $0.value != nil
+        }
+        let key = try PowerDNSWriter.key("new", .a, of: Stored.exampleOrg)
+        try a.write(.records, rows.map { ($0.key, nil) } + [(key, PowerDNSWriter.payload([.address]))])
+        try await exchange(a, b, .shard)
+        #expect(findings(b).contains { $0.contains("max-deleted-records") })
+        #expect(try b.contents(.shard)["records_v5"]?[key] == nil)
+    }
+
+    /// Without its entry in the index a zone is as good as deleted, and one that is renamed there is not.
+    @Test(arguments: [false, true]) func indexEntriesCountAsZones(isRenamed: Bool) async throws {
+        var settings = InspectorSettings()
+        settings.maxDeletedZones = 1
+        let (a, b) = try await pair(settings)
+        let name = try ZoneName("example.org")
+        var entries: [([UInt8], [UInt8]?)] = [(IndexKey(zone: name, id: Stored.exampleOrg).bytes, nil)]
+        if isRenamed { entries.append((IndexKey(zone: try ZoneName("other.test"), id: Stored.exampleOrg).bytes, [])) }
+        try a.write(.domainsIndex, entries)
+        try await exchange(a, b, .main)
+        #expect(b.log.contains("rule max-deleted-zones: zone example.org.: it would delete 1 of ") == !isRenamed)
     }
 }

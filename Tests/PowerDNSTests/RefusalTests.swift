@@ -45,7 +45,9 @@ import Testing
             try a.write(.records, Self.rrset("two", .cname, [.name("a.test"), .name("b.test")]))
         }
         #expect(isSame == isMerged)
-        #expect(b.log.contains("two CNAME of zone #1185857963 breaks the rule several-cnames") == !isMerged)
+        #expect(
+            b.log.contains("rule several-cnames: zone #1185857963: two CNAME: the RRset breaks this rule by itself")
+                == !isMerged)
     }
 
     @Test func whatIsWrongOnlyTogetherWithOthersIsMerged() async throws {
@@ -53,7 +55,7 @@ import Testing
             try a.write(.records, Self.rrset("www", .cname, [.name("a.test")]))
         }
         #expect(isSame)
-        #expect(!b.log.contains("breaks the rule"))
+        #expect(!b.log.contains("breaks this rule"))
     }
 
     private static func index(_ zone: String, id: UInt32) throws -> [UInt8] {
@@ -67,7 +69,9 @@ import Testing
         }
         #expect(isSame == isMerged)
         #expect(
-            b.log.contains("it would bring a second zone example.org., with the ID 5 beside 1185857963") == !isMerged)
+            b.log.contains(
+                "zone example.org.: it would bring a second zone of this name, with the ID 5 beside 1185857963")
+                == !isMerged)
     }
 
     @Test func aZoneThatWasMadeAnewIsNoSecondOne() async throws {
@@ -75,9 +79,30 @@ import Testing
             try a.write(
                 .domainsIndex,
                 [(Self.index("example.org", id: 5), []), (Self.index("example.org", id: 0x46ae_c1ab), nil)])
+            try a.write(.domains, [([0x46, 0xae, 0xc1, 0xab], nil)])
         }
         #expect(isSame)
         #expect(!b.log.contains("second zone"))
+    }
+
+    @Test(arguments: [(InspectorSettings.Action.warn, true), (.reject, false)])
+    func aZoneThatLosesItsIndexEntry(action: InspectorSettings.Action, isMerged: Bool) async throws {
+        let (b, isSame) = try await exchange(.main, settings(relations: action)) { a in
+            try a.write(.domainsIndex, [(Self.index("example.org", id: 0x46ae_c1ab), nil)])
+        }
+        #expect(isSame == isMerged)
+        #expect(b.log.contains("rule object-without-index: zone example.org.: it would delete") == !isMerged)
+        // Nothing to log as a change, but to be checked.
+        #expect(b.consumer.names("main").contains("example.org.") == isMerged)
+    }
+
+    @Test func aZoneThatIsDeletedAsAWholeMayGo() async throws {
+        let (b, isSame) = try await exchange(.main, settings(relations: .reject)) { a in
+            try a.write(.domainsIndex, [(Self.index("example.org", id: 0x46ae_c1ab), nil)])
+            try a.write(.domains, [([0x46, 0xae, 0xc1, 0xab], nil)])
+        }
+        #expect(isSame)
+        #expect(!b.log.contains("refused"))
     }
 
     static let rrsets: [(String, RecordType, [PowerDNSWriter.Record], ValidationRule?)] = [

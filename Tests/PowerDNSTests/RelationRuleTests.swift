@@ -142,6 +142,6 @@ import Testing
         _ = try ZoneChecker.check(.everything, main: writer.main, shard: nil) { found.append($0.short) }
         #expect(found == [])
         _ = try ZoneChecker.check(.everything, main: nil, shard: writer.shard) { found.append($0.short) }
-        #expect(found == ["bad-header"])
+        #expect(found == ["bad-value", "bad-header"])
     }
 }

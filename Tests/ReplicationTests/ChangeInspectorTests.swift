@@ -54,6 +54,10 @@ import Testing
             if notes.refusesAll { throw RefusedSnapshot("none of this") }
         }
 
+        func refused(_ refusal: RefusedSnapshot) async -> RefusedSnapshot {
+            RefusedSnapshot("\(refusal), by a rule", facts: ["rule": "test"])
+        }
+
         func lost(_ key: UnsafeRawBufferPointer, in dbi: String) {
             notes.note("lost \(String(decoding: key, as: UTF8.self))")
         }

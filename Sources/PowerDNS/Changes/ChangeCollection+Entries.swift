@@ -15,6 +15,12 @@ extension ChangeCollection {
     ) -> ChangeKind? {
         learn(from: table, key)
         guard let either = new ?? old else { return nil }
+        if table == .domainsIndex {
+            guard old == nil || new == nil, let entry = try? IndexKey(key) else { return nil }
+            // It comes and goes with its zone; where it does not, the zone has to be looked at.
+            add(.bookkeeping, of: table, in: .name(entry.zone), key: key, from: nil, to: nil)
+            return .bookkeeping
+        }
         let isSame = old != nil && new != nil && compareBytes(old, new)
         let kind: ChangeKind
         switch (old, new) {

@@ -57,6 +57,8 @@ struct ChangeCollection: Sendable {
     let keepsValues: Bool
     private var bytes: [UInt8] = []
     private var places: [Zone: Int] = [:]
+    /// The zone that was looked up last: changes of a zone come together.
+    private var last: (zone: Zone, place: Int?)?
     private var lost: [[UInt8]] = []
     private var lostBytes = 0
 
@@ -144,16 +146,19 @@ struct ChangeCollection: Sendable {
     mutating func summarise() {
         others = zones.reduce(into: others) { $0.add($1.counts) }
         unkept += notes.count { $0.kind.isShown && !$0.isLost }
-        (zones, notes, bytes, places) = ([], [], [], [:])
+        (zones, notes, bytes, places, last) = ([], [], [], [:], nil)
     }
 
     private mutating func place(of zone: Zone) -> Int? {
-        if let last = zones.indices.last, zones[last].zone == zone { return last }
-        if let place = places[zone] { return place }
-        guard zones.count < Self.mostZones else { return nil }
-        places[zone] = zones.count
-        zones.append(Tally(zone: zone))
-        return zones.count - 1
+        if let last, last.zone == zone { return last.place }
+        var place = places[zone]
+        if place == nil, zones.count < Self.mostZones {
+            place = zones.count
+            places[zone] = zones.count
+            zones.append(Tally(zone: zone))
+        }
+        last = (zone, place)
+        return place
     }
 
     private mutating func keep(_ new: UnsafeRawBufferPointer) -> Range<Int> {

@@ -9,74 +9,109 @@ struct DeletionGuard {
     static let mostZones = 100_000
 
     private let settings: InspectorSettings
-    /// RRsets that would be deleted, by the number of the zone.
-    private var records: [UInt32: Int] = [:]
+    /// What happens to the RRsets of a zone.
+    private struct Tally {
+        var removed = 0
+        var hasMore = false
+    }
+    private var records: [UInt32: Tally] = [:]
+    /// Zones that go, by their own entry or by that of their name, and those that get a new name.
+    private var deleted: [UInt32: ZoneName?] = [:]
+    private var indexed: Set<UInt32> = []
     private var hasTooMany = false
-    private var zones = 0
 
     init(_ settings: InspectorSettings) { self.settings = settings }
 
     private var isOff: Bool { settings.maxDeletedRecords <= 0 && settings.maxDeletedZones <= 0 }
 
     /// A change was told.
-    mutating func note(_ kind: ChangeKind?, _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) {
+    ///
+    /// - Parameter old: the payload before.
+    mutating func note(
+        _ kind: ChangeKind?, _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?
+    ) {
         guard !isOff, let kind else { return }
-        if kind == .zoneDeleted { zones += 1 }
-        guard kind == .rrsetRemoved, table == .records, let id = try? RecordKey(key).domainID else { return }
-        if records[id] == nil, records.count >= Self.mostZones {
-            hasTooMany = true
-        } else {
-            records[id, default: 0] += 1
+        switch table {
+        case .domains:
+            guard kind == .zoneDeleted, let id = try? PowerDNSTable.id(key) else { return }
+            delete(id, old.flatMap { try? DomainInfo($0) }?.zone)
+        case .domainsIndex:
+            guard let entry = try? IndexKey(key) else { return }
+            if old != nil {
+                delete(entry.id, entry.zone)
+            } else if indexed.count < Self.mostZones {
+                indexed.insert(entry.id)
+            }
+        case .records:
+            guard kind == .rrsetRemoved || kind == .rrsetAdded, let id = try? RecordKey(key).domainID else { return }
+            if records[id] == nil, records.count >= Self.mostZones {
+                if kind == .rrsetRemoved { hasTooMany = true }
+            } else if kind == .rrsetRemoved {
+                records[id, default: Tally()].removed += 1
+            } else {
+                records[id, default: Tally()].hasMore = true
+            }
+        default: break
         }
+    }
+
+    private mutating func delete(_ id: UInt32, _ name: ZoneName?) {
+        if deleted[id] == nil, deleted.count >= Self.mostZones { hasTooMany = true } else { deleted[id] = .some(name) }
     }
 
     /// What speaks against the merge; nil when nothing does.
     ///
     /// - Parameter transaction: shows the database as it is before the merge.
-    func objection(_ transaction: borrowing ReadTransaction) throws -> (rule: String, text: String)? {
+    func objection(_ transaction: borrowing ReadTransaction) throws -> Objection? {
         guard !isOff else { return nil }
         if hasTooMany {
-            return ("max-deleted-records", "it would delete records of more than \(Self.mostZones) zones")
+            return Objection(
+                rule: "max-deleted-records",
+                text: "it would delete from more than \(Self.mostZones) zones; let it in by "
+                    + "setting powerdns.validation.max_deleted_records and max_deleted_zones to 0 for as long as that is wanted"
+            )
         }
+        let gone = deleted.filter { !indexed.contains($0.key) }.sorted { $0.key < $1.key }
         if let objection = try zoneObjection(
-            zones, of: Self.liveEntries(.domains, transaction), "max_deleted_zones")
+            gone.map { id, name in name.map { .name($0) } ?? .number(id) }, of: Self.liveEntries(.domains, transaction))
         {
             return objection
         }
-        guard !records.isEmpty, let table = try transaction.database(PowerDNSTable.records.rawValue) else { return nil }
-        var emptied = 0
+        guard records.contains(where: { $0.value.removed > 0 }),
+            let table = try transaction.database(PowerDNSTable.records.rawValue)
+        else { return nil }
+        var emptied: [Objection.Zone] = []
         var cursor = try transaction.openCursor(table)
-        for (id, removed) in records.sorted(by: { $0.key < $1.key }) {
+        for (id, tally) in records.sorted(by: { $0.key < $1.key }) where tally.removed > 0 {
             let present = try Self.rrsets(of: id, &cursor)
             // A zone that goes as a whole: its end is told in the other database.
-            if removed >= present {
-                emptied += 1
+            if tally.removed >= present, !tally.hasMore {
+                emptied.append(.number(id))
             } else if settings.maxDeletedRecords > 0,
-                Double(removed) * 100 > settings.maxDeletedRecords * Double(present)
+                Double(tally.removed) * 100 > settings.maxDeletedRecords * Double(present)
             {
-                return (
-                    "max-deleted-records",
-                    "it would delete \(removed) of \(present) RRsets of zone #\(id), more than "
+                return Objection(
+                    rule: "max-deleted-records", zones: [.number(id)],
+                    text: "it would delete \(tally.removed) of its \(present) RRsets, more than "
                         + "powerdns.validation.max_deleted_records allows (\(settings.maxDeletedRecords) %); "
-                        + "raise it for as long as that is wanted"
-                )
+                        + "raise it for as long as that is wanted")
             }
         }
-        guard emptied > 0, settings.maxDeletedZones > 0 else { return nil }
-        return try zoneObjection(emptied, of: Self.zonesWithRecords(&cursor), "max_deleted_zones")
+        return try zoneObjection(emptied, of: Self.zonesWithRecords(&cursor))
     }
 
     private func zoneObjection(
-        _ deleted: Int, of present: @autoclosure () throws -> Int, _ key: String
-    ) rethrows -> (rule: String, text: String)? {
-        guard deleted > 0, settings.maxDeletedZones > 0 else { return nil }
+        _ zones: [Objection.Zone], of present: @autoclosure () throws -> Int
+    ) rethrows -> Objection? {
+        guard !zones.isEmpty, settings.maxDeletedZones > 0 else { return nil }
         let present = try present()
-        guard Double(deleted) * 100 > settings.maxDeletedZones * Double(present) else { return nil }
-        return (
-            "max-deleted-zones",
-            "it would delete \(deleted) of \(present) zones, more than powerdns.validation.\(key) allows "
-                + "(\(settings.maxDeletedZones) %); raise it for as long as that is wanted"
-        )
+        guard Double(zones.count) * 100 > settings.maxDeletedZones * Double(present) else { return nil }
+        return Objection(
+            rule: "max-deleted-zones", zones: Array(zones.prefix(Objection.mostZones)),
+            moreZones: max(0, zones.count - Objection.mostZones),
+            text:
+                "it would delete \(zones.count) of \(present) zones, more than powerdns.validation.max_deleted_zones allows "
+                + "(\(settings.maxDeletedZones) %); raise it for as long as that is wanted")
     }
 
     private static func isLive(_ value: UnsafeRawBufferPointer) -> Bool {

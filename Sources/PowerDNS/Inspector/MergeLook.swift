@@ -24,7 +24,9 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     /// Which schema version is to be replaced by which.
     private var upgrade: (from: UInt32, to: UInt32)?
     /// The first entry that can't be read, and how many there are.
-    private var unreadable: (text: String, count: Int)?
+    private var unreadable: (what: Objection, count: Int)?
+    /// Why the snapshot is refused.
+    private var objection: Objection?
 
     init(_ inspector: PowerDNSInspector, _ snapshot: SnapshotName, into database: String) {
         self.inspector = inspector
@@ -42,7 +44,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         changes = ChangeCollection(keepsValues: settings.detail == .records)
         deletions = DeletionGuard(settings)
         incoming = IncomingRules(settings)
-        (newFormat, upgrade, unreadable) = (nil, nil, nil)
+        (newFormat, upgrade, unreadable, objection) = (nil, nil, nil, nil)
     }
 
     func change(
@@ -53,36 +55,41 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         do throws(EntryHeaderError) {
             payload = try StoredPayload.of(new, isShadowed: isShadowed)
         } catch {
-            return try note("\(error)", dbi, key)
+            return try note(unreadable: "\(error)", table, key)
         }
         if kind == .unknown { recognise(table, key, payload) }
         if settings.structure != .off {
             do throws(DecodeError) {
                 try check(table, key, payload)
             } catch {
-                try note("the entry \(error)", dbi, key)
+                try note(unreadable: "the entry \(error)", table, key)
             }
         }
         if let objection = incoming.note(table, key, payload), case .powerDNS = kind {
-            try refuse(objection.rule, objection.text)
+            try refuse(objection)
         }
         let before = old.flatMap { try? StoredPayload.of($0, isShadowed: isShadowed) }
-        if let payload { noteSchema(table, key, from: before, to: payload) }
-        deletions.note(changes.merged(table, key, from: before, to: payload), table, key)
+        if table == .settings { try noteSetting(key, from: before, to: payload) }
+        if table == .domains, newFormat == nil, let payload, let domain = try? DomainInfo(payload),
+            domain.classVersion > 1
+        {
+            newFormat = domain.zone
+        }
+        deletions.note(changes.merged(table, key, from: before, to: payload), table, key, from: before)
     }
 
     func check(_ transaction: borrowing ReadTransaction) throws {
         guard case .powerDNS = kind else { return }
         if let unreadable {
             // What was found before it was clear whose database this is.
-            if settings.structure == .reject { try refuse("structure", unreadable.text) }
+            if settings.structure == .reject { try refuse(unreadable.what) }
             warn(
-                "structure", "the snapshot has entries that PowerDNS can't read",
-                ["error": "\(unreadable.text)", "entries": .stringConvertible(unreadable.count)])
+                "structure", "the snapshot has entries that PowerDNS can't work with",
+                ["error": "\(unreadable.what.refusal())", "entries": .stringConvertible(unreadable.count)])
         }
         try checkSchema(transaction)
-        if let objection = try deletions.objection(transaction) { try refuse(objection.rule, objection.text) }
-        if let objection = try incoming.objection(transaction) { try refuse(objection.rule, objection.text) }
+        if let objection = try deletions.objection(transaction) { try refuse(objection) }
+        if let objection = try incoming.objection(transaction) { try refuse(objection) }
     }
 
     func lost(_ key: UnsafeRawBufferPointer, in dbi: String) {
@@ -118,7 +125,9 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private func check(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?
     ) throws(DecodeError) {
-        if let payload {
+        if let payload, table == .records {
+            _ = try PowerDNSEntry.records(key: key, payload: payload)
+        } else if let payload {
             _ = try PowerDNSEntry(table, key: key, payload: payload)
         } else {
             try PowerDNSEntry.checkKey(table, key)
@@ -126,26 +135,40 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     }
 
     /// An entry can't be read.
-    private func note(_ problem: String, _ dbi: String, _ key: UnsafeRawBufferPointer) throws(RefusedSnapshot) {
-        guard settings.structure != .off else { return }
-        let text = "DBI \(dbi), key \(printable(key)): \(problem), so PowerDNS could not read it"
-        if settings.structure == .reject, case .powerDNS = kind { try refuse("structure", text) }
-        unreadable = (unreadable?.text ?? text, (unreadable?.count ?? 0) + 1)
+    private func note(
+        unreadable problem: String, _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer
+    ) throws(RefusedSnapshot) {
+        let text = "DBI \(table.rawValue), key \(printable(key)): \(problem), so PowerDNS could not read it"
+        try note(table == .records ? .row("structure", key, text) : Objection(rule: "structure", text: text))
     }
 
-    private func noteSchema(
-        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?,
-        to new: UnsafeRawBufferPointer
-    ) {
-        switch table {
-        case .settings:
-            guard let old, case .schemaVersion(let before)? = try? PdnsValue(key: key, payload: old),
-                case .schemaVersion(let after)? = try? PdnsValue(key: key, payload: new), after > before
-            else { return }
-            upgrade = (before, after)
-        case .domains where newFormat == nil:
-            guard let domain = try? DomainInfo(new), domain.classVersion > 1 else { return }
-            newFormat = domain.zone
+    /// The rule about the structure is broken.
+    private func note(_ what: Objection) throws(RefusedSnapshot) {
+        guard settings.structure != .off else { return }
+        if settings.structure == .reject, case .powerDNS = kind { try refuse(what) }
+        unreadable = (unreadable?.what ?? what, (unreadable?.count ?? 0) + 1)
+    }
+
+    /// A setting of the database changes.
+    private func noteSetting(
+        _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
+    ) throws(RefusedSnapshot) {
+        guard let old, let before = try? PdnsValue(key: key, payload: old) else { return }
+        let after = new.flatMap { try? PdnsValue(key: key, payload: $0) }
+        switch (before, after) {
+        case (.schemaVersion(let before), .schemaVersion(let after)?):
+            if after > before { upgrade = (before, after) }
+        case (.shards(let before), .shards(let after)?):
+            guard before != after else { return }
+            try note(
+                Objection(
+                    rule: "structure",
+                    text: "it would change shards from \(before) to \(after), and PowerDNS would not start with that"))
+        case (.schemaVersion, nil) where new == nil, (.shards, nil) where new == nil:
+            let name = String(decoding: key, as: UTF8.self)
+            try note(
+                Objection(
+                    rule: "structure", text: "it would delete \(name), and PowerDNS would not start without it"))
         default: break
         }
     }
@@ -164,13 +187,21 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             "it comes from a newer PowerDNS: \(what); PowerDNS 4.8 and 4.9 do not start with a schemaversion above 5, and "
             + "answer SERVFAIL for zones in the new format; upgrade PowerDNS here first, or let it in with "
             + "powerdns.validation.schema: warn"
-        if settings.schema == .reject { try refuse("schema", text) }
+        if settings.schema == .reject { try refuse(Objection(rule: "schema", text: text)) }
         warn("schema", "the snapshot comes from a newer PowerDNS", ["error": "\(text)"])
     }
 
-    private func refuse(_ rule: String, _ text: String) throws(RefusedSnapshot) {
-        inspector.metrics.found(rule, severity: "error", in: database)
-        throw RefusedSnapshot(text)
+    private func refuse(_ objection: Objection) throws(RefusedSnapshot) {
+        inspector.metrics.found(objection.rule, severity: "error", in: database)
+        self.objection = objection
+        throw objection.refusal()
+    }
+
+    /// Gives zones their names, which may be in another database.
+    func refused(_ refusal: RefusedSnapshot) async -> RefusedSnapshot {
+        guard let objection, !objection.numbers.isEmpty else { return refusal }
+        var names = ZoneNames()
+        return objection.refusal(await names.find(objection.numbers, in: inspector.databases.mayHaveZones()))
     }
 
     private func warn(_ rule: String, _ message: Logger.Message, _ metadata: Logger.Metadata) {

@@ -29,12 +29,23 @@ package struct DuplicateZones: Sendable {
         package var others: [UInt32]
     }
 
+    /// An entry of the index of names that leads to no zone.
+    package struct LeftOver: Sendable, Equatable {
+        /// The name.
+        package var zone: ZoneName
+        /// The ID of no zone.
+        package var id: UInt32
+    }
+
     /// What there is.
     package struct Report: Sendable, Equatable {
         /// Names that several zones have, or had before they were renamed, in the order of the index.
         package var duplicates: [Duplicate] = []
-        /// Zones that were renamed before.
+        /// Zones that were renamed before, and are still there.
         package var renamed: [ZoneName] = []
+        /// Index entries that lead to no zone: of renamed zones that have been deleted, which PowerDNS 4 leaves behind, and
+        /// beside other entries of their name, where PowerDNS may take them for the zone.
+        package var leftOver: [LeftOver] = []
     }
 
     /// Finds duplicates, and changes nothing.
@@ -44,17 +55,23 @@ package struct DuplicateZones: Sendable {
         try environment.read { try find($0) }
     }
 
-    /// Finds duplicates, and renames all but those that PowerDNS uses, in one transaction.
+    /// Finds duplicates, renames all but those that PowerDNS uses, and deletes index entries that are left over, in one
+    /// transaction.
     ///
     /// - Throws: `LocalContentError` for anything but a main database of schema 5, and for a name that would become too
     ///   long; nothing has been changed then.
     package func rename(_ environment: Environment) throws -> Report {
         try environment.write { transaction in
             let report = try find(transaction)
-            guard !report.duplicates.isEmpty else { return .abort(report) }
+            guard !report.duplicates.isEmpty || !report.leftOver.isEmpty else { return .abort(report) }
             let index = try index(transaction)
             for duplicate in report.duplicates {
                 for id in duplicate.others { try rename(duplicate.zone, id, index, transaction) }
+            }
+            for entry in report.leftOver {
+                let key = IndexKey(zone: entry.zone, id: entry.id).bytes
+                try put(
+                    key, EntryHeader.deletedFlag, max(now(), time(after: key, index, transaction)), index, transaction)
             }
             return .commit(report)
         }
@@ -97,26 +114,38 @@ package struct DuplicateZones: Sendable {
 
     private func find<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws -> Report {
         var report = Report()
-        var zones: [DatabaseView.IndexedZone] = []
+        var entries: [DatabaseView.IndexedZone] = []
         var name: ZoneName?
-        func finish() {
-            guard zones.count > 1, let name, let used = DatabaseView.used(zones)?.id else { return }
-            report.duplicates.append(
-                Duplicate(zone: name, used: used, others: zones.map(\.id).filter { $0 != used }))
+        let zones = try ZoneTable(transaction)
+        func finish() throws {
+            guard let name else { return }
+            var there: [DatabaseView.IndexedZone] = []
+            for entry in entries {
+                let isRenamed = Self.isRenamed(name, id: entry.id)
+                // A single entry is what it is: most names have one, and need no look at the zone.
+                guard entries.count > 1 || isRenamed else { return }
+                if try zones?.isThere(entry.id, transaction) == true {
+                    there.append(entry)
+                    if isRenamed { report.renamed.append(name) }
+                } else {
+                    report.leftOver.append(LeftOver(zone: name, id: entry.id))
+                }
+            }
+            guard there.count > 1, let used = DatabaseView.used(there)?.id else { return }
+            report.duplicates.append(Duplicate(zone: name, used: used, others: there.map(\.id).filter { $0 != used }))
         }
         var cursor = try transaction.openCursor(index(transaction))
         while try cursor.next() {
             guard let entry = try? EntryHeader.parse(cursor.value), !entry.header.isDeleted,
                 let key = try? IndexKey(cursor.key)
             else { continue }
-            if Self.isRenamed(key.zone, id: key.id) { report.renamed.append(key.zone) }
             if key.zone != name {
-                finish()
-                (name, zones) = (key.zone, [])
+                try finish()
+                (name, entries) = (key.zone, [])
             }
-            zones.append(.init(id: key.id, timestamp: entry.header.timestamp))
+            entries.append(.init(id: key.id, timestamp: entry.header.timestamp))
         }
-        finish()
+        try finish()
         return report
     }
 

@@ -8,14 +8,16 @@ struct IncomingRules {
     /// So many new zones of a merge are looked for.
     private static let most = 10_000
 
-    private let refusesDuplicates: Bool
+    private let refusesRelations: Bool
     private let refusesRRsets: Bool
     private var added: [IndexKey] = []
-    private var removed: Set<[UInt8]> = []
+    private var removed: [IndexKey] = []
+    /// Zones that go as a whole.
+    private var deleted: Set<UInt32> = []
 
     /// - Parameter settings: tell which rules refuse.
     init(_ settings: InspectorSettings) {
-        refusesDuplicates = settings.relations == .reject
+        refusesRelations = settings.relations == .reject
         refusesRRsets = settings.zones == .reject
     }
 
@@ -25,24 +27,25 @@ struct IncomingRules {
     /// - Returns: what speaks against the merge; nil when nothing does.
     mutating func note(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?
-    ) -> (rule: String, text: String)? {
+    ) -> Objection? {
         switch table {
-        case .domainsIndex where refusesDuplicates:
+        case .domainsIndex where refusesRelations:
+            guard let entry = try? IndexKey(key) else { return nil }
             if payload == nil {
-                if removed.count < Self.most { removed.insert(Array(key)) }
-            } else if added.count < Self.most, let entry = try? IndexKey(key) {
+                if removed.count < Self.most { removed.append(entry) }
+            } else if added.count < Self.most {
                 added.append(entry)
             }
+        case .domains where refusesRelations:
+            if payload == nil, deleted.count < Self.most, let id = try? PowerDNSTable.id(key) { deleted.insert(id) }
         case .records where refusesRRsets:
-            guard let payload, let key = try? RecordKey(key), let rule = Self.brokenRule(key, payload) else {
+            guard let payload, let row = try? RecordKey(key), let rule = Self.brokenRule(row, payload) else {
                 return nil
             }
-            let owner = (try? key.owner(in: .root)).map { key.isApex ? "@" : $0.text(finalDot: false) } ?? ""
-            return (
-                rule.rawValue,
-                "\(owner) \(key.type) of zone #\(key.domainID) breaks the rule \(rule.rawValue) "
-                    + "(powerdns.validation.zones is reject): put it right on the instance that it comes from"
-            )
+            return .row(
+                rule.rawValue, key,
+                "the RRset breaks this rule by itself (powerdns.validation.zones is reject): put it right on the instance "
+                    + "that it comes from")
         default: break
         }
         return nil
@@ -74,25 +77,48 @@ struct IncomingRules {
     /// What speaks against the merge once all changes have been told.
     ///
     /// - Parameter transaction: shows the database as it is before the merge.
-    func objection(_ transaction: borrowing ReadTransaction) throws -> (rule: String, text: String)? {
+    func objection(_ transaction: borrowing ReadTransaction) throws -> Objection? {
+        try secondZone(transaction) ?? lostZone(transaction)
+    }
+
+    private func secondZone(_ transaction: borrowing ReadTransaction) throws -> Objection? {
         guard !added.isEmpty else { return nil }
         let index = try TableReader(.domainsIndex, transaction)
+        let removed = Set(removed.map(\.bytes))
         for entry in added {
             let prefix = IndexKey.prefix(of: entry.zone)
             try index.seek(prefix)
             while index.hasPrefix(prefix) {
                 if index.live != nil, let other = try? IndexKey(index.key), other.zone == entry.zone,
-                    other.id != entry.id,
-                    !removed.contains(Array(index.key))
+                    other.id != entry.id, !removed.contains(Array(index.key))
                 {
-                    return (
-                        ValidationRule.duplicateZone.rawValue,
-                        "it would bring a second zone \(entry.zone), with the ID \(entry.id) beside \(other.id) "
-                            + "(powerdns.validation.relations is reject): delete one of them on its server"
-                    )
+                    return Objection(
+                        rule: ValidationRule.duplicateZone.rawValue, zones: [.name(entry.zone)],
+                        text: "it would bring a second zone of this name, with the ID \(entry.id) beside \(other.id) "
+                            + "(powerdns.validation.relations is reject): delete one of them on its server")
                 }
                 try index.next()
             }
+        }
+        return nil
+    }
+
+    /// A zone that stays, but can't be found by its name any more.
+    private func lostZone(_ transaction: borrowing ReadTransaction) throws -> Objection? {
+        guard !removed.isEmpty else { return nil }
+        // A zone that gets another name in the index was a duplicate.
+        let kept = Set(added.map(\.id)).union(deleted)
+        let zones = try TableReader(.domains, transaction)
+        for entry in removed where !kept.contains(entry.id) {
+            guard let zone = try zones.find(RecordKey.prefix(domainID: entry.id)),
+                (try? DomainInfo(zone.payload))?.zone == entry.zone
+            else { continue }
+            return Objection(
+                rule: ValidationRule.objectWithoutIndex.rawValue, zones: [.name(entry.zone)],
+                text:
+                    "it would delete the zone's entry in \(PowerDNSTable.domainsIndex.rawValue), and PowerDNS would not "
+                    + "find the zone (powerdns.validation.relations is reject): have it made anew where that comes from"
+            )
         }
         return nil
     }

@@ -103,6 +103,13 @@ struct RelationRules {
         let consequence =
             table == .domains ? "; PowerDNS may take it for the zone, and find none" : "; PowerDNS passes over it"
         guard let entry = try view[table].find(RecordKey.prefix(domainID: key.id)) else {
+            if table == .domains, DuplicateZones.isRenamed(key.zone, id: key.id) {
+                return try report(
+                    ValidationFinding(
+                        .indexWithoutObject, severity: .warning, zone: "\(key.zone)",
+                        "PowerDNS has left this behind of a second zone that was renamed and deleted; \"lightningstream "
+                            + "experimental pdns-v5-fix-duplicate-domains --dangerous-do-rename\" removes it"))
+            }
             return try report(
                 ValidationFinding(
                     .indexWithoutObject, severity: severity, zone: "\(key.zone)",

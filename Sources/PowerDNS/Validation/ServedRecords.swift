@@ -14,6 +14,8 @@ struct ServedRecords {
     init(_ payload: UnsafeRawBufferPointer, _ type: RecordType, owner: DomainName) throws(DecodeError) {
         let hasTarget = type == .ns || type == .mx || type == .srv
         var value = RecordValue(payload)
+        // PowerDNS fails to read an RRset without records.
+        if payload.isEmpty { throw DecodeError(.cutOff, at: 0) }
         while let record = try value.next() {
             let target: DomainName?
             if hasTarget {
@@ -21,6 +23,7 @@ struct ServedRecords {
             } else {
                 target = nil
                 try RData.check(type, record.rdata, owner: owner)
+                try RData.checkForNewer(type, record.rdata)
             }
             if record.isDisabled { continue }
             if count == 0 {

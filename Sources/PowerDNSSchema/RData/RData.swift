@@ -12,19 +12,25 @@ package enum RData {
 
     /// Hands every field of the RDATA to `body`, and checks that nothing is left over.
     ///
+    /// - Parameter owner: nil when it is not known: names are told as the root then.
     /// - Returns: false for a type that is not known here, or not in this style.
     @inline(__always)
     static func forEachPart(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName,
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?,
         in style: ZoneTextStyle = .zoneFile, _ body: (Part) throws(DecodeError) -> Void
     ) throws(DecodeError) -> Bool {
         guard style.knows(type), let layout = RDataField.layout(type) else { return false }
         let rdata = rdata.isEmpty ? servedForNothing(type) : rdata
         let context = CompressionContext(owner: owner, rdata: rdata)
         var reader = ByteReader(rdata)
+        func name(_ reader: inout ByteReader) throws(DecodeError) -> DomainName {
+            if owner != nil { return try context.name(&reader) }
+            try context.skipName(&reader)
+            return .root
+        }
         for field in layout {
             switch field {
-            case .name: try body(.name(try context.name(&reader)))
+            case .name: try body(.name(try name(&reader)))
             case .uint8: try body(.bytes(field, try reader.take(1), size: nil))
             case .uint16, .recordType: try body(.bytes(field, try reader.take(2), size: nil))
             case .uint32, .date, .ipv4: try body(.bytes(field, try reader.take(4), size: nil))
@@ -39,7 +45,7 @@ package enum RData {
                 case 0: try body(.bytes(.gateway, try reader.take(0), size: nil))
                 case 1: try body(.bytes(.ipv4, try reader.take(4), size: nil))
                 case 2: try body(.bytes(.ipv6, try reader.take(16), size: nil))
-                case 3: try body(.name(try context.name(&reader)))
+                case 3: try body(.name(try name(&reader)))
                 default: throw DecodeError(.badNumber, at: 1)
                 }
             case .gatewayKey:
@@ -74,15 +80,26 @@ package enum RData {
         return UnsafeRawBufferPointer(start: zeroes.utf8Start, count: size)
     }
 
-    /// Whether all versions of PowerDNS serve the RDATA and print it as it is; any RDATA is fine for a type that is not
-    /// known here.
+    /// Checks that at least PowerDNS 4.9 serves the RDATA as it is; any RDATA is fine for a type that is not known here.
     ///
-    /// - Throws: ``DecodeError``; with the problem ``DecodeError/Problem/refusedByNewer`` when PowerDNS 4.9 does.
+    /// - Parameter owner: nil when the zone is not known; names are not followed through their pointers then.
     package static func check(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?
     ) throws(DecodeError) {
-        _ = try forEachPart(type, rdata, owner: owner) { part throws(DecodeError) in
-            if case .bytes(let field, let bytes, _) = part { try field.checkForNewer(bytes) }
+        switch type {
+        // Most records are addresses.
+        case .a where rdata.count == 4, .aaaa where rdata.count == 16: break
+        default: _ = try forEachPart(type, rdata, owner: owner) { _ in }
+        }
+    }
+
+    /// Checks that PowerDNS 5 serves RDATA that has passed ``check(_:_:owner:)``.
+    ///
+    /// - Throws: ``DecodeError`` with the problem ``DecodeError/Problem/refusedByNewer``.
+    package static func checkForNewer(_ type: RecordType, _ rdata: UnsafeRawBufferPointer) throws(DecodeError) {
+        guard type == .svcb || type == .https else { return }
+        _ = try forEachPart(type, rdata, owner: nil) { part throws(DecodeError) in
+            if case .bytes(.serviceParameters, let bytes, _) = part { try RDataField.checkForNewer(parameters: bytes) }
         }
     }
 

@@ -17,9 +17,8 @@ extension RDataField {
     }
 
     /// Checks what ``check(_:)`` lets pass because PowerDNS 4.9 serves it.
-    func checkForNewer(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) {
-        guard case .serviceParameters = self else { return }
-        try Self.forEachServiceParameter(bytes) { parameter throws(DecodeError) in try parameter.checkForNewer() }
+    static func checkForNewer(parameters bytes: UnsafeRawBufferPointer) throws(DecodeError) {
+        try forEachServiceParameter(bytes) { parameter throws(DecodeError) in try parameter.checkForNewer() }
     }
 
     private static func forEachServiceParameter(

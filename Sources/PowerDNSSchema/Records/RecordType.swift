@@ -39,6 +39,10 @@ package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cus
     package static let nsec3 = RecordType(rawValue: 50)
     /// How names are hashed.
     package static let nsec3param = RecordType(rawValue: 51)
+    /// How to reach a service.
+    package static let svcb = RecordType(rawValue: 64)
+    /// How to reach a web server.
+    package static let https = RecordType(rawValue: 65)
     /// PowerDNS's own: the addresses are those of another name.
     package static let alias = RecordType(rawValue: 65401)
     /// PowerDNS's own: a program that answers.

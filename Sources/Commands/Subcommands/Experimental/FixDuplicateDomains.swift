@@ -12,7 +12,7 @@ struct FixDuplicateDomains: ProgramCommand {
             Two servers that create the same zone at the same time make two zones of one name. PowerDNS uses the one whose \
             entry in the index of names is the oldest, and a change of either can make it use the other one. Without \
             --dangerous-do-rename nothing is changed. With it each of the others is called ZONE.dup-ID.invalid from then \
-            on, and can be deleted with pdnsutil. Look first at what is in them: docs/powerdns-checks.md.
+            on, and can be deleted with pdnsutil; entries of the index that lead to no zone are deleted. Look first at what is in them: docs/powerdns-checks.md.
             """)
 
     @Option(
@@ -67,10 +67,16 @@ struct FixDuplicateDomains: ProgramCommand {
                 toDelete.append("\(name)")
             }
         }
-        if report.duplicates.isEmpty {
-            lines.append("\(database): there are no zones of the same name")
-        } else if !renames {
-            lines.append("\(database): nothing was changed; --dangerous-do-rename renames the others")
+        for entry in report.leftOver {
+            lines.append(
+                "\(database): \(entry.zone): the index of names leads to ID \(entry.id), which is no zone"
+                    + (renames ? "; deleted that entry" : ""))
+        }
+        if report.duplicates.isEmpty { lines.append("\(database): there are no zones of the same name") }
+        if !renames, !report.duplicates.isEmpty || !report.leftOver.isEmpty {
+            lines.append(
+                "\(database): nothing was changed; --dangerous-do-rename renames the others, and deletes entries of no zone"
+            )
         }
         guard !toDelete.isEmpty else { return lines }
         return lines + ["\(database): when nothing in them is needed any more:"]
