@@ -235,19 +235,19 @@ struct RDataTests {
         }
     }
 
-    @Test("that PowerDNS 4.9 serves and PowerDNS 5 does not, is told apart")
-    func refusedByNewer() throws {
-        let owner = try DomainName("www.example.org")
-        for (rdata, isRefused) in [
+    @Test(
+        "that PowerDNS 4.9 serves and PowerDNS 5 does not, is told apart",
+        arguments: [
             ("0001 00 0008 0001 78", true), ("0001 00 0008 0000", false), ("0001 00 0009 0003 001d00", true),
             ("0001 00 0009 0000", true), ("0001 00 0009 0002 001d", false), ("0001 00 000a 0001 78", false),
-        ] {
-            unhex(rdata).withUnsafeBytes { bytes in
-                #expect(failure { try RData.check(.https, bytes, owner: owner) } == nil)
-                let problem = failure { try RData.checkForNewer(.https, bytes) }?.problem
-                #expect(problem == (isRefused ? .refusedByNewer : nil), "\(rdata)")
-            }
+        ])
+    func refusedByNewer(rdata: String, isRefused: Bool) throws {
+        let owner = try DomainName("www.example.org")
+        try unhex(rdata).withUnsafeBytes { bytes in try RData.check(.https, bytes, owner: owner) }
+        let problem = unhex(rdata).withUnsafeBytes { bytes in
+            failure { try RData.checkForNewer(.https, bytes) }?.problem
         }
+        #expect(problem == (isRefused ? .refusedByNewer : nil))
     }
 
     @Test("of text that is empty, is the empty strings that PowerDNS serves")
