@@ -13,6 +13,7 @@ help:
 	@echo "make build     the release binary, for this machine"
 	@echo "make install   the release binary to PREFIX/bin (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))"
 	@echo "make test      everything that .ci/run checks: lint, build, unit tests, tests with real servers"
+	@echo "make docs      the documentation as a site, in .build/site"
 	@echo "make bench     the figures of docs/performance.md"
 	@echo "make format    formats the Swift sources; make lint only checks them"
 	@echo "make clean     removes what was built, fetched servers included"
@@ -36,6 +37,11 @@ install: build
 .PHONY: test
 test:
 	@scripts/test
+
+.PHONY: docs
+docs:
+	@scripts/bootstrap test
+	@NO_MKDOCS_2_WARNING=1 .build/lab/venv/bin/python -m mkdocs build --strict
 
 .PHONY: bench
 bench: bootstrap

@@ -14,6 +14,7 @@ public struct Cursor: ~Copyable {
     @usableFromInline let environment: Environment
     @usableFromInline let bounds: PageBounds
     @usableFromInline let hasIntegerKeys: Bool
+    @usableFromInline var steps: UInt32 = 0
     /// The database that it walks.
     package let database: Database
 
@@ -116,6 +117,7 @@ public struct Cursor: ~Copyable {
     @inlinable @inline(__always)
     mutating func move(_ operation: MDB_cursor_op) throws(LMDBError) -> Bool {
         let result = mdb_cursor_get(pointer, &currentKey, &currentValue, operation)
+        countStep()
         if result == 0 {
             if bounds.contain(currentValue) && bounds.contain(currentKey) { return true }
             if bounds.containOverflow(currentValue) && bounds.contain(currentKey) { return true }
@@ -123,6 +125,13 @@ public struct Cursor: ~Copyable {
         }
         if result == MDB_NOTFOUND { return false }
         throw readError(result)
+    }
+
+    // Only now and then is it told, so that it costs nothing.
+    @inlinable @inline(__always)
+    mutating func countStep() {
+        steps &+= 1
+        if steps & 0x3ff == 0 { environment.counter.step() }
     }
 
     @usableFromInline
@@ -165,6 +174,7 @@ package struct WriteCursor: ~Copyable {
         var value = MDB_val(mv_size: size, mv_data: nil)
         let result = mdb_cursor_put(
             cursor.pointer, &mdbKey, &value, UInt32(append ? MDB_APPEND : 0) | UInt32(MDB_RESERVE))
+        cursor.countStep()
         if result != 0 { throw writeError(result, key: key.count, value: size) }
         fill(UnsafeMutableRawBufferPointer(start: value.mv_data, count: size))
     }

@@ -24,6 +24,7 @@ public final class Environment: Sendable {
     private let databases = Mutex<[HandleTable.Name: MDB_dbi]>([:])
     /// The lock is held while the map moves, so that nobody looks at a counter where it was.
     private let map = Mutex(MapState.sound)
+    @usableFromInline let counter = ActivityCounter()
 
     private enum MapState {
         case sound
@@ -145,6 +146,12 @@ public final class Environment: Sendable {
             maximumReaders: Int(info.me_maxreaders))
     }
 
+    /// Whether transactions get on; never waits, and on any thread.
+    package var activity: TransactionActivity { counter.activity }
+
+    /// Tells ``activity`` that a transaction gets on, where that takes long without a cursor.
+    package func noteProgress() { counter.step() }
+
     /// The greatest size of a key in bytes.
     package var maximumKeySize: Int { Int(mdb_env_get_maxkeysize(handle.pointer)) }
 
@@ -220,6 +227,8 @@ public final class Environment: Sendable {
     ///
     /// - Parameter body: returns its result, and whether the handles opened by it stay open.
     private func takeTurn<R>(_ body: (HandleTable) throws -> (R, Bool)) throws -> R {
+        counter.turn(begins: true)
+        defer { counter.turn(begins: false) }
         var outcome: Result<R, any Error>?
         databases.withLock { databases in
             let handles = HandleTable(databases)
@@ -246,7 +255,10 @@ public final class Environment: Sendable {
                 throw LMDBError(code, "\(operation) after the map was lost", options)
             }
             var transaction: OpaquePointer?
-            let result = mdb_txn_begin(handle.pointer, nil, readOnly ? UInt32(MDB_RDONLY) : 0, &transaction)
+            let result =
+                readOnly
+                ? mdb_txn_begin(handle.pointer, nil, UInt32(MDB_RDONLY), &transaction)
+                : counter.waitingForLock { mdb_txn_begin(handle.pointer, nil, 0, &transaction) }
             if result == 0, let transaction { return transaction }
             attempts += 1
             switch result {

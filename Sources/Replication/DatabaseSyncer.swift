@@ -69,6 +69,7 @@ package actor DatabaseSyncer {
     private let events: AsyncStream<SyncMachine.Event>
     let post: AsyncStream<SyncMachine.Event>.Continuation
     private let start = ContinuousClock.now
+    private let handled = Atomic(0)
 
     /// Downloaded snapshots that wait to be merged.
     var downloaded: [SnapshotName: Download] = [:]
@@ -131,6 +132,12 @@ package actor DatabaseSyncer {
     /// Asks ``run()`` to begin nothing new and to return once what is under way has ended.
     package nonisolated func shutDown() { post.yield(.shutDown) }
 
+    /// How many events the loop has handled; grows soon after a ``probe()`` when it is not stuck.
+    package nonisolated var turns: Int { handled.load(ordering: .relaxed) }
+
+    /// Has the loop turn once more, whatever else it waits for.
+    package nonisolated func probe() { post.yield(.tick) }
+
     /// Syncs until everything is done (with `onlyOnce`), until ``shutDown()``, or until it can't go on.
     ///
     /// Runs once.
@@ -170,6 +177,7 @@ package actor DatabaseSyncer {
                 noteFence(machine.fence)
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
+                handled.wrappingAdd(1, ordering: .relaxed)
             }
             endTimer()
             group.cancelAll()

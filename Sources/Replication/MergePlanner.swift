@@ -184,6 +184,7 @@ struct MergePlanner: ~Copyable {
     private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
         while case .entry = try reader.next() {
             try checkKey(reader.key, reader.databaseName, sizes: nil)
+            if (kept &+ writer.count) & 0xfff == 0 { environment.noteProgress() }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
             Self.noteSize(reader.key.count, &keySizes[target])

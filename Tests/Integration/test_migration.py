@@ -1,31 +1,18 @@
 """Moves two PowerDNS 4.7 servers to 4.9 with the commands of docs/upgrading.md, word for word."""
 
-import os
-import re
-import shlex
 import struct
 from dataclasses import dataclass, field
 
 import pytest
 
 from lab import lmdbs
+from lab.operator import Operator
 from lab.pair import Pair, syncer_of
-from lab.paths import ROOT
 from lab.powerdns import PowerDNS
-from lab.process import run
 from lab.storage import Directory
 from lab.syncer import Lightningstream
 
 TABLES = ["domains", "metadata", "keydata", "tsig"]
-
-
-def steps():
-    """The commands of the page: {title of the section, without its number: shell script}."""
-    page = (ROOT / "docs" / "upgrading.md").read_text()
-    sections = re.split(r"^## (?:\d+\. )?(.+)$", page, flags=re.MULTILINE)[1:]
-    return {
-        title: "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
-        for title, text in zip(sections[::2], sections[1::2])}
 
 
 @dataclass
@@ -39,23 +26,13 @@ class Host:
 
     def type(self, title):
         """Does what a section of the page says, and returns what that prints."""
-        script = steps()[title].replace("/var/lib/powerdns/pdns.lmdb", str(self.server.main)).replace(
-            "/var/backups", str(self.directory))
-        tools = self.directory / "bin"
-        tools.mkdir(parents=True, exist_ok=True)
-        self._tool(tools / "lightningstream", *self.syncer.command())
-        self._tool(
-            tools / "pdnsutil", self.server.prefix / "bin/pdnsutil", f"--config-dir={self.server.directory}")
+        operator = Operator("upgrading.md", self.directory, {
+            "/var/lib/powerdns/pdns.lmdb": self.server.main, "/var/backups": self.directory})
+        operator.tool("lightningstream", *self.syncer.command())
+        operator.tool("pdnsutil", self.server.prefix / "bin/pdnsutil", f"--config-dir={self.server.directory}")
         # The test starts and stops both by itself, and sees here that the page has not forgotten it.
-        self._tool(tools / "systemctl", "echo", "systemctl")
-        done = run(["sh", "-euc", script], os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"}, limit=120)
-        assert done.returncode == 0, f"{self.server.name}: {title}:\n{script}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    @staticmethod
-    def _tool(path, *command):
-        path.write_text(f"#!/bin/sh\nexec {shlex.join(map(str, command))} \"$@\"\n")
-        path.chmod(0o755)
+        operator.tool("systemctl", "echo", "systemctl")
+        return operator.type(title)
 
     def store_in(self, directory):
         self.syncer.settings["storage"] = directory.storage()

@@ -136,6 +136,7 @@ import Testing
         monitor.observe(.refused(name, entries: 11, "bad", time: .zero), of: "main")
         monitor.observe(.clockSkew(instance: "a", ahead: .milliseconds(1500), exceeds: false), of: "main")
         monitor.observe(.namesake(name), of: "main")
+        monitor.observe(.fenced("away for too long"), of: "main")
         let text = await monitor.metrics()
         let expected: [String: Double] = [
             #"lightningstream_receiver_snapshots_last_received_seconds{lmdb="main",syncer_instance="a"}"#:
@@ -160,6 +161,7 @@ import Testing
             #"lightningstream_syncer_visible_latency_seconds_bucket{lmdb="main",syncer_instance="a",le="5"}"#: 1,
             #"lightningstream_syncer_visible_latency_seconds_count{lmdb="main",syncer_instance="a"}"#: 2,
             #"lightningstream_syncer_visible_latency_seconds_sum{lmdb="main",syncer_instance="a"}"#: 43,
+            #"lightningstream_syncer_fenced{lmdb="main"}"#: 1,
             #"lightningstream_syncer_namesake{lmdb="main"}"#: 1,
             "lightningstream_syncer_snapshots_load_bytes_total": 100,
             "lightningstream_syncer_snapshots_list_calls_total": 1,

@@ -23,6 +23,8 @@ struct SyncRun: Sendable {
     /// An object that must be in the storage before anything starts.
     var markerName: String?
     var monitor: Monitor
+    /// Tells the service manager, where there is one.
+    var notifier: ServiceNotifier?
     var folder: LogFolder
     var logger: Logger
     var context: CommandContext
@@ -52,8 +54,10 @@ struct SyncRun: Sendable {
                 logger: logger)
             let run = SyncRun(
                 configuration: configuration, databases: databases, receiveOnly: receiveOnly,
-                markerName: options.waitForMarkerFile, monitor: monitor, folder: session.folder,
-                logger: logger, context: context)
+                markerName: options.waitForMarkerFile, monitor: monitor,
+                notifier: ServiceNotifier.make(
+                    for: databases.map(\.identity.database), receiveOnly: receiveOnly, monitor, logger, context),
+                folder: session.folder, logger: logger, context: context)
             return try run.perform(session.timeLimit)
         }
     }
@@ -63,9 +67,10 @@ struct SyncRun: Sendable {
         let ending = Ending()
         if context.ownsProcess {
             SignalThread.block(SignalThread.endings)
-            SignalThread.start(SignalThread.endings) { [logger, folder] signal in
+            SignalThread.start(SignalThread.endings) { [logger, folder, notifier] signal in
                 // Whoever asks twice does not want to wait for an upload.
                 let isFirst = ending.request(.signal) {
+                    notifier?.stopping("Shutting down")
                     logger.info(
                         "shutting down; a second signal ends the process at once",
                         metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
@@ -85,11 +90,13 @@ struct SyncRun: Sendable {
         } catch {
             // Work that was cut off at the end of a shutdown is no failure.
             if ending.reason == nil || !(error is CancellationError) {
+                notifier?.stopping("Failed: \(error)")
                 folder.flush()
                 logger.critical("\(receiveOnly ? "receive" : "sync") has failed", metadata: ["error": "\(error)"])
                 return ExitCode.failure
             }
         }
+        notifier?.stopping("Done")
         folder.flush()
         logger.info("ended")
         return ending.reason == .timeout ? ExitCode.timeout : ExitCode.success
@@ -110,6 +117,8 @@ struct SyncRun: Sendable {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         let source = DaemonSource(monitor)
         if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
+        let notifying = Task { await notifier?.run() }
+        defer { notifying.cancel() }
         // Before anything else, so that start-up is seen, and a bad address ends the process before it does anything.
         let server = try await statusServer(source)
         let service = StartingService { [self] in
@@ -123,15 +132,15 @@ struct SyncRun: Sendable {
                 guard try await marker.run() else { return nil }
             }
             let powerDNS = PowerDNSWatch(configuration, databases, registry: monitor.registry, logger: logger)
+            let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
+            let observer = Observers(observers.compactMap(\.self))
             let service = SyncService(
                 databases: databases.map {
-                    (
-                        $0.identity.database,
-                        DatabaseSyncer(
-                            settings: $0, store: store, unmarked: storage.unmarked, logger: logger,
-                            observer: Observers([monitor] + (powerDNS?.observers ?? [])),
-                            inspector: powerDNS?.inspector)
-                    )
+                    let syncer = DatabaseSyncer(
+                        settings: $0, store: store, unmarked: storage.unmarked, logger: logger, observer: observer,
+                        inspector: powerDNS?.inspector)
+                    notifier?.watch(syncer, of: $0.identity.database)
+                    return ($0.identity.database, syncer)
                 })
             return { [monitor] in
                 try await monitor.run(with: storage.unmarked) {

@@ -49,11 +49,11 @@ extension SyncMetrics {
             generatedSize.with(lmdb).set(report.size)
         case .sendFailed: storeFailed.with(lmdb).add()
         case .sendingGivenUp: storeGivenUp.with(lmdb).add()
+        case .fenced(let reason): fenced.with(lmdb).set(reason == nil ? 0 : 1)
         case .namesake(let name): namesake.with(lmdb).set(name == nil ? 0 : 1)
         case .clockSkew(let instance, let ahead, _): clockSkew.with(lmdb, instance).set(ahead / .seconds(1))
-        case .opened, .listStarted, .settled, .fenced, .started, .ended, .swept, .cleanerListed, .cleanerListFailed,
-            .cleanerDeleted,
-            .cleanerDeleteFailed:
+        case .opened, .listStarted, .settled, .started, .ended, .swept, .cleanerListed, .cleanerListFailed,
+            .cleanerDeleted, .cleanerDeleteFailed:
             break
         }
     }

@@ -7,7 +7,7 @@ struct SyncMetrics: Sendable {
 
     let generated, storeFailed, storeGivenUp, loadFailed, listFailed, entries: MetricFamily<Counter>
     let storeCalls, storeBytes, loadCalls, loadBytes, listCalls: MetricFamily<Counter>
-    let generatedLast, generatedSize, namesake: MetricFamily<Gauge>
+    let generatedLast, generatedSize, fenced, namesake: MetricFamily<Gauge>
     let visibleLatency, writeLock: MetricFamily<Histogram>
 
     // MARK: lightningstream_receiver
@@ -58,6 +58,9 @@ struct SyncMetrics: Sendable {
             syncer + "entries_total",
             "Entries of snapshots: merged (written here), kept (nothing newer than what was here), refused (with their snapshot).",
             labels: ["lmdb", "result"])
+        fenced = registry.gauges(
+            syncer + "fenced", "1 while nothing is sent because the database was away for too long, otherwise 0.",
+            labels: ["lmdb"])
         namesake = registry.gauges(
             syncer + "namesake", "1 while another host uses this instance's name, otherwise 0.", labels: ["lmdb"])
 
@@ -106,7 +109,7 @@ struct SyncMetrics: Sendable {
     func begin(_ lmdb: String, downloads: Int) {
         for family in [generated, storeFailed, storeGivenUp, listFailed] { _ = family.with(lmdb) }
         for result in ["merged", "kept", "refused"] { _ = entries.with(lmdb, result) }
-        _ = namesake.with(lmdb)
+        _ = (fenced.with(lmdb), namesake.with(lmdb))
         _ = writeLock.with(lmdb)
         // Snapshots are decompressed as streams, while they are compared, and those of a database one by one.
         for (name, most) in [("download", downloads), ("decompress", 1)] {

@@ -1,0 +1,51 @@
+import Synchronization
+
+/// What tells somebody who looks from time to time whether the transactions of an environment get on.
+package struct TransactionActivity: Sendable, Equatable {
+    /// Whether a transaction is open or about to begin.
+    package var isBusy: Bool
+    /// Whether a write transaction waits for the lock, which another process holds then.
+    package var waitsForLock: Bool
+    /// Grows when a transaction begins or ends, and with the entries that cursors pass.
+    package var steps: Int
+
+    /// See the properties of the same names.
+    package init(isBusy: Bool = false, waitsForLock: Bool = false, steps: Int = 0) {
+        self.isBusy = isBusy
+        self.waitsForLock = waitsForLock
+        self.steps = steps
+    }
+}
+
+/// Counts what ``TransactionActivity`` tells. Each number is right by itself, which is enough for that.
+@usableFromInline
+final class ActivityCounter: Sendable {
+    private let transactions = Atomic(0)
+    private let lockWaits = Atomic(0)
+    private let steps = Atomic(0)
+
+    var activity: TransactionActivity {
+        TransactionActivity(
+            isBusy: transactions.load(ordering: .relaxed) > 0, waitsForLock: lockWaits.load(ordering: .relaxed) > 0,
+            steps: steps.load(ordering: .relaxed))
+    }
+
+    @usableFromInline
+    func step() { steps.wrappingAdd(1, ordering: .relaxed) }
+
+    /// A transaction is about to begin, or has ended.
+    func turn(begins: Bool) {
+        transactions.wrappingAdd(begins ? 1 : -1, ordering: .relaxed)
+        step()
+    }
+
+    /// Calls `body`, which waits for the write lock.
+    func waitingForLock<R>(_ body: () -> R) -> R {
+        lockWaits.wrappingAdd(1, ordering: .relaxed)
+        defer {
+            lockWaits.wrappingAdd(-1, ordering: .relaxed)
+            step()
+        }
+        return body()
+    }
+}

@@ -1,0 +1,26 @@
+import BlobStorage
+import TestSupport
+import Testing
+
+@testable import Replication
+
+/// What shows that a sync loop is not stuck.
+@Suite struct LoopLifeTests {
+    // A storage that does not answer is nobody's hung loop.
+    @Test func itTurnsWhileTheStorageHangs() async throws {
+        let store = HookedStore(MemoryStore())
+        store.onCall { _, _ in try await Task.sleep(for: .seconds(3600)) }
+        let instance = try Instance("a", store)
+        let syncer = instance.syncer()
+        #expect(syncer.turns == 0)
+        let running = Task { try await syncer.run() }
+        for _ in 0..<3 {
+            let before = syncer.turns
+            syncer.probe()
+            try await eventually { syncer.turns > before }
+        }
+        syncer.shutDown()
+        running.cancel()
+        _ = await running.result
+    }
+}
