@@ -20,6 +20,8 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         case longName = "has a name that is too long"
         /// A compression pointer that does not lead to an earlier name.
         case badPointer = "has a bad compression pointer"
+        /// What PowerDNS 4.9 serves, and PowerDNS 5 does not.
+        case refusedByNewer = "has a parameter that PowerDNS 5 does not take"
         /// Text that does not mean what it should.
         case badText = "has text that can't be read"
         /// A key that can't be computed with.

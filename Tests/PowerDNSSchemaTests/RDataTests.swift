@@ -55,7 +55,8 @@ struct RDataTests {
     func zoneFile() throws {
         // Where both are right, but differ: mnemonics, defaults left out, quotes, case of digits; and a quote that the
         // library forgets to escape.
-        let different: Set<String> = ["CERT", "LOC", "SVCB", "HTTPS", "URI", "NID", "L64"]
+        // The library has mnemonics of types that PowerDNS knows by number only.
+        let different: Set<String> = ["CERT", "CSYNC", "RRSIG", "LOC", "SVCB", "HTTPS", "URI", "NID", "L64"]
         var same = 0
         for example in try RDataExample.all() {
             let text = try example.text(.zoneFile)
@@ -103,7 +104,7 @@ struct RDataTests {
             (.ns, "0161 c0 2c", .badPointer), (.ns, "c02c", .badPointer), (.ns, "c02e 0161 00", .badPointer),
             (.ns, "4061", .badLabel),
             (.ns, "0261", .cutOff), (.ns, "01", .cutOff), (.mx, "000a", .cutOff), (.mx, "00", .cutOff),
-            (.txt, "", .cutOff), (.txt, "0261", .cutOff), (.soa, "0000 00000001", .cutOff),
+            (.txt, "0261", .cutOff), (.soa, "0000 00000001", .cutOff),
             (.nsec, "00 0000", .badNumber), (.nsec, "00 0021", .badNumber), (.nsec, "00 000261", .cutOff),
             (.nsec3param, "01 00 0000 02 aa", .cutOff), (RecordType(rawValue: 29), "00", .cutOff),
             (RecordType(rawValue: 29), "01 121212 80000000 80000000 00989680", .unknownFormat),
@@ -112,7 +113,10 @@ struct RDataTests {
             (RecordType(rawValue: 64), "0001 00 0001 0002 0561", .badNumber),
             (RecordType(rawValue: 64), "0001 00 0004 0005 c000020101", .badNumber),
             (RecordType(rawValue: 42), "0001 21 00", .badNumber), (RecordType(rawValue: 42), "0003 01 00", .badNumber),
-            (RecordType(rawValue: 45), "0a 04 02 00", .badNumber),
+            (RecordType(rawValue: 64), "0001 00 0003 0002 0035 0001 0003 026832", .badNumber),
+            (RecordType(rawValue: 64), "0001 00 0002 0000 0002 0000", .badNumber),
+            (RecordType(rawValue: 45), "0a 04 02 00", .badNumber), (RecordType(rawValue: 45), "0a 00 ff", .badNumber),
+            (RecordType(rawValue: 45), "0a 00 00 01", .leftOver),
         ])
     func refused(type: RecordType, rdata: String, problem: DecodeError.Problem) throws {
         let owner = try DomainName("www.example.org")
@@ -146,6 +150,9 @@ struct RDataTests {
                 "1 1 12 aabbccdd 2t7b4g4vsa5smi47k61mv5bv1a22bojr MX RRSIG"
             ),
             (.nsec3, "01 00 0000 00 01 ff", "1 0 0 - vs"),
+            // No gateway is a dot by RFC 4025, no digest a hyphen.
+            (RecordType(rawValue: 45), "0a 00 00", "10 0 0 ."), (.ds, "0001 02 03", "1 2 3 -"),
+            (RecordType(rawValue: 42), "0001 15 03 c0a826", "1:192.168.38.0/21"),
             // Parameters with bytes that mean something in a zone file.
             (
                 RecordType(rawValue: 65), "0001 00 0001 0006 0522 203b2c5c 270f 0004 20ff223b",
@@ -161,6 +168,98 @@ struct RDataTests {
         let owner = try DomainName("www.example.org")
         unhex(rdata).withUnsafeBytes { bytes in
             #expect((try? RData.text(type, bytes, owner: owner)) == text ?? "10 0 2 . AA==")
+        }
+    }
+
+    /// What pdnsutil 4.9 and 5.1 printed of records that were written to their databases by hand, as neither loads all of
+    /// them; a text that both load where what they printed can't be loaded.
+    @Test(
+        "that no zone file brings, is written as pdnsutil writes it",
+        arguments: [
+            (10, "abcdef", ##"TYPE10 \# 3 abcdef"##, ##"TYPE10 \# 3 abcdef"##), (55, "01", ##"TYPE55 \# 1 01"##, nil),
+            // pdnsutil 4.9: SIG, which it does not load.
+            (24, "0102", ##"TYPE24 \# 2 0102"##, nil), (38, "01", ##"TYPE38 \# 1 01"##, nil),
+            (253, "01", ##"TYPE253 \# 1 01"##, nil), (65400, "01", ##"TYPE65400 \# 1 01"##, nil),
+            (261, "0131", ##"TYPE261 \# 2 0131"##, #"RESINFO "1""#), (262, "", ##"TYPE262 \# 0 "##, #"WALLET """#),
+            (67, "0102", ##"TYPE67 \# 2 0102"##, "HHIT AQI="), (68, "0102", ##"TYPE68 \# 2 0102"##, "BRID AQI="),
+            (41, "0102", "OPT AQI=", nil), (251, "0102", ##"IXFR \# 2 0102"##, nil),
+            (62, "00000042 0003 0106 000000000004", "CSYNC 66 3 TYPE301", nil),
+            (
+                62, "00000042 0003 0004 00200080 0101 04", "CSYNC 66 3 TYPE10 TYPE24 TYPE261",
+                "CSYNC 66 3 TYPE10 TYPE24 RESINFO"
+            ),
+            (65402, "0105 0161", #"LUA TYPE261 "a""#, #"LUA RESINFO "a""#),
+            // pdnsutil 4.9: nothing.
+            (16, "", #"TXT """#, nil), (99, "", #"SPF """#, nil), (13, "", #"HINFO "" """#, nil),
+            (45, "0a0000", "IPSECKEY 10 0 0", nil), (45, "0a0002ff", "IPSECKEY 10 0 2 /w==", nil),
+            (45, "0a0100c0000226", "IPSECKEY 10 1 0 192.0.2.38", nil),
+            (44, "0101", "SSHFP 1 1 -", nil), (43, "00010203", "DS 1 2 3 -", nil),
+            (63, "00000001 0101", "ZONEMD 1 1 1 -", nil),
+            (
+                29, "00121613 80000000 80000000 00989810", "LOC 0 0 0.000 S 0 0 0.000 W 4.00m 1.00m 10000.00m 10.00m",
+                "LOC 0 0 0.000 N 0 0 0.000 E 4.00m 1.00m 10000.00m 10.00m"
+            ),
+            (
+                29, "00121613 80000001 7fffffff 00989810", "LOC 0 0 0.001 N 0 0 0.001 W 4.00m 1.00m 10000.00m 10.00m",
+                nil
+            ),
+            (42, "0001 15 03 c0a826", "APL 1:192.168.32.0/21", nil),
+            (42, "0001 0a 83 c0a826", "APL !1:192.128.0.0/10", nil),
+            (42, "0001 20 00 0001 00 00 0002 08 01 ff", "APL 1:0.0.0.0/32 1:0.0.0.0/0 2:ff00::/8", nil),
+            (257, "80 03 612262 22", #"CAA 128 a"b "\"""#, nil), (257, "80 03 41425c 22", #"CAA 128 AB\ "\"""#, nil),
+            // Both print this one raw, and load something else then.
+            (257, "80 03 b43b20 22", #"CAA 128 \180\059\032 "\"""#, nil),
+            // pdnsutil 5.1: `"\"\""`, which is a value of two quotes.
+            (65, "0001 00 029b 0000", #"HTTPS 1 . key667="""#, nil),
+            (65, "0001 00 8000 0000", #"HTTPS 1 . key32768="""#, nil),
+            (64, "0001 00 0007 0004 2f646e73", #"SVCB 1 . key7="/dns""#, #"SVCB 1 . dohpath="/dns""#),
+            (
+                64, "0001 00 0000 0002 0008 0008 0000", #"SVCB 1 . mandatory=key8 key8="""#,
+                "SVCB 1 . mandatory=ohttp ohttp"
+            ),
+            (64, "0001 00 0009 0002 6162", #"SVCB 1 . key9="ab""#, "SVCB 1 . tls-supported-groups=24930"),
+            (64, "0001 00 000a 0002 6162", #"SVCB 1 . key10="ab""#, nil),
+            // PowerDNS 5 serves neither of these two.
+            (65, "0001 00 0001 0003 026832 0008 0001 78", #"HTTPS 1 . alpn=h2 key8="x""#, nil),
+            (65, "0001 00 0009 0003 001d00", #"HTTPS 1 . key9="\000\029\000""#, nil),
+            (65, "0001 00 0001 0003 022c5c", #"HTTPS 1 . alpn=\\,\\\\"#, nil),
+        ] as [(UInt16, String, String, String?)])
+    func raw(type: UInt16, rdata: String, pdnsutil4: String, pdnsutil5: String?) throws {
+        let owner = try DomainName("www.example.org")
+        let type = RecordType(rawValue: type)
+        try unhex(rdata).withUnsafeBytes { bytes in
+            let text = try [ZoneTextStyle.pdnsutil4, .pdnsutil5].map { style in
+                "\(style.name(of: type)) \(try RData.text(type, bytes, owner: owner, style: style))"
+            }
+            #expect(text == [pdnsutil4, pdnsutil5 ?? pdnsutil4])
+        }
+    }
+
+    @Test(
+        "that PowerDNS 4.9 serves and PowerDNS 5 does not, is told apart",
+        arguments: [
+            ("0001 00 0008 0001 78", true), ("0001 00 0008 0000", false), ("0001 00 0009 0003 001d00", true),
+            ("0001 00 0009 0000", true), ("0001 00 0009 0002 001d", false), ("0001 00 000a 0001 78", false),
+        ])
+    func refusedByNewer(rdata: String, isRefused: Bool) throws {
+        let owner = try DomainName("www.example.org")
+        try unhex(rdata).withUnsafeBytes { bytes in try RData.check(.https, bytes, owner: owner) }
+        let problem = unhex(rdata).withUnsafeBytes { bytes in
+            failure { try RData.checkForNewer(.https, bytes) }?.problem
+        }
+        #expect(problem == (isRefused ? .refusedByNewer : nil))
+    }
+
+    @Test("of text that is empty, is the empty strings that PowerDNS serves")
+    func empty() throws {
+        let owner = try DomainName("www.example.org")
+        for (type, served) in [
+            (RecordType.txt, "00"), (RecordType(rawValue: 99), "00"), (RecordType(rawValue: 13), "0000"),
+        ] {
+            try unhex("").withUnsafeBytes { bytes in
+                try RData.check(type, bytes, owner: owner)
+                #expect(try RData.expanded(type, bytes, owner: owner) == unhex(served))
+            }
         }
     }
 

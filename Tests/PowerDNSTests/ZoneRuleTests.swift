@@ -184,6 +184,13 @@ extension ValidationFinding {
         RuleCase("a record that can't be decoded", finds: "bad-value www.z.test. A") { writer, id in
             try writer.put("www", .a, of: id, [PowerDNSWriter.Record(rdata: [1, 2, 3])])
         },
+        RuleCase("a parameter that PowerDNS 5 refuses", finds: "bad-value www.z.test. HTTPS") { writer, id in
+            try writer.put(
+                "www", RecordType(rawValue: 65), of: id, [PowerDNSWriter.Record(rdata: [0, 1, 0, 0, 8, 0, 1, 0x78])])
+        },
+        RuleCase("a text without any strings") { writer, id in
+            try writer.put("www", .txt, of: id, [PowerDNSWriter.Record(rdata: [])])
+        },
         RuleCase("an owner that is too long for the zone", finds: "bad-key") { writer, id in
             let label = String(repeating: "a", count: 61)
             try writer.put("\(label).\(label).\(label).\(label)", .a, of: id, [.address])
@@ -197,6 +204,23 @@ extension ValidationFinding {
         #expect(try writer.findings() == rule.findings)
         let one = try writer.found(.zones([7])).map(\.short)
         #expect(one == rule.findings)
+    }
+
+    @Test(
+        arguments: [
+            (5, [0, 1, 0, 0, 8, 0, 1, 0x78], 65, .warning, "only PowerDNS 4 serves it"),
+            (6, [0, 1, 0, 0, 8, 0, 1, 0x78], 65, .error, "only PowerDNS 4 serves it"),
+            (5, [0, 10, 0, 0], 36, .error, "not every version of PowerDNS serves it as it is"),
+        ] as [(UInt32, [UInt8], UInt16, ValidationFinding.Severity, String)])
+    func saysWhichPowerDNSServesIt(
+        schema: UInt32, rdata: [UInt8], type: UInt16, severity: ValidationFinding.Severity, text: String
+    ) throws {
+        let writer = try PowerDNSWriter(schema: schema)
+        try writer.addSoundZone("z.test", id: 7)
+        try writer.put("www", RecordType(rawValue: type), of: 7, [PowerDNSWriter.Record(rdata: rdata)])
+        let finding = try #require(writer.found().first)
+        #expect(finding.rule == .badValue && finding.severity == severity)
+        #expect(finding.text.contains(text))
     }
 
     static let signing: [RuleCase] = [

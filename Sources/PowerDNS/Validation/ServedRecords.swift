@@ -23,6 +23,7 @@ struct ServedRecords {
             } else {
                 target = nil
                 try RData.check(type, record.rdata, owner: owner)
+                try RData.checkForNewer(type, record.rdata)
             }
             if record.isDisabled { continue }
             if count == 0 {

@@ -51,15 +51,25 @@ struct StructureRules {
 
     /// Reports an entry that can't be decoded.
     func bad(
-        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ error: DecodeError, zone: String? = nil,
-        owner: String? = nil, type: String? = nil, isKey: Bool = false
+        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ error: DecodeError,
+        severity: ValidationFinding.Severity? = nil, zone: String? = nil, owner: String? = nil, type: String? = nil,
+        isKey: Bool = false
     ) throws {
         let isKey = isKey || (try? PowerDNSEntry.checkKey(table, key)) == nil
+        let consequence =
+            if error.problem == .refusedByNewer {
+                "only PowerDNS 4 serves it"
+            } else if type == nil {
+                "PowerDNS can't read it"
+            } else {
+                // What one version refuses, another one may serve in part.
+                "not every version of PowerDNS serves it as it is"
+            }
         try report(
             ValidationFinding(
-                isKey ? .badKey : .badValue, zone: zone, owner: owner, type: type,
-                "\(Self.place(table, key)): the \(isKey ? "key" : "value") \(error); PowerDNS can't read it, "
-                    + "have it written anew"))
+                isKey ? .badKey : .badValue, severity: severity, zone: zone, owner: owner, type: type,
+                "\(Self.place(table, key)): the \(isKey ? "key" : "value") \(error); \(consequence), have it written anew"
+            ))
     }
 
     /// The DBI and the key in hexadecimal digits, cut off where it gets long.

@@ -84,9 +84,20 @@ struct ZoneWalk {
             set = try ServedRecords(payload, key.type, owner: name)
         } catch {
             return try context.structure.bad(
-                .records, rows.key, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
+                .records, rows.key, error, severity: try severity(of: error, context.view), zone: zoneText,
+                owner: owner.text, type: "\(key.type)")
         }
         if set.count > 0 { try look(at: set, of: key.type, context) }
+    }
+
+    /// That of the rule, unless the PowerDNS that these databases belong to serves it.
+    private func severity(of error: DecodeError, _ view: DatabaseView) throws -> ValidationFinding.Severity? {
+        guard error.problem == .refusedByNewer else { return nil }
+        let settings = view[.settings]
+        guard let entry = try settings.find(Array(PdnsValue.schemaVersionKey.utf8)),
+            case .schemaVersion(let version)? = try? PdnsValue(key: settings.key, payload: entry.payload)
+        else { return nil }
+        return version < 6 ? .warning : nil
     }
 
     /// Goes on to the name of a row.

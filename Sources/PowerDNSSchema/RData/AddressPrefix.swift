@@ -19,12 +19,18 @@ struct AddressPrefix {
 
     private static func size(_ family: UInt16) -> Int? { family == 1 ? 4 : family == 2 ? 16 : nil }
 
-    func append(to text: inout [UInt8]) {
+    func append(_ style: ZoneTextStyle, to text: inout [UInt8]) {
         if isNegated { text.append(UInt8(ascii: "!")) }
         text.append(number: family)
         text.append(UInt8(ascii: ":"))
         // Zeroes at the end are left out in the wire form.
-        let full = Array(address) + [UInt8](repeating: 0, count: max(0, (Self.size(family) ?? 0) - address.count))
+        var full = Array(address) + [UInt8](repeating: 0, count: max(0, (Self.size(family) ?? 0) - address.count))
+        // PowerDNS does not print what is behind the prefix, though it serves it.
+        if style != .zoneFile {
+            for index in full.indices {
+                full[index] &= ~(UInt8.max >> UInt8(clamping: max(0, Int(prefixLength) - index * 8)))
+            }
+        }
         text.append(full.withUnsafeBytes { IPAddressText.text($0) })
         text.append(UInt8(ascii: "/"))
         text.append(number: prefixLength)

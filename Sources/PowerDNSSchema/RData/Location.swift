@@ -22,9 +22,15 @@ struct Location {
         }
     }
 
-    func append(to text: inout [UInt8]) {
-        Self.append(latitude, "N", "S", to: &text)
-        Self.append(longitude, "E", "W", to: &text)
+    func append(_ style: ZoneTextStyle, to text: inout [UInt8]) {
+        // PowerDNS 4 puts the equator into the south, and Greenwich into the west.
+        let firstPositive = style == .pdnsutil4 ? 1 : 0
+        for (angle, positive, negative) in [(latitude, "N", "S"), (longitude, "E", "W")] {
+            let offset = Int(angle) - 1 << 31
+            Self.append(angle: offset.magnitude, to: &text)
+            text.append(offset < firstPositive ? negative : positive)
+            text.append(UInt8(ascii: " "))
+        }
         // In centimetres above 100 km below the reference spheroid.
         let altitude = Int64(altitude) - 10_000_000
         if altitude < 0 { text.append(UInt8(ascii: "-")) }
@@ -37,18 +43,16 @@ struct Location {
         }
     }
 
-    /// Thousandths of a second of arc from 2^31 as degrees, minutes and seconds.
-    private static func append(_ angle: UInt32, _ positive: String, _ negative: String, to text: inout [UInt8]) {
-        let offset = Int64(angle) - 1 << 31
-        let value = offset.magnitude
+    /// Thousandths of a second of arc as degrees, minutes and seconds.
+    private static func append(angle value: UInt, to text: inout [UInt8]) {
         text.append(number: value / 3_600_000)
         text.append(UInt8(ascii: " "))
         text.append(number: value / 60_000 % 60)
         text.append(UInt8(ascii: " "))
         text.append(number: value / 1000 % 60)
         text.append(UInt8(ascii: "."))
-        for divisor: UInt64 in [100, 10, 1] { text.append(number: value % 1000 / divisor % 10) }
-        text.append(" \(offset < 0 ? negative : positive) ")
+        for divisor: UInt in [100, 10, 1] { text.append(number: value % 1000 / divisor % 10) }
+        text.append(UInt8(ascii: " "))
     }
 
     private static func append(centimetres value: UInt64, to text: inout [UInt8]) {

@@ -13,13 +13,14 @@ package enum RData {
     /// Hands every field of the RDATA to `body`, and checks that nothing is left over.
     ///
     /// - Parameter owner: nil when it is not known: names are told as the root then.
-    /// - Returns: false for a type that is not known here.
+    /// - Returns: false for a type that is not known here, or not in this style.
     @inline(__always)
     static func forEachPart(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?,
-        _ body: (Part) throws(DecodeError) -> Void
+        in style: ZoneTextStyle = .zoneFile, _ body: (Part) throws(DecodeError) -> Void
     ) throws(DecodeError) -> Bool {
-        guard let layout = RDataField.layout(type) else { return false }
+        guard style.knows(type), let layout = RDataField.layout(type) else { return false }
+        let rdata = rdata.isEmpty ? servedForNothing(type) : rdata
         let context = CompressionContext(owner: owner, rdata: rdata)
         var reader = ByteReader(rdata)
         func name(_ reader: inout ByteReader) throws(DecodeError) -> DomainName {
@@ -47,6 +48,13 @@ package enum RData {
                 case 3: try body(.name(try name(&reader)))
                 default: throw DecodeError(.badNumber, at: 1)
                 }
+            case .gatewayKey:
+                // Algorithm 0 is no key; PowerDNS knows DSA and RSA.
+                switch rdata.count > 2 ? rdata[2] : 0 {
+                case 0: try body(.bytes(field, try reader.take(0), size: nil))
+                case 1, 2: try body(.bytes(field, reader.takeRest(), size: nil))
+                default: throw DecodeError(.badNumber, at: 2)
+                }
             case .strings, .text, .hex, .base64, .typeBitmap, .serviceParameters, .location, .addressPrefixes:
                 let start = reader.offset
                 let bytes = reader.takeRest()
@@ -60,7 +68,19 @@ package enum RData {
         return true
     }
 
-    /// Checks that the RDATA is well-formed; any RDATA is for a type that is not known here.
+    /// What PowerDNS serves and prints for a text record without any RDATA: empty strings.
+    private static func servedForNothing(_ type: RecordType) -> UnsafeRawBufferPointer {
+        let zeroes: StaticString = "\0\0"
+        let size =
+            switch type.rawValue {
+            case 13: 2
+            case 16, 99, 261, 262: 1
+            default: 0
+            }
+        return UnsafeRawBufferPointer(start: zeroes.utf8Start, count: size)
+    }
+
+    /// Checks that at least PowerDNS 4.9 serves the RDATA as it is; any RDATA is fine for a type that is not known here.
     ///
     /// - Parameter owner: nil when the zone is not known; names are not followed through their pointers then.
     package static func check(
@@ -70,6 +90,16 @@ package enum RData {
         // Most records are addresses.
         case .a where rdata.count == 4, .aaaa where rdata.count == 16: break
         default: _ = try forEachPart(type, rdata, owner: owner) { _ in }
+        }
+    }
+
+    /// Checks that PowerDNS 5 serves RDATA that has passed ``check(_:_:owner:)``.
+    ///
+    /// - Throws: ``DecodeError`` with the problem ``DecodeError/Problem/refusedByNewer``.
+    package static func checkForNewer(_ type: RecordType, _ rdata: UnsafeRawBufferPointer) throws(DecodeError) {
+        guard type == .svcb || type == .https else { return }
+        _ = try forEachPart(type, rdata, owner: nil) { part throws(DecodeError) in
+            if case .bytes(.serviceParameters, let bytes, _) = part { try RDataField.checkForNewer(parameters: bytes) }
         }
     }
 

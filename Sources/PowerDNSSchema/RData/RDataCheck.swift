@@ -8,11 +8,31 @@ extension RDataField {
         case .typeBitmap:
             while !reader.isAtEnd { _ = try Self.bitmapWindow(&reader) }
         case .serviceParameters:
-            while !reader.isAtEnd { try ServiceParameter(&reader).check() }
+            try Self.forEachServiceParameter(bytes) { parameter throws(DecodeError) in try parameter.check() }
         case .addressPrefixes:
             while !reader.isAtEnd { _ = try AddressPrefix(&reader) }
         case .location: _ = try Location(bytes)
         default: break
+        }
+    }
+
+    /// Checks what ``check(_:)`` lets pass because PowerDNS 4.9 serves it.
+    static func checkForNewer(parameters bytes: UnsafeRawBufferPointer) throws(DecodeError) {
+        try forEachServiceParameter(bytes) { parameter throws(DecodeError) in try parameter.checkForNewer() }
+    }
+
+    private static func forEachServiceParameter(
+        _ bytes: UnsafeRawBufferPointer, _ body: (ServiceParameter) throws(DecodeError) -> Void
+    ) throws(DecodeError) {
+        var reader = ByteReader(bytes)
+        var last = -1
+        while !reader.isAtEnd {
+            let start = reader.offset
+            let parameter = try ServiceParameter(&reader)
+            // They must ascend: PowerDNS 5 refuses anything else, 4.9 sorts them.
+            guard Int(parameter.key) > last else { throw DecodeError(.badNumber, at: start) }
+            last = Int(parameter.key)
+            try body(parameter)
         }
     }
 

@@ -34,6 +34,8 @@ enum RDataField {
     case addressPrefixes
     /// Nothing, an address or a name, as the second byte of the RDATA says.
     case gateway
+    /// A public key in base64, or none, as the third byte of the RDATA says.
+    case gatewayKey
 }
 
 extension RDataField {
@@ -60,7 +62,6 @@ extension RDataField {
         16: [.strings],
         17: [.name, .name],
         18: [.uint16, .name],
-        24: signature,
         25: key,
         28: [.ipv6],
         29: [.location],
@@ -69,10 +70,11 @@ extension RDataField {
         36: [.uint16, .name],
         37: [.uint16, .uint16, .uint8, .base64],
         39: [.name],
+        41: [.base64],
         42: [.addressPrefixes],
         43: digest,
         44: [.uint8, .uint8, .hex],
-        45: [.uint8, .uint8, .uint8, .gateway, .base64],
+        45: [.uint8, .uint8, .uint8, .gateway, .gatewayKey],
         46: signature,
         47: [.name, .typeBitmap],
         48: key,
@@ -89,6 +91,8 @@ extension RDataField {
         63: [.uint32, .uint8, .uint8, .hex],
         64: service,
         65: service,
+        67: [.base64],
+        68: [.base64],
         99: [.strings],
         104: [.uint16, .locator64],
         105: [.uint16, .ipv4],
@@ -98,6 +102,8 @@ extension RDataField {
         109: [.eui(8)],
         256: [.uint16, .uint16, .text],
         257: [.uint8, .tag, .text],
+        261: [.strings],
+        262: [.strings],
         32769: digest,
         65401: [.name],
         65402: [.recordType, .strings],

@@ -1,11 +1,12 @@
 /// A parameter of SVCB and HTTPS (RFC 9460).
 struct ServiceParameter {
-    private let key: UInt16
+    let key: UInt16
     private let value: UnsafeRawBufferPointer
     private let offset: Int
 
     private static let names = [
         "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath", "ohttp",
+        "tls-supported-groups",
     ]
 
     init(_ reader: inout ByteReader) throws(DecodeError) {
@@ -20,7 +21,7 @@ struct ServiceParameter {
             switch key {
             case 0: !value.isEmpty && value.count & 1 == 0
             case 1: !value.isEmpty && identifiers() != nil
-            case 2, 8: value.isEmpty
+            case 2: value.isEmpty
             case 3: value.count == 2
             case 4: !value.isEmpty && value.count & 3 == 0
             case 6: !value.isEmpty && value.count & 15 == 0
@@ -29,14 +30,29 @@ struct ServiceParameter {
         if !isGood { throw DecodeError(.badNumber, at: offset) }
     }
 
-    func append(to text: inout [UInt8]) {
-        Self.append(key: key, to: &text)
-        if value.isEmpty { return }
+    /// Whether the value is of the kind that PowerDNS 5 knows of its key; PowerDNS 4.9 takes any.
+    private var isGoodForNewer: Bool {
+        switch key {
+        case 8: value.isEmpty
+        case 9: !value.isEmpty && value.count & 1 == 0
+        default: true
+        }
+    }
+
+    func checkForNewer() throws(DecodeError) {
+        if !isGoodForNewer { throw DecodeError(.refusedByNewer, at: offset) }
+    }
+
+    func append(_ style: ZoneTextStyle, to text: inout [UInt8]) {
+        // PowerDNS 4 reads no names of later keys.
+        let isNamed = isGoodForNewer && (style != .pdnsutil4 || key < 7)
+        text.append(isNamed ? Self.name(key, style) : "key\(key)")
+        if isNamed, key == 2 || key == 8 { return }
         text.append(UInt8(ascii: "="))
         switch key {
         case 0:
             append(groupsOf: 2, to: &text) { group, text in
-                Self.append(key: UInt16(group[0]) << 8 | UInt16(group[1]), to: &text)
+                text.append(Self.name(UInt16(group[0]) << 8 | UInt16(group[1]), style))
             }
         case 1: append(identifiers() ?? [], to: &text)
         case 3: text.append(number: value.reduce(0) { $0 << 8 | UInt32($1) })
@@ -46,12 +62,17 @@ struct ServiceParameter {
             text.append(base64: value)
             text.append(UInt8(ascii: "\""))
         case 6: append(groupsOf: 16, to: &text) { group, text in text.append(IPAddressText.text(group)) }
+        case 9 where isNamed:
+            append(groupsOf: 2, to: &text) { group, text in
+                text.append(number: UInt16(group[0]) << 8 | UInt16(group[1]))
+            }
         default: text.append(quoted: value)
         }
     }
 
-    private static func append(key: UInt16, to text: inout [UInt8]) {
-        text.append(names.indices.contains(Int(key)) ? names[Int(key)] : "key\(key)")
+    private static func name(_ key: UInt16, _ style: ZoneTextStyle) -> String {
+        let known = style == .pdnsutil4 ? names.prefix(7) : names[...]
+        return known.indices.contains(Int(key)) ? known[Int(key)] : "key\(key)"
     }
 
     private func append(

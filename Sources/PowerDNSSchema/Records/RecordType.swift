@@ -39,12 +39,18 @@ package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cus
     package static let nsec3 = RecordType(rawValue: 50)
     /// How names are hashed.
     package static let nsec3param = RecordType(rawValue: 51)
+    /// How to reach a service.
+    package static let svcb = RecordType(rawValue: 64)
+    /// How to reach a web server.
+    package static let https = RecordType(rawValue: 65)
     /// PowerDNS's own: the addresses are those of another name.
     package static let alias = RecordType(rawValue: 65401)
     /// PowerDNS's own: a program that answers.
     package static let lua = RecordType(rawValue: 65402)
 
-    /// The mnemonic, or `TYPE` and the number (RFC 3597); `ENT` for no type.
+    /// The mnemonic where PowerDNS 5 has one, or `TYPE` and the number (RFC 3597); `ENT` for no type.
+    ///
+    /// For that in a zone of PowerDNS 4 see ``ZoneTextStyle/name(of:)``.
     package var description: String { Self.mnemonics[rawValue] ?? "TYPE\(rawValue)" }
 
     /// Reads a mnemonic, in upper or lower case, or `TYPE` and a number; nil for anything else.
@@ -64,16 +70,16 @@ package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cus
     /// In the order of the numbers.
     package static func < (a: RecordType, b: RecordType) -> Bool { a.rawValue < b.rawValue }
 
+    /// Those that PowerDNS can read and prints; what else has a mnemonic (NULL, SIG, HIP …) it knows by number only.
     private static let mnemonics: [UInt16: String] = [
-        0: "ENT", 1: "A", 2: "NS", 3: "MD", 4: "MF", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR", 10: "NULL",
-        11: "WKS", 12: "PTR", 13: "HINFO", 14: "MINFO", 15: "MX", 16: "TXT", 17: "RP", 18: "AFSDB", 19: "X25",
-        20: "ISDN", 21: "RT", 22: "NSAP", 23: "NSAP-PTR", 24: "SIG", 25: "KEY", 26: "PX", 27: "GPOS", 28: "AAAA",
-        29: "LOC", 30: "NXT", 33: "SRV", 35: "NAPTR", 36: "KX", 37: "CERT", 38: "A6", 39: "DNAME", 41: "OPT",
-        42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID",
-        50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 57: "RKEY", 59: "CDS", 60: "CDNSKEY",
-        61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 99: "SPF", 104: "NID", 105: "L32",
-        106: "L64", 107: "LP", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG", 251: "IXFR", 252: "AXFR",
-        255: "ANY", 256: "URI", 257: "CAA", 32769: "DLV", 65401: "ALIAS", 65402: "LUA",
+        0: "ENT", 1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR", 12: "PTR", 13: "HINFO",
+        14: "MINFO", 15: "MX", 16: "TXT", 17: "RP", 18: "AFSDB", 25: "KEY", 28: "AAAA", 29: "LOC", 33: "SRV",
+        35: "NAPTR", 36: "KX", 37: "CERT", 39: "DNAME", 41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY",
+        46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA",
+        57: "RKEY", 59: "CDS", 60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS",
+        67: "HHIT", 68: "BRID", 99: "SPF", 104: "NID", 105: "L32", 106: "L64", 107: "LP", 108: "EUI48", 109: "EUI64",
+        251: "IXFR", 252: "AXFR", 255: "ANY", 256: "URI", 257: "CAA", 261: "RESINFO", 262: "WALLET", 32769: "DLV",
+        65401: "ALIAS", 65402: "LUA",
     ]
 
     private static let numbers = Dictionary(mnemonics.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })

@@ -3,7 +3,7 @@ import Bytes
 extension RData {
     /// Appends RDATA as text.
     ///
-    /// A type that is not known here is written as RFC 3597 says, `\# 4 c0000201`.
+    /// A type that the style has no text for is written as RFC 3597 says, `\# 4 c0000201`.
     ///
     /// - Throws: ``DecodeError`` for RDATA that its type does not allow; `text` is as it was then, and
     ///   ``appendGeneric(_:to:)`` writes such RDATA, too.
@@ -13,12 +13,16 @@ extension RData {
     ) throws(DecodeError) {
         let start = text.count
         do throws(DecodeError) {
-            let isKnown = try forEachPart(type, rdata, owner: owner) { part in
-                if text.count > start { text.append(UInt8(ascii: " ")) }
+            let isKnown = try forEachPart(type, rdata, owner: owner, in: style) { part in
+                let end = text.count
+                if end > start { text.append(UInt8(ascii: " ")) }
+                let fieldStart = text.count
                 switch part {
                 case .name(let name): style.append(name, in: type, to: &text)
-                case .bytes(let field, let bytes, _): field.append(bytes, to: &text)
+                case .bytes(let field, let bytes, _): field.append(bytes, style, to: &text)
                 }
+                // A field without text, such as no types at all, leaves no space.
+                if text.count == fieldStart { text.removeSubrange(end...) }
             }
             if !isKnown {
                 appendGeneric(rdata, to: &text)
@@ -30,8 +34,6 @@ extension RData {
             text.removeSubrange(start...)
             throw error
         }
-        // A last field without text, such as no types at all, leaves no space.
-        if text.count > start, text.last == UInt8(ascii: " ") { text.removeLast() }
     }
 
     /// Appends RDATA in the form of unknown types.
@@ -55,33 +57,35 @@ extension RData {
 
 extension RDataField {
     /// Appends a field that has been checked.
-    func append(_ bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+    func append(_ bytes: UnsafeRawBufferPointer, _ style: ZoneTextStyle, to text: inout [UInt8]) {
         switch self {
         case .name: break
         case .uint8, .uint16, .uint32: text.append(number: Self.number(bytes))
-        case .recordType: text.append(RecordType(rawValue: UInt16(truncatingIfNeeded: Self.number(bytes))).description)
+        case .recordType:
+            text.append(style.name(of: RecordType(rawValue: UInt16(truncatingIfNeeded: Self.number(bytes)))))
         case .date: Self.append(date: Self.number(bytes), to: &text)
         case .ipv4, .ipv6: text.append(IPAddressText.text(bytes))
         case .locator64: Self.append(bytes, groupsOf: 2, separator: UInt8(ascii: ":"), upperCase: true, to: &text)
         case .eui: Self.append(bytes, groupsOf: 1, separator: UInt8(ascii: "-"), upperCase: false, to: &text)
         case .string, .text: text.append(quoted: bytes)
-        case .tag: for byte in bytes { text.append(unquoted: byte) }
+        case .tag: Self.append(tag: bytes, style, to: &text)
         case .salt: if bytes.isEmpty { text.append(UInt8(ascii: "-")) } else { text.append(hex: bytes) }
         case .hash: text.append(base32Hex: bytes)
         case .strings: Self.append(strings: bytes, to: &text)
-        case .hex: text.append(hex: bytes)
-        case .base64: text.append(base64: bytes)
-        case .typeBitmap: Self.append(typeBitmap: bytes, to: &text)
+        case .hex: if bytes.isEmpty { text.append(UInt8(ascii: "-")) } else { text.append(hex: bytes) }
+        case .base64, .gatewayKey: text.append(base64: bytes)
+        case .typeBitmap: Self.append(typeBitmap: bytes, style, to: &text)
         case .serviceParameters:
             Self.appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
-                try ServiceParameter(&reader).append(to: &text)
+                try ServiceParameter(&reader).append(style, to: &text)
             }
         case .addressPrefixes:
             Self.appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
-                try AddressPrefix(&reader).append(to: &text)
+                try AddressPrefix(&reader).append(style, to: &text)
             }
-        case .gateway: text.append(UInt8(ascii: "."))
-        case .location: (try? Location(bytes))?.append(to: &text)
+        // RFC 4025 wants a dot for no gateway, which PowerDNS does not read.
+        case .gateway: if style == .zoneFile { text.append(UInt8(ascii: ".")) }
+        case .location: (try? Location(bytes))?.append(style, to: &text)
         }
     }
 
@@ -108,13 +112,22 @@ extension RDataField {
         }
     }
 
+    private static func append(tag bytes: UnsafeRawBufferPointer, _ style: ZoneTextStyle, to text: inout [UInt8]) {
+        for byte in bytes {
+            // PowerDNS reads both as they are, and no escapes.
+            let isPlain = byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+            if isPlain, style != .zoneFile { text.append(byte) } else { text.append(unquoted: byte) }
+        }
+    }
+
     private static func append(strings bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
         appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
             text.append(quoted: try reader.take(Int(try reader.uint8())))
         }
     }
 
-    private static func append(typeBitmap bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+    private static func append(typeBitmap bytes: UnsafeRawBufferPointer, _ style: ZoneTextStyle, to text: inout [UInt8])
+    {
         var reader = ByteReader(bytes)
         var isFirst = true
         while let (window, bits) = try? bitmapWindow(&reader) {
@@ -123,7 +136,7 @@ extension RDataField {
                     if !isFirst { text.append(UInt8(ascii: " ")) }
                     isFirst = false
                     let number = UInt16(window) << 8 | UInt16(truncatingIfNeeded: index * 8 + bit)
-                    text.append(RecordType(rawValue: number).description)
+                    text.append(style.name(of: RecordType(rawValue: number)))
                 }
             }
         }

@@ -35,7 +35,7 @@ package struct ZoneText {
             bytes.append(separator)
             bytes.append("IN")
             bytes.append(separator)
-            bytes.append(type.description)
+            bytes.append(style.name(of: type))
             bytes.append(separator)
             try RData.append(type, record.rdata, owner: owner, style: style, to: &bytes)
             bytes.append(UInt8(ascii: "\n"))

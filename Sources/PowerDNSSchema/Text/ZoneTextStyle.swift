@@ -11,6 +11,14 @@ package enum ZoneTextStyle: Hashable, Sendable {
     /// What pdnsutil does that goes with a schema version.
     package static func pdnsutil(schemaVersion: UInt32) -> ZoneTextStyle { schemaVersion < 6 ? .pdnsutil4 : .pdnsutil5 }
 
+    /// Whether the type has a mnemonic, and text of its own: PowerDNS 4 has none for HHIT, BRID, RESINFO and WALLET.
+    func knows(_ type: RecordType) -> Bool {
+        self != .pdnsutil4 || ![67, 68, 261, 262].contains(type.rawValue)
+    }
+
+    /// The mnemonic of a type, or `TYPE` and its number.
+    func name(of type: RecordType) -> String { knows(type) ? type.description : "TYPE\(type.rawValue)" }
+
     /// How an owner name is written.
     func append(owner name: DomainName, to text: inout [UInt8]) {
         append(name, finalDot: self != .pdnsutil4, to: &text)

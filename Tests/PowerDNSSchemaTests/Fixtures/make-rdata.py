@@ -88,6 +88,19 @@ we\.ird\@\032x A 192.0.2.7
 KEY KEY 256 3 8 AQIDBAU=
 minfo MINFO a.example.org. b.example.org.
 ipseckey IPSECKEY 10 1 2 192.0.2.38 AQNRU3mG7TVTO2BkR47usntb102uFJtugbo6BSGvgqt4AQ==
+null TYPE10 \# 3 abcdef
+sig TYPE24 \# 2 0102
+csync2 CSYNC 66 3 A TYPE10 TYPE20 TYPE24 TYPE261
+rrsig2 RRSIG TYPE10 13 3 300 20261203000000 20261112000000 58715 example.org. AQID
+ipseckey2 IPSECKEY 10 0 0
+ipseckey3 IPSECKEY 10 0 2 /w==
+locz LOC 0 0 0 N 0 0 0 E 4.00m 1.00m 10000.00m 10.00m
+ohttp HTTPS 1 . mandatory=ohttp ohttp
+groups HTTPS 1 . tls-supported-groups=29,23
+resinfo RESINFO "qnamemin" "exterr=15-17"
+wallet WALLET "a" "b"
+hhit HHIT AQI=
+brid BRID AQI=
 """
 
 CONFIGURATION = """launch=lmdb
