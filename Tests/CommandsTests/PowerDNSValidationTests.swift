@@ -177,10 +177,21 @@ import Testing
 
     // MARK: Duplicates
 
-    /// The index entry that leads from example.org to another ID, older than the real one.
-    private func addDuplicate() throws {
+    /// example.org under another ID, with an index entry that is older than the real one.
+    private func addDuplicate(of id: [UInt8] = id49) throws {
         let key: [UInt8] = [0, 12] + Array("org".utf8) + [0] + Array("example".utf8) + [0] + [0, 0, 0, 5]
-        try fill(directory.file("db"), [("domains_v5_0", [], [Entry(key, header(9, 9))])])
+        let zone = try Environment(
+            EnvironmentOptions(path: directory.file("db"), noSubdirectory: true, maximumDatabases: 64)
+        ).read { transaction in
+            let domains = try #require(try transaction.database("domains_v5"))
+            return try id.withUnsafeBytes { try transaction.get(domains, $0).map(Array.init) }
+        }
+        try fill(
+            directory.file("db"),
+            [
+                ("domains_v5", [], [Entry([0, 0, 0, 5], try #require(zone))]),
+                ("domains_v5_0", [], [Entry(key, header(9, 9))]),
+            ])
     }
 
     private func fix(_ more: String...) async -> CommandResult {
@@ -201,7 +212,7 @@ import Testing
         #expect(
             shown.output == """
                 main: example.org.: PowerDNS uses ID 5; the other one is 1185857963
-                main: nothing was changed; --dangerous-do-rename renames the others
+                main: nothing was changed; --dangerous-do-rename renames the others, and deletes entries of no zone
 
                 """)
         let renamed = await fix("--dangerous-do-rename")
@@ -244,7 +255,7 @@ import Testing
 
     @Test func duplicatesAreFoundInNewerSchemas() async throws {
         try use("5.1")
-        try addDuplicate()
+        try addDuplicate(of: [0x71, 0x65, 0xa9, 0xc7])
         let check = await run("pdns", "check", "example.org")
         #expect(check.exitCode == 1)
         #expect(check.output.contains("error duplicate-zone: example.org.: "))
