@@ -70,6 +70,22 @@ import Testing
         }
     }
 
+    /// The name does not lead to the zone any more, so it is looked at by its number.
+    @Test func aZoneThatItsNameDoesNotLeadToIsTold() async throws {
+        let node = try Node("a")
+        try node.writer.addSoundZone("z.test", id: 7)
+        let entry = IndexKey(zone: try ZoneName("z.test"), id: 7).bytes
+        try node.writer.delete(.domainsIndex, entry)
+        try await node.check(after: "b")
+        #expect(node.checker.count(.error) == 1)
+        #expect(node.log.contains("has no entry in domains_v5_0"))
+        await node.checker.checkAgain()
+        #expect(node.checker.count(.error) == 1)
+        try node.writer.put(.domainsIndex, entry, [])
+        await node.checker.checkAgain()
+        #expect(node.checker.count(.error) == 0)
+    }
+
     @Test func twoValidZonesMergeIntoAnInvalidOne() async throws {
         let (a, b) = (try Node("a"), try Node("b"))
         for node in [a, b] { try node.writer.addSoundZone("z.test", id: 7) }

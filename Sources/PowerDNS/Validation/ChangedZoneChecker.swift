@@ -113,6 +113,9 @@ package final class ChangedZoneChecker: ZoneConsumer {
         await perform { round in
             if let instance = work.allFrom { try round.checkAll(from: instance) }
             for (zone, instance) in work.zones { try round.check(zone, from: instance) }
+            for (id, instance) in work.numbers where try !round.isFoundByName(id) {
+                try round.check(.numbered(id), from: instance)
+            }
         }
     }
 

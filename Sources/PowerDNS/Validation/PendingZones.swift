@@ -9,6 +9,8 @@ enum CheckedZone: Hashable, Sendable {
 /// Which zones are to be checked, and which instance has changed each last; pure.
 struct PendingZones: Sendable {
     private(set) var zones: [CheckedZone: String] = [:]
+    /// The numbers of named zones: the name may not lead to them any more.
+    private(set) var numbers: [UInt32: String] = [:]
     /// Who has changed so much that all zones are to be checked.
     private(set) var allFrom: String?
 
@@ -25,6 +27,7 @@ struct PendingZones: Sendable {
             for zone in changes {
                 if let name = zone.name {
                     zones[.named(name)] = instance
+                    if let id = zone.id { numbers[id] = instance }
                 } else if let id = zone.id {
                     zones[.numbered(id)] = instance
                 }
@@ -34,7 +37,7 @@ struct PendingZones: Sendable {
     }
 
     private mutating func all(from instance: String) {
-        zones = [:]
+        (zones, numbers) = ([:], [:])
         allFrom = instance
     }
 }

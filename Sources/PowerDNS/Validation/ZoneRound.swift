@@ -42,6 +42,14 @@ final class ZoneRound {
         self.change.gone += change.gone.prefix(max(0, Self.mostLines - self.change.gone.count))
     }
 
+    /// Whether a zone is one of those that its name leads to.
+    func isFoundByName(_ id: UInt32) throws -> Bool {
+        try read { view in
+            guard view.hasMain, let zone = try? view.zone(id) else { return false }
+            return try view.indexedZones(zone.zone).contains { $0.id == id }
+        }
+    }
+
     /// Checks all zones.
     func checkAll(from instance: String) throws {
         var next: UInt32? = 0
