@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -99,6 +100,18 @@ import Testing
                 == "lightningstream: /nonexistent/x.yaml: there is no such file; name the configuration file with --config\n"
         )
         #expect(result.exitCode == 1)
+    }
+
+    /// The working directory comes first, then where packages put the file.
+    @Test func whereTheConfigurationIsLookedFor() throws {
+        #expect(GlobalOptions.configurationFiles == ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"])
+        let directory = try TemporaryDirectory()
+        let files = [directory.file("here.yaml"), directory.file("there.yaml")]
+        #expect(GlobalOptions.first(of: files) == files[0])
+        for file in files.reversed() {
+            try Data().write(to: URL(fileURLWithPath: file))
+            #expect(GlobalOptions.first(of: files) == file)
+        }
     }
 
     @Test func errorsStayOneLine() async {

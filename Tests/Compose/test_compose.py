@@ -111,6 +111,7 @@ def test_scripts(cluster):
     for name, arguments in scripts.items():
         shown = cluster.script(name, "--help")
         assert shown.returncode == 0 and shown.stdout.startswith(f"{name} [-i N]"), shown
+        assert cluster.script(name, "-i", "5", *arguments).returncode == 64
         wrong = cluster.script(name, "-i", "x", *arguments)
         assert wrong.returncode == 64 and wrong.stderr.count("\n") == 1
         down = cluster.script(name, "-i", "2", *arguments)
@@ -228,7 +229,9 @@ def test_configuration(cluster):
         cluster.environment.pop(name)
     services = config["services"]
     assert all(service["image"].endswith(":x") for service in services.values())
-    assert services["lightningstream1"]["build"]["args"]["SWIFT_IMAGE"] == "swift:x"
+    # Several builds of one image at once fail with some versions of Docker.
+    assert [name for name, service in services.items() if "build" in service] == ["pod1"]
+    assert services["pod1"]["build"]["args"]["SWIFT_IMAGE"] == "swift:x"
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert {port["host_ip"] for port in ports} == {"127.0.0.9"}
     assert {int(port["published"]) for port in ports} == {

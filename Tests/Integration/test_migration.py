@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from lab import lmdbs
-from lab.operator import Operator
+from lab.administrator import Operator
 from lab.pair import Pair, syncer_of
 from lab.powerdns import PowerDNS
 from lab.storage import Directory

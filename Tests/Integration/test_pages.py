@@ -7,7 +7,7 @@ import yaml
 
 from lab import lmdbs
 from lab.markdown import DOCS, blocks
-from lab.operator import Operator
+from lab.administrator import Operator
 from lab.pair import Pair, syncer_of
 from lab.paths import lightningstream as program
 from lab.process import free_port

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the bucket `zones` and two users: one for the syncers, which reads and writes, one for receivers, which only reads.
-# Runs in the container minio-setup. Nothing changes when it runs again. Only builtins of the shell and `mc` are used:
+# Runs in the container minio-setup. Nothing changes when it runs again. Only the shell, `sleep` and `mc` are used:
 # MinIO's images have little else.
 set -eu
 

@@ -7,7 +7,7 @@ compose=(docker compose -f "$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)/d
 fail() { echo "$name: $*" >&2; exit 1; }
 
 # Prints the comment at the top of the script, which is its help.
-help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
+help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
 
 # take ARGUMENTS...: sets `node` from -i, and `arguments` to the rest
 take() {
@@ -17,7 +17,7 @@ take() {
     -i) node=${2:-}; shift; shift || true ;;
     -i?*) node=${1#-i}; shift ;;
     esac
-    [[ $node =~ ^[1-9]$ ]] || { echo "$name: -i wants the number of a server: 1, 2, or 3" >&2; exit 64; }
+    [[ $node =~ ^[1-3]$ ]] || { echo "$name: -i wants the number of a server: 1, 2, or 3" >&2; exit 64; }
     # shellcheck disable=SC2034
     arguments=("$@")
 }
@@ -33,8 +33,8 @@ need() {
 
 # within SERVICE COMMAND...: becomes that command in the container, on this terminal if there is one
 within() {
-    local terminal=()
+    local command=("${compose[@]}" exec)
     need "$1"
-    [ -t 0 ] && [ -t 1 ] || terminal=(-T)
-    exec "${compose[@]}" exec "${terminal[@]}" "$@"
+    [ -t 0 ] && [ -t 1 ] || command+=(-T)
+    exec "${command[@]}" "$@"
 }

@@ -1,12 +1,17 @@
 import ArgumentParser
 import Config
+import Glibc
 
 /// The flags that every command takes, before and after its name.
 struct GlobalOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("Configuration file.", valueName: "file"), completion: .file())
-    var config = "lightningstream.yaml"
+        help: ArgumentHelp(
+            """
+            Configuration file; by default \(GlobalOptions.configurationFiles[0]) in the working directory, and where there \
+            is none, \(GlobalOptions.configurationFiles[1]).
+            """, valueName: "file"), completion: .file())
+    var config: String?
 
     @Option(
         name: [.short, .long],
@@ -52,6 +57,15 @@ struct GlobalOptions: ParsableArguments {
         help: ArgumentHelp("End with exit code 75 after this time, such as 90s or 1h30m.", valueName: "duration"),
         transform: Self.timeLimit)
     var timeout: Duration?
+
+    /// Where the configuration is looked for when nobody says where it is.
+    static let configurationFiles = ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"]
+
+    /// The configuration file: as given, or the first one that there is.
+    var configurationFile: String { config ?? Self.first(of: Self.configurationFiles) }
+
+    /// The first file that there is, otherwise the first one.
+    static func first(of files: [String]) -> String { files.first { access($0, F_OK) == 0 } ?? files.first ?? "" }
 
     /// The heading above them in usage texts.
     static let title = "Global options"

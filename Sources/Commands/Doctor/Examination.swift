@@ -34,7 +34,7 @@ struct Examination {
         var findings = Findings("configuration")
         for warning in session.warnings { findings.warn("file", "\(warning)", cure: Self.configurationCure) }
         if session.warnings.isEmpty {
-            findings.pass("file", "\(session.global.config): no errors, no warnings")
+            findings.pass("file", "\(session.global.configurationFile): no errors, no warnings")
         }
         findings.pass("instance", configuration.instance)
         // A process can have an LMDB open only once, and two databases would send each other's entries.

@@ -109,13 +109,13 @@ struct PowerDNSOpening {
         if found[.main] == nil || found[.shard] == nil, let failure { throw failure }
         guard let main = found[.main] else {
             throw CommandFailure.failed(
-                "no database under lmdbs in \(session.global.config) is one of PowerDNS 4.8 or later; there are: "
+                "no database under lmdbs in \(session.global.configurationFile) is one of PowerDNS 4.8 or later; there are: "
                     + session.configuration.databases.map(\.name).joined(separator: ", ") + problems)
         }
         let hasZones = try main.read { try ZoneLookup($0).hasZones($0) }
         if found[.shard] == nil, hasZones {
             throw CommandFailure.failed(
-                "no database under lmdbs in \(session.global.config) has PowerDNS's records: add the file whose name "
+                "no database under lmdbs in \(session.global.configurationFile) has PowerDNS's records: add the file whose name "
                     + "ends in -0")
         }
     }

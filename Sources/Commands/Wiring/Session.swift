@@ -48,7 +48,7 @@ struct Session {
         self.timeLimit = timeLimit
         hostname = Self.readHostname()
         let loaded = try Configuration.load(
-            file: global.config, environment: context.environment, hostname: hostname)
+            file: global.configurationFile, environment: context.environment, hostname: hostname)
         configuration = loaded.configuration
         warnings = loaded.warnings
         if let instance = global.instance { configuration.instance = instance }
@@ -66,7 +66,7 @@ struct Session {
         let known = configuration.databases.map(\.name)
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw .usage(
-                "\(flag): there is no database \"\(unknown)\" in \(global.config); there are: "
+                "\(flag): there is no database \"\(unknown)\" in \(global.configurationFile); there are: "
                     + known.joined(separator: ", "))
         }
         return names.isEmpty ? configuration.databases : configuration.databases.filter { names.contains($0.name) }
