@@ -176,7 +176,7 @@ def machine():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return f"{os.cpu_count()} x {model}, Linux {platform.release()}"
+    return f"{os.cpu_count()} x {model}, Linux {platform.release().split("-")[0]}"
 
 
 def write_markdown(path, rows, facts):

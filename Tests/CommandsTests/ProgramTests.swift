@@ -104,7 +104,8 @@ import Testing
 
     /// The working directory comes first, then where packages put the file.
     @Test func whereTheConfigurationIsLookedFor() throws {
-        #expect(GlobalOptions.configurationFiles == ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"])
+        #expect(
+            GlobalOptions.configurationFiles == ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"])
         let directory = try TemporaryDirectory()
         let files = [directory.file("here.yaml"), directory.file("there.yaml")]
         #expect(GlobalOptions.first(of: files) == files[0])

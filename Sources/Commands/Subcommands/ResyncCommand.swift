@@ -30,7 +30,8 @@ struct Resync: ProgramCommand {
             }
             guard configuration.sweeper.enabled else {
                 throw CommandFailure.failed(
-                    "resync: sweeper.enabled is false in \(global.configurationFile), so no database is ever kept from sending")
+                    "resync: sweeper.enabled is false in \(global.configurationFile), so no database is ever kept from sending"
+                )
             }
             let sweeper = SweeperMachine.Settings(configuration.sweeper)
             let logger = session.logger()
