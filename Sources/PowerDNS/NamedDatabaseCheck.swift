@@ -29,17 +29,7 @@ package final class NamedDatabaseCheck: SyncObserver {
 
     /// Looks at databases as they are opened, while `body` runs. To be called once.
     package func run(while body: @Sendable () async throws -> Void) async throws {
-        let looking = Task { await self.look() }
-        let result: Result<Void, any Error>
-        do {
-            try await body()
-            result = .success(())
-        } catch {
-            result = .failure(error)
-        }
-        queue.finish()
-        await looking.value
-        try result.get()
+        try await runBeside({ await self.look() }, finish: { queue.finish() }, while: body).get()
     }
 
     private func look() async {

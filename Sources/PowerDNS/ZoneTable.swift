@@ -18,21 +18,21 @@ package struct ZoneTable: Sendable {
     package func zone<T: Transaction & ~Copyable>(
         _ id: UInt32, _ transaction: borrowing T
     ) throws -> DomainInfo? {
-        try withUnsafeBytes(of: id.bigEndian) { key in
-            guard let value = try transaction.get(database, key), let entry = try? EntryHeader.parse(value),
-                !entry.header.isDeleted
-            else { return nil }
-            return try DomainInfo(entry.payload)
-        }
+        try live(id, transaction).map { try DomainInfo($0.payload) }
     }
 
     /// Whether there is a live zone with a number, readable or not.
     package func isThere<T: Transaction & ~Copyable>(_ id: UInt32, _ transaction: borrowing T) throws -> Bool {
+        try live(id, transaction) != nil
+    }
+
+    /// The live entry of a number. It points into the LMDB, and is valid during the transaction until the next write.
+    private func live<T: Transaction & ~Copyable>(_ id: UInt32, _ transaction: borrowing T) throws -> ParsedEntry? {
         try withUnsafeBytes(of: id.bigEndian) { key in
             guard let value = try transaction.get(database, key), let entry = try? EntryHeader.parse(value) else {
-                return false
+                return nil
             }
-            return !entry.header.isDeleted
+            return entry.header.isDeleted ? nil : entry
         }
     }
 

@@ -49,24 +49,8 @@ final class ChangeLog: Sendable {
 
     /// Tells of changes while `body` runs, and of those that are left before it returns. To be called once.
     func run(while body: @Sendable () async throws -> Void) async throws {
-        let teller = Task { await self.tellAll() }
-        let result: Result<Void, any Error>
-        do {
-            try await body()
-            result = .success(())
-        } catch {
-            result = .failure(error)
-        }
-        queue.finish()
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await teller.value }
-            group.addTask {
-                try? await Task.sleep(for: Self.lastWordsLimit)
-                teller.cancel()
-            }
-            await group.next()
-            group.cancelAll()
-        }
+        let result = await runBeside(
+            limit: Self.lastWordsLimit, { await self.tellAll() }, finish: { queue.finish() }, while: body)
         for consumer in consumers { await consumer.changesEnded() }
         try result.get()
     }

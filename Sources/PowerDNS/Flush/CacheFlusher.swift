@@ -47,26 +47,12 @@ package final class CacheFlusher: ZoneConsumer {
 
     /// Flushes while `body` runs, and what is left before it returns, unless that takes long. To be called once.
     package func run(while body: @Sendable () async throws -> Void) async throws {
-        let flushing = Task { await self.flushAll() }
-        let result: Result<Void, any Error>
-        do {
-            try await body()
-            result = .success(())
-        } catch {
-            result = .failure(error)
-        }
-        isEnding.store(true, ordering: .relaxed)
-        raise.finish()
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await flushing.value }
-            group.addTask { [lastWordsLimit] in
-                try? await Task.sleep(for: lastWordsLimit)
-                flushing.cancel()
-            }
-            await group.next()
-            group.cancelAll()
-        }
-        flushing.cancel()
+        let result = await runBeside(
+            limit: lastWordsLimit, { await self.flushAll() },
+            finish: {
+                isEnding.store(true, ordering: .relaxed)
+                raise.finish()
+            }, while: body)
         try result.get()
     }
 
