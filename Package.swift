@@ -31,18 +31,31 @@ let http = [
     .product(name: "NIOPosix", package: "swift-nio"),
 ]
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+/// Linked by those above and imported nowhere here; named because SwiftPM pins only what a target uses.
+let indirect = [
+    Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
+    .product(name: "Atomics", package: "swift-atomics"),
+    .product(name: "DequeModule", package: "swift-collections"),
+    .product(name: "SystemPackage", package: "swift-system"),
+]
 
 // Dependencies point up this list only: docs/architecture.md says what lives in which room.
 let package = Package(
     name: "lightningstream",
+    // One version each, so that two builds a month apart are of the same sources: docs/packages.md.
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        // What these link into the program.
+        .package(url: "https://github.com/apple/swift-async-algorithms", exact: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-atomics", exact: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
     ],
     targets: [
         system("CLMDB", "lmdb", apt: "liblmdb-dev"),
@@ -65,7 +78,8 @@ let package = Package(
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         room(
             "StatusServer",
-            uses: ["Bytes", "Snapshots", "BlobStorage", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http),
+            uses: ["Bytes", "Snapshots", "BlobStorage", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http
+                + indirect),
         room(
             "Commands",
             uses: [

@@ -205,6 +205,35 @@ import Testing
         #expect(value(#"storage_s3_call_duration_seconds_sum{method="load"}"#, in: text) == 1.03)
     }
 
+    /// Alert rules name bounds as `le`; a series that is not there makes a rule silent.
+    @Test func histogramsHaveTheBoundsOfRelease1() async {
+        let monitor = monitor()
+        monitor.expectStorageCalls()
+        monitor.observe(.downloaded(snapshot("a", 0), bytes: 1, time: .zero), of: "main")
+        let text = String(decoding: await monitor.metrics(), as: UTF8.self)
+        let limit = ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10"]
+        let expected: [(name: String, labels: String, bounds: [String])] = [
+            (
+                "lightningstream_receiver_snapshots_last_received_age_seconds", #"lmdb="main",syncer_instance="a""#,
+                [
+                    "0.1", "0.2", "0.5", "1", "2", "5", "10", "30", "60", "120", "300", "600", "1800", "3600", "7200",
+                    "21600", "43200", "86400", "259200", "604800", "1.2096e+06", "2.592e+06",
+                ]
+            ),
+            ("lightningstream_climit_active_seconds", #"lmdb="main",limit_name="download""#, limit),
+            ("lightningstream_climit_waiting_seconds", #"lmdb="main",limit_name="decompress""#, limit),
+            (
+                "storage_s3_call_duration_seconds", #"method="load""#,
+                ["0.001", "0.005", "0.01", "0.05", "0.1", "0.5", "1", "5", "10", "30", "60"]
+            ),
+        ]
+        for (name, labels, bounds) in expected {
+            for bound in bounds + ["+Inf"] {
+                #expect(text.contains("\n\(name)_bucket{\(labels),le=\"\(bound)\"} "), "\(name) \(bound)")
+            }
+        }
+    }
+
     // MARK: Beside real syncers
 
     private func syncer(

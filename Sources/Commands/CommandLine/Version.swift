@@ -1,2 +1,2 @@
-/// The version of this program; the only place that names it.
-package let programVersion = "0.1.0-dev"
+/// The version of this program. Package and image take it from here; what else names it is compared by a test.
+package let programVersion = "0.2.0"

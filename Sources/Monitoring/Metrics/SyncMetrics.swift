@@ -97,10 +97,14 @@ struct SyncMetrics: Sendable {
     static let lockBounds: [Double] = [
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
     ]
-    static let limitBounds: [Double] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800]
-    /// 0.1 s to 30 days.
+    /// Those of release 1.0, which alert rules name as `le`, and some below and above.
+    static let limitBounds: [Double] = [
+        0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800,
+    ]
+    /// Those of release 1.0: 0.1 s to 30 days.
     static let ageBounds: [Double] = [
-        0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400, 604_800, 2_592_000,
+        0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400, 259_200, 604_800,
+        1_209_600, 2_592_000,
     ]
 
     /// Makes the series of a database that are worth a zero from the beginning.
