@@ -18,8 +18,12 @@ RECEIVER = 3
 
 
 class Cluster:
-    def __init__(self):
-        files = DEPLOY / "docker-compose.yml", ROOT / "Tests" / "Compose" / "override.yml"
+    def __init__(self, *files):
+        """`files` come after docker-compose.yml, as a second -f does."""
+        here = ROOT / "Tests" / "Compose"
+        files = [DEPLOY / "docker-compose.yml", *files, here / "override.yml"]
+        if os.environ.get("BUILD_IMAGE") != "yes":
+            files.append(here / "override-binary.yml")
         self.environment = os.environ | {"COMPOSE_FILE": ":".join(map(str, files)), "NO_COLOR": "1"}
 
     def run(self, *command, limit=600, directory=DEPLOY, **options):

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from cluster import Cluster
+from cluster import DEPLOY, Cluster
 
 from lab.paths import LOGS
 
@@ -21,8 +21,9 @@ def image():
 
 @pytest.fixture
 def cluster(request, image):
-    """The cluster, not started; what is left of it afterwards is removed, and its logs are kept."""
-    cluster = Cluster()
+    """The cluster, not started; what is left of it afterwards is removed, and its logs are kept. A test that takes
+    another file after docker-compose.yml gives its name as the fixture's parameter."""
+    cluster = Cluster(*([DEPLOY / request.param] if hasattr(request, "param") else []))
     yield cluster
     log = LOGS / f"compose-{request.node.name}.log"
     log.write_text(cluster.run("docker", "compose", "--profile", "*", "logs", "--no-color", "--timestamps").stdout)

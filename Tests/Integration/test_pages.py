@@ -9,8 +9,8 @@ from lab import lmdbs
 from lab.markdown import DOCS, blocks
 from lab.administrator import Operator
 from lab.pair import Pair, syncer_of
-from lab.paths import lightningstream as program
-from lab.process import free_port
+from lab.paths import ROOT, lightningstream as program
+from lab.process import free_port, run
 from lab.storage import Directory
 from lab.waiting import eventually
 
@@ -30,7 +30,14 @@ def beginner(installed_powerdns, tmp_path):
 
 
 def test_getting_started(beginner, tmp_path):
-    printed = beginner.type(*list(beginner.sections)[:4])
+    first, *story = list(beginner.sections)[:5]
+    # Where the program comes from; here it is there, and what is built is where the page says.
+    assert first == "The programs"
+    [build] = [block.text for block in blocks(DOCS / "getting-started.md") if block.text.startswith("make build\n")]
+    path = re.search(r"^PATH=\$PWD/(\S+):\$PATH$", build, re.MULTILINE)[1]
+    done = run([ROOT / "scripts/build-release", "--path"])
+    assert (ROOT / path).parent == ROOT / ".build" and done.stdout.strip().endswith("/release/lightningstream")
+    printed = beginner.type(*story)
     [shown] = [block.text for block in blocks(DOCS / "getting-started.md") if block.kind == "text"]
     assert shown in printed
     assert len(re.findall(r"^\d+ B .*__GX\.pb\.gz$", printed, re.MULTILINE)) == 4

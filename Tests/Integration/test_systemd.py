@@ -115,6 +115,8 @@ def test_from_start_to_end(machine, bucket):
     assert re.search(rf"^Uid:\t{user}\t{user}\t{user}\t{user}$", status, re.M)
     assert re.search(r"^NoNewPrivs:\t1$", status, re.M) and re.search(r"^Seccomp:\t2$", status, re.M)
     assert re.search(r"^CapBnd:\t0+$", status, re.M)
+    limits = machine.run("cat", f"/proc/{main_pid(machine)}/limits").stdout
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M), "keys would be in a core dump"
     before = bucket.names()
     assert any(name.startswith("main__lightningstream__") for name in before)
 

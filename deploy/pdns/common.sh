@@ -1,4 +1,5 @@
 # For the scripts beside it: takes their arguments, and runs commands in the containers of ../docker-compose.yml.
+# Bash 3.2, which macOS has, ends with an error where an empty array is expanded; "$@" may be empty.
 # shellcheck shell=bash
 
 name=$(basename "$0")
@@ -9,17 +10,19 @@ fail() { echo "$name: $*" >&2; exit 1; }
 # Prints the comment at the top of the script, which is its help.
 help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
 
-# take ARGUMENTS...: sets `node` from -i, and `arguments` to the rest
+# take ARGUMENTS...: sets `node` from -i, and `taken` to how many arguments that were; the script shifts them away
 take() {
-    node=1
+    node=1 taken=0
     case "${1:-}" in
     -h | --help) help; exit ;;
-    -i) node=${2:-}; shift; shift || true ;;
-    -i?*) node=${1#-i}; shift ;;
+    -i) node=${2:-} taken=2 ;;
+    -i?*) node=${1#-i} taken=1 ;;
     esac
-    [[ $node =~ ^[1-3]$ ]] || { echo "$name: -i wants the number of a server: 1, 2, or 3" >&2; exit 64; }
     # shellcheck disable=SC2034
-    arguments=("$@")
+    case $node in
+    [1-3]) ;;
+    *) echo "$name: -i wants the number of a server: 1, 2, or 3" >&2; exit 64 ;;
+    esac
 }
 
 # need SERVICE: ends with an error unless its container runs

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What deploy/minio/setup.sh calls of MinIO's client, done with SeaweedFS's shell. Like there, attaching a policy that is
-# attached already is an error.
+# What deploy/minio/setup.sh calls of MinIO's client, done with SeaweedFS's shell. Like there, names and keys that are no
+# arguments come on standard input, and attaching a policy that is attached already is an error.
 set -eu
 state=/tmp/mc
 mkdir -p $state
@@ -14,8 +14,9 @@ shell() {
 }
 
 case "$1 $2 ${3:-}" in
-"alias set "*) # NAME URL USER PASSWORD
-    [ "$#" = 6 ] || fail "alias set needs four arguments"
+"alias set "*) # NAME URL <USER and PASSWORD
+    [ "$#" = 4 ] || fail "keys in the arguments of alias set"
+    read -r user && read -r secret && [ -n "$user$secret" ] || fail "alias set: no keys"
     shell s3.bucket.list
     ;;
 "mb --ignore-existing "*/*)
@@ -26,8 +27,10 @@ case "$1 $2 ${3:-}" in
 "admin policy create") # ALIAS NAME FILE
     cp "$6" "$state/policy-$5"
     ;;
-"admin user add") # ALIAS USER PASSWORD
-    echo "$6" >"$state/user-$5"
+"admin user add") # ALIAS <USER and PASSWORD
+    [ "$#" = 4 ] || fail "keys in the arguments of admin user add"
+    read -r user && read -r secret || fail "admin user add: no keys"
+    printf '%s\n' "$secret" >"$state/user-$user"
     ;;
 "admin policy attach") # ALIAS POLICY --user USER
     policy=$state/policy-$5 user=$7 secret=$(cat "$state/user-$7") actions=''

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes the bucket `zones`. Runs in the container minio-setup. Nothing changes when it runs again.
+set -eu
+
+fail() { echo "minio-setup: $*" >&2; exit 1; }
+
+# shell COMMAND...: in SeaweedFS's own shell, which reports errors of commands only by what it prints
+shell() {
+    out=$(echo "$*" | timeout 20 weed shell -master=minio:9333 2>&1) || return 1
+    case $out in *error:*) return 1 ;; esac
+}
+
+cd /tmp
+tries=0
+until shell s3.bucket.list; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 60 ] || fail "SeaweedFS does not answer: $out"
+    sleep 1
+done
+case $out in
+*" zones"[!A-Za-z0-9.-]*) ;;
+*) shell s3.bucket.create -name zones || fail "cannot make the bucket: $out" ;;
+esac
