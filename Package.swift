@@ -69,7 +69,7 @@ let package = Package(
         room("Snapshots", uses: ["Bytes", "CISAL"]),
         room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
-        room("Config", uses: ["CYAML"]),
+        room("Config", uses: ["Bytes", "CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
         room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
         room(

@@ -1,3 +1,5 @@
+import Bytes
+
 /// How texts from the file appear in messages: on one line, bounded, and never more of an unknown key than a name.
 enum Display {
     static let longest = 80
@@ -5,13 +7,8 @@ enum Display {
     /// A value in quotes, for messages. Not for secrets.
     static func quoted(_ text: String) -> String { "\"\(oneLine(text))\"" }
 
-    /// The text with control characters replaced and cut where it gets too long.
-    static func oneLine(_ text: String) -> String {
-        var result = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars.prefix(longest) { result.append(scalar.isControl ? "." : scalar) }
-        if text.unicodeScalars.dropFirst(longest).first != nil { result.append("…") }
-        return String(result)
-    }
+    /// The text as one line, and cut where it gets too long.
+    static func oneLine(_ text: String) -> String { PrintableText.line(text, longest: longest) }
 
     /// An unknown key, cut after what looks like a name: in `{secret_key:hunter2}` the password is a part of the key.
     static func unknownKey(_ text: String) -> String {

@@ -1,6 +1,8 @@
+import Bytes
 import FoundationEssentials
 
-/// The JSON that this program writes and reads: names in snake case, sorted, so that equal contents are equal bytes.
+/// The JSON that this program writes and reads: names in snake case, sorted, so that equal contents are equal bytes, and
+/// with nothing in it that a terminal might act on.
 package enum JSON {
     /// The text of a value.
     ///
@@ -10,7 +12,7 @@ package enum JSON {
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting =
             pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(value))
+        return PrintableText.json(Array(try encoder.encode(value)))
     }
 
     /// The value that a text describes.

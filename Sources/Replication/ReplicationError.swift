@@ -1,3 +1,5 @@
+import Bytes
+
 /// A snapshot that must not be merged, however often it is tried.
 package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
     /// One line that says why.
@@ -19,6 +21,21 @@ package struct MergeObstacle: Error, Sendable, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
+/// A snapshot of which more is missing here than the map can hold, whatever is removed from it.
+package struct MapIsTooSmall: Error, Sendable, CustomStringConvertible {
+    /// What has been planned when it became too much, in bytes.
+    var planned: Int
+    /// The size of the map in bytes.
+    var mapSize: Int
+
+    /// One line that says what to do.
+    package var description: String {
+        "the entries of the snapshot that are to be written take more than \(planned) bytes, but the map has \(mapSize); "
+            + "raise options.map_size, and the application's map size (lmdb-map-size of PowerDNS) to at least the same, "
+            + "or remove the snapshot when it is no good"
+    }
+}
+
 /// Contents of the local LMDB that can't be synced.
 package struct LocalContentError: Error, Sendable, CustomStringConvertible {
     /// One line that names database, DBI and key, and says what to do.
@@ -34,15 +51,4 @@ struct ShadowIsMissing: Error, CustomStringConvertible {
 }
 
 /// Bytes for a message: printable ASCII as it is, everything else as `\xNN`, cut at 64 bytes.
-package func printable(_ bytes: UnsafeRawBufferPointer) -> String {
-    var text = ""
-    for byte in bytes.prefix(64) {
-        if (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "\\") {
-            text.unicodeScalars.append(Unicode.Scalar(byte))
-        } else {
-            let hex = String(byte, radix: 16)
-            text += "\\x" + (hex.count == 1 ? "0" : "") + hex
-        }
-    }
-    return bytes.count > 64 ? text + "…" : text
-}
+package func printable(_ bytes: UnsafeRawBufferPointer) -> String { PrintableText.bytes(bytes) }

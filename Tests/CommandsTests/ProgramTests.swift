@@ -117,7 +117,7 @@ import Testing
 
     @Test func errorsStayOneLine() async {
         let result = await runCommand(["bad\ncommand\u{1b}[31m"])
-        #expect(result.errors.hasPrefix("lightningstream: unknown command \"bad; command?[31m\"; there are: "))
+        #expect(result.errors.hasPrefix("lightningstream: unknown command \"bad; command.[31m\"; there are: "))
         #expect(result.errors.filter { $0 == "\n" }.count == 1)
     }
 }

@@ -124,7 +124,7 @@ private final class FakeLoop: WatchedLoop {
     @Test func theTextIsOneShortLine() {
         var status = ServiceStatus(databases: ["main"], receiveOnly: false)
         status.problem = "bad\nREADY=1\r\u{7f}" + String(repeating: "é", count: 500)
-        #expect(status.text.hasPrefix("Starting up, not done yet: main; bad?READY=1??éé"))
+        #expect(status.text.hasPrefix("Starting up, not done yet: main; bad.READY=1..éé"))
         #expect(status.text.utf8.count <= ServiceStatus.longestText)
     }
 }
@@ -216,7 +216,7 @@ private final class FakeLoop: WatchedLoop {
         notifier.stopping("Failed: two\nlines")
         notifier.stopping("Done")
         notifier.look()
-        #expect(listener.all() == ["STOPPING=1", "STATUS=Failed: two?lines"])
+        #expect(listener.all() == ["STOPPING=1", "STATUS=Failed: two.lines"])
     }
 
     // Nothing is lost when the service manager is busy.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Glibc
 import Telemetry
 
@@ -47,15 +48,8 @@ package struct CommandContext: Sendable {
 
     /// Writes one line to stderr, whatever the text holds.
     func report(_ text: String) {
-        var line = "lightningstream: "
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\n": line += "; "
-            case _ where scalar.properties.generalCategory == .control: line += "?"
-            default: line.unicodeScalars.append(scalar)
-            }
-        }
-        standardError.write(line: Array((line + "\n").utf8))
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "; ")
+        standardError.write(line: Array("lightningstream: \(PrintableText.line(lines))\n".utf8))
     }
 }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Monitoring
 
 /// All findings, as `doctor` shows them.
@@ -10,10 +11,10 @@ struct DoctorReport: Encodable {
 
     /// The lines of a group: a heading, a line for each finding, a line below it for a cure.
     private static func lines(_ findings: [Finding]) -> [String] {
-        var lines = findings.first.map { [PrintableBytes.text($0.group)] } ?? []
+        var lines = findings.first.map { [PrintableText.line($0.group)] } ?? []
         for finding in findings {
-            lines.append(PrintableBytes.text("  \(finding.status.rawValue)  \(finding.check): \(finding.text)"))
-            if let cure = finding.cure { lines.append(PrintableBytes.text("        -> \(cure)")) }
+            lines.append(PrintableText.line("  \(finding.status.rawValue)  \(finding.check): \(finding.text)"))
+            if let cure = finding.cure { lines.append(PrintableText.line("        -> \(cure)")) }
         }
         return findings.isEmpty ? [] : lines + [""]
     }
@@ -38,5 +39,5 @@ struct DoctorReport: Encodable {
             + (skipped > 0 ? ", \(skipped) not checked" : "")
     }
 
-    func json() throws -> String { JSONText.escapingUnprintable(try JSON.encode(self, pretty: true)) }
+    func json() throws -> String { String(decoding: try JSON.encode(self, pretty: true), as: UTF8.self) }
 }

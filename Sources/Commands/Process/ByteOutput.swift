@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 
 /// Takes the result of a command.
@@ -76,10 +77,10 @@ struct BufferedOutput {
         if buffer.count >= Self.blockSize { try flush() }
     }
 
-    /// Appends lines, each with its end.
+    /// Appends lines, each with its end; nothing in one can end it, or steer a terminal.
     mutating func append(lines: some Sequence<String>) throws {
         for line in lines {
-            append(line)
+            append(PrintableText.line(line))
             try endLine()
         }
     }

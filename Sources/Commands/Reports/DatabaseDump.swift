@@ -19,7 +19,7 @@ struct DatabaseDump {
             line?.update { $0.totalEntries = counts.saturatedSum() }
             for (dbi, entries) in zip(shown, counts) {
                 output.append(
-                    "# \(database.name)/\(PrintableBytes.text(dbi.name)): \(entries) entries, flags \(dbi.flags.names)")
+                    "# \(database.name)/\(PrintableText.line(dbi.name)): \(entries) entries, flags \(dbi.flags.names)")
                 try output.endLine()
                 let hasHeaders = database.hasHeaders(in: dbi.name)
                 var cursor = try transaction.openCursor(dbi)

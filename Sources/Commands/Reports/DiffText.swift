@@ -1,3 +1,4 @@
+import Bytes
 import PowerDNS
 import PowerDNSSchema
 
@@ -36,7 +37,7 @@ struct DiffChange {
     private init(_ kind: Kind, _ side: DatabaseDiff.Side, _ text: String) {
         self.kind = kind
         self.side = side
-        self.text = PrintableBytes.text(kind == .record ? text : "; \(text)")
+        self.text = PrintableText.line(kind == .record ? text : "; \(text)")
     }
 }
 

@@ -10,27 +10,6 @@ extension BufferedOutput {
     }
 }
 
-/// What the encoder leaves as it is although a terminal might act on it.
-enum JSONText {
-    /// Replaces control characters beyond ASCII and characters that change the direction of text, which JSON allows
-    /// in strings, by their escapes.
-    static func escapingUnprintable(_ json: [UInt8]) -> String {
-        var text = String.UnicodeScalarView()
-        for scalar in String(decoding: json, as: UTF8.self).unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control where scalar.value >= 0x7f, .format, .lineSeparator, .paragraphSeparator:
-                for unit in UTF16.encode(scalar) ?? .init() {
-                    let digits = String(unit, radix: 16)
-                    text.append(
-                        contentsOf: "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".unicodeScalars)
-                }
-            default: text.append(scalar)
-            }
-        }
-        return String(text)
-    }
-}
-
 /// Writes an array element by element, each in a line of its own.
 struct JSONArrayText {
     private var isEmpty = true
@@ -42,7 +21,7 @@ struct JSONArrayText {
         isEmpty = false
         try output.endLine()
         output.append("  ")
-        output.append(JSONText.escapingUnprintable(try JSON.encode(element)))
+        output.append(String(decoding: try JSON.encode(element), as: UTF8.self))
     }
 
     func end(_ output: inout BufferedOutput) throws {

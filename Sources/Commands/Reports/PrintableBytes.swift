@@ -1,14 +1,14 @@
+import Bytes
+
 /// Bytes as `dump` shows them: printable ASCII as it is, anything else as dots and then all of it in hex.
 enum PrintableBytes {
     private static let hexDigits = Array("0123456789abcdef".utf8)
-
-    private static func isPrintable(_ byte: UInt8) -> Bool { (0x20...0x7e).contains(byte) }
 
     /// Appends `text` when all of it is printable, otherwise `te.t [74 65 00 74]`.
     static func append(_ bytes: UnsafeRawBufferPointer, to output: inout BufferedOutput) {
         var isPlain = true
         for byte in bytes {
-            let printable = isPrintable(byte)
+            let printable = PrintableText.isPrintable(byte)
             isPlain = isPlain && printable
             output.append(printable ? byte : UInt8(ascii: "."))
         }
@@ -20,17 +20,5 @@ enum PrintableBytes {
             output.append(hexDigits[Int(byte & 15)])
         }
         output.append("]")
-    }
-
-    /// A name for one cell or line: characters that control a terminal or the direction of text become dots.
-    static func text(_ name: String) -> String {
-        var clean = String.UnicodeScalarView()
-        for scalar in name.unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator: clean.append(".")
-            default: clean.append(scalar)
-            }
-        }
-        return String(clean)
     }
 }

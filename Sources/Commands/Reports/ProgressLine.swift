@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import Synchronization
 import Telemetry
@@ -64,7 +65,7 @@ final class ProgressLine: Sendable {
             guard !state.isEnded, elapsed >= Self.firstAfter else { return }
             if let last = state.lastDrawn, last.duration(to: now) < Self.interval { return }
             // The last column stays free: some terminals go to the next line when it is used.
-            let text = state.progress.line(elapsed: elapsed).prefix(max(1, terminal.columns() - 1))
+            let text = PrintableText.line(state.progress.line(elapsed: elapsed)).prefix(max(1, terminal.columns() - 1))
             terminal.output.write(line: Array("\r\(text)\u{1b}[K".utf8))
             state.lastDrawn = now
             state.isDrawn = true

@@ -46,7 +46,7 @@ struct PruneReport: Sendable {
         var table = Table([("", .left), ("name", .left), ("size", .right), ("why", .left)])
         for row in rows {
             table.append([
-                row.goes ? "remove" : "keep", PrintableBytes.text(row.name), humanSize(row.size), row.reason,
+                row.goes ? "remove" : "keep", PrintableText.line(row.name), humanSize(row.size), row.reason,
             ])
         }
         let gone = rows.filter(\.goes)

@@ -1,3 +1,4 @@
+import Bytes
 import PowerDNS
 import PowerDNSSchema
 
@@ -16,7 +17,7 @@ struct ShownZoneText {
         _ metadata: [DomainMetadata]?, _ keys: [(id: UInt32, object: KeyData)]?, to output: inout BufferedOutput
     ) throws {
         for (kind, values) in metadata.map(MetadataValues.init)?.byKind ?? [] {
-            output.append("; metadata \(PrintableBytes.text("\(kind) = \(values.joined(separator: ", "))"))")
+            output.append("; metadata \(PrintableText.line("\(kind) = \(values.joined(separator: ", "))"))")
             try output.endLine()
         }
         for (id, key) in keys ?? [] {

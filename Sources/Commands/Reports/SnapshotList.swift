@@ -24,7 +24,7 @@ struct SnapshotList {
 
     func writeNames(to output: inout BufferedOutput) throws {
         for (blob, _) in objects {
-            output.append(PrintableBytes.text(blob.name))
+            output.append(PrintableText.line(blob.name))
             try output.endLine()
         }
     }
@@ -36,8 +36,8 @@ struct SnapshotList {
         for (blob, name) in objects {
             let time = (name?.timestamp ?? blob.modified).map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 0) }
             table.append([
-                humanSize(blob.size), time ?? "-", PrintableBytes.text(name?.database ?? "-"), name?.instance ?? "-",
-                PrintableBytes.text(blob.name),
+                humanSize(blob.size), time ?? "-", PrintableText.line(name?.database ?? "-"), name?.instance ?? "-",
+                PrintableText.line(blob.name),
             ])
         }
         try output.append(lines: table.lines)

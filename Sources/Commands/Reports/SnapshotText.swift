@@ -47,7 +47,7 @@ struct SnapshotText {
                 guard chunk.isShown else { break }
                 found = true
                 if format == .debug || reader.databaseName != lastName {
-                    let name = PrintableBytes.text(reader.databaseName)
+                    let name = PrintableText.line(reader.databaseName)
                     output.append("# \(name): flags \(flags(reader.databaseFlags))")
                     if !reader.databaseTransform.isEmpty { output.append(", transform \(reader.databaseTransform)") }
                     if format == .debug, reader.databaseName == lastName { output.append(", next chunk") }
@@ -71,7 +71,7 @@ struct SnapshotText {
                 try output.endLine()
             case .databaseEnd:
                 guard chunk.isShown, format == .debug else { break }
-                output.append("# end of this chunk of \(PrintableBytes.text(reader.databaseName)): ")
+                output.append("# end of this chunk of \(PrintableText.line(reader.databaseName)): ")
                 output.append("\(chunk.entries) entries")
                 try output.endLine()
             case .end:
@@ -92,9 +92,9 @@ struct SnapshotText {
     private func writeMeta(_ version: UInt32, _ meta: SnapshotMeta, to output: inout BufferedOutput) throws {
         let time = WallTime(nanosecondsSinceEpoch: meta.timestamp).rfc3339(digits: 9)
         for (name, value) in [
-            ("format version", "\(version)"), ("database", PrintableBytes.text(meta.databaseName)),
-            ("instance", PrintableBytes.text(meta.instanceID)), ("host", PrintableBytes.text(meta.hostname)),
-            ("generation", PrintableBytes.text(meta.generationID)), ("time", "\(time), \(meta.timestamp) ns"),
+            ("format version", "\(version)"), ("database", PrintableText.line(meta.databaseName)),
+            ("instance", PrintableText.line(meta.instanceID)), ("host", PrintableText.line(meta.hostname)),
+            ("generation", PrintableText.line(meta.generationID)), ("time", "\(time), \(meta.timestamp) ns"),
             ("LMDB transaction", "\(meta.transactionID)"),
             ("from transaction", meta.fromTransactionID == 0 ? "" : "\(meta.fromTransactionID)"),
         ] where !value.isEmpty {

@@ -20,7 +20,7 @@ struct StatsReport: Encodable {
     var lines: [String] {
         let percentage = lmdb.mapSize > 0 ? 100 * Double(lmdb.usedBytes) / Double(lmdb.mapSize) : 0
         let head: [(String, String)] = [
-            ("path", PrintableBytes.text(path)),
+            ("path", PrintableText.line(path)),
             ("map size", Self.size(lmdb.mapSize)),
             ("used", "\(Self.size(lmdb.usedBytes)), \(oneDecimal(percentage)) % of the map"),
             ("last txn", "\(lmdb.lastTransaction)"),
@@ -37,7 +37,7 @@ struct StatsReport: Encodable {
         ])
         for dbi in lmdb.dbis {
             let numbers = [dbi.entries, dbi.depth, dbi.branchPages, dbi.leafPages, dbi.overflowPages, dbi.bytes]
-            table.append([PrintableBytes.text(dbi.name)] + numbers.map(String.init) + [dbi.flags])
+            table.append([PrintableText.line(dbi.name)] + numbers.map(String.init) + [dbi.flags])
         }
         let sum = { (path: KeyPath<StatusReport.DBI, Int>) in "\(lmdb.dbis.map { $0[keyPath: path] }.saturatedSum())" }
         table.append([

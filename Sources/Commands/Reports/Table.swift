@@ -1,3 +1,5 @@
+import Bytes
+
 /// Rows of text in aligned columns.
 struct Table {
     enum Alignment { case left, right }
@@ -11,7 +13,7 @@ struct Table {
     }
 
     /// Adds a row with a cell for each column.
-    mutating func append(_ cells: [String]) { rows.append(cells) }
+    mutating func append(_ cells: [String]) { rows.append(cells.map { PrintableText.line($0) }) }
 
     /// The lines, without blanks at their ends.
     var lines: [String] {

@@ -10,7 +10,7 @@ struct ZoneJSON {
     init(_ head: ShownZone, zone: DomainName, to output: inout BufferedOutput) throws {
         self.zone = zone
         // The object without its end: the records are too many for one value.
-        output.append(String(JSONText.escapingUnprintable(try JSON.encode(head)).dropLast()) + ",\"records\":")
+        output.append(String(String(decoding: try JSON.encode(head), as: UTF8.self).dropLast()) + ",\"records\":")
         array.begin(&output)
     }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Monitoring
 import PowerDNS
 import PowerDNSSchema
@@ -33,7 +34,7 @@ struct ZoneListText {
         let cells = [
             row.kind, "\(row.id)", row.serial.map { "\($0)" } ?? "-", "\(row.records)", "\(row.keys)", row.dnssec,
             WallTime(nanosecondsSinceEpoch: zone.changed).rfc3339(digits: 0),
-            row.account.isEmpty ? "-" : PrintableBytes.text(row.account), row.catalog ?? "-", row.zone,
+            row.account.isEmpty ? "-" : PrintableText.line(row.account), row.catalog ?? "-", row.zone,
         ]
         try line(cells, &output)
     }
@@ -88,5 +89,5 @@ struct ZoneRow: Encodable {
 
 extension ZoneName {
     /// As a message or a table has it: the variant is any text.
-    var shown: String { PrintableBytes.text(description) }
+    var shown: String { PrintableText.line(description) }
 }

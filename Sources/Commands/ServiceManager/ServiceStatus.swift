@@ -51,10 +51,9 @@ struct ServiceStatus: Sendable {
     /// One line, whatever the text holds: a line break would begin another assignment.
     static func line(_ text: String) -> String {
         var line = ""
-        for scalar in text.unicodeScalars {
-            let shown = scalar.properties.generalCategory == .control ? "?" : scalar
-            guard line.utf8.count + UTF8.width(shown) <= longestText else { break }
-            line.unicodeScalars.append(shown)
+        for scalar in PrintableText.line(text).unicodeScalars {
+            guard line.utf8.count + UTF8.width(scalar) <= longestText else { break }
+            line.unicodeScalars.append(scalar)
         }
         return line
     }

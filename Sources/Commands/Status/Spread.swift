@@ -1,3 +1,4 @@
+import Bytes
 import Monitoring
 import Snapshots
 
@@ -61,7 +62,7 @@ struct Spread: Equatable, Sendable {
         if newest != nil, !merged.isEmpty { lines.append("  merged by  \(merged.joined(separator: ", "))") }
         for missing in missing {
             let what = missing.has.map { "the newest of ours that it has is \($0)" } ?? "it has none of ours"
-            lines.append(PrintableBytes.text("  missing    \(missing.instance): \(what), as of \(missing.time)"))
+            lines.append(PrintableText.line("  missing    \(missing.instance): \(what), as of \(missing.time)"))
         }
         if merged.isEmpty, missing.isEmpty, unknown.isEmpty { lines.append("  nobody else is there") }
         if !unknown.isEmpty {

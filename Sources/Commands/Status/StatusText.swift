@@ -8,7 +8,10 @@ struct StatusText {
     /// Nanoseconds since the UNIX epoch, for ages.
     var now: UInt64
 
-    var lines: [String] {
+    /// What is in a report may come from another program that has the daemon's port, and from the storage.
+    var lines: [String] { rawLines.map { PrintableText.line($0) } }
+
+    private var rawLines: [String] {
         var lines = head
         for database in report.databases { lines += [""] + self.lines(database) }
         if !report.problems.isEmpty {
@@ -16,7 +19,7 @@ struct StatusText {
             for problem in report.problems.prefix(10) {
                 let times = problem.count > 1 ? " (\(problem.count) times)" : ""
                 let place = problem.database.map { "database \($0): " } ?? ""
-                lines.append("  \(problem.time)  \(PrintableBytes.text(place + problem.text))\(times)")
+                lines.append("  \(problem.time)  \(place)\(problem.text)\(times)")
             }
         }
         return lines
@@ -29,11 +32,11 @@ struct StatusText {
         case .sync, .receive: who += ", \(report.mode.rawValue)" + (report.started.map { " since \($0)" } ?? "")
         }
         let health = report.health
-        var lines = ["instance  " + PrintableBytes.text(who)]
+        var lines = ["instance  " + who]
         lines.append("health    \(health.status)" + (health.since.map { " since \($0)" } ?? ""))
         for (kind, texts) in [("failure", health.failures), ("warning", health.warnings)] {
             for (name, text) in texts.sorted(by: { $0.key < $1.key }) {
-                lines.append("  \(kind)  \(PrintableBytes.text("\(name): \(text)"))")
+                lines.append("  \(kind)  \(name): \(text)")
             }
         }
         return lines
@@ -41,7 +44,7 @@ struct StatusText {
 
     private func lines(_ database: StatusReport.Database) -> [String] {
         var lines = ["database \(database.name)"]
-        lines.append("  path      \(PrintableBytes.text(database.path))")
+        lines.append("  path      \(database.path)")
         if let lmdb = database.lmdb { lines.append("  LMDB      \(Self.text(lmdb))") }
         if let storage = database.storage {
             lines.append(
@@ -54,8 +57,8 @@ struct StatusText {
         case false?: sent += "; nothing is left to send"
         case nil: break
         }
-        if report.mode != .receive { lines.append("  sent      \(PrintableBytes.text(sent))") }
-        if let fence = database.fence { lines.append("  fenced    \(PrintableBytes.text(fence))") }
+        if report.mode != .receive { lines.append("  sent      \(sent)") }
+        if let fence = database.fence { lines.append("  fenced    \(fence)") }
         if database.startupComplete == false { lines.append("  start-up  under way") }
         return lines + (database.instances.isEmpty ? [] : [""] + table(database).lines.map { "  " + $0 })
     }
@@ -73,15 +76,15 @@ struct StatusText {
         ])
         for instance in database.instances {
             table.append([
-                PrintableBytes.text(instance.name) + (instance.isOwn ? " (this)" : ""),
-                instance.newest.map { PrintableBytes.text($0.time) } ?? "none",
+                instance.name + (instance.isOwn ? " (this)" : ""),
+                instance.newest.map(\.time) ?? "none",
                 instance.newest.flatMap(age) ?? "-",
                 merged(instance),
                 instance.isOwn ? "-" : instance.lag.map(humanDuration) ?? "-",
                 instance.latency.map(humanDuration) ?? "-",
                 instance.clockSkew.map { $0 > 0 ? "+" + humanDuration($0) : "ok" } ?? "-",
                 hasOurs(instance, database.sent),
-                instance.health.map(PrintableBytes.text) ?? "unknown",
+                instance.health ?? "unknown",
             ])
         }
         return table

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import LMDB
 import Replication
 
@@ -24,7 +25,7 @@ struct DropShadow: ProgramCommand {
                 let dropped = try ShadowRemoval.run(database.openForWriting())
                 for dbi in dropped {
                     output.append(
-                        "\(database.name): dropped \(PrintableBytes.text(dbi.name)), \(Self.count(dbi.entries))")
+                        "\(database.name): dropped \(PrintableText.line(dbi.name)), \(Self.count(dbi.entries))")
                     try output.endLine()
                 }
                 if dropped.isEmpty {

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Writes the effective configuration as YAML, secrets masked.
 struct EffectiveWriter {
     /// Stands for a secret that is set.
@@ -42,7 +44,7 @@ struct EffectiveWriter {
             case "\n": result += "\\n"
             case "\t": result += "\\t"
             case "$" where escapingDollars: result += "$$"
-            case _ where scalar.isControl || scalar.value == 0xfeff || scalar.value & 0xfffe == 0xfffe:
+            case _ where !PrintableText.isPrintable(scalar):
                 let digits = String(scalar.value, radix: 16)
                 result += "\\U" + String(repeating: "0", count: 8 - digits.count) + digits
             default: result.unicodeScalars.append(scalar)

@@ -1,3 +1,4 @@
+import Bytes
 import Logging
 import PowerDNSSchema
 
@@ -60,19 +61,8 @@ enum ChangeLines {
         }
     }
 
-    /// Text from outside for a line: what is no printable character is escaped, and the end is cut off.
-    static func bounded(_ text: String) -> String {
-        var bounded = ""
-        for scalar in text.unicodeScalars {
-            if bounded.utf8.count >= longest { return bounded + "…" }
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-                bounded += "\\u{\(String(scalar.value, radix: 16))}"
-            default: bounded.unicodeScalars.append(scalar)
-            }
-        }
-        return bounded
-    }
+    /// Text from outside for a line, with its end cut off.
+    static func bounded(_ text: String) -> String { PrintableText.line(text, longest: longest) }
 }
 
 /// Collects the lines of a job.

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Builds the bytes of log lines so that nothing in a value can end its line or steer a terminal.
 struct LogText {
     private(set) var bytes: [UInt8] = []
@@ -17,7 +19,7 @@ struct LogText {
         if count > 0 { bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: count)) }
     }
 
-    /// Text outside of quotes: control characters and line separators are escaped, everything else stands as it is.
+    /// Text outside of quotes: what is not printable is escaped, everything else stands as it is.
     mutating func appendPlain(_ text: String) {
         guard text.unicodeScalars.contains(where: Self.isUnsafe) else { return append(text) }
         for scalar in text.unicodeScalars {
@@ -60,21 +62,13 @@ struct LogText {
         append(String(clean))
     }
 
-    // C0 and C1 controls, DEL, and the separators that some viewers break lines at.
-    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
-    }
+    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool { !PrintableText.isPrintable(scalar) }
 
     private mutating func appendEscaped(_ scalar: Unicode.Scalar) {
         switch scalar {
         case "\"": append("\\\"")
         case "\\": append("\\\\")
-        case "\n": append("\\n")
-        case "\r": append("\\r")
-        case "\t": append("\\t")
-        default:
-            let hex = String(scalar.value, radix: 16)
-            append("\\u" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex)
+        default: PrintableText.append(escape: scalar, to: &bytes)
         }
     }
 }

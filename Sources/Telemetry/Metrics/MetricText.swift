@@ -1,3 +1,5 @@
+import Bytes
+
 /// Builds the text format of Prometheus, version 0.0.4.
 package struct MetricText {
     /// What the lines of a series begin with.
@@ -38,12 +40,13 @@ package struct MetricText {
 
     private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-    /// A help text (a backslash and a newline are escaped), or a label value (quotes, too).
+    /// A help text, or a label value, in which quotes are escaped, too.
+    ///
+    /// The format's own `\n` is not used: what is read from it would have a line break again.
     private mutating func appendEscaped(_ text: String, quotes: Bool) {
-        for byte in text.utf8 {
+        for byte in PrintableText.escaped(text).utf8 {
             switch byte {
             case UInt8(ascii: "\\"): append("\\\\")
-            case UInt8(ascii: "\n"): append("\\n")
             case UInt8(ascii: "\"") where quotes: append("\\\"")
             default: bytes.append(byte)
             }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import LMDB
 import PowerDNS
 import Replication
@@ -46,7 +47,7 @@ struct FixDuplicateDomains: ProgramCommand {
                 throw CommandFailure.failed("pdns-v5-fix-duplicate-domains: database \(database.name): \(error)")
             }
             var output = BufferedOutput(context.standardOutput)
-            try output.append(lines: lines(report, of: database.name).map(PrintableBytes.text))
+            try output.append(lines: lines(report, of: database.name).map { PrintableText.line($0) })
             try output.flush()
             return ExitCode.success
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Monitoring
 import PowerDNS
 import PowerDNSSchema
@@ -86,7 +87,7 @@ private final class CheckReport {
 
     func add(_ finding: ValidationFinding) throws {
         if json { return try list.append(finding, to: &output) }
-        output.append(PrintableBytes.text("\(finding)"))
+        output.append(PrintableText.line("\(finding)"))
         try output.endLine()
     }
 

@@ -1,0 +1,111 @@
+/// Text from outside on its way to a terminal, a log, a page or a metric: nothing in it may end a line, steer a terminal,
+/// be invisible, or turn the direction of writing.
+///
+/// There is one rule for all of them, ``isPrintable(_:)``, and two ways to keep it: ``line(_:longest:)`` for people,
+/// ``escaped(_:)`` where different texts must stay different. What HTML, JSON and the metrics' format want escaped comes on
+/// top.
+package enum PrintableText {
+    /// Whether a character is shown as it is.
+    ///
+    /// Not so for controls (C0, DEL and C1), the separators of lines and paragraphs, everything that has no form of its own
+    /// (zero-width characters, marks and overrides of the direction, fillers, tags), and what nobody knows the form of.
+    @inline(__always)
+    package static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.value < 0x7f { return scalar.value >= 0x20 }
+        return isPrintableBeyondASCII(scalar)
+    }
+
+    @inline(never)
+    private static func isPrintableBeyondASCII(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+        default: !scalar.properties.isDefaultIgnorableCodePoint
+        }
+    }
+
+    /// The text as one line, with a dot for each character that is not printable.
+    ///
+    /// - Parameters:
+    ///   - longest: how many characters there may be; `…` stands for the rest.
+    ///   - substitute: what stands instead of the dot; a blank suits prose that had several lines.
+    package static func line(
+        _ text: String, longest: Int = .max, substitute: Unicode.Scalar = "."
+    ) -> String {
+        guard longest < .max || !text.unicodeScalars.allSatisfy(isPrintable) else { return text }
+        var line = String.UnicodeScalarView()
+        var left = longest
+        for scalar in text.unicodeScalars {
+            guard left > 0 else {
+                line.append("…")
+                break
+            }
+            left -= 1
+            line.append(isPrintable(scalar) ? scalar : substitute)
+        }
+        return String(line)
+    }
+
+    /// The text as one line, with an escape as in JSON for each character that is not printable.
+    package static func escaped(_ text: String) -> String {
+        guard !text.unicodeScalars.allSatisfy(isPrintable) else { return text }
+        var bytes: [UInt8] = []
+        for scalar in text.unicodeScalars {
+            if isPrintable(scalar) {
+                bytes.append(contentsOf: UTF8.encode(scalar) ?? .init())
+            } else {
+                append(escape: scalar, to: &bytes)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The text of a JSON document, where characters that are not printable stand in strings only, with those escaped.
+    ///
+    /// Line feeds lay the document out and stay.
+    package static func json(_ document: [UInt8]) -> [UInt8] {
+        let text = String(decoding: document, as: UTF8.self)
+        guard !text.unicodeScalars.allSatisfy({ isPrintable($0) || $0 == "\n" }) else { return document }
+        var bytes: [UInt8] = []
+        for scalar in text.unicodeScalars {
+            if isPrintable(scalar) || scalar == "\n" {
+                bytes.append(contentsOf: UTF8.encode(scalar) ?? .init())
+            } else {
+                append(escape: scalar, to: &bytes)
+            }
+        }
+        return bytes
+    }
+
+    /// Appends a character as JSON escapes it: `\n`, `\r` and `\t`, otherwise `\uXXXX` for each UTF-16 unit.
+    package static func append(escape scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
+        switch scalar {
+        case "\n": bytes.append(contentsOf: "\\n".utf8)
+        case "\r": bytes.append(contentsOf: "\\r".utf8)
+        case "\t": bytes.append(contentsOf: "\\t".utf8)
+        default:
+            for unit in UTF16.encode(scalar) ?? .init() {
+                let digits = String(unit, radix: 16)
+                bytes.append(contentsOf: "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8)
+            }
+        }
+    }
+
+    /// Bytes that need be no text, as one line: printable ASCII as it is, everything else as `\xNN`.
+    ///
+    /// - Parameter longest: how many bytes there may be; `…` stands for the rest.
+    package static func bytes(_ bytes: UnsafeRawBufferPointer, longest: Int = 64) -> String {
+        var text = ""
+        for byte in bytes.prefix(longest) {
+            if isPrintable(byte) && byte != UInt8(ascii: "\\") {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                let hex = String(byte, radix: 16)
+                text += "\\x" + (hex.count == 1 ? "0" : "") + hex
+            }
+        }
+        return bytes.count > longest ? text + "…" : text
+    }
+
+    /// Whether a byte is a printable character of ASCII.
+    package static func isPrintable(_ byte: UInt8) -> Bool { (0x20...0x7e).contains(byte) }
+}
