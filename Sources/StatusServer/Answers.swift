@@ -1,3 +1,4 @@
+import Bytes
 import HTTPTypes
 import HummingbirdCore
 import Monitoring
@@ -22,9 +23,13 @@ struct Answers: Sendable {
     }
 
     private let answers: [String: SharedAnswer<Answer>]
+    private let names: HostNames
+    /// What monitoring asks for, by whatever name it knows this host: numbers, and names of checks.
+    private static let forAnyName: Set<String> = ["/healthz", "/metrics"]
 
-    /// - Parameter limit: how long an answer may take to be made.
-    init(source: any StatusSource, within limit: Duration) {
+    /// - Parameter names: whoever asks by another name is not shown what is meant for people.
+    init(source: any StatusSource, names: HostNames, limits: ServerLimits) {
+        self.names = names
         let makers: [String: @Sendable () async -> Answer] = [
             "/": {
                 var answer = Answer(
@@ -51,11 +56,16 @@ struct Answers: Sendable {
                 do {
                     return Answer(.ok, Self.listing(try await source.objects()))
                 } catch {
-                    return Answer(.internalServerError, line: Printable.text("\(error)"))
+                    return Answer(.internalServerError, line: PrintableText.line("\(error)"))
                 }
             },
         ]
-        answers = makers.mapValues { SharedAnswer(within: limit, $0) }
+        // A listing costs a request to the storage.
+        answers = Dictionary(
+            uniqueKeysWithValues: makers.map { path, make in
+                let age = path == "/storage" ? limits.listingAge : .zero
+                return (path, SharedAnswer(within: limits.making, for: age, make))
+            })
     }
 
     /// The response to a request whose body nobody reads.
@@ -63,7 +73,13 @@ struct Answers: Sendable {
         var answer: Answer
         var headers = HTTPFields()
         let path = String((request.path ?? "/").prefix { $0 != "?" })
-        if let known = answers[path] {
+        if !names.contain(request.authority), !Self.forAnyName.contains(path) {
+            let name = PrintableText.line(HostNames.host(of: request.authority ?? ""), longest: 100)
+            answer = Answer(
+                .misdirectedRequest,
+                line: "\(name) is not known as a name of this host; ask by its IP address, or add the name to "
+                    + "http.allowed_hosts")
+        } else if let known = answers[path] {
             if request.method == .get || request.method == .head {
                 answer =
                     await known.value() ?? Answer(.serviceUnavailable, line: "this takes too long; try again later")
@@ -99,7 +115,7 @@ struct Answers: Sendable {
     private static func listing(_ objects: [(name: String, size: Int)]) -> [UInt8] {
         var text: [UInt8] = []
         for object in objects {
-            text += Printable.text(object.name).utf8
+            text += PrintableText.line(object.name).utf8
             text += "\t\(object.size)\n".utf8
         }
         return text

@@ -5,7 +5,7 @@ import NIOHTTPTypes
 /// Closes a connection that takes too long, and keeps bodies of requests from going any further.
 ///
 /// There is always one deadline: for the head of the next request, for the answer to the one that is being answered, or
-/// for the end of a connection that is closing.
+/// for the end of a connection that is closing. What a client sends before it has taken an answer stays in its system.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -22,6 +22,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var answers = 0
     private var closesAfterAnswer = false
     private var isClosing = false
+    /// Whether there is a wish to read that waits for an answer's end.
+    private var holdsRead = false
 
     init(limits: ServerLimits, connections: OpenConnections) {
         self.limits = limits
@@ -55,10 +57,22 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
+    func read(context: ChannelHandlerContext) {
+        if ends > answers && !isClosing { holdsRead = true } else { context.read() }
+    }
+
+    private func readOn(_ context: ChannelHandlerContext) {
+        guard holdsRead, ends <= answers || isClosing else { return }
+        holdsRead = false
+        context.read()
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(let head):
             closesAfterAnswer = head.headerFields[.connection] == "close"
+            // The body has been made, too.
+            connections.note(.reader, context.channel)
             context.write(data, promise: promise)
         case .body: context.write(data, promise: promise)
         case .end:
@@ -72,6 +86,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         if mode == .output {
             isClosing = true
             expect(.end, context)
+            readOn(context)
         }
         context.close(mode: mode, promise: promise)
     }
@@ -87,13 +102,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         } else {
             expect(heads > answers ? .answer : .next, context)
         }
+        readOn(context)
     }
 
     private enum Expected { case next, answer, end }
 
     private func expect(_ expected: Expected, _ context: ChannelHandlerContext) {
         deadline?.cancel()
-        connections.setBusy(expected == .answer, context.channel)
+        connections.note(expected == .answer ? .answer : .request, context.channel)
         let limit =
             switch expected {
             case .next: limits.head

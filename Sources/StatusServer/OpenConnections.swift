@@ -3,10 +3,25 @@ import Synchronization
 
 /// The connections of a server: how many there may be, and which goes when there are too many.
 final class OpenConnections: Sendable {
+    /// What a connection waits for.
+    enum Phase {
+        /// For its client's next request.
+        case request
+        /// For the answer to be made.
+        case answer
+        /// For its client to take the answer.
+        case reader
+    }
+
     private struct Entry {
         var channel: any Channel
-        /// Since when no request is being answered; nil while one is.
-        var idleSince: NIODeadline?
+        var phase = Phase.request
+        var since = NIODeadline.now()
+
+        /// Those whose clients take their time go first, then what we take our own for; the oldest of them.
+        func goes(before other: Entry) -> Bool {
+            (phase == .answer ? 1 : 0, since) < (other.phase == .answer ? 1 : 0, other.since)
+        }
     }
 
     private struct State {
@@ -21,21 +36,18 @@ final class OpenConnections: Sendable {
 
     /// Takes a new connection in; another one may be closed for it.
     ///
-    /// - Returns: false when there is no room: it is to be closed.
+    /// Somebody new is never turned away: whoever keeps connections busy would keep health checks out with that.
+    ///
+    /// - Returns: false when the server ends: it is to be closed.
     func admit(_ channel: any Channel) -> Bool {
         let (admitted, evicted) = state.withLock { state -> (Bool, (any Channel)?) in
             guard !state.isEnding else { return (false, nil) }
             var evicted: (any Channel)?
-            if state.entries.count >= limit {
-                let idle = state.entries.filter { $0.value.idleSince != nil }
-                let oldest = idle.min {
-                    ($0.value.idleSince ?? .distantFuture) < ($1.value.idleSince ?? .distantFuture)
-                }
-                guard let oldest else { return (false, nil) }
-                state.entries[oldest.key] = nil
-                evicted = oldest.value.channel
+            if state.entries.count >= limit, let first = state.entries.min(by: { $0.value.goes(before: $1.value) }) {
+                state.entries[first.key] = nil
+                evicted = first.value.channel
             }
-            state.entries[ObjectIdentifier(channel)] = Entry(channel: channel, idleSince: .now())
+            state.entries[ObjectIdentifier(channel)] = Entry(channel: channel)
             return (true, evicted)
         }
         evicted?.close(promise: nil)
@@ -43,9 +55,12 @@ final class OpenConnections: Sendable {
         return admitted
     }
 
-    /// Notes whether a request is being answered on a connection.
-    func setBusy(_ isBusy: Bool, _ channel: any Channel) {
-        state.withLock { $0.entries[ObjectIdentifier(channel)]?.idleSince = isBusy ? nil : .now() }
+    /// Notes what a connection waits for from now on.
+    func note(_ phase: Phase, _ channel: any Channel) {
+        state.withLock { state in
+            guard let entry = state.entries[ObjectIdentifier(channel)] else { return }
+            state.entries[ObjectIdentifier(channel)] = Entry(channel: entry.channel, phase: phase)
+        }
     }
 
     /// Closes what is idle, lets what is being answered be answered, and admits nothing any more.
@@ -66,7 +81,7 @@ final class OpenConnections: Sendable {
     var count: Int { state.withLock { $0.entries.count } }
 
     /// On how many a request is being answered.
-    var busy: Int { state.withLock { $0.entries.values.count { $0.idleSince == nil } } }
+    var busy: Int { state.withLock { $0.entries.values.count { $0.phase != .request } } }
 
     private func remove(_ channel: any Channel) {
         state.withLock { $0.entries[ObjectIdentifier(channel)] = nil }

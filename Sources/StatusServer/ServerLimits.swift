@@ -1,7 +1,7 @@
 /// What one client, and all together, may cost.
 package struct ServerLimits: Sendable {
-    /// Open connections. One more closes the one that has waited longest for a request; if all are being answered,
-    /// it is closed itself.
+    /// Open connections. One more closes the one whose client has taken longest to send a request or to take an answer;
+    /// where there is none, the one whose answer has been in the making for longest.
     package var connections = 128
     /// From the opening of a connection, or the end of an answer, to the end of the head of a request.
     package var head = Duration.seconds(20)
@@ -11,6 +11,8 @@ package struct ServerLimits: Sendable {
     package var linger = Duration.seconds(1)
     /// How long an answer may take to be made.
     package var making = Duration.seconds(15)
+    /// For how long a list of the storage's objects is shown again.
+    package var listingAge = Duration.seconds(5)
     /// How long requests may still be answered once the server is to end.
     package var shutdown = Duration.seconds(1)
     /// The size of a head's parts in bytes: of one field or the URI, and of all together.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Makes one thing at a time: whoever asks while it is being made gets the same one.
+/// Makes one thing at a time: whoever asks while it is being made, or for a while after that, gets the same one.
 ///
 /// Nobody waits longer than the limit; while one that exceeds it is still being made, others are told so at once.
 final class SharedAnswer<Value: Sendable>: Sendable {
@@ -10,20 +10,28 @@ final class SharedAnswer<Value: Sendable>: Sendable {
         var isMaking = false
         var isOverdue = false
         var waiting: [CheckedContinuation<Value?, Never>] = []
+        /// What was made last, and until when it will do.
+        var kept: (value: Value, until: ContinuousClock.Instant)?
     }
 
     private let limit: Duration
+    private let age: Duration
     private let make: @Sendable () async -> Value
     private let state = Mutex(State())
 
-    init(within limit: Duration, _ make: @escaping @Sendable () async -> Value) {
+    /// - Parameters:
+    ///   - limit: how long anybody waits.
+    ///   - age: for how long what was made is given again.
+    init(within limit: Duration, for age: Duration = .zero, _ make: @escaping @Sendable () async -> Value) {
         self.limit = limit
+        self.age = age
         self.make = make
     }
 
     /// The one that is made; nil when it takes too long.
     func value() async -> Value? {
-        await withCheckedContinuation { continuation in
+        if let kept = state.withLock(\.kept), ContinuousClock.now < kept.until { return kept.value }
+        return await withCheckedContinuation { continuation in
             let (started, isLate) = state.withLock { state -> (Int?, Bool) in
                 guard !state.isOverdue else { return (nil, true) }
                 state.waiting.append(continuation)
@@ -44,8 +52,9 @@ final class SharedAnswer<Value: Sendable>: Sendable {
         Task { [self] in
             let value = await make()
             timer.cancel()
+            let kept = age > .zero ? (value, ContinuousClock.now + age) : nil
             let waiting = state.withLock { state in
-                defer { state = State(number: number &+ 1) }
+                defer { state = State(number: number &+ 1, kept: kept) }
                 return state.waiting
             }
             for continuation in waiting { continuation.resume(returning: value) }

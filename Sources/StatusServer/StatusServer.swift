@@ -8,7 +8,7 @@ import ServiceLifecycle
 
 /// Serves the status page, metrics, health and the list of objects over HTTP.
 ///
-/// It listens and answers from ``bind(to:port:source:logger:limits:)`` on, so that start-up is seen too, and a bad
+/// It listens and answers from ``bind(to:port:allowedHosts:source:logger:limits:)`` on, so that start-up is seen too, and a bad
 /// address is told before any work begins.
 package final class StatusServer: Service {
     /// The port that it listens on, also where the system was left to choose one.
@@ -33,13 +33,16 @@ package final class StatusServer: Service {
     /// - Parameters:
     ///   - host: a host name or an IP address without brackets; empty for all interfaces, IPv4 and IPv6.
     ///   - port: 0 lets the system choose one.
+    ///   - allowedHosts: names of this host by which pages may be asked for, besides those that it knows itself.
     /// - Throws: ``ListenError``.
     package static func bind(
-        to host: String, port: UInt16, source: any StatusSource, logger: Logger, limits: ServerLimits = ServerLimits()
+        to host: String, port: UInt16, allowedHosts: [String] = [], source: any StatusSource, logger: Logger,
+        limits: ServerLimits = ServerLimits()
     ) async throws -> StatusServer {
         let name = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         let connections = OpenConnections(limit: limits.connections)
-        let http = channel(Answers(source: source, within: limits.making), connections, limits)
+        let names = HostNames(listening: host, allowed: allowedHosts)
+        let http = channel(Answers(source: source, names: names, limits: limits), connections, limits)
         var failure: Int32 = EADDRNOTAVAIL
         for address in try await ListenAddresses.resolve(host: host, port: port, name: name) {
             do {

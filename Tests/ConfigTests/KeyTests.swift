@@ -133,6 +133,9 @@ private let keys: [Key] =
         .duration("storage.cleanup.must_keep_interval", "10m"),
         .duration("storage.cleanup.remove_old_instances_interval", "168h"),
         Key("http.address", "\"\"", ":8500", "\":8500\"", bad: "8500", "host:port"),
+        Key(
+            "http.allowed_hosts", "\"\"", "NS1.example.org,b", "\"ns1.example.org, b\"", bad: "\"b:8500\"",
+            "host names separated by commas"),
         Key("log.level", "info", "trace", "debug", bad: "chatty", "one of debug, info, warning, error, fatal"),
         Key("log.format", "human", "json", bad: "xml", "one of human, logfmt, json"),
         Key("log.timestamp", "short", "full", bad: "none", "one of short, disable, full"),

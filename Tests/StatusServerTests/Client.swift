@@ -36,6 +36,9 @@ final class Client: Sendable {
         return sent ?? false
     }
 
+    /// Breaks the connection, also for a call that sends just now.
+    func close() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     /// Says that nothing more will be sent.
     func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
 
@@ -102,11 +105,11 @@ struct Reply {
 }
 
 /// Sends one request on a connection of its own and reads the answer to its end.
-func exchange(_ port: UInt16, _ path: String, method: String = "GET", address: String = "127.0.0.1") async throws
-    -> Reply
-{
+func exchange(
+    _ port: UInt16, _ path: String, method: String = "GET", address: String = "127.0.0.1", host: String = "localhost"
+) async throws -> Reply {
     let client = try await Client(port, address: address)
-    await client.send("\(method) \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+    await client.send("\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n")
     return try #require(Reply(await client.read()))
 }
 

@@ -1,4 +1,5 @@
 import Monitoring
+import TestSupport
 import Testing
 
 @testable import StatusServer
@@ -81,13 +82,58 @@ struct EndpointTests {
     @Test("/storage has a line for each object, whatever it is called; an error is one line too")
     func storage() async throws {
         let source = Source()
-        try await withServer(source) { server async throws in
+        var limits = ServerLimits()
+        limits.listingAge = .zero
+        try await withServer(source, limits) { server async throws in
             source.contents.withLock { $0.objects = .success([("a__b.pb.gz", 12), ("two\nlines\tand a tab", 0)]) }
             #expect(try await exchange(server.port, "/storage").body == "a__b.pb.gz\t12\ntwo.lines.and a tab\t0\n")
             source.contents.withLock { $0.objects = .failure(.init(description: "list: access\ndenied")) }
             let reply = try await exchange(server.port, "/storage")
             #expect(reply.status == 500)
             #expect(reply.body == "list: access.denied\n")
+        }
+    }
+
+    @Test("Who asks for /storage again gets the same list, without another look at the storage")
+    func listingIsKept() async throws {
+        let source = Source()
+        var limits = ServerLimits()
+        limits.listingAge = .seconds(600)
+        try await withServer(source, limits) { server async throws in
+            for _ in 0..<5 { #expect(try await exchange(server.port, "/storage").status == 200) }
+            #expect(source.contents.withLock { $0.listings } == 1)
+        }
+    }
+
+    @Test(
+        "Pages are for who asks by a name that nobody else can have",
+        arguments: ["/", "/status.json", "/storage", "/no"])
+    func names(path: String) async throws {
+        let server = try await StatusServer.bind(
+            to: "127.0.0.1", port: 0, allowedHosts: ["status.example.org"], source: Source(), logger: quiet)
+        let right = path == "/no" ? 404 : 200
+        for host in [
+            "127.0.0.1", "127.0.0.1:8500", "[::1]:8500", "[::1]", "localhost", "LOCALHOST:1", "status.example.org:80",
+            "Status.Example.Org.", "",
+        ] {
+            #expect(try await exchange(server.port, path, host: host).status == right, "\(host)")
+        }
+        for host in [
+            "evil.example", "evil.example:8500", "localhost.evil.example", "127.0.0.1.evil.example", "[evil.example]",
+            "a@localhost", "2130706433", "x\u{1b}[31m",
+        ] {
+            let reply = try await exchange(server.port, path, host: host)
+            #expect(reply.status == 421 || reply.status == 400, "\(host)")
+            #expect(HostileText.found(in: reply.body, lines: true).isEmpty)
+            if host == "evil.example" { #expect(reply.body.contains("http.allowed_hosts")) }
+        }
+        await server.close()
+    }
+
+    @Test("Monitoring asks by any name", arguments: ["/healthz", "/metrics"])
+    func anyName(path: String) async throws {
+        try await withServer { server async throws in
+            #expect(try await exchange(server.port, path, host: "ns1.service.consul:8500").status == 200)
         }
     }
 

@@ -12,6 +12,7 @@ final class Source: StatusSource {
         var isAvailable = true
         var objects: Result<[(name: String, size: Int)], TestError> = .success([])
         var calls = 0
+        var listings = 0
     }
     struct TestError: Error, CustomStringConvertible {
         var description: String
@@ -32,7 +33,12 @@ final class Source: StatusSource {
         (contents.withLock { $0.isAvailable }, Array(#"{"ok":true}"#.utf8))
     }
 
-    func objects() async throws -> [(name: String, size: Int)] { try contents.withLock { try $0.objects.get() } }
+    func objects() async throws -> [(name: String, size: Int)] {
+        try contents.withLock {
+            $0.listings += 1
+            return try $0.objects.get()
+        }
+    }
 }
 
 /// Lets nobody pass while it is closed.

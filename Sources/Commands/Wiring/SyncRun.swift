@@ -166,7 +166,9 @@ extension SyncRun {
     /// Serves what there is to see, where the configuration asks for that.
     private func statusServer(_ source: DaemonSource) async throws -> StatusServer? {
         guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
-        return try await StatusServer.bind(to: address.host, port: address.port, source: source, logger: logger)
+        return try await StatusServer.bind(
+            to: address.host, port: address.port, allowedHosts: configuration.http.allowedHosts, source: source,
+            logger: logger)
     }
 
     // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.

@@ -129,7 +129,11 @@ package enum KeyTable {
         .value(
             "address", \.address, .listenAddress,
             "Where status page, metrics and health checks are served; `:8500` for all interfaces, empty for off.",
-            default: "off")
+            default: "off"),
+        .value(
+            "allowed_hosts", \.allowedHosts, .hostNames,
+            "Names of this host, separated by commas, by which a browser may ask for the status page, besides `localhost`,"
+                + " IP addresses and the host's own name."),
     ]
 
     private static let log: [KeyDefinition<LogConfiguration>] = [

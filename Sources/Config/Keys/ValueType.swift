@@ -191,6 +191,26 @@ extension ValueType where Value == ListenAddress? {
         render: { EffectiveWriter.quoted($0?.description ?? "") })
 }
 
+extension ValueType where Value == [String] {
+    /// Host names, separated by commas or blanks.
+    static let hostNames = ValueType(
+        name: "host names",
+        parse: { scalar throws(ValueProblem) in
+            let names = scalar.text.split { $0 == "," || $0 == " " }.map { $0.lowercased() }
+            for name in names {
+                let isName = name.unicodeScalars.allSatisfy {
+                    $0.isASCIILetterOrDigit || "-._".unicodeScalars.contains($0)
+                }
+                guard isName else {
+                    throw ValueProblem(
+                        allowed: "host names separated by commas, such as ns1.example.org, status.example.org",
+                        advice: "without ports")
+                }
+            }
+            return names
+        }, render: { EffectiveWriter.quoted($0.joined(separator: ", ")) })
+}
+
 extension ValueType where Value == LogLevel {
     static let logLevel = ValueType(
         name: "string", range: LogLevel.allowed,

@@ -76,6 +76,8 @@ package struct SweeperConfiguration: ConfigurationSection {
 package struct HTTPConfiguration: ConfigurationSection {
     /// Where to listen; nil for off.
     package var address: ListenAddress?
+    /// Names of this host, in lower case, by which pages may be asked for, besides those that it knows itself.
+    package var allowedHosts: [String] = []
 
     /// The defaults.
     package init() {}

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A piece of HTML. What is put into a literal of it is escaped, unless it is HTML itself.
 struct HTML: ExpressibleByStringInterpolation, Sendable {
     /// The markup.
@@ -39,7 +41,7 @@ struct HTML: ExpressibleByStringInterpolation, Sendable {
     static func escaped(_ text: String) -> String {
         var result = ""
         result.reserveCapacity(text.utf8.count)
-        for scalar in Printable.text(text).unicodeScalars {
+        for scalar in PrintableText.line(text).unicodeScalars {
             switch scalar {
             case "&": result += "&amp;"
             case "<": result += "&lt;"
@@ -50,20 +52,5 @@ struct HTML: ExpressibleByStringInterpolation, Sendable {
             }
         }
         return result
-    }
-}
-
-/// Text from outside, so that it stays in its place.
-enum Printable {
-    /// The text with dots for what would break a line, steer a terminal, be invisible, or turn the direction of writing.
-    static func text(_ text: String) -> String {
-        var clean = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned: clean.append(".")
-            default: clean.append(scalar)
-            }
-        }
-        return String(clean)
     }
 }
