@@ -223,6 +223,23 @@ public final class Environment: Sendable {
         }
     }
 
+    /// Looks whether another process has made the map larger than it is here; if so, adopts its size.
+    ///
+    /// Takes the write lock for that, and only then.
+    ///
+    /// - Returns: whether the map is larger now.
+    package func growsMap() throws -> Bool {
+        let before = info.mapSize
+        var descriptor: Int32 = -1
+        mdb_env_get_fd(handle.pointer, &descriptor)
+        guard let pages = try? MetaPage.read(descriptor), pages.newer.mapSize > UInt(clamping: before) else {
+            return false
+        }
+        map.withLock { if case .sound = $0 { $0 = .full } }
+        try write { _ in .abort(()) }
+        return info.mapSize > before
+    }
+
     /// Runs one transaction, and keeps the handles that it leaves open.
     ///
     /// - Parameter body: returns its result, and whether the handles opened by it stay open.

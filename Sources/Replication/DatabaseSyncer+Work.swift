@@ -36,6 +36,7 @@ extension DatabaseSyncer {
                 }
             }
             ledger.listed(names)
+            unfit.listed(names)
             watchNamesakes(names)
             watchClocks(names)
             observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
@@ -81,7 +82,12 @@ extension DatabaseSyncer {
     }
 
     /// Downloads a snapshot into a spool.
-    func download(_ name: SnapshotName) async {
+    func download(_ name: SnapshotName, _ environment: Environment) async {
+        // What was told of it still holds.
+        if await isUnfit(name, environment) {
+            post.yield(.downloadFailed(name))
+            return
+        }
         let begin = ContinuousClock.now
         do {
             let spool = try await store.load(name.description)
@@ -111,6 +117,18 @@ extension DatabaseSyncer {
         }
     }
 
+    /// Whether the map could not hold a snapshot, and nothing has changed that may help.
+    private func isUnfit(_ name: SnapshotName, _ environment: Environment) async -> Bool {
+        guard unfit.knows(name) else { return false }
+        do {
+            if try await lmdb.run({ _ in try environment.growsMap() }) { return false }
+        } catch {
+            guard !Task.isCancelled else { return true }
+            logger.debug("cannot look whether the map has grown", metadata: ["error": "\(error)"])
+        }
+        return unfit.holds(name, mapSize: environment.info.mapSize, at: now)
+    }
+
     /// Merges a downloaded snapshot.
     func merge(_ name: SnapshotName, _ environment: Environment) async {
         guard let download = downloaded.removeValue(forKey: name) else {
@@ -129,29 +147,38 @@ extension DatabaseSyncer {
             deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags,
             schema: settings.schema, inspection: inspection)
         let (paddingBlock, clock) = (settings.paddingBlock, wallClock)
+        let mapSize = environment.info.mapSize
         do {
             let through = capture?.through
             let work = { @Sendable (_: CancellationSignal) in
-                let (plan, _, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules) { count in
+                let (plan, meta, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules) { count in
                     entriesRead.withLock { $0 = count }
                 }
                 let planned = ContinuousClock.now
                 let outcome = try Merge.apply(
                     plan, to: environment, paddingBlock: paddingBlock, capturedThrough: through,
                     inspection: inspection, clock: clock)
-                return (MergeResult(outcome, plan), skipped, planned)
+                return (MergeResult(outcome, plan), meta.disagreement(with: name), skipped, planned)
             }
-            let (result, skipped, planned): (MergeResult, Set<String>, ContinuousClock.Instant)
+            let (result, claim, skipped, planned): (MergeResult, String?, Set<String>, ContinuousClock.Instant)
             do {
-                (result, skipped, planned) = try await lmdb.run(work)
+                (result, claim, skipped, planned) = try await lmdb.run(work)
             } catch is ShadowIsMissing {
                 // The application has made a DBI just now.
                 try await capture(environment)
-                (result, skipped, planned) = try await lmdb.run(work)
+                (result, claim, skipped, planned) = try await lmdb.run(work)
             }
             if let transaction = result.transaction {
                 capture?.noteOwn(transaction)
                 localChanges.merged(as: transaction)
+            }
+            if let claim {
+                logger.warning(
+                    "a snapshot says otherwise than its name, by which it is merged: it was copied or renamed",
+                    metadata: [
+                        "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
+                        "snapshot_meta": "\(claim)",
+                    ])
             }
             for database in skipped.sorted() {
                 logger.warning(
@@ -191,6 +218,7 @@ extension DatabaseSyncer {
             post.yield(.refused(name))
         } catch {
             guard !Task.isCancelled else { return }
+            unfit.failed(name, error, mapSize: mapSize, at: now)
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
             observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))

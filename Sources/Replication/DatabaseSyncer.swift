@@ -73,6 +73,8 @@ package actor DatabaseSyncer {
 
     /// Downloaded snapshots that wait to be merged.
     var downloaded: [SnapshotName: Download] = [:]
+    /// Those that the map could not hold.
+    var unfit = UnfitSnapshots()
     /// Snapshots that wait for a download to end, and since when.
     private var waiting: [SnapshotName: ContinuousClock.Instant] = [:]
     /// The objects in the last listing that are no snapshots.
@@ -185,7 +187,7 @@ package actor DatabaseSyncer {
         if let fatal { throw fatal }
     }
 
-    private var now: Duration { .now - start }
+    var now: Duration { .now - start }
 
     func observe(_ event: SyncEvent) { observer.observe(event, of: settings.identity.database) }
 
@@ -320,7 +322,7 @@ package actor DatabaseSyncer {
         case .list: group.addTask { await self.list(environment) }
         case .download(let name):
             observe(.downloadStarted(name, waited: waiting[name].map { .now - $0 } ?? .zero))
-            group.addTask { await self.download(name) }
+            group.addTask { await self.download(name, environment) }
         case .merge(let name): group.addTask { await self.merge(name, environment) }
         case .send: group.addTask { await self.send(environment) }
         case .capture: group.addTask { await self.captureChanges(environment) }

@@ -100,7 +100,8 @@ struct MergePlanWriter: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    mutating func append(_ entry: PlannedEntry) throws {
+    /// - Parameter looked: is told of each part of a large value that has been copied.
+    mutating func append(_ entry: PlannedEntry, looked: (UnsafeRawBufferPointer) -> Void = { _ in }) throws {
         let size = PlannedEntry.headerSize + entry.key.count + entry.version.value.count
         if size > buffer.count - used { try flush() }
         count += 1
@@ -109,7 +110,12 @@ struct MergePlanWriter: ~Copyable {
             used = PlannedEntry.headerSize
             try flush()
             try spool?.write(entry.key)
-            try spool?.write(entry.version.value)
+            let value = entry.version.value
+            for start in stride(from: 0, to: value.count, by: Self.pieceSize) {
+                let piece = UnsafeRawBufferPointer(rebasing: value[start..<min(start + Self.pieceSize, value.count)])
+                try spool?.write(piece)
+                looked(piece)
+            }
             return
         }
         let room = UnsafeMutableRawBufferPointer(rebasing: buffer[used..<used + size])
@@ -119,6 +125,8 @@ struct MergePlanWriter: ~Copyable {
             .copyMemory(from: entry.version.value)
         used += size
     }
+
+    private static let pieceSize = 1 << 20
 
     consuming func finish() throws -> Spool {
         try flush()
@@ -134,7 +142,12 @@ struct MergePlanWriter: ~Copyable {
 
 /// Reads the entries of a plan back, one after another.
 struct MergePlanReader: ~Copyable {
+    /// A larger entry is not copied to memory.
+    private static let largestInMemory = 4 << 20
+
     private let spool: Spool
+    /// The present entry, when it is a large one.
+    private var mapping: MappedBytes?
     private var buffer: UnsafeMutableRawBufferPointer
     /// The part of the buffer that is filled and not yet used.
     private var position = 0
@@ -155,16 +168,48 @@ struct MergePlanReader: ~Copyable {
             try fill(atLeast: PlannedEntry.headerSize)
             if filled == position { return nil }
         }
+        mapping = nil
         let header = PlannedEntry.Header(UnsafeRawBufferPointer(rebasing: buffer[position..<filled]))
+        if header.size > Self.largestInMemory, let entry = try large(header) { return entry }
         if filled - position < header.size { try fill(atLeast: header.size) }
         let keyStart = position + PlannedEntry.headerSize
         let valueStart = keyStart + header.keySize
         position = valueStart + header.valueSize
-        let value = UnsafeRawBufferPointer(rebasing: buffer[valueStart..<position])
-        return PlannedEntry(
+        return entry(
+            header, key: UnsafeRawBufferPointer(rebasing: buffer[keyStart..<valueStart]),
+            value: UnsafeRawBufferPointer(rebasing: buffer[valueStart..<position]))
+    }
+
+    private func entry(
+        _ header: PlannedEntry.Header, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) -> PlannedEntry {
+        PlannedEntry(
             target: header.target,
             version: .init(timestamp: header.timestamp, isDeleted: header.isDeleted, value: value),
-            isBehindLast: header.isBehindLast, key: UnsafeRawBufferPointer(rebasing: buffer[keyStart..<valueStart]))
+            isBehindLast: header.isBehindLast, key: key)
+    }
+
+    /// Maps an entry's place in the spool's file; nil for a spool in memory.
+    private mutating func large(_ header: PlannedEntry.Header) throws -> PlannedEntry? {
+        let start = offset - (filled - position)
+        guard start + header.size <= spool.count else {
+            throw SystemError("read from", "a spooled merge plan", code: EIO)
+        }
+        mapping = try MappedBytes.map(spool, start..<start + header.size)
+        guard let bytes = mappedBytes else { return nil }
+        (position, filled) = (0, 0)
+        offset = start + header.size
+        let valueStart = PlannedEntry.headerSize + header.keySize
+        return entry(
+            header, key: UnsafeRawBufferPointer(rebasing: bytes[PlannedEntry.headerSize..<valueStart]),
+            value: UnsafeRawBufferPointer(rebasing: bytes[valueStart...]))
+    }
+
+    private var mappedBytes: UnsafeRawBufferPointer? {
+        switch mapping {
+        case .some(let mapping): mapping.bytes
+        case .none: nil
+        }
     }
 
     private mutating func fill(atLeast size: Int) throws {

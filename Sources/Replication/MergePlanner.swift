@@ -21,6 +21,9 @@ struct MergePlanner: ~Copyable {
     private let rules: Rules
     private let environment: Environment
     private let maximumKeySize: Int
+    private let mapSize: Int
+    /// What the planned entries take in the map at least, in bytes.
+    private var planned = 0
     private var writer = MergePlanWriter()
     private var targets: [MergePlan.Target] = []
     /// The smallest and the largest key of each target, in bytes.
@@ -41,17 +44,19 @@ struct MergePlanner: ~Copyable {
         self.environment = environment
         self.rules = rules
         maximumKeySize = environment.maximumKeySize
+        mapSize = environment.info.mapSize
     }
 
     /// Plans the merge of one snapshot.
     ///
     /// - Parameter entriesRead: is told how many entries were read, whatever came of them.
     /// - Throws: ``RefusedSnapshot`` or `SnapshotError` when the snapshot must not be merged,
-    ///   ``LocalContentError`` when the local LMDB can't be compared with it.
+    ///   ``MapIsTooSmall`` when the local map can't hold it, ``LocalContentError`` when the local LMDB can't be compared
+    ///   with it.
     static func plan(
         _ snapshot: Spool, for environment: Environment, rules: Rules, entriesRead: (Int) -> Void = { _ in }
     ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
-        // An entry that can't fit the map can't be merged, so no memory need be taken for it either.
+        // An entry that can't fit the map can't be merged, so it need not be read either.
         var reader = SnapshotReader(
             snapshot, maximumEntrySize: min(environment.info.mapSize, Schema.largestValue))
         return try environment.read { transaction in
@@ -174,7 +179,7 @@ struct MergePlanner: ~Copyable {
                 wins = MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff)
             }
             if wins {
-                try plan(target, incoming, key, replacing: current, isBehindLast: lookup.isBehindLast)
+                try plan(target, incoming, key, replacing: current, isBehindLast: lookup.isBehindLast, from: reader)
             } else {
                 kept += 1
             }
@@ -190,7 +195,7 @@ struct MergePlanner: ~Copyable {
             Self.noteSize(reader.key.count, &keySizes[target])
             if mayBeTransformed { noteTransformed(reader.key, incoming, target) }
             if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
-                try plan(target, incoming, reader.key, replacing: nil, isBehindLast: true)
+                try plan(target, incoming, reader.key, replacing: nil, isBehindLast: true, from: reader)
             } else {
                 kept += 1
             }
@@ -265,12 +270,19 @@ struct MergePlanner: ~Copyable {
 
     private mutating func plan(
         _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, replacing old: MergeRule.Version?,
-        isBehindLast: Bool
+        isBehindLast: Bool, from reader: borrowing SnapshotReader
     ) throws {
         try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: version)
         order.note(target, key)
-        try writer.append(PlannedEntry(target: target, version: version, isBehindLast: isBehindLast, key: key))
+        // Nobody's keys repeat, so all of this would be in the map at once: what it can't hold is not written to disk.
+        planned += Self.nodeSize + key.count + EntryHeader.size + version.value.count
+        guard planned <= mapSize else { throw MapIsTooSmall(planned: planned, mapSize: mapSize) }
+        let entry = PlannedEntry(target: target, version: version, isBehindLast: isBehindLast, key: key)
+        try writer.append(entry) { reader.forget($0) }
     }
+
+    /// LMDB keeps a header for each entry, and an index of its page.
+    private static let nodeSize = 10
 
     private mutating func target(_ name: String, _ local: Database?) throws -> Int {
         if let known = targets.lastIndex(where: { $0.name == name }) { return known }

@@ -2,13 +2,17 @@ import Bytes
 
 /// The part of an uncompressed message that is in memory, and the way along it.
 ///
-/// All places are counted in bytes from the start of the message, in 64 bits: a message may have any length.
+/// All places are counted in bytes from the start of the message, in 64 bits: a message may have any length. What has to
+/// lie side by side and is large goes to a temporary file, which is mapped: memory stays within ``largestInMemory``.
 struct ByteWindow: ~Copyable {
     private var inflater: GzipInflater
     private var base: UnsafeMutablePointer<UInt8>
     private var capacity: Int
-    // Where in the message `base` is.
-    private var baseOffset: UInt64 = 0
+    // Of the large piece that the window is on, instead of on `base`.
+    private var mapping: MappedBytes?
+    // What lies at the start of the window, and where that is in the message.
+    private var origin: UnsafePointer<UInt8>
+    private var originOffset: UInt64 = 0
     private var isComplete = false
 
     /// The next byte to be looked at. Everything up to `end` may be read through it.
@@ -18,26 +22,29 @@ struct ByteWindow: ~Copyable {
 
     /// How many bytes are kept in memory unless one entry is larger.
     static let size = 256 << 10
+    /// The largest piece that is kept in memory.
+    static let largestInMemory = 4 << 20
 
     init(_ spool: Spool) {
         inflater = GzipInflater(spool)
         capacity = Self.size
         base = .allocate(capacity: capacity)
-        cursor = UnsafePointer(base)
-        end = cursor
+        origin = UnsafePointer(base)
+        cursor = origin
+        end = origin
     }
 
     deinit { base.deallocate() }
 
     /// The place of the next byte.
-    var offset: UInt64 { baseOffset &+ UInt64(UInt(bitPattern: cursor - UnsafePointer(base))) }
+    var offset: UInt64 { offset(of: cursor) }
 
     /// How many of the next bytes are in memory.
     var available: Int { end - cursor }
 
     /// The place that is `pointer`, which must be inside the window, in the message.
     func offset(of pointer: UnsafePointer<UInt8>) -> UInt64 {
-        baseOffset &+ UInt64(UInt(bitPattern: pointer - UnsafePointer(base)))
+        originOffset &+ UInt64(UInt(bitPattern: pointer - origin))
     }
 
     /// Where in memory the place `limit` is, or the end of what is in memory when it lies behind that.
@@ -54,10 +61,22 @@ struct ByteWindow: ~Copyable {
     mutating func ensure(_ count: Int) throws(SnapshotError) -> Bool {
         while available < count {
             guard !isComplete else { return false }
-            makeRoom(count)
-            try fill()
+            if count > Self.largestInMemory {
+                try spill(count)
+            } else {
+                makeRoom(count)
+                try fill()
+            }
         }
         return true
+    }
+
+    /// Gives back the memory of bytes that have been looked at, as far as they lie in a file: they can be looked at again.
+    func forget(_ bytes: UnsafeRawBufferPointer) {
+        switch mapping {
+        case .some(let mapping): mapping.forget(bytes)
+        case .none: break
+        }
     }
 
     /// Passes over the next `count` bytes.
@@ -76,14 +95,10 @@ struct ByteWindow: ~Copyable {
 
     private mutating func makeRoom(_ count: Int) {
         let rest = available
-        baseOffset = offset
-        var wanted = capacity
-        if rest == capacity {
-            // Everything is in use: at most doubles what has arrived.
-            wanted = capacity &* 2
-        } else if capacity > Self.size && count <= Self.size {
-            wanted = Self.size
-        }
+        let place = offset
+        var wanted = capacity > Self.size && count <= Self.size ? Self.size : capacity
+        // When everything is in use it at most doubles what has arrived.
+        while wanted <= rest { wanted &*= 2 }
         if wanted == capacity {
             base.update(from: cursor, count: rest)
         } else {
@@ -93,23 +108,67 @@ struct ByteWindow: ~Copyable {
             base = new
             capacity = wanted
         }
-        cursor = UnsafePointer(base)
-        end = cursor + rest
+        mapping = nil
+        lookAt(UnsafePointer(base), count: rest, at: place)
+    }
+
+    private mutating func lookAt(_ start: UnsafePointer<UInt8>, count: Int, at place: UInt64) {
+        origin = start
+        originOffset = place
+        cursor = start
+        end = start + count
     }
 
     private mutating func fill() throws(SnapshotError) {
-        let used = end - UnsafePointer(base)
+        let used = end - origin
+        end += try inflate(into: UnsafeMutableRawBufferPointer(start: base + used, count: capacity - used))
+    }
+
+    /// Moves to a temporary file that holds the next `count` bytes, or all that there are.
+    private mutating func spill(_ count: Int) throws(SnapshotError) {
+        let place = offset
+        do {
+            var writer = SpoolWriter(memoryLimit: 0)
+            try writer.write(UnsafeRawBufferPointer(start: cursor, count: available))
+            cursor = end
+            while writer.count < count && !isComplete {
+                let piece = UnsafeMutableRawBufferPointer(start: base, count: min(Self.size, count - writer.count))
+                let arrived = try inflate(into: piece, at: place &+ UInt64(writer.count))
+                try writer.write(UnsafeRawBufferPointer(rebasing: piece[..<arrived]))
+            }
+            let length = writer.count
+            // The mapping outlives the descriptor.
+            mapping = try MappedBytes.map(try writer.finish(), 0..<length)
+        } catch let error as SnapshotError {
+            throw error
+        } catch {
+            throw SnapshotError(.unreadable, "\(error)", offset: place)
+        }
+        let bytes = mappedBytes
+        lookAt(bytes?.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? cursor, count: bytes?.count ?? 0, at: place)
+    }
+
+    private var mappedBytes: UnsafeRawBufferPointer? {
+        switch mapping {
+        case .some(let mapping): mapping.bytes
+        case .none: nil
+        }
+    }
+
+    private mutating func inflate(
+        into room: UnsafeMutableRawBufferPointer, at place: UInt64? = nil
+    ) throws(SnapshotError) -> Int {
         // ISA-L counts in 32 bits.
-        let room = UnsafeMutableRawBufferPointer(start: base + used, count: min(capacity - used, 1 << 30))
+        let room = UnsafeMutableRawBufferPointer(start: room.baseAddress, count: min(room.count, 1 << 30))
         do {
             let count = try inflater.read(into: room)
             isComplete = count < room.count
-            end += count
+            return count
         } catch {
+            let place = place ?? offset(of: end)
             switch error {
-            case .corrupt(let reason): throw SnapshotError(.malformed, reason, offset: offset(of: end))
-            case .unreadable(let cause):
-                throw SnapshotError(.unreadable, cause.description, offset: offset(of: end))
+            case .corrupt(let reason): throw SnapshotError(.malformed, reason, offset: place)
+            case .unreadable(let cause): throw SnapshotError(.unreadable, cause.description, offset: place)
             }
         }
     }

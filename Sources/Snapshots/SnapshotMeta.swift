@@ -29,3 +29,18 @@ package struct SnapshotMeta: Equatable, Sendable {
         self.fromTransactionID = fromTransactionID
     }
 }
+
+extension SnapshotMeta {
+    /// What it says otherwise than the name of its object: "database main, instance ns1"; nil when it does not.
+    ///
+    /// The name is what counts. People copy and rename snapshots, which is why nothing is refused for that.
+    package func disagreement(with name: SnapshotName) -> String? {
+        var parts: [String] = []
+        if !databaseName.isEmpty, databaseName != name.database { parts.append("database \(databaseName)") }
+        if !instanceID.isEmpty, SnapshotName.sanitize(instance: instanceID) != name.instance {
+            parts.append("instance \(instanceID)")
+        }
+        if timestamp > 0, timestamp != name.timestamp { parts.append("time \(SnapshotTimestamp.text(timestamp))") }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
+    }
+}

@@ -57,8 +57,8 @@ package struct SnapshotReader: ~Copyable {
     /// Whether the entry says that its key was deleted. Its value may be there nevertheless.
     package private(set) var isDeleted = false
 
-    /// - Parameter maximumEntrySize: an entry whose message has more bytes is refused, before memory is taken
-    ///   for it.
+    /// - Parameter maximumEntrySize: an entry whose message has more bytes is refused, before it is read. One of more
+    ///   than a few MiB goes through a temporary file.
     package init(_ spool: Spool, maximumEntrySize: Int) {
         self.spool = spool
         self.maximumEntrySize = UInt64(clamping: maximumEntrySize)
@@ -100,6 +100,10 @@ package struct SnapshotReader: ~Copyable {
             throw failed(error)
         }
     }
+
+    /// Gives back the memory of a part of ``value`` that has been looked at, where a large value lies in a file. It can be
+    /// looked at again.
+    package func forget(_ part: UnsafeRawBufferPointer) { window.forget(part) }
 
     private mutating func nextWithCare() throws(SnapshotError) -> Event {
         switch state {

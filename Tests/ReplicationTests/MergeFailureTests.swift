@@ -33,7 +33,7 @@ import Testing
         let snapshot = RawSnapshot().database(
             "records",
             [.init("key", "new", at: 2)]
-                + (0..<4000).map { .init("x\($0 + 10000)", String(repeating: "v", count: 500), at: 2) }
+                + (0..<1900).map { .init("x\($0 + 10000)", String(repeating: "v", count: 500), at: 2) }
         ).database("new", [.init("a", "b", at: 1)])
         try expectNothingWritten {
             let error = thrown { try environment.merge(snapshot) } as? LMDBError
@@ -42,6 +42,21 @@ import Testing
         }
         // And it works again afterwards.
         #expect(try environment.merge(RawSnapshot().database("records", [.init("key", "new", at: 2)])).written == 1)
+    }
+
+    @Test func moreThanTheMapCouldEverHoldIsNotPlannedToTheEnd() throws {
+        let entries = (0..<4000).map {
+            RawSnapshot.Entry("x\($0 + 10000)", String(repeating: "v", count: 500), at: 2)
+        }
+        let object = RawSnapshot().database("records", entries).object
+        try expectNothingWritten {
+            var read = 0
+            let text = message(MapIsTooSmall.self) {
+                _ = try MergePlanner.plan(Spool(object), for: environment, rules: .init()) { read = $0 }
+            }
+            #expect(text.contains("the map has 1048576; raise options.map_size"))
+            #expect(read < 2000)
+        }
     }
 
     @Test(arguments: [[], [1], [UInt8](repeating: 0, count: 23)] as [[UInt8]])
