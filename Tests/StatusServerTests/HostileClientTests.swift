@@ -82,7 +82,7 @@ struct HostileClientTests {
     @Test("A client that does not read its answer")
     func unreadAnswer() async throws {
         var limits = ServerLimits()
-        limits.answer = .milliseconds(500)
+        limits.answer = .seconds(2)
         let source = Source()
         // More than the system buffers.
         source.contents.withLock { $0.metrics = [UInt8](repeating: 0x61, count: 64 << 20) }
@@ -214,7 +214,7 @@ struct HostileClientTests {
     @Test("Anything that is not HTTP", arguments: 0..<20 as Range<UInt64>)
     func garbage(seed: UInt64) async throws {
         var limits = ServerLimits()
-        limits.head = .seconds(2)
+        limits.head = .seconds(5)
         try await withServer(Source(), limits) { server async throws in
             var random = SeededGenerator(seed: seed)
             var bytes = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &random) }

@@ -62,7 +62,14 @@ enum ChangeLines {
     }
 
     /// Text from outside for a line, with its end cut off.
-    static func bounded(_ text: String) -> String { PrintableText.line(text, longest: longest) }
+    static func bounded(_ text: String) -> String {
+        var bounded = ""
+        for scalar in PrintableText.line(text).unicodeScalars {
+            if bounded.utf8.count >= longest { return bounded + "…" }
+            bounded.unicodeScalars.append(scalar)
+        }
+        return bounded
+    }
 }
 
 /// Collects the lines of a job.
