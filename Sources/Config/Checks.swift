@@ -10,8 +10,6 @@ enum Checks {
         // 0 stands for the default in files of release 1.0.
         let defaults = EnvironmentOptions()
         if database.options.maxDBs == 0 { database.options.maxDBs = defaults.maxDBs }
-        if database.options.dirMask == 0 { database.options.dirMask = defaults.dirMask }
-        if database.options.fileMask == 0 { database.options.fileMask = defaults.fileMask }
     }
 
     static func storage(_ section: inout StorageSection, _ scope: Scope, _ decoder: inout KeyDecoder) {

@@ -61,7 +61,8 @@ public final class Environment: Sendable {
                 try Self.check(mdb_env_set_mapsize(created, opening.mapSize), "set the map size", options)
             }
             try Self.check(
-                mdb_env_open(created, options.path, opening.flags, options.fileMode), "open the file", options)
+                mdb_env_open(created, options.path, opening.flags, options.fileMode ?? FileFacts.defaultFileMode),
+                "open the file", options)
             try Self.checkLength(created, options)
         } catch {
             mdb_env_close(created)

@@ -13,10 +13,10 @@ package struct EnvironmentOptions: Sendable {
     package var readOnly: Bool
     /// Whether a missing file, and its directory, are created.
     package var create: Bool
-    /// The permission bits of a created directory, whatever the umask.
-    package var directoryMode: UInt32
-    /// The permission bits of a created data file and its lock file, whatever the umask.
-    package var fileMode: UInt32
+    /// The permission bits of a created directory, whatever the umask; nil for 0775 less the umask.
+    package var directoryMode: UInt32?
+    /// The permission bits of a created data file and its lock file, whatever the umask; nil for 0664 less the umask.
+    package var fileMode: UInt32?
     /// The size of the map in bytes; 0 keeps the file's, and means 1 GiB for a new file.
     ///
     /// A size below what the file uses already leaves no room for writing.
@@ -28,7 +28,7 @@ package struct EnvironmentOptions: Sendable {
     ///   - path: see ``path``; the other parameters are named as the properties, too.
     package init(
         path: String, noSubdirectory: Bool = false, readOnly: Bool = false, create: Bool = false,
-        directoryMode: UInt32 = 0o775, fileMode: UInt32 = 0o664, mapSize: Int = 0, maximumDatabases: Int = 64
+        directoryMode: UInt32? = nil, fileMode: UInt32? = nil, mapSize: Int = 0, maximumDatabases: Int = 64
     ) {
         self.path = path
         self.noSubdirectory = noSubdirectory

@@ -58,31 +58,37 @@ enum FileFacts {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Makes a directory and all missing ones above it; each new one gets exactly `mode`, whatever the umask.
-    static func makeDirectories(_ path: String, mode: mode_t) throws(FileFailure) {
+    static let defaultDirectoryMode: mode_t = 0o775
+    static let defaultFileMode: mode_t = 0o664
+
+    /// Makes a directory and all missing ones above it; each new one gets exactly `mode`, whatever the umask, or the
+    /// default less the umask.
+    static func makeDirectories(_ path: String, mode: mode_t?) throws(FileFailure) {
         if try kind(of: path) == .directory { return }
         let parent = directory(of: path)
         if parent != path { try makeDirectories(parent, mode: mode) }
-        guard mkdir(path, mode) == 0 else {
+        guard mkdir(path, mode ?? defaultDirectoryMode) == 0 else {
             let code = errno
             if code == EEXIST { return }
             throw FileFailure(code: code, operation: "create the directory \(path)")
         }
+        guard let mode else { return }
         // A directory below one that hands down its group hands it down too.
         var status = stat()
         let inherited = stat(path, &status) == 0 ? status.st_mode & S_ISGID : 0
         _ = chmod(path, mode | inherited)
     }
 
-    /// Makes an empty file with exactly `mode`, whatever the umask, unless there is one of that name.
-    static func makeFile(_ path: String, mode: mode_t) throws(FileFailure) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    /// Makes an empty file with exactly `mode`, whatever the umask, or the default less the umask, unless there is one
+    /// of that name.
+    static func makeFile(_ path: String, mode: mode_t?) throws(FileFailure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ?? defaultFileMode)
         guard descriptor >= 0 else {
             let code = errno
             if code == EEXIST { return }
             throw FileFailure(code: code, operation: "create the file")
         }
-        _ = fchmod(descriptor, mode)
+        if let mode { _ = fchmod(descriptor, mode) }
         close(descriptor)
     }
 
@@ -97,6 +103,29 @@ enum FileFacts {
         if fchown(descriptor, status.st_uid, status.st_gid) != 0 { _ = fchown(descriptor, uid_t.max, status.st_gid) }
         _ = fchmod(descriptor, status.st_mode & 0o777)
         close(descriptor)
+    }
+
+    /// The user whose directory root would make a file in: the owner of the nearest directory that is there; nil when
+    /// this process is not root's, or the directory is.
+    static func foreignOwner(ofDirectoryFor path: String) -> (directory: String, owner: uid_t)? {
+        guard geteuid() == 0 else { return nil }
+        var status = stat()
+        var above = directory(of: path)
+        while stat(above, &status) != 0, above != directory(of: above) { above = directory(of: above) }
+        return status.st_uid == 0 ? nil : (above, status.st_uid)
+    }
+
+    /// As `sudo -u` takes it: the name of a user, or `#` and the number where it has none.
+    static func userName(_ user: uid_t) -> String {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16 << 10)
+        return buffer.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress, getpwuid_r(user, &entry, base, buffer.count, &found) == 0,
+                found != nil, let name = entry.pw_name
+            else { return "'#\(user)'" }
+            return String(cString: name)
+        }
     }
 
     /// Why this process may not use an LMDB, for an error message: what it can't access, and whose that is.

@@ -33,6 +33,7 @@ struct Opening {
         }
         usesLock = true
         if size == nil {
+            try Self.refuseForeignDirectory(options)
             do throws(FileFailure) {
                 try FileFacts.makeDirectories(FileFacts.directory(of: options.dataFile), mode: options.directoryMode)
                 try FileFacts.makeFile(options.dataFile, mode: options.fileMode)
@@ -42,6 +43,16 @@ struct Opening {
         }
         // One made by root for a database of another user would lock that user out.
         FileFacts.makeFile(options.lockFile, like: options.dataFile)
+    }
+
+    // Its files would be root's, and their application could not open them.
+    private static func refuseForeignDirectory(_ options: EnvironmentOptions) throws(LMDBError) {
+        guard let place = FileFacts.foreignOwner(ofDirectoryFor: options.dataFile) else { return }
+        throw LMDBError(
+            .noPermission,
+            "cannot create LMDB \(options.dataFile): this process runs as root, but \(place.directory) belongs to "
+                + "uid \(place.owner), who could not open root's files; run as that user, for example with "
+                + "sudo -u \(FileFacts.userName(place.owner))")
     }
 
     private static let newFileMapSize = 1 << 30

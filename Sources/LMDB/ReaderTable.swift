@@ -80,7 +80,7 @@ package struct ReaderTable: Sendable, Equatable {
         var environment: OpaquePointer?
         defer { mdb_env_close(environment) }
         var result = mdb_env_create(&environment)
-        if result == 0 { result = mdb_env_open(environment, options.path, flags, options.fileMode) }
+        if result == 0 { result = mdb_env_open(environment, options.path, flags, FileFacts.defaultFileMode) }
         guard result == 0 else { throw LMDBError(result, "open the file", options) }
         // No transaction is begun: that would take a slot.
         var text = ""

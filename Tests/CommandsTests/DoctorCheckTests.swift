@@ -96,7 +96,9 @@ import Testing
     @Test func ownersAndModes() {
         #expect(status("owner and mode", fileFindings { $0.data?.isWritable = false }) == .fail)
         #expect(status("owner and mode", fileFindings { $0.data?.isReadable = false }) == .fail)
-        #expect(status("owner and mode", fileFindings { $0.data?.mode = 0o666 }) == .warn)
+        #expect(status("owner and mode", fileFindings { $0.data?.mode = 0o666 }) == .fail)
+        #expect(status("owner and mode", fileFindings { $0.data?.mode = 0o640 }) == .warn)
+        #expect(status("lock file", fileFindings { $0.lock?.mode = 0o666 }) == .fail)
         #expect(status("lock file", fileFindings { $0.lock?.isWritable = false }) == .fail)
         // Made by root: the application can't use it.
         #expect(
@@ -121,6 +123,86 @@ import Testing
                     $0.lock = nil
                     $0.directory?.isWritable = false
                 }) == .fail)
+    }
+
+    private func file(_ owner: UInt32, _ mode: UInt32 = 0o600, shut: UInt32 = 0) -> FileStatus {
+        FileStatus(owner: owner, group: owner, mode: mode, isReadable: true, isWritable: true, shut: shut)
+    }
+
+    private func facts(_ name: String, data: UInt32, lock: UInt32, directory: UInt32 = 0) -> FileFacts {
+        files {
+            $0.dataFile = "/lib/\(name)"
+            $0.lockFile = "/lib/\(name)-lock"
+            ($0.data, $0.lock, $0.directory) = (file(data), file(lock), file(directory, 0o755))
+            $0.user = 0
+        }
+    }
+
+    /// What `doctor` as root advises for all files, and the statuses of owner and lock.
+    private func judged(_ all: [FileFacts], powerDNS: Account? = nil) -> (statuses: [Finding.Status], cures: [String]) {
+        let assigned = ApplicationUser.assign(all, powerDNS: powerDNS) { _ in powerDNS != nil }
+        let all = assigned.flatMap { facts in findings { FileChecks.check(facts, &$0) } }
+        let shown = all.filter { ["owner and mode", "lock file"].contains($0.check) }
+        return (shown.map(\.status), shown.compactMap(\.cure))
+    }
+
+    @Test func whatRootHasMadeGoesToTheApplication() {
+        // Its own data file beside PowerDNS's lock file: never the other way round.
+        let data = judged([facts("db", data: 0, lock: 12345)])
+        #expect(data.statuses == [.fail, .pass] && data.cures == ["chown 12345:12345 /lib/db"])
+        let lock = judged([facts("db", data: 12345, lock: 0)])
+        #expect(lock.statuses == [.pass, .fail] && lock.cures == ["chown 12345:12345 /lib/db-lock"])
+        let both = judged([facts("db", data: 0, lock: 0, directory: 12345)])
+        #expect(both.statuses == [.fail, .fail])
+        #expect(both.cures == ["chown 12345:12345 /lib/db", "chown 12345:12345 /lib/db-lock"])
+        let pair = judged([facts("db", data: 12345, lock: 12345), facts("db-0", data: 0, lock: 0)])
+        #expect(pair.statuses == [.pass, .pass, .fail, .fail])
+        #expect(pair.cures == ["chown 12345:12345 /lib/db-0", "chown 12345:12345 /lib/db-0-lock"])
+        #expect(judged([facts("db", data: 0, lock: 0)]).statuses == [.pass, .pass], "all is root's")
+    }
+
+    @Test func severalOwnersAndWhoIsRight() {
+        let two = [facts("db", data: 12345, lock: 12345), facts("db-0", data: 12346, lock: 12346)]
+        let open = judged(two)
+        #expect(open.statuses == [.fail, .pass, .fail, .pass])
+        #expect(open.cures.allSatisfy { $0.hasPrefix("find out which user") })
+        var placed = two
+        for index in placed.indices { placed[index].directory = file(12346, 0o755) }
+        #expect(judged(placed).cures == ["chown 12346:12346 /lib/db", "chown 12346:12346 /lib/db-lock"])
+        let named = judged(two, powerDNS: Account(id: 12347, groups: [12348], name: "pdns"))
+        #expect(named.statuses == [.fail, .fail, .fail, .fail] && named.cures[0] == "chown 12347:12348 /lib/db")
+        // A group that both are in does as well.
+        var shared = [facts("db", data: 12345, lock: 12345)]
+        shared[0].data?.mode = 0o660
+        shared[0].lock?.mode = 0o660
+        let member = judged(shared, powerDNS: Account(id: 12347, groups: [12347, 12345], name: nil))
+        #expect(member.statuses == [.pass, .warn])
+    }
+
+    @Test func directoriesAboveCount() {
+        func exposure(_ mode: UInt32, shut: UInt32 = 0, to user: Account? = nil) -> FileStatus.Exposure {
+            file(100, mode, shut: shut).exposure(to: user)
+        }
+        #expect(exposure(0o600) == .nobody && exposure(0o640) == .group && exposure(0o604) == .everybody)
+        #expect(exposure(0o602) == .everybody && exposure(0o601) == .nobody)
+        #expect(exposure(0o644, shut: 0o007) == .group && exposure(0o644, shut: 0o077) == .nobody)
+        // How a daemon reads what root owns.
+        let daemon = Account(id: 7, groups: [100], name: nil)
+        #expect(exposure(0o640, to: daemon) == .nobody && exposure(0o644, to: daemon) == .everybody)
+        #expect(exposure(0o2750) == .nobody && exposure(0o2755) == .everybody)
+    }
+
+    @Test func room() throws {
+        func status(_ space: FreeSpace, wanted: Int = 1 << 30) -> Finding.Status? {
+            findings { SpaceChecks.check("room", "/x", space, wanted: wanted, &$0) }.first?.status
+        }
+        #expect(status(FreeSpace(available: 0)) == .fail && status(FreeSpace(available: 1 << 20)) == .warn)
+        #expect(status(FreeSpace(available: 1 << 30)) == .pass)
+        #expect(status(FreeSpace(available: 1 << 40, lacksInodes: true)) == .fail)
+        #expect(FreeSpace.read("/no/such/place") != nil, "that of the nearest directory above")
+        let bad = findings { SpaceChecks.checkTemporaryFiles("/no/such/place", wanted: 0, &$0) }
+        #expect(bad.map(\.status) == [.fail] && bad[0].text.contains("/no/such/place"))
+        #expect(findings { SpaceChecks.checkTemporaryFiles("/dev", wanted: 0, &$0) }.count == 1)
     }
 
     // MARK: LMDB
@@ -241,12 +323,19 @@ import Testing
         #expect(away.map(\.status).prefix(4) == [.fail, .skip, .skip, .skip])
         #expect(storageFindings { $0.list = .denied("no") }.map(\.status) == [.fail, .pass, .pass, .pass, .pass])
         #expect(status("get", storageFindings { $0.get = .denied("no") }) == .fail)
-        // A key for hosts that only receive.
         let reader = storageFindings {
             $0.put = .denied("no")
             $0.delete = .denied("no")
         }
-        #expect(reader.map(\.status) == [.pass, .pass, .warn, .warn, .pass])
+        #expect(reader.map(\.status) == [.pass, .pass, .fail, .warn, .pass])
+        #expect(reader[2].text == "no: sync will send nothing")
+        // A key for hosts that only receive.
+        let receiver = storageFindings {
+            $0.put = .denied("no")
+            $0.delete = .denied("no")
+            ($0.receives, $0.cleans) = (true, true)
+        }
+        #expect(receiver.map(\.status) == [.pass, .pass, .pass, .pass, .pass])
         #expect(status("put", storageFindings { $0.put = .failed("full") }) == .fail)
         #expect(
             status(

@@ -150,14 +150,59 @@ import Testing
         #expect(await run("get", "object", "-o", "-").output == "contents\n")
     }
 
-    @Test func getReplacesWhatALinkPointsTo() async throws {
-        try store("object", "new")
+    private func mode(_ name: String) throws -> mode_t {
+        var status = stat()
+        guard lstat(directory.file(name), &status) == 0 else { throw POSIXError(.ENOENT) }
+        return status.st_mode & 0o777
+    }
+
+    @Test func onlyTheOwnerReadsWhatIsGot() async throws {
+        #expect(await run("get", Self.name, "-o", directory.file("new")).exitCode == 0)
+        #expect(try mode("new") == 0o600)
+        for kept in [0o600, 0o640, 0o444] as [mode_t] {
+            try directory.write("old\(kept)", "old")
+            #expect(chmod(directory.file("old\(kept)"), kept) == 0)
+            #expect(await run("get", Self.name, "-o", directory.file("old\(kept)")).exitCode == 0)
+            #expect(try mode("old\(kept)") == kept)
+            #expect(bytes(directory.file("old\(kept)")) == bytes("\(bucket)/\(Self.name)"))
+        }
+    }
+
+    @Test func getFollowsNoLinkAndFeedsNoPipe() async throws {
         try directory.write("target", "old")
         try FileManager.default.createSymbolicLink(
             atPath: directory.file("link"), withDestinationPath: directory.file("target"))
-        #expect(await run("get", "object", "-o", directory.file("link")).exitCode == 0)
-        #expect(bytes(directory.file("target")) == Data("new".utf8))
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: directory.file("link")).hasSuffix("target"))
+        #expect(mkfifo(directory.file("pipe"), 0o666) == 0)
+        for (name, words) in [("link", "is a symbolic link"), ("pipe", "is no regular file")] {
+            let result = await run("get", Self.name, "-o", directory.file(name))
+            #expect(result.exitCode == 1 && result.errors.contains("\(directory.file(name)) \(words)"), "\(result)")
+        }
+        #expect(bytes(directory.file("target")) == Data("old".utf8))
+        #expect(try directory.names == ["bucket", "lightningstream.yaml", "link", "pipe", "target"])
+    }
+
+    @Test(.enabled(if: geteuid() == 0)) func getTouchesNothingOfAnotherUser() async throws {
+        // Where anybody can make names, as in /tmp.
+        try FileManager.default.createDirectory(atPath: directory.file("shared"), withIntermediateDirectories: false)
+        #expect(chmod(directory.file("shared"), 0o1777) == 0)
+        try directory.write("shared/file", "theirs")
+        #expect(chown(directory.file("shared/file"), 65534, 65534) == 0)
+        try FileManager.default.createDirectory(atPath: directory.file("private"), withIntermediateDirectories: false)
+        try directory.write("private/copy", "ours")
+        let links = ["theirs": 65534, "ours": 0] as [String: uid_t]
+        for (name, owner) in links {
+            try FileManager.default.createSymbolicLink(
+                atPath: directory.file("shared/\(name)"), withDestinationPath: "../private")
+            #expect(lchown(directory.file("shared/\(name)"), owner, owner) == 0)
+        }
+        let file = await run("get", Self.name, "-o", directory.file("shared/file"))
+        #expect(file.exitCode == 1 && file.errors.contains("belongs to uid 65534"))
+        #expect(bytes(directory.file("shared/file")) == Data("theirs".utf8))
+        let foreign = await run("get", Self.name, "-o", directory.file("shared/theirs/copy"))
+        #expect(foreign.exitCode == 1 && foreign.errors.contains("a symbolic link of uid 65534"), "\(foreign)")
+        #expect(bytes(directory.file("private/copy")) == Data("ours".utf8))
+        #expect(await run("get", Self.name, "-o", directory.file("shared/ours/copy")).exitCode == 0)
+        #expect(bytes(directory.file("private/copy")) == bytes("\(bucket)/\(Self.name)"))
     }
 
     @Test func getWritesToADevice() async throws {

@@ -119,7 +119,7 @@ import Testing
 
     @Test(arguments: [
         ("0664", 0o664), ("0o664", 0o664), ("436", 0o664), ("0x1B4", 0o664), ("0777", 0o777), ("511", 0o777),
-        ("\"0664\"", 0o664), ("0b110", 0o6), ("0", 0o664), ("0o600", 0o600),
+        ("\"0664\"", 0o664), ("0b110", 0o6), ("0", 0), ("0o600", 0o600),
     ])
     func readsModes(text: String, mode: UInt16) throws {
         let file = file(setting: ["lmdbs", "main", "options", "file_mask"], to: text)

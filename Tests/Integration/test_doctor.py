@@ -64,7 +64,7 @@ def test_all_is_well_beside_powerdns(beside):
     assert checks >= {
         "file", "instance", "file system", "owner and mode", "lock file", "LMDB", "map size", "schema", "reader slots",
         "oldest reader", "process IDs", "list", "get", "put", "delete", "clock", "instance name", "launch",
-        "lmdb-lightning-stream", "lmdb-shards", "lmdb-filename", "lmdb-map-size", "zone-cache-refresh-interval"}
+        "temporary files", "secret files", "room", "lmdb-lightning-stream", "lmdb-shards", "lmdb-filename", "lmdb-map-size", "zone-cache-refresh-interval"}
     assert "PowerDNS schema 5" in text(found, "schema")
     # Nothing has been changed or left behind, and PowerDNS goes on.
     assert [path.read_bytes() for path in files] == before
@@ -201,6 +201,110 @@ def test_files_of_others(native):
     assert f"chown {owner}:" in json.dumps(found)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_has_made_goes_to_powerdns(native, tmp_path):
+    """Root has made the shard's LMDB and looked at the main one first; PowerDNS runs as another user."""
+    main, shard = native.files
+    os.chown(main, 12345, 12345)
+    found = findings(native, code=1)
+    assert statuses(found)["database main", "owner and mode"] == "pass"
+    assert statuses(found)["database shard", "owner and mode"] == "fail"
+    assert f"chown 12345:12345 {shard}" in json.dumps(found) and "chown 0" not in json.dumps(found)
+    conf = tmp_path / "pdns.conf"
+    conf.write_text(f"launch=lmdb\nlmdb-filename={main}\nsetuid=nobody\nsetgid=12346\n")
+    found = findings(native, "--pdns-conf", conf, code=1)
+    assert f"chown 65534:12346 {main}" in json.dumps(found)
+    assert "nobody (uid 65534), whom pdns.conf names (setuid), can't use it" in text(found, "owner and mode")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could make files of root")
+@pytest.mark.parametrize("command", ["sync", "receive"])
+def test_root_makes_no_lmdb_in_powerdns_directory(lightningstream, directory, tmp_path, command):
+    place = tmp_path / "powerdns"
+    place.mkdir()
+    os.chown(place, 65534, 65534)
+    syncer = lightningstream(
+        "ours", {"main": database(place / "pdns.lmdb", create=True)}, directory.storage())
+    assert "never as root" in text(findings(syncer), "data file")
+    done = syncer.run(command, "--only-once")
+    assert done.returncode == 1 and "sudo -u nobody" in done.stderr and f"{place} belongs to uid 65534" in done.stderr
+    assert list(place.iterdir()) == [] and directory.names() == []
+
+
+def open_up(path):
+    """Lets everybody through the directories above; pytest's own are closed."""
+    while path.parent != path:
+        path = path.parent
+        path.chmod(path.stat().st_mode | 0o011)
+
+
+def test_private_keys_that_others_can_read(native, directory, tmp_path):
+    key = tmp_path / "api-key"
+    key.write_text("secret")
+    native.settings["powerdns"] = {"api": {"url": "http://127.0.0.1:1", "key_file": str(key)}}
+    native.write_configuration()
+    directory.put("main__x", b"x")
+    closed = findings(native)
+    assert statuses(closed)["host", "secret files"] == "pass" and str(key) in text(closed, "secret files")
+    files = {("database main", "owner and mode"): native.files[0], ("host", "secret files"): key,
+             ("storage", "owner and mode"): directory.path / "main__x"}
+    for path in (*native.files, key, directory.path / "main__x"):
+        path.chmod(0o600)
+    modes = {path: path.stat().st_mode for path in (tmp_path, *tmp_path.parents)}
+    open_up(key)
+    directory.path.chmod(0o711)
+    try:
+        for check, path in files.items():
+            for mode, status in ((0o644, "fail"), (0o640, "warn"), (0o600, "pass")):
+                path.chmod(mode)
+                found = findings(native, code=1 if status == "fail" else 0)
+                assert statuses(found)[check] == status, (path, oct(mode), found)
+        directory.path.chmod(0o755)
+        assert statuses(findings(native, code=1))["storage", "owner and mode"] == "fail"
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def test_secrets_in_the_configuration_file(native, bucket, tmp_path):
+    native.settings["storage"] = bucket.storage()
+    native.write_configuration()
+    native.file.chmod(0o644)
+    for path in native.files:
+        path.chmod(0o600)
+    modes = {path: path.stat().st_mode for path in (tmp_path, *tmp_path.parents)}
+    open_up(native.file)
+    try:
+        found = findings(native, code=1)
+        assert statuses(found)["host", "secret files"] == "fail" and str(native.file) in text(found, "secret files")
+        native.file.chmod(0o600)
+        assert statuses(findings(native))["host", "secret files"] == "pass"
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A directory on a file system of its own that is full."""
+    path = tmp_path / "full"
+    path.mkdir()
+    if run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", path]).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    (path / "filling").write_bytes(b"x" * (252 << 10))
+    yield path
+    run(["umount", path])
+
+
+def test_full_storage_and_full_place_for_temporary_files(native, full):
+    found = findings(native, prefix=["env", f"TMPDIR={full}"], code=1)
+    assert statuses(found)["host", "temporary files"] == "fail" and str(full) in text(found, "temporary files")
+    native.settings["storage"] = {"type": "fs", "options": {"root_path": str(full)}}
+    native.write_configuration()
+    found = findings(native, code=1)
+    assert statuses(found)["storage", "room"] == "fail"
+
+
 def test_file_that_is_not_there_or_no_lmdb(native):
     native.files[0].unlink()
     native.files[1].write_bytes(b"x" * 8192)
@@ -223,9 +327,12 @@ def test_configuration_errors(native):
 def test_a_key_that_may_only_read(native, bucket):
     native.settings["storage"] = bucket.storage(keys=bucket.server.reader_keys)
     native.write_configuration()
-    found = statuses(findings(native))
-    assert [found["storage", check] for check in ("list", "get", "put", "delete", "clock")] == [
-        "pass", "pass", "warn", "warn", "pass"]
+    found = findings(native, code=1)
+    assert [statuses(found)["storage", check] for check in ("list", "get", "put", "delete", "clock")] == [
+        "pass", "pass", "fail", "warn", "pass"]
+    assert "sync will send nothing" in text(found, "put")
+    found = statuses(findings(native, "--receive"))
+    assert [found["storage", check] for check in ("put", "delete")] == ["pass", "pass"]
     native.settings["storage"]["cleanup"] = {"enabled": True}
     native.write_configuration()
     assert statuses(findings(native, code=1))["storage", "delete"] == "fail"

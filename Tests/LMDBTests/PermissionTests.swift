@@ -38,6 +38,40 @@ import Testing
         #expect(try FileState(scratch.path).mode == 0o755)
     }
 
+    @Test(arguments: [0o077, 0o027, 0o022] as [mode_t])
+    func theUmaskLimitsTheDefaults(_ umask: mode_t) async throws {
+        let scratch = try Scratch()
+        await #expect(processExitsWith: .success) { [path = scratch.path as String, umask = umask as UInt32] in
+            _ = Glibc.umask(umask)
+            try LMDB.Environment(EnvironmentOptions(path: path + "/one/two", create: true)).put([("k", "v")])
+        }
+        for name in ["one", "one/two"] {
+            #expect(try FileState(scratch.path + "/" + name).mode == 0o775 & ~umask, "\(name)")
+        }
+        for name in ["one/two/data.mdb", "one/two/lock.mdb"] {
+            #expect(try FileState(scratch.path + "/" + name).mode == 0o664 & ~umask, "\(name)")
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0), arguments: ["pdns.lmdb", "one/two/pdns.lmdb"])
+    func rootMakesNothingInTheDirectoryOfAnotherUser(_ name: String) throws {
+        let scratch = try Scratch()
+        #expect(chown(scratch.path, 65534, 65534) == 0)
+        let options = EnvironmentOptions(path: scratch.path + "/" + name, noSubdirectory: true, create: true)
+        let error = lmdbError { _ = try LMDB.Environment(options) }
+        #expect(error?.code == .noPermission)
+        let text = error?.description ?? ""
+        #expect(text.contains("\(scratch.path) belongs to uid 65534") && text.contains("sudo -u nobody"), "\(text)")
+        #expect(try scratch.snapshot().isEmpty)
+        // What is there is opened, and its lock file is its owner's.
+        #expect(chown(scratch.path, 0, 0) == 0)
+        try scratch.fill()
+        unlink(scratch.lockFile)
+        #expect(chown(scratch.path, 65534, 65534) == 0 && chown(scratch.file, 65534, 65534) == 0)
+        try scratch.open().put([("k", "v")])
+        #expect(try FileState(scratch.lockFile).owner == 65534)
+    }
+
     @Test func createdDirectoriesHandDownTheGroupAsTheirParentDoes() throws {
         let scratch = try Scratch()
         #expect(chmod(scratch.path, 0o2755) == 0)

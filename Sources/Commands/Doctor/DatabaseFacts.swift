@@ -27,7 +27,7 @@ struct DatabaseFacts {
             dataFile: options.dataFile, lockFile: options.lockFile, data: FileStatus.read(options.dataFile),
             lock: FileStatus.read(options.lockFile), directory: FileStatus.read(directory),
             fileSystem: FileSystemKind.read(options.dataFile),
-            creates: database.options.create, user: geteuid())
+            creates: database.options.create, user: geteuid(), space: FreeSpace.read(directory))
         guard files.data?.isReadable == true else { return }
         do throws(LMDBError) {
             // Before the LMDB is opened, which frees slots of processes that are gone.

@@ -1,7 +1,9 @@
 import BlobStorage
+import Bytes
 import Config
 import Glibc
 import LMDB
+import Monitoring
 import PowerDNS
 import Snapshots
 
@@ -9,6 +11,8 @@ import Snapshots
 struct Examination {
     var session: Session
     var pdnsConf: String?
+    /// Whether this host only runs `receive`.
+    var receives = false
 
     static let configurationCure = "see docs/configuration.md; docs/configuration-reference.md has every key"
 
@@ -16,14 +20,19 @@ struct Examination {
 
     func run(_ report: inout DoctorReport) throws {
         try report.add(checkConfiguration())
-        let databases = configuration.databases.map(DatabaseFacts.init)
+        var databases = configuration.databases.map(DatabaseFacts.init)
+        let files = ApplicationUser.assign(
+            databases.map(\.files), powerDNS: powerDNSUser?.account,
+            isPowerDNS: { powerDNSUser?.files.contains(realPath($0.dataFile)) ?? false })
+        for (index, facts) in files.enumerated() { databases[index].files = facts }
+        try report.add(checkHost(databases))
         for facts in databases {
             var findings = Findings("database \(facts.database.name)")
             facts.check(&findings)
             try report.add(findings)
         }
-        try checkDaemon(&report)
-        try checkStorage(&report)
+        let mode = try checkDaemon(&report)
+        try checkStorage(&report, receives: receives || mode == .receive)
         try checkAPI(&report)
         if let pdnsConf { try report.add(checkPowerDNS(pdnsConf, databases)) }
     }
@@ -53,11 +62,15 @@ struct Examination {
 
     // MARK: The daemon
 
-    private func checkDaemon(_ report: inout DoctorReport) throws {
-        guard let address = configuration.http.address else { return }
+    /// - Returns: what the daemon of this host runs as; nil when it does not say.
+    private func checkDaemon(_ report: inout DoctorReport) throws -> StatusReport.Mode? {
+        guard let address = configuration.http.address else { return nil }
+        var mode: StatusReport.Mode?
         var findings = Findings("daemon")
         do {
-            let health = try runBlocking { try await Daemon(address: address).report().health }
+            let answer = try runBlocking { try await Daemon(address: address).report() }
+            let health = answer.health
+            mode = answer.mode
             if health.failures.isEmpty { findings.pass("health", "it runs; no check fails") }
             for (name, text) in health.failures.sorted(by: { $0.key < $1.key }) {
                 findings.fail("health", "\(name): \(text)", cure: "see docs/monitoring.md for what each check means")
@@ -69,11 +82,12 @@ struct Examination {
             findings.skip("health", failure.description)
         }
         try report.add(findings)
+        return mode
     }
 
     // MARK: Storage
 
-    private func checkStorage(_ report: inout DoctorReport) throws {
+    private func checkStorage(_ report: inout DoctorReport, receives: Bool) throws {
         var findings = Findings("storage")
         if case .memory = configuration.storage.backend {
             findings.warn(
@@ -83,7 +97,8 @@ struct Examination {
         let names = configuration.databases.map(\.name)
         let instance = SnapshotName.sanitize(instance: configuration.instance)
         let start = StorageFacts(
-            cleans: configuration.storage.cleanup.enabled, clockTolerance: configuration.clockSkewTolerance)
+            cleans: configuration.storage.cleanup.enabled, receives: receives,
+            clockTolerance: configuration.clockSkewTolerance)
         let now = UInt64(session.context.clock())
         do {
             let (facts, writers) = try session.withStorage(writes: false, marksUpdates: false) { store in
@@ -97,6 +112,7 @@ struct Examination {
                 return (facts, writers)
             }
             StorageChecks.check(facts, &findings)
+            checkDirectory(&findings)
             try report.add(findings)
             for name in names {
                 guard let source = writers[name] else { continue }

@@ -1,29 +1,5 @@
 import Glibc
 
-/// What the system says about a file.
-struct FileStatus: Sendable, Equatable {
-    var owner: UInt32
-    var group: UInt32
-    /// Permission bits.
-    var mode: UInt32
-    /// Whether this process may read it.
-    var isReadable: Bool
-    /// Whether this process may write to it.
-    var isWritable: Bool
-
-    /// nil when there is none.
-    static func read(_ path: String) -> FileStatus? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        return FileStatus(
-            owner: status.st_uid, group: status.st_gid, mode: status.st_mode & 0o7777,
-            isReadable: faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0,
-            isWritable: faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
-    }
-
-    var text: String { "uid \(owner), gid \(group), mode 0\(String(mode, radix: 8))" }
-}
-
 /// What is known about the files of a database.
 struct FileFacts: Sendable, Equatable {
     var dataFile: String
@@ -40,6 +16,12 @@ struct FileFacts: Sendable, Equatable {
     var creates: Bool
     /// The effective user of this process.
     var user: UInt32
+    /// Whose application uses them; nil when that can't be told, or it is root's.
+    var application: ApplicationUser?
+    /// Who has the other LMDBs of the directory, where that is somebody else and nobody knows who is right.
+    var rivals: [UInt32] = []
+    /// What is free where the data file is; nil when it can't be told.
+    var space: FreeSpace?
 }
 
 /// Whether the files of a database are where they can be used, by whom they must be.
@@ -49,6 +31,9 @@ enum FileChecks {
         guard let data = facts.data else { return checkMissing(facts, &findings) }
         checkData(data, facts, &findings)
         checkLock(data, facts, &findings)
+        if let space = facts.space {
+            SpaceChecks.check("room", FileChecks.directory(of: facts.dataFile), space, &findings)
+        }
     }
 
     /// The part of a path before its last slash.
@@ -83,6 +68,11 @@ enum FileChecks {
             findings.fail(
                 name, "there is no \(facts.dataFile), and it can't be created: its directory is \(directory.text)",
                 cure: "make the directory writable for this user (uid \(facts.user)), or run as the application's user")
+        } else if facts.user == 0, let directory = facts.directory, directory.owner != 0 {
+            findings.pass(
+                name,
+                "there is no \(facts.dataFile) yet; it is created at start (options.create) as uid \(directory.owner), "
+                    + "whose directory it is, and never as root")
         } else {
             findings.pass(name, "there is no \(facts.dataFile) yet; it is created at start (options.create)")
         }
@@ -90,18 +80,40 @@ enum FileChecks {
 
     private static func checkData(_ data: FileStatus, _ facts: FileFacts, _ findings: inout Findings) {
         let name = "owner and mode"
+        if let application = facts.application, !data.allows(application.account) {
+            return findings.fail(
+                name,
+                "\(facts.dataFile) is \(data.text), but \(application.account.text), \(application.reason), can't use it",
+                cure: "chown \(application.account.ownership) \(facts.dataFile)")
+        }
+        if let application = facts.application, let directory = facts.directory, !directory.lets(application.account) {
+            let path = FileChecks.directory(of: facts.dataFile)
+            return findings.fail(
+                name,
+                "\(path) is \(directory.text), but \(application.account.text), \(application.reason), can't open files in it",
+                cure: "chown \(application.account.ownership) \(path)")
+        }
         guard data.isReadable, data.isWritable else {
+            let user = facts.application?.account ?? Account.of(data.owner)
             return findings.fail(
                 name,
                 "\(facts.dataFile) is \(data.text): this user (uid \(facts.user)) may not "
                     + (data.isReadable ? "write to it" : "read it"),
-                cure: "run lightningstream, and doctor, as the user that the application runs as")
+                cure: "run lightningstream, and doctor, as the user that the application runs as: \(user.text)")
         }
-        if data.mode & 0o002 != 0 {
-            findings.warn(
-                name, "\(facts.dataFile) is \(data.text): everybody on this host can change it",
-                cure: "chmod o-w \(facts.dataFile)")
-        } else if facts.user == 0, data.owner != 0 {
+        if !facts.rivals.isEmpty {
+            return findings.fail(
+                name,
+                "\(facts.dataFile) is \(data.text), but other LMDBs beside it belong to "
+                    + facts.rivals.map { "uid \($0)" }.joined(separator: ", "),
+                cure: "find out which user the application runs as, and chown all of them to it")
+        }
+        if ExposureChecks.check(
+            name, facts.dataFile, data, reader: facts.application?.account, holds: "private keys in it", &findings)
+        {
+            return
+        }
+        if facts.user == 0, data.owner != 0 {
             findings.pass(name, "\(data.text); doctor runs as root, so run it as uid \(data.owner) to be sure")
         } else {
             findings.pass(name, data.text)
@@ -118,22 +130,27 @@ enum FileChecks {
             }
             return findings.pass(name, "there is none: nobody has the LMDB open; it is made when somebody opens it")
         }
-        if !lock.isReadable || !lock.isWritable {
-            findings.fail(
-                name, "\(facts.lockFile) is \(lock.text): this user (uid \(facts.user)) may not write to it",
-                cure:
-                    "run as the user that the application runs as, or chown \(data.owner):\(data.group) \(facts.lockFile)"
-            )
-        } else if lock.owner != data.owner, lock.mode & 0o002 == 0, lock.mode & 0o020 == 0 || lock.group != data.group {
+        // Whoever owns the data file may be the mistake, too.
+        let owner = facts.application?.account ?? Account.of(data.owner, group: data.group)
+        let reason = facts.application?.reason ?? "the owner of the data file"
+        if !lock.allows(owner) {
             // Typically made by root, who looked at the LMDB before the application did.
             findings.fail(
-                name,
-                "\(facts.lockFile) is \(lock.text), but the data file belongs to uid \(data.owner), who can't use it",
-                cure: "chown \(data.owner):\(data.group) \(facts.lockFile)")
-        } else if lock.owner != data.owner || lock.group != data.group {
+                name, "\(facts.lockFile) is \(lock.text), but \(owner.text), \(reason), can't use it",
+                cure: "chown \(owner.ownership) \(facts.lockFile)")
+        } else if !lock.isReadable || !lock.isWritable {
+            findings.fail(
+                name, "\(facts.lockFile) is \(lock.text): this user (uid \(facts.user)) may not write to it",
+                cure: "run lightningstream, and doctor, as the user that the application runs as: \(owner.text)")
+        } else if lock.owner != owner.id || lock.group != data.group && lock.group != owner.groups.first {
             findings.warn(
                 name, "\(facts.lockFile) is \(lock.text), the data file \(data.text)",
-                cure: "chown \(data.owner):\(data.group) \(facts.lockFile), unless they are meant to differ")
+                cure: "chown \(owner.ownership) \(facts.lockFile), unless they are meant to differ")
+        } else if lock.mode & ~lock.shut & 0o002 != 0 {
+            findings.fail(
+                name,
+                "\(facts.lockFile) is \(lock.text): everybody on this host can keep the application from its LMDB",
+                cure: "chmod o-rwx \(facts.lockFile)")
         } else {
             findings.pass(name, "same owner as the data file, writable")
         }

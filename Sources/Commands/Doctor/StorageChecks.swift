@@ -23,6 +23,8 @@ struct StorageFacts: Sendable, Equatable {
     var clockOffset: Duration?
     /// What was asked of us beyond syncing.
     var cleans: Bool
+    /// Whether this host never writes to the storage.
+    var receives = false
     var clockTolerance: Duration
 }
 
@@ -54,10 +56,11 @@ enum StorageChecks {
     private static func checkPut(_ facts: StorageFacts, _ findings: inout Findings) {
         switch facts.put {
         case .works: findings.pass("put", "works")
+        case .denied where facts.receives: findings.pass("put", "refused; receive never writes")
         case .denied(let error):
-            findings.warn(
-                "put", "\(error): well for a host that runs receive, but sync will fail",
-                cure: "\(permission("put")) where sync runs")
+            findings.fail(
+                "put", "\(error): sync will send nothing",
+                cure: "\(permission("put")); for a host that only runs receive: doctor --receive")
         case .failed(let error): findings.fail("put", error, cure: cure)
         case .notTried: findings.skip("put", "not tried")
         }
@@ -67,6 +70,8 @@ enum StorageChecks {
         let rest = facts.leftover.map { "; the probe object \($0) is still there: remove it by other means" } ?? ""
         switch facts.delete {
         case .works: findings.pass("delete", "works")
+        case .denied where facts.receives && facts.leftover == nil:
+            findings.pass("delete", "refused; receive never writes")
         case .denied(let error) where facts.cleans:
             findings.fail(
                 "delete", error + rest,

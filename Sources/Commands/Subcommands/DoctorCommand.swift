@@ -18,6 +18,9 @@ struct Doctor: ProgramCommand {
         completion: .file(extensions: ["conf"]))
     var pdnsConf: String?
 
+    @Flag(help: "Check for a host that runs receive and not sync: it need not write to the storage.")
+    var receive = false
+
     @Flag(help: "Write JSON; docs/doctor.md describes it.")
     var json = false
 
@@ -34,7 +37,7 @@ struct Doctor: ProgramCommand {
         }
         do {
             let code = try Session.run(global, in: context) { session in
-                try Examination(session: session, pdnsConf: pdnsConf).run(&report)
+                try Examination(session: session, pdnsConf: pdnsConf, receives: receive).run(&report)
                 return try show(report, in: context)
             }
             return code

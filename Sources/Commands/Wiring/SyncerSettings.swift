@@ -75,7 +75,8 @@ extension LMDB.EnvironmentOptions {
         let options = database.options
         self.init(
             path: database.path, noSubdirectory: options.noSubdir, create: options.create,
-            directoryMode: UInt32(options.dirMask), fileMode: UInt32(options.fileMask),
+            directoryMode: options.dirMask != 0 ? UInt32(options.dirMask) : nil,
+            fileMode: options.fileMask != 0 ? UInt32(options.fileMask) : nil,
             mapSize: Int(clamping: options.mapSize), maximumDatabases: options.maxDBs)
     }
 }

@@ -91,8 +91,14 @@ package enum KeyTable {
         .value(
             "create", \.create, .bool,
             "Create the LMDB and its directory when they are missing. Without it a missing LMDB is an error."),
-        .value("dir_mask", \.dirMask, .fileMode, "Mode of a directory that is created; 0 for the default."),
-        .value("file_mask", \.fileMask, .fileMode, "Mode of files that are created; 0 for the default."),
+        .value(
+            "dir_mask", \.dirMask, .fileMode,
+            "Mode of a directory that is created, whatever the umask; 0 for the default, which the umask limits.",
+            default: "0775 less the umask"),
+        .value(
+            "file_mask", \.fileMask, .fileMode,
+            "Mode of files that are created, whatever the umask; 0 for the default, which the umask limits.",
+            default: "0664 less the umask"),
         .value(
             "map_size", \.mapSize, .size,
             "Most that the LMDB can grow to. 0 keeps what the file says, and takes 1GB when it is created."),

@@ -25,10 +25,10 @@ package struct EnvironmentOptions: ConfigurationSection {
     package var noSubdir = false
     /// Whether a missing LMDB is created, its directory too.
     package var create = false
-    /// Mode of a directory that is created, whatever the umask.
-    package var dirMask: UInt16 = 0o775
-    /// Mode of files that are created, whatever the umask.
-    package var fileMask: UInt16 = 0o664
+    /// Mode of a directory that is created, whatever the umask; 0 for 0775 less the umask.
+    package var dirMask: UInt16 = 0
+    /// Mode of files that are created, whatever the umask; 0 for 0664 less the umask.
+    package var fileMask: UInt16 = 0
     /// Size of the map in bytes; zero keeps the file's, and takes 1 GiB when creating.
     package var mapSize: UInt64 = 0
     /// Named DBIs that can be open at once.
