@@ -1,4 +1,5 @@
 import Monitoring
+import TestSupport
 import Testing
 
 @testable import StatusServer
@@ -88,6 +89,26 @@ struct PageTests {
         #expect(!page.contains("<script>alert"))
         #expect(!page.unicodeScalars.contains("\u{202e}"))
         #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;..."))
+    }
+
+    @Test("Nothing hostile is left on the page, nor in its JSON")
+    func hostileCharacters() async throws {
+        let report = report(HostileText.name, number: 7, duration: 1)
+        #expect(HostileText.found(in: page(report), lines: true).isEmpty)
+        let source = Source()
+        source.contents.withLock {
+            $0.report = report
+            $0.objects = .success([(HostileText.name, 1)])
+        }
+        try await withServer(source) { server async throws in
+            for path in ["/", "/status.json"] {
+                let reply = try await exchange(server.port, path)
+                #expect(reply.status == 200)
+                #expect(HostileText.found(in: reply.body, lines: true).isEmpty, "\(path)")
+            }
+            let listing = try await exchange(server.port, "/storage").body
+            #expect(listing.split(separator: "\n").contains { $0.hasPrefix("x.[31m.") })
+        }
     }
 
     @Test(
