@@ -23,7 +23,7 @@ package final class Monitor: SyncObserver {
     private let lmdb: LMDBMetrics
     private let board: HealthBoard
     private let problems: Problems
-    private let databases: [DatabaseMonitor]
+    let databases: [DatabaseMonitor]
     private let maps: OnDemand<[String: MemoryMaps.Usage]>?
 
     private final class Problems: Sendable {

@@ -2,7 +2,7 @@ import Synchronization
 
 /// A value that is made when somebody asks for it: never twice at a time, not more often than so often, and nobody
 /// waits for it longer than a moment.
-final class OnDemand<Value: Sendable>: Sendable {
+package final class OnDemand<Value: Sendable>: Sendable {
     private struct Flight {
         var waiting: [CheckedContinuation<Void, Never>] = []
         /// Whether nobody waits for it any more.
@@ -31,7 +31,7 @@ final class OnDemand<Value: Sendable>: Sendable {
     ///   - interval: a value that is younger is good enough.
     ///   - patience: how long those who ask wait for a new one.
     ///   - make: makes it, on a thread that may block where that is needed; nil leaves what there is.
-    init(
+    package init(
         interval: Duration = .seconds(1), patience: Duration = .milliseconds(200),
         make: @escaping @Sendable () async -> Value?
     ) {
@@ -41,7 +41,7 @@ final class OnDemand<Value: Sendable>: Sendable {
     }
 
     /// The newest value that there is without long waiting; nil when there has been none yet.
-    func value() async -> Value? {
+    package func value() async -> Value? {
         await withCheckedContinuation { continuation in
             let next: Next = state.withLock { state in
                 if let flight = state.flight {

@@ -24,12 +24,16 @@ struct Answers: Sendable {
 
     private let answers: [String: SharedAnswer<Answer>]
     private let names: HostNames
+    private let source: any StatusSource
+    private let reports: SharedAnswer<StatusReport>
     /// What monitoring asks for, by whatever name it knows this host: numbers, and names of checks.
     private static let forAnyName: Set<String> = ["/healthz", "/metrics"]
 
     /// - Parameter names: whoever asks by another name is not shown what is meant for people.
     init(source: any StatusSource, names: HostNames, limits: ServerLimits) {
         self.names = names
+        self.source = source
+        reports = SharedAnswer(within: limits.making) { await source.report() }
         let makers: [String: @Sendable () async -> Answer] = [
             "/": {
                 var answer = Answer(
@@ -52,6 +56,7 @@ struct Answers: Sendable {
                     return Answer(.internalServerError, line: "the report can't be written as JSON: \(error)")
                 }
             },
+            "/zone": { Answer(.badRequest, line: "name a zone: /zone?name=example.org") },
             "/storage": {
                 do {
                     return Answer(.ok, Self.listing(try await source.objects()))
@@ -73,6 +78,7 @@ struct Answers: Sendable {
         var answer: Answer
         var headers = HTTPFields()
         let path = String((request.path ?? "/").prefix { $0 != "?" })
+        let zone = ZoneQuery.name(in: request.path ?? "/")
         if !names.contain(request.authority), !Self.forAnyName.contains(path) {
             let name = PrintableText.line(HostNames.host(of: request.authority ?? ""), longest: 100)
             answer = Answer(
@@ -81,8 +87,13 @@ struct Answers: Sendable {
                     + "http.allowed_hosts")
         } else if let known = answers[path] {
             if request.method == .get || request.method == .head {
-                answer =
-                    await known.value() ?? Answer(.serviceUnavailable, line: "this takes too long; try again later")
+                if let found = await zoneAnswer(path, zone) {
+                    answer = found
+                } else {
+                    answer =
+                        await known.value()
+                        ?? Answer(.serviceUnavailable, line: "this takes too long; try again later")
+                }
                 if answer.status == .serviceUnavailable, path == "/storage" { answer.status = .internalServerError }
             } else {
                 answer = Answer(.methodNotAllowed, line: "only GET and HEAD are allowed")
@@ -90,7 +101,8 @@ struct Answers: Sendable {
             }
         } else {
             answer = Answer(
-                .notFound, line: "there is nothing here; try /, /status.json, /metrics, /healthz or /storage")
+                .notFound,
+                line: "there is nothing here; try /, /status.json, /zone?name=, /metrics, /healthz or /storage")
         }
         headers[.contentType] = answer.type
         headers[.cacheControl] = "no-store"
@@ -102,6 +114,23 @@ struct Answers: Sendable {
         if !Self.keepsConnection(request) { headers[.connection] = "close" }
         let body = request.method == .head ? ResponseBody() : ResponseBody(byteBuffer: answer.body)
         return Response(status: answer.status, headers: headers, body: body)
+    }
+
+    /// The answer to a request that names a zone; nil where the path has nothing to do with zones.
+    private func zoneAnswer(_ path: String, _ name: String?) async -> Answer? {
+        guard let name, path == "/zone" || path == "/" else { return nil }
+        let zone = await source.zone(name)
+        guard path == "/" else {
+            guard let zone else { return Answer(.notFound, line: "no database here is one of PowerDNS") }
+            guard let text = try? JSON.encode(zone, pretty: true) else { return nil }
+            return Answer(
+                zone.problem == nil ? .ok : .notFound, type: "application/json; charset=utf-8",
+                text + [UInt8(ascii: "\n")])
+        }
+        guard let zone, let report = await reports.value() else { return nil }
+        var answer = Answer(.ok, type: "text/html; charset=utf-8", StatusPage(report, zone: zone).bytes)
+        answer.securityPolicy = StatusPage.securityPolicy
+        return answer
     }
 
     // Nobody reads bodies, so what comes after one can't be told from it unless all of it has come.

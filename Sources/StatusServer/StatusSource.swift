@@ -8,6 +8,14 @@ package protocol StatusSource: Sendable {
     func metrics() async -> [UInt8]
     /// Whether no health check fails, and the JSON text of `/healthz`.
     func health() async -> (isAvailable: Bool, json: [UInt8])
+    /// What there is to say of a zone; nil where nobody knows zones. Asked by several callers at a time; takes no longer
+    /// than a moment.
+    func zone(_ name: String) async -> StatusReport.Zone?
     /// The objects in the storage; sizes are bytes.
     func objects() async throws -> [(name: String, size: Int)]
+}
+
+extension StatusSource {
+    /// Nobody knows zones.
+    package func zone(_ name: String) async -> StatusReport.Zone? { nil }
 }

@@ -131,7 +131,9 @@ import Testing
         let activities = report(&record).activities
         #expect(activities.count == DatabaseRecord.mostActivities)
         #expect(activities[0].kind == .send && activities[0].entries == 3 && activities[0].lock == nil)
-        #expect(activities[1].kind == .merge && activities[1].entries == 99 && activities[1].lock == 0.002)
+        #expect(
+            activities[1].kind == .merge && activities[1].changed == 99 && activities[0].changed == nil
+                && activities[1].lock == 0.002)
         #expect(activities[1].duration == 0.004 && activities[1].instance == "a")
     }
 

@@ -27,6 +27,22 @@ struct FileSource: StatusSource {
         return (health.failures.isEmpty, (try? JSON.encode(health)) ?? [])
     }
 
+    func zone(_ name: String) async -> StatusReport.Zone? {
+        var zone = StatusReport.Zone()
+        zone.name = name
+        guard name.hasPrefix("example.org") else {
+            zone.problem = "there is no such zone here"
+            return zone
+        }
+        (zone.kind, zone.serial, zone.rrsets, zone.changed) = ("NATIVE", 2_026_112_101, 41, await report().time)
+        zone.instances = [("ns1", true), ("ns2", true), ("ns3-fra", false), ("old-release", nil)].map { name, hasIt in
+            var holder = StatusReport.ZoneHolder()
+            (holder.name, holder.isOwn, holder.hasIt) = (name, name == "ns1", hasIt)
+            return holder
+        }
+        return zone
+    }
+
     func objects() async throws -> [(name: String, size: Int)] { [("main__ns1__x__GX.pb.gz", 17)] }
 }
 

@@ -9,7 +9,10 @@ struct PageTests {
     private static let hostile = "<script>alert(1)</script>\"'&\u{202e}\u{7}\n</title>"
 
     private func page(_ report: StatusReport) -> String {
-        String(decoding: StatusPage(report).bytes, as: UTF8.self)
+        var zone = StatusReport.Zone()
+        zone.name = report.instance
+        zone.problem = report.instance
+        return String(decoding: StatusPage(report, zone: zone).bytes, as: UTF8.self)
     }
 
     /// A report with every field set, its texts to the given one.
@@ -55,6 +58,12 @@ struct PageTests {
         activity.snapshot = text
         activity.instance = text
         (activity.entries, activity.size, activity.duration, activity.lock) = (number, number, duration, duration)
+        activity.changed = number
+        var changed = StatusReport.ChangedZone()
+        (changed.name, changed.time, changed.instance, changed.database) = (text, text, text, text)
+        report.zones = StatusReport.Zones()
+        report.zones?.count = number
+        report.zones?.changed = [changed]
         var database = StatusReport.Database()
         database.name = text
         database.path = text
@@ -117,6 +126,32 @@ struct PageTests {
     func extremes(number: Int, duration: Double) {
         let page = page(report("2026-11-21T00:00:00Z", number: number, duration: duration))
         #expect(page.hasSuffix("</html>\n"))
+    }
+
+    @Test("A zone is shown with who has it")
+    func zone() {
+        var report = StatusReport()
+        report.zones = StatusReport.Zones()
+        var zone = StatusReport.Zone()
+        (zone.name, zone.serial, zone.rrsets, zone.hasMoreRRsets) = (Self.hostile, 7, 3, true)
+        zone.instances = [true, false, nil].map { hasIt in
+            var holder = StatusReport.ZoneHolder()
+            (holder.name, holder.hasIt) = (Self.hostile, hasIt)
+            return holder
+        }
+        let page = String(decoding: StatusPage(report, zone: zone).bytes, as: UTF8.self)
+        #expect(!page.contains("<script>alert") && page.contains("not yet: ") && page.contains("not known: "))
+        #expect(page.contains("more than <data value=\"3\">"))
+    }
+
+    @Test("The zone that is asked for is in the query")
+    func query() {
+        let names: [(String, String?)] = [
+            ("/zone?name=example.org", "example.org"), ("/?a=b&zone=+ex%61mple.org%20", "example.org"),
+            ("/?zone=", nil), ("/", nil), ("/?zone", nil), ("/?zone=%", nil), ("/?zone=%f", nil), ("/?zone=%ff", nil),
+            ("/?zone=a=b", "a=b"), ("/?zone=%2B", "+"),
+        ]
+        for (path, name) in names { #expect(ZoneQuery.name(in: path) == name, "\(path)") }
     }
 
     @Test("An empty report is a page too")

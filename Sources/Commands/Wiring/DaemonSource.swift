@@ -7,6 +7,7 @@ import Synchronization
 final class DaemonSource: StatusSource {
     private let monitor: Monitor
     private let store = Mutex<(any BlobStore)?>(nil)
+    private let zones = Mutex<ZoneSource?>(nil)
 
     init(_ monitor: Monitor) { self.monitor = monitor }
 
@@ -15,7 +16,19 @@ final class DaemonSource: StatusSource {
     /// - Parameter store: without its update marker, so that its list is never an old one.
     func opened(_ store: any BlobStore) { self.store.withLock { $0 = store } }
 
-    func report() async -> StatusReport { await monitor.report() }
+    /// Databases of PowerDNS are looked into.
+    func looks(into watch: PowerDNSWatch) {
+        let source = ZoneSource(watch.databases, watch.inspector.recentZones, monitor)
+        zones.withLock { $0 = source }
+    }
+
+    func report() async -> StatusReport {
+        var report = await monitor.report()
+        report.zones = await zones.withLock(\.self)?.overview()
+        return report
+    }
+
+    func zone(_ name: String) async -> StatusReport.Zone? { await zones.withLock(\.self)?.zone(name) }
 
     func metrics() async -> [UInt8] { await monitor.metrics() }
 

@@ -14,6 +14,8 @@ struct PowerDNSWatch: Sendable {
     /// Flushes PowerDNS's caches; nil when nobody wants that.
     private let flusher: CacheFlusher?
     private let names: NamedDatabaseCheck
+    /// Which databases are PowerDNS's.
+    let databases: PowerDNSDatabases
     /// Are told what the syncers do.
     let observers: [any SyncObserver]
 
@@ -24,6 +26,7 @@ struct PowerDNSWatch: Sendable {
         guard configuration.powerDNS.enabled != .never else { return nil }
         let settings = InspectorSettings(configuration.powerDNS, syncers)
         let databases = PowerDNSDatabases(settings)
+        self.databases = databases
         checker = ChangedZoneChecker(configuration.powerDNS.validation, databases, registry: registry, logger: logger)
         flusher = PowerDNSAPI(configuration.powerDNS.api).map { api in
             CacheFlusher(

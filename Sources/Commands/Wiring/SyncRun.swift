@@ -132,6 +132,7 @@ struct SyncRun: Sendable {
                 guard try await marker.run() else { return nil }
             }
             let powerDNS = PowerDNSWatch(configuration, databases, registry: monitor.registry, logger: logger)
+            if let powerDNS { source.looks(into: powerDNS) }
             let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
             let observer = Observers(observers.compactMap(\.self))
             let service = SyncService(

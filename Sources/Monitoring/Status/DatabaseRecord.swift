@@ -134,19 +134,22 @@ struct DatabaseRecord: Sendable {
             minute.entries += report.written
             if let seconds = latency.map({ $0 / .seconds(1) }) { minute.latency = max(minute.latency ?? 0, seconds) }
         }
-        add(.merge, name, entries: report.written, report.size, report.totalTime, lock: report.lockTime, now)
+        let (entries, overflow) = report.written.addingReportingOverflow(report.kept)
+        add(
+            .merge, name, entries: overflow ? .max : entries, changed: report.written, report.size, report.totalTime,
+            lock: report.lockTime, now)
     }
 
     private mutating func stored(_ report: SendReport, at now: Moment) {
         sent = (report.name, report.size)
         covered = report.covered
         history.note(at: now.wall) { $0.sends += 1 }
-        add(.send, report.name, entries: report.entries, report.size, report.totalTime, lock: nil, now)
+        add(.send, report.name, entries: report.entries, changed: nil, report.size, report.totalTime, lock: nil, now)
     }
 
     private mutating func add(
-        _ kind: StatusReport.Activity.Kind, _ name: SnapshotName, entries: Int, _ size: Int, _ time: Duration,
-        lock: Duration?, _ now: Moment
+        _ kind: StatusReport.Activity.Kind, _ name: SnapshotName, entries: Int, changed: Int?, _ size: Int,
+        _ time: Duration, lock: Duration?, _ now: Moment
     ) {
         var activity = StatusReport.Activity()
         activity.time = now.wall.rfc3339(digits: 3)
@@ -154,6 +157,7 @@ struct DatabaseRecord: Sendable {
         activity.snapshot = name.description
         activity.instance = name.instance
         activity.entries = entries
+        activity.changed = changed
         activity.size = size
         activity.duration = time / .seconds(1)
         activity.lock = lock.map { $0 / .seconds(1) }

@@ -21,6 +21,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var health = Health()
     /// Each database, in the order of the configuration.
     package var databases: [Database] = []
+    /// PowerDNS's zones; nil without a daemon, and where no database is PowerDNS's.
+    package var zones: Zones?
     /// What went wrong last, newest first.
     package var problems: [Problem] = []
 
@@ -209,8 +211,10 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var snapshot = ""
         /// Whose snapshot.
         package var instance = ""
-        /// Entries written here by a merge, or sent.
+        /// Entries in the snapshot.
         package var entries = 0
+        /// How many of them a merge changed here; nil for what is sent, as others find that out.
+        package var changed: Int?
         /// The size of the snapshot in bytes.
         package var size = 0
         /// How long it took altogether, in seconds.

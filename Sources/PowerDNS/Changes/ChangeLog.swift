@@ -17,6 +17,7 @@ final class ChangeLog: Sendable {
     private let databases: PowerDNSDatabases
     private let metrics: PowerDNSMetrics
     private let consumers: [any ZoneConsumer]
+    private let recent: RecentZones
     private let logger: Logger
     private let jobs: AsyncStream<ChangeJob>
     private let queue: AsyncStream<ChangeJob>.Continuation
@@ -24,12 +25,13 @@ final class ChangeLog: Sendable {
 
     init(
         isOn: Bool, databases: PowerDNSDatabases, metrics: PowerDNSMetrics, consumers: [any ZoneConsumer],
-        logger: Logger
+        recent: RecentZones, logger: Logger
     ) {
         self.isOn = isOn
         self.databases = databases
         self.metrics = metrics
         self.consumers = consumers
+        self.recent = recent
         self.logger = logger
         (jobs, queue) = AsyncStream.makeStream()
     }
@@ -83,6 +85,7 @@ final class ChangeLog: Sendable {
             if zones.zones != .some([]) { for consumer in consumers { await consumer.zonesChanged(zones) } }
         }
         teller.serials.complete(&job.changes, job.direction)
+        recent.note(job, names)
         guard isOn else { return }
         if names.count < numbers.count, !databases.mayHaveZones().isEmpty {
             try? await Task.sleep(for: Self.patience)

@@ -46,6 +46,12 @@ package final class PowerDNSDatabases: SyncObserver {
         }
     }
 
+    /// The database of a role; nil while it is not known which one it is.
+    package func name(_ role: PowerDNSRole) -> String? {
+        if let named = role == .main ? settings.main : settings.shard { return named }
+        return entries.withLock { entries in entries.first { $0.value.kind == .powerDNS(role) }?.key }
+    }
+
     /// Where zones may be: the main database, or as long as it is not known which one it is, all that may be.
     func mayHaveZones() -> [Environment] {
         if let known = environment(.main) { return [known] }

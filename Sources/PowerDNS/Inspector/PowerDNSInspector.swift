@@ -12,6 +12,8 @@ package final class PowerDNSInspector: ChangeInspector {
     let logger: Logger
     let metrics: PowerDNSMetrics
     let changeLog: ChangeLog
+    /// The zones that changed last.
+    package let recentZones = RecentZones()
     /// Which of the synced databases are PowerDNS's, and where they are open.
     package let databases: PowerDNSDatabases
 
@@ -27,7 +29,8 @@ package final class PowerDNSInspector: ChangeInspector {
         self.logger = logger
         metrics = PowerDNSMetrics(registry)
         changeLog = ChangeLog(
-            isOn: settings.detail != .off, databases: databases, metrics: metrics, consumers: consumers, logger: logger)
+            isOn: settings.detail != .off, databases: databases, metrics: metrics, consumers: consumers,
+            recent: recentZones, logger: logger)
     }
 
     /// See `ChangeInspector`.

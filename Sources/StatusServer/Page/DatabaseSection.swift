@@ -19,7 +19,7 @@ struct DatabaseSection {
         <section class="card" data-key="\(database.name)" aria-label="Database \(database.name)">
         <h2>\(database.name)</h2>
         <p class="path">\(database.path)</p>
-        \(notices)\(facts)\(instances)\(HistoryChart(minutes: database.history, name: database.name).html)\(activities)\(dbis)</section>
+        \(notices)\(facts)\(HistoryChart(minutes: database.history, name: database.name).html)\(activities)\(dbis)</section>
 
         """
     }
@@ -90,57 +90,26 @@ struct DatabaseSection {
 
     // MARK: Instances
 
-    private var instances: HTML {
-        guard !database.instances.isEmpty else { return "" }
-        var rows = HTML()
-        for instance in database.instances { rows += row(instance) }
-        return PageTable.html(
-            "Instances", style: "cards",
-            columns: [
-                .text("Instance"), .number("Newest"), .text("Merged here"), .number("Lag"), .number("Latency"),
-                .number("Clock"), .text("Has ours"), .text("Health"),
-            ], rows: rows)
-    }
-
-    private func row(_ instance: StatusReport.Instance) -> HTML {
-        let name: HTML = instance.isOwn ? "\(instance.name) <span class=\"tag\">this one</span>" : "\(instance.name)"
-        let newest = instance.newest.map { figures.ago($0.time) }
-        var cells: HTML = PageTable.head(name) + PageTable.cell("Newest", newest, isNumber: true)
-        if instance.isOwn {
-            for column in ["Merged here", "Lag", "Latency", "Clock", "Has ours"] as [HTML] {
-                cells += PageTable.cell(column, nil, isNumber: !["Merged here", "Has ours"].contains(column.markup))
-            }
-        } else {
-            cells += PageTable.cell("Merged here", merged(instance))
-            cells += PageTable.cell("Lag", lag(instance), isNumber: true)
-            cells += PageTable.cell("Latency", instance.latency.map(Figures.duration), isNumber: true)
-            cells += PageTable.cell("Clock", clock(instance), isNumber: true)
-            cells += PageTable.cell("Has ours", hasOurs(instance))
-        }
-        cells += PageTable.cell("Health", healthOf(instance))
-        return "<tr role=\"row\" data-key=\"\(instance.name)\">\(cells)</tr>\n"
-    }
-
-    private func merged(_ instance: StatusReport.Instance) -> HTML? {
+    func merged(_ instance: StatusReport.Instance) -> HTML? {
         let when: HTML = instance.mergedAt.map { " <span class=\"quiet\">\(figures.ago($0))</span>" } ?? ""
         guard let merged = instance.merged else { return instance.lag == nil ? nil : "<span class=\"warn\">no</span>" }
         if merged.name == instance.newest?.name { return "newest\(when)" }
         return "<span class=\"warn\">one of \(figures.ago(merged.time))</span>"
     }
 
-    private func lag(_ instance: StatusReport.Instance) -> HTML? {
+    func lag(_ instance: StatusReport.Instance) -> HTML? {
         guard let lag = instance.lag else { return nil }
         guard lag > 0 else { return "<data value=\"\(lag)\">none</data>" }
         return "<span class=\"\(lag >= 60 ? "warn" : "")\">\(Figures.duration(lag))</span>"
     }
 
-    private func clock(_ instance: StatusReport.Instance) -> HTML? {
+    func clock(_ instance: StatusReport.Instance) -> HTML? {
         guard let skew = instance.clockSkew else { return nil }
         guard skew > 0 else { return "<data value=\"\(skew)\">ok</data>" }
         return "<span class=\"\(skew >= 1 ? "warn" : "")\">\(Figures.duration(skew)) ahead</span>"
     }
 
-    private func hasOurs(_ instance: StatusReport.Instance) -> HTML? {
+    func hasOurs(_ instance: StatusReport.Instance) -> HTML? {
         guard let merged = instance.mergedOfOurs.flatMap({ SnapshotName($0) }) else {
             return instance.health == nil
                 ? "<span class=\"quiet\">not published</span>" : "<span class=\"warn\">none</span>"
@@ -149,7 +118,7 @@ struct DatabaseSection {
         return merged >= sent ? "newest" : "<span class=\"warn\">an older one</span>"
     }
 
-    private func healthOf(_ instance: StatusReport.Instance) -> HTML {
+    func healthOf(_ instance: StatusReport.Instance) -> HTML {
         let health = instance.isOwn ? instance.health ?? report.health.status : instance.health
         guard let health else { return "<span class=\"quiet\">not published</span>" }
         let style = health == "OK" ? "ok" : health == "Warning" ? "warn" : "bad"
@@ -166,6 +135,7 @@ struct DatabaseSection {
                 PageTable.head(figures.ago(activity.time)),
                 PageTable.cell("What", activity.kind == .merge ? "merged \(activity.instance)" : "sent ours"),
                 PageTable.cell("Entries", Figures.count(activity.entries), isNumber: true),
+                PageTable.cell("Changed here", activity.changed.map { Figures.count($0) }, isNumber: true),
                 PageTable.cell("Size", Figures.size(activity.size), isNumber: true),
                 PageTable.cell("Took", Figures.duration(activity.duration), isNumber: true),
                 PageTable.cell("Lock held", activity.lock.map(Figures.duration), isNumber: true),
@@ -175,8 +145,8 @@ struct DatabaseSection {
         let table = PageTable.html(
             "Recent merges and sends", isHidden: true,
             columns: [
-                .text("When"), .text("What"), .number("Entries"), .number("Size"), .number("Took"),
-                .number("Lock held"),
+                .text("When"), .text("What"), .number("Entries"), .number("Changed here"), .number("Size"),
+                .number("Took"), .number("Lock held"),
             ], rows: rows)
         return "<details><summary>Recent merges and sends</summary>\n\(table)</details>\n"
     }

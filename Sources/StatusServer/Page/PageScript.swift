@@ -75,7 +75,7 @@ enum PageScript {
             if (asking) return;
             asking = true;
             try {
-              const answer = await fetch(location.pathname, {cache: "no-store", signal: AbortSignal.timeout(limit)});
+              const answer = await fetch(location.pathname + location.search, {cache: "no-store", signal: AbortSignal.timeout(limit)});
               if (!answer.ok) throw new Error(`status ${answer.status}`);
               const next = new DOMParser().parseFromString(await answer.text(), "text/html");
               const nextScript = next.querySelector("body > script");

@@ -84,6 +84,13 @@ enum PageStyle {
         .pill.warn { background: var(--warn-ground); color: var(--warn); }
         .pill.bad { background: var(--bad-ground); color: var(--bad); }
 
+        .search { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5rem; margin-top: 0.75rem; }
+        .search label { color: var(--quiet); font-size: 0.875rem; }
+        .search input { flex: 1 1 12rem; max-width: 28rem; min-width: 0; }
+        .search input, .search button { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 0.5rem; padding: 0.375rem 0.75rem; }
+        .search input:focus-visible, .search button:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+        .card h3[data-key] { margin-top: 1rem; }
+
         .history { margin-top: 1.5rem; }
         .strip { display: flex; justify-content: space-between; gap: 1rem; margin-top: 0.75rem; font-size: 0.875rem; }
         .history svg { display: block; width: 100%; height: 2.5rem; }

@@ -4,10 +4,14 @@ import Monitoring
 /// The status page: a report for people, complete without its script, which only fetches the page again and again.
 struct StatusPage {
     var report: StatusReport
+    /// What was asked for.
+    var zone: StatusReport.Zone?
     var figures: Figures
 
-    init(_ report: StatusReport) {
+    /// - Parameter zone: of which the page is to tell.
+    init(_ report: StatusReport, zone: StatusReport.Zone? = nil) {
         self.report = report
+        self.zone = zone
         figures = Figures(now: Figures.seconds(report.time))
     }
 
@@ -18,13 +22,13 @@ struct StatusPage {
     static let securityPolicy = policy(
         ["style": PageStyle.css, "script": PageScript.javascript].sorted { $0.key < $1.key }
             .map { "; \($0.key)-src '\(base64SHA256($0.value).map { "sha256-\($0)" } ?? "none")'" }.joined()
-            + "; connect-src 'self'; img-src data:")
+            + "; connect-src 'self'; img-src data:", form: "'self'")
 
     /// What a browser may do with anything else: nothing.
     static let strictestPolicy = policy("")
 
-    private static func policy(_ allowed: String) -> String {
-        "default-src 'none'\(allowed); base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    private static func policy(_ allowed: String, form: String = "'none'") -> String {
+        "default-src 'none'\(allowed); base-uri 'none'; form-action \(form); frame-ancestors 'none'"
     }
 
     private var document: HTML {
@@ -64,6 +68,8 @@ struct StatusPage {
         if report.databases.isEmpty {
             html += "<section class=\"card\"><p class=\"quiet\">No database is open yet.</p></section>\n"
         }
+        html += InstanceTable(report: report, figures: figures).html
+        if let zones = report.zones { html += ZoneSection(zones: zones, found: zone, figures: figures).html }
         for database in report.databases { html += DatabaseSection(database, report, figures).html }
         html += problems
         html += "</main>\n<footer>\(foot)</footer>"

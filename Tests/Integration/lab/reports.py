@@ -55,8 +55,9 @@ def database(name, entries, map_size, used, instances, sent):
         who = ["ns2", "ns3-fra"][index % 2] if merge else "ns1"
         activities.append({
             "time": time(4 + index * 97), "kind": "merge" if merge else "send", "instance": who,
-            "snapshot": snapshot(name, who, 5 + index * 97)["name"], "entries": 3 + index * 41, "size": 1_834_221,
-            "duration": 0.21 + index / 40} | ({"lock": 0.003 + index / 1000} if merge else {}))
+            "snapshot": snapshot(name, who, 5 + index * 97)["name"], "entries": entries + index, "size": 1_834_221,
+            "duration": 0.21 + index / 40} | (
+                {"lock": 0.003 + index / 1000, "changed": 3 + index * 41} if merge else {}))
     return {
         "name": name, "path": f"/var/lib/powerdns/pdns.lmdb{'-0' if name == 'shard' else ''}",
         "lmdb": {"map_size": map_size, "used_bytes": used, "dbi_bytes": sum(one["bytes"] for one in dbis),
@@ -80,8 +81,24 @@ def healthy():
         "version": 1, "software": "lightningstream 0.3.0", "instance": "ns1", "hostname": "dns-ams-1.example.net",
         "time": time(0), "started": time(11_520), "mode": "sync",
         "health": {"status": "OK", "since": time(11_505), "failures": {}, "warnings": {}}, "databases": databases,
+        "zones": {"count": 5_357, "changed": [
+            {"name": name, "time": time(ago), "instance": who, "database": where} for name, ago, who, where in (
+                ("example.org.", 5, "ns2", "shard"), ("example.net.", 41, "ns1", "shard"),
+                ("xn--bcher-kva.example.", 102, "ns3-fra", "main"), ("2.0.192.in-addr.arpa.", 1804, "ns2", "shard"))]},
         "problems": [{"time": time(5440), "database": "main", "count": 3,
                       "text": "list s3://dns-eu/ at https://s3.example.net: Timeout: no answer within 10 s"}]}
+
+
+def twenty():
+    """Twenty instances; one has not merged the newest of one database."""
+    report = healthy()
+    for one in report["databases"]:
+        name, sent = one["name"], one["sent"]
+        one["instances"] = [
+            instance(name, f"ns{number}", 3 + number, own=number == 1, has=sent) for number in range(1, 21)]
+        if name == "shard":
+            one["instances"][6] = instance(name, "ns7", 200, waits=120, has=snapshot(name, "ns1", 3000))
+    return report
 
 
 def lagging():
@@ -124,6 +141,7 @@ def starting():
     report = healthy()
     report |= {"started": time(2), "problems": []}
     report["health"] |= {"since": time(2)}
+    del report["zones"]
     first, second = report["databases"]
     second |= {"startup_complete": False, "instances": [], "history": [], "activities": [], "unsent": None}
     for name in "lmdb", "storage", "sent", "unsent":
@@ -149,6 +167,7 @@ def hostile():
         one["activities"][0] |= {"instance": HOSTILE, "snapshot": HOSTILE, "time": HOSTILE}
         one["history"][5] |= {"time": HOSTILE}
         one["storage"]["listed"] = HOSTILE
+    report["zones"]["changed"][0] |= {"name": HOSTILE, "time": HOSTILE, "instance": HOSTILE, "database": HOSTILE}
     report["problems"][0] |= {"text": HOSTILE, "database": HOSTILE, "time": HOSTILE}
     return report
 
@@ -162,5 +181,6 @@ def huge():
     one["lmdb"]["dbis"] = [dbi(f"{index}{long}", 10**12) for index in range(40)]
     one["instances"] += [instance("main", f"{index}-{long}", 5, has=one["sent"]) for index in range(30)]
     one["lmdb"] |= {"last_transaction": 2**64 - 1, "map_size": 2**62, "used_bytes": 2**61}
+    report["zones"]["changed"][0] |= {"name": "z" * 250, "instance": long}
     report["problems"][0]["text"] = long * 4
     return report

@@ -1,0 +1,69 @@
+import Monitoring
+
+/// All instances in one table, a row for each: of its databases, the one that is worst off is shown, and named.
+struct InstanceTable {
+    var report: StatusReport
+    var figures: Figures
+
+    private struct Part {
+        var section: DatabaseSection
+        var instance: StatusReport.Instance
+    }
+
+    var html: HTML {
+        var parts: [String: [Part]] = [:]
+        for database in report.databases {
+            let section = DatabaseSection(database, report, figures)
+            for instance in database.instances {
+                parts[instance.name, default: []].append(Part(section: section, instance: instance))
+            }
+        }
+        guard !parts.isEmpty else { return "" }
+        var rows = HTML()
+        for (name, parts) in parts.sorted(by: { $0.key < $1.key }) { rows += row(name, parts) }
+        let table = PageTable.html(
+            "Instances", style: "cards", isHidden: true,
+            columns: [
+                .text("Instance"), .number("Newest"), .text("Merged here"), .number("Lag"), .number("Latency"),
+                .number("Clock"), .text("Has ours"), .text("Health"),
+            ], rows: rows)
+        return """
+            <section class="card" data-key="instances" aria-labelledby="instances">
+            <h2 id="instances">\(Figures.counted(parts.count, "instance", "instances"))</h2>
+            \(table)</section>
+
+            """
+    }
+
+    private func row(_ name: String, _ parts: [Part]) -> HTML {
+        let isOwn = parts.contains { $0.instance.isOwn }
+        var cells = PageTable.head(isOwn ? "\(name) <span class=\"tag\">this one</span>" : "\(name)")
+        cells += PageTable.cell(
+            "Newest", parts.compactMap(\.instance.newest?.time).max().map(figures.ago), isNumber: true)
+        cells += PageTable.cell("Merged here", isOwn ? nil : worst(parts) { $0.section.merged($0.instance) })
+        let numbers: [(HTML, (StatusReport.Instance) -> Double?, (Part) -> HTML?)] = [
+            ("Lag", { $0.lag }, { $0.section.lag($0.instance) }),
+            ("Latency", { $0.latency }, { $0.instance.latency.map(Figures.duration) }),
+            ("Clock", { $0.clockSkew.map { abs($0) } }, { $0.section.clock($0.instance) }),
+        ]
+        for (column, value, shown) in numbers {
+            let part = parts.max { (value($0.instance) ?? -1) < (value($1.instance) ?? -1) }
+            cells += PageTable.cell(column, isOwn ? nil : part.flatMap(shown), isNumber: true)
+        }
+        cells += PageTable.cell("Has ours", isOwn ? nil : worst(parts) { $0.section.hasOurs($0.instance) })
+        cells += PageTable.cell("Health", worst(parts) { $0.section.healthOf($0.instance) })
+        return "<tr role=\"row\" data-key=\"\(name)\">\(cells)</tr>\n"
+    }
+
+    /// Of the databases the cell that needs a look, with the database's name where there are several.
+    private func worst(_ parts: [Part], _ shown: (Part) -> HTML?) -> HTML? {
+        let cells = parts.compactMap { part in shown(part).map { (part.section.database.name, $0) } }
+        func weight(_ cell: HTML) -> Int {
+            let markup = cell.markup
+            return markup.contains("class=\"pill bad\"") ? 2 : markup.contains("warn\"") ? 1 : 0
+        }
+        guard let worst = cells.max(by: { weight($0.1) < weight($1.1) }) else { return nil }
+        guard weight(worst.1) > 0, report.databases.count > 1 else { return cells.first?.1 }
+        return "\(worst.1) <span class=\"quiet\">\(worst.0)</span>"
+    }
+}
