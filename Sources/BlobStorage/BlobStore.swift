@@ -9,13 +9,22 @@ package protocol BlobStore: Sendable {
     func list(prefix: String) async throws -> [Blob]
 
     /// The bytes of an object, complete and checked as far as the storage can.
-    func load(_ name: String) async throws -> Spool
+    ///
+    /// - Parameter limit: an object of more bytes is an error with the code ``BlobStoreError/tooLarge``, found while it
+    ///   is read. The size in a listing, where there is one.
+    func load(_ name: String, atMost limit: Int) async throws -> Spool
 
     /// Stores an object; it becomes visible complete or not at all. An existing one is replaced.
     func store(_ name: String, _ body: Spool) async throws
 
     /// Removes an object. One that is not there is no error.
     func delete(_ name: String) async throws
+
+    /// Removes what writers that were interrupted have left behind, where that has no name of an object.
+    ///
+    /// - Parameter age: what was written more recently stays.
+    /// - Returns: how many there were.
+    func removeLeftovers(olderThan age: Duration) async throws -> Int
 
     /// Tells when objects whose names start with `prefix` may have appeared, at once; nil when the storage can't.
     ///
@@ -32,6 +41,21 @@ package protocol BlobStore: Sendable {
 }
 
 extension BlobStore {
+    /// As ``load(_:atMost:)``, of an object whose size is not known.
+    package func load(_ name: String) async throws -> Spool { try await load(name, atMost: Blob.largestUnlisted) }
+
+    /// As ``load(_:atMost:)``, of an object that the caller knows by its name only: a listing tells the size.
+    package func loadListed(_ name: String) async throws -> Spool {
+        var size: Int?
+        do {
+            size = try await list(prefix: name).first { $0.name == name }?.size
+        } catch let error as BlobStoreError where error.kind == .accessDenied {}
+        return try await load(name, atMost: size ?? Blob.largestUnlisted)
+    }
+
+    /// There are none, unless a storage says otherwise.
+    package func removeLeftovers(olderThan age: Duration) async throws -> Int { 0 }
+
     /// None, unless a storage says otherwise.
     package var stagingDirectory: String? { nil }
     /// Unknown, unless a storage says otherwise.
@@ -46,6 +70,9 @@ package struct Blob: Sendable, Hashable {
     package var size: Int
     /// When it was stored, by the storage's clock, in nanoseconds since the UNIX epoch; nil where that is unknown.
     package var modified: UInt64?
+
+    /// What an object of unknown size may have, in bytes: 64 GiB, which is more than a snapshot has.
+    package static let largestUnlisted = 64 << 30
 
     /// An object of this name and size in bytes.
     package init(name: String, size: Int, modified: UInt64? = nil) {

@@ -19,8 +19,11 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
     package var description: String
 
     /// A short name of the error for counting: what an S3 server calls it, or NotFound, Timeout, DNSError,
-    /// URLError, Unknown.
+    /// URLError, TooLarge, Unknown.
     package var code: String
+
+    /// The ``code`` of an error about an answer or an object that is larger than it may be.
+    package static let tooLarge = "TooLarge"
 
     /// An error; without `code` the kind gives it.
     package init(_ kind: Kind, _ description: String, code: String? = nil) {
@@ -32,5 +35,14 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
             case .timeout: code ?? "Timeout"
             case .accessDenied, .other: code ?? "Unknown"
             }
+    }
+}
+
+extension BlobStoreError {
+    static func tooLarge(_ name: String, _ place: String, _ limit: Int) -> BlobStoreError {
+        BlobStoreError(
+            .other,
+            "cannot load \(name.oneLine()) from \(place.oneLine()): it has more than the \(limit) bytes that are expected",
+            code: tooLarge)
     }
 }

@@ -6,21 +6,36 @@ import Glibc
 /// A file is written under a temporary name ending in `.tmp`, fsynced and renamed, so that readers, on
 /// other machines too, see it complete or not at all, and it survives a power failure once
 /// ``store(_:_:)`` has returned. Names with `/`, a leading `.` or ending in `.tmp` are refused and, like
-/// everything that is no regular file, never listed.
+/// everything that is no regular file, never listed: symbolic links neither.
 package final class FileSystemStore: BlobStore {
     /// The directory.
     package let rootPath: String
 
     private let pool = BlockingPool(label: "storage-fs", width: 8)
+    private let temporaries: TemporaryFiles
+    private let syncDirectory: @Sendable (Int32) -> Int32
 
     /// Opens the directory.
     ///
-    /// - Parameter create: whether it and those above it are created where they don't exist. Only for who begins to
-    ///   write: elsewhere a missing directory may be a share that is not mounted, and an empty one in its place would
-    ///   look like a storage that works.
+    /// - Parameters:
+    ///   - create: whether it and those above it are created where they don't exist. Only for who begins to
+    ///     write: elsewhere a missing directory may be a share that is not mounted, and an empty one in its place would
+    ///     look like a storage that works.
+    ///   - owner: the name of the instance whose daemon opens it. Its temporary files carry that name, and those that
+    ///     one before has left behind are removed. Others leave it out.
     /// - Throws: ``BlobStoreError`` when it can't be created or is no directory.
-    package init(rootPath: String, create: Bool = true) throws(BlobStoreError) {
+    package convenience init(rootPath: String, create: Bool = true, owner: String? = nil) throws(BlobStoreError) {
+        try self.init(rootPath: rootPath, create: create, owner: owner, syncDirectory: { fsync($0) == 0 ? 0 : errno })
+    }
+
+    /// - Parameter syncDirectory: fsync(2) of an open directory; returns 0 or an error code.
+    init(
+        rootPath: String, create: Bool = true, owner: String? = nil,
+        syncDirectory: @escaping @Sendable (Int32) -> Int32
+    ) throws(BlobStoreError) {
         self.rootPath = rootPath
+        self.syncDirectory = syncDirectory
+        temporaries = TemporaryFiles(directory: rootPath, owner: owner)
         guard !rootPath.isEmpty, !rootPath.utf8.contains(0) else {
             throw BlobStoreError(.other, "storage root_path is empty or contains a zero byte: name a directory")
         }
@@ -30,21 +45,16 @@ package final class FileSystemStore: BlobStore {
         } catch {
             throw Self.explain(error, "open storage directory", rootPath, name: nil)
         }
+        if owner != nil { temporaries.removeOwn() }
     }
 
     /// See ``BlobStore/list(prefix:)``.
     package func list(prefix: String) async throws -> [Blob] {
         try await call("list", prefix.isEmpty ? nil : "\(prefix)*") { [rootPath] cancellation in
-            let directory = try openDirectory(rootPath)
-            defer { closedir(directory) }
             var blobs: [Blob] = []
-            while let name = try nextName(in: directory, rootPath) {
+            try forEachFile(in: rootPath) { name, status in
                 try cancellation.check()
-                guard Self.isObjectName(name), name.startsBytewise(with: prefix) else { continue }
-                var status = stat()
-                // It may have been deleted since, or be a symbolic link to nowhere.
-                guard fstatat(dirfd(directory), name, &status, 0) == 0, status.st_mode & S_IFMT == S_IFREG
-                else { continue }
+                guard Self.isObjectName(name), name.startsBytewise(with: prefix) else { return }
                 blobs.append(Blob(name: name, size: Int(status.st_size), modified: nanoseconds(status.st_mtim)))
             }
             return blobs.sorted { $0.name.precedesBytewise($1.name) }
@@ -52,19 +62,20 @@ package final class FileSystemStore: BlobStore {
     }
 
     /// The open file itself: a replacement or deletion by others doesn't change what is read.
-    package func load(_ name: String) async throws -> Spool {
+    package func load(_ name: String, atMost limit: Int) async throws -> Spool {
         try refuse(name, "load")
         return try await call("load", name) { [rootPath] _ in
             let path = "\(rootPath)/\(name)"
-            // A pipe with this name must not block.
-            let descriptor = Int32(
-                try systemCall("open", path) { Int(Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) })
+            // A pipe with this name must not block, and a link may lead to any file of the host.
+            let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
+            let descriptor = Glibc.open(path, flags)
+            guard descriptor >= 0 || errno != ELOOP else { throw Self.noFile(name, rootPath) }
+            guard descriptor >= 0 else { throw SystemError("open", path) }
             var status = stat()
             do {
                 _ = try systemCall("examine", path) { Int(fstat(descriptor, &status)) }
-                guard status.st_mode & S_IFMT == S_IFREG else {
-                    throw BlobStoreError(.other, "cannot load \(name) from \(rootPath): it is not a regular file")
-                }
+                guard status.st_mode & S_IFMT == S_IFREG else { throw Self.noFile(name, rootPath) }
+                guard status.st_size <= limit else { throw BlobStoreError.tooLarge(name, rootPath, limit) }
             } catch {
                 close(descriptor)
                 throw error
@@ -79,17 +90,31 @@ package final class FileSystemStore: BlobStore {
     /// See ``BlobStore/store(_:_:)``.
     package func store(_ name: String, _ body: Spool) async throws {
         try refuse(name, "store")
-        try await call("store", name) { [rootPath] cancellation in
-            let temporary = try link(body, in: rootPath) ?? write(body, in: rootPath, cancellation)
+        try await call("store", name) { [rootPath, temporaries, syncDirectory] cancellation in
+            // First of all: a directory that can't be opened must not get an object.
+            let directory = Int32(
+                try systemCall("open", rootPath) { Int(Glibc.open(rootPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) })
+            defer { close(directory) }
+            let path = "\(rootPath)/\(name)"
+            let replaces = access(path, F_OK) == 0
             do {
-                try cancellation.check()
-                _ = try systemCall("rename", temporary) { Int(rename(temporary, "\(rootPath)/\(name)")) }
-            } catch {
-                unlink(temporary)
-                throw error
+                try temporaries.place(body, at: path, cancellation)
+            } catch let error as SystemError where error.code == ENOENT {
+                // Somebody took it for a file that was left behind, as another daemon of this instance does at its start.
+                try temporaries.place(body, at: path, cancellation)
             }
-            try syncDirectory(rootPath)
+            let code = syncDirectory(directory)
+            guard code == 0 || isUnsupportedSync(code) else {
+                // What is stored again gets another name: this one would stay for ever.
+                if !replaces { unlink(path) }
+                throw SystemError("sync", rootPath, code: code)
+            }
         }
+    }
+
+    /// See ``BlobStore/removeLeftovers(olderThan:)``.
+    package func removeLeftovers(olderThan age: Duration) async throws -> Int {
+        try await call("clean up", nil) { [temporaries] _ in try temporaries.remove(olderThan: age) }
     }
 
     /// See ``BlobStore/delete(_:)``.
@@ -111,6 +136,10 @@ package final class FileSystemStore: BlobStore {
         let bytes = name.utf8
         return !bytes.isEmpty && bytes.count <= 255 && bytes.first != UInt8(ascii: ".")
             && !bytes.contains(UInt8(ascii: "/")) && !bytes.contains(0) && !name.hasSuffix(".tmp")
+    }
+
+    private static func noFile(_ name: String, _ directory: String) -> BlobStoreError {
+        BlobStoreError(.other, "cannot load \(name) from \(directory): it is not a regular file")
     }
 
     private func refuse(_ name: String, _ operation: String) throws(BlobStoreError) {
@@ -157,11 +186,11 @@ package final class FileSystemStore: BlobStore {
     }
 
     private static func createDirectories(_ path: String) throws(SystemError) {
-        if mkdir(path, 0o777) == 0 { return }
+        if mkdir(path, 0o700) == 0 { return }
         let code = errno
         if code == ENOENT, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex {
             try createDirectories(String(path[..<slash]))
-            if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
+            if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
             throw SystemError("create", path)
         }
         var status = stat()
@@ -177,10 +206,21 @@ private func nanoseconds(_ time: timespec) -> UInt64? {
     return overflow ? nil : scaled.addingReportingOverflow(rest).partialValue
 }
 
-private func openDirectory(_ path: String) throws(SystemError) -> OpaquePointer {
+/// Calls `body` with the name and status of each regular file; what a link leads to is none.
+func forEachFile(in path: String, _ body: (String, stat) throws -> Void) throws {
     guard let directory = opendir(path) else { throw SystemError("open", path) }
-    return directory
+    defer { closedir(directory) }
+    while let name = try nextName(in: directory, path) {
+        var status = stat()
+        // It may have been deleted since.
+        guard fstatat(dirfd(directory), name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
+        else { continue }
+        try body(name, status)
+    }
 }
+
+/// Whether an error of fsync(2) says that the file system has no such thing, as some network file systems.
+func isUnsupportedSync(_ code: Int32) -> Bool { [EINVAL, ENOTSUP, EOPNOTSUPP, EBADF, ENOSYS].contains(code) }
 
 /// The next name that is text; others can be no object's.
 private func nextName(in directory: OpaquePointer, _ path: String) throws(SystemError) -> String? {
@@ -193,81 +233,5 @@ private func nextName(in directory: OpaquePointer, _ path: String) throws(System
         // The entry is only as long as its name: it must not be copied as a whole.
         let name = UnsafeRawPointer(entry).advanced(by: MemoryLayout<dirent>.offset(of: \.d_name) ?? 0)
         if let name = String(validatingCString: name.assumingMemoryBound(to: CChar.self)) { return name }
-    }
-}
-
-/// Gives the file of a spool a temporary name in the directory.
-///
-/// - Returns: nil where that can't be done: the spool is in memory, on another file system, or has had a name.
-private func link(_ body: Spool, in directory: String) throws(SystemError) -> String? {
-    var status = stat()
-    guard let descriptor = body.fileDescriptor, fstat(descriptor, &status) == 0, status.st_nlink == 0,
-        Int(status.st_size) == body.count, fsync(descriptor) == 0
-    else { return nil }
-    let path = temporaryName(in: directory)
-    guard linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 else { return nil }
-    return path
-}
-
-/// Copies a spool into a new file with a temporary name.
-private func write(_ body: Spool, in directory: String, _ cancellation: CancellationSignal) throws -> String {
-    let (path, descriptor) = try createTemporary(in: directory)
-    do {
-        defer { close(descriptor) }
-        try copy(body, to: descriptor, path, cancellation)
-        _ = try systemCall("sync", path) { Int(fsync(descriptor)) }
-    } catch {
-        unlink(path)
-        throw error
-    }
-    return path
-}
-
-// Random, so that files which crashed writers on any machine left behind don't matter.
-private func temporaryName(in directory: String) -> String {
-    "\(directory)/.\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
-}
-
-private func createTemporary(in directory: String) throws(SystemError) -> (path: String, descriptor: Int32) {
-    while true {
-        let path = temporaryName(in: directory)
-        let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        if descriptor >= 0 { return (path, descriptor) }
-        if errno != EEXIST && errno != EINTR { throw SystemError("create", path) }
-    }
-}
-
-private func syncDirectory(_ path: String) throws(SystemError) {
-    let descriptor = Int32(
-        try systemCall("open", path) { Int(Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) })
-    defer { close(descriptor) }
-    // Some network file systems know no such thing.
-    if fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP { throw SystemError("sync", path) }
-}
-
-private func copy(
-    _ body: Spool, to descriptor: Int32, _ path: String, _ cancellation: CancellationSignal
-) throws {
-    var offset = 0
-    if let source = body.fileDescriptor {
-        // The kernel copies without our memory. Where it can't or won't, the loop below goes on, and fails
-        // with the reason if there is one.
-        var position = off_t(0)
-        while offset < body.count {
-            try cancellation.check()
-            let count = sendfile(descriptor, source, &position, min(16 << 20, body.count - offset))
-            if count == 0 || (count < 0 && errno != EINTR) { break }
-            offset += max(0, count)
-        }
-    }
-    guard offset < body.count else { return }
-    try withUnsafeTemporaryAllocation(byteCount: min(256 << 10, body.count - offset), alignment: 16) { block in
-        while offset < body.count {
-            try cancellation.check()
-            let count = try body.read(at: offset, into: block)
-            guard count > 0 else { return }
-            try writeAll(UnsafeRawBufferPointer(rebasing: block[..<count]), to: descriptor, path)
-            offset += count
-        }
     }
 }

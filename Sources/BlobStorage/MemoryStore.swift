@@ -39,13 +39,15 @@ package final class MemoryStore: BlobStore {
         }
     }
 
-    /// See ``BlobStore/load(_:)``.
-    package func load(_ name: String) async throws -> Spool {
+    /// See ``BlobStore/load(_:atMost:)``.
+    package func load(_ name: String, atMost limit: Int) async throws -> Spool {
         try Task.checkCancellation()
         return try state.withLock { state in
             let (index, found) = state.position(of: name)
             guard found else { throw BlobStoreError(.notFound, "cannot load \(name.oneLine()): no such object") }
-            return state.objects[index].body
+            let body = state.objects[index].body
+            guard body.count <= limit else { throw BlobStoreError.tooLarge(name, "memory", limit) }
+            return body
         }
     }
 

@@ -88,8 +88,10 @@ package final class UpdateMarkerStore: BlobStore {
         return blobs
     }
 
-    /// See ``BlobStore/load(_:)``.
-    package func load(_ name: String) async throws -> Spool { try await unmarked.load(name) }
+    /// See ``BlobStore/load(_:atMost:)``.
+    package func load(_ name: String, atMost limit: Int) async throws -> Spool {
+        try await unmarked.load(name, atMost: limit)
+    }
 
     /// Stores an object, then the marker.
     ///
@@ -118,11 +120,12 @@ package final class UpdateMarkerStore: BlobStore {
     private func readMarker() async throws -> [UInt8]? {
         let spool: Spool
         do {
-            spool = try await unmarked.load(Self.markerName)
+            spool = try await unmarked.load(Self.markerName, atMost: Self.longestMarker)
+        } catch let error as BlobStoreError where error.code == BlobStoreError.tooLarge {
+            return nil
         } catch let error as BlobStoreError where error.kind == .notFound && error.code != "NoSuchBucket" {
             return nil
         }
-        guard spool.count <= Self.longestMarker else { return nil }
         var bytes = [UInt8](repeating: 0, count: spool.count)
         do {
             let count = try bytes.withUnsafeMutableBytes { buffer throws(SystemError) in

@@ -94,12 +94,13 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private mutating func openTemporaryFile() throws(SystemError) -> Int32 {
         // Never has a name, so that nothing is left behind whenever the process ends.
         if let stagingDirectory {
-            let descriptor = open(stagingDirectory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
+            let descriptor = open(
+                stagingDirectory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, newFileMode(in: stagingDirectory))
             subject = "a new file in \(stagingDirectory)"
             if descriptor >= 0 { return descriptor }
         }
         subject = "a temporary file in \(directory) (TMPDIR names another directory)"
-        let nameless = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o666)
+        let nameless = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o600)
         if nameless >= 0 { return nameless }
         // A file system that knows no such thing.
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)

@@ -37,6 +37,7 @@ extension DatabaseSyncer {
             }
             ledger.listed(names)
             unfit.listed(names)
+            listedSizes = Dictionary(snapshots.map { ($0.name, $0.size) }) { $1 }
             watchNamesakes(names)
             watchClocks(names)
             observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
@@ -90,7 +91,7 @@ extension DatabaseSyncer {
         }
         let begin = ContinuousClock.now
         do {
-            let spool = try await store.load(name.description)
+            let spool = try await store.load(name.description, atMost: listedSizes[name] ?? Blob.largestUnlisted)
             let end = ContinuousClock.now
             downloaded[name] = Download(spool: spool, time: end - begin, end: end)
             observe(.downloaded(name, bytes: spool.count, time: end - begin))

@@ -79,6 +79,8 @@ package actor DatabaseSyncer {
     private var waiting: [SnapshotName: ContinuousClock.Instant] = [:]
     /// The objects in the last listing that are no snapshots.
     var ignored: Set<String> = []
+    /// The sizes of the snapshots in the last listing.
+    var listedSizes: [SnapshotName: Int] = [:]
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
     var namesakes = NamesakeWatch()

@@ -118,7 +118,7 @@ package struct Resync: Sendable {
         for name in names {
             progress("downloading \(name)")
             do {
-                snapshots.append((name, try await store.load(name.description)))
+                snapshots.append((name, try await store.loadListed(name.description)))
             } catch let error as BlobStoreError where error.kind == .notFound {
                 return nil
             }

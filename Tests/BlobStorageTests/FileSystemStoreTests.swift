@@ -42,9 +42,12 @@ struct FileSystemStoreTests {
         try FileManager.default.createDirectory(atPath: directory.file("folder"), withIntermediateDirectories: true)
         try FileManager.default.createSymbolicLink(
             atPath: directory.file("dangling"), withDestinationPath: directory.file("nowhere"))
+        try FileManager.default.createSymbolicLink(
+            atPath: directory.file("link"), withDestinationPath: directory.file("object"))
+        try directory.write(".ns1.8c1f.tmp", "stale")
         #expect(mkfifo(directory.file("pipe"), 0o600) == 0)
         #expect(try await store.list(prefix: "").undated == [Blob(name: "object", size: 1)])
-        for name in ["folder", "pipe"] {
+        for name in ["folder", "pipe", "link", "dangling"] {
             #expect(
                 await storageError { _ = try await store.load(name) }?.description
                     == "cannot load \(name) from \(directory.path): it is not a regular file")

@@ -90,6 +90,39 @@ import Testing
         }
     }
 
+    /// All sources alike: a line end behind a key, blanks around it, a byte order mark in front.
+    @Test(arguments: ["%", "%\n", "%\r\n", "  %\t\n\n", "\u{FEFF}%\n", "\u{FEFF}% \r\nsecond line\n"])
+    func whatIsAroundAKeyIsCut(_ pattern: String) throws {
+        func around(_ key: String) -> String { pattern.replacing("%", with: key) }
+        let expected = S3Credentials(accessKey: "a", secretKey: "s s")
+        #expect(try read(S3Options(bucket: "b", accessKey: around("a"), secretKey: around("s s"))) == expected)
+        try directory.write("access", around("a"))
+        try directory.write("secret", around("s s"))
+        #expect(
+            try read(
+                S3Options(bucket: "b", accessKeyFile: directory.file("access"), secretKeyFile: directory.file("secret"))
+            ) == expected)
+        #expect(
+            try read(
+                S3Options(bucket: "b"),
+                [
+                    "AWS_ACCESS_KEY_ID": around("a"), "AWS_SECRET_ACCESS_KEY": around("s s"),
+                    "AWS_SESSION_TOKEN": around("t"),
+                ]) == S3Credentials(accessKey: "a", secretKey: "s s", sessionToken: "t"))
+        // Nothing but that is no key.
+        let blank = around("")
+        if !blank.contains("second") {
+            #expect(problem(S3Options(bucket: "b", accessKey: "a", secretKey: blank)).contains("secret_key is missing"))
+        }
+    }
+
+    @Test func aCredentialsFileMayBeginWithAByteOrderMark() throws {
+        try directory.write(
+            "credentials", "\u{FEFF}[default]\r\naws_access_key_id = a \r\naws_secret_access_key = s\r\n")
+        let file = ["AWS_SHARED_CREDENTIALS_FILE": directory.file("credentials"), "AWS_PROFILE": "default\n"]
+        #expect(try read(S3Options(bucket: "b"), file) == S3Credentials(accessKey: "a", secretKey: "s"))
+    }
+
     @Test func missingKeysAreSaidInOneLine() throws {
         try directory.write("empty", "\n")
         for (text, part) in [

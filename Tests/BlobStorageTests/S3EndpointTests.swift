@@ -7,6 +7,7 @@ import Testing
         var endpoint: String
         var bucket = "zones"
         var region = "us-east-1"
+        var addressing = S3Options.Addressing.auto
         var key: String?
         var url: String
     }
@@ -25,12 +26,71 @@ import Testing
         Case(endpoint: "https://h/store/s3//", key: "a/b", url: "https://h/store/s3/zones/a/b"),
         Case(endpoint: "http://[::1]:9000", key: "x", url: "http://[::1]:9000/zones/x"),
         Case(endpoint: "http://[fe80::1]", url: "http://[fe80::1]/zones"),
+        Case(endpoint: "https://h/storage/v1/s3", key: "x", url: "https://h/storage/v1/s3/zones/x"),
+        Case(endpoint: "https://s3.amazonaws.com", key: "x", url: "https://zones.s3.us-east-1.amazonaws.com/x"),
+        Case(
+            endpoint: "https://s3.amazonaws.com/", region: "eu-west-1", key: "x",
+            url: "https://zones.s3.eu-west-1.amazonaws.com/x"),
+        Case(
+            endpoint: "https://s3.amazonaws.com", bucket: "dns.zones", region: "eu-west-1",
+            url: "https://s3.eu-west-1.amazonaws.com/dns.zones"),
+        Case(
+            endpoint: "https://s3.eu-west-1.amazonaws.com", region: "eu-west-1",
+            url: "https://zones.s3.eu-west-1.amazonaws.com/"),
+        Case(
+            endpoint: "https://s3.dualstack.eu-west-1.amazonaws.com", region: "eu-west-1",
+            url: "https://zones.s3.dualstack.eu-west-1.amazonaws.com/"),
+        Case(
+            endpoint: "https://s3.cn-north-1.amazonaws.com.cn", region: "cn-north-1",
+            url: "https://zones.s3.cn-north-1.amazonaws.com.cn/"),
+        Case(
+            endpoint: "https://oss-cn-hangzhou.aliyuncs.com", key: "x",
+            url: "https://zones.oss-cn-hangzhou.aliyuncs.com/x"),
+        Case(endpoint: "https://storage.googleapis.com", url: "https://zones.storage.googleapis.com/"),
+        Case(
+            endpoint: "https://storage.googleapis.com", bucket: "a.b", url: "https://storage.googleapis.com/a.b"),
+        Case(endpoint: "http://storage.googleapis.com", bucket: "a.b", url: "http://a.b.storage.googleapis.com/"),
+        Case(endpoint: "https://notaliyuncs.com", url: "https://notaliyuncs.com/zones"),
+        Case(endpoint: "https://s3.amazonaws.com.example.org", url: "https://s3.amazonaws.com.example.org/zones"),
+        Case(endpoint: "", addressing: .path, key: "x", url: "https://s3.us-east-1.amazonaws.com/zones/x"),
+        Case(
+            endpoint: "https://s3.example.org:9000/base", addressing: .virtual, key: "x",
+            url: "https://zones.s3.example.org:9000/base/x"),
+        Case(
+            endpoint: "https://s3.example.org", bucket: "a.b", addressing: .virtual, url: "https://a.b.s3.example.org/"),
         Case(endpoint: "http://h", key: "../x?y#z%", url: "http://h/zones/../x%3Fy%23z%25"),
     ])
     func urlsAreBuilt(_ test: Case) throws {
-        let endpoint = try S3Endpoint(endpointURL: test.endpoint, region: test.region, bucket: test.bucket)
+        let endpoint = try S3Endpoint(
+            endpointURL: test.endpoint, region: test.region, bucket: test.bucket, addressing: test.addressing)
         #expect(endpoint.url(path: endpoint.path(key: test.key), query: "") == test.url)
         #expect(test.url.contains("://\(endpoint.authority)/"))
+    }
+
+    @Test(arguments: [
+        ("https://192.0.2.1", "zones"), ("https://[2001:db8::1]", "zones"), ("https://h", "Zones"),
+        ("https://h", "a_b"),
+        ("https://h", "-a"), ("https://h", "a..b"), ("https://h", String(repeating: "a", count: 64)),
+    ])
+    func whatFitsInNoHostNameIsRefused(_ endpoint: String, _ bucket: String) {
+        do throws(BlobStoreError) {
+            _ = try S3Endpoint(endpointURL: endpoint, region: "us-east-1", bucket: bucket, addressing: .virtual)
+            Issue.record("accepted")
+        } catch {
+            #expect(error.description.contains("use path"))
+        }
+    }
+
+    @Test func aBucketInTheHostNameDoesNotMakeAServerRemote() throws {
+        for (url, isLocal) in [
+            ("http://localhost:9000", true), ("http://127.0.0.1", true), ("http://[::1]:9000", true),
+            ("http://localhost.example.org", false), ("http://h", false),
+        ] {
+            #expect(try S3Endpoint(endpointURL: url, region: "r", bucket: "b").isLocal == isLocal)
+        }
+        let virtual = try S3Endpoint(
+            endpointURL: "http://localhost:9000", region: "r", bucket: "b", addressing: .virtual)
+        #expect(virtual.isLocal && virtual.authority == "b.localhost:9000")
     }
 
     @Test(arguments: [

@@ -30,19 +30,19 @@ import Testing
         Case(
             status: 404, code: "NoSuchBucket", kind: .notFound, advice: "check bucket and region, or set create_bucket"),
         Case(
-            status: 403, code: "InvalidAccessKeyId", kind: .accessDenied,
+            status: 403, code: "InvalidAccessKeyId",
             advice: "the server doesn't know this access_key"),
         Case(
-            status: 403, code: "SignatureDoesNotMatch", kind: .accessDenied,
+            status: 403, code: "SignatureDoesNotMatch",
             advice: "check secret_key, and that nothing on the way changes the Host header or the path"),
         Case(
             status: 403, code: "RequestTimeTooSkewed", headers: ["date": "Sun, 06 Nov 1994 09:49:37 GMT"],
-            kind: .accessDenied, advice: "the clock of this machine is 3600 s behind the server's: set it"),
+            advice: "the clock of this machine is 3600 s behind the server's: set it"),
         Case(
             status: 403, code: "RequestTimeTooSkewed", headers: ["date": "Sun, 06 Nov 1994 08:39:37 GMT"],
-            kind: .accessDenied, advice: "the clock of this machine is 600 s ahead of the server's: set it"),
+            advice: "the clock of this machine is 600 s ahead of the server's: set it"),
         Case(
-            status: 403, code: "RequestTimeTooSkewed", kind: .accessDenied,
+            status: 403, code: "RequestTimeTooSkewed",
             advice: "set the clock of this machine or of the server"),
         Case(
             status: 400, code: "AuthorizationHeaderMalformed", rest: "<Region>eu-west-1</Region>",
@@ -63,7 +63,7 @@ import Testing
         Case(
             operation: .delete, status: 403, code: "AccessDenied", kind: .accessDenied,
             advice: "this key needs the permission s3:DeleteObject on zones/*"),
-        Case(status: 403, code: "ExpiredToken", kind: .accessDenied, advice: "get new temporary credentials"),
+        Case(status: 403, code: "ExpiredToken", advice: "get new temporary credentials"),
         Case(status: 503, code: "SlowDown", retried: true),
         Case(status: 503, code: "ErrTooManyRequest", retried: true),
         Case(status: 500, code: "InternalError", retried: true),
@@ -126,6 +126,27 @@ import Testing
         #expect(!text.contains("geheim") && !text.contains("Signature"))
     }
 
+    @Test func anErrorOfAnotherWebServerIsNotBelieved() {
+        for (status, body, advice) in [
+            (404, "<html>Not Found</html>", "that is no answer of an S3 server (text/html): check endpoint_url"),
+            (403, "Forbidden", "that is no answer of an S3 server (text/html): check endpoint_url"),
+            (
+                400, "Client sent an HTTP request to an HTTPS server.\n",
+                "this port wants https: write https:// in endpoint_url"
+            ),
+            (
+                400, "<center>The plain HTTP request was sent to HTTPS port</center>",
+                "this port wants https: write https:// in endpoint_url"
+            ),
+        ] {
+            var answer = HTTPAnswer()
+            (answer.status, answer.headers, answer.body) = (status, ["content-type": "text/html"], Array(body.utf8))
+            let error = context(.load).failure(answer, now: Self.now).error
+            #expect(error.kind == .other)
+            #expect(error.description.hasSuffix("; \(advice)"))
+        }
+    }
+
     @Test(arguments: [
         ("60", 60), ("0", 0), ("-5", 0), ("Sun, 06 Nov 1994 08:50:07 GMT", 30), ("Sun, 06 Nov 1994 08:00:00 GMT", 0),
         ("soon", nil), ("99999999999999999999", nil),
@@ -141,7 +162,7 @@ import Testing
         (.refused, .other, "URLError", true), (.timeout, .timeout, "Timeout", true),
         (.broken, .other, "URLError", true),
         (.tls, .other, "URLError", false), (.unusable, .other, "URLError", false),
-        (.tooLarge, .other, "Unknown", false),
+        (.tooLarge, .other, "TooLarge", false), (.handshake, .other, "URLError", false),
     ])
     func missingAnswersAreExplained(
         _ reason: TransferFailure.Reason, _ kind: BlobStoreError.Kind, _ code: String, _ retried: Bool

@@ -134,6 +134,18 @@ struct S3ServerTests {
         }
     }
 
+    /// This server speaks http only.
+    @Test func httpsAgainstAPortThatSpeaksHTTPIsSaid() async throws {
+        var options = server.options(bucket: "b", create: false)
+        options.endpointURL = server.endpoint.replacingOccurrences(of: "http://", with: "https://")
+        let error = await storageError { _ = try await S3Store.open(options).list(prefix: "") }
+        #expect(
+            error?.description.hasSuffix(
+                "; this port does not speak https: write http:// in endpoint_url, or the"
+                    + " port that does") == true)
+        #expect(error?.description.contains("certificate") == false)
+    }
+
     @Test func manyOpenersCreateTheBucketOnce() async throws {
         let options = server.options(bucket: "shared-\(UUID().uuidString.lowercased())")
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -62,7 +62,7 @@ extension S3ServerTests {
             let store = try await S3Store.open(options)
             try await store.store("x", body)
             #expect(try await store.load("x").bytes == body.bytes)
-            #expect(proxy.requests.filter { $0.method == "GET" }.count == 1)
+            #expect(proxy.requests.filter { $0.method == "GET" && $0.target.hasSuffix("/x") }.count == 1)
         }
     }
 }

@@ -31,6 +31,27 @@ struct S3StrictServerTests {
         #expect(try await store.list(prefix: "") == [])
     }
 
+    /// Signature, Host header and path must agree about where the bucket is.
+    @Test func theBucketMayBeInTheHostName() async throws {
+        var options = server.options(bucket: "virtual-\(UUID().uuidString.lowercased())")
+        options.partSize = 5 << 20
+        let path = try await S3Store.open(options)
+        options.addressing = .virtual
+        options.endpointURL = options.endpointURL.replacingOccurrences(of: "127.0.0.1", with: "localhost")
+        let virtual = try await S3Store.open(options)
+        for name in ["a b", "a+b%/c", "ü=&<>"] {
+            try await virtual.store(name, Spool(name))
+            #expect(try await path.load(name).bytes == Array(name.utf8))
+            #expect(try await virtual.load(name).bytes == Array(name.utf8))
+        }
+        let large = try Spool.pattern(6 << 20)
+        try await virtual.store("large", large)
+        #expect(try await path.load("large").bytes == large.bytes)
+        #expect(try await virtual.list(prefix: "a").map(\.name) == ["a b", "a+b%/c"])
+        for blob in try await path.list(prefix: "") { try await virtual.delete(blob.name) }
+        #expect(try await virtual.list(prefix: "") == [])
+    }
+
     @Test func theRightRegionIsNamed() async throws {
         var options = server.options(bucket: "region-\(UUID().uuidString.lowercased())")
         _ = try await S3Store.open(options)

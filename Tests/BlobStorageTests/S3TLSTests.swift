@@ -55,6 +55,13 @@ struct S3TLSTests {
         #expect(error?.description.contains("no alternative certificate subject name matches") == true)
     }
 
+    @Test func httpAgainstAPortThatSpeaksHTTPSIsSaid() async throws {
+        var options = options { _ in }
+        options.endpointURL = server.endpoint.replacingOccurrences(of: "https://", with: "http://")
+        let error = await storageError { _ = try await S3Store.open(options).list(prefix: "") }
+        #expect(error?.description.hasSuffix("; this port wants https: write https:// in endpoint_url") == true)
+    }
+
     @Test func watchedFilesAreReadAgain() async throws {
         let file = directory.file("ca.pem")
         try FileManager.default.copyItem(atPath: server.caFile, toPath: file)

@@ -8,6 +8,89 @@ import Testing
 /// Uploads in parts, against a server of our own that fails where a test wants it.
 @Suite(.timeLimit(.minutes(2)))
 struct S3UploadTests {
+    private static let complete =
+        "<CompleteMultipartUploadResult><ETag>&quot;e-3&quot;</ETag></CompleteMultipartUploadResult>"
+
+    /// Of two parts, where the answers to the last step are given; a HEAD says that the object is there or not.
+    private static func server(_ answers: [FaultServer.Reply], isThere: Bool) throws -> FaultServer {
+        let posts = Mutex(0)
+        return try FaultServer { request, _ in
+            if request.target == "/b/x?uploads=" {
+                return .answer(
+                    200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+            }
+            switch request.method {
+            case "PUT": return .answer(200, ["ETag": "e"])
+            case "DELETE": return .answer(204)
+            case "HEAD": return isThere ? .answer(200, ["Content-Length": "\(6 << 20)", "ETag": "h"]) : .answer(404)
+            default:
+                return posts.withLock { posts in
+                    posts += 1
+                    return answers[min(posts, answers.count) - 1]
+                }
+            }
+        }
+    }
+
+    /// 200 alone says nothing: the answer comes before the parts are put together.
+    @Test(arguments: [
+        "", " ", "<html><body>Welcome</body></html>", "<CompleteMultipartUploadResult>", "not XML",
+        "<CompleteMultipartUploadResult><ETag>e</ETag>", "<Error><Code>InternalError</Code></Error>", "<Error/>",
+    ])
+    func onlyItsResultCompletesAnUpload(_ body: String) async throws {
+        let parts = try Spool.pattern(6 << 20)
+        let server = try Self.server([.answer(200, [:], body), .answer(200, [:], Self.complete)], isThere: false)
+        defer { server.stop() }
+        let change: @Sendable (inout S3Options) -> Void = { $0.partSize = 5 << 20 }
+        #expect(try await open(server, change).put("x", parts) == "e-3")
+        #expect(server.requests.count { $0.target == "/b/x?uploadId=id" } == 2)
+
+        let never = try Self.server([.answer(200, [:], body)], isThere: false)
+        defer { never.stop() }
+        let store = try await open(never, change)
+        #expect(await storageError { try await store.store("x", parts) } != nil)
+        #expect(never.requests.contains { $0.method == "DELETE" })
+    }
+
+    @Test(arguments: [true, false])
+    func aResultWithoutETagIsLookedAt(_ isThere: Bool) async throws {
+        let parts = try Spool.pattern(6 << 20)
+        let server = try Self.server([.answer(200, [:], "<CompleteMultipartUploadResult/>")], isThere: isThere)
+        defer { server.stop() }
+        let store = try await open(server) { $0.partSize = 5 << 20 }
+        let error = await storageError { try await store.store("x", parts) }
+        #expect((error == nil) == isThere)
+        #expect(server.requests.count { $0.method == "HEAD" } == 1)
+    }
+
+    /// An upload in one request.
+    @Test(arguments: [
+        (FaultServer.Reply.answer(200, ["Content-Length": "4"]), true), (.answer(200, ["Content-Length": "5"]), false),
+        (.answer(404), false), (.answer(403), false),
+    ])
+    func aStoredObjectWithoutETagIsLookedAt(_ head: FaultServer.Reply, _ isStored: Bool) async throws {
+        let server = try FaultServer { request, _ in
+            request.method == "HEAD" ? head : .answer(200, ["Content-Type": "text/html"], "<h1>Hello</h1>")
+        }
+        defer { server.stop() }
+        let store = try await open(server)
+        let error = await storageError { try await store.store("x", Spool("body")) }
+        #expect((error == nil) == isStored)
+        #expect(error?.kind != .notFound)
+        #expect(server.requests.map(\.method) == ["PUT", "HEAD"])
+        #expect(server.requests.last?.target == "/b/x")
+    }
+
+    @Test func anErrorWithStatus200IsOne() async throws {
+        let server = try FaultServer { _, number in
+            number == 0
+                ? .answer(200, ["ETag": "e"], "<Error><Code>SlowDown</Code></Error>") : .answer(200, ["ETag": "f"])
+        }
+        defer { server.stop() }
+        #expect(try await open(server).put("x", Spool("x")) == "f")
+        #expect(server.requests.count == 2)
+    }
+
     @Test func partsAreUploadedInParallelRetriedAndCompleted() async throws {
         let failed = Mutex(false)
         let server = try FaultServer { request, _ in
@@ -24,7 +107,7 @@ struct S3UploadTests {
                 }
                 return .answer(
                     200, [:],
-                    isFirst ? "  <Error><Code>InternalError</Code></Error>" : "<CompleteMultipartUploadResult/>")
+                    isFirst ? "  <Error><Code>InternalError</Code></Error>" : Self.complete)
             }
             if request.target.hasPrefix("/b/x?partNumber=2&"), request.headers["content-md5"] != nil,
                 !failed.withLock({ $0 })
@@ -99,11 +182,7 @@ struct S3UploadTests {
                     200, [:], "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
             }
             if request.method == "PUT" { return .answer(200, ["ETag": "e"]) }
-            if request.method == "GET" {
-                return .answer(
-                    200, [:],
-                    "<ListBucketResult><Contents><Key>x</Key><Size>\(6 << 20)</Size></Contents></ListBucketResult>")
-            }
+            if request.method == "HEAD" { return .answer(200, ["Content-Length": "\(6 << 20)"]) }
             let isFirst = posts.withLock { posts in
                 posts += 1
                 return posts == 1

@@ -34,6 +34,7 @@ struct StorageCallTests {
                 .answer(200, [:], "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
             case ("GET", 2): .answer(404, [:], "<Error><Code>NoSuchKey</Code></Error>")
             case ("GET", 3): .answer(200, [:], "nonsense")
+            case ("PUT", _): .answer(200, ["ETag": "e"])
             case ("DELETE", _): .answer(403, [:], "<Error><Code>AccessDenied</Code></Error>")
             default: .answer(200)
             }

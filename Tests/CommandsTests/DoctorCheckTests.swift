@@ -361,6 +361,17 @@ import Testing
         #expect(status("clock", storageFindings { $0.clockOffset = offset }) == expected)
     }
 
+    @Test func aClockThatIsNotKnownSaysWhy() {
+        func text(_ list: StorageFacts.Step) -> String? {
+            storageFindings {
+                $0.clockOffset = nil
+                $0.list = list
+            }.first { $0.check == "clock" }?.text
+        }
+        #expect(text(.works)?.contains("this kind of storage does not tell the time") == true)
+        #expect(text(.failed("away"))?.contains("the storage has not told the time") == true)
+    }
+
     @Test func clocksSayWhichIsAhead() {
         #expect(
             storageFindings { $0.clockOffset = .seconds(-7) }.last?.text

@@ -43,7 +43,9 @@ private final class ScriptedListing: BlobStore {
         try listings.withLock { try $0.removeFirst().get() }.map { Blob(name: $0, size: 0) }
     }
 
-    func load(_ name: String) async throws -> Spool { throw BlobStoreError(.notFound, "nothing is here") }
+    func load(_ name: String, atMost limit: Int) async throws -> Spool {
+        throw BlobStoreError(.notFound, "nothing is here")
+    }
     func store(_ name: String, _ body: Spool) async throws { Issue.record("a wait writes \(name)") }
     func delete(_ name: String) async throws { Issue.record("a wait deletes \(name)") }
     func changes(prefix: String) -> AsyncStream<String>? { nil }

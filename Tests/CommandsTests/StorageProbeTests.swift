@@ -1,6 +1,7 @@
 import BlobStorage
 import Bytes
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Commands
@@ -28,9 +29,9 @@ import Testing
             return try await memory.list(prefix: prefix)
         }
 
-        func load(_ name: String) async throws -> Spool {
+        func load(_ name: String, atMost limit: Int) async throws -> Spool {
             try check("load")
-            return try await memory.load(name)
+            return try await memory.load(name, atMost: limit)
         }
 
         func store(_ name: String, _ body: Spool) async throws {
@@ -84,6 +85,29 @@ import Testing
 
     @Test func aProbeThatStays() async throws {
         #expect(try await run(Picky(["delete": .accessDenied])).leftover == "probe")
+    }
+
+    /// A wrong secret or clock is one fault of the storage, and no missing permission of each step.
+    @Test(arguments: ["SignatureDoesNotMatch", "RequestTimeTooSkewed", "NoSuchBucket"])
+    func oneFaultIsSaidOnce(_ code: String) async throws {
+        let server = try FaultServer { _, _ in
+            .answer(
+                code == "NoSuchBucket" ? 404 : 403, ["Date": "Sun, 06 Nov 1994 08:49:37 GMT"],
+                "<Error><Code>\(code)</Code></Error>")
+        }
+        defer { server.stop() }
+        let store = try await S3Store.open(
+            S3Options(bucket: "b", accessKey: "a", secretKey: "s", endpointURL: server.endpoint))
+        let facts = try await StorageProbe(store: store, databases: ["main"], instance: "ns1")
+            .run(StorageFacts(cleans: true, clockTolerance: .seconds(5))).0
+        guard case .failed = facts.list else {
+            Issue.record("\(facts.list)")
+            return
+        }
+        #expect(facts.get == .notTried && facts.put == .notTried && facts.delete == .notTried)
+        // The answer has told the time.
+        #expect(facts.clockOffset.map { $0 < .zero } == true)
+        #expect(server.requests.count == 1)
     }
 
     @Test func nothingIsWrittenWhereNothingCanBeListed() async throws {

@@ -126,6 +126,7 @@ import Testing
                 bucket: bu
                 create_bucket: true
                 endpoint_url: https://s3.example:9000
+                addressing: virtual
                 storage_class: COLD
                 global_prefix: pre/
                 prefix_folders: true
@@ -154,6 +155,7 @@ import Testing
         #expect(options.bucket == "bu")
         #expect(options.createBucket)
         #expect(options.endpointURL == "https://s3.example:9000")
+        #expect(options.addressing == .virtual)
         #expect(options.storageClass == "COLD")
         #expect(options.globalPrefix == "pre/")
         #expect(options.prefixFolders)

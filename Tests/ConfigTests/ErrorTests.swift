@@ -208,7 +208,7 @@ import Testing
             "{type: s3, options: {bucket: b, endpoint_url: minio}}",
             [
                 "2:56: storage.options.endpoint_url: found \"minio\", but allowed is http:// or https:// and a host, maybe with a"
-                    + " port, such as https://s3.example.org:9000 (put https:// or http:// in front)"
+                    + " port and a path, such as https://s3.example.org:9000 (put https:// or http:// in front)"
             ]
         ),
     ])

@@ -111,8 +111,9 @@ private let keys: [Key] =
         .text("storage.options(s3).region", "\"us-east-1\""), .text("storage.options(s3).bucket"),
         .bool("storage.options(s3).create_bucket", "false"),
         Key(
-            "storage.options(s3).endpoint_url", "\"\"", "http://a:1", "\"http://a:1\"", bad: "a:1",
+            "storage.options(s3).endpoint_url", "\"\"", "http://a:1/b/s3", "\"http://a:1/b/s3\"", bad: "a:1",
             "http:// or https://"),
+        Key("storage.options(s3).addressing", "auto", "virtual", bad: "host", "one of auto, path, virtual"),
         .text("storage.options(s3).storage_class"), .text("storage.options(s3).global_prefix"),
         .bool("storage.options(s3).prefix_folders", "false"), .bool("storage.options(s3).hide_folders", "false"),
         .bool("storage.options(s3).disable_send_content_md5", "false"),

@@ -96,6 +96,7 @@ import Testing
                 bucket: o4
                 create_bucket: true
                 endpoint_url: http://o5
+                addressing: virtual
                 storage_class: o6
                 global_prefix: o7
                 hide_folders: true
@@ -210,6 +211,7 @@ import Testing
         s3.bucket = "o4"
         s3.createBucket = true
         s3.endpointURL = "http://o5"
+        s3.addressing = .virtual
         s3.storageClass = "o6"
         s3.globalPrefix = "o7"
         s3.hideFolders = true

@@ -204,7 +204,8 @@ import Testing
 
     @Test func onlyAzureTakesAPathInTheEndpoint() throws {
         try EndpointURL.check("http://127.0.0.1:10000/account", of: .azure)
-        #expect(throws: ValueProblem.self) { try EndpointURL.check("http://127.0.0.1:10000/account", of: .s3) }
+        try EndpointURL.check("https://h.example/storage/v1/s3", of: .s3)
+        #expect(throws: ValueProblem.self) { try EndpointURL.check("http://127.0.0.1:8081/api", of: .powerDNS) }
     }
 
     @Test(arguments: [

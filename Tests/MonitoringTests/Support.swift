@@ -95,9 +95,9 @@ final class FaultyStore: BlobStore {
     var loaded: [String] { state.withLock(\.loaded) }
 
     func list(prefix: String) async throws -> [Blob] { try await base.list(prefix: prefix) }
-    func load(_ name: String) async throws -> Spool {
+    func load(_ name: String, atMost limit: Int) async throws -> Spool {
         state.withLock { $0.loaded.append(name) }
-        return try await base.load(name)
+        return try await base.load(name, atMost: limit)
     }
     func store(_ name: String, _ body: Spool) async throws {
         let fails = state.withLock { state in

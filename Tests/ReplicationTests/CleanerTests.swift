@@ -1,5 +1,6 @@
 import BlobStorage
 import Bytes
+import Glibc
 import Logging
 import Snapshots
 import Synchronization
@@ -81,6 +82,21 @@ private final class Told: Sendable {
         #expect(log.contains(gone.description) && log.contains("stale instance"))
         try await cleaner.clean(&machine, at: .seconds(2))
         #expect(told.take() == ["listed"])
+    }
+
+    @Test func whatInterruptedWritersLeftBehindGoesWhenItIsOld() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try FileSystemStore(rootPath: directory.path)
+        for (name, age) in [(".ns2.1f.tmp", 3700), (".ns2.2f.tmp", 3000)] {
+            try directory.write(name, "x")
+            let then = timespec(tv_sec: time(nil) - age, tv_nsec: 0)
+            #expect(utimensat(AT_FDCWD, directory.file(name), [then, then], 0) == 0)
+        }
+        let cleaner = cleaner(store)
+        var machine = CleanerMachine(settings: settings("own"))
+        try await cleaner.clean(&machine, at: .zero)
+        #expect(try directory.names == [".ns2.2f.tmp"])
+        #expect(log.contains("removed temporary files that interrupted writers had left behind"))
     }
 
     @Test func whatFailsIsTriedAgain() async throws {

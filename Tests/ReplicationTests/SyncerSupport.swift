@@ -99,10 +99,10 @@ final class HookedStore: BlobStore {
         return try await base.list(prefix: prefix)
     }
 
-    func load(_ name: String) async throws -> Spool {
+    func load(_ name: String, atMost limit: Int) async throws -> Spool {
         let hooks = hooks.withLock { $0 }
         try await hooks.before("load", name)
-        return hooks.loaded(try await base.load(name))
+        return hooks.loaded(try await base.load(name, atMost: limit))
     }
 
     func store(_ name: String, _ body: Spool) async throws {

@@ -30,8 +30,12 @@ package final class FaultServer: Sendable {
         case forwardSlowly(pause: Duration)
         /// The real server's answer until after this many bytes nothing more comes.
         case forwardStalled(bytes: Int)
+        /// A beginning, and then a part again and again until the client goes away.
+        case endless(String, then: String)
         /// Bytes as they are, then the end of the connection.
         case raw(String)
+        /// As ``raw(_:)``, of any bytes.
+        case bytes([UInt8])
         /// The connection is reset (RST) in place of an answer.
         case reset
         /// Nothing, until the client goes away.
@@ -41,6 +45,7 @@ package final class FaultServer: Sendable {
     private struct State {
         var requests: [Request] = []
         var connections = 0
+        var endlessBytes = 0
         var open: Set<Int32> = []
         var stopped = false
     }
@@ -56,6 +61,8 @@ package final class FaultServer: Sendable {
     package var endpoint: String { "http://127.0.0.1:\(port)" }
     /// All that came so far.
     package var requests: [Request] { state.withLock { $0.requests } }
+    /// How many bytes the endless answers have had so far.
+    package var endlessBytes: Int { state.withLock { $0.endlessBytes } }
     /// How many were made.
     package var connections: Int { state.withLock { $0.connections } }
 
@@ -127,8 +134,17 @@ package final class FaultServer: Sendable {
         case .forwardStalled(let count):
             _ = send(Array(forwarded(request).prefix(count)), to: descriptor)
             waitForEnd(descriptor)
+        case .endless(let head, let part):
+            var goesOn = send(Array(head.utf8), to: descriptor)
+            let block = Array(String(repeating: part, count: max(1, (16 << 10) / part.utf8.count)).utf8)
+            while goesOn {
+                goesOn = send(block, to: descriptor)
+                state.withLock { $0.endlessBytes += block.count }
+            }
         case .raw(let text):
             _ = send(Array(text.utf8), to: descriptor)
+        case .bytes(let bytes):
+            _ = send(bytes, to: descriptor)
         case .reset:
             var option = linger(l_onoff: 1, l_linger: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))

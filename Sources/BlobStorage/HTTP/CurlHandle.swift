@@ -42,7 +42,9 @@ final class CurlHandle: @unchecked Sendable {
             var headers: UnsafeMutablePointer<curl_slist>?
             defer { curl_slist_free_all(headers) }
             // Expect: 100-continue makes some servers hang, and costs a round trip with all.
-            for (name, value) in request.headers + [("Expect", ""), ("Transfer-Encoding", "")] {
+            // What is loaded is to be what was stored, and encoded by nobody on the way.
+            let encoding = request.spoolsAnswer ? [("Accept-Encoding", "identity")] : []
+            for (name, value) in request.headers + [("Expect", ""), ("Transfer-Encoding", "")] + encoding {
                 guard !(name + value).utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
                     throw TransferFailure(
                         reason: .unusable, detail: "the value of \(name) contains a control character")
@@ -60,7 +62,9 @@ final class CurlHandle: @unchecked Sendable {
             do {
                 let code = try run(settings, transfer, cancellation)
                 if let error = transfer.error { throw error }
-                guard code == CURLE_OK else { throw failure(code, String(cString: errorText), settings) }
+                guard code == CURLE_OK || transfer.hasEnough else {
+                    throw failure(code, String(cString: errorText), settings)
+                }
                 let answer = try transfer.finish()
                 if !(200..<300).contains(answer.status) { transfer.takeBackProgress() }
                 return answer
@@ -135,6 +139,12 @@ final class CurlHandle: @unchecked Sendable {
         try set(curl_set_long(easy, CURLOPT_NOSIGNAL, 1))
         // One connection carries one transfer at a time here, so HTTP/2 would only add its flow control.
         try set(curl_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)))
+        // An object whose Content-Encoding is gzip is loaded as it is; other answers are decoded, asked for or not.
+        if request.spoolsAnswer {
+            try set(curl_set_long(easy, CURLOPT_HTTP_CONTENT_DECODING, 0))
+        } else {
+            try set(curl_set_string(easy, CURLOPT_ACCEPT_ENCODING, "identity"))
+        }
         // The path is signed as it is.
         try set(curl_set_long(easy, CURLOPT_PATH_AS_IS, 1))
         try set(curl_set_headers(easy, headers))
@@ -193,11 +203,12 @@ final class CurlHandle: @unchecked Sendable {
             case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .nameResolution
             case CURLE_COULDNT_CONNECT: .refused
             case CURLE_OPERATION_TIMEDOUT: .timeout
-            case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
-                CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_INITFAILED:
+            case CURLE_SSL_CONNECT_ERROR: .handshake
+            case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
+                CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_INITFAILED:
                 .tls
             case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_SEND_FAIL_REWIND,
-                CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL:
+                CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_CONTENT_ENCODING:
                 .broken
             default: .unusable
             }

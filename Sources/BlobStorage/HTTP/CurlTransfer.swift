@@ -8,10 +8,17 @@ final class CurlTransfer {
     private(set) var moved = 0
     /// Why a callback stopped the transfer.
     private(set) var error: (any Error)?
+    /// Whether the transfer was stopped because enough of the body of an error has come.
+    private(set) var hasEnough = false
+
+    private static let largestErrorBody = 64 << 10
+    private static let largestHead = 256 << 10
 
     private let body: HTTPRequest.Body?
     private let spoolsAnswer: Bool
     private let largestAnswer: Int
+    private let largestSpool: Int
+    private var headBytes = 0
     private let progress: TransferProgress.Report?
     /// What ``progress`` has been told.
     private var reported = 0
@@ -24,6 +31,7 @@ final class CurlTransfer {
     init(_ request: HTTPRequest, largestAnswer: Int) {
         body = request.body
         spoolsAnswer = request.spoolsAnswer
+        largestSpool = request.largestSpool
         self.largestAnswer = largestAnswer
         progress = request.progress
     }
@@ -52,8 +60,9 @@ final class CurlTransfer {
         if let length = answer.headers["content-length"], Int(length) != spool.count {
             throw TransferFailure(reason: .broken, detail: "\(spool.count) of \(length) bytes came")
         }
-        if let digest = md5.take(), hexadecimal(digest.finish()) != expectedMD5 {
-            throw TransferFailure(reason: .broken, detail: "the bytes that came don't match the MD5 in their ETag")
+        if let digest = md5.take() {
+            let actual = hexadecimal(digest.finish())
+            if actual != expectedMD5 { answer.unexpectedMD5 = actual }
         }
         answer.spool = spool
         return answer
@@ -85,6 +94,12 @@ final class CurlTransfer {
 
     func takeHeader(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
         moved += 1
+        headBytes += count
+        guard headBytes <= Self.largestHead else {
+            error = TransferFailure(
+                reason: .tooLarge, detail: "the headers are larger than \(Self.largestHead >> 10) KiB")
+            return -1
+        }
         let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
         if line == "\r\n" || line == "\n" {
             hasWholeHead = true
@@ -109,10 +124,15 @@ final class CurlTransfer {
         let bytes = UnsafeRawBufferPointer(start: bytes, count: count)
         do {
             if spoolsAnswer, (200..<300).contains(answer.status) {
-                if writer == nil { begin() }
+                if writer == nil { try begin() }
+                try checkSpool((writer?.count ?? 0) + count)
                 try writer?.write(bytes)
                 md5?.update(bytes)
                 report(count, of: answer.headers["content-length"].flatMap { Int($0) })
+            } else if !(200..<300).contains(answer.status) {
+                answer.body += bytes.prefix(Self.largestErrorBody - answer.body.count)
+                hasEnough = answer.body.count == Self.largestErrorBody
+                if hasEnough { return -1 }
             } else {
                 guard answer.body.count + count <= largestAnswer else {
                     throw TransferFailure(
@@ -127,7 +147,15 @@ final class CurlTransfer {
         }
     }
 
-    private func begin() {
+    private func checkSpool(_ count: Int) throws {
+        guard count <= largestSpool else {
+            throw TransferFailure(
+                reason: .tooLarge, detail: "it has more than the \(largestSpool) bytes that are expected")
+        }
+    }
+
+    private func begin() throws {
+        if let length = answer.headers["content-length"].flatMap({ Int($0) }) { try checkSpool(length) }
         writer = SpoolWriter()
         expectedMD5 = md5InETag(answer.headers) ?? ""
         if !expectedMD5.isEmpty { md5 = Digest(.md5) }

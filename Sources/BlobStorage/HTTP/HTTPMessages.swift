@@ -9,6 +9,8 @@ struct HTTPRequest: Sendable {
     var body: Body?
     /// Where the body of a 2xx answer goes: to a spool, or into memory.
     var spoolsAnswer = false
+    /// Of a body that is spooled, in bytes; a longer one is a failure as soon as that is seen.
+    var largestSpool = Int.max
     /// Is told of the bytes of the body, and of an answer that is spooled.
     var progress: TransferProgress.Report?
 
@@ -30,6 +32,8 @@ struct HTTPAnswer: Sendable {
     var body: [UInt8] = []
     /// The body, where the request wanted it there and the status is 2xx.
     var spool: Spool?
+    /// The MD5 of a spooled body whose ETag looks like one but is another.
+    var unexpectedMD5: String?
 }
 
 /// The limits and connection settings of a transfer.
@@ -46,7 +50,7 @@ struct HTTPSettings: Sendable {
     var usesProxy = true
     var tls = TLSMaterial()
     /// Of an answer's body in memory, in bytes.
-    var largestAnswer = 16 << 20
+    var largestAnswer = 8 << 20
 }
 
 /// A transfer that brought no answer.
@@ -59,6 +63,8 @@ struct TransferFailure: Error, Sendable, Hashable {
         /// The connection broke, or the body was shorter than announced.
         case broken
         case tls
+        /// What is there does not speak TLS, or none that we do.
+        case handshake
         /// The request can't even be made.
         case unusable
         /// The answer is larger than anything that makes sense.

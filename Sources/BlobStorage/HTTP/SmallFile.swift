@@ -6,11 +6,21 @@ import Glibc
 /// - Parameter option: what named the file, for the error.
 package func readKeyFile(_ path: String, for option: String) throws(BlobStoreError) -> String {
     let bytes = try readSmallFile(path, for: option)
-    let value = String(validating: bytes.prefix { $0 != 0x0a && $0 != 0x0d }, as: UTF8.self) ?? ""
+    let value = keyText(String(validating: bytes, as: UTF8.self) ?? "")
     guard !value.isEmpty else {
         throw BlobStoreError(.other, "\(option) \(path.oneLine()) has no key in its first line")
     }
     return value
+}
+
+/// A key as it is meant, wherever it comes from: the first line, without blanks around it or a byte order mark.
+func keyText(_ text: String) -> String {
+    var scalars = text.unicodeScalars[...]
+    while scalars.first == "\u{FEFF}" { scalars = scalars.dropFirst() }
+    scalars = scalars.prefix { $0 != "\n" && $0 != "\r" }
+    while let first = scalars.first, first.properties.isWhitespace { scalars = scalars.dropFirst() }
+    while let last = scalars.last, last.properties.isWhitespace || last == "\u{FEFF}" { scalars = scalars.dropLast() }
+    return String(scalars)
 }
 
 /// The content of a file that is expected to be at most 4 MiB.

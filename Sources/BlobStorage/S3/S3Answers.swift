@@ -3,17 +3,33 @@
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 struct S3ListPage: Sendable {
     var blobs: [Blob] = []
-    var isTruncated = false
+    /// Whether there is another page; nil when the server does not say.
+    var isTruncated: Bool?
     var nextToken: String?
+    private var folders = 0
 
-    /// Where the next page begins; some servers forget the token. nil when there can be none.
-    var next: S3Request.Continuation? {
-        if let nextToken { return .token(nextToken) }
-        return blobs.last.map { .name($0.name) }
+    /// Where the next page begins; nil when this is the last one.
+    ///
+    /// A token means that there is another page, whatever else is said, unless that has been tried. Some servers forget it: then the listing
+    /// goes on behind the last name, also where nothing is said of further pages.
+    ///
+    /// - Parameter current: where this page began.
+    func next(after current: S3Request.Continuation?) throws(XMLError) -> S3Request.Continuation? {
+        if let nextToken {
+            let bringsNothing = current == .token(nextToken) || (blobs.isEmpty && folders == 0)
+            return isTruncated == false && bringsNothing ? nil : .token(nextToken)
+        }
+        if isTruncated == false { return nil }
+        if let last = blobs.last { return .name(last.name) }
+        guard isTruncated == nil else {
+            throw XMLError(problem: "a page without objects and token says that there are more", offset: 0)
+        }
+        return nil
     }
 
     init(_ body: [UInt8]) throws(XMLError) {
         var isEncoded = false
+        var announced: Int?
         var key: String?
         var size: Int?
         var modified: UInt64?
@@ -23,11 +39,15 @@ struct S3ListPage: Sendable {
                 throw XMLError(problem: "\((path.first ?? "").oneLine(limit: 40)) is not a listing", offset: 0)
             }
             switch path.dropFirst() {
-            case ["IsTruncated"]: isTruncated = text == "true"
+            case ["IsTruncated"]: isTruncated = try Self.truth(text, "IsTruncated")
             case ["NextContinuationToken"]: nextToken = text.isEmpty ? nil : text
-            case ["EncodingType"]: isEncoded = text == "url"
-            case ["Contents", "Key"]: key = text
-            case ["Contents", "Size"]: size = Int(text)
+            case ["EncodingType"]: isEncoded = try Self.isURLEncoding(text)
+            case ["KeyCount"]: announced = try Self.count(text, "KeyCount")
+            case ["CommonPrefixes", "Prefix"]: folders += 1
+            case ["Contents", "Key"]:
+                guard key == nil else { throw XMLError(problem: "an object with two keys", offset: 0) }
+                key = text
+            case ["Contents", "Size"]: size = try Self.count(text, "Size")
             case ["Contents", "LastModified"]: modified = nanoseconds(isoTime: text)
             case ["Contents"]:
                 guard let name = key, let count = size, count >= 0 else {
@@ -38,6 +58,9 @@ struct S3ListPage: Sendable {
             default: break
             }
         }
+        if let announced, announced > found.count + folders {
+            throw XMLError(problem: "KeyCount is \(announced), but there are \(found.count + folders)", offset: 0)
+        }
         // The element that tells the encoding may come last.
         for (key, size, modified) in found {
             guard let name = isEncoded ? percentDecoded(key) : key else {
@@ -45,6 +68,36 @@ struct S3ListPage: Sendable {
             }
             blobs.append(Blob(name: name, size: size, modified: modified))
         }
+    }
+
+    // A value in a form that nobody knows is an error: none may pass for the harmless one.
+
+    private static func truth(_ text: String, _ element: String) throws(XMLError) -> Bool {
+        switch withoutBlanks(text).lowercased() {
+        case "true", "1": return true
+        case "false", "0": return false
+        default:
+            throw XMLError(problem: "\(element) is \(text.oneLine(limit: 40)), not true or false", offset: 0)
+        }
+    }
+
+    private static func isURLEncoding(_ text: String) throws(XMLError) -> Bool {
+        switch withoutBlanks(text).lowercased() {
+        case "url": return true
+        case "": return false
+        default:
+            throw XMLError(problem: "an unknown EncodingType \(text.oneLine(limit: 40))", offset: 0)
+        }
+    }
+
+    /// nil when there is no text.
+    private static func count(_ text: String, _ element: String) throws(XMLError) -> Int? {
+        let digits = withoutBlanks(text)
+        guard !digits.isEmpty else { return nil }
+        guard let value = Int(digits), value >= 0 else {
+            throw XMLError(problem: "\(element) is \(text.oneLine(limit: 40)), not a number", offset: 0)
+        }
+        return value
     }
 }
 
@@ -97,16 +150,26 @@ func s3UploadID(_ body: [UInt8]) -> String? {
 }
 
 /// The ETag in the answer to CompleteMultipartUpload, without quotes; empty when there is none.
-func s3UploadETag(_ body: [UInt8]) -> String {
+///
+/// - Throws: when the answer is something else, which does not mean that the upload is complete.
+func s3UploadETag(_ body: [UInt8]) throws(XMLError) -> String {
     var etag = ""
-    do throws(XMLError) {
-        try XMLReader.read(body) { (path, text) throws(XMLError) in
-            if path == ["CompleteMultipartUploadResult", "ETag"] { etag = text }
+    try XMLReader.read(body) { (path, text) throws(XMLError) in
+        guard path.first == "CompleteMultipartUploadResult" else {
+            throw XMLError(
+                problem: "\((path.first ?? "").oneLine(limit: 40)) is not the result of an upload", offset: 0)
         }
-    } catch {
-        return ""
+        if path.count == 2, path.last == "ETag" { etag = text }
     }
-    return withoutQuotes(etag)
+    return withoutQuotes(withoutBlanks(etag))
+}
+
+/// Without the blanks and line ends around it.
+private func withoutBlanks(_ text: String) -> String {
+    var rest = text[...]
+    while let first = rest.first, first.isWhitespace { rest = rest.dropFirst() }
+    while let last = rest.last, last.isWhitespace { rest = rest.dropLast() }
+    return String(rest)
 }
 
 /// ETags are quoted in headers and in XML.

@@ -39,22 +39,23 @@ final class S3CredentialSource: Sendable {
             throw BlobStoreError(
                 .other, "S3 \(access == nil ? "access_key" : "secret_key") is missing: both keys are needed, or none")
         }
-        if let access = environment("AWS_ACCESS_KEY_ID"), !access.isEmpty,
-            let secret = environment("AWS_SECRET_ACCESS_KEY"), !secret.isEmpty
-        {
-            let token = environment("AWS_SESSION_TOKEN") ?? ""
-            return S3Credentials(accessKey: access, secretKey: secret, sessionToken: token.isEmpty ? nil : token)
-        }
+        let named = S3Credentials(
+            environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"), environment("AWS_SESSION_TOKEN"))
+        if let named { return named }
         return try fromSharedFile(environment)
     }
 
     private static func key(_ option: String, _ inline: String, _ file: String) throws(BlobStoreError) -> String? {
-        guard !file.isEmpty else { return inline.isEmpty ? nil : inline }
+        guard !file.isEmpty else {
+            let key = keyText(inline)
+            return key.isEmpty ? nil : key
+        }
         return try readKeyFile(file, for: "S3 \(option)_file")
     }
 
     private static func fromSharedFile(_ environment: (String) -> String?) throws(BlobStoreError) -> S3Credentials {
-        let profile = environment("AWS_PROFILE").flatMap { $0.isEmpty ? nil : $0 } ?? "default"
+        let chosen = keyText(environment("AWS_PROFILE") ?? "")
+        let profile = chosen.isEmpty ? "default" : chosen
         let named = environment("AWS_SHARED_CREDENTIALS_FILE") ?? ""
         let path = named.isEmpty ? "\(environment("HOME") ?? "")/.aws/credentials" : named
         let advice =
@@ -79,24 +80,23 @@ func parseCredentials(_ text: String, profile: String) -> S3Credentials? {
     var values: [String: String] = [:]
     var isWanted = false
     for line in text.split(whereSeparator: \.isNewline) {
-        let line = trimmed(line)
+        let line = keyText(String(line))
         if line.hasPrefix("#") || line.hasPrefix(";") { continue }
         if line.hasPrefix("["), let end = line.lastIndex(of: "]") {
-            isWanted = trimmed(line[line.index(after: line.startIndex)..<end]) == profile
+            isWanted = keyText(String(line[line.index(after: line.startIndex)..<end])) == profile
         } else if isWanted, let equals = line.firstIndex(of: "=") {
-            values[trimmed(line[..<equals]).lowercased()] = trimmed(line[line.index(after: equals)...])
+            values[keyText(String(line[..<equals])).lowercased()] = String(line[line.index(after: equals)...])
         }
     }
-    guard let access = values["aws_access_key_id"], !access.isEmpty,
-        let secret = values["aws_secret_access_key"], !secret.isEmpty
-    else { return nil }
-    let token = values["aws_session_token"] ?? ""
-    return S3Credentials(accessKey: access, secretKey: secret, sessionToken: token.isEmpty ? nil : token)
+    return S3Credentials(
+        values["aws_access_key_id"], values["aws_secret_access_key"], values["aws_session_token"])
 }
 
-private func trimmed(_ text: some StringProtocol) -> String {
-    var rest = text[...]
-    while rest.first?.isWhitespace == true { rest = rest.dropFirst() }
-    while rest.last?.isWhitespace == true { rest = rest.dropLast() }
-    return String(rest)
+extension S3Credentials {
+    /// Keys as they were found; nil when one of the two is missing.
+    fileprivate init?(_ access: String?, _ secret: String?, _ token: String?) {
+        let (access, secret, token) = (keyText(access ?? ""), keyText(secret ?? ""), keyText(token ?? ""))
+        guard !access.isEmpty, !secret.isEmpty else { return nil }
+        self.init(accessKey: access, secretKey: secret, sessionToken: token.isEmpty ? nil : token)
+    }
 }

@@ -6,10 +6,16 @@ struct S3Endpoint: Sendable, Hashable {
     var authority: String
     /// What comes before the key in a path, encoded: base path and, with path-style addressing, the bucket. No `/` at the end.
     var bucketPath: String
+    /// Whether the server runs on this machine, where no proxy has a place.
+    let isLocal: Bool
 
-    /// The rules of `endpoint_url`: empty means AWS, with the bucket in the host name where its name allows that
-    /// with TLS; anything else gets the bucket in the path.
-    init(endpointURL: String, region: String, bucket: String) throws(BlobStoreError) {
+    /// - Parameters:
+    ///   - endpointURL: empty means AWS.
+    ///   - addressing: where the bucket goes. ``S3Options/Addressing/auto`` puts it into the host name as minio-go does:
+    ///     with AWS, Google and Alibaba, where the name of the bucket is one label of a host name (with http, some).
+    init(
+        endpointURL: String, region: String, bucket: String, addressing: S3Options.Addressing = .auto
+    ) throws(BlobStoreError) {
         guard !bucket.isEmpty else { throw BlobStoreError(.other, "S3 bucket is not set") }
         guard !bucket.utf8.contains(UInt8(ascii: "/")), bucket != ".", bucket != ".." else {
             throw BlobStoreError(
@@ -18,24 +24,52 @@ struct S3Endpoint: Sendable, Hashable {
         guard !region.isEmpty, region.utf8.allSatisfy({ isNameByte($0) || $0 == UInt8(ascii: "_") }) else {
             throw BlobStoreError(.other, "\(region.oneLine()) is no S3 region: letters, digits and - only")
         }
-        if endpointURL.isEmpty {
-            let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
-            scheme = "https"
-            // AWS's certificate covers one label before the domain; a host name has only lower case.
-            let fitsHost = bucket.utf8.count <= 63 && bucket.utf8.allSatisfy { isNameByte($0) && !isUpper($0) }
-            authority = fitsHost ? "\(bucket).s3.\(region).\(domain)" : "s3.\(region).\(domain)"
-            bucketPath = fitsHost ? "" : "/\(percentEncoded(bucket))"
-        } else {
-            let parts = try Self.parse(endpointURL)
-            (scheme, authority) = (parts.scheme, parts.authority)
-            bucketPath = "\(parts.path)/\(percentEncoded(bucket))"
+        let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
+        var parts = (scheme: "https", authority: "s3.\(region).\(domain)", path: "")
+        if !endpointURL.isEmpty {
+            let given = try Self.parse(endpointURL)
+            // AWS answers there for all regions, but sends the requests for most buckets elsewhere.
+            parts = given.authority == "s3.amazonaws.com" ? (given.scheme, parts.authority, given.path) : given
         }
+        let host = String(parts.authority.prefix { $0 != ":" })
+        isLocal = host.hasPrefix("127.") || parts.authority.hasPrefix("[::1]") || host == "localhost"
+        let isInHost: Bool
+        switch addressing {
+        case .path: isInHost = false
+        case .auto: isInHost = Self.wantsBucketInHost(host) && Self.fitsHost(bucket, dots: parts.scheme == "http")
+        case .virtual:
+            isInHost = true
+            guard Self.fitsHost(bucket, dots: true), host.utf8.contains(where: { isLetter($0) }),
+                !host.hasPrefix("[")
+            else {
+                throw BlobStoreError(
+                    .other,
+                    "addressing virtual puts the bucket into the host name, and \(bucket.oneLine()).\(host) is none:"
+                        + " use path")
+            }
+        }
+        scheme = parts.scheme
+        authority = isInHost ? "\(bucket).\(parts.authority)" : parts.authority
+        bucketPath = isInHost ? parts.path : "\(parts.path)/\(percentEncoded(bucket))"
     }
 
-    /// Whether the server runs on this machine, where no proxy has a place.
-    var isLocal: Bool {
-        authority.hasPrefix("127.") || authority.hasPrefix("[::1]") || authority == "localhost"
-            || authority.hasPrefix("localhost:")
+    /// Whether a service has its buckets in the host name, sometimes only there.
+    private static func wantsBucketInHost(_ host: String) -> Bool {
+        if host == "storage.googleapis.com" || host.hasSuffix(".aliyuncs.com") { return true }
+        guard host.hasSuffix(".amazonaws.com") || host.hasSuffix(".amazonaws.com.cn") else { return false }
+        return host.hasPrefix("s3.") || host.hasPrefix("s3-")
+    }
+
+    /// Whether a bucket's name can stand in a host name, which has only lower case.
+    ///
+    /// - Parameter dots: whether it may be more than one label. Certificates cover one.
+    private static func fitsHost(_ bucket: String, dots: Bool) -> Bool {
+        let labels = bucket.split(separator: ".", omittingEmptySubsequences: false)
+        return (dots || labels.count == 1) && bucket.utf8.count <= 63
+            && labels.allSatisfy { label in
+                label.utf8.allSatisfy { isNameByte($0) && !isUpper($0) } && !label.isEmpty && !label.hasPrefix("-")
+                    && !label.hasSuffix("-")
+            }
     }
 
     /// The path of an object, or of the bucket, percent-encoded.
@@ -90,6 +124,8 @@ struct S3Endpoint: Sendable, Hashable {
         return (scheme, authority, percentEncoded(String(path), keeping: "/%"))
     }
 }
+
+private func isLetter(_ byte: UInt8) -> Bool { isUpper(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
 
 private func isUpper(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
 

@@ -7,13 +7,15 @@ enum S3Operation: String, Sendable {
     case store
     case delete
     case create
+    /// Looking whether an object is there whose upload was answered in an odd way.
+    case verify
 
     /// As metrics count it.
     var method: StorageCall.Method? {
         switch self {
         case .list: .list
         case .load: .load
-        case .store: .store
+        case .store, .verify: .store
         case .delete: .delete
         case .create: nil
         }
@@ -23,7 +25,7 @@ enum S3Operation: String, Sendable {
     var permission: String {
         switch self {
         case .list: "s3:ListBucket"
-        case .load: "s3:GetObject"
+        case .load, .verify: "s3:GetObject"
         case .store: "s3:PutObject"
         case .delete: "s3:DeleteObject"
         case .create: "s3:CreateBucket"
@@ -48,10 +50,14 @@ struct S3FailureContext: Sendable {
         let detail = S3ErrorAnswer(answer.body)
         let code = detail?.code ?? Self.code(status: answer.status)
         let message = detail.map { $0.message.isEmpty ? "" : ": \($0.message)" } ?? ""
-        let advice = advice(code, answer, detail, now)
+        let isForeign = detail == nil && Self.isForeign(answer)
+        let advice = isForeign ? Self.foreignAdvice(answer) : advice(code, answer, detail, now)
         let kind: BlobStoreError.Kind =
             switch (code, answer.status) {
             case ("RequestTimeout", _), (_, 408), (_, 504): .timeout
+            // Some other web server's word that something is missing or forbidden means nothing.
+            case _ where isForeign: .other
+            case _ where Self.identityCodes.contains(code): .other
             case (_, 403), (_, 401): .accessDenied
             case (_, 404): .notFound
             default: .other
@@ -71,6 +77,8 @@ struct S3FailureContext: Sendable {
             case .nameResolution: (.other, "DNSError", "check endpoint_url and the name servers of this machine")
             case .refused: (.other, "URLError", "check endpoint_url, that the server runs, and firewalls")
             case .timeout: (.timeout, "Timeout", "check the network and the load of the server")
+            case .broken where failure.detail.contains("HTTP/0.9"):
+                (.other, "URLError", "this port does not speak http: does endpoint_url need https://?")
             case .broken: (.other, "URLError", "")
             case .tls:
                 (
@@ -78,13 +86,14 @@ struct S3FailureContext: Sendable {
                     "the server's certificate must be signed by an authority this machine knows or tls.ca_file names,"
                         + " and be made for the host in endpoint_url"
                 )
+            case .handshake: (.other, "URLError", Self.handshakeAdvice(failure.detail))
             case .unusable: (.other, "URLError", "")
-            case .tooLarge: (.other, "Unknown", "")
+            case .tooLarge: (.other, BlobStoreError.tooLarge, "")
             }
         let isTransient =
             switch failure.reason {
             case .nameResolution, .refused, .timeout, .broken: true
-            case .tls, .unusable, .tooLarge: false
+            case .tls, .handshake, .unusable, .tooLarge: false
             }
         return RequestFailure(
             error: BlobStoreError(
@@ -94,12 +103,17 @@ struct S3FailureContext: Sendable {
     }
 
     /// Of an answer that is a success but makes no sense.
-    func failure(unexpected problem: String) -> RequestFailure {
-        RequestFailure(
+    ///
+    /// Nothing counts as stored on the word of such an answer; an upload is tried again.
+    func failure(unexpected problem: String, in answer: HTTPAnswer = HTTPAnswer()) -> RequestFailure {
+        let source = Self.source(of: answer)
+        return RequestFailure(
             error: BlobStoreError(
-                .other, "\(what): \(authority) answers like no S3 server: \(problem.oneLine()); check endpoint_url",
+                .other,
+                "\(what): \(authority) answers like no S3 server\(source.isEmpty ? "" : " (\(source))"):"
+                    + " \(problem.oneLine()); check endpoint_url",
                 code: "Unknown"),
-            isTransient: false)
+            isTransient: operation == .store)
     }
 
     /// Of a temporary file that the bytes go through.
@@ -145,6 +159,44 @@ struct S3FailureContext: Sendable {
             let location = Self.location(answer).map { "the server sends to \($0): " } ?? ""
             return "\(location)endpoint_url must name the S3 service itself"
         }
+    }
+
+    /// The codes of errors about keys and clocks, which no permission cures.
+    private static let identityCodes: Set<String> = [
+        "InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired",
+        "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "AuthorizationHeaderMalformed",
+    ]
+
+    /// Whether an error comes with a text that no S3 server sends; nothing at all may be from one.
+    private static func isForeign(_ answer: HTTPAnswer) -> Bool {
+        (400..<500).contains(answer.status) && answer.status != 429 && answer.status != 408 && !answer.body.isEmpty
+            && answer.headers["content-encoding"] == nil
+    }
+
+    private static func foreignAdvice(_ answer: HTTPAnswer) -> String {
+        if answer.status == 400, String(decoding: answer.body, as: UTF8.self).uppercased().contains("HTTPS") {
+            return "this port wants https: write https:// in endpoint_url"
+        }
+        let source = source(of: answer)
+        return "that is no answer of an S3 server\(source.isEmpty ? "" : " (\(source))"): check endpoint_url"
+    }
+
+    /// `text/html from nginx`, as far as the answer says.
+    private static func source(of answer: HTTPAnswer) -> String {
+        let type = (answer.headers["content-type"] ?? "").prefix { $0 != ";" }
+        let server = answer.headers["server"] ?? ""
+        let isXML = type.hasSuffix("xml")
+        return [isXML ? "" : String(type), server.isEmpty ? "" : "from \(server)"].filter { !$0.isEmpty }
+            .joined(separator: " ").oneLine(limit: 80)
+    }
+
+    private static func handshakeAdvice(_ detail: String) -> String {
+        // What OpenSSL and GnuTLS call an answer in another protocol.
+        let foreign = ["wrong version number", "packet length too long", "http request", "unexpected TLS packet"]
+        if foreign.contains(where: { detail.contains($0) }) {
+            return "this port does not speak https: write http:// in endpoint_url, or the port that does"
+        }
+        return "check that endpoint_url names a port that speaks https, and what tls says of client certificates"
     }
 
     /// Where a redirection leads, without what may be secret: user, password and query.

@@ -2,6 +2,16 @@
 ///
 /// Empty strings mean: not set. 0 as a timeout or as `maximumIdleConnections` means: no limit.
 package struct S3Options: Sendable {
+    /// Where in a URL the bucket is.
+    package enum Addressing: String, Sendable, CaseIterable {
+        /// In the host name with services that want it there: AWS, Google, Alibaba; else in the path.
+        case auto
+        /// `https://s3.example.com/bucket/object`
+        case path
+        /// `https://bucket.s3.example.com/object`
+        case virtual
+    }
+
     /// The access key ID.
     package var accessKey: String
     /// The secret access key. Secret.
@@ -20,6 +30,8 @@ package struct S3Options: Sendable {
     package var createBucket: Bool
     /// AWS when empty.
     package var endpointURL: String
+    /// Where in a URL the bucket is.
+    package var addressing: Addressing
     /// The storage class of new objects; the bucket's default when empty.
     package var storageClass: String
     /// Is put before every name, and not seen outside of the storage.
@@ -59,7 +71,8 @@ package struct S3Options: Sendable {
     package init(
         bucket: String, accessKey: String = "", secretKey: String = "", accessKeyFile: String = "",
         secretKeyFile: String = "", secretsRefreshInterval: Duration = .seconds(15), region: String = "us-east-1",
-        createBucket: Bool = false, endpointURL: String = "", storageClass: String = "", globalPrefix: String = "",
+        createBucket: Bool = false, endpointURL: String = "", addressing: Addressing = .auto, storageClass: String = "",
+        globalPrefix: String = "",
         prefixFolders: Bool = false, hideFolders: Bool = false, disableSendContentMD5: Bool = false,
         parallelParts: Int = 4, initTimeout: Duration = .seconds(20), idleConnectionTimeout: Duration = .seconds(90),
         maximumIdleConnections: Int = 100, dialTimeout: Duration = .seconds(10),
@@ -75,6 +88,7 @@ package struct S3Options: Sendable {
         self.region = region
         self.createBucket = createBucket
         self.endpointURL = endpointURL
+        self.addressing = addressing
         self.storageClass = storageClass
         self.globalPrefix = globalPrefix
         self.prefixFolders = prefixFolders

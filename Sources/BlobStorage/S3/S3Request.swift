@@ -22,9 +22,9 @@ struct S3Request: Sendable {
     var headers: [(name: String, value: String)] = []
     var body: Body?
     var spoolsAnswer = false
+    /// Of the body of an answer that is spooled, in bytes.
+    var largestAnswer = Int.max
     var progress: TransferProgress.Report?
-    /// Whether a 200 answer may carry an error.
-    var mayFailLate = false
     /// What errors call the object, where it isn't the key.
     var subject: String?
 
@@ -64,7 +64,7 @@ struct S3Request: Sendable {
         headers.append(("Authorization", authorization))
         return HTTPRequest(
             method: method, url: endpoint.url(path: path, query: query), headers: headers, body: body?.part,
-            spoolsAnswer: spoolsAnswer, progress: progress)
+            spoolsAnswer: spoolsAnswer, largestSpool: largestAnswer, progress: progress)
     }
 }
 

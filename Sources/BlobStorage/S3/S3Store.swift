@@ -15,8 +15,13 @@ package final class S3Store: BlobStore {
     private let willRetry: @Sendable (BlobStoreError, Duration) -> Void
     private let observe: @Sendable (StorageCall) -> Void
     private let lastClockOffset = Mutex<Duration?>(nil)
+    /// Whether the ETags of this server have been seen to be no MD5 although they look like one.
+    private let hasOtherETags = Mutex(false)
 
-    /// Opens a bucket. Makes requests only with `createBucket`: HEAD, and PUT when the bucket doesn't exist.
+    /// What the names of one listing may take in memory, in bytes; about 200,000 objects.
+    static let largestListing = 64 << 20
+
+    /// Opens a bucket. Makes requests only with `createBucket`: a listing, and PUT when the bucket doesn't exist.
     ///
     /// - Parameters:
     ///   - environment: gives the value of an environment variable.
@@ -44,7 +49,9 @@ package final class S3Store: BlobStore {
         self.options = options
         self.willRetry = willRetry
         self.observe = observe
-        endpoint = try S3Endpoint(endpointURL: options.endpointURL, region: options.region, bucket: options.bucket)
+        endpoint = try S3Endpoint(
+            endpointURL: options.endpointURL, region: options.region, bucket: options.bucket,
+            addressing: options.addressing)
         credentials = try S3CredentialSource(options, environment: environment)
         client = try HTTPClient(
             HTTPSettings(
@@ -62,22 +69,34 @@ package final class S3Store: BlobStore {
         var blobs: [Blob] = []
         var names = Set<[UInt8]>()
         var continuation: S3Request.Continuation?
-        var pages = 0
+        var emptyPages = 0
+        var room = Self.largestListing
         while true {
             let request = S3Request.listing(key(prefix), after: continuation, options)
-            let page = try await send(request) { answer in try S3ListPage(answer.body) }
+            let (page, next) = try await send(request) { [continuation] answer in
+                let page = try S3ListPage(answer.body)
+                return (page, try page.next(after: continuation))
+            }
             let countBefore = names.count
             for blob in page.blobs where names.insert(Array(blob.name.utf8)).inserted {
-                guard blob.name.startsBytewise(with: options.globalPrefix) else { continue }
+                room -= 2 * (blob.name.utf8.count + 80)
+                guard room >= 0 else {
+                    throw BlobStoreError(
+                        .other,
+                        "cannot list bucket \(options.bucket.oneLine()): more than \(names.count - 1) objects: use a bucket"
+                            + " or a global_prefix that holds nothing else",
+                        code: BlobStoreError.tooLarge)
+                }
+                guard blob.name.startsBytewise(with: key(prefix)) else { continue }
                 let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
                 // The prefix itself may be an object: tools make one to show a folder.
                 guard !name.isEmpty, name != UpdateMarkerStore.markerName else { continue }
                 blobs.append(Blob(name: name, size: blob.size, modified: blob.modified))
             }
-            guard page.isTruncated, let next = page.next else { break }
-            // A page without names is fine: it may be the last one, or hold folders only.
-            pages += 1
-            guard next != continuation, page.blobs.isEmpty || names.count > countBefore, pages < 100_000 else {
+            guard let next else { break }
+            // A page without names is fine: it may hold folders only.
+            emptyPages = page.blobs.isEmpty ? emptyPages + 1 : 0
+            guard next != continuation, page.blobs.isEmpty || names.count > countBefore, emptyPages < 10_000 else {
                 throw context(request).failure(unexpected: "the listing repeats itself").error
             }
             continuation = next
@@ -85,13 +104,27 @@ package final class S3Store: BlobStore {
         return blobs.sorted { $0.name.precedesBytewise($1.name) }
     }
 
-    /// See ``BlobStore/load(_:)``.
-    package func load(_ name: String) async throws -> Spool {
+    /// See ``BlobStore/load(_:atMost:)``.
+    package func load(_ name: String, atMost limit: Int) async throws -> Spool {
         var request = S3Request(.load, "GET", key: try objectKey(name, .load))
         request.spoolsAnswer = true
+        request.largestAnswer = limit
         request.progress = TransferProgress.report
-        return try await send(request) { answer in
+        let context = context(request)
+        let firstMD5 = Mutex<String?>(nil)
+        return try await send(request) { [self] answer in
             guard let spool = answer.spool else { throw XMLError(problem: "no body", offset: 0) }
+            guard let actual = answer.unexpectedMD5, !hasOtherETags.withLock(\.self) else { return spool }
+            // The ETag need not be an MD5, even if it looks like one: what comes twice is what is stored.
+            let before = firstMD5.withLock { first in
+                defer { first = actual }
+                return first
+            }
+            guard before == actual else {
+                throw context.failure(
+                    TransferFailure(reason: .broken, detail: "the bytes that came don't match the MD5 in their ETag"))
+            }
+            hasOtherETags.withLock { $0 = true }
             return spool
         }
     }
@@ -112,7 +145,26 @@ package final class S3Store: BlobStore {
         request.headers = newObjectHeaders
         request.progress = TransferProgress.report
         request.body = try await self.body(body, 0..<body.count)
-        return try await send(request, retry: retry) { answer in withoutQuotes(answer.headers["etag"] ?? "") }
+        let etag = try await send(request, retry: retry) { answer in withoutQuotes(answer.headers["etag"] ?? "") }
+        return etag.isEmpty ? try await look(for: key, body) : etag
+    }
+
+    /// Looks whether an object is there, where the answer to its upload did not name its ETag.
+    ///
+    /// - Returns: the ETag without quotes, empty when the server doesn't tell that here either.
+    /// - Throws: ``BlobStoreError`` when the object is not there, or has another size.
+    func look(for key: String, _ body: Spool) async throws -> String {
+        let request = S3Request(.verify, "HEAD", key: key)
+        do {
+            return try await send(request) { answer in
+                guard let length = answer.headers["content-length"], Int(length) == body.count else {
+                    throw XMLError(problem: "an object that was stored is not there with its size", offset: 0)
+                }
+                return withoutQuotes(answer.headers["etag"] ?? "")
+            }
+        } catch let error as BlobStoreError where error.kind == .notFound {
+            throw BlobStoreError(.other, "\(error.description): the server said that it is stored", code: error.code)
+        }
     }
 
     /// See ``BlobStore/delete(_:)``.
@@ -229,7 +281,8 @@ package final class S3Store: BlobStore {
         if let offset = BlobStorage.clockOffset(of: answer) { lastClockOffset.withLock { $0 = offset } }
         let isSuccess = (200..<300).contains(answer.status)
         // An upload of many parts is answered with 200 before it is known how it ends.
-        let isLateError = isSuccess && request.mayFailLate && S3ErrorAnswer(answer.body) != nil
+        let isLateError =
+            isSuccess && !request.spoolsAnswer && answer.body.count <= 64 << 10 && S3ErrorAnswer(answer.body) != nil
         guard isSuccess, !isLateError else {
             var failure = context.failure(answer, now: .now)
             if isLateError { failure.isTransient = true }
@@ -242,7 +295,7 @@ package final class S3Store: BlobStore {
         do {
             return try read(answer)
         } catch let error as XMLError {
-            throw context.failure(unexpected: error.description)
+            throw context.failure(unexpected: error.description, in: answer)
         }
     }
 

@@ -72,16 +72,13 @@ extension S3Store {
         request.query = [("uploadId", id)]
         request.headers = [("Content-Type", "application/xml")]
         request.body = try await self.body(partList, 0..<partList.count)
-        request.mayFailLate = true
         do {
-            return try await send(request) { answer in s3UploadETag(answer.body) }
-        } catch let error as BlobStoreError where error.kind == .notFound && error.code != "NoSuchBucket" {
+            let etag = try await send(request) { answer in try s3UploadETag(answer.body) }
+            return etag.isEmpty ? try await look(for: key, body) : etag
+        } catch let error as BlobStoreError where error.code == "NoSuchUpload" {
             // The answer to an attempt that succeeded may have been lost: then the upload is gone and the object there.
-            let name = String(Substring(key.utf8.dropFirst(options.globalPrefix.utf8.count)))
-            guard try await list(prefix: name).contains(where: { $0.name == name && $0.size == body.count }) else {
-                throw error
-            }
-            return ""
+            guard let etag = try? await look(for: key, body) else { throw error }
+            return etag
         }
     }
 

@@ -87,7 +87,11 @@ enum StorageChecks {
 
     private static func checkClock(_ facts: StorageFacts, _ findings: inout Findings) {
         guard let offset = facts.clockOffset else {
-            return findings.skip("clock", "not checked: this kind of storage does not tell the time")
+            return findings.skip(
+                "clock",
+                facts.list == .works
+                    ? "not checked: this kind of storage does not tell the time"
+                    : "not checked: the storage has not told the time")
         }
         let size = offset < .zero ? .zero - offset : offset
         let text =

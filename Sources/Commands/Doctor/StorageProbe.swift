@@ -31,11 +31,14 @@ struct StorageProbe: Sendable {
         }
         facts.objects = blobs.values.reduce(0) { $0 + $1.count }
         // A storage that does not answer is not asked again and again; one that only refuses may allow the rest.
-        if case .failed = facts.list { return (facts, blobs) }
+        if case .failed = facts.list {
+            facts.clockOffset = store.clockOffset
+            return (facts, blobs)
+        }
         facts.put = try await step { try await store.store(probeName, Spool(Self.contents)) }
         facts.get = try await step {
             do {
-                let read = try bytes(try await store.load(probeName))
+                let read = try bytes(try await store.load(probeName, atMost: 1 << 20))
                 guard read == Self.contents || facts.put != .works else {
                     throw BlobStoreError(.other, "the storage gives back other bytes than were stored")
                 }
@@ -89,7 +92,7 @@ struct StorageProbe: Sendable {
             return .unreadable("\(newest.name) has \(humanSize(newest.size)), which is too much to load for that")
         }
         do {
-            let meta = try Self.meta(try await store.load(newest.name.description))
+            let meta = try Self.meta(try await store.load(newest.name.description, atMost: newest.size))
             guard !meta.hostname.isEmpty else { return .unreadable("\(newest.name) does not name its host") }
             return .object(
                 name: newest.name.description, hostname: meta.hostname, age: Self.age(newest.name.timestamp, now))

@@ -207,7 +207,7 @@ struct PowerDNSOpening {
     private func load(_ name: String) throws -> Spool {
         guard let session else { return Spool([]) }
         return try context.withProgress(Progress(title: "loading \(name)"), writesResults: false) { line in
-            try session.withStorage(writes: false, progress: line) { try await $0.load(name) }
+            try session.withStorage(writes: false, progress: line) { try await $0.loadListed(name) }
         }
     }
 

@@ -22,14 +22,15 @@ enum StorageFactory {
     ///
     /// - Parameters:
     ///   - writes: whether anything may be written to it; without, not even a bucket is created.
-    ///   - creates: whether a missing directory is created, for who begins to sync.
+    ///   - owner: the instance that begins to sync: a missing directory is created, and what an earlier process of
+    ///     that instance has left there half written is removed.
     ///   - environment: looks up an environment variable, for credentials.
     ///   - logger: is told of attempts that fail and are made again.
     ///   - observe: is told of every request to an S3 server that has ended; must not block.
     /// - Throws: `BlobStoreError` when the storage can't be used as configured, ``CommandFailure`` when there is no
     ///   support for its type.
     static func open(
-        _ backend: StorageBackend, writes: Bool, creates: Bool = false,
+        _ backend: StorageBackend, writes: Bool, owner: String? = nil,
         environment: @escaping @Sendable (String) -> String?, logger: Logger,
         observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
     ) async throws -> OpenStorage {
@@ -52,13 +53,24 @@ enum StorageFactory {
                 })
             return OpenStorage(marked, unmarked: store)
         case .fileSystem(let options):
-            return OpenStorage(try FileSystemStore(rootPath: options.rootPath, create: creates))
+            return OpenStorage(try FileSystemStore(rootPath: options.rootPath, create: owner != nil, owner: owner))
         case .memory:
             return OpenStorage(MemoryStore())
         case .azure:
             throw CommandFailure.failed(
                 "storage.type azure is not supported yet; use s3 (with an S3 gateway), or fs with a shared directory")
         }
+    }
+}
+
+extension S3Options.Addressing {
+    fileprivate init(_ addressing: S3Addressing) {
+        self =
+            switch addressing {
+            case .auto: .auto
+            case .path: .path
+            case .virtual: .virtual
+            }
     }
 }
 
@@ -71,7 +83,8 @@ extension S3Options {
             accessKeyFile: options.accessKeyFile, secretKeyFile: options.secretKeyFile,
             secretsRefreshInterval: options.secretsRefreshInterval, region: options.region,
             createBucket: options.createBucket && writes, endpointURL: options.endpointURL,
-            storageClass: options.storageClass, globalPrefix: options.globalPrefix,
+            addressing: S3Options.Addressing(options.addressing), storageClass: options.storageClass,
+            globalPrefix: options.globalPrefix,
             prefixFolders: options.prefixFolders, hideFolders: options.hideFolders,
             disableSendContentMD5: options.disableSendContentMD5, parallelParts: options.numMinioThreads,
             initTimeout: connection.initTimeout, idleConnectionTimeout: connection.idleConnTimeout,

@@ -7,6 +7,7 @@ import Monitoring
 import PowerDNS
 import Replication
 import ServiceLifecycle
+import Snapshots
 import StatusServer
 import Synchronization
 import Telemetry
@@ -177,7 +178,8 @@ extension SyncRun {
         while true {
             do {
                 return try await StorageFactory.open(
-                    configuration.storage.backend, writes: !receiveOnly, creates: !receiveOnly,
+                    configuration.storage.backend, writes: !receiveOnly,
+                    owner: receiveOnly ? nil : SnapshotName.sanitize(instance: configuration.instance),
                     environment: environment,
                     logger: logger,
                     observe: monitor.observe)
@@ -188,8 +190,11 @@ extension SyncRun {
         }
     }
 
-    /// The codes of errors that end when a server or a network comes up.
-    private static let passingCodes: Set<String> = ["Timeout", "DNSError", "URLError"]
+    /// The codes of errors that end when a server or a network comes up, or a clock is set.
+    private static let passingCodes: Set<String> = [
+        "Timeout", "DNSError", "URLError", "RequestTimeTooSkewed", "RequestExpired", "SlowDown", "ServiceUnavailable",
+        "InternalError", "TooManyRequests",
+    ]
 }
 
 /// Opens what a service needs, within the life of the service, and runs it.

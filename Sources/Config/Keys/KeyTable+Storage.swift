@@ -146,7 +146,11 @@ extension KeyTable {
             .value("create_bucket", \.createBucket, .bool, "Create the bucket when it does not exist."),
             .value(
                 "endpoint_url", \.endpointURL, .endpointURL(of: .s3),
-                "The service, when it is not AWS. Buckets are then addressed by path.", default: "AWS"),
+                "The service, when it is not AWS; a path in front of the bucket may follow.", default: "AWS"),
+            .value(
+                "addressing", \.addressing, .choice,
+                "Where a URL has the bucket: `path`, `virtual` (in the host name), or `auto`: in the host name with AWS,"
+                    + " Google and Alibaba."),
             .value("storage_class", \.storageClass, .text, "Storage class of new objects.", default: "the bucket's"),
             .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
             .value(

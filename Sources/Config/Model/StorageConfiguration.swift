@@ -55,6 +55,16 @@ package struct FileSystemStorageOptions: ConfigurationSection {
     package init() {}
 }
 
+/// Where in the URL of an object its bucket is.
+package enum S3Addressing: String, Sendable, CaseIterable {
+    /// As the service wants it.
+    case auto
+    /// In the path.
+    case path
+    /// In the host name.
+    case virtual
+}
+
 /// `storage.options` of type `s3`. Empty texts stand for what is not given.
 package struct S3StorageOptions: ConfigurationSection {
     /// Access key ID.
@@ -75,6 +85,8 @@ package struct S3StorageOptions: ConfigurationSection {
     package var createBucket = false
     /// URL of the service; empty for AWS.
     package var endpointURL = ""
+    /// Where in a URL the bucket is.
+    package var addressing = S3Addressing.auto
     /// Storage class of new objects; empty for the bucket's.
     package var storageClass = ""
     /// Put in front of every object name.

@@ -9,15 +9,10 @@ enum EndpointURL {
 
         fileprivate var example: String { self == .powerDNS ? "http://127.0.0.1:8081" : "https://s3.example.org:9000" }
 
-        fileprivate var adviceOnPath: String {
-            self == .powerDNS
-                ? "it has a path; /api/v1 is added by itself"
-                : "it has a path; bucket and prefix have keys of their own"
-        }
     }
 
     static func allowed(_ service: Service) -> String {
-        "http:// or https:// and a host, maybe with a port\(service == .azure ? " and a path" : ""), "
+        "http:// or https:// and a host, maybe with a port\(service == .powerDNS ? "" : " and a path"), "
             + "such as \(service.example)"
     }
 
@@ -44,8 +39,8 @@ enum EndpointURL {
         let rest = text.dropFirst(scheme.count)
         let authority = rest.prefix { $0 != "/" }
         let pathText = rest.dropFirst(authority.count)
-        guard service == .azure || pathText.isEmpty || pathText == "/" else {
-            throw ValueProblem(allowed: allowed, advice: service.adviceOnPath)
+        guard service != .powerDNS || pathText.isEmpty || pathText == "/" else {
+            throw ValueProblem(allowed: allowed, advice: "it has a path; /api/v1 is added by itself")
         }
         try checkAuthority(authority, allowed: allowed)
     }

@@ -25,14 +25,13 @@ package struct StateObjects: Sendable {
     /// - Throws: `BlobStoreError` when the storage can't be read.
     package func load(_ name: StateObjectName) async throws -> InstanceState? {
         do {
-            let spool = try await store.load(name.description)
-            guard spool.count <= Self.largest else { return nil }
+            let spool = try await store.load(name.description, atMost: Self.largest)
             var bytes = [UInt8](repeating: 0, count: spool.count)
             let count = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
             guard count == bytes.count else { return nil }
             let state = try? JSON.decode(InstanceState.self, from: bytes)
             return state.flatMap { $0.version == InstanceState.knownVersion ? $0 : nil }
-        } catch let error as BlobStoreError where error.kind == .notFound {
+        } catch let error as BlobStoreError where error.kind == .notFound || error.code == BlobStoreError.tooLarge {
             return nil
         }
     }

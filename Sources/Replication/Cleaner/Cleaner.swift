@@ -68,6 +68,23 @@ package struct Cleaner: Sendable {
         for removal in machine.listed(blobs.map(\.name), await ledger(), at: now, time: time) {
             try await remove(removal)
         }
+        try await removeLeftovers()
+    }
+
+    /// What has been written for less than this may still be under way.
+    package static let leftoverAge = Duration.seconds(3600)
+
+    private func removeLeftovers() async throws {
+        do {
+            let count = try await store.removeLeftovers(olderThan: Self.leftoverAge)
+            guard count > 0 else { return }
+            logger.info(
+                "removed temporary files that interrupted writers had left behind",
+                metadata: ["files": .stringConvertible(count)])
+        } catch {
+            try Task.checkCancellation()
+            logger.warning("cannot remove old temporary files", metadata: ["error": "\(error)"])
+        }
     }
 
     private func remove(_ removal: CleanerMachine.Removal) async throws {

@@ -34,7 +34,7 @@ struct SnapshotsDump: ProgramCommand {
         return try Session.run(global, in: context) { session in
             let spool = try context.withProgress(Progress(title: "snapshots dump: loading"), writesResults: false) {
                 line in
-                try session.withStorage(writes: false, progress: line) { [name] in try await $0.load(name) }
+                try session.withStorage(writes: false, progress: line) { [name] in try await $0.loadListed(name) }
             }
             return try show(spool, in: context)
         }

@@ -28,7 +28,7 @@ struct SnapshotsGet: ProgramCommand {
             }
             try context.withProgress(Progress(title: "snapshots get"), writesResults: target == "-") { line in
                 let spool = try session.withStorage(writes: false, progress: line) { [name] in
-                    try await $0.load(name)
+                    try await $0.loadListed(name)
                 }
                 if target == "-" {
                     try OutputFile.copy(spool) { try context.standardOutput.write(Array($0)) }

@@ -39,6 +39,7 @@ struct SnapshotsPrune: ProgramCommand {
                     }
                     report.append(found.plan, hasState: found.hasState, failures: failures)
                 }
+                if !dryRun { _ = try await storage.store.removeLeftovers(olderThan: Cleaner.leftoverAge) }
                 return report
             }
             var output = BufferedOutput(context.standardOutput)

@@ -1,0 +1,147 @@
+import Bytes
+import Glibc
+
+/// The files of a directory that are to become objects, under names that tell whose they are.
+///
+/// What a process that was killed has left behind is removed by the next one of the same owner when it starts, and by
+/// cleaners when it is old.
+struct TemporaryFiles: Sendable {
+    private let directory: String
+    /// What their names begin with; a name ends in `.tmp`.
+    private let prefix: String
+
+    /// - Parameter owner: the name of an instance; without it they carry the names of host and process.
+    init(directory: String, owner: String?) {
+        self.directory = directory
+        let name = owner ?? "\(hostName())-\(getpid())"
+        let safe = name.utf8.map { $0 == UInt8(ascii: "/") || $0 == 0 ? UInt8(ascii: "_") : $0 }
+        prefix = ".\(String(decoding: safe.prefix(200), as: UTF8.self))."
+    }
+
+    /// Removes those of this owner, which has not begun to write.
+    func removeOwn() {
+        // They cost room, but nobody reads them: no reason not to start.
+        try? forEachFile(in: directory) { name, _ in
+            guard name.startsBytewise(with: prefix), Self.isRandom(name.utf8.dropFirst(prefix.utf8.count)) else {
+                return
+            }
+            unlink("\(directory)/\(name)")
+        }
+    }
+
+    /// Removes all that were last written before this time.
+    ///
+    /// - Returns: how many.
+    func remove(olderThan age: Duration) throws -> Int {
+        var count = 0
+        let limit = time(nil) - Int(age.components.seconds)
+        try forEachFile(in: directory) { name, status in
+            guard Self.isTemporary(name), status.st_mtim.tv_sec < limit else { return }
+            if unlink("\(directory)/\(name)") == 0 { count += 1 }
+        }
+        return count
+    }
+
+    /// Makes a file with what is in a spool, on the disk, and gives it its name.
+    func place(_ body: Spool, at path: String, _ cancellation: CancellationSignal) throws {
+        let temporary = try link(body) ?? write(body, cancellation)
+        do {
+            try cancellation.check()
+            _ = try systemCall("rename", temporary) { Int(rename(temporary, path)) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    /// `.NAME.HEX.tmp`, or `.HEX.tmp` of older versions.
+    private static func isTemporary(_ name: String) -> Bool {
+        guard name.hasPrefix("."), name.hasSuffix(".tmp") else { return false }
+        let rest = name.utf8.dropFirst().dropLast(4)
+        let start = rest.lastIndex(of: UInt8(ascii: ".")).map { rest.index(after: $0) } ?? rest.startIndex
+        return isRandom(name.utf8[start...])
+    }
+
+    /// `HEX.tmp`
+    private static func isRandom(_ text: some BidirectionalCollection<UInt8>) -> Bool {
+        guard text.count > 4, text.suffix(4).elementsEqual(".tmp".utf8) else { return false }
+        let digits = text.dropLast(4)
+        return digits.count <= 16 && digits.allSatisfy { "0123456789abcdef".utf8.contains($0) }
+    }
+
+    /// Gives the file of a spool a temporary name in the directory.
+    ///
+    /// - Returns: nil where that can't be done: the spool is in memory, on another file system, or has had a name.
+    private func link(_ body: Spool) throws(SystemError) -> String? {
+        var status = stat()
+        guard let descriptor = body.fileDescriptor, fstat(descriptor, &status) == 0, status.st_nlink == 0,
+            Int(status.st_size) == body.count, fsync(descriptor) == 0,
+            // A file from elsewhere does not belong to the group that shares the directory.
+            newFileMode(in: directory) & 0o040 == status.st_mode & 0o040
+        else { return nil }
+        let path = newName()
+        let source = "/proc/self/fd/\(descriptor)"
+        guard linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 else { return nil }
+        return path
+    }
+
+    /// Copies a spool into a new file.
+    private func write(_ body: Spool, _ cancellation: CancellationSignal) throws -> String {
+        let (path, descriptor) = try create()
+        do {
+            defer { close(descriptor) }
+            try copy(body, to: descriptor, path, cancellation)
+            guard fsync(descriptor) == 0 || isUnsupportedSync(errno) else { throw SystemError("sync", path) }
+        } catch {
+            unlink(path)
+            throw error
+        }
+        return path
+    }
+
+    private func newName() -> String {
+        "\(directory)/\(prefix)\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+    }
+
+    private func create() throws(SystemError) -> (path: String, descriptor: Int32) {
+        while true {
+            let path = newName()
+            let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, newFileMode(in: directory))
+            if descriptor >= 0 { return (path, descriptor) }
+            if errno != EEXIST && errno != EINTR { throw SystemError("create", path) }
+        }
+    }
+}
+
+private func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "host" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+private func copy(
+    _ body: Spool, to descriptor: Int32, _ path: String, _ cancellation: CancellationSignal
+) throws {
+    var offset = 0
+    if let source = body.fileDescriptor {
+        // The kernel copies without our memory. Where it can't or won't, the loop below goes on, and fails
+        // with the reason if there is one.
+        var position = off_t(0)
+        while offset < body.count {
+            try cancellation.check()
+            let count = sendfile(descriptor, source, &position, min(16 << 20, body.count - offset))
+            if count == 0 || (count < 0 && errno != EINTR) { break }
+            offset += max(0, count)
+        }
+    }
+    guard offset < body.count else { return }
+    try withUnsafeTemporaryAllocation(byteCount: min(256 << 10, body.count - offset), alignment: 16) { block in
+        while offset < body.count {
+            try cancellation.check()
+            let count = try body.read(at: offset, into: block)
+            guard count > 0 else { return }
+            try writeAll(UnsafeRawBufferPointer(rebasing: block[..<count]), to: descriptor, path)
+            offset += count
+        }
+    }
+}
