@@ -39,12 +39,16 @@ extension DatabaseSyncer {
             unfit.listed(names)
             watchNamesakes(names)
             watchClocks(names)
-            observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
+            vanished.formIntersection(names)
+            observe(
+                .listed(
+                    SnapshotListing(snapshots: snapshots, others: others, time: store.storageTime(wallClock()))))
             // How far the storage's clock is ahead is known from its answer at the latest.
             post.yield(.listed(names, began: store.storageTime(begin)))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
+            lastLoadError = "\(error)"
             observe(.listFailed("\(error)"))
             post.yield(.listingFailed)
         }
@@ -64,6 +68,7 @@ extension DatabaseSyncer {
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
+        watchOwnClock()
         let now = store.storageTime(wallClock())
         // A server's Date has whole seconds only.
         let precision = store.clockOffset == nil ? Duration.zero : .milliseconds(500)
@@ -79,6 +84,19 @@ extension DatabaseSyncer {
             }
             observe(.clockSkew(instance: finding.name.instance, ahead: finding.ahead, exceeds: finding.exceeds))
         }
+    }
+
+    private func watchOwnClock() {
+        guard let offset = store.clockOffset else { return }
+        let finding = ownClock.listed(offset: offset, precision: .milliseconds(500))
+        if finding.isNews {
+            if finding.exceeds {
+                logger.warning("\(OwnClock.text(ahead: finding.ahead))")
+            } else {
+                logger.info("this host's clock agrees with the storage's again")
+            }
+        }
+        observe(.ownClock(ahead: finding.ahead, exceeds: finding.exceeds))
     }
 
     /// Downloads a snapshot into a spool.
@@ -103,7 +121,7 @@ extension DatabaseSyncer {
                     "time_total": "\(logText(end - begin))",
                 ])
             post.yield(.downloaded(name))
-        } catch let error as BlobStoreError where error.kind == .notFound {
+        } catch let error as BlobStoreError where error.kind == .notFound && vanished.insert(name).inserted {
             logger.debug("snapshot is gone", metadata: ["snapshot_name": "\(name)"])
             observe(.downloadVanished(name, time: .now - begin))
             post.yield(.vanished(name))
@@ -112,6 +130,7 @@ extension DatabaseSyncer {
             logger.error(
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
+            lastLoadError = "\(error)"
             observe(.downloadFailed(name, "\(error)", time: .now - begin))
             post.yield(.downloadFailed(name))
         }
@@ -220,6 +239,7 @@ extension DatabaseSyncer {
             guard !Task.isCancelled else { return }
             unfit.failed(name, error, mapSize: mapSize, at: now)
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
+            lastLoadError = "cannot merge \(name): \(error)"
             observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))
         }
@@ -275,11 +295,12 @@ extension DatabaseSyncer {
             ledger.stored(snapshot.name, covering: covered)
             localChanges.sent(through: transaction)
             done = report
+            lastSendError = ""
             observe(.stored(report))
             post.yield(.stored)
         } catch {
             guard !Task.isCancelled else {
-                logger.warning("the end came before a snapshot was stored; local changes are sent at the next start")
+                lastSendError = "the upload under way took too long"
                 return
             }
             lastSendError = "\(error)"

@@ -83,9 +83,15 @@ package actor DatabaseSyncer {
     var newestOwnTimestamp: UInt64 = 0
     var namesakes = NamesakeWatch()
     var clocks: ClockSkewWatch
+    var ownClock: OwnClockWatch
+    /// The snapshots in the last listing that could not be found once.
+    var vanished: Set<SnapshotName> = []
     /// What has been merged and sent.
     var ledger = MergeLedger()
+    /// Why the last send failed; empty when it did not.
     var lastSendError = ""
+    /// Why something last could not be listed, loaded or captured.
+    var lastLoadError = ""
     /// The run of the sweeper that is under way.
     var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
     /// What the application has written since the last send.
@@ -120,6 +126,7 @@ package actor DatabaseSyncer {
         opened = environment
         if settings.schema.hasShadows { capture = Capture(schema: settings.schema) }
         clocks = ClockSkewWatch(tolerance: settings.clockSkewTolerance)
+        ownClock = OwnClockWatch(tolerance: settings.clockSkewTolerance)
         self.observer = observer
         self.store = store
         self.unmarked = unmarked ?? store
@@ -185,6 +192,21 @@ package actor DatabaseSyncer {
             group.cancelAll()
         }
         if let fatal { throw fatal }
+        noteUnsent(machine.sender, environment)
+    }
+
+    /// The end must not be silent about changes that are only here.
+    private func noteUnsent(_ sender: Sender, _ environment: Environment) {
+        guard !settings.machine.receiveOnly else { return }
+        var sender = sender
+        sender.observed(environment.info.lastTransactionID, at: now)
+        guard sender.hasUnsent else { return }
+        let reason = fenceText ?? (lastSendError.isEmpty ? "the end came first" : lastSendError)
+        logger.warning(
+            "local changes have not been sent; they are sent at the next start",
+            metadata: [
+                "reason": "\(reason)", "txnID": .stringConvertible(environment.info.lastTransactionID),
+            ])
     }
 
     var now: Duration { .now - start }
@@ -336,6 +358,9 @@ package actor DatabaseSyncer {
             fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: lastSendError)
             observe(.sendingGivenUp(lastSendError))
             return false
+        case .giveUpLoading:
+            fatal = LoadingGaveUp(last: lastLoadError)
+            return false
         case .endFenced:
             fatal = DatabaseIsStale(description: fenceText ?? "")
             return false
@@ -359,6 +384,18 @@ struct Download {
     var time: Duration
     /// When it ended.
     var end: ContinuousClock.Instant
+}
+
+/// A single run can't load what is in the storage.
+package struct LoadingGaveUp: Error, CustomStringConvertible {
+    /// Why the last try failed.
+    package var last: String
+
+    /// One line: that not everything is loaded, and why.
+    package var description: String {
+        "not everything in the storage is loaded, and tries to do so have failed too often (storage_retry_count), "
+            + "the last one so: \(last)"
+    }
 }
 
 /// So many sends of a database have failed that the process ends.

@@ -36,6 +36,10 @@ package struct Receiver {
         var phase = Phase.idle
         /// Whether a try has failed and none has succeeded since.
         var isFailing = false
+        /// How many tries have failed since one succeeded.
+        var failures = 0
+        /// Whether one that was listed could not be found: the next listing tells what took its place.
+        var awaitsListing = false
         /// The last one that was listed but could not be found.
         var vanished: SnapshotName?
 
@@ -46,7 +50,7 @@ package struct Receiver {
             return newest
         }
 
-        var isSettled: Bool { phase == .idle && wanted == nil }
+        var isSettled: Bool { phase == .idle && wanted == nil && !awaitsListing }
     }
 
     private let settings: Settings
@@ -76,6 +80,7 @@ package struct Receiver {
             let listed = (byInstance[instance] ?? []).sorted()
             instances[instance, default: Instance()].listed = listed
             instances[instance]?.refused.formIntersection(listed)
+            instances[instance]?.awaitsListing = false
             // What failed and is gone can't be tried again.
             if case .failed(let name, _) = instances[instance]?.phase, !listed.contains(name) {
                 instances[instance]?.phase = .idle
@@ -105,7 +110,7 @@ package struct Receiver {
         instances[name.instance]?.vanished = name
         instances[name.instance]?.listed.removeAll { $0 == name }
         instances[name.instance]?.phase = .idle
-        if ownIsWanted, isOwnLoaded { ownIsWanted = false }
+        instances[name.instance]?.awaitsListing = true
         return true
     }
 
@@ -116,6 +121,7 @@ package struct Receiver {
         let isListed = instance.listed.contains(name)
         instances[name.instance]?.phase = isListed ? .failed(name, retryAt: now + settings.retryInterval) : .idle
         instances[name.instance]?.isFailing = true
+        instances[name.instance]?.failures += 1
     }
 
     /// The snapshot is corrupt or must not be merged: the instance's previous one takes its place.
@@ -130,6 +136,7 @@ package struct Receiver {
         instances[name.instance]?.newestMerged = name
         instances[name.instance]?.phase = .idle
         instances[name.instance]?.isFailing = false
+        instances[name.instance]?.failures = 0
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
@@ -206,6 +213,11 @@ package struct Receiver {
     package var isStartLoadedOrFailing: Bool {
         guard let seenAtStart else { return false }
         return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.isFailing == true }
+    }
+
+    /// How many tries in a row have failed for one instance at most.
+    package var mostFailures: Int {
+        instances.filter { isOfInterest($0.key) }.values.map(\.failures).max() ?? 0
     }
 
     private func isSettled(_ name: String) -> Bool {

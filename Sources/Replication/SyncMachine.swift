@@ -117,6 +117,8 @@ package struct SyncMachine {
         case started
         /// So many sends have failed that the process must give up.
         case giveUp
+        /// So many tries to list, load, capture or record something have failed that a single run must give up.
+        case giveUpLoading
         /// The single run is over; what is here must not be sent.
         case endFenced
         /// Everything is done.
@@ -142,6 +144,8 @@ package struct SyncMachine {
     /// Whether that lets anything be sent now.
     private var fenceIsOpen = true
     private var isRecording = false
+    /// How many listings, captures and records in a row have failed, for single runs: those end some time.
+    private var failures = (listing: 0, capture: 0, record: 0)
     /// When the first event came.
     private var begin: Duration?
     private var isListing = false
@@ -227,11 +231,13 @@ package struct SyncMachine {
         switch event {
         case .listed(let names, let began):
             isListing = false
+            failures.listing = 0
             bringForwardListing(to: now + settings.storagePollInterval)
             receiver.listed(fence?.listed(names, began: began, at: lastListing ?? now) ?? names)
             replaceWhatHasGone(names)
         case .listingFailed:
             isListing = false
+            failures.listing += 1
             bringForwardListing(to: now + max(settings.storagePollInterval, settings.receiver.retryInterval))
         case .storageChanged:
             bringForwardListing(to: soonestListing(now))
@@ -261,6 +267,7 @@ package struct SyncMachine {
             sender.foundNothing(transaction)
         case .captured(let through, let transaction):
             let isFirst = !isCaptured
+            failures.capture = 0
             capture?.captured(through: through, at: now)
             // What was there before is sent with the first snapshot, whatever its transaction.
             if let transaction {
@@ -268,13 +275,14 @@ package struct SyncMachine {
             }
         case .captureFailed:
             capture?.failed(at: now)
+            failures.capture += 1
         case .stored:
             sender.stored()
             storedAt = now
         case .sendFailed:
             sender.failed(at: now)
         case .unsendable:
-            sender.failed(at: now, counts: false)
+            sender.failed(at: now, counts: settings.onlyOnce)
         case .swept(let transaction, let lock, let isLast):
             sweeper?.ended(lock, isLast: isLast, at: now)
             if let transaction { noteOwn(transaction, at: now) }
@@ -284,10 +292,12 @@ package struct SyncMachine {
             fence?.found(record: time)
         case .recorded(let time, let transaction):
             isRecording = false
+            failures.record = 0
             fence?.recorded(time)
             noteOwn(transaction, at: now)
         case .recordFailed:
             isRecording = false
+            failures.record += 1
             fence?.recordFailed(retryAt: now + settings.receiver.retryInterval)
         case .tick:
             break
@@ -332,6 +342,10 @@ package struct SyncMachine {
             if sender.hasGivenUp {
                 isFinished = true
                 return [.giveUp]
+            }
+            if hasGivenUpLoading {
+                isFinished = true
+                return [.giveUpLoading]
             }
             if !isStarted && isStartComplete {
                 isStarted = true
@@ -397,6 +411,12 @@ package struct SyncMachine {
 
     /// A wiped LMDB must not replace the own snapshots of before: those come first.
     private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded && fenceIsOpen }
+
+    /// Whether a single run has failed too often; others go on for ever.
+    private var hasGivenUpLoading: Bool {
+        guard settings.onlyOnce, let limit = settings.sender.retryLimit else { return false }
+        return max(failures.listing, failures.capture, failures.record, receiver.mostFailures) > limit
+    }
 
     private var isFenced: Bool { fence?.reason != nil }
 

@@ -134,6 +134,52 @@ struct Loop {
         #expect(loop.handle(.listed([])) == [.send])
     }
 
+    // MARK: Single runs end
+
+    @Test func aSingleRunGivesUpListing() {
+        var loop = Loop(onlyOnce: true, retries: 3)
+        #expect(loop.handle(.tick) == [.list])
+        for _ in 0..<3 {
+            #expect(loop.handle(.listingFailed) == [])
+            #expect(loop.handle(.tick, after: .seconds(5)) == [.list])
+        }
+        #expect(loop.handle(.listingFailed) == [.giveUpLoading])
+        #expect(loop.handle(.tick, after: .seconds(5)) == [])
+    }
+
+    @Test func aSingleRunGivesUpASnapshot() {
+        var loop = Loop(onlyOnce: true, retries: 2)
+        _ = loop.handle(.tick)
+        #expect(loop.handle(.listed([snapshot("a", 1)])) == [.download(snapshot("a", 1))])
+        for _ in 0..<2 {
+            #expect(!loop.handle(.downloadFailed(snapshot("a", 1))).contains(.giveUpLoading))
+            var actions = loop.handle(.tick, after: .seconds(5))
+            actions += loop.handle(.read(transaction: 10)) + loop.handle(.stored)
+            #expect(actions.contains(.download(snapshot("a", 1))))
+        }
+        #expect(loop.handle(.downloadFailed(snapshot("a", 1))) == [.giveUpLoading])
+    }
+
+    @Test func aSingleRunGivesUpWhatCannotBeSent() {
+        var loop = Loop(onlyOnce: true, retries: 0)
+        _ = loop.handle(.tick)
+        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.unsendable) == [.giveUp])
+    }
+
+    @Test func aSingleRunWaitsForWhatIsListedAndNotThere() {
+        var loop = Loop(onlyOnce: true, retries: 100)
+        _ = loop.handle(.tick)
+        #expect(loop.handle(.listed([snapshot("a", 1)])) == [.download(snapshot("a", 1))])
+        #expect(loop.handle(.vanished(snapshot("a", 1))) == [])
+        #expect(loop.handle(.tick, after: .milliseconds(100)) == [.list])
+        let actions = loop.handle(.listed([snapshot("a", 1)]))
+        #expect(actions == [.download(snapshot("a", 1))])
+        #expect(loop.load(snapshot("a", 1)) == [.send])
+        #expect(loop.handle(.read(transaction: 10)) == [])
+        #expect(loop.handle(.stored) == [.started, .finish])
+    }
+
     @Test func aReceiverLoadsWhatStandsUnderItsOwnNameForEver() {
         var loop = Loop(receiveOnly: true)
         let (first, second) = (snapshot("own", 1), snapshot("own", 2))
@@ -220,7 +266,9 @@ struct Loop {
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a, b])) == [.download(a)])
         #expect(loop.handle(.vanished(a)) == [.download(b)])
-        #expect(loop.load(b) == [.send])
+        #expect(loop.load(b) == [])
+        #expect(loop.handle(.tick, after: .milliseconds(100)) == [.list])
+        #expect(loop.handle(.listed([b])) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored) == [.started])
     }
