@@ -159,7 +159,9 @@ final class DatabaseMonitor: Sendable {
         let time = shared.clock().wall
         return state.withLock { state in
             // Who has not got as far as that has no right to speak, and may be the second daemon on one LMDB.
-            guard !isLast || state.record.listing != nil else { return nil }
+            guard !isLast || (settings.onlyOnce ? state.record.isStarted : state.record.listing != nil) else {
+                return nil
+            }
             return InstanceState(
                 state.record, hostname: settings.hostname, software: settings.software, at: time,
                 health: isLast && !settings.onlyOnce ? InstanceState.stopped : status,

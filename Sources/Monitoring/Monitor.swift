@@ -73,6 +73,11 @@ package final class Monitor: SyncObserver {
         storage.called(call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)
     }
 
+    /// The status page can't be served, for this reason, or it can again.
+    package func observeServing(_ problem: String?) {
+        board.update { checks, _ in checks.set("status_page", .failure, problem) }
+    }
+
     /// The requests to an S3 server will be told: their metrics begin at zero.
     package func expectStorageCalls() { storage.begin(methods: StorageCall.Method.allCases.map(\.rawValue)) }
 

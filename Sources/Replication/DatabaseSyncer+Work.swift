@@ -44,7 +44,7 @@ extension DatabaseSyncer {
                 .listed(
                     SnapshotListing(snapshots: snapshots, others: others, time: store.storageTime(wallClock()))))
             // How far the storage's clock is ahead is known from its answer at the latest.
-            post.yield(.listed(names, began: store.storageTime(begin)))
+            post.yield(.listed(names, began: store.storageTime(begin), stranger: namesakes.newest))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
@@ -55,16 +55,17 @@ extension DatabaseSyncer {
     }
 
     private func watchNamesakes(_ names: [SnapshotName]) {
-        let before = namesakes.stranger
+        let before = namesake
         let own = names.filter { $0.instance == settings.machine.instance }
         // While we must not send, `resync` stores a snapshot for us.
         if fenceText != nil { namesakes.accept(own) }
-        if let stranger = namesakes.listed(own) {
+        if let stranger = namesakes.listed(own, at: now) {
             logger.error(
                 "another instance uses the same name, and neither sees the other's changes: give each its own",
                 metadata: ["snapshot_name": "\(stranger)"])
         }
-        if namesakes.stranger != before { observe(.namesake(namesakes.stranger)) }
+        namesake = namesakes.stranger(at: now)
+        if namesake != before { observe(.namesake(namesake)) }
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
@@ -219,6 +220,7 @@ extension DatabaseSyncer {
                     "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
                 ])
             ledger.merged(name)
+            namesakes.merged(name)
             done = report
             observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))
@@ -251,7 +253,7 @@ extension DatabaseSyncer {
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
         let staging = store.stagingDirectory
         // Nothing is merged while the LMDB is read, and what is merged after that is not in this snapshot.
-        let covered = ledger.merged
+        let (covered, strangers) = (ledger.merged, namesakes.merged)
         let schema = settings.schema
         let inspection = inspector?.inspectSend(of: identity.database)
         var done: SendReport?
@@ -293,6 +295,7 @@ extension DatabaseSyncer {
                     "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
                 ])
             ledger.stored(snapshot.name, covering: covered)
+            namesakes.stored(covering: strangers)
             localChanges.sent(through: transaction)
             done = report
             lastSendError = ""

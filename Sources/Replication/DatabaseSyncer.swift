@@ -82,6 +82,8 @@ package actor DatabaseSyncer {
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
     var namesakes = NamesakeWatch()
+    /// What ``SyncEvent/namesake(_:)`` has told last.
+    var namesake: SnapshotName?
     var clocks: ClockSkewWatch
     var ownClock: OwnClockWatch
     /// The snapshots in the last listing that could not be found once.
@@ -110,17 +112,20 @@ package actor DatabaseSyncer {
 
     /// The LMDB, where somebody else in this process has opened it.
     private let opened: Environment?
+    private let willSync: @Sendable () throws -> Void
 
     /// - Parameters:
     ///   - unmarked: the storage, where changes wake up nobody; the same one where there is no such thing.
     ///   - environment: the LMDB, where this process has it open already: it can be opened only once.
     ///   - inspector: looks into what changes.
+    ///   - willSync: is called once the LMDB is open, and may keep it from being synced by throwing.
     package init(
         settings: Settings, store: any BlobStore, unmarked: (any BlobStore)? = nil, logger: Logger,
         wallClock: @escaping WallClock = systemWallClock,
         environment: Environment? = nil, observer: any SyncObserver = NoObserver(),
-        inspector: (any ChangeInspector)? = nil
+        inspector: (any ChangeInspector)? = nil, willSync: @escaping @Sendable () throws -> Void = {}
     ) {
+        self.willSync = willSync
         self.inspector = inspector
         self.settings = settings
         opened = environment
@@ -155,6 +160,7 @@ package actor DatabaseSyncer {
     package func run() async throws {
         let options = settings.environment
         let environment = if let opened { opened } else { try await lmdb.run { _ in try Environment(options) } }
+        try willSync()
         let info = environment.info
         logger.info(
             "opened the LMDB",

@@ -72,10 +72,13 @@ package struct Receiver {
 
     /// A listing of the storage succeeded.
     ///
-    /// - Parameter names: the full snapshots of this database, in any order.
-    package mutating func listed(_ names: [SnapshotName]) {
+    /// - Parameters:
+    ///   - names: the full snapshots of this database, in any order.
+    ///   - stranger: the newest one under the own name that somebody else has written since the start.
+    package mutating func listed(_ names: [SnapshotName], stranger: SnapshotName? = nil) {
         var byInstance: [String: [SnapshotName]] = [:]
         for name in names { byInstance[name.instance, default: []].append(name) }
+        if !ownIsWanted, let own { byInstance[own] = stranger.map { [$0] } }
         for instance in Set(instances.keys).union(byInstance.keys) {
             let listed = (byInstance[instance] ?? []).sorted()
             instances[instance, default: Instance()].listed = listed
@@ -147,7 +150,7 @@ package struct Receiver {
         guard inHand < settings.concurrentDownloads else { return nil }
         var best: SnapshotName?
         for (name, instance) in instances {
-            guard isOfInterest(name), let wanted = instance.wanted else { continue }
+            guard let wanted = instance.wanted else { continue }
             switch instance.phase {
             case .idle: break
             case .failed(let failed, let retryAt) where now >= retryAt || wanted != failed: break
@@ -167,7 +170,7 @@ package struct Receiver {
     /// The snapshots whose download waits for others to end.
     package var waiting: [SnapshotName] {
         guard inHand >= settings.concurrentDownloads else { return [] }
-        return instances.compactMap { isOfInterest($0.key) && $0.value.phase == .idle ? $0.value.wanted : nil }
+        return instances.values.compactMap { $0.phase == .idle ? $0.wanted : nil }
     }
 
     /// How many downloaded snapshots wait to be merged.
@@ -187,7 +190,7 @@ package struct Receiver {
     /// When a failed snapshot is to be tried again, nil when there is none, or when others have to end first.
     package var nextRetry: Duration? {
         guard inHand < settings.concurrentDownloads else { return nil }
-        return instances.filter { isOfInterest($0.key) }.compactMap { _, instance in
+        return instances.values.compactMap { instance in
             if case .failed(_, let retryAt) = instance.phase { retryAt } else { nil }
         }.min()
     }
@@ -198,7 +201,7 @@ package struct Receiver {
     package var hasListing: Bool { seenAtStart != nil }
 
     /// Whether the newest snapshot under the own name is merged, or there is none that can be.
-    package var isOwnLoaded: Bool { hasListing && own.map(isSettled) ?? true }
+    package var isOwnLoaded: Bool { hasListing && (!ownIsWanted || own.map(isSettled) ?? true) }
 
     /// Whether everything in the last listing is merged, or refused.
     package var isSettled: Bool { hasListing && instances.keys.allSatisfy { isSettled($0) } }
@@ -217,15 +220,13 @@ package struct Receiver {
 
     /// How many tries in a row have failed for one instance at most.
     package var mostFailures: Int {
-        instances.filter { isOfInterest($0.key) }.values.map(\.failures).max() ?? 0
+        instances.values.map(\.failures).max() ?? 0
     }
 
     private func isSettled(_ name: String) -> Bool {
-        guard isOfInterest(name), let instance = instances[name] else { return true }
+        guard let instance = instances[name] else { return true }
         return instance.isSettled
     }
-
-    private func isOfInterest(_ instance: String) -> Bool { instance != own || ownIsWanted }
 
     /// How many snapshots are on their way or wait to be merged: the limit bounds memory and disk, too.
     private var inHand: Int {

@@ -46,8 +46,9 @@ package struct SyncMachine {
     package enum Event: Sendable {
         /// The storage was listed: the full snapshots of this database.
         ///
-        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch.
-        case listed([SnapshotName], began: UInt64 = 0)
+        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch; `stranger` the
+        /// newest one under our name that another host has written.
+        case listed([SnapshotName], began: UInt64 = 0, stranger: SnapshotName? = nil)
         /// The storage could not be listed.
         case listingFailed
         /// Something may have appeared in the storage.
@@ -129,6 +130,9 @@ package struct SyncMachine {
     package static let patienceWithListings = Duration.seconds(60)
     /// After so many merges in a row a local change goes out first.
     package static let mergesInARow = 10
+    /// So long after a snapshot that another host has written under our name was merged, one of ours follows: the newest
+    /// under the name is the only one that others load, so it has to hold both.
+    package static let coverPause = Duration.seconds(30)
     /// Listings for signalled changes are at least this far apart.
     package static let shortestListingInterval = Duration.milliseconds(100)
 
@@ -156,6 +160,7 @@ package struct SyncMachine {
     /// When a snapshot of ours was stored last.
     private var storedAt: Duration?
     private var mergesSinceSend = 0
+    private var coverAt: Duration?
     private var isStarted = false
     private var hasRequestedInitial = false
     private var isShuttingDown = false
@@ -209,6 +214,7 @@ package struct SyncMachine {
         if isShuttingDown || isFinished { return nil }
         var times: [Duration?] = [receiver.nextRetry]
         if !isListing { times.append(listAt) }
+        times.append(coverAt)
         // While the LMDB is busy, the end of that wakes the loop.
         if !isLMDBBusy {
             times.append(capture?.due)
@@ -229,11 +235,12 @@ package struct SyncMachine {
 
     private mutating func take(_ event: Event, at now: Duration) {
         switch event {
-        case .listed(let names, let began):
+        case .listed(let names, let began, let stranger):
             isListing = false
             failures.listing = 0
             bringForwardListing(to: now + settings.storagePollInterval)
-            receiver.listed(fence?.listed(names, began: began, at: lastListing ?? now) ?? names)
+            receiver.listed(
+                fence?.listed(names, began: began, at: lastListing ?? now) ?? names, stranger: stranger)
             replaceWhatHasGone(names)
         case .listingFailed:
             isListing = false
@@ -254,6 +261,7 @@ package struct SyncMachine {
         case .merged(let name, let transaction):
             isMerging = false
             receiver.merged(name)
+            if name.instance == settings.instance, hasRequestedInitial { coverAt = now + Self.coverPause }
             if let transaction { noteOwn(transaction, at: now) }
         case .refused(let name):
             isMerging = false
@@ -338,6 +346,10 @@ package struct SyncMachine {
             }
             while let name = receiver.nextDownload(at: now) { actions.append(.download(name)) }
             requestInitialWhenLoaded()
+            if let due = coverAt, due <= now {
+                coverAt = nil
+                sender.requestInitial()
+            }
             if let action = nextLMDBAction(at: now) { actions.append(action) }
             if sender.hasGivenUp {
                 isFinished = true

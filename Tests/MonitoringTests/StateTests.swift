@@ -89,6 +89,8 @@ import Testing
         let store = MemoryStore()
         let monitor = Monitor(.test(onlyOnce: true), logger: LogLines().logger)
         try await monitor.run(with: store) { monitor.observe(listing([]), of: "main") }
+        #expect(try await published(store) == nil)
+        try await monitor.run(with: store) { monitor.observe(.started, of: "main") }
         let state = try #require(try await published(store))
         #expect(state.health == "OK" && state.interval == 0)
         #expect(!state.isSilent(heard: 0, at: .max))

@@ -134,6 +134,37 @@ struct Loop {
         #expect(loop.handle(.listed([])) == [.send])
     }
 
+    // MARK: A namesake
+
+    @Test func whatAnotherHostWroteUnderOurNameIsMergedAndCovered() {
+        var loop = Loop()
+        loop.startAlone()
+        let (ours, theirs) = (snapshot("own", 1), snapshot("own", 2))
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.listed([ours, theirs], stranger: theirs)) == [.download(theirs)])
+        // That must not keep ours back.
+        #expect(loop.handle(.observed(transaction: 11), after: .milliseconds(10)) == [])
+        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
+        #expect(loop.handle(.read(transaction: 11)) == [])
+        #expect(loop.handle(.stored) == [])
+        #expect(loop.load(theirs, as: 12) == [])
+        var sends = 0
+        let end = loop.now + SyncMachine.coverPause * 3
+        while let next = loop.machine.nextTick, next <= end {
+            for action in loop.handle(.tick, after: next - loop.now) {
+                switch action {
+                case .list: #expect(loop.handle(.listed([ours, theirs, snapshot("own", 3)], stranger: theirs)) == [])
+                case .send:
+                    sends += 1
+                    #expect(loop.handle(.read(transaction: 12)) == [])
+                    #expect(loop.handle(.stored) == [])
+                default: Issue.record("\(action)")
+                }
+            }
+        }
+        #expect(sends == 1)
+    }
+
     // MARK: Single runs end
 
     @Test func aSingleRunGivesUpListing() {

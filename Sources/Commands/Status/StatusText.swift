@@ -109,7 +109,8 @@ struct StatusText {
             return instance.health == nil ? "unknown" : "none"
         }
         guard let sent = sent.flatMap({ SnapshotName($0.name) }) else { return "unknown" }
-        return merged >= sent ? "yes" : "an older one"
+        // What nobody can have is nothing to go by.
+        return merged == sent ? "yes" : merged < sent ? "an older one" : "unknown"
     }
 
     private func age(_ snapshot: StatusReport.Snapshot) -> String? {

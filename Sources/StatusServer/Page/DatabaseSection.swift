@@ -118,7 +118,8 @@ struct DatabaseSection {
                 ? "<span class=\"quiet\">not published</span>" : "<span class=\"warn\">none</span>"
         }
         guard let sent = database.sent.flatMap({ SnapshotName($0.name) }) else { return nil }
-        return merged >= sent ? "newest" : "<span class=\"warn\">an older one</span>"
+        if merged == sent { return "newest" }
+        return merged < sent ? "<span class=\"warn\">an older one</span>" : "<span class=\"quiet\">unknown</span>"
     }
 
     func healthOf(_ instance: StatusReport.Instance) -> HTML {
