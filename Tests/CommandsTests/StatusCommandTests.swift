@@ -189,7 +189,8 @@ import Testing
     @Test func waitingNamesThoseThatHaveNot() {
         let old = SnapshotName(database: "main", instance: "ns1", timestamp: 5)
         let states = ["ns2": InstanceState(sample: "ns2", applied: ["ns1": old]), "ns4": InstanceState(sample: "ns4")]
-        let spread = Spread(database: "main", own: "ns1", newest: ours, instances: ["ns1"], states: states, listed: [ours])
+        let spread = Spread(
+            database: "main", own: "ns1", newest: ours, instances: ["ns1"], states: states, listed: [ours])
         #expect(!spread.isComplete)
         #expect(
             spread.lines == [
@@ -198,7 +199,8 @@ import Testing
                 "  missing    ns4: it has none of ours, as of 2026-11-21T00:11:40Z",
             ])
         #expect(
-            SpreadWait.complaint(after: .seconds(1), spreads: [spread], unsent: [.init(database: "shard", reason: "HTTP 500")],
+            SpreadWait.complaint(
+                after: .seconds(1), spreads: [spread], unsent: [.init(database: "shard", reason: "HTTP 500")],
                 problem: nil)
                 == "timeout: not done after 1s: database main: ns2, ns4 have not merged our newest snapshot; "
                 + "database shard: this instance has not sent its newest changes: HTTP 500")

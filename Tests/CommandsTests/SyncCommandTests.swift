@@ -130,7 +130,7 @@ import Testing
         let result = await runCommand([command, "-c", a, "-i", "other"])
         #expect(result.exitCode == 1)
         #expect(
-            result.errors.contains("database shard: process \(getpid()) on ns1 syncs \(file) already: end that one first"),
+            result.errors.contains("database shard: process \(getpid()) on ns1 syncs \(file) already: end that one"),
             "\(result.errors)")
         #expect(!FileManager.default.fileExists(atPath: directory.file("bucket")))
         withExtendedLifetime(lock) {}
