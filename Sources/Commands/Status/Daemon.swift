@@ -27,7 +27,7 @@ struct Daemon {
             throw CommandFailure.failed(
                 "the daemon does not answer at http.address (\(failure)); is it running with this configuration?")
         }
-        let doubt = try doubt(document, nonce, url)
+        let doubt = try self.doubt(document, nonce, url)
         guard document.status == 200, var report = try? JSON.decode(StatusReport.self, from: document.body) else {
             throw CommandFailure.failed(
                 "\(url): what answers (status \(document.status)) is not a daemon of this program and version")
@@ -50,7 +50,7 @@ struct Daemon {
                 "\(url): something answers, but no daemon runs here: nobody holds the lock of the LMDB; end what listens there"
             )
         }
-        let tokens = standings.compactMap { standing in
+        let tokens = standings.compactMap { standing -> String? in
             if case .held(_, let token) = standing { token } else { nil }
         }
         guard !tokens.isEmpty else {

@@ -88,7 +88,7 @@ struct LookedAt {
         }
         facts.sent = newest[own].map { StatusReport.Snapshot($0.name, size: $0.size) }
         for name in Set(newest.keys).union(states.keys).sorted() {
-            var instance = instance(name, newest[name], states)
+            var instance = self.instance(name, newest[name], states)
             if name != own, let time = heard[name] {
                 instance.lastHeard = WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3)
                 if states[name]?.isSilent(heard: time, at: store.storageTime(sources.now)) == true {

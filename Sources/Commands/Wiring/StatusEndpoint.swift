@@ -30,12 +30,12 @@ struct StatusEndpoint: Service {
     }
 
     func run() async throws {
-        let late = server == nil ? try? await cancelWhenGracefulShutdown { try await wait() } : nil
-        guard let server = server ?? late else { return }
-        try await server.run()
+        if let server { return try await server.run() }
+        guard let late = try? await cancelWhenGracefulShutdown({ try await bindLater() }) else { return }
+        try await late.run()
     }
 
-    private func wait() async throws -> StatusServer {
+    private func bindLater() async throws -> StatusServer {
         while true {
             try await Task.sleep(for: Self.interval)
             do {

@@ -139,13 +139,14 @@ struct SyncRun: Sendable {
             let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
             let observer = Observers(observers.compactMap(\.self))
             let service = SyncService(
-                databases: databases.map {
+                databases: databases.map { settings in
                     let syncer = DatabaseSyncer(
-                        settings: $0, store: store, unmarked: storage.unmarked, logger: logger, observer: observer,
-                        inspector: powerDNS?.inspector, willSync: { [locks, settings = $0] in try locks.take(settings) }
+                        settings: settings, store: store, unmarked: storage.unmarked, logger: logger,
+                        observer: observer,
+                        inspector: powerDNS?.inspector, willSync: { [locks] in try locks.take(settings) }
                     )
-                    notifier?.watch(syncer, of: $0.identity.database)
-                    return ($0.identity.database, syncer)
+                    notifier?.watch(syncer, of: settings.identity.database)
+                    return (settings.identity.database, syncer)
                 })
             return { [monitor] in
                 try await monitor.run(with: storage.unmarked) {

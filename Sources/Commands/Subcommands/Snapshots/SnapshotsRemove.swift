@@ -49,8 +49,9 @@ struct SnapshotsRemove: ProgramCommand {
     }
 
     private func removeAll(of instance: String, _ session: Session) throws {
-        let found = try session.withStorage(writes: false) { [now = UInt64(session.context.clock())] store in
-            try await InstanceObjects(instance, databases: session.configuration.databases.map(\.name), store, now: now)
+        let (databases, context) = (session.configuration.databases.map(\.name), session.context)
+        let found = try session.withStorage(writes: false) { [now = UInt64(context.clock())] store in
+            try await InstanceObjects(instance, databases: databases, store, now: now)
         }
         guard !found.names.isEmpty else {
             let others =
@@ -64,7 +65,7 @@ struct SnapshotsRemove: ProgramCommand {
         try session.withStorage(writes: true) { store in
             for name in found.names {
                 try await store.delete(name)
-                var output = BufferedOutput(session.context.standardOutput)
+                var output = BufferedOutput(context.standardOutput)
                 output.append(PrintableText.line("removed \(name)"))
                 try output.endLine()
                 try output.flush()
