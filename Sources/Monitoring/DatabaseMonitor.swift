@@ -68,19 +68,37 @@ final class DatabaseMonitor: Sendable {
         switch event {
         case .opened(let environment): lmdb.opened(environment)
         case .ended: lmdb.ended()
-        case .listed(let listing): states.listed(listing.others)
+        case .listed(let listing):
+            states.listed(listing.others)
+            listen(at: listing.time)
         case .started:
             if shared.settings.health.notesStart { shared.board.note("startup_\(settings.name)", true) }
+            changed()
         case .merged, .stored: changed()
         default: break
         }
         switch event {
         case .listStarted, .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused,
             .stored,
-            .settled, .fenced, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew:
+            .settled, .fenced, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew, .ownClock:
             showHealth()
         default: break
         }
+    }
+
+    /// Looks who has fallen silent.
+    ///
+    /// - Parameter now: when the listing ended, by the storage's clock.
+    private func listen(at now: UInt64) {
+        let (known, senseless) = states.latest
+        let (heard, isUnknown) = state.withLock { state in
+            let isUnknown = state.record.listen(to: known, at: now, senseless: senseless)
+            return (state.record.heard, isUnknown)
+        }
+        let promised = heard.filter { known[$0.key]?.interval != 0 && !senseless.contains($0.key) }
+        shared.metrics.heard(promised, of: settings.name)
+        // Only what it says tells whether more is to be expected. The next listing sees it.
+        if isUnknown { Task { [states] in _ = await states.value() } }
     }
 
     private func showHealth() {
@@ -103,6 +121,7 @@ final class DatabaseMonitor: Sendable {
             case .cleanerListFailed(let error): "cannot list the snapshots to clean up: \(error)"
             case .cleanerDeleteFailed(let name, let error): "cannot remove \(name): \(error)"
             case .swept(let report): report.problem.map { "the sweeper left something alone: \($0)" }
+            case .ownClock(let ahead, true): OwnClock.text(ahead: ahead)
             case .clockSkew(let instance, let ahead, true):
                 "the clock of \(instance) is \(LastingTrouble.text(ahead)) ahead"
             default: nil
@@ -131,14 +150,22 @@ final class DatabaseMonitor: Sendable {
     /// Sets who is told when the state object has something new to say.
     func onChange(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.changed = action } }
 
-    /// What the state object says now.
-    func ownState() -> InstanceState {
-        let outcome = shared.board.report().outcome
+    /// What the state object says now; nil when there is nothing to say.
+    ///
+    /// - Parameter isLast: whether the process ends.
+    func ownState(isLast: Bool) -> InstanceState? {
+        let settings = shared.settings
+        let status = shared.board.report().outcome.status.rawValue
         let time = shared.clock().wall
         return state.withLock { state in
-            InstanceState(
-                state.record, hostname: shared.settings.hostname, software: shared.settings.software, at: time,
-                health: outcome.status)
+            // Who has not got as far as that has no right to speak, and may be the second daemon on one LMDB.
+            guard !isLast || (settings.onlyOnce ? state.record.isStarted : state.record.listing != nil) else {
+                return nil
+            }
+            return InstanceState(
+                state.record, hostname: settings.hostname, software: settings.software, at: time,
+                health: isLast && !settings.onlyOnce ? InstanceState.stopped : status,
+                interval: settings.onlyOnce ? 0 : 300)
         }
     }
 }

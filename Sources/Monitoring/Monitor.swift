@@ -73,6 +73,11 @@ package final class Monitor: SyncObserver {
         storage.called(call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)
     }
 
+    /// The status page can't be served, for this reason, or it can again.
+    package func observeServing(_ problem: String?) {
+        board.update { checks, _ in checks.set("status_page", .failure, problem) }
+    }
+
     /// The requests to an S3 server will be told: their metrics begin at zero.
     package func expectStorageCalls() { storage.begin(methods: StorageCall.Method.allCases.map(\.rawValue)) }
 
@@ -83,7 +88,14 @@ package final class Monitor: SyncObserver {
     /// - Parameter store: the storage without its update marker.
     package func run(with store: any BlobStore, while body: @Sendable () async throws -> Void) async throws {
         for database in databases { database.states.attach(store) }
-        let publishers = settings.publishesState && !settings.receiveOnly ? databases.map { publisher($0, store) } : []
+        let all = settings.receiveOnly ? [] : databases.map { publisher($0, store) }
+        let publishers = settings.publishesState ? all : []
+        if !settings.publishesState {
+            for publisher in all { await publisher.remove() }
+        }
+        board.onChange {
+            for publisher in publishers { publisher.changed() }
+        }
         let beside = Task {
             await withTaskGroup(of: Void.self) { group in
                 for publisher in publishers { group.addTask { await publisher.run() } }
@@ -122,7 +134,7 @@ package final class Monitor: SyncObserver {
     private func publisher(_ database: DatabaseMonitor, _ store: any BlobStore) -> StatePublisher {
         let publisher = StatePublisher(
             database: database.settings.name, instance: settings.instance, store: store, logger: logger, clock: clock
-        ) { database.ownState() }
+        ) { database.ownState(isLast: $0) }
         database.onChange { publisher.changed() }
         return publisher
     }

@@ -56,6 +56,8 @@ package struct MonitorSettings: Sendable {
     package var version: String
     /// Whether nothing is written to the storage.
     package var receiveOnly: Bool
+    /// Whether the process ends once everything is done.
+    package var onlyOnce: Bool
     /// The databases, in the order of the configuration.
     package var databases: [Database]
     /// The health checks.
@@ -69,13 +71,14 @@ package struct MonitorSettings: Sendable {
 
     /// See the properties of the same names.
     package init(
-        instance: String, hostname: String, version: String, receiveOnly: Bool, databases: [Database],
+        instance: String, hostname: String, version: String, receiveOnly: Bool, onlyOnce: Bool, databases: [Database],
         health: Health, publishesState: Bool, scrapesMaps: Bool, statisticsInterval: Duration
     ) {
         self.instance = instance
         self.hostname = hostname
         self.version = version
         self.receiveOnly = receiveOnly
+        self.onlyOnce = onlyOnce
         self.databases = databases
         self.health = health
         self.publishesState = publishesState

@@ -26,6 +26,7 @@ extension DatabaseSyncer {
             logger.error(
                 "cannot write down when this database was last in sync; it is tried again",
                 metadata: ["error": "\(error)"])
+            lastLoadError = "cannot write down when this database was last in sync: \(error)"
             post.yield(.recordFailed)
         }
     }

@@ -40,31 +40,37 @@ extension DatabaseSyncer {
             listedSizes = Dictionary(snapshots.map { ($0.name, $0.size) }) { $1 }
             watchNamesakes(names)
             watchClocks(names)
-            observe(.listed(SnapshotListing(snapshots: snapshots, others: others)))
+            vanished.formIntersection(names)
+            observe(
+                .listed(
+                    SnapshotListing(snapshots: snapshots, others: others, time: store.storageTime(wallClock()))))
             // How far the storage's clock is ahead is known from its answer at the latest.
-            post.yield(.listed(names, began: store.storageTime(begin)))
+            post.yield(.listed(names, began: store.storageTime(begin), stranger: namesakes.newest))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
+            lastLoadError = "\(error)"
             observe(.listFailed("\(error)"))
             post.yield(.listingFailed)
         }
     }
 
     private func watchNamesakes(_ names: [SnapshotName]) {
-        let before = namesakes.stranger
+        let before = namesake
         let own = names.filter { $0.instance == settings.machine.instance }
         // While we must not send, `resync` stores a snapshot for us.
         if fenceText != nil { namesakes.accept(own) }
-        if let stranger = namesakes.listed(own) {
+        if let stranger = namesakes.listed(own, at: now) {
             logger.error(
                 "another instance uses the same name, and neither sees the other's changes: give each its own",
                 metadata: ["snapshot_name": "\(stranger)"])
         }
-        if namesakes.stranger != before { observe(.namesake(namesakes.stranger)) }
+        namesake = namesakes.stranger(at: now)
+        if namesake != before { observe(.namesake(namesake)) }
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
+        watchOwnClock()
         let now = store.storageTime(wallClock())
         // A server's Date has whole seconds only.
         let precision = store.clockOffset == nil ? Duration.zero : .milliseconds(500)
@@ -80,6 +86,19 @@ extension DatabaseSyncer {
             }
             observe(.clockSkew(instance: finding.name.instance, ahead: finding.ahead, exceeds: finding.exceeds))
         }
+    }
+
+    private func watchOwnClock() {
+        guard let offset = store.clockOffset else { return }
+        let finding = ownClock.listed(offset: offset, precision: .milliseconds(500))
+        if finding.isNews {
+            if finding.exceeds {
+                logger.warning("\(OwnClock.text(ahead: finding.ahead))")
+            } else {
+                logger.info("this host's clock agrees with the storage's again")
+            }
+        }
+        observe(.ownClock(ahead: finding.ahead, exceeds: finding.exceeds))
     }
 
     /// Downloads a snapshot into a spool.
@@ -104,7 +123,7 @@ extension DatabaseSyncer {
                     "time_total": "\(logText(end - begin))",
                 ])
             post.yield(.downloaded(name))
-        } catch let error as BlobStoreError where error.kind == .notFound {
+        } catch let error as BlobStoreError where error.kind == .notFound && vanished.insert(name).inserted {
             logger.debug("snapshot is gone", metadata: ["snapshot_name": "\(name)"])
             observe(.downloadVanished(name, time: .now - begin))
             post.yield(.vanished(name))
@@ -113,6 +132,7 @@ extension DatabaseSyncer {
             logger.error(
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
+            lastLoadError = "\(error)"
             observe(.downloadFailed(name, "\(error)", time: .now - begin))
             post.yield(.downloadFailed(name))
         }
@@ -201,6 +221,7 @@ extension DatabaseSyncer {
                     "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
                 ])
             ledger.merged(name)
+            namesakes.merged(name)
             done = report
             observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))
@@ -221,6 +242,7 @@ extension DatabaseSyncer {
             guard !Task.isCancelled else { return }
             unfit.failed(name, error, mapSize: mapSize, at: now)
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
+            lastLoadError = "cannot merge \(name): \(error)"
             observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))
         }
@@ -232,7 +254,7 @@ extension DatabaseSyncer {
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
         let staging = store.stagingDirectory
         // Nothing is merged while the LMDB is read, and what is merged after that is not in this snapshot.
-        let covered = ledger.merged
+        let (covered, strangers) = (ledger.merged, namesakes.merged)
         let schema = settings.schema
         let inspection = inspector?.inspectSend(of: identity.database)
         var done: SendReport?
@@ -274,13 +296,15 @@ extension DatabaseSyncer {
                     "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
                 ])
             ledger.stored(snapshot.name, covering: covered)
+            namesakes.stored(covering: strangers)
             localChanges.sent(through: transaction)
             done = report
+            lastSendError = ""
             observe(.stored(report))
             post.yield(.stored)
         } catch {
             guard !Task.isCancelled else {
-                logger.warning("the end came before a snapshot was stored; local changes are sent at the next start")
+                lastSendError = "the upload under way took too long"
                 return
             }
             lastSendError = "\(error)"

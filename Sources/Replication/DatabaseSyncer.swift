@@ -84,10 +84,18 @@ package actor DatabaseSyncer {
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
     var namesakes = NamesakeWatch()
+    /// What ``SyncEvent/namesake(_:)`` has told last.
+    var namesake: SnapshotName?
     var clocks: ClockSkewWatch
+    var ownClock: OwnClockWatch
+    /// The snapshots in the last listing that could not be found once.
+    var vanished: Set<SnapshotName> = []
     /// What has been merged and sent.
     var ledger = MergeLedger()
+    /// Why the last send failed; empty when it did not.
     var lastSendError = ""
+    /// Why something last could not be listed, loaded or captured.
+    var lastLoadError = ""
     /// The run of the sweeper that is under way.
     var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
     /// What the application has written since the last send.
@@ -106,22 +114,26 @@ package actor DatabaseSyncer {
 
     /// The LMDB, where somebody else in this process has opened it.
     private let opened: Environment?
+    private let willSync: @Sendable () throws -> Void
 
     /// - Parameters:
     ///   - unmarked: the storage, where changes wake up nobody; the same one where there is no such thing.
     ///   - environment: the LMDB, where this process has it open already: it can be opened only once.
     ///   - inspector: looks into what changes.
+    ///   - willSync: is called once the LMDB is open, and may keep it from being synced by throwing.
     package init(
         settings: Settings, store: any BlobStore, unmarked: (any BlobStore)? = nil, logger: Logger,
         wallClock: @escaping WallClock = systemWallClock,
         environment: Environment? = nil, observer: any SyncObserver = NoObserver(),
-        inspector: (any ChangeInspector)? = nil
+        inspector: (any ChangeInspector)? = nil, willSync: @escaping @Sendable () throws -> Void = {}
     ) {
+        self.willSync = willSync
         self.inspector = inspector
         self.settings = settings
         opened = environment
         if settings.schema.hasShadows { capture = Capture(schema: settings.schema) }
         clocks = ClockSkewWatch(tolerance: settings.clockSkewTolerance)
+        ownClock = OwnClockWatch(tolerance: settings.clockSkewTolerance)
         self.observer = observer
         self.store = store
         self.unmarked = unmarked ?? store
@@ -150,6 +162,7 @@ package actor DatabaseSyncer {
     package func run() async throws {
         let options = settings.environment
         let environment = if let opened { opened } else { try await lmdb.run { _ in try Environment(options) } }
+        try willSync()
         let info = environment.info
         logger.info(
             "opened the LMDB",
@@ -187,6 +200,21 @@ package actor DatabaseSyncer {
             group.cancelAll()
         }
         if let fatal { throw fatal }
+        noteUnsent(machine.sender, environment)
+    }
+
+    /// The end must not be silent about changes that are only here.
+    private func noteUnsent(_ sender: Sender, _ environment: Environment) {
+        guard !settings.machine.receiveOnly else { return }
+        var sender = sender
+        sender.observed(environment.info.lastTransactionID, at: now)
+        guard sender.hasUnsent else { return }
+        let reason = fenceText ?? (lastSendError.isEmpty ? "the end came first" : lastSendError)
+        logger.warning(
+            "local changes have not been sent; they are sent at the next start",
+            metadata: [
+                "reason": "\(reason)", "txnID": .stringConvertible(environment.info.lastTransactionID),
+            ])
     }
 
     var now: Duration { .now - start }
@@ -338,6 +366,9 @@ package actor DatabaseSyncer {
             fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: lastSendError)
             observe(.sendingGivenUp(lastSendError))
             return false
+        case .giveUpLoading:
+            fatal = LoadingGaveUp(last: lastLoadError)
+            return false
         case .endFenced:
             fatal = DatabaseIsStale(description: fenceText ?? "")
             return false
@@ -361,6 +392,18 @@ struct Download {
     var time: Duration
     /// When it ended.
     var end: ContinuousClock.Instant
+}
+
+/// A single run can't load what is in the storage.
+package struct LoadingGaveUp: Error, CustomStringConvertible {
+    /// Why the last try failed.
+    package var last: String
+
+    /// One line: that not everything is loaded, and why.
+    package var description: String {
+        "not everything in the storage is loaded, and tries to do so have failed too often (storage_retry_count), "
+            + "the last one so: \(last)"
+    }
 }
 
 /// So many sends of a database have failed that the process ends.

@@ -14,6 +14,15 @@ struct NamesakeWatch {
     private var known: Set<SnapshotName> = []
     /// Those of somebody else that are in the last listing.
     private var strangers: Set<SnapshotName> = []
+    /// When the last one of them appeared.
+    private var lastStranger = Duration.zero
+    /// Those of them that are merged here, and those that a stored snapshot of ours has been made of since: nothing of
+    /// them is hidden any more.
+    private(set) var merged: Set<SnapshotName> = []
+    private var covered: Set<SnapshotName> = []
+
+    /// Another host that still runs sees what we store over its own, and stores again within that time.
+    static let quietTime = Duration.seconds(90)
 
     /// A snapshot is about to be stored.
     mutating func willStore(_ name: SnapshotName) {
@@ -25,19 +34,41 @@ struct NamesakeWatch {
     /// These snapshots under the own name are all right, whoever has written them.
     mutating func accept(_ names: [SnapshotName]) { known.formUnion(names) }
 
+    /// One of somebody else has been merged.
+    mutating func merged(_ name: SnapshotName) { if strangers.contains(name) { merged.insert(name) } }
+
+    /// A snapshot of ours is stored.
+    ///
+    /// - Parameter merged: ``merged`` as it was before the LMDB was read for it.
+    mutating func stored(covering merged: Set<SnapshotName>) {
+        guard let newest = merged.max() else { return }
+        covered.formUnion(strangers.filter { $0 <= newest })
+    }
+
     /// The storage was listed.
     ///
-    /// - Parameter names: all snapshots under the own name.
+    /// - Parameters:
+    ///   - names: all snapshots under the own name.
+    ///   - now: the time since a fixed moment.
     /// - Returns: the newest one that appeared since the last listing and is not ours, nil when there is none.
-    mutating func listed(_ names: [SnapshotName]) -> SnapshotName? {
+    mutating func listed(_ names: [SnapshotName], at now: Duration = .zero) -> SnapshotName? {
         defer { known = Set(names) }
         strangers.formIntersection(names)
+        merged.formIntersection(names)
+        covered.formIntersection(names)
         guard let first else { return nil }
         let new = names.filter { $0.timestamp > first && !known.contains($0) && !written.contains($0) }
         strangers.formUnion(new)
+        if !new.isEmpty { lastStranger = now }
         return new.max()
     }
 
-    /// The newest snapshot in the last listing that somebody else has written under our name, nil when there is none.
-    var stranger: SnapshotName? { strangers.max() }
+    /// The newest snapshot in the last listing that somebody else has written under our name, nil when there is none, or
+    /// when ours hold everything that they hold and no other has come for a while.
+    func stranger(at now: Duration = .zero) -> SnapshotName? {
+        now - lastStranger < Self.quietTime ? strangers.max() : strangers.subtracting(covered).max()
+    }
+
+    /// The newest of them, merged or not.
+    var newest: SnapshotName? { strangers.max() }
 }

@@ -36,6 +36,10 @@ package struct Receiver {
         var phase = Phase.idle
         /// Whether a try has failed and none has succeeded since.
         var isFailing = false
+        /// How many tries have failed since one succeeded.
+        var failures = 0
+        /// Whether one that was listed could not be found: the next listing tells what took its place.
+        var awaitsListing = false
         /// The last one that was listed but could not be found.
         var vanished: SnapshotName?
 
@@ -46,7 +50,7 @@ package struct Receiver {
             return newest
         }
 
-        var isSettled: Bool { phase == .idle && wanted == nil }
+        var isSettled: Bool { phase == .idle && wanted == nil && !awaitsListing }
     }
 
     private let settings: Settings
@@ -68,14 +72,18 @@ package struct Receiver {
 
     /// A listing of the storage succeeded.
     ///
-    /// - Parameter names: the full snapshots of this database, in any order.
-    package mutating func listed(_ names: [SnapshotName]) {
+    /// - Parameters:
+    ///   - names: the full snapshots of this database, in any order.
+    ///   - stranger: the newest one under the own name that somebody else has written since the start.
+    package mutating func listed(_ names: [SnapshotName], stranger: SnapshotName? = nil) {
         var byInstance: [String: [SnapshotName]] = [:]
         for name in names { byInstance[name.instance, default: []].append(name) }
+        if !ownIsWanted, let own { byInstance[own] = stranger.map { [$0] } }
         for instance in Set(instances.keys).union(byInstance.keys) {
             let listed = (byInstance[instance] ?? []).sorted()
             instances[instance, default: Instance()].listed = listed
             instances[instance]?.refused.formIntersection(listed)
+            instances[instance]?.awaitsListing = false
             // What failed and is gone can't be tried again.
             if case .failed(let name, _) = instances[instance]?.phase, !listed.contains(name) {
                 instances[instance]?.phase = .idle
@@ -105,7 +113,7 @@ package struct Receiver {
         instances[name.instance]?.vanished = name
         instances[name.instance]?.listed.removeAll { $0 == name }
         instances[name.instance]?.phase = .idle
-        if ownIsWanted, isOwnLoaded { ownIsWanted = false }
+        instances[name.instance]?.awaitsListing = true
         return true
     }
 
@@ -116,6 +124,7 @@ package struct Receiver {
         let isListed = instance.listed.contains(name)
         instances[name.instance]?.phase = isListed ? .failed(name, retryAt: now + settings.retryInterval) : .idle
         instances[name.instance]?.isFailing = true
+        instances[name.instance]?.failures += 1
     }
 
     /// The snapshot is corrupt or must not be merged: the instance's previous one takes its place.
@@ -130,6 +139,7 @@ package struct Receiver {
         instances[name.instance]?.newestMerged = name
         instances[name.instance]?.phase = .idle
         instances[name.instance]?.isFailing = false
+        instances[name.instance]?.failures = 0
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
@@ -140,7 +150,7 @@ package struct Receiver {
         guard inHand < settings.concurrentDownloads else { return nil }
         var best: SnapshotName?
         for (name, instance) in instances {
-            guard isOfInterest(name), let wanted = instance.wanted else { continue }
+            guard let wanted = instance.wanted else { continue }
             switch instance.phase {
             case .idle: break
             case .failed(let failed, let retryAt) where now >= retryAt || wanted != failed: break
@@ -160,7 +170,7 @@ package struct Receiver {
     /// The snapshots whose download waits for others to end.
     package var waiting: [SnapshotName] {
         guard inHand >= settings.concurrentDownloads else { return [] }
-        return instances.compactMap { isOfInterest($0.key) && $0.value.phase == .idle ? $0.value.wanted : nil }
+        return instances.values.compactMap { $0.phase == .idle ? $0.wanted : nil }
     }
 
     /// How many downloaded snapshots wait to be merged.
@@ -180,7 +190,7 @@ package struct Receiver {
     /// When a failed snapshot is to be tried again, nil when there is none, or when others have to end first.
     package var nextRetry: Duration? {
         guard inHand < settings.concurrentDownloads else { return nil }
-        return instances.filter { isOfInterest($0.key) }.compactMap { _, instance in
+        return instances.values.compactMap { instance in
             if case .failed(_, let retryAt) = instance.phase { retryAt } else { nil }
         }.min()
     }
@@ -191,7 +201,7 @@ package struct Receiver {
     package var hasListing: Bool { seenAtStart != nil }
 
     /// Whether the newest snapshot under the own name is merged, or there is none that can be.
-    package var isOwnLoaded: Bool { hasListing && own.map(isSettled) ?? true }
+    package var isOwnLoaded: Bool { hasListing && (!ownIsWanted || own.map(isSettled) ?? true) }
 
     /// Whether everything in the last listing is merged, or refused.
     package var isSettled: Bool { hasListing && instances.keys.allSatisfy { isSettled($0) } }
@@ -208,12 +218,15 @@ package struct Receiver {
         return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.isFailing == true }
     }
 
-    private func isSettled(_ name: String) -> Bool {
-        guard isOfInterest(name), let instance = instances[name] else { return true }
-        return instance.isSettled
+    /// How many tries in a row have failed for one instance at most.
+    package var mostFailures: Int {
+        instances.values.map(\.failures).max() ?? 0
     }
 
-    private func isOfInterest(_ instance: String) -> Bool { instance != own || ownIsWanted }
+    private func isSettled(_ name: String) -> Bool {
+        guard let instance = instances[name] else { return true }
+        return instance.isSettled
+    }
 
     /// How many snapshots are on their way or wait to be merged: the limit bounds memory and disk, too.
     private var inHand: Int {

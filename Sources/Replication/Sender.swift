@@ -167,6 +167,9 @@ package struct Sender {
         hasSentInitial ? carriedSince ?? changed?.first : .zero
     }
 
+    /// Whether there is, or at start may have been, something that is not stored.
+    package var hasUnsent: Bool { newest > 0 && (!hasSentInitial || isChanged || phase != .idle || retryAt != nil) }
+
     /// Whether the LMDB is being read for a send.
     package var isReading: Bool { phase == .reading }
 

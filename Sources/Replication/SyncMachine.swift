@@ -46,8 +46,9 @@ package struct SyncMachine {
     package enum Event: Sendable {
         /// The storage was listed: the full snapshots of this database.
         ///
-        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch.
-        case listed([SnapshotName], began: UInt64 = 0)
+        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch; `stranger` the
+        /// newest one under our name that another host has written.
+        case listed([SnapshotName], began: UInt64 = 0, stranger: SnapshotName? = nil)
         /// The storage could not be listed.
         case listingFailed
         /// Something may have appeared in the storage.
@@ -117,6 +118,8 @@ package struct SyncMachine {
         case started
         /// So many sends have failed that the process must give up.
         case giveUp
+        /// So many tries to list, load, capture or record something have failed that a single run must give up.
+        case giveUpLoading
         /// The single run is over; what is here must not be sent.
         case endFenced
         /// Everything is done.
@@ -127,6 +130,9 @@ package struct SyncMachine {
     package static let patienceWithListings = Duration.seconds(60)
     /// After so many merges in a row a local change goes out first.
     package static let mergesInARow = 10
+    /// So long after a snapshot that another host has written under our name was merged, one of ours follows: the newest
+    /// under the name is the only one that others load, so it has to hold both.
+    package static let coverPause = Duration.seconds(30)
     /// Listings for signalled changes are at least this far apart.
     package static let shortestListingInterval = Duration.milliseconds(100)
 
@@ -142,6 +148,8 @@ package struct SyncMachine {
     /// Whether that lets anything be sent now.
     private var fenceIsOpen = true
     private var isRecording = false
+    /// How many listings, captures and records in a row have failed, for single runs: those end some time.
+    private var failures = (listing: 0, capture: 0, record: 0)
     /// When the first event came.
     private var begin: Duration?
     private var isListing = false
@@ -152,6 +160,7 @@ package struct SyncMachine {
     /// When a snapshot of ours was stored last.
     private var storedAt: Duration?
     private var mergesSinceSend = 0
+    private var coverAt: Duration?
     private var isStarted = false
     private var hasRequestedInitial = false
     private var isShuttingDown = false
@@ -205,6 +214,7 @@ package struct SyncMachine {
         if isShuttingDown || isFinished { return nil }
         var times: [Duration?] = [receiver.nextRetry]
         if !isListing { times.append(listAt) }
+        times.append(coverAt)
         // While the LMDB is busy, the end of that wakes the loop.
         if !isLMDBBusy {
             times.append(capture?.due)
@@ -225,13 +235,16 @@ package struct SyncMachine {
 
     private mutating func take(_ event: Event, at now: Duration) {
         switch event {
-        case .listed(let names, let began):
+        case .listed(let names, let began, let stranger):
             isListing = false
+            failures.listing = 0
             bringForwardListing(to: now + settings.storagePollInterval)
-            receiver.listed(fence?.listed(names, began: began, at: lastListing ?? now) ?? names)
+            receiver.listed(
+                fence?.listed(names, began: began, at: lastListing ?? now) ?? names, stranger: stranger)
             replaceWhatHasGone(names)
         case .listingFailed:
             isListing = false
+            failures.listing += 1
             bringForwardListing(to: now + max(settings.storagePollInterval, settings.receiver.retryInterval))
         case .storageChanged:
             bringForwardListing(to: soonestListing(now))
@@ -248,6 +261,7 @@ package struct SyncMachine {
         case .merged(let name, let transaction):
             isMerging = false
             receiver.merged(name)
+            if name.instance == settings.instance, hasRequestedInitial { coverAt = now + Self.coverPause }
             if let transaction { noteOwn(transaction, at: now) }
         case .refused(let name):
             isMerging = false
@@ -261,6 +275,7 @@ package struct SyncMachine {
             sender.foundNothing(transaction)
         case .captured(let through, let transaction):
             let isFirst = !isCaptured
+            failures.capture = 0
             capture?.captured(through: through, at: now)
             // What was there before is sent with the first snapshot, whatever its transaction.
             if let transaction {
@@ -268,13 +283,14 @@ package struct SyncMachine {
             }
         case .captureFailed:
             capture?.failed(at: now)
+            failures.capture += 1
         case .stored:
             sender.stored()
             storedAt = now
         case .sendFailed:
             sender.failed(at: now)
         case .unsendable:
-            sender.failed(at: now, counts: false)
+            sender.failed(at: now, counts: settings.onlyOnce)
         case .swept(let transaction, let lock, let isLast):
             sweeper?.ended(lock, isLast: isLast, at: now)
             if let transaction { noteOwn(transaction, at: now) }
@@ -284,10 +300,12 @@ package struct SyncMachine {
             fence?.found(record: time)
         case .recorded(let time, let transaction):
             isRecording = false
+            failures.record = 0
             fence?.recorded(time)
             noteOwn(transaction, at: now)
         case .recordFailed:
             isRecording = false
+            failures.record += 1
             fence?.recordFailed(retryAt: now + settings.receiver.retryInterval)
         case .tick:
             break
@@ -328,10 +346,18 @@ package struct SyncMachine {
             }
             while let name = receiver.nextDownload(at: now) { actions.append(.download(name)) }
             requestInitialWhenLoaded()
+            if let due = coverAt, due <= now {
+                coverAt = nil
+                sender.requestInitial()
+            }
             if let action = nextLMDBAction(at: now) { actions.append(action) }
             if sender.hasGivenUp {
                 isFinished = true
                 return [.giveUp]
+            }
+            if hasGivenUpLoading {
+                isFinished = true
+                return [.giveUpLoading]
             }
             if !isStarted && isStartComplete {
                 isStarted = true
@@ -397,6 +423,12 @@ package struct SyncMachine {
 
     /// A wiped LMDB must not replace the own snapshots of before: those come first.
     private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded && fenceIsOpen }
+
+    /// Whether a single run has failed too often; others go on for ever.
+    private var hasGivenUpLoading: Bool {
+        guard settings.onlyOnce, let limit = settings.sender.retryLimit else { return false }
+        return max(failures.listing, failures.capture, failures.record, receiver.mostFailures) > limit
+    }
 
     private var isFenced: Bool { fence?.reason != nil }
 

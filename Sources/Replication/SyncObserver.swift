@@ -60,6 +60,9 @@ package enum SyncEvent: Sendable {
     /// How far the clock of an instance is ahead, as its newest snapshot shows (zero when it is not), and whether
     /// that is more than is tolerated.
     case clockSkew(instance: String, ahead: Duration, exceeds: Bool)
+    /// How far this host's clock is ahead of the storage's (negative when it is behind), and whether that is more than
+    /// is tolerated.
+    case ownClock(ahead: Duration, exceeds: Bool)
     /// The cleaner has listed the storage.
     case cleanerListed
     /// The cleaner could not list the storage.
@@ -78,11 +81,14 @@ package struct SnapshotListing: Sendable {
     package var snapshots: [(name: SnapshotName, size: Int)]
     /// The other objects whose names begin like those of the database's snapshots.
     package var others: [Blob]
+    /// When it ended by the storage's clock, in nanoseconds since the UNIX epoch.
+    package var time: UInt64
 
     /// See the properties of the same names.
-    package init(snapshots: [(name: SnapshotName, size: Int)], others: [Blob]) {
+    package init(snapshots: [(name: SnapshotName, size: Int)], others: [Blob], time: UInt64) {
         self.snapshots = snapshots
         self.others = others
+        self.time = time
     }
 }
 

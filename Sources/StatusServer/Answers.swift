@@ -1,3 +1,4 @@
+import BlobStorage
 import Bytes
 import HTTPTypes
 import HummingbirdCore
@@ -104,6 +105,9 @@ struct Answers: Sendable {
                 .notFound,
                 line: "there is nothing here; try /, /status.json, /zone?name=, /metrics, /healthz or /storage")
         }
+        if path == "/status.json", let proof = proof(of: answer.body, for: request) {
+            headers[proof.name] = proof.value
+        }
         headers[.contentType] = answer.type
         headers[.cacheControl] = "no-store"
         headers[.contentSecurityPolicy] = answer.securityPolicy
@@ -131,6 +135,14 @@ struct Answers: Sendable {
         var answer = Answer(.ok, type: "text/html; charset=utf-8", StatusPage(report, zone: zone).bytes)
         answer.securityPolicy = StatusPage.securityPolicy
         return answer
+    }
+
+    private func proof(of body: ByteBuffer, for request: HTTPRequest) -> HTTPField? {
+        guard let nonceName = HTTPField.Name(DaemonProof.nonceHeader), let nonce = request.headerFields[nonceName],
+            let name = HTTPField.Name(DaemonProof.proofHeader),
+            let proof = source.proof(nonce: nonce, of: Array(body.readableBytesView))
+        else { return nil }
+        return HTTPField(name: name, value: proof)
     }
 
     // Nobody reads bodies, so what comes after one can't be told from it unless all of it has come.

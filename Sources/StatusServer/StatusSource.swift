@@ -11,6 +11,9 @@ package protocol StatusSource: Sendable {
     /// What there is to say of a zone; nil where nobody knows zones. Asked by several callers at a time; takes no longer
     /// than a moment.
     func zone(_ name: String) async -> StatusReport.Zone?
+    /// What shows to the owner of the LMDBs that a body is ours, for a number that only this request has; nil where
+    /// there is nothing to show it by.
+    func proof(nonce: String, of body: [UInt8]) -> String?
     /// The objects in the storage; sizes are bytes.
     func objects() async throws -> [(name: String, size: Int)]
 }
@@ -18,4 +21,6 @@ package protocol StatusSource: Sendable {
 extension StatusSource {
     /// Nobody knows zones.
     package func zone(_ name: String) async -> StatusReport.Zone? { nil }
+    /// None.
+    package func proof(nonce: String, of body: [UInt8]) -> String? { nil }
 }

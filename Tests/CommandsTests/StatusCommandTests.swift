@@ -3,6 +3,7 @@ import Foundation
 import LMDB
 import Monitoring
 import Snapshots
+import Telemetry
 import TestSupport
 import Testing
 
@@ -47,7 +48,12 @@ import Testing
         let state = InstanceState(
             instance: instance, hostname: "host-\(instance)", software: "test", time: time,
             sent: sent?.description, applied: applied.mapValues(\.description), covered: nil, health: health)
-        try put(StateObjectName(database: "main", instance: instance), JSON.encode(state))
+        let name = StateObjectName(database: "main", instance: instance)
+        try put(name, JSON.encode(state))
+        let date = WallTime(rfc3339: time).map { Date(timeIntervalSince1970: Double($0.seconds)) }
+        try FileManager.default.setAttributes(
+            [.modificationDate: date ?? Date(timeIntervalSince1970: Double(sampleTime.seconds))],
+            ofItemAtPath: bucket + "/\(name)")
     }
 
     private let ours = SnapshotName(database: "main", instance: "ns1", timestamp: 1_795_219_890_000_000_000)
@@ -162,7 +168,7 @@ import Testing
         let line = try #require(result.output.split(separator: "\n").last { $0.contains("ns2") })
         #expect(
             line.split(separator: " ") == [
-                "ns2", "2026-11-21T00:11:35.000Z", "6.8", "s", "no", "6.8", "s", "-", "-", "yes", "OK",
+                "ns2", "2026-11-21T00:11:35.000Z", "6.8", "s", "no", "6.8", "s", "-", "-", "yes", "1.8", "s", "OK",
             ])
     }
 
@@ -183,7 +189,8 @@ import Testing
     @Test func waitingNamesThoseThatHaveNot() {
         let old = SnapshotName(database: "main", instance: "ns1", timestamp: 5)
         let states = ["ns2": InstanceState(sample: "ns2", applied: ["ns1": old]), "ns4": InstanceState(sample: "ns4")]
-        let spread = Spread(database: "main", own: "ns1", newest: ours, instances: ["ns1"], states: states)
+        let spread = Spread(
+            database: "main", own: "ns1", newest: ours, instances: ["ns1"], states: states, listed: [ours])
         #expect(!spread.isComplete)
         #expect(
             spread.lines == [
@@ -192,9 +199,11 @@ import Testing
                 "  missing    ns4: it has none of ours, as of 2026-11-21T00:11:40Z",
             ])
         #expect(
-            SpreadWait.complaint(after: .seconds(1), spreads: [spread], unsent: ["shard"], problem: nil)
+            SpreadWait.complaint(
+                after: .seconds(1), spreads: [spread], unsent: [.init(database: "shard", reason: "HTTP 500")],
+                problem: nil)
                 == "timeout: not done after 1s: database main: ns2, ns4 have not merged our newest snapshot; "
-                + "database shard: this instance has not sent its newest changes")
+                + "database shard: this instance has not sent its newest changes: HTTP 500")
     }
 
     @Test func waitingEndsWithATimeout() async throws {
@@ -223,9 +232,106 @@ import Testing
     @Test func aNewerOneOfOursCountsAsWell() {
         let newer = SnapshotName(database: "main", instance: "ns1", timestamp: ours.timestamp + 1)
         let state = InstanceState(sample: "ns2", applied: ["ns1": newer])
-        let spread = Spread(database: "main", own: "ns1", newest: ours, instances: ["ns1"], states: ["ns2": state])
+        let spread = Spread(
+            database: "main", own: "ns1", newest: ours, instances: ["ns1"], states: ["ns2": state],
+            listed: [ours, newer])
         #expect(spread.isComplete)
         #expect(spread.merged == ["ns2"])
+    }
+
+    /// Anybody who may write to the bucket may write a state object.
+    @Test(arguments: [
+        ("2020-01-01T00:00:00Z", 0, "that is older than the snapshot, so it is not believed"),
+        ("2026-11-21T00:11:40Z", 7, "there is no such snapshot, so that is not believed"),
+        ("nonsense", 0, "that is older than the snapshot, so it is not believed"),
+    ])
+    func whatCannotBeTrueIsNotBelieved(time: String, later: UInt64, doubt: String) async throws {
+        try put(ours)
+        let named = SnapshotName(database: "main", instance: "ns1", timestamp: ours.timestamp + later)
+        try state("ns2", applied: ["ns1": named], time: time)
+        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
+        #expect(result.exitCode == 75)
+        #expect(result.output.contains("missing    ns2: the newest of ours that it has is \(named)"))
+        #expect(result.output.contains(doubt), "\(result.output)")
+    }
+
+    @Test func nobodyWaitsForWhoIsLeftOut() async throws {
+        try put(ours)
+        try state("ns2", applied: ["ns1": ours])
+        try state("old-one")
+        let result = await runCommand(
+            ["-c", configuration, "status", "--wait", "--timeout", "1h", "--except", "gone", "--except", "old.one"])
+        #expect(result.exitCode == 0)
+        #expect(result.output.contains("  left out   old-one\n"))
+    }
+
+    @Test func whoIsSilentIsShownSo() async throws {
+        try put(ours)
+        try state("ns2", time: "2026-11-20T23:50:00Z")
+        let instance = try #require(try await report().report.databases.first?.instances.first { $0.name == "ns2" })
+        #expect(instance.health == "Silent" && instance.lastHeard == "2026-11-20T23:50:00.000Z")
+    }
+
+    @Test func aStoppedDaemonIsAFailure() async throws {
+        try state("ns1", health: "Stopped")
+        let (code, report) = try await report()
+        #expect(code == 1)
+        #expect(report.health.failures["main_daemon"]?.hasPrefix("the daemon was stopped at ") == true)
+    }
+
+    @Test func aDaemonThatWasKilledIsAFailure() async throws {
+        try state("ns1")
+        let file = directory.path + "/main.lmdb"
+        if case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "h", token: "t") {
+            #expect(try await report().code == 0)
+            withExtendedLifetime(lock) {}
+        }
+        let (code, report) = try await report()
+        #expect(code == 1)
+        #expect(report.health.failures["main_daemon"]?.contains("nobody holds the lock") == true)
+    }
+
+    /// Some other process of this host listens at http.address and tells a fine story.
+    @Test func aStrangerIsNotTheDaemon() async throws {
+        var story = StatusReport()
+        story.mode = .sync
+        let text = String(decoding: try JSON.encode(story), as: UTF8.self)
+        let server = try FaultServer { _, _ in .answer(200, ["Lightningstream-Proof": "0000"], text) }
+        defer { server.stop() }
+        try configure(address: "127.0.0.1:\(server.port)")
+        // An LMDB without a lock: of an older daemon, or one that could not make it.
+        var (code, found) = try await report()
+        #expect(code == 0 && found.health.status == "Warning" && found.health.warnings["daemon"] != nil)
+        let file = directory.path + "/main.lmdb"
+        if case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "h", token: "t") {
+            (code, found) = try await report()
+            #expect(code == 1)
+            #expect(found.health.failures["daemon"]?.contains("is not the daemon that syncs this LMDB") == true)
+            withExtendedLifetime(lock) {}
+        }
+        (code, found) = try await report()
+        #expect(code == 1)
+        #expect(found.health.failures["daemon"]?.contains("no daemon runs here") == true)
+    }
+
+    // MARK: snapshots remove --instance
+
+    @Test func allOfAnInstanceIsRemoved() async throws {
+        try put(ours)
+        try put(theirs)
+        try put(SnapshotName(database: "main", instance: "ns2", timestamp: 5))
+        try put(SnapshotName(database: "other", instance: "ns2", timestamp: 5))
+        try state("ns2")
+        let command = ["-c", configuration, "snapshots", "remove", "--instance"]
+        let refused = await runCommand(command + ["ns2"])
+        #expect(refused.exitCode == 64 && refused.errors.contains("3 objects of the instance ns2 would be removed"))
+        #expect(await runCommand(command + ["ns9", "--yes"]).errors.contains("there are: ns1, ns2"))
+        #expect(await runCommand(command + ["ns2", "--yes", "some-object"]).exitCode == 64)
+        let result = await runCommand(command + ["ns2", "--yes"])
+        #expect(result.exitCode == 0)
+        #expect(result.output.split(separator: "\n").last == "removed main__ns2.state")
+        let left = try FileManager.default.contentsOfDirectory(atPath: bucket).sorted()
+        #expect(left == [ours.description, "other__ns2__19700101-000000-000000005__GX.pb.gz"])
     }
 
     @Test(arguments: [

@@ -1,4 +1,5 @@
 import Foundation
+import LMDB
 import TestSupport
 import Testing
 
@@ -115,6 +116,24 @@ import Testing
             last.hasPrefix(
                 "level=fatal msg=\"sync has failed\" error=\"database shard: cannot open LMDB \(directory.file("a-shard"))"
             ))
+    }
+
+    /// Whatever their names are: a namesake would be told only once both have sent.
+    @Test(arguments: ["sync", "receive"]) func aSecondDaemonEndsAtStart(command: String) async throws {
+        let a = try configure("a")
+        try fillBoth("a")
+        let file = directory.file("a-shard")
+        guard case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "ns1", token: "t") else {
+            Issue.record("not locked")
+            return
+        }
+        let result = await runCommand([command, "-c", a, "-i", "other"])
+        #expect(result.exitCode == 1)
+        #expect(
+            result.errors.contains("database shard: process \(getpid()) on ns1 syncs \(file) already: end that one"),
+            "\(result.errors)")
+        #expect(!FileManager.default.fileExists(atPath: directory.file("bucket")))
+        withExtendedLifetime(lock) {}
     }
 
     @Test func inShadowModeEachDBIHasAShadow() async throws {

@@ -35,7 +35,9 @@ SPECIFIED = (
         "snapshots_store_calls_total", "snapshots_store_bytes_total", "snapshots_load_calls_total",
         "snapshots_load_bytes_total", "snapshots_list_calls_total",
         ("snapshots_load_failed_total", "lmdb", "syncer_instance"), ("snapshots_list_failed_total", "lmdb"),
-        ("entries_total", "lmdb", "result"), ("fenced", "lmdb"), ("namesake", "lmdb"))
+        ("entries_total", "lmdb", "result"), ("fenced", "lmdb"), ("namesake", "lmdb"),
+        ("clock_offset_seconds", "lmdb"))
+    | counters("lightningstream_", ("instance_last_heard_seconds", "lmdb", "syncer_instance"))
     | counters("lightningstream_powerdns_", ("changes_total", "lmdb", "direction", "kind"))
     | histogram("lightningstream_syncer_visible_latency_seconds", "lmdb", "syncer_instance")
     | histogram("lightningstream_syncer_write_lock_seconds", "lmdb")

@@ -419,12 +419,16 @@ def test_daemons_with_powerdns(page, powerdns, lightningstream, directory):
 
 
 def test_port_in_use(lightningstream, fixture_lmdbs, directory, preview):
-    """One line that says what to do, before anything is touched."""
+    """Syncing goes on, the log says what to do, and who answers there is not taken for the daemon."""
     main, _ = fixture_lmdbs("pdns-4.9")
     address = urlsplit(preview.url).netloc
-    syncer = lightningstream("ours", {"main": database(main)}, directory.storage(), http={"address": address})
-    done = syncer.run("sync")
+    syncer = lightningstream("ours", {"main": database(main)}, directory.storage(), http={"address": address}).start()
+    eventually("it syncs", lambda: any(name.endswith(".pb.gz") for name in directory.names()))
+    done = syncer.run("status", "--json")
     assert done.returncode == 1
-    assert f"cannot listen on {address} (http.address): Address already in use" in done.stderr
-    assert "ss -ltnp" in done.stderr
-    assert directory.names() == []
+    assert "is not the daemon that syncs this LMDB" in json.loads(done.stdout)["health"]["failures"]["daemon"]
+    second = syncer.run("sync", "--instance", "other")
+    assert second.returncode == 1 and f"syncs {main} already" in second.stderr
+    syncer.stop()
+    log = syncer.log.read_text()
+    assert f"cannot listen on {address} (http.address): Address already in use" in log and "ss -ltnp" in log

@@ -57,6 +57,56 @@ import Testing
         #expect(minute?.time == "2026-11-21T00:00:00Z")
     }
 
+    private func state(_ instance: String, health: String = "OK", interval: Int? = nil) -> InstanceState {
+        InstanceState(
+            instance: instance, hostname: "", software: "", time: "", sent: nil, applied: [:], covered: nil,
+            health: health, interval: interval)
+    }
+
+    @Test func whoHasMissedThreePublicationsIsSilent() {
+        var record = record()
+        let names = ["main__a.state", "main__b.state", "main__c.state", "main__d.state", "main__own.state"]
+        let states = ["a": state("a"), "b": state("b", interval: 0), "c": state("c", health: "Warning", interval: 300)]
+        let limit = Duration.seconds(15 * 60)
+        func listen(_ time: Duration) -> Bool {
+            record.handle(
+                listing([snapshot("a", 1), snapshot("go", 1)], others: names, written: .zero, at: time), at: clock.now)
+            return record.listen(to: states, at: TestClock.nanoseconds(time), senseless: ["d"])
+        }
+        #expect(!listen(limit))
+        #expect(record.silent.isEmpty)
+        // Whoever says that nothing follows, or nothing that makes sense, is not judged; nor is who has no state object.
+        #expect(!listen(limit + .seconds(1)))
+        #expect(record.silent == ["a": limit + .seconds(1), "c": limit + .seconds(1)])
+        let shown = report(&record, states).instances
+        #expect(shown.map(\.name) == ["a", "b", "c", "go"])
+        #expect(shown.map(\.health) == ["Silent", "OK", "Silent", nil])
+        #expect(
+            shown.map(\.lastHeard) == [
+                "2026-11-21T00:00:00.000Z", "2026-11-21T00:00:00.000Z", "2026-11-21T00:00:00.000Z", nil,
+            ])
+        // What is not known yet has to be asked for.
+        let isUnknown = record.listen(to: [:], at: TestClock.nanoseconds(limit + .seconds(2)), senseless: ["d"])
+        #expect(isUnknown)
+        #expect(record.silent.isEmpty)
+    }
+
+    @Test func whatKeepsChangesFromBeingSentIsTold() {
+        var record = record()
+        record.handle(.sendFailed("HTTP 500"), at: clock.now)
+        #expect(report(&record).unsent == true && report(&record).unsentReason == "HTTP 500")
+        record.handle(.settled(transaction: 9), at: clock.now)
+        #expect(report(&record).unsent == false && report(&record).unsentReason == nil)
+    }
+
+    @Test func ourOwnClockIsShown() {
+        var record = record()
+        record.handle(listing([snapshot("own", 1)]), at: clock.now)
+        #expect(report(&record).instances[0].clockSkew == nil)
+        record.handle(.ownClock(ahead: .seconds(-7), exceeds: true), at: clock.now)
+        #expect(report(&record).instances[0].clockSkew == -7)
+    }
+
     @Test func ourOwnAreNeverBehindOnceStarted() {
         var record = record()
         record.handle(listing([snapshot("own", -5)]), at: clock.now)

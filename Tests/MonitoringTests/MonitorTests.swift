@@ -87,6 +87,55 @@ import Testing
         #expect(monitor.health().status == "OK")
     }
 
+    @Test(arguments: [-1, 1]) func ourOwnClockIsWatchedInBothDirections(sign: Int) async {
+        let monitor = monitor()
+        let metric = #"lightningstream_syncer_clock_offset_seconds{lmdb="main"}"#
+        #expect(value(metric, in: await monitor.metrics()) == nil)
+        monitor.observe(.ownClock(ahead: .seconds(4 * sign), exceeds: false), of: "main")
+        #expect(monitor.health().status == "OK")
+        #expect(value(metric, in: await monitor.metrics()) == Double(4 * sign))
+        monitor.observe(.ownClock(ahead: .seconds(8 * sign), exceeds: true), of: "main")
+        #expect(monitor.health().warnings["main_clock"]?.contains(sign < 0 ? "8.00s behind" : "8.00s ahead") == true)
+        monitor.observe(.ownClock(ahead: .seconds(80 * sign), exceeds: true), of: "main")
+        #expect(monitor.health().failures.keys.sorted() == ["main_clock"])
+        monitor.observe(.ownClock(ahead: .zero, exceeds: false), of: "main")
+        #expect(monitor.health().status == "OK")
+    }
+
+    /// The daemon of `a` was killed; `b` was a single run; `c` says nothing that makes sense.
+    @Test func whoHasFallenSilentIsTold() async throws {
+        let (store, monitor) = (MemoryStore(), monitor(.test(receiveOnly: true)))
+        for (instance, interval) in [("a", 300), ("b", 0)] {
+            let state = InstanceState(
+                instance: instance, hostname: "", software: "", time: "", sent: nil, applied: [:], covered: nil,
+                health: "OK", interval: interval)
+            try await store.store("main__\(instance).state", Spool(try JSON.encode(state)))
+        }
+        try await store.store("main__c.state", Spool([1]))
+        let others = ["main__a.state", "main__b.state", "main__c.state"]
+        let metric = #"lightningstream_instance_last_heard_seconds{lmdb="main",syncer_instance="#
+        try await monitor.run(with: store) {
+            monitor.observe(listing([snapshot("a", 1)], others: others, at: .seconds(899)), of: "main")
+            #expect(monitor.health().status == "OK")
+            try await eventually {
+                monitor.observe(listing([snapshot("a", 1)], others: others, at: .seconds(19 * 60)), of: "main")
+                return monitor.health().warnings.keys.sorted() == ["main_instance_silent"]
+            }
+            let text = monitor.health().warnings["main_instance_silent"] ?? ""
+            #expect(
+                text.hasPrefix("nothing has been heard of a for 19m0s: it does not run, or can't write to the storage"))
+            #expect(text.hasSuffix("lightningstream snapshots remove --instance a"))
+            let shown = await monitor.report().databases[0].instances
+            #expect(shown.map(\.name) == ["a", "b"] && shown.map(\.health) == ["Silent", "OK"])
+            let metrics = await monitor.metrics()
+            #expect(value(metric + #""a"}"#, in: metrics) == Double(TestClock.start))
+            for other in ["b", "c"] { #expect(value(metric + "\"\(other)\"}", in: metrics) == nil) }
+            monitor.observe(listing([], others: []), of: "main")
+            #expect(monitor.health().status == "OK")
+            #expect(value(metric + #""a"}"#, in: await monitor.metrics()) == nil)
+        }
+    }
+
     @Test(arguments: [true, false])
     func startUpIsReportedWhereThatIsWanted(reports: Bool) {
         let monitor = monitor(.test(["main", "shard"], reportsStart: reports))

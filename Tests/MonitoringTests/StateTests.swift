@@ -19,26 +19,24 @@ import Testing
         schedule.began(at: .seconds(11))
         #expect(schedule.due == nil)
         schedule.changed()
-        schedule.ended(well: true)
+        schedule.ended()
         #expect(schedule.due == .seconds(12))
         schedule.began(at: .seconds(12))
-        schedule.ended(well: true)
+        schedule.ended()
         #expect(schedule.due == .seconds(312))
-        #expect(!schedule.isPending)
     }
 
     @Test func aFailureWaitsForTheNextWrite() {
         var schedule = PublishSchedule(at: .zero)
         schedule.changed()
         schedule.began(at: .seconds(1))
-        schedule.ended(well: false)
-        #expect(schedule.isPending)
+        schedule.ended()
         #expect(schedule.due == .seconds(301))
         schedule.changed()
         #expect(schedule.due == .seconds(2))
         schedule.began(at: .seconds(2))
-        schedule.ended(well: true)
-        #expect(!schedule.isPending)
+        schedule.ended()
+        #expect(schedule.due == .seconds(302))
     }
 }
 
@@ -67,7 +65,7 @@ import Testing
         // The end does not wait for the second.
         let state = try #require(try await published(store))
         #expect(state.version == 1 && state.instance == "own" && state.hostname == "host")
-        #expect(state.software == "lightningstream 1.2.3" && state.health == "OK")
+        #expect(state.software == "lightningstream 1.2.3" && state.health == "Stopped" && state.interval == 300)
         #expect(state.sent == snapshot("own", 2).description)
         #expect(state.applied == ["a": snapshot("a", 1).description, "b": snapshot("b", 1).description])
         #expect(state.covered == ["a": snapshot("a", 1).description])
@@ -78,11 +76,47 @@ import Testing
     func whoReceivesOrIsToldNotToPublishesNothing(receiveOnly: Bool, publishes: Bool) async throws {
         let store = MemoryStore()
         let monitor = Monitor(.test(receiveOnly: receiveOnly, publishesState: publishes), logger: LogLines().logger)
+        if !publishes { try await store.store("main__own.state", Spool(Array("{}".utf8))) }
         try await monitor.run(with: store) {
             monitor.observe(listing([snapshot("a", 1)]), of: "main")
             monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
         }
+        // An old one would look like that of a daemon that has fallen silent.
         #expect(try await store.list(prefix: "").isEmpty)
+    }
+
+    @Test func aSingleRunPromisesNothing() async throws {
+        let store = MemoryStore()
+        let monitor = Monitor(.test(onlyOnce: true), logger: LogLines().logger)
+        try await monitor.run(with: store) { monitor.observe(listing([]), of: "main") }
+        #expect(try await published(store) == nil)
+        try await monitor.run(with: store) { monitor.observe(.started, of: "main") }
+        let state = try #require(try await published(store))
+        #expect(state.health == "OK" && state.interval == 0)
+        #expect(!state.isSilent(heard: 0, at: .max))
+    }
+
+    /// Such as a second daemon on one LMDB, which ends at once.
+    @Test func whoHasListedNothingHasNoLastWord() async throws {
+        let store = MemoryStore()
+        let monitor = Monitor(.test(), logger: LogLines().logger)
+        try await monitor.run(with: store) {}
+        #expect(try await store.list(prefix: "").isEmpty)
+    }
+
+    @Test func aChangeOfTheHealthIsPublished() async throws {
+        let store = MemoryStore()
+        let monitor = Monitor(.test(), logger: LogLines().logger)
+        try await monitor.run(with: store) {
+            monitor.observe(listing([snapshot("a", 1)]), of: "main")
+            monitor.observe(.started, of: "main")
+            try await eventually { try await published(store)?.health == "OK" }
+            monitor.observe(.namesake(snapshot("own", 1)), of: "main")
+            try await eventually { try await published(store)?.health == "Unavailable" }
+            monitor.observe(.namesake(nil), of: "main")
+            try await eventually { try await published(store)?.health == "OK" }
+        }
+        #expect(try await published(store)?.health == "Stopped")
     }
 
     @Test func aFailedWriteIsLoggedAndMadeUpFor() async throws {
@@ -90,6 +124,7 @@ import Testing
         store.fails = true
         let monitor = Monitor(.test(), logger: log.logger)
         try await monitor.run(with: store) {
+            monitor.observe(listing([snapshot("a", 1)]), of: "main")
             monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
             try await eventually { log.count("cannot write the state object") == 1 }
             store.fails = false
@@ -104,7 +139,7 @@ import Testing
         let names = (0..<3000).map { snapshot("i\($0)", $0) }
         record.handle(listing(names), at: clock.now)
         for name in names { record.handle(.merged(.init(name)), at: clock.now) }
-        let state = InstanceState(record, hostname: "", software: "", at: clock.now.wall, health: .ok)
+        let state = InstanceState(record, hostname: "", software: "", at: clock.now.wall, health: "OK")
         #expect(state.applied.count == InstanceState.mostInstances)
         #expect(state.applied["i2999"] != nil && state.applied["i0"] == nil)
         #expect(try state.bytes().count < 200_000)

@@ -34,10 +34,14 @@ func snapshot(_ instance: String, _ seconds: Int, database: String = "main") -> 
     SnapshotName(database: database, instance: instance, timestamp: TestClock.nanoseconds(.seconds(seconds)))
 }
 
-func listing(_ names: [SnapshotName], size: Int = 100, others: [String] = []) -> SyncEvent {
+func listing(
+    _ names: [SnapshotName], size: Int = 100, others: [String] = [], written: Duration = .zero, at now: Duration = .zero
+) -> SyncEvent {
     .listed(
         SnapshotListing(
-            snapshots: names.map { ($0, size) }, others: others.map { Blob(name: $0, size: 10) }))
+            snapshots: names.map { ($0, size) },
+            others: others.map { Blob(name: $0, size: 10, modified: TestClock.nanoseconds(written)) },
+            time: TestClock.nanoseconds(now)))
 }
 
 extension MergeReport {
@@ -61,11 +65,11 @@ extension MonitorSettings {
     /// The defaults of the configuration.
     static func test(
         _ names: [String] = ["main"], paths: [String: String] = [:], receiveOnly: Bool = false,
-        reportsStart: Bool = false, publishesState: Bool = true
+        reportsStart: Bool = false, publishesState: Bool = true, onlyOnce: Bool = false
     ) -> MonitorSettings {
         let limits = LastingTrouble.Limits(warning: .seconds(60), failure: .seconds(300))
         return MonitorSettings(
-            instance: "own", hostname: "host", version: "1.2.3", receiveOnly: receiveOnly,
+            instance: "own", hostname: "host", version: "1.2.3", receiveOnly: receiveOnly, onlyOnce: onlyOnce,
             databases: names.map { Database(name: $0, path: paths[$0] ?? "/nowhere/\($0)", downloads: 2) },
             health: Health(
                 storageList: limits, storageLoad: limits, storageStore: limits, start: limits,

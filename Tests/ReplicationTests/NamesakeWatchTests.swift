@@ -55,15 +55,35 @@ import Testing
         _ = watch.listed(names(5))
         watch.willStore(snapshot("own", 10))
         _ = watch.listed(names(5, 10))
-        #expect(watch.stranger == nil)
+        #expect(watch.stranger() == nil)
         _ = watch.listed(names(5, 10, 11))
-        #expect(watch.stranger == snapshot("own", 11))
+        #expect(watch.stranger() == snapshot("own", 11))
         watch.willStore(snapshot("own", 20))
         _ = watch.listed(names(10, 11, 20))
-        #expect(watch.stranger == snapshot("own", 11))
+        #expect(watch.stranger() == snapshot("own", 11))
         _ = watch.listed(names(10, 11, 15, 20))
-        #expect(watch.stranger == snapshot("own", 15))
+        #expect(watch.stranger() == snapshot("own", 15))
         _ = watch.listed(names(20))
-        #expect(watch.stranger == nil)
+        #expect(watch.stranger() == nil)
+    }
+
+    @Test func whatOursHoldIsNoAlarmOnceItIsQuiet() {
+        var watch = NamesakeWatch()
+        watch.willStore(snapshot("own", 10))
+        #expect(watch.listed(names(10, 11, 12), at: .seconds(1)) == snapshot("own", 12))
+        #expect(watch.newest == snapshot("own", 12))
+        // Stored without having merged theirs: ours hides it.
+        watch.stored(covering: watch.merged)
+        #expect(watch.stranger(at: .seconds(1000)) == snapshot("own", 12))
+        watch.merged(snapshot("own", 12))
+        #expect(watch.stranger(at: .seconds(1000)) == snapshot("own", 12))
+        watch.willStore(snapshot("own", 20))
+        watch.stored(covering: watch.merged)
+        _ = watch.listed(names(10, 11, 12, 20), at: .seconds(5))
+        #expect(watch.stranger(at: .seconds(90)) == snapshot("own", 12))
+        #expect(watch.stranger(at: .seconds(91)) == nil)
+        // It is still there.
+        #expect(watch.listed(names(12, 20, 21), at: .seconds(100)) == snapshot("own", 21))
+        #expect(watch.stranger(at: .seconds(300)) == snapshot("own", 21))
     }
 }

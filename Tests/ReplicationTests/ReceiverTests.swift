@@ -276,8 +276,29 @@ func snapshot(_ instance: String, _ timestamp: UInt64) -> SnapshotName {
         #expect(receiver.vanished(snapshot("a", 2), at: .zero) == true)
         #expect(receiver.nextDownload(at: .zero) == snapshot("a", 1))
         #expect(receiver.vanished(snapshot("a", 1), at: .zero) == true)
-        #expect(receiver.isStartLoaded)
         #expect(receiver.nextDownload(at: .zero) == nil)
+        // It may only be late to be seen: the next listing tells.
+        #expect(!receiver.isStartLoaded)
+        receiver.listed([])
+        #expect(receiver.isStartLoaded)
+    }
+
+    @Test func failuresInARowAreCounted() {
+        var receiver = receiver()
+        receiver.listed([snapshot("a", 1), snapshot("b", 1)])
+        for round in 1...3 {
+            while let name = receiver.nextDownload(at: .seconds(round * 10)) {
+                if name.instance == "a" {
+                    receiver.failed(name, at: .seconds(round * 10))
+                } else {
+                    receiver.merged(name)
+                }
+            }
+            #expect(receiver.mostFailures == round)
+        }
+        #expect(receiver.nextDownload(at: .seconds(100)) != nil)
+        receiver.merged(snapshot("a", 1))
+        #expect(receiver.mostFailures == 0)
     }
 
     /// A storage that lists what it can't find must not be asked without end.
@@ -302,6 +323,8 @@ func snapshot(_ instance: String, _ timestamp: UInt64) -> SnapshotName {
         receiver.listed([snapshot("own", 1)])
         #expect(receiver.nextDownload(at: .zero) != nil)
         #expect(receiver.vanished(snapshot("own", 1), at: .zero) == true)
+        #expect(!receiver.isOwnLoaded)
+        receiver.listed([])
         #expect(receiver.isOwnLoaded)
         // The one that is sent now.
         receiver.listed([snapshot("own", 5)])

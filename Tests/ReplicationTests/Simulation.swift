@@ -300,7 +300,7 @@ final class Simulation {
                 try handle(.recorded(time, transaction: transaction), $0, index)
             }
         case .endFenced: node.isFinished = true
-        case .giveUp: break
+        case .giveUp, .giveUpLoading: break
         }
     }
 

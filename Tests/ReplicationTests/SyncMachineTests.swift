@@ -134,6 +134,83 @@ struct Loop {
         #expect(loop.handle(.listed([])) == [.send])
     }
 
+    // MARK: A namesake
+
+    @Test func whatAnotherHostWroteUnderOurNameIsMergedAndCovered() {
+        var loop = Loop()
+        loop.startAlone()
+        let (ours, theirs) = (snapshot("own", 1), snapshot("own", 2))
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.listed([ours, theirs], stranger: theirs)) == [.download(theirs)])
+        // That must not keep ours back.
+        #expect(loop.handle(.observed(transaction: 11), after: .milliseconds(10)) == [])
+        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
+        #expect(loop.handle(.read(transaction: 11)) == [])
+        #expect(loop.handle(.stored) == [])
+        #expect(loop.load(theirs, as: 12) == [])
+        var sends = 0
+        let end = loop.now + SyncMachine.coverPause * 3
+        while let next = loop.machine.nextTick, next <= end {
+            for action in loop.handle(.tick, after: next - loop.now) {
+                switch action {
+                case .list: #expect(loop.handle(.listed([ours, theirs, snapshot("own", 3)], stranger: theirs)) == [])
+                case .send:
+                    sends += 1
+                    #expect(loop.handle(.read(transaction: 12)) == [])
+                    #expect(loop.handle(.stored) == [])
+                default: Issue.record("\(action)")
+                }
+            }
+        }
+        #expect(sends == 1)
+    }
+
+    // MARK: Single runs end
+
+    @Test func aSingleRunGivesUpListing() {
+        var loop = Loop(onlyOnce: true, retries: 3)
+        #expect(loop.handle(.tick) == [.list])
+        for _ in 0..<3 {
+            #expect(loop.handle(.listingFailed) == [])
+            #expect(loop.handle(.tick, after: .seconds(5)) == [.list])
+        }
+        #expect(loop.handle(.listingFailed) == [.giveUpLoading])
+        #expect(loop.handle(.tick, after: .seconds(5)) == [])
+    }
+
+    @Test func aSingleRunGivesUpASnapshot() {
+        var loop = Loop(onlyOnce: true, retries: 2)
+        _ = loop.handle(.tick)
+        #expect(loop.handle(.listed([snapshot("a", 1)])) == [.download(snapshot("a", 1))])
+        for _ in 0..<2 {
+            #expect(!loop.handle(.downloadFailed(snapshot("a", 1))).contains(.giveUpLoading))
+            var actions = loop.handle(.tick, after: .seconds(5))
+            actions += loop.handle(.read(transaction: 10)) + loop.handle(.stored)
+            #expect(actions.contains(.download(snapshot("a", 1))))
+        }
+        #expect(loop.handle(.downloadFailed(snapshot("a", 1))) == [.giveUpLoading])
+    }
+
+    @Test func aSingleRunGivesUpWhatCannotBeSent() {
+        var loop = Loop(onlyOnce: true, retries: 0)
+        _ = loop.handle(.tick)
+        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.unsendable) == [.giveUp])
+    }
+
+    @Test func aSingleRunWaitsForWhatIsListedAndNotThere() {
+        var loop = Loop(onlyOnce: true, retries: 100)
+        _ = loop.handle(.tick)
+        #expect(loop.handle(.listed([snapshot("a", 1)])) == [.download(snapshot("a", 1))])
+        #expect(loop.handle(.vanished(snapshot("a", 1))) == [])
+        #expect(loop.handle(.tick, after: .milliseconds(100)) == [.list])
+        let actions = loop.handle(.listed([snapshot("a", 1)]))
+        #expect(actions == [.download(snapshot("a", 1))])
+        #expect(loop.load(snapshot("a", 1)) == [.send])
+        #expect(loop.handle(.read(transaction: 10)) == [])
+        #expect(loop.handle(.stored) == [.started, .finish])
+    }
+
     @Test func aReceiverLoadsWhatStandsUnderItsOwnNameForEver() {
         var loop = Loop(receiveOnly: true)
         let (first, second) = (snapshot("own", 1), snapshot("own", 2))
@@ -220,7 +297,9 @@ struct Loop {
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a, b])) == [.download(a)])
         #expect(loop.handle(.vanished(a)) == [.download(b)])
-        #expect(loop.load(b) == [.send])
+        #expect(loop.load(b) == [])
+        #expect(loop.handle(.tick, after: .milliseconds(100)) == [.list])
+        #expect(loop.handle(.listed([b])) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored) == [.started])
     }

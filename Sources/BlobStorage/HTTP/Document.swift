@@ -6,6 +6,8 @@ package struct Document: Sendable {
     package var status: Int
     /// What it holds.
     package var body: [UInt8]
+    /// The headers of the answer, names in lower case.
+    package var headers: [String: String]
 
     /// Why there is none.
     package struct Failure: Error, Sendable, CustomStringConvertible {
@@ -24,11 +26,14 @@ package struct Document: Sendable {
     ///
     /// - Parameters:
     ///   - url: where it is, with scheme `http`.
+    ///   - headers: of the request, in addition to the usual ones.
     ///   - limit: for the whole exchange.
     ///   - largest: a document of more bytes is a failure.
     /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
-    package static func get(_ url: String, within limit: Duration, largest: Int = 16 << 20) async throws -> Document {
+    package static func get(
+        _ url: String, headers: [(name: String, value: String)] = [], within limit: Duration, largest: Int = 16 << 20
+    ) async throws -> Document {
         try await DocumentClient(stallTimeout: limit, totalTimeout: limit, largest: largest)
-            .perform("GET", url, headers: [("Accept", "application/json")])
+            .perform("GET", url, headers: [("Accept", "application/json")] + headers)
     }
 }

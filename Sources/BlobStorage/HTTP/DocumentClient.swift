@@ -33,7 +33,7 @@ package struct DocumentClient: Sendable {
         do {
             return try await pool.run { cancellation in
                 let answer = try client.get().perform(request, cancellation)
-                return Document(status: answer.status, body: answer.body)
+                return Document(status: answer.status, body: answer.body, headers: answer.headers)
             }
         } catch let failure as TransferFailure {
             throw Document.Failure(isRefused: failure.reason == .refused, url: url, detail: failure.detail)

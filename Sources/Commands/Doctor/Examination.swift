@@ -68,7 +68,7 @@ struct Examination {
         var mode: StatusReport.Mode?
         var findings = Findings("daemon")
         do {
-            let answer = try runBlocking { try await Daemon(address: address).report() }
+            let answer = try runBlocking { try await StatusSources.daemon(address, configuration).report() }
             let health = answer.health
             mode = answer.mode
             if health.failures.isEmpty { findings.pass("health", "it runs; no check fails") }

@@ -1,8 +1,10 @@
 import BlobStorage
 import Bytes
 import Config
+import LMDB
 import Logging
 import Monitoring
+import Replication
 import Snapshots
 import Telemetry
 
@@ -37,7 +39,7 @@ struct LookedAt {
             facts.name = database.name
             facts.path = database.path
             await lookAtLMDB(database, &facts)
-            if let store { await lookAtStorage(store, &facts) }
+            if let store { await lookAtStorage(store, database, &facts) }
             report.databases.append(facts)
         }
         let health = report.health
@@ -55,8 +57,11 @@ struct LookedAt {
         }
     }
 
-    private mutating func lookAtStorage(_ store: any BlobStore, _ facts: inout StatusReport.Database) async {
+    private mutating func lookAtStorage(
+        _ store: any BlobStore, _ database: DatabaseConfiguration, _ facts: inout StatusReport.Database
+    ) async {
         let states: [String: InstanceState]
+        let heard: [String: UInt64]
         let snapshots: [(name: SnapshotName, size: Int)]
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: facts.name))
@@ -65,6 +70,7 @@ struct LookedAt {
                     name.database == facts.name && name.isFullSnapshot ? (name, blob.size) : nil
                 }
             }
+            heard = StateObjects.times(in: blobs, database: facts.name)
             states = try await StateObjects(store, database: facts.name)
                 .load(StateObjects.names(in: blobs, database: facts.name))
         } catch {
@@ -82,9 +88,16 @@ struct LookedAt {
         }
         facts.sent = newest[own].map { StatusReport.Snapshot($0.name, size: $0.size) }
         for name in Set(newest.keys).union(states.keys).sorted() {
-            facts.instances.append(instance(name, newest[name], states))
+            var instance = self.instance(name, newest[name], states)
+            if name != own, let time = heard[name] {
+                instance.lastHeard = WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3)
+                if states[name]?.isSilent(heard: time, at: store.storageTime(sources.now)) == true {
+                    instance.health = InstanceState.silent
+                }
+            }
+            facts.instances.append(instance)
         }
-        judge(states[own], facts.name)
+        judge(states[own], facts.name, DaemonLock.look(dataFile: LMDB.EnvironmentOptions(database).dataFile))
     }
 
     private func instance(
@@ -95,7 +108,7 @@ struct LookedAt {
         instance.name = name
         instance.isOwn = name == own
         instance.newest = newest.map { StatusReport.Snapshot($0.name, size: $0.size) }
-        instance.health = states[name]?.health
+        instance.health = states[name]?.knownHealth
         guard name != own else { return instance }
         instance.mergedOfOurs = states[name]?.applied[own]
         if let state = states[own] {
@@ -110,14 +123,24 @@ struct LookedAt {
     }
 
     /// What the own state object says of a daemon that can't be asked.
-    private mutating func judge(_ state: InstanceState?, _ database: String) {
+    private mutating func judge(_ state: InstanceState?, _ database: String, _ lock: DaemonLock.Standing) {
+        // What single runs leave behind is no trace of a daemon.
+        if lock == .free, state?.interval != 0 {
+            report.health.failures["\(database)_daemon"] =
+                "no daemon runs: nobody holds the lock of the LMDB"
+                + (state.map { " (last heard at \($0.time))" } ?? "")
+            return
+        }
         guard let state else {
             report.health.warnings["\(database)_daemon"] =
                 "there is no state object of this instance, so what it has merged is not known (publish_state is off, "
                 + "it only receives, or it never ran)"
             return
         }
-        if let time = WallTime(rfc3339: state.time), UInt64(time) < sources.now - min(sources.now, Self.oldState) {
+        if state.health == InstanceState.stopped {
+            report.health.failures["\(database)_daemon"] = "the daemon was stopped at \(state.time)"
+        } else if let time = WallTime(rfc3339: state.time), UInt64(time) < sources.now - min(sources.now, Self.oldState)
+        {
             report.health.warnings["\(database)_daemon"] =
                 "the state object of this instance was written last at \(state.time): no daemon seems to run"
         } else if state.health == "Unavailable" {

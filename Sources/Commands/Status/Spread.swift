@@ -1,6 +1,7 @@
 import Bytes
 import Monitoring
 import Snapshots
+import Telemetry
 
 /// How far the newest snapshot of this instance has come: who has merged it, by their state objects.
 struct Spread: Equatable, Sendable {
@@ -15,6 +16,11 @@ struct Spread: Equatable, Sendable {
     var missing: [Missing] = []
     /// Who publishes no state.
     var unknown: [String] = []
+    /// Who is not asked for.
+    var leftOut: [String] = []
+
+    /// A state object that was written longer than that before our newest snapshot can't know of it.
+    private static let tolerance: UInt64 = 900 * 1_000_000_000
 
     /// An instance that has not merged our newest snapshot.
     struct Missing: Equatable, Encodable, Sendable {
@@ -22,6 +28,8 @@ struct Spread: Equatable, Sendable {
         var has: String?
         /// When its state was written.
         var time: String
+        /// Why what it says does not count, or why more is not to be expected.
+        var doubt: String?
     }
 
     /// - Parameters:
@@ -30,27 +38,57 @@ struct Spread: Equatable, Sendable {
     ///   - hasNothing: whether there is nothing here that could be sent.
     ///   - instances: all others that have snapshots.
     ///   - states: the state objects of all others, by instance.
+    ///   - listed: our own snapshots in the storage.
+    ///   - heard: when the state objects were written, by the storage's clock, as far as it tells.
+    ///   - now: the time by the same clock.
+    ///   - except: who is left out.
     init(
         database: String, own: String, newest: SnapshotName?, hasNothing: Bool = false, instances: Set<String>,
-        states: [String: InstanceState]
+        states: [String: InstanceState], listed: Set<SnapshotName> = [], heard: [String: UInt64] = [:], now: UInt64 = 0,
+        except: Set<String> = []
     ) {
         self.database = database
         self.hasNothing = hasNothing
         self.newest = newest
         for instance in instances.union(states.keys).subtracting([own]).sorted() {
+            if except.contains(instance) {
+                leftOut.append(instance)
+                continue
+            }
             guard let state = states[instance] else {
                 unknown.append(instance)
                 continue
             }
             let has = state.applied[own]
-            let isThere =
-                if let newest { has.flatMap { SnapshotName($0) }.map { $0 >= newest } ?? false } else { true }
-            if isThere {
+            guard let newest else {
                 merged.append(instance)
-            } else {
-                missing.append(Missing(instance: instance, has: has, time: state.time))
+                continue
             }
+            var missing = Missing(instance: instance, has: has, time: state.time)
+            if let has = has.flatMap({ SnapshotName($0) }), has >= newest {
+                // Who writes to the bucket can write anything: what can't be true is not believed.
+                missing.doubt = Self.doubt(has, state, heard[instance], newest, listed)
+                if missing.doubt == nil {
+                    merged.append(instance)
+                    continue
+                }
+            } else if let time = heard[instance], state.isSilent(heard: time, at: now) {
+                missing.doubt = "it has been silent since \(WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 0))"
+            } else if state.health == InstanceState.stopped {
+                missing.doubt = "it was stopped"
+            }
+            self.missing.append(missing)
         }
+    }
+
+    private static func doubt(
+        _ has: SnapshotName, _ state: InstanceState, _ heard: UInt64?, _ newest: SnapshotName,
+        _ listed: Set<SnapshotName>
+    ) -> String? {
+        guard listed.contains(has) else { return "there is no such snapshot, so that is not believed" }
+        let told = WallTime(rfc3339: state.time).map { UInt64($0) } ?? 0
+        let (latest, overflows) = min(told, heard ?? .max).addingReportingOverflow(tolerance)
+        return overflows || latest >= newest.timestamp ? nil : "that is older than the snapshot, so it is not believed"
     }
 
     /// Whether everybody who tells has it, or there is nothing that anybody could have.
@@ -62,9 +100,12 @@ struct Spread: Equatable, Sendable {
         if newest != nil, !merged.isEmpty { lines.append("  merged by  \(merged.joined(separator: ", "))") }
         for missing in missing {
             let what = missing.has.map { "the newest of ours that it has is \($0)" } ?? "it has none of ours"
-            lines.append(PrintableText.line("  missing    \(missing.instance): \(what), as of \(missing.time)"))
+            let doubt = missing.doubt.map { "; \($0)" } ?? ""
+            lines.append(
+                PrintableText.line("  missing    \(missing.instance): \(what), as of \(missing.time)\(doubt)"))
         }
-        if merged.isEmpty, missing.isEmpty, unknown.isEmpty { lines.append("  nobody else is there") }
+        if !leftOut.isEmpty { lines.append("  left out   \(leftOut.joined(separator: ", "))") }
+        if merged.isEmpty, missing.isEmpty, unknown.isEmpty, leftOut.isEmpty { lines.append("  nobody else is there") }
         if !unknown.isEmpty {
             lines.append("  unknown    \(unknown.joined(separator: ", ")): no state is published")
         }
@@ -73,7 +114,7 @@ struct Spread: Equatable, Sendable {
 }
 
 extension Spread: Encodable {
-    private enum CodingKeys: CodingKey { case database, newest, merged, missing, unknown, complete }
+    private enum CodingKeys: CodingKey { case database, newest, merged, missing, unknown, leftOut, complete }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
@@ -82,6 +123,7 @@ extension Spread: Encodable {
         try container.encode(merged, forKey: .merged)
         try container.encode(missing, forKey: .missing)
         try container.encode(unknown, forKey: .unknown)
+        try container.encode(leftOut, forKey: .leftOut)
         try container.encode(isComplete, forKey: .complete)
     }
 }

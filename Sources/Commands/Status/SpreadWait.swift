@@ -1,6 +1,7 @@
 import BlobStorage
 import Config
 import Monitoring
+import Replication
 import Snapshots
 import Synchronization
 
@@ -14,16 +15,28 @@ final class SpreadWait: Sendable {
     private struct Findings {
         var spreads: [Spread] = []
         /// The databases with local changes that are still to be sent.
-        var unsent: [String] = []
+        var unsent: [Unsent] = []
         var problem: String?
+    }
+
+    /// A database with changes that are not sent.
+    struct Unsent: Equatable {
+        var database: String
+        /// Why, where the daemon knows.
+        var reason: String?
     }
 
     private struct Unanswered: Error { var failure: CommandFailure }
 
     private let sources: StatusSources
+    private let except: Set<String>
     private let findings = Mutex(Findings())
 
-    init(_ sources: StatusSources) { self.sources = sources }
+    /// - Parameter except: the names of instances that are not waited for.
+    init(_ sources: StatusSources, except: [String] = []) {
+        self.sources = sources
+        self.except = Set(except.map(SnapshotName.sanitize(instance:)))
+    }
 
     /// What was found last, by database.
     var spreads: [Spread] { findings.withLock(\.spreads) }
@@ -48,7 +61,7 @@ final class SpreadWait: Sendable {
         return Self.complaint(after: limit, spreads: found.spreads, unsent: found.unsent, problem: found.problem)
     }
 
-    static func complaint(after limit: Duration, spreads: [Spread], unsent: [String], problem: String?) -> String {
+    static func complaint(after limit: Duration, spreads: [Spread], unsent: [Unsent], problem: String?) -> String {
         var texts = spreads.filter { !$0.isComplete }.map { spread in
             guard spread.newest != nil else {
                 return "database \(spread.database): there is no snapshot of this instance in the storage"
@@ -56,7 +69,10 @@ final class SpreadWait: Sendable {
             return "database \(spread.database): \(spread.missing.map(\.instance).joined(separator: ", ")) "
                 + "\(spread.missing.count == 1 ? "has" : "have") not merged our newest snapshot"
         }
-        texts += unsent.map { "database \($0): this instance has not sent its newest changes" }
+        texts += unsent.map { unsent in
+            "database \(unsent.database): this instance has not sent its newest changes"
+                + (unsent.reason.map { ": \($0)" } ?? "")
+        }
         if let problem { texts.append(problem) }
         if texts.isEmpty { texts.append("the storage did not answer") }
         return "timeout: not done after \(DurationText.format(limit)): " + texts.joined(separator: "; ")
@@ -88,7 +104,7 @@ final class SpreadWait: Sendable {
 
     /// The databases whose daemon has something left to send, and those in which there is nothing at all. Without a
     /// daemon to ask there is no telling.
-    private func localState() async throws -> (unsent: [String], empty: Set<String>) {
+    private func localState() async throws -> (unsent: [Unsent], empty: Set<String>) {
         guard let daemon = sources.daemon else { return ([], []) }
         let report: StatusReport
         do {
@@ -104,18 +120,33 @@ final class SpreadWait: Sendable {
             throw CommandFailure.failed("database \(fenced.name) sends nothing: \(fenced.fence ?? "")")
         }
         let empty = report.databases.filter { $0.unsent == false && $0.sent == nil }
-        return (report.databases.filter { $0.unsent ?? true }.map(\.name), Set(empty.map(\.name)))
+        let unsent = report.databases.filter { $0.unsent ?? true }.map { database in
+            Unsent(database: database.name, reason: Self.reason(database, report.health))
+        }
+        return (unsent, Set(empty.map(\.name)))
+    }
+
+    private static func reason(_ database: StatusReport.Database, _ health: StatusReport.Health) -> String? {
+        if let reason = database.unsentReason { return reason }
+        let checks = health.warnings.merging(health.failures) { _, failure in failure }
+        for check in ["storage_store_failed_duration", "storage_list_failed_duration", "storage_load_failed_duration"] {
+            if let text = checks["\(database.name)_\(check)"] { return text }
+        }
+        return database.startupComplete == false ? "it is still starting" : nil
     }
 
     private func spread(
         _ database: String, hasNothing: Bool, in store: any BlobStore
     ) async throws -> Spread {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
+        let own = sources.instance
         let names = blobs.compactMap { SnapshotName($0.name) }.filter { $0.database == database && $0.isFullSnapshot }
         let states = try await StateObjects(store, database: database)
             .load(StateObjects.names(in: blobs, database: database).filter { $0.instance != sources.instance })
         return Spread(
             database: database, own: sources.instance, newest: names.filter { $0.instance == sources.instance }.max(),
-            hasNothing: hasNothing, instances: Set(names.map(\.instance)), states: states)
+            hasNothing: hasNothing, instances: Set(names.map(\.instance)), states: states,
+            listed: Set(names.filter { $0.instance == own }), heard: StateObjects.times(in: blobs, database: database),
+            now: store.storageTime(sources.now), except: except)
     }
 }

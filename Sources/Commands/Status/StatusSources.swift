@@ -1,5 +1,6 @@
 import BlobStorage
 import Config
+import LMDB
 import Monitoring
 import Snapshots
 import Telemetry
@@ -22,7 +23,12 @@ struct StatusSources: Sendable {
     var instance: String { SnapshotName.sanitize(instance: configuration.instance) }
 
     /// The daemon, where the configuration says that it has an address.
-    var daemon: Daemon? { configuration.http.address.map { Daemon(address: $0) } }
+    var daemon: Daemon? { configuration.http.address.map { Self.daemon($0, configuration) } }
+
+    /// The daemon that should answer at an address.
+    static func daemon(_ address: ListenAddress, _ configuration: Configuration) -> Daemon {
+        Daemon(address: address, dataFiles: configuration.databases.map { LMDB.EnvironmentOptions($0).dataFile })
+    }
 
     /// Now, in nanoseconds since the UNIX epoch.
     var now: UInt64 { UInt64(clock()) }

@@ -1,6 +1,7 @@
 import Bytes
 import Monitoring
 import Snapshots
+import Telemetry
 
 /// The text of `lightningstream status`: a report for people.
 struct StatusText {
@@ -53,7 +54,7 @@ struct StatusText {
         }
         var sent = database.sent.map { "\($0.name)" + (age($0).map { ", \($0) old" } ?? "") } ?? "nothing yet"
         switch database.unsent {
-        case true?: sent += "; there are newer changes to send"
+        case true?: sent += "; there are newer changes to send" + (database.unsentReason.map { ": \($0)" } ?? "")
         case false?: sent += "; nothing is left to send"
         case nil: break
         }
@@ -72,7 +73,7 @@ struct StatusText {
     private func table(_ database: StatusReport.Database) -> Table {
         var table = Table([
             ("instance", .left), ("newest snapshot", .left), ("age", .right), ("merged", .left), ("lag", .right),
-            ("latency", .right), ("clock", .right), ("has ours", .left), ("health", .left),
+            ("latency", .right), ("clock", .right), ("has ours", .left), ("last heard", .right), ("health", .left),
         ])
         for instance in database.instances {
             table.append([
@@ -82,12 +83,17 @@ struct StatusText {
                 merged(instance),
                 instance.isOwn ? "-" : instance.lag.map(humanDuration) ?? "-",
                 instance.latency.map(humanDuration) ?? "-",
-                instance.clockSkew.map { $0 > 0 ? "+" + humanDuration($0) : "ok" } ?? "-",
+                instance.clockSkew.map(clock) ?? "-",
                 hasOurs(instance, database.sent),
+                instance.lastHeard.flatMap { WallTime(rfc3339: $0) }.map { age(of: UInt64($0)) } ?? "-",
                 instance.health ?? "unknown",
             ])
         }
         return table
+    }
+
+    private func clock(_ ahead: Double) -> String {
+        ahead == 0 ? "ok" : (ahead > 0 ? "+" : "-") + humanDuration(abs(ahead))
     }
 
     private func merged(_ instance: StatusReport.Instance) -> String {
@@ -103,12 +109,13 @@ struct StatusText {
             return instance.health == nil ? "unknown" : "none"
         }
         guard let sent = sent.flatMap({ SnapshotName($0.name) }) else { return "unknown" }
-        return merged >= sent ? "yes" : "an older one"
+        // What nobody can have is nothing to go by.
+        return merged == sent ? "yes" : merged < sent ? "an older one" : "unknown"
     }
 
     private func age(_ snapshot: StatusReport.Snapshot) -> String? {
-        SnapshotName(snapshot.name).map { name in
-            humanDuration(now > name.timestamp ? Double(now - name.timestamp) / 1e9 : 0)
-        }
+        SnapshotName(snapshot.name).map { age(of: $0.timestamp) }
     }
+
+    private func age(of time: UInt64) -> String { humanDuration(now > time ? Double(now - time) / 1e9 : 0) }
 }

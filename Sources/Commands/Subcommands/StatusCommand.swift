@@ -18,6 +18,11 @@ struct Status: ProgramCommand {
     @Flag(help: "Wait until all others have merged what is here.")
     var wait = false
 
+    @Option(
+        help: ArgumentHelp("With --wait: do not wait for this instance; may be given several times.", valueName: "name")
+    )
+    var except: [String] = []
+
     @Flag(help: "Write JSON.")
     var json = false
 
@@ -47,7 +52,7 @@ struct Status: ProgramCommand {
         let limit = global.timeout ?? SpreadWait.usualLimit
         // This command has something to say when the time is over.
         session.timeLimit.soften(grace: .seconds(5)) { _ in }
-        let wait = SpreadWait(StatusSources(session))
+        let wait = SpreadWait(StatusSources(session), except: except)
         let isDone = try runBlocking { try await wait.run(within: limit) }
         let spreads = wait.spreads
         var output = BufferedOutput(session.context.standardOutput)

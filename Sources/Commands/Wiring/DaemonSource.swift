@@ -9,7 +9,17 @@ final class DaemonSource: StatusSource {
     private let store = Mutex<(any BlobStore)?>(nil)
     private let zones = Mutex<ZoneSource?>(nil)
 
-    init(_ monitor: Monitor) { self.monitor = monitor }
+    /// Lies beside the LMDBs.
+    private let secret: String
+
+    init(_ monitor: Monitor, secret: String) {
+        self.monitor = monitor
+        self.secret = secret
+    }
+
+    func proof(nonce: String, of body: [UInt8]) -> String? {
+        DaemonProof.make(secret: secret, nonce: nonce, body: body)
+    }
 
     /// The storage is open.
     ///

@@ -10,6 +10,7 @@ extension MonitorSettings {
     init(_ configuration: Configuration, databases: [DatabaseSyncer.Settings], receiveOnly: Bool, hostname: String) {
         self.init(
             instance: configuration.instance, hostname: hostname, version: programVersion, receiveOnly: receiveOnly,
+            onlyOnce: configuration.onlyOnce,
             databases: databases.map { database in
                 Database(
                     name: database.identity.database, path: database.environment.dataFile,

@@ -28,6 +28,7 @@ struct SyncRun: Sendable {
     var notifier: ServiceNotifier?
     var folder: LogFolder
     var logger: Logger
+    var locks: DaemonLocks
     var context: CommandContext
 
     /// Runs the command.
@@ -58,7 +59,8 @@ struct SyncRun: Sendable {
                 markerName: options.waitForMarkerFile, monitor: monitor,
                 notifier: ServiceNotifier.make(
                     for: databases.map(\.identity.database), receiveOnly: receiveOnly, monitor, logger, context),
-                folder: session.folder, logger: logger, context: context)
+                folder: session.folder, logger: logger,
+                locks: DaemonLocks(hostname: session.hostname, logger: logger), context: context)
             return try run.perform(session.timeLimit)
         }
     }
@@ -116,12 +118,13 @@ struct SyncRun: Sendable {
 
     private func run(_ ending: Ending) async throws {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
-        let source = DaemonSource(monitor)
+        for database in databases { try locks.take(database) }
+        let source = DaemonSource(monitor, secret: locks.token)
         if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
         let notifying = Task { await notifier?.run() }
         defer { notifying.cancel() }
-        // Before anything else, so that start-up is seen, and a bad address ends the process before it does anything.
-        let server = try await statusServer(source)
+        // Before anything else, so that start-up is seen.
+        let server = await statusEndpoint(source)
         let service = StartingService { [self] in
             let storage = try await openStorage(environment)
             source.opened(storage.unmarked)
@@ -137,12 +140,14 @@ struct SyncRun: Sendable {
             let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
             let observer = Observers(observers.compactMap(\.self))
             let service = SyncService(
-                databases: databases.map {
+                databases: databases.map { settings in
                     let syncer = DatabaseSyncer(
-                        settings: $0, store: store, unmarked: storage.unmarked, logger: logger, observer: observer,
-                        inspector: powerDNS?.inspector)
-                    notifier?.watch(syncer, of: $0.identity.database)
-                    return ($0.identity.database, syncer)
+                        settings: settings, store: store, unmarked: storage.unmarked, logger: logger,
+                        observer: observer,
+                        inspector: powerDNS?.inspector, willSync: { [locks] in try locks.take(settings) }
+                    )
+                    notifier?.watch(syncer, of: settings.identity.database)
+                    return (settings.identity.database, syncer)
                 })
             return { [monitor] in
                 try await monitor.run(with: storage.unmarked) {
@@ -166,11 +171,14 @@ struct SyncRun: Sendable {
 
 extension SyncRun {
     /// Serves what there is to see, where the configuration asks for that.
-    private func statusServer(_ source: DaemonSource) async throws -> StatusServer? {
+    private func statusEndpoint(_ source: DaemonSource) async -> StatusEndpoint? {
         guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
-        return try await StatusServer.bind(
-            to: address.host, port: address.port, allowedHosts: configuration.http.allowedHosts, source: source,
-            logger: logger)
+        return await StatusEndpoint(logger: logger) { [monitor] in
+            monitor.observeServing($0)
+        } bind: { [logger, hosts = configuration.http.allowedHosts] in
+            try await StatusServer.bind(
+                to: address.host, port: address.port, allowedHosts: hosts, source: source, logger: logger)
+        }
     }
 
     // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.

@@ -27,7 +27,9 @@ extension DatabaseSyncer.Settings {
                     minimumInterval: configuration.lmdbPollInterval,
                     forceInterval: configuration.storageForceSnapshotInterval,
                     retryInterval: configuration.storageRetryInterval,
-                    retryLimit: configuration.storageRetryForever ? nil : configuration.storageRetryCount),
+                    // A single run has to end.
+                    retryLimit: configuration.storageRetryForever && !configuration.onlyOnce
+                        ? nil : configuration.storageRetryCount),
                 sweeper: sweeper.enabled ? SweeperMachine.Settings(sweeper) : nil),
             lmdbPollInterval: configuration.lmdbPollInterval,
             deletedCutoff: DeletedCutoff(

@@ -52,10 +52,17 @@ extension SyncMetrics {
         case .fenced(let reason): fenced.with(lmdb).set(reason == nil ? 0 : 1)
         case .namesake(let name): namesake.with(lmdb).set(name == nil ? 0 : 1)
         case .clockSkew(let instance, let ahead, _): clockSkew.with(lmdb, instance).set(ahead / .seconds(1))
+        case .ownClock(let ahead, _): ownClock.with(lmdb).set(ahead / .seconds(1))
         case .opened, .listStarted, .settled, .started, .ended, .swept, .cleanerListed, .cleanerListFailed,
             .cleanerDeleted, .cleanerDeleteFailed:
             break
         }
+    }
+
+    /// When the state objects of others were written, in nanoseconds since the UNIX epoch.
+    func heard(_ times: [String: UInt64], of lmdb: String) {
+        lastHeard.remove { $0[0] == lmdb && $0[1] != "other" && times[$0[1]] == nil }
+        for (instance, time) in times { lastHeard.with(lmdb, instance).set(Double(time) / 1e9) }
     }
 
     private func began(_ lmdb: String, _ limit: String, waited: Duration) {

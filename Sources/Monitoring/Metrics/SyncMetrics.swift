@@ -7,7 +7,7 @@ struct SyncMetrics: Sendable {
 
     let generated, storeFailed, storeGivenUp, loadFailed, listFailed, entries: MetricFamily<Counter>
     let storeCalls, storeBytes, loadCalls, loadBytes, listCalls: MetricFamily<Counter>
-    let generatedLast, generatedSize, fenced, namesake: MetricFamily<Gauge>
+    let generatedLast, generatedSize, fenced, namesake, ownClock, lastHeard: MetricFamily<Gauge>
     let visibleLatency, writeLock: MetricFamily<Histogram>
 
     // MARK: lightningstream_receiver
@@ -63,6 +63,14 @@ struct SyncMetrics: Sendable {
             labels: ["lmdb"])
         namesake = registry.gauges(
             syncer + "namesake", "1 while another host uses this instance's name, otherwise 0.", labels: ["lmdb"])
+
+        ownClock = registry.gauges(
+            syncer + "clock_offset_seconds",
+            "How far this host's clock is ahead of the storage's; negative when it is behind.", labels: ["lmdb"])
+        lastHeard = registry.gauges(
+            "lightningstream_instance_last_heard_seconds",
+            "When the state object of an instance was written last, by the storage's clock, since the UNIX epoch.",
+            labels: ["lmdb", "syncer_instance"])
 
         let receiver = "lightningstream_receiver_"
         received = registry.gauges(

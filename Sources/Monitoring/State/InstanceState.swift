@@ -1,3 +1,5 @@
+import Telemetry
+
 /// What an instance says about itself in the state object `{db}__{instance}.state`: who has what.
 ///
 /// The JSON form is that of the snapshot format's description (docs/snapshot-format.md); unknown fields are ignored.
@@ -21,13 +23,37 @@ package struct InstanceState: Codable, Sendable, Equatable {
     package var applied: [String: String]
     /// By instance, the newest snapshot whose entries `sent` holds.
     package var covered: [String: String]?
-    /// `OK`, `Warning` or `Unavailable`.
+    /// `OK`, `Warning` or `Unavailable`, or ``stopped``.
     package var health: String
+    /// It is written again within so many seconds; 0 when nothing follows, as after a single run. Nil means the usual
+    /// five minutes.
+    package var interval: Int?
+
+    /// The ``health`` of a daemon that has ended in good order.
+    package static let stopped = "Stopped"
+    /// What a report says of one that has missed three publications.
+    package static let silent = "Silent"
+    /// After so many nanoseconds three publications are missed.
+    static let patience: UInt64 = 3 * 300 * 1_000_000_000
+
+    /// The ``health`` where it is one that is known.
+    package var knownHealth: String? {
+        health == Self.stopped ? health : HealthChecks.Status(rawValue: health)?.rawValue
+    }
+
+    /// Whether it should have been written again since.
+    ///
+    /// - Parameters:
+    ///   - heard: when it was written, by the storage's clock, in nanoseconds since the UNIX epoch.
+    ///   - now: the time by the same clock.
+    package func isSilent(heard: UInt64, at now: UInt64) -> Bool {
+        interval != 0 && now > heard && now - heard > Self.patience
+    }
 
     /// See the properties of the same names.
     package init(
         instance: String, hostname: String, software: String, time: String, sent: String?,
-        applied: [String: String], covered: [String: String]?, health: String
+        applied: [String: String], covered: [String: String]?, health: String, interval: Int? = nil
     ) {
         self.instance = instance
         self.hostname = hostname
@@ -37,5 +63,6 @@ package struct InstanceState: Codable, Sendable, Equatable {
         self.applied = applied
         self.covered = covered
         self.health = health
+        self.interval = interval
     }
 }

@@ -56,6 +56,11 @@ final class OtherStates: Sendable {
     /// What is known without long waiting, by instance.
     func value() async -> [String: InstanceState] { await onDemand.value() ?? [:] }
 
+    /// What is known at once, by instance, and of whom nothing can be known.
+    var latest: (known: [String: InstanceState], senseless: Set<String>) {
+        box.state.withLock { ($0.known, $0.senseless) }
+    }
+
     private static func read(_ database: String, _ box: Box, _ logger: Logger) async -> [String: InstanceState]? {
         let (store, names) = box.state.withLock { state in
             guard !state.listed.isEmpty else { return (state.store, [StateObjectName]()) }

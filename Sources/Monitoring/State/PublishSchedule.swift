@@ -13,8 +13,6 @@ struct PublishSchedule: Sendable {
     /// When the last write began; at first when this one was made.
     private var last: Duration
     private var hasWritten = false
-    /// Whether the last write has failed.
-    private var hasFailed = false
 
     init(at now: Duration) { last = now }
 
@@ -28,9 +26,6 @@ struct PublishSchedule: Sendable {
         return hasWritten ? last + Self.shortest : .zero
     }
 
-    /// Whether there is something to say that is not written.
-    var isPending: Bool { isChanged || hasFailed }
-
     /// A write begins, with all that has changed until now.
     mutating func began(at now: Duration) {
         isWriting = true
@@ -40,10 +35,7 @@ struct PublishSchedule: Sendable {
     }
 
     /// It ended. What failed is made up for by the next one.
-    mutating func ended(well: Bool) {
-        isWriting = false
-        hasFailed = !well
-    }
+    mutating func ended() { isWriting = false }
 }
 
 extension Duration {

@@ -20,6 +20,17 @@ package struct StateObjects: Sendable {
         blobs.filter { $0.size <= largest }.compactMap { StateObjectName($0.name, database: database) }
     }
 
+    /// When the state objects among those of a listing were written, by instance, as far as the storage tells: by its
+    /// clock, in nanoseconds since the UNIX epoch.
+    package static func times(in blobs: [Blob], database: String) -> [String: UInt64] {
+        var times: [String: UInt64] = [:]
+        for blob in blobs {
+            guard let name = StateObjectName(blob.name, database: database) else { continue }
+            times[name.instance] = blob.modified
+        }
+        return times
+    }
+
     /// What an instance says; nil when it says nothing, or nothing that makes sense.
     ///
     /// - Throws: `BlobStoreError` when the storage can't be read.

@@ -11,17 +11,17 @@ final class StatePublisher: Sendable {
     private let store: any BlobStore
     private let logger: Logger
     private let clock: @Sendable () -> Moment
-    private let state: @Sendable () -> InstanceState
+    private let state: @Sendable (_ isLast: Bool) -> InstanceState?
     private let schedule: Mutex<PublishSchedule>
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - store: without an update marker: nobody needs to list because of a state object.
-    ///   - state: what to write.
+    ///   - state: what to write, or nothing; `isLast` in the end.
     init(
         database: String, instance: String, store: any BlobStore, logger: Logger,
-        clock: @escaping @Sendable () -> Moment, state: @escaping @Sendable () -> InstanceState
+        clock: @escaping @Sendable () -> Moment, state: @escaping @Sendable (_ isLast: Bool) -> InstanceState?
     ) {
         name = StateObjectName(database: database, instance: instance).description
         self.store = store
@@ -60,19 +60,24 @@ final class StatePublisher: Sendable {
         }
     }
 
-    /// Writes what has not been written yet, once: the last word of a process that ends.
-    func finish() async {
-        guard schedule.withLock(\.isPending) else { return }
-        await write(at: clock().uptime)
+    /// The last word of a process that ends.
+    func finish() async { await write(at: clock().uptime, isLast: true) }
+
+    /// Removes what an earlier process wrote, where nothing is to be published any more: it would look like one that
+    /// has fallen silent.
+    func remove() async {
+        do { try await store.delete(name) } catch {
+            logger.debug("cannot remove the state object", metadata: ["name": "\(name)", "error": "\(error)"])
+        }
     }
 
-    private func write(at now: Duration) async {
+    private func write(at now: Duration, isLast: Bool = false) async {
         schedule.withLock { $0.began(at: now) }
+        defer { schedule.withLock { $0.ended() } }
+        guard let state = state(isLast) else { return }
         do {
-            try await store.store(name, Spool(try state().bytes()))
-            schedule.withLock { $0.ended(well: true) }
+            try await store.store(name, Spool(try state.bytes()))
         } catch {
-            schedule.withLock { $0.ended(well: false) }
             if !Task.isCancelled {
                 logger.warning(
                     "cannot write the state object; it is tried again with the next change",
@@ -87,12 +92,13 @@ extension InstanceState {
     static let mostInstances = 1000
 
     init(
-        _ record: DatabaseRecord, hostname: String, software: String, at time: WallTime, health: HealthChecks.Status
+        _ record: DatabaseRecord, hostname: String, software: String, at time: WallTime, health: String,
+        interval: Int? = nil
     ) {
         self.init(
             instance: record.own, hostname: hostname, software: software, time: time.rfc3339(digits: 3),
             sent: record.sent?.name.description, applied: Self.names(record.applied),
-            covered: record.covered.map(Self.names), health: health.rawValue)
+            covered: record.covered.map(Self.names), health: health, interval: interval)
     }
 
     private static func names(_ names: [String: SnapshotName]) -> [String: String] {

@@ -48,6 +48,15 @@ struct DatabaseRecord: Sendable {
     private(set) var fence: String?
     /// The instances whose clocks are too far ahead, and how far.
     private(set) var skewed: [String: Duration] = [:]
+    /// How far our own clock is ahead of the storage's (negative when it is behind), and whether that is too much; nil
+    /// where the storage does not tell the time.
+    private(set) var ownClock: (ahead: Duration, exceeds: Bool)?
+    /// When the state objects of others were written, by the storage's clock, in nanoseconds since the UNIX epoch.
+    private(set) var heard: [String: UInt64] = [:]
+    /// Those of them that have missed publications, and for how long nothing has come from them.
+    private(set) var silent: [String: Duration] = [:]
+    /// Why the last send failed, as long as what it was to send is not stored.
+    private(set) var sendProblem: String?
     /// Newest first.
     private(set) var activities: [StatusReport.Activity] = []
     var history: HourHistory
@@ -64,11 +73,23 @@ struct DatabaseRecord: Sendable {
 
     mutating func handle(_ event: SyncEvent, at now: Moment) {
         switch event {
-        case .listed(let listing): listed(listing.snapshots, at: now)
+        case .listed(let listing):
+            listed(listing.snapshots, at: now)
+            heard = [:]
+            for blob in listing.others where heard.count < OtherStates.mostKept {
+                guard let state = StateObjectName(blob.name, database: name), state.instance != own else { continue }
+                heard[state.instance] = blob.modified
+            }
         case .merged(let report): merged(report, at: now)
         case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
-        case .stored(let report): stored(report, at: now)
-        case .settled(let transaction): settled = transaction
+        case .stored(let report):
+            stored(report, at: now)
+            sendProblem = nil
+        case .sendFailed(let error), .sendingGivenUp(let error): sendProblem = error
+        case .settled(let transaction):
+            settled = transaction
+            if transaction != nil { sendProblem = nil }
+        case .ownClock(let ahead, let exceeds): ownClock = (ahead, exceeds)
         case .started:
             isStarted = true
             settleOwn()
@@ -80,6 +101,28 @@ struct DatabaseRecord: Sendable {
             skewed[instance] = exceeds ? ahead : nil
         default: break
         }
+    }
+
+    /// Finds those that have fallen silent.
+    ///
+    /// - Parameters:
+    ///   - states: what the instances say, as far as is known.
+    ///   - now: the time by the storage's clock.
+    ///   - senseless: those that say nothing that makes sense: these are not judged.
+    /// - Returns: whether it depends on what others say that is not known.
+    mutating func listen(to states: [String: InstanceState], at now: UInt64, senseless: Set<String>) -> Bool {
+        silent = [:]
+        var isUnknown = false
+        for (instance, time) in heard where now > time && now - time > InstanceState.patience {
+            if senseless.contains(instance) { continue }
+            guard let state = states[instance] else {
+                isUnknown = true
+                continue
+            }
+            guard state.isSilent(heard: time, at: now) else { continue }
+            silent[instance] = .nanoseconds(Int64(clamping: now - time))
+        }
+        return isUnknown
     }
 
     private mutating func listed(_ snapshots: [(name: SnapshotName, size: Int)], at now: Moment) {

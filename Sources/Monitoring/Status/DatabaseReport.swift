@@ -21,6 +21,7 @@ extension StatusReport.Database {
         if !record.receiveOnly {
             unsent = record.settled.map { settled in lastTransaction.map { $0 > settled } ?? false } ?? true
         }
+        if unsent == true { unsentReason = record.sendProblem }
         if let listing = record.listing {
             var facts = StatusReport.StorageFacts()
             facts.snapshots = listing.count
@@ -73,9 +74,11 @@ extension StatusReport.Instance {
             latency = instance.latency.map { $0 / .seconds(1) }
             clockSkew = instance.clockSkew.map { $0 / .seconds(1) }
         }
+        if isOwn { clockSkew = record.ownClock.map { $0.ahead / .seconds(1) } }
+        lastHeard = record.heard[name].map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 3) }
         // What others write is shown as far as it makes sense.
         guard let state else { return }
-        health = HealthChecks.Status(rawValue: state.health)?.rawValue
+        health = record.silent[name] != nil ? InstanceState.silent : state.knownHealth
         guard let ours = state.applied[record.own].flatMap({ SnapshotName($0) }), ours.instance == record.own,
             ours.database == record.name, ours.description.utf8.count <= 1024
         else { return }

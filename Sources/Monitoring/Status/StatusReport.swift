@@ -68,6 +68,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var fence: String?
         /// Whether there are local changes that are not stored yet; nil without a daemon, and where none is to send.
         package var unsent: Bool?
+        /// Why they are not stored, where an attempt has failed.
+        package var unsentReason: String?
         /// The snapshots in the storage, as last listed.
         package var storage: StorageFacts?
         /// The newest snapshot of our own.
@@ -173,11 +175,15 @@ package struct StatusReport: Codable, Sendable, Equatable {
         /// How many seconds passed from the instant of the last snapshot of it that came while the daemon ran to the
         /// end of its merge.
         package var latency: Double?
-        /// How many seconds its clock is ahead, as the last of its snapshots shows; 0 when it is not.
+        /// How many seconds its clock is ahead, as the last of its snapshots shows; 0 when it is not. Of this instance:
+        /// how many it is ahead of the storage's, negative when it is behind.
         package var clockSkew: Double?
         /// The newest snapshot of ours that it has merged, as its state object says; nil where it publishes none.
         package var mergedOfOurs: String?
-        /// The health that its state object tells; nil where it publishes none.
+        /// When its state object was written last, by the storage's clock; nil where it publishes none.
+        package var lastHeard: String?
+        /// The health that its state object tells: `OK`, `Warning`, `Unavailable`, or `Stopped` after an orderly end;
+        /// `Silent` when it has missed three publications; nil where it publishes none.
         package var health: String?
 
         /// An instance without a name.

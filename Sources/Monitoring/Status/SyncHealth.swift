@@ -63,7 +63,23 @@ struct SyncHealth: Sendable {
         checks.set("\(name)_namesake", .failure, record.namesake.map(Self.text))
         checks.set("\(name)_stale", .failure, record.fence)
         checks.set("\(name)_clock_skew", .warning, Self.text(skewed: record.skewed))
+        let own = record.ownClock.flatMap { $0.exceeds ? $0.ahead : nil }
+        checks.set(
+            "\(name)_clock", own.map { $0 > Self.harmful || $0 < .zero - Self.harmful } == true ? .failure : .warning,
+            own.map(OwnClock.text))
+        checks.set("\(name)_instance_silent", .warning, Self.text(silent: record.silent))
         checks.set("\(name)_snapshot_refused", .warning, Self.text(refused: record.instances))
+    }
+
+    /// The same limit as that of `doctor`.
+    private static let harmful = Duration.seconds(60)
+
+    private static func text(silent: [String: Duration]) -> String? {
+        guard let worst = silent.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
+        return
+            "nothing has been heard of \(worst.key) for \(LastingTrouble.text(worst.value))\(more(silent.count)): it does "
+            + "not run, or can't write to the storage; if it is gone for good: lightningstream snapshots remove --instance "
+            + worst.key
     }
 
     private static func text(_ namesake: SnapshotName) -> String {

@@ -29,6 +29,9 @@ struct DatabaseSection {
         if let fence = database.fence {
             html += "<p class=\"notice bad\"><strong>Nothing is sent.</strong> \(fence)</p>\n"
         }
+        if let reason = database.unsentReason {
+            html += "<p class=\"notice bad\"><strong>Changes wait to be sent.</strong> \(reason)</p>\n"
+        }
         if database.startupComplete == false {
             html +=
                 "<p class=\"notice calm\"><strong>Starting.</strong> Snapshots of others are still being merged.</p>\n"
@@ -77,11 +80,10 @@ struct DatabaseSection {
     }
 
     private var sent: HTML {
-        guard let sent = database.sent else { return "<span class=\"quiet\">nothing yet</span>" }
-        var html: HTML = "\(figures.ago(sent.time))"
+        var html: HTML = database.sent.map { figures.ago($0.time) } ?? "nothing yet"
         var more: [HTML] = []
-        if let size = sent.size { more.append(Figures.size(size)) }
-        if let unsent = database.unsent { more.append(unsent ? "newer changes wait" : "nothing waits") }
+        if let size = database.sent?.size { more.append(Figures.size(size)) }
+        if let unsent = database.unsent { more.append(unsent ? "changes wait" : "nothing waits") }
         if let first = more.first {
             html += "<br><span class=\"quiet\">\(more.dropFirst().reduce(first) { "\($0) · \($1)" })</span>"
         }
@@ -105,8 +107,9 @@ struct DatabaseSection {
 
     func clock(_ instance: StatusReport.Instance) -> HTML? {
         guard let skew = instance.clockSkew else { return nil }
-        guard skew > 0 else { return "<data value=\"\(skew)\">ok</data>" }
-        return "<span class=\"\(skew >= 1 ? "warn" : "")\">\(Figures.duration(skew)) ahead</span>"
+        guard skew != 0 else { return "<data value=\"\(skew)\">ok</data>" }
+        let style: HTML = abs(skew) >= 1 ? "warn" : ""
+        return "<span class=\"\(style)\">\(Figures.duration(abs(skew))) \(skew > 0 ? "ahead" : "behind")</span>"
     }
 
     func hasOurs(_ instance: StatusReport.Instance) -> HTML? {
@@ -115,13 +118,14 @@ struct DatabaseSection {
                 ? "<span class=\"quiet\">not published</span>" : "<span class=\"warn\">none</span>"
         }
         guard let sent = database.sent.flatMap({ SnapshotName($0.name) }) else { return nil }
-        return merged >= sent ? "newest" : "<span class=\"warn\">an older one</span>"
+        if merged == sent { return "newest" }
+        return merged < sent ? "<span class=\"warn\">an older one</span>" : "<span class=\"quiet\">unknown</span>"
     }
 
     func healthOf(_ instance: StatusReport.Instance) -> HTML {
         let health = instance.isOwn ? instance.health ?? report.health.status : instance.health
         guard let health else { return "<span class=\"quiet\">not published</span>" }
-        let style = health == "OK" ? "ok" : health == "Warning" ? "warn" : "bad"
+        let style = health == "OK" ? "ok" : ["Warning", "Silent", "Stopped"].contains(health) ? "warn" : "bad"
         return "<span class=\"pill \(style)\">\(health)</span>"
     }
 

@@ -25,7 +25,7 @@ struct InstanceTable {
             "Instances", style: "cards", isHidden: true,
             columns: [
                 .text("Instance"), .number("Newest"), .text("Merged here"), .number("Lag"), .number("Latency"),
-                .number("Clock"), .text("Has ours"), .text("Health"),
+                .number("Clock"), .text("Has ours"), .number("Last heard"), .text("Health"),
             ], rows: rows)
         return """
             <section class="card" data-key="instances" aria-labelledby="instances">
@@ -48,9 +48,13 @@ struct InstanceTable {
         ]
         for (column, value, shown) in numbers {
             let part = parts.max { (value($0.instance) ?? -1) < (value($1.instance) ?? -1) }
-            cells += PageTable.cell(column, isOwn ? nil : part.flatMap(shown), isNumber: true)
+            // Our own clock is compared with the storage's.
+            let isShown = !isOwn || column.markup == "Clock"
+            cells += PageTable.cell(column, isShown ? part.flatMap(shown) : nil, isNumber: true)
         }
         cells += PageTable.cell("Has ours", isOwn ? nil : worst(parts) { $0.section.hasOurs($0.instance) })
+        cells += PageTable.cell(
+            "Last heard", parts.compactMap(\.instance.lastHeard).min().map(figures.ago), isNumber: true)
         cells += PageTable.cell("Health", worst(parts) { $0.section.healthOf($0.instance) })
         return "<tr role=\"row\" data-key=\"\(name)\">\(cells)</tr>\n"
     }

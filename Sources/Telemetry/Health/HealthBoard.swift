@@ -24,6 +24,7 @@ package final class HealthBoard: Sendable {
         var status = HealthChecks.Status.ok
         var since: WallTime
         var timer: (time: Duration, item: DispatchWorkItem)?
+        var changed: @Sendable () -> Void = {}
     }
 
     private let clock: @Sendable () -> Moment
@@ -49,6 +50,9 @@ package final class HealthBoard: Sendable {
     /// Notes something that is no check.
     package func note(_ name: String, _ value: Bool) { state.withLock { $0.notes[name] = value } }
 
+    /// Sets who is told when the status has changed.
+    package func onChange(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.changed = action } }
+
     /// What the checks say now.
     package func report() -> Report {
         let now = clock()
@@ -60,7 +64,7 @@ package final class HealthBoard: Sendable {
 
     @discardableResult
     private func settle(at now: Moment, _ change: (inout State) -> Void) -> HealthChecks.Outcome {
-        let (outcome, before) = state.withLock { state in
+        let (outcome, before, changed) = state.withLock { state in
             change(&state)
             let outcome = state.checks.outcome(at: now.uptime)
             let before = state.status
@@ -69,9 +73,12 @@ package final class HealthBoard: Sendable {
                 state.since = now.wall
             }
             setTimer(state.checks.nextChange(after: now.uptime), now.uptime, &state)
-            return (outcome, before)
+            return (outcome, before, state.changed)
         }
-        if outcome.status != before { log(outcome) }
+        if outcome.status != before {
+            log(outcome)
+            changed()
+        }
         return outcome
     }
 

@@ -1,26 +1,131 @@
 import ArgumentParser
+import BlobStorage
+import Bytes
+import Glibc
+import Monitoring
+import Replication
+import Snapshots
 
-/// `lightningstream snapshots remove`: removes an object from the storage.
+/// `lightningstream snapshots remove`: removes an object from the storage, or all of an instance.
 struct SnapshotsRemove: ProgramCommand {
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Remove an object from the storage.",
-        discussion: "Fails when there is none of this name.")
+        commandName: "remove", abstract: "Remove an object from the storage, or all objects of an instance.",
+        discussion: """
+            Fails when there is none of this name. With --instance: removes all snapshots of that instance of all \
+            configured databases, and its state objects. What only they hold is lost, so it asks first.
+            """)
 
     @Argument(help: ArgumentHelp("The name of the object.", valueName: "name"))
-    var name: String
+    var name: String?
+
+    @Option(help: ArgumentHelp("Remove all objects of this instance.", valueName: "name"))
+    var instance: String?
+
+    @Flag(help: "Do not ask.")
+    var yes = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        try Session.run(global, in: context) { session in
-            try session.withStorage(writes: true) { [name] store in
-                guard try await store.list(prefix: name).contains(where: { $0.name == name }) else {
-                    throw CommandFailure.failed(
-                        "snapshots remove: there is no object \(name) in the storage; `snapshots list` shows the names")
-                }
-                try await store.delete(name)
-            }
+        guard (name == nil) != (instance == nil) else {
+            throw CommandFailure.usage(
+                "snapshots remove: give the name of an object, or --instance with that of an instance")
+        }
+        return try Session.run(global, in: context) { session in
+            if let name { try remove(name, session) }
+            if let instance { try removeAll(of: SnapshotName.sanitize(instance: instance), session) }
             return ExitCode.success
         }
+    }
+
+    private func remove(_ name: String, _ session: Session) throws {
+        try session.withStorage(writes: true) { store in
+            guard try await store.list(prefix: name).contains(where: { $0.name == name }) else {
+                throw CommandFailure.failed(
+                    "snapshots remove: there is no object \(name) in the storage; `snapshots list` shows the names")
+            }
+            try await store.delete(name)
+        }
+    }
+
+    private func removeAll(of instance: String, _ session: Session) throws {
+        let (databases, context) = (session.configuration.databases.map(\.name), session.context)
+        let found = try session.withStorage(writes: false) { [now = UInt64(context.clock())] store in
+            try await InstanceObjects(instance, databases: databases, store, now: now)
+        }
+        guard !found.names.isEmpty else {
+            let others =
+                found.others.isEmpty ? "there is none at all" : "there are: \(found.others.joined(separator: ", "))"
+            throw CommandFailure.failed(
+                "snapshots remove: the storage has nothing of an instance \(instance); \(others)")
+        }
+        if !yes {
+            try ask(found, isOwn: instance == SnapshotName.sanitize(instance: session.configuration.instance), session)
+        }
+        try session.withStorage(writes: true) { store in
+            for name in found.names {
+                try await store.delete(name)
+                var output = BufferedOutput(context.standardOutput)
+                output.append(PrintableText.line("removed \(name)"))
+                try output.endLine()
+                try output.flush()
+            }
+        }
+    }
+
+    private func ask(_ found: InstanceObjects, isOwn: Bool, _ session: Session) throws {
+        let what =
+            "\(found.names.count) objects of the instance \(found.instance)" + (isOwn ? ", which is this one," : "")
+        guard session.context.ownsProcess, isatty(STDIN_FILENO) == 1 else {
+            throw CommandFailure.usage(
+                "snapshots remove: \(what) would be removed; without a terminal to ask at, give --yes")
+        }
+        for line in found.lines {
+            session.context.standardError.write(line: Array(PrintableText.line(line).utf8 + [10]))
+        }
+        let question = "remove \(what) for good? What only they hold is lost. Type yes: "
+        session.context.standardError.write(line: Array(question.utf8))
+        guard readLine()?.lowercased() == "yes" else {
+            throw CommandFailure.failed("snapshots remove: nothing has been removed")
+        }
+    }
+}
+
+/// What the storage has of an instance.
+struct InstanceObjects: Sendable {
+    var instance: String
+    /// Snapshots, then state objects: whoever is told of an instance at all is told of what it has.
+    var names: [String] = []
+    /// The other instances, by name.
+    var others: [String] = []
+    /// What to know before they are removed.
+    var lines: [String] = []
+
+    /// - Parameter now: this machine's time in nanoseconds since the UNIX epoch.
+    init(_ instance: String, databases: [String], _ store: any BlobStore, now: UInt64) async throws {
+        self.instance = instance
+        var (states, others): ([String], Set<String>) = ([], [])
+        for database in databases {
+            let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
+            let snapshots = blobs.compactMap { SnapshotName($0.name) }.filter { $0.database == database }
+            let own = snapshots.filter { $0.instance == instance }.sorted()
+            names += own.map(\.description)
+            if let newest = own.last {
+                lines.append("database \(database): \(own.count) snapshots, the newest is \(newest)")
+            }
+            others.formUnion(snapshots.map(\.instance))
+            for blob in blobs {
+                guard let state = StateObjectName(blob.name, database: database) else { continue }
+                others.insert(state.instance)
+                guard state.instance == instance else { continue }
+                states.append(blob.name)
+                let time = store.storageTime(now)
+                if let heard = blob.modified, time < heard || time - heard < 900 * 1_000_000_000 {
+                    lines.append("database \(database): it was heard just now: it seems to run, and will store again")
+                }
+            }
+        }
+        names += states
+        self.others = others.subtracting([instance]).sorted()
     }
 }

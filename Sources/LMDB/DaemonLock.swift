@@ -1,0 +1,140 @@
+import Glibc
+
+/// What keeps two daemons from syncing one LMDB: a lock on a file beside it, `{data file}-lightningstream`.
+///
+/// The lock belongs to the open file (an OFD lock, fcntl), so the kernel gives it up however the process ends. The file
+/// stays; it says who holds the lock, and holds the secret by which that one can be told from others. Whoever may write
+/// the LMDB may read and lock it, and nobody else: others could keep the daemon from starting.
+package final class DaemonLock: Sendable {
+    /// What came of an attempt to lock.
+    package enum Outcome: Sendable {
+        /// The lock is held until the object goes.
+        case locked(DaemonLock)
+        /// Somebody else has it: one phrase that says who.
+        case taken(by: String)
+        /// There is no LMDB yet.
+        case noDatabase
+        /// There can't be a lock: one phrase that says why.
+        case unavailable(String)
+    }
+
+    /// How it is with the lock of an LMDB.
+    package enum Standing: Sendable, Equatable {
+        /// There is no file, or it can't be read: nothing is known.
+        case unknown
+        /// Nobody holds it.
+        case free
+        /// A daemon holds it: who, in a phrase, and its secret.
+        case held(by: String, token: String?)
+    }
+
+    private let descriptor: Int32
+
+    private init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    /// The lock's file.
+    package static func path(dataFile: String) -> String { dataFile + "-lightningstream" }
+
+    /// Takes the lock.
+    ///
+    /// - Parameters:
+    ///   - dataFile: the LMDB's.
+    ///   - hostname: of this host, for those who find the lock taken.
+    ///   - token: the secret of this process; one word.
+    package static func take(dataFile: String, hostname: String, token: String) -> Outcome {
+        let path = path(dataFile: dataFile)
+        guard access(dataFile, F_OK) == 0 else { return .noDatabase }
+        var descriptor = openFile(path, O_RDWR)
+        if descriptor < 0, errno == ENOENT {
+            makeFile(path, like: dataFile)
+            descriptor = openFile(path, O_RDWR)
+        }
+        guard descriptor >= 0 else { return .unavailable("cannot open \(path): \(errorText())") }
+        var request = wholeFile()
+        guard isRegular(descriptor) else {
+            close(descriptor)
+            return .unavailable("\(path) is no regular file")
+        }
+        guard fcntl(descriptor, setLock, &request) == 0 else {
+            let code = errno
+            defer { close(descriptor) }
+            guard code == EAGAIN || code == EACCES else {
+                return .unavailable("cannot lock \(path): \(errorText(code))")
+            }
+            return .taken(by: read(descriptor).holder)
+        }
+        let text = Array("pid \(getpid())\nhost \(hostname.filter { !$0.isNewline })\ntoken \(token)\n".utf8)
+        guard pwrite(descriptor, text, text.count, 0) == text.count, ftruncate(descriptor, text.count) == 0 else {
+            defer { close(descriptor) }
+            return .unavailable("cannot write \(path): \(errorText())")
+        }
+        return .locked(DaemonLock(descriptor))
+    }
+
+    /// Looks at the lock without taking it.
+    package static func look(dataFile: String) -> Standing {
+        let descriptor = openFile(path(dataFile: dataFile), O_RDONLY)
+        guard descriptor >= 0 else { return .unknown }
+        defer { close(descriptor) }
+        var request = wholeFile()
+        guard isRegular(descriptor), fcntl(descriptor, getLock, &request) == 0 else { return .unknown }
+        if request.l_type == Int16(F_UNLCK) { return .free }
+        let (holder, token) = read(descriptor)
+        return .held(by: holder, token: token)
+    }
+
+    // The numbers of F_OFD_GETLK and F_OFD_SETLK, which not all headers show; the same on all architectures.
+    private static let getLock: Int32 = 36
+    private static let setLock: Int32 = 37
+
+    private static func wholeFile() -> flock {
+        var request = flock()
+        request.l_type = Int16(F_WRLCK)
+        request.l_whence = Int16(SEEK_SET)
+        return request
+    }
+
+    private static func openFile(_ path: String, _ access: Int32) -> Int32 {
+        open(path, access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+    }
+
+    private static func isRegular(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// Makes the file with the owner and group of the LMDB, as far as this process may; readable for those who may write
+    /// the LMDB.
+    private static func makeFile(_ path: String, like dataFile: String) {
+        var status = stat()
+        guard stat(dataFile, &status) == 0 else { return }
+        var mode: mode_t = 0o600
+        if status.st_mode & 0o020 != 0 { mode |= 0o060 }
+        if status.st_mode & 0o002 != 0 { mode |= 0o006 }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { return }
+        if fchown(descriptor, status.st_uid, status.st_gid) != 0, fchown(descriptor, uid_t.max, status.st_gid) != 0 {
+            // A group that is not the LMDB's gets no access.
+            mode &= ~0o060
+        }
+        _ = fchmod(descriptor, mode)
+        close(descriptor)
+    }
+
+    private static func read(_ descriptor: Int32) -> (holder: String, token: String?) {
+        var bytes = [UInt8](repeating: 0, count: 1024)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        var fields: [Substring: Substring] = [:]
+        for line in String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).split(separator: "\n") {
+            let parts = line.split(separator: " ", maxSplits: 1)
+            if parts.count == 2 { fields[parts[0]] = parts[1] }
+        }
+        guard let pid = fields["pid"].flatMap({ Int32($0) }) else { return ("another process", nil) }
+        let host = (fields["host"] ?? "").filter { $0.isASCII && ($0.isLetter || $0.isNumber || ".-_".contains($0)) }
+        return ("process \(pid)" + (host.isEmpty ? "" : " on \(host)"), fields["token"].map(String.init))
+    }
+
+    private static func errorText(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
+}
