@@ -69,6 +69,47 @@ package enum PowerDNSEntry {
         return (recordKey, kind, count)
     }
 
+    /// Checks that PowerDNS 4.9 or 5 can work with an entry, as far as that is known without its zone. That is less than
+    /// what can be decoded here: PowerDNS does not look at all of it.
+    ///
+    /// - Throws: as ``init(_:key:payload:)``.
+    package static func checkReadable(
+        _ table: PowerDNSTable, key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
+    ) throws(DecodeError) {
+        guard table != .records else { return try checkReadableRecords(key: key, payload: payload) }
+        // Nothing reads it back.
+        if table == .settings, key.elementsEqual("uuid".utf8) { return }
+        do throws(DecodeError) {
+            _ = try PowerDNSEntry(table, key: key, payload: payload)
+        } catch {
+            switch error.problem {
+            // PowerDNS stops reading behind what it knows, and takes numbers for what they are.
+            case .leftOver, .badNumber: if table == .comments { throw error }
+            default: throw error
+            }
+        }
+    }
+
+    private static func checkReadableRecords(
+        key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
+    ) throws(DecodeError) {
+        let recordKey: RecordKey
+        do throws(DecodeError) {
+            recordKey = try RecordKey(key)
+        } catch {
+            // A NUL in a label looks like its end, and PowerDNS takes it for that, too.
+            if error.problem == .badLabel { return }
+            throw error
+        }
+        guard try RowKind(recordKey, payload: payload) == .records else {
+            _ = try RecordValue.count(payload)
+            return
+        }
+        if payload.isEmpty { throw DecodeError(.cutOff, at: 0) }
+        var value = RecordValue(payload)
+        while let record = try value.next() { try RData.checkReadable(recordKey.type, record.rdata) }
+    }
+
     /// Checks the key of an entry that only says that it was deleted.
     package static func checkKey(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) throws(DecodeError) {
         switch table {

@@ -35,21 +35,28 @@ package protocol MergeInspection: AnyObject, Sendable {
     /// - Parameters:
     ///   - old: the local version; nil when there is none.
     ///   - new: the snapshot's.
+    /// - Returns: whether it may.
     /// - Throws: ``RefusedSnapshot`` to have the snapshot refused.
     func change(
         of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version
-    ) throws(RefusedSnapshot)
+    ) throws(RefusedSnapshot) -> ChangeVerdict
 
     /// All changes have been told, and the snapshot has been checked to its end.
     ///
     /// - Parameter transaction: the one that it was compared in.
-    /// - Throws: ``RefusedSnapshot`` to have the snapshot refused; anything else to have it tried again.
+    /// - Throws: ``RefusedSnapshot`` to have the snapshot refused, ``CompareAgain`` to have all changes told once more;
+    ///   anything else to have it tried again.
     func check(_ transaction: borrowing ReadTransaction) throws
 
     /// The snapshot is refused. Called when no transaction is open any more, so there is time to look around.
     ///
     /// - Returns: the refusal as it is to be told.
     func refused(_ refusal: RefusedSnapshot) async -> RefusedSnapshot
+
+    /// The merge has been made. Called when no transaction is open any more, before ``ended(_:)``.
+    ///
+    /// - Returns: what was held back; nil when nothing was.
+    func heldBack() async -> HeldEntries?
 
     /// An entry that had been told of as a change has not been written: the application has changed it meanwhile.
     func lost(_ key: UnsafeRawBufferPointer, in dbi: String)
@@ -58,6 +65,34 @@ package protocol MergeInspection: AnyObject, Sendable {
     ///
     /// - Parameter report: nil when nothing has been written, because it failed or was refused.
     func ended(_ report: MergeReport?)
+}
+
+/// What becomes of an entry of a snapshot that would replace the local one, or be added.
+package enum ChangeVerdict: Sendable {
+    /// It is merged.
+    case merge
+    /// It is left out: the local one stays, and the next snapshot is compared with that.
+    case hold
+}
+
+/// What a merge has left out, so that this snapshot is not merged as a whole.
+package struct HeldEntries: Sendable, Equatable {
+    /// How many entries.
+    package var count: Int
+    /// One line about the first of them: which it is, and why.
+    package var first: String
+
+    /// See the properties of the same names.
+    package init(count: Int, first: String) {
+        self.count = count
+        self.first = first
+    }
+}
+
+/// A look at a merge has found out what it should have known from the beginning. Thrown at most once by each.
+package struct CompareAgain: Error {
+    /// The request.
+    package init() {}
 }
 
 /// Looks at one send. Called by one thread at a time.

@@ -206,8 +206,9 @@ extension DatabaseSyncer {
                     "the snapshot holds a private DBI, which is ignored",
                     metadata: ["snapshot_name": "\(name)", "dbi": "\(database)"])
             }
+            let held = await inspection?.heldBack()
             let report = MergeReport(
-                name: name, size: spool.count, written: result.written, kept: result.kept,
+                name: name, size: spool.count, written: result.written, kept: result.kept, held: held,
                 transaction: result.transaction, ages: result.ages, compareTime: planned - begin,
                 lockTime: result.lockTime, totalTime: .now - begin)
             logger.info(
@@ -220,8 +221,11 @@ extension DatabaseSyncer {
                     "time_download": "\(logText(download.time))", "time_compare": "\(logText(report.compareTime))",
                     "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
                 ])
-            ledger.merged(name)
-            namesakes.merged(name)
+            // What is not here must not be taken for sent on either.
+            if held == nil {
+                ledger.merged(name)
+                namesakes.merged(name)
+            }
             done = report
             observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))

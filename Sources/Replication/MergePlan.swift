@@ -36,6 +36,8 @@ package struct MergePlan: Sendable {
     package let count: Int
     /// How many entries of the snapshot change nothing here.
     package let kept: Int
+    /// How many entries that would change something are left out, as ``MergeInspection`` wants it.
+    package let held: Int
 
     /// Whether the local LMDB has everything already.
     package var isEmpty: Bool { count == 0 && !targets.contains(where: \.isMissing) }

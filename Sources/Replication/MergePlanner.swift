@@ -32,6 +32,8 @@ struct MergePlanner: ~Copyable {
     private var transformedKeySizes: [ClosedRange<Int>?] = []
     private var valueSizes: [ClosedRange<Int>?] = []
     private var kept = 0
+    /// How many entries the inspection has held back.
+    private var held = 0
     private var order = PlannedOrder()
     /// Whether the entries of the present DBI have to be looked at for transformed keys.
     private var mayBeTransformed = false
@@ -56,6 +58,16 @@ struct MergePlanner: ~Copyable {
     static func plan(
         _ snapshot: Spool, for environment: Environment, rules: Rules, entriesRead: (Int) -> Void = { _ in }
     ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
+        do {
+            return try compare(snapshot, with: environment, rules: rules, entriesRead: entriesRead)
+        } catch is CompareAgain {
+            return try compare(snapshot, with: environment, rules: rules, entriesRead: entriesRead)
+        }
+    }
+
+    private static func compare(
+        _ snapshot: Spool, with environment: Environment, rules: Rules, entriesRead: (Int) -> Void
+    ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
         // An entry that can't fit the map can't be merged, so it need not be read either.
         var reader = SnapshotReader(
             snapshot, maximumEntrySize: min(environment.info.mapSize, Schema.largestValue))
@@ -68,7 +80,7 @@ struct MergePlanner: ~Copyable {
             } catch {
                 read = .failure(error)
             }
-            entriesRead(planner.kept + planner.writer.count)
+            entriesRead(planner.kept + planner.held + planner.writer.count)
             try read.get()
             try rules.inspection?.check(transaction)
             let (skipped, meta) = (planner.skipped, reader.meta)
@@ -77,11 +89,11 @@ struct MergePlanner: ~Copyable {
     }
 
     private consuming func finish(comparedWith transaction: UInt64) throws -> MergePlan {
-        let (targets, kept, count, isOrdered) = (targets, kept, writer.count, order.holds)
+        let (targets, kept, held, count, isOrdered) = (targets, kept, held, writer.count, order.holds)
         return MergePlan(
             schema: rules.schema, comparedWith: transaction, targets: targets, entries: try writer.finish(),
             isOrdered: isOrdered,
-            count: count, kept: kept)
+            count: count, kept: kept, held: held)
     }
 
     private mutating func compareAll(
@@ -272,7 +284,10 @@ struct MergePlanner: ~Copyable {
         _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, replacing old: MergeRule.Version?,
         isBehindLast: Bool, from reader: borrowing SnapshotReader
     ) throws {
-        try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: version)
+        if try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: version) == .hold {
+            held += 1
+            return
+        }
         order.note(target, key)
         // Nobody's keys repeat, so all of this would be in the map at once: what it can't hold is not written to disk.
         planned += Self.nodeSize + key.count + EntryHeader.size + version.value.count

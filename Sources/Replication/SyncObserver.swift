@@ -102,6 +102,9 @@ package struct MergeReport: Sendable {
     package var written: Int
     /// Entries that changed nothing here.
     package var kept: Int
+    /// What was left out; nil when nothing was. With something left out the snapshot does not count as merged where
+    /// something is removed because it was.
+    package var held: HeldEntries?
     /// The transaction that wrote, nil when none had to.
     package var transaction: UInt64?
     /// How old the written entries were when they became visible.

@@ -152,7 +152,9 @@ private let keys: [Key] =
         Key("powerdns.main", "\"\"", "main", "\"main\"", bad: "other", "there is no such database in lmdbs"),
         Key("powerdns.shard", "\"\"", "main", "\"main\"", bad: "other", "there is no such database in lmdbs"),
         Key("powerdns.log_changes", "summary", "OFF", "off", bad: "all", "one of off, summary, records"),
-        .rule("schema", "reject"), .rule("structure", "reject"), .rule("relations", "warn"), .rule("zones", "warn"),
+        .rule("schema", "reject"),
+        Key("powerdns.validation.structure", "hold", "no", "off", bad: "refuse", "one of off, warn, hold, reject"),
+        .rule("relations", "warn"), .rule("zones", "warn"),
         .percent("max_deleted_records"), .percent("max_deleted_zones"),
         Key(
             "powerdns.api.url", "\"\"", "http://127.0.0.1:8081", "\"http://127.0.0.1:8081\"", bad: "a:1",

@@ -68,6 +68,24 @@ import Testing
         #expect(monitor.health().status == "OK")
     }
 
+    @Test func whatIsHeldBackWarnsUntilItIsMerged() async {
+        let monitor = monitor()
+        monitor.observe(listing([snapshot("a", 1)]), of: "main")
+        var report = MergeReport(snapshot("a", 1))
+        report.held = HeldEntries(count: 3, first: "zone example.org.")
+        monitor.observe(.merged(report), of: "main")
+        #expect(
+            monitor.health().warnings == [
+                "main_entries_held":
+                    "3 entries of instance a are held back and the rest is merged, the first: zone example.org."
+            ])
+        let gauge = #"lightningstream_receiver_held_entries{lmdb="main",syncer_instance="a"}"#
+        #expect(value(gauge, in: await monitor.metrics()) == 3)
+        monitor.observe(.merged(MergeReport(snapshot("a", 2))), of: "main")
+        #expect(monitor.health().status == "OK")
+        #expect(value(gauge, in: await monitor.metrics()) == nil)
+    }
+
     @Test func aNamesakeFailsAndAWrongClockOrABadSnapshotWarns() {
         let monitor = monitor()
         monitor.observe(listing([snapshot("a", 1), snapshot("b", 1)]), of: "main")

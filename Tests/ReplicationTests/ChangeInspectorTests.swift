@@ -17,8 +17,9 @@ import Testing
         let refusesAll: Bool
         let looks: Bool
 
-        init(refusing key: String? = nil, refusesAll: Bool = false, looks: Bool = true) {
-            (refusedKey, self.refusesAll, self.looks) = (key, refusesAll, looks)
+        let heldKey: String?
+        init(refusing key: String? = nil, holding held: String? = nil, refusesAll: Bool = false, looks: Bool = true) {
+            (refusedKey, heldKey, self.refusesAll, self.looks) = (key, held, refusesAll, looks)
         }
 
         func note(_ line: String) { lines.withLock { $0.append(line) } }
@@ -32,7 +33,9 @@ import Testing
 
     private final class Look: MergeInspection, SendInspection {
         private let notes: Notes
+        private nonisolated(unsafe) var held: HeldEntries?
         init(_ notes: Notes) { self.notes = notes }
+        func heldBack() async -> HeldEntries? { held }
 
         private func text(_ version: MergeRule.Version?) -> String {
             guard let version else { return "nothing" }
@@ -43,10 +46,13 @@ import Testing
 
         func change(
             of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version
-        ) throws(RefusedSnapshot) {
+        ) throws(RefusedSnapshot) -> ChangeVerdict {
             let key = String(decoding: key, as: UTF8.self)
             notes.note("\(dbi) \(key): \(text(old)) to \(text(new))")
             if key == notes.refusedKey { throw RefusedSnapshot("not \(key)") }
+            guard key == notes.heldKey else { return .merge }
+            held = HeldEntries(count: 1, first: key)
+            return .hold
         }
 
         func check(_ transaction: borrowing ReadTransaction) throws {
@@ -115,6 +121,29 @@ import Testing
             #expect(notes.all.contains("ended without") && !notes.all.contains { $0.hasPrefix("ended 3") })
             #expect(b.log.contains(notes.refusesAll ? "none of this" : "not gone"))
             #expect(try b.application.contents().count { !$0.value.isDeleted } == 3)
+        }
+    }
+
+    @Test func anEntryCanBeHeldBackAndTheRestIsMerged() async throws {
+        let notes = Notes(holding: "changed")
+        let b = try await merged(notes)
+        #expect(notes.all.contains("ended 2"))
+        let contents = try b.application.contents()
+        #expect(contents[entry("changed", nil, at: 0).0]?.value == Array("1".utf8))
+        #expect(contents[entry("new", nil, at: 0).0]?.value == Array("5".utf8))
+    }
+
+    /// What is not here as a whole is not covered by what is sent.
+    @Test func aSnapshotWithSomethingHeldBackIsNoPartOfWhatIsSent() async throws {
+        for (held, isCovered) in [("new", false), ("none", true)] {
+            let store = MemoryStore()
+            let (a, b) = (try Instance("a", store, once: true), try Instance("b", store, once: true))
+            try a.application.applicationWrite([entry("old", "1", at: 10), entry("new", "5", at: 20)])
+            try await a.syncer().run()
+            let syncer = syncer(b, store, Notes(holding: held))
+            try await syncer.run()
+            #expect(await syncer.ledger.merged.keys.contains("a") == isCovered)
+            #expect(await syncer.ledger.covered.keys.contains("a") == isCovered)
         }
     }
 

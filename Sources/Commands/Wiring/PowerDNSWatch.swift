@@ -136,6 +136,16 @@ extension PowerDNSAPI {
 }
 
 extension InspectorSettings.Action {
+    fileprivate init(_ action: StructureAction) {
+        self =
+            switch action {
+            case .off: .off
+            case .warn: .warn
+            case .hold: .hold
+            case .reject: .reject
+            }
+    }
+
     fileprivate init(_ action: RuleAction) {
         self =
             switch action {

@@ -22,7 +22,10 @@ extension KeyTable {
             "schema", \.schema, .ruleAction,
             "Snapshots whose `schemaversion` is higher than the local one: PowerDNS of the old version can't start with"
                 + " it."),
-        .value("structure", \.structure, .ruleAction, "Entries that PowerDNS could not read."),
+        .value(
+            "structure", \.structure, .structureAction,
+            "Entries that PowerDNS could not read: `hold` leaves them out and merges the rest of the snapshot, `reject`"
+                + " refuses all of it."),
         .value(
             "relations", \.relations, .ruleAction,
             "Records, metadata and keys of no zone, index entries without an object, zones that are there twice."),
@@ -58,6 +61,12 @@ extension ValueType where Value == ChangeLogDetail {
     fileprivate static let logDetail = ValueType(
         name: "string", range: allowedChoices(ChangeLogDetail.self),
         parse: { scalar throws(ValueProblem) in try ChangeLogDetail.parse(scalar.text) }, render: \.rawValue)
+}
+
+extension ValueType where Value == StructureAction {
+    fileprivate static let structureAction = ValueType(
+        name: "string", range: allowedChoices(StructureAction.self),
+        parse: { scalar throws(ValueProblem) in try StructureAction.parse(scalar.text) }, render: \.rawValue)
 }
 
 extension ValueType where Value == RuleAction {

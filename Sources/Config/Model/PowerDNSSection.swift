@@ -22,7 +22,7 @@ package struct PowerDNSValidationConfiguration: ConfigurationSection {
     /// Snapshots of a newer PowerDNS than the local one.
     package var schema = RuleAction.reject
     /// Entries that can't be read.
-    package var structure = RuleAction.reject
+    package var structure = StructureAction.hold
     /// Entries that belong to nothing.
     package var relations = RuleAction.warn
     /// What is wrong in a zone.

@@ -32,6 +32,23 @@ package enum ChangeLogDetail: String, Sendable, CaseIterable {
     }
 }
 
+/// What becomes of entries of a snapshot that PowerDNS could not read, and of the snapshot.
+package enum StructureAction: String, Sendable, CaseIterable {
+    /// Nobody looks.
+    case off
+    /// They are merged, logged and counted.
+    case warn
+    /// They are left out, and the rest is merged.
+    case hold
+    /// The snapshot is refused.
+    case reject
+
+    /// Reads `hold`, `reject`, `warn` or a spelling of off.
+    package static func parse(_ text: String) throws(ValueProblem) -> StructureAction {
+        NumberText.bool(text) == false ? .off : try parseChoice(text)
+    }
+}
+
 /// What becomes of a snapshot that a rule finds fault with.
 package enum RuleAction: String, Sendable, CaseIterable {
     /// Nobody looks.

@@ -32,6 +32,12 @@ extension SyncMetrics {
             ended(lmdb, "decompress", report.totalTime)
             entries.with(lmdb, "merged").add(report.written)
             entries.with(lmdb, "kept").add(report.kept)
+            if let count = report.held?.count {
+                entries.with(lmdb, "held").add(count)
+                held.with(lmdb, report.name.instance).set(count)
+            } else {
+                held.remove { $0 == [lmdb, report.name.instance] }
+            }
             if report.transaction != nil { writeLock.with(lmdb).observe(report.lockTime) }
             visibleLatency.with(lmdb, report.name.instance).add(counts: report.ages.counts, sum: report.ages.sum)
         case .mergeFailed(let name, _, let time):
@@ -83,5 +89,6 @@ extension SyncMetrics {
         }
         received.remove(where: isGone)
         clockSkew.remove(where: isGone)
+        held.remove(where: isGone)
     }
 }

@@ -12,7 +12,7 @@ struct SyncMetrics: Sendable {
 
     // MARK: lightningstream_receiver
 
-    let received, inStorageCount, inStorageBytes, clockSkew: MetricFamily<Gauge>
+    let received, inStorageCount, inStorageBytes, clockSkew, held: MetricFamily<Gauge>
     let receivedAge: MetricFamily<Histogram>
 
     // MARK: lightningstream_climit
@@ -56,7 +56,7 @@ struct SyncMetrics: Sendable {
             labels: ["lmdb"], bounds: Self.lockBounds)
         entries = registry.counters(
             syncer + "entries_total",
-            "Entries of snapshots: merged (written here), kept (nothing newer than what was here), refused (with their snapshot).",
+            "Entries of snapshots: merged (written here), kept (nothing newer than what was here), held (left out), refused (with their snapshot).",
             labels: ["lmdb", "result"])
         fenced = registry.gauges(
             syncer + "fenced", "1 while nothing is sent because the database was away for too long, otherwise 0.",
@@ -90,6 +90,11 @@ struct SyncMetrics: Sendable {
             "How far the sender's clock is ahead, as its newest snapshot shows; 0 when it is not.",
             labels: ["lmdb", "syncer_instance"])
 
+        held = registry.gauges(
+            receiver + "held_entries",
+            "Entries that were left out of the last merge of an instance's snapshot; no series without any.",
+            labels: ["lmdb", "syncer_instance"])
+
         let climit = "lightningstream_climit_"
         let labels = ["lmdb", "limit_name"]
         limit = registry.gauges(climit + "limit", "How many may be active at a time.", labels: labels)
@@ -120,7 +125,7 @@ struct SyncMetrics: Sendable {
     /// - Parameter downloads: how many may be under way at a time.
     func begin(_ lmdb: String, downloads: Int) {
         for family in [generated, storeFailed, storeGivenUp, listFailed] { _ = family.with(lmdb) }
-        for result in ["merged", "kept", "refused"] { _ = entries.with(lmdb, result) }
+        for result in ["merged", "kept", "held", "refused"] { _ = entries.with(lmdb, result) }
         _ = (fenced.with(lmdb), namesake.with(lmdb))
         _ = writeLock.with(lmdb)
         // Snapshots are decompressed as streams, while they are compared, and those of a database one by one.

@@ -17,6 +17,8 @@ struct DatabaseRecord: Sendable {
         var clockSkew: Duration?
         /// What was refused of it, and why.
         var refused: [SnapshotName: String] = [:]
+        /// What was left out of the last one that was merged.
+        var held: HeldEntries?
 
         /// Whether what is merged is behind what there is.
         mutating func update(at now: Moment) {
@@ -168,10 +170,11 @@ struct DatabaseRecord: Sendable {
         instance.merged = (name, report.size)
         instance.mergedAt = now.wall
         if let latency { instance.latency = latency }
+        instance.held = report.held
         instance.refused = instance.refused.filter { $0.key > name }
         instance.update(at: now)
         instances[name.instance] = instance
-        applied[name.instance] = name
+        if report.held == nil { applied[name.instance] = name }
         history.note(at: now.wall) { minute in
             minute.merges += 1
             minute.entries += report.written

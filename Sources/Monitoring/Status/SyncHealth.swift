@@ -69,6 +69,7 @@ struct SyncHealth: Sendable {
             own.map(OwnClock.text))
         checks.set("\(name)_instance_silent", .warning, Self.text(silent: record.silent))
         checks.set("\(name)_snapshot_refused", .warning, Self.text(refused: record.instances))
+        checks.set("\(name)_entries_held", .warning, Self.text(held: record.instances))
     }
 
     /// The same limit as that of `doctor`.
@@ -100,5 +101,16 @@ struct SyncHealth: Sendable {
             + "ones: \(newest.value)"
     }
 
-    private static func more(_ count: Int) -> String { count > 1 ? " (and \(count - 1) more)" : "" }
+    private static func text(held instances: [String: DatabaseRecord.Instance]) -> String? {
+        let all = instances.compactMap { name, instance in instance.held.map { (name: name, held: $0) } }
+        guard let first = all.min(by: { $0.name < $1.name }) else { return nil }
+        let count = first.held.count
+        return
+            "\(count) \(count == 1 ? "entry" : "entries") of instance \(first.name) \(count == 1 ? "is" : "are") held "
+            + "back and the rest is merged\(more(all.count, "instances")), the first: \(first.held.first)"
+    }
+
+    private static func more(_ count: Int, _ noun: String? = nil) -> String {
+        count > 1 ? " (and \(count - 1) more\(noun.map { " \($0)" } ?? ""))" : ""
+    }
 }

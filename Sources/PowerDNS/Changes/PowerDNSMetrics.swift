@@ -12,7 +12,7 @@ package struct PowerDNSMetrics: Sendable {
             labels: ["lmdb", "direction", "kind"])
         findings = registry.counters(
             "lightningstream_powerdns_snapshot_findings_total",
-            "What rules found in snapshots before they were merged: an error refused the snapshot.",
+            "What rules found in snapshots before they were merged: an error refused the snapshot, held left entries out.",
             labels: ["lmdb", "rule", "severity"])
     }
 

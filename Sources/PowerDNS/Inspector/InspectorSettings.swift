@@ -16,6 +16,8 @@ package struct InspectorSettings: Sendable {
         case off
         /// It is logged and counted.
         case warn
+        /// What is at fault is left out, and the rest is merged: only for ``structure``.
+        case hold
         /// The snapshot is refused.
         case reject
     }
@@ -31,7 +33,7 @@ package struct InspectorSettings: Sendable {
     /// Snapshots of a newer PowerDNS than the local one.
     package var schema = Action.reject
     /// Entries that can't be read.
-    package var structure = Action.reject
+    package var structure = Action.hold
     /// Entries that belong to nothing, and zones that are there twice, as far as that is seen before a merge.
     package var relations = Action.warn
     /// What is wrong in a zone, as far as an RRset shows it by itself.

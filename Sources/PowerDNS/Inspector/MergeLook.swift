@@ -25,6 +25,10 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private var upgrade: (from: UInt32, to: UInt32)?
     /// The first entry that can't be read, and how many there are.
     private var unreadable: (what: Objection, count: Int)?
+    /// The first entries that are held back, and how many there are.
+    private var held: (entries: [HeldLedger.Entry], count: Int) = ([], 0)
+    /// What an LMDB that was empty has turned out to become.
+    private var learned: PowerDNSDatabases.Kind?
     /// Why the snapshot is refused.
     private var objection: Objection?
 
@@ -41,16 +45,18 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
 
     func begins(_ transaction: borrowing ReadTransaction) throws {
         kind = try inspector.look(at: database, transaction)
+        if kind == .unknown, let learned { kind = learned }
         changes = ChangeCollection(keepsValues: settings.detail == .records)
         deletions = DeletionGuard(settings)
         incoming = IncomingRules(settings)
         (newFormat, upgrade, unreadable, objection) = (nil, nil, nil, nil)
+        held = ([], 0)
     }
 
     func change(
         of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version
-    ) throws(RefusedSnapshot) {
-        guard kind != .foreign, let table = tables.table(dbi) else { return }
+    ) throws(RefusedSnapshot) -> ChangeVerdict {
+        guard kind != .foreign, let table = tables.table(dbi) else { return .merge }
         let payload: UnsafeRawBufferPointer?
         do throws(EntryHeaderError) {
             payload = try StoredPayload.of(new, isShadowed: isShadowed)
@@ -62,20 +68,21 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             do throws(DecodeError) {
                 try check(table, key, payload)
             } catch {
-                try note(unreadable: "the entry \(error)", table, key)
+                if try note(unreadable: "the entry \(error)", table, key) == .hold { return .hold }
             }
         }
+        let before = old.flatMap { try? StoredPayload.of($0, isShadowed: isShadowed) }
+        if table == .settings, try noteSetting(key, from: before, to: payload) == .hold { return .hold }
         if let objection = incoming.note(table, key, payload), case .powerDNS = kind {
             try refuse(objection)
         }
-        let before = old.flatMap { try? StoredPayload.of($0, isShadowed: isShadowed) }
-        if table == .settings { try noteSetting(key, from: before, to: payload) }
         if table == .domains, newFormat == nil, let payload, let domain = try? DomainInfo(payload),
             domain.classVersion > 1
         {
             newFormat = domain.zone
         }
         deletions.note(changes.merged(table, key, from: before, to: payload), table, key, from: before)
+        return .merge
     }
 
     func check(_ transaction: borrowing ReadTransaction) throws {
@@ -83,6 +90,10 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         if let unreadable {
             // What was found before it was clear whose database this is.
             if settings.structure == .reject { try refuse(unreadable.what) }
+            if settings.structure == .hold, learned == nil {
+                learned = kind
+                throw CompareAgain()
+            }
             warn(
                 "structure", "the snapshot has entries that PowerDNS can't work with",
                 ["error": "\(unreadable.what.refusal())", "entries": .stringConvertible(unreadable.count)])
@@ -125,10 +136,8 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private func check(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?
     ) throws(DecodeError) {
-        if let payload, table == .records {
-            _ = try PowerDNSEntry.records(key: key, payload: payload)
-        } else if let payload {
-            _ = try PowerDNSEntry(table, key: key, payload: payload)
+        if let payload {
+            try PowerDNSEntry.checkReadable(table, key: key, payload: payload)
         } else {
             try PowerDNSEntry.checkKey(table, key)
         }
@@ -137,40 +146,56 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     /// An entry can't be read.
     private func note(
         unreadable problem: String, _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer
-    ) throws(RefusedSnapshot) {
+    ) throws(RefusedSnapshot) -> ChangeVerdict {
         let text = "DBI \(table.rawValue), key \(printable(key)): \(problem), so PowerDNS could not read it"
-        try note(table == .records ? .row("structure", key, text) : Objection(rule: "structure", text: text))
+        return try note(
+            table == .records ? .row("structure", key, text) : Objection(rule: "structure", text: text), table, key)
     }
 
     /// The rule about the structure is broken.
-    private func note(_ what: Objection) throws(RefusedSnapshot) {
-        guard settings.structure != .off else { return }
-        if settings.structure == .reject, case .powerDNS = kind { try refuse(what) }
+    private func note(
+        _ what: Objection, _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer
+    ) throws(RefusedSnapshot) -> ChangeVerdict {
+        guard settings.structure != .off else { return .merge }
+        if case .powerDNS = kind {
+            if settings.structure == .reject { try refuse(what) }
+            if settings.structure == .hold {
+                held.count += 1
+                if held.entries.count < HeldLedger.most {
+                    held.entries.append(.init(identity: Array(table.rawValue.utf8) + [0] + key, objection: what))
+                }
+                return .hold
+            }
+        }
         unreadable = (unreadable?.what ?? what, (unreadable?.count ?? 0) + 1)
+        return .merge
     }
 
     /// A setting of the database changes.
     private func noteSetting(
         _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
-    ) throws(RefusedSnapshot) {
-        guard let old, let before = try? PdnsValue(key: key, payload: old) else { return }
+    ) throws(RefusedSnapshot) -> ChangeVerdict {
+        guard let old, let before = try? PdnsValue(key: key, payload: old) else { return .merge }
         let after = new.flatMap { try? PdnsValue(key: key, payload: $0) }
         switch (before, after) {
         case (.schemaVersion(let before), .schemaVersion(let after)?):
             if after > before { upgrade = (before, after) }
         case (.shards(let before), .shards(let after)?):
-            guard before != after else { return }
-            try note(
+            guard before != after else { return .merge }
+            return try note(
                 Objection(
                     rule: "structure",
-                    text: "it would change shards from \(before) to \(after), and PowerDNS would not start with that"))
+                    text: "it would change shards from \(before) to \(after), and PowerDNS would not start with that"),
+                .settings, key)
         case (.schemaVersion, nil) where new == nil, (.shards, nil) where new == nil:
             let name = String(decoding: key, as: UTF8.self)
-            try note(
+            return try note(
                 Objection(
-                    rule: "structure", text: "it would delete \(name), and PowerDNS would not start without it"))
+                    rule: "structure", text: "it would delete \(name), and PowerDNS would not start without it"),
+                .settings, key)
         default: break
         }
+        return .merge
     }
 
     private func checkSchema(_ transaction: borrowing ReadTransaction) throws {
@@ -202,6 +227,39 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         guard let objection, !objection.numbers.isEmpty else { return refusal }
         var names = ZoneNames()
         return objection.refusal(await names.find(objection.numbers, in: inspector.databases.mayHaveZones()))
+    }
+
+    /// Says of each entry once that it is held back, and when that is over.
+    func heldBack() async -> HeldEntries? {
+        guard case .powerDNS = kind else { return nil }
+        let change = inspector.held.withLock { $0.merged(held.entries, from: snapshot.instance, into: database) }
+        let place: Logger.Metadata = [
+            "db": "\(database)", "snapshot_instance": "\(snapshot.instance)", "snapshot_name": "\(snapshot)",
+        ]
+        if change.gone > 0 {
+            inspector.logger.info(
+                "entries that were held back are not any more",
+                metadata: place.merging(["entries": .stringConvertible(change.gone)]) { first, _ in first })
+        }
+        guard let first = held.entries.first else { return nil }
+        inspector.metrics.found("structure", severity: "held", in: database)
+        var names = ZoneNames()
+        let numbers = Set((change.new + [first]).flatMap(\.objection.numbers))
+        let zones = await names.find(Array(numbers), in: inspector.databases.mayHaveZones())
+        for entry in change.new {
+            let refusal = entry.objection.refusal(zones)
+            var metadata = place.merging(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
+            metadata["error"] = "\(refusal)"
+            inspector.logger.warning(
+                "an entry is held back and the rest of the snapshot is merged; it is looked at again with each snapshot of that instance",
+                metadata: metadata)
+        }
+        if held.count > held.entries.count, !change.new.isEmpty {
+            inspector.logger.warning(
+                "more entries are held back than are named",
+                metadata: place.merging(["entries": .stringConvertible(held.count)]) { first, _ in first })
+        }
+        return HeldEntries(count: held.count, first: "\(first.objection.refusal(zones))")
     }
 
     private func warn(_ rule: String, _ message: Logger.Message, _ metadata: Logger.Metadata) {

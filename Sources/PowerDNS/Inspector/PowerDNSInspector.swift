@@ -2,6 +2,7 @@ import LMDB
 import Logging
 import Replication
 import Snapshots
+import Synchronization
 import Telemetry
 
 /// Looks into what merges and sends change in databases of PowerDNS: refuses what would do harm, and tells what changed.
@@ -16,6 +17,7 @@ package final class PowerDNSInspector: ChangeInspector {
     package let recentZones = RecentZones()
     /// Which of the synced databases are PowerDNS's, and where they are open.
     package let databases: PowerDNSDatabases
+    let held = Mutex(HeldLedger())
 
     /// - Parameters:
     ///   - registry: gets the metrics.

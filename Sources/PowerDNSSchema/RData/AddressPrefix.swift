@@ -12,7 +12,7 @@ struct AddressPrefix {
         let size = try reader.uint8()
         isNegated = size & 0x80 != 0
         address = try reader.take(Int(size & 0x7f))
-        guard let full = Self.size(family), address.count <= full, Int(prefixLength) <= full * 8 else {
+        guard let full = Self.size(family), address.count <= full else {
             throw DecodeError(.badNumber, at: start)
         }
     }
@@ -25,6 +25,8 @@ struct AddressPrefix {
         text.append(UInt8(ascii: ":"))
         // Zeroes at the end are left out in the wire form.
         var full = Array(address) + [UInt8](repeating: 0, count: max(0, (Self.size(family) ?? 0) - address.count))
+        // PowerDNS serves any, and prints the longest that there can be.
+        let prefixLength = min(UInt(prefixLength), UInt(full.count) * 8)
         // PowerDNS does not print what is behind the prefix, though it serves it.
         if style != .zoneFile {
             for index in full.indices {

@@ -9,7 +9,8 @@ struct Location {
 
     init(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) {
         var reader = ByteReader(bytes)
-        guard try reader.uint8() == 0 else { throw DecodeError(.unknownFormat, at: 0) }
+        // PowerDNS takes any version for this one, and any digits of the sizes.
+        _ = try reader.uint8()
         size = try reader.uint8()
         horizontalPrecision = try reader.uint8()
         verticalPrecision = try reader.uint8()
@@ -17,9 +18,6 @@ struct Location {
         longitude = try reader.big(UInt32.self)
         altitude = try reader.big(UInt32.self)
         try reader.expectEnd()
-        for precision in [size, horizontalPrecision, verticalPrecision] {
-            guard precision >> 4 <= 9, precision & 15 <= 9 else { throw DecodeError(.badNumber, at: 1) }
-        }
     }
 
     func append(_ style: ZoneTextStyle, to text: inout [UInt8]) {

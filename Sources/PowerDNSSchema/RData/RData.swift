@@ -21,6 +21,8 @@ package enum RData {
     ) throws(DecodeError) -> Bool {
         guard style.knows(type), let layout = RDataField.layout(type) else { return false }
         let rdata = rdata.isEmpty ? servedForNothing(type) : rdata
+        // PowerDNS refuses certificates of type 0.
+        if type == .cert, rdata.count > 1, rdata[0] | rdata[1] == 0 { throw DecodeError(.badNumber, at: 0) }
         let context = CompressionContext(owner: owner, rdata: rdata)
         var reader = ByteReader(rdata)
         func name(_ reader: inout ByteReader) throws(DecodeError) -> DomainName {
@@ -98,8 +100,15 @@ package enum RData {
     /// - Throws: ``DecodeError`` with the problem ``DecodeError/Problem/refusedByNewer``.
     package static func checkForNewer(_ type: RecordType, _ rdata: UnsafeRawBufferPointer) throws(DecodeError) {
         guard type == .svcb || type == .https else { return }
+        var isAlias = false
         _ = try forEachPart(type, rdata, owner: nil) { part throws(DecodeError) in
-            if case .bytes(.serviceParameters, let bytes, _) = part { try RDataField.checkForNewer(parameters: bytes) }
+            switch part {
+            case .bytes(.uint16, let priority, _): isAlias = priority.allSatisfy { $0 == 0 }
+            case .bytes(.serviceParameters, let bytes, _):
+                if isAlias, !bytes.isEmpty { throw DecodeError(.refusedByNewer, at: rdata.count - bytes.count) }
+                try RDataField.checkForNewer(parameters: bytes)
+            default: break
+            }
         }
     }
 

@@ -20,11 +20,12 @@ struct ServiceParameter {
         let isGood =
             switch key {
             case 0: !value.isEmpty && value.count & 1 == 0
-            case 1: !value.isEmpty && identifiers() != nil
+            case 1: identifiers() != nil
             case 2: value.isEmpty
             case 3: value.count == 2
-            case 4: !value.isEmpty && value.count & 3 == 0
-            case 6: !value.isEmpty && value.count & 15 == 0
+            // PowerDNS stores hints of no addresses for `auto`: version 5 serves the addresses of the target then.
+            case 4: value.count & 3 == 0
+            case 6: value.count & 15 == 0
             default: true
             }
         if !isGood { throw DecodeError(.badNumber, at: offset) }
@@ -54,8 +55,10 @@ struct ServiceParameter {
             append(groupsOf: 2, to: &text) { group, text in
                 text.append(Self.name(UInt16(group[0]) << 8 | UInt16(group[1]), style))
             }
+        case 1 where value.isEmpty: if style != .pdnsutil4 { text.append("\"\"") }
         case 1: append(identifiers() ?? [], to: &text)
         case 3: text.append(number: value.reduce(0) { $0 << 8 | UInt32($1) })
+        case 4 where value.isEmpty, 6 where value.isEmpty: if style != .pdnsutil4 { text.append("auto") }
         case 4: append(groupsOf: 4, to: &text) { group, text in text.append(IPAddressText.text(group)) }
         case 5:
             text.append(UInt8(ascii: "\""))

@@ -25,6 +25,8 @@ package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cus
     package static let aaaa = RecordType(rawValue: 28)
     /// Where a service is.
     package static let srv = RecordType(rawValue: 33)
+    /// A certificate.
+    static let cert = RecordType(rawValue: 37)
     /// Another name for everything below the owner.
     package static let dname = RecordType(rawValue: 39)
     /// The digest of a child zone's key.

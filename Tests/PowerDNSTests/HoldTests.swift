@@ -1,0 +1,135 @@
+import BlobStorage
+import LMDB
+import PowerDNSSchema
+import Replication
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import PowerDNS
+
+/// By default, what PowerDNS could not read is held back, and the rest is merged.
+@Suite(.timeLimit(.minutes(5))) struct HoldTests {
+    private static let bad = PowerDNSWriter.payload([.init(rdata: [192, 0, 2])])
+    private static let good = PowerDNSWriter.payload([.address])
+
+    private static func key(_ owner: String) throws -> [UInt8] {
+        try PowerDNSWriter.key(owner, .a, of: Stored.exampleOrg)
+    }
+
+    private func pair() async throws -> (a: SyncedSite, b: SyncedSite) {
+        let store = MemoryStore()
+        let (a, b) = (try SyncedSite("a", store, fixture: "4.9"), try SyncedSite("b", store, fixture: "4.9"))
+        try await a.sync()
+        try await b.sync()
+        try await a.sync()
+        return (a, b)
+    }
+
+    @Test func theRestIsMergedAndTheNextSnapshotIsLookedAtAgain() async throws {
+        let (a, b) = try await pair()
+        try a.write(
+            .records, [(Self.key("aaa"), Self.good), (Self.key("bad"), Self.bad), (Self.key("zzz"), Self.good)])
+        try await a.sync()
+        try await b.sync()
+        let rows = try #require(try b.contents(.shard)["records_v5"])
+        #expect(try rows[Self.key("aaa")] != nil && rows[Self.key("zzz")] != nil && rows[Self.key("bad")] == nil)
+        #expect(b.log.contains("an entry is held back and the rest of the snapshot is merged"))
+        #expect(b.log.contains("rule structure: zone example.org.: bad.example.org. A: DBI records_v5, key "))
+        #expect(!b.log.contains("refused"))
+        try a.write(.records, [(Self.key("bad"), Self.good)])
+        try await a.sync()
+        try await b.sync()
+        #expect(try b.contents(.shard)["records_v5"]?[Self.key("bad")] == .some(Self.good))
+    }
+
+    @Test func itIsToldOfOnceAndAgainWhenItIsOver() async throws {
+        let (a, b) = try await pair()
+        try a.write(.records, [(Self.key("bad"), Self.bad)])
+        try await a.sync()
+        try await b.sync { _ in
+            try await eventually { b.log.contains("an entry is held back") }
+            for number in 0..<3 {
+                let key = try Self.key("new\(number)")
+                try a.write(.records, [(key, Self.good)])
+                try await a.sync([.shard])
+                try await eventually { b.log.contains("merged=\(1)") || b.consumer.names("shard").count > number }
+            }
+            try a.write(.records, [(Self.key("bad"), Self.good)])
+            try await a.sync([.shard])
+            try await eventually { b.log.contains("entries that were held back are not any more") }
+        }
+        #expect(b.log.count("an entry is held back") == 1)
+    }
+
+    /// The version that is here stays, whatever PowerDNS could not read is newer.
+    @Test func theLocalEntryStays() async throws {
+        let (a, b) = try await pair()
+        let key = try PowerDNSWriter.key("www", .a, of: Stored.exampleOrg)
+        let before = try #require(try b.contents(.shard)["records_v5"]?[key])
+        try a.write(.records, [(key, Self.bad)])
+        try await a.sync()
+        try await b.sync()
+        #expect(try b.contents(.shard)["records_v5"]?[key] == .some(before))
+    }
+
+    @Test func anEmptyLMDBGetsTheRestAsWell() async throws {
+        let store = MemoryStore()
+        let (a, b) = (try SyncedSite("a", store, fixture: "4.9"), try SyncedSite("b", store))
+        try a.write(.domains, [([0, 0, 0, 9], [1, 2, 3])])
+        try await a.sync([.main])
+        try await b.sync([.main])
+        let main = try b.contents(.main)
+        #expect(main["domains_v5"]?.isEmpty == false && main["domains_v5"]?[[0, 0, 0, 9]] == nil)
+        #expect(main["pdns"]?.isEmpty == false)
+        #expect(b.log.contains("an entry is held back"))
+    }
+
+    @Test func settingsThatPowerDNSWouldNotStartWithAreHeld() async throws {
+        let (a, b) = try await pair()
+        let before = try b.contents(.main)["pdns"]
+        try a.write(.settings, [(Array("shards".utf8), [0, 0, 0, 64]), (Array("schemaversion".utf8), nil)])
+        try a.write(.metadata, [([0, 0, 0, 9], nil)])
+        try await a.sync([.main])
+        try await b.sync([.main])
+        #expect(try b.contents(.main)["pdns"] == before)
+        #expect(try b.contents(.main)["metadata_v5"]?[[0, 0, 0, 9]] == .some(nil))
+    }
+
+    /// What PowerDNS reads, if only in part, is no harm.
+    @Test(
+        arguments: [
+            // Hints of no addresses are what `ipv4hint=auto` is stored as.
+            (65, [0, 1, 0, 0, 4, 0, 0, 0, 6, 0, 0]), (65, [0, 1, 0, 0, 1, 0, 0]),
+            (65, [0, 0, 0, 0, 1, 0, 3, 2, 0x68, 0x32]),
+            (29, [UInt8](repeating: 0xff, count: 16)), (15, [0, 10, 0, 0]), (261, [9]), (13, [1, 0x61]),
+            (257, [0, 5]), (16, []), (16, [0]), (42, []), (42, [0, 1, 0x21, 0]), (65280, []), (43, [0, 0, 0, 0, 0]),
+            (35, [0, 0, 0, 0, 0, 0, 0, 0]), (61, [0]), (47, [0, 0, 0]),
+        ] as [(UInt16, [UInt8])])
+    func whatPowerDNSReadsIsMerged(type: UInt16, rdata: [UInt8]) async throws {
+        let (a, b) = try await pair()
+        let key = try PowerDNSWriter.key("odd", RecordType(rawValue: type), of: Stored.exampleOrg)
+        try a.write(.records, [(key, PowerDNSWriter.payload([.init(rdata: rdata)]))])
+        try await a.sync([.shard])
+        try await b.sync([.shard])
+        #expect(try b.contents(.shard)["records_v5"]?[key] != nil)
+        #expect(!b.log.contains("held back"))
+    }
+
+    @Test func theLedgerTellsWhatIsNewAndWhatHasGone() {
+        func entry(_ byte: UInt8) -> HeldLedger.Entry {
+            .init(identity: [byte], objection: Objection(rule: "structure", text: "\(byte)"))
+        }
+        var ledger = HeldLedger()
+        func merge(_ bytes: [UInt8], from instance: String = "a") -> ([UInt8], Int) {
+            let change = ledger.merged(bytes.map(entry), from: instance, into: "main")
+            return (change.new.flatMap(\.identity), change.gone)
+        }
+        #expect(merge([]) == ([], 0))
+        #expect(merge([1, 2]) == ([1, 2], 0))
+        #expect(merge([2, 3]) == ([3], 1))
+        #expect(merge([2], from: "b") == ([2], 0))
+        #expect(merge([]) == ([], 2))
+        #expect(merge([2]) == ([2], 0))
+    }
+}
