@@ -16,7 +16,7 @@ enum Checks {
         let options = Scope(path: scope.path + ["options"], position: decoder.position(scope, "options"))
         switch section.type {
         case nil:
-            required("type", scope, &decoder, allowedChoices(StorageType.self))
+            required("type", scope, &decoder, StorageType.offered)
         case .fileSystem: fileSystem(&section, scope, options, &decoder)
         case .s3: s3(&section.s3, options, &decoder)
         case .azure: azure(&section.azure, options, &decoder)
@@ -31,13 +31,15 @@ enum Checks {
         _ section: inout StorageSection, _ scope: Scope, _ options: Scope, _ decoder: inout KeyDecoder
     ) {
         let written = section.fileSystem.rootPath
-        if written.isEmpty {
+        if !section.rootPath.isEmpty {
+            // As in release 1.0.
             section.fileSystem.rootPath = section.rootPath
-        } else if !section.rootPath.isEmpty, section.rootPath != written {
-            decoder.report(
-                scope, "root_path",
-                "found \(Display.quoted(section.rootPath)), but storage.options.root_path is"
-                    + " \(Display.quoted(written)): remove the old spelling")
+            if !written.isEmpty, section.rootPath != written {
+                decoder.warn(
+                    scope, "root_path",
+                    "\(Display.quoted(section.rootPath)) is used, and not \(Display.quoted(written)) of"
+                        + " storage.options.root_path: remove one of them")
+            }
         }
         if section.fileSystem.rootPath.isEmpty, decoder.isSound(scope, "root_path") {
             required("root_path", options, &decoder, "the directory of the snapshots")
@@ -46,11 +48,35 @@ enum Checks {
 
     private static func s3(_ s3: inout S3StorageOptions, _ scope: Scope, _ decoder: inout KeyDecoder) {
         if s3.bucket.isEmpty { required("bucket", scope, &decoder, "the name of the bucket") }
-        if s3.numMinioThreads == 0 { s3.numMinioThreads = S3StorageOptions().numMinioThreads }
-        pair("access_key", "secret_key", scope, &decoder)
-        pair("access_key_file", "secret_key_file", scope, &decoder)
-        exclusive("access_key", "access_key_file", scope, &decoder)
-        exclusive("secret_key", "secret_key_file", scope, &decoder)
+        let defaults = S3StorageOptions()
+        if s3.numMinioThreads == 0 { s3.numMinioThreads = defaults.numMinioThreads }
+        if s3.region.isEmpty { s3.region = defaults.region }
+        s3Keys(&s3, scope, &decoder)
+    }
+
+    /// Complete key files are used, complete keys otherwise, as by release 1.0; what is left over has no effect.
+    private static func s3Keys(_ s3: inout S3StorageOptions, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        let (keys, files) = (["access_key", "secret_key"], ["access_key_file", "secret_key_file"])
+        if files.allSatisfy({ decoder.isGiven(scope, $0) }) {
+            for name in keys where decoder.isGiven(scope, name) {
+                decoder.warn(scope, name, "has no effect: the key files are used")
+            }
+            (s3.accessKey, s3.secretKey) = ("", "")
+            if s3.secretsRefreshInterval < .seconds(1), decoder.isSound(scope, "secrets_refresh_interval") {
+                decoder.report(
+                    scope, "secrets_refresh_interval",
+                    "found \(DurationText.format(s3.secretsRefreshInterval)), but allowed is a duration of at least 1s")
+            }
+        } else if keys.allSatisfy({ decoder.isGiven(scope, $0) }) {
+            for name in files where decoder.isGiven(scope, name) {
+                decoder.warn(
+                    scope, name, "has no effect without the other key file: access_key and secret_key are used")
+            }
+            (s3.accessKeyFile, s3.secretKeyFile) = ("", "")
+        } else {
+            pair(keys[0], keys[1], scope, &decoder)
+            pair(files[0], files[1], scope, &decoder)
+        }
     }
 
     private static func azure(_ azure: inout AzureStorageOptions, _ scope: Scope, _ decoder: inout KeyDecoder) {
@@ -59,12 +85,79 @@ enum Checks {
     }
 
     static func tls(_ tls: inout TLSOptions, _ scope: Scope, _ decoder: inout KeyDecoder) {
-        exclusive("cert", "cert_file", scope, &decoder)
-        exclusive("key", "key_file", scope, &decoder)
+        superseded("ca_file", by: "ca", \.caFile, &tls, scope, &decoder)
+        superseded("cert_file", by: "cert", \.certFile, &tls, scope, &decoder)
+        superseded("key_file", by: "key", \.keyFile, &tls, scope, &decoder)
         let cert = ["cert", "cert_file"].first { decoder.isGiven(scope, $0) }
         let key = ["key", "key_file"].first { decoder.isGiven(scope, $0) }
-        if let cert, key == nil { decoder.report(scope, cert, "needs its key: give key_file or key as well") }
-        if let key, cert == nil { decoder.report(scope, key, "needs its certificate: give cert_file or cert as well") }
+        if let cert, key == nil {
+            decoder.warn(scope, cert, "has no effect without its key: give key_file or key as well")
+            (tls.cert, tls.certFile) = ("", "")
+        }
+        if let key, cert == nil {
+            decoder.warn(scope, key, "has no effect without its certificate: give cert_file or cert as well")
+            (tls.key, tls.keyFile) = ("", "")
+        }
+    }
+
+    /// Release 1.0 takes the text where there are both.
+    private static func superseded(
+        _ file: String, by text: String, _ property: WritableKeyPath<TLSOptions, String>, _ tls: inout TLSOptions,
+        _ scope: Scope, _ decoder: inout KeyDecoder
+    ) {
+        guard decoder.isGiven(scope, file), decoder.isGiven(scope, text) else { return }
+        decoder.warn(scope, file, "has no effect beside \(text)")
+        tls[keyPath: property] = ""
+    }
+
+    /// What is switched off may hold anything.
+    static func sweeper(_ sweeper: inout SweeperConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        guard sweeper.enabled else { return }
+        if sweeper.retentionDays <= 0 {
+            decoder.report(
+                scope, "retention_days",
+                "found \(sweeper.retentionDays), but allowed is a number of days greater than 0: without any,"
+                    + " what was deleted would come back")
+        }
+        pause("interval", \.interval, &sweeper, scope, &decoder)
+        for (name, property) in [
+            ("first_interval", \SweeperConfiguration.firstInterval), ("lock_duration", \.lockDuration),
+            ("release_duration", \.releaseDuration),
+            ("retention_load_cutoff_duration", \.retentionLoadCutoffDuration),
+        ] {
+            notNegative(name, property, &sweeper, scope, &decoder)
+        }
+    }
+
+    static func cleanup(_ cleanup: inout CleanupConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        guard cleanup.enabled else { return }
+        pause("interval", \.interval, &cleanup, scope, &decoder)
+        notNegative("must_keep_interval", \.mustKeepInterval, &cleanup, scope, &decoder)
+        notNegative("remove_old_instances_interval", \.removeOldInstancesInterval, &cleanup, scope, &decoder)
+    }
+
+    /// A pause between two rounds of work: without any, there would be nothing but that work.
+    private static func pause<Section>(
+        _ name: String, _ property: WritableKeyPath<Section, Duration>, _ section: inout Section, _ scope: Scope,
+        _ decoder: inout KeyDecoder
+    ) {
+        let (found, least, usual) = (section[keyPath: property], Duration.milliseconds(100), Duration.seconds(1))
+        guard found < usual else { return }
+        section[keyPath: property] = max(found, least)
+        decoder.warn(
+            scope, name,
+            "found \(DurationText.format(found)), which is less than 1s"
+                + (found < least ? ", taken as \(DurationText.format(least))" : ": a run costs requests or locks"))
+    }
+
+    private static func notNegative<Section>(
+        _ name: String, _ property: WritableKeyPath<Section, Duration>, _ section: inout Section, _ scope: Scope,
+        _ decoder: inout KeyDecoder
+    ) {
+        let found = section[keyPath: property]
+        guard found < .zero else { return }
+        section[keyPath: property] = .zero
+        decoder.warn(scope, name, "found \(DurationText.format(found)): negative, taken as 0")
     }
 
     static func powerDNSAPI(_ api: inout PowerDNSAPIConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {

@@ -11,7 +11,7 @@ package struct ConfigurationProblem: Error, Sendable, Equatable, CustomStringCon
 
     /// `file:line:column: key.path: message`, without the parts that do not apply; always one line.
     package var description: String {
-        var text = Display.oneLine(file)
+        var text = Display.whole(file)
         if let position { text += ":\(position.line):\(position.column)" }
         if !keyPath.isEmpty { text += ": \(keyPath)" }
         return "\(text): \(message)"

@@ -10,6 +10,9 @@ enum Display {
     /// The text as one line, and cut where it gets too long.
     static func oneLine(_ text: String) -> String { PrintableText.line(text, longest: longest) }
 
+    /// The text as one line of any length: for names of files, which editors and scripts open.
+    static func whole(_ text: String) -> String { PrintableText.line(text, longest: .max) }
+
     /// An unknown key, cut after what looks like a name: in `{secret_key:hunter2}` the password is a part of the key.
     static func unknownKey(_ text: String) -> String {
         let name = text.unicodeScalars.prefix { scalar in

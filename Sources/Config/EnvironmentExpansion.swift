@@ -19,12 +19,15 @@ struct EnvironmentExpansion {
     private let isSecret: Bool
     /// Whether the text is one reference in braces and nothing else.
     private let isOneReference: Bool
+    /// How long the text is, in bytes.
+    private let length: Int
 
     /// Expands `text`. Of a secret, no part is named in a problem but a variable in braces that is the whole value.
     init(_ text: String, environment: [String: String], isSecret: Bool) {
         self.environment = environment
         self.isSecret = isSecret
         let whole = Array(text.utf8)
+        length = whole.count
         isOneReference =
             whole.starts(with: "${".utf8) && Self.closingBrace(whole[2...]) == whole.count - 1
         var output: [UInt8] = []
@@ -104,9 +107,13 @@ struct EnvironmentExpansion {
 
     private mutating func unset(_ name: ArraySlice<UInt8>, isBraced: Bool) {
         let known = isNamed(isBraced: isBraced) ? String(decoding: name, as: UTF8.self) : "NAME"
+        let problem = "environment variable\(shown(name, isBraced: isBraced)) is not set"
+        // In braces, or as the whole of a value, nobody means a dollar.
+        let isReference = isBraced ? !isSecret || isOneReference : !isSecret && isWhole(name)
         problems.append(
-            "environment variable\(shown(name, isBraced: isBraced)) is not set;"
-                + " set it, or give a default: ${\(known):-default}")
+            isReference
+                ? "\(problem); set it, or give a default: ${\(known):-default}"
+                : "\(problem); write `$$` for a dollar that is part of the value, or set the variable")
     }
 
     private mutating func append(_ value: String, to output: inout [UInt8]) {
@@ -127,6 +134,9 @@ struct EnvironmentExpansion {
     private func shown(_ name: ArraySlice<UInt8>, isBraced: Bool) -> String {
         isNamed(isBraced: isBraced) ? " \(Display.oneLine(String(decoding: name, as: UTF8.self)))" : ""
     }
+
+    /// Whether there is nothing but a dollar and this name.
+    private func isWhole(_ name: ArraySlice<UInt8>) -> Bool { name.count + 1 == length }
 
     private static let specialNames = Array("*#@!?-".utf8)
 

@@ -16,9 +16,15 @@ package struct TimestampMigration: Sendable {
     package var addsDeleted: Bool
     /// Whether added headers get an extension block (`header_extra_padding_block`).
     package var paddingBlock: Bool
+    /// Gives the time, in nanoseconds since the UNIX epoch.
+    package var now: WallClock
 
     /// See the properties of the same names.
-    package init(source: String, destination: String, addsDeleted: Bool, paddingBlock: Bool = false) {
+    package init(
+        source: String, destination: String, addsDeleted: Bool, paddingBlock: Bool = false,
+        now: @escaping WallClock = systemWallClock
+    ) {
+        self.now = now
         self.source = source
         self.destination = destination
         self.addsDeleted = addsDeleted
@@ -78,8 +84,11 @@ package struct TimestampMigration: Sendable {
         var lookup = try OrderedLookup(to, transaction)
         var cursor = try transaction.openCursor(from)
         var writer = MergePlanWriter()
+        let newest = now().addingReportingOverflow(OldHeader.tolerance).partialValue
         while try cursor.next() {
-            let entry = try Schema.version(cursor.value, source, cursor.key)
+            let entry =
+                try OldHeader.version(cursor.value, notAfter: newest)
+                ?? Schema.version(cursor.value, source, cursor.key)
             try converted.withKey(cursor.key, of: source) { key in
                 if let integerSizes, !integerSizes.contains(key.count) {
                     throw LocalContentError(

@@ -154,7 +154,7 @@ struct Answers: Sendable {
     }
 
     private static func listing(_ objects: [(name: String, size: Int)]) -> [UInt8] {
-        var text: [UInt8] = []
+        var text = Array("Name\tSize\n".utf8)
         for object in objects {
             text += PrintableText.line(object.name).utf8
             text += "\t\(object.size)\n".utf8

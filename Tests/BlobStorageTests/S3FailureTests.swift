@@ -25,6 +25,18 @@ import Testing
         var label: String?
     }
 
+    @Test func adviceDoesNotNameWhatIsSet() {
+        let context = S3FailureContext(
+            operation: .list, bucket: "zones", key: nil, authority: "h:9000", region: "us-east-1", isCreatedBySync: true
+        )
+        let body = Array("<Error><Code>NoSuchBucket</Code></Error>".utf8)
+        var answer = HTTPAnswer()
+        (answer.status, answer.body) = (404, body)
+        let text = "\(context.failure(answer, now: UTCTime(seconds: 0)).error)"
+        #expect(text.contains("create_bucket is true, so sync creates it at its start"))
+        #expect(!text.contains("set create_bucket"))
+    }
+
     @Test(arguments: [
         Case(status: 404, code: "NoSuchKey", kind: .notFound, label: "NotFound"),
         Case(

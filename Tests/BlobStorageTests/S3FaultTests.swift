@@ -345,7 +345,9 @@ struct S3FaultTests {
         let error = await storageError { _ = try await store.list(prefix: "main__") }
         #expect(error?.code == "URLError")
         #expect(error?.description.hasPrefix("cannot list main__* in bucket b at 127.0.0.1:\(port): ") == true)
-        #expect(error?.description.hasSuffix("; check endpoint_url, that the server runs, and firewalls") == true)
+        #expect(
+            error?.description.hasSuffix(
+                ": connection refused; check endpoint_url, that the server runs, and firewalls") == true)
     }
 
     @Test func anUnknownHostIsSaid() async throws {

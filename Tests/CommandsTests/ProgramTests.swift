@@ -47,10 +47,6 @@ import Testing
             ["receive", "--only-db", "main"],
             "Unknown option '--only-db'; see lightningstream --help"
         ),
-        (
-            ["stats", "--minimum-pid", "201"],
-            "--minimum-pid must be between 0 and 200, not 201; see lightningstream --help"
-        ),
         (["--minimum-pid", "-1", "stats"], "Missing value for '--minimum-pid <n>'; see lightningstream --help"),
         (
             ["sync", "--log-format", "xml"],
@@ -113,6 +109,31 @@ import Testing
             try Data().write(to: URL(fileURLWithPath: file))
             #expect(GlobalOptions.first(of: files) == file)
         }
+    }
+
+    @Test func bothPlacesAreNamedWhenThereIsNone() throws {
+        let directory = try TemporaryDirectory()
+        let files = [directory.file("here.yaml"), directory.file("there.yaml")]
+        #expect(
+            GlobalOptions.missing(of: files)?.description
+                == "there is no configuration file: neither \(files[0]) in the working directory nor \(files[1]); name it "
+                + "with --config")
+        try Data().write(to: URL(fileURLWithPath: files[1]))
+        #expect(GlobalOptions.missing(of: files) == nil)
+    }
+
+    @Test func aMinimumPIDThatIsTooHighIsLowered() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(
+            "a.yaml", "lmdbs: {a: {path: \(directory.file("a"))}}\nstorage: {type: memory}\nlog: {format: logfmt}\n")
+        let result = await runCommand(["snapshots", "list", "-c", file, "--minimum-pid", "1000"])
+        #expect(result.exitCode == 0)
+        #expect(
+            result.errors.contains(
+                "level=warning msg=\"--minimum-pid is lowered to the most that is used up\" asked=1000 minimum_pid=200")
+        )
+        #expect(await runCommand(["snapshots", "list", "-c", file, "--minimum-pid", "200"]).errors.isEmpty)
+        #expect(await runCommand(["snapshots", "list", "-c", file, "--minimum-pid=-5"]).errors.isEmpty)
     }
 
     @Test func errorsStayOneLine() async {

@@ -68,6 +68,15 @@ import Testing
         #expect(lines[2].split(separator: " ").last == "other")
     }
 
+    /// As release 1.0 does it.
+    @Test func listsForScripts() async throws {
+        try store("other")
+        let result = await runCommand(["-c", configuration, "snapshots", "list", "-l"], isOnTerminal: false)
+        let size = try #require(bytes(directory.file("bucket/\(Self.name)"))?.count)
+        let blanks = String(repeating: " ", count: 12 - "\(size)".count)
+        #expect(result.output == "\(blanks)\(size)\t\(Self.name)\n           1\tother\n")
+    }
+
     @Test func listsAsJSON() async throws {
         try store("odd \u{9b}31m\u{202e}\"\\name")
         let text = await run("list", "--json").output

@@ -37,11 +37,13 @@ struct CommandResult: Sendable {
 /// Runs a command within this process.
 ///
 /// On a thread of its own: commands wait for their end, which tasks must not.
-func runCommand(_ arguments: [String], environment: [String: String] = [:]) async -> CommandResult {
+func runCommand(
+    _ arguments: [String], environment: [String: String] = [:], isOnTerminal: Bool = true
+) async -> CommandResult {
     let (output, errors) = (CapturedOutput(), CapturedLines())
     let context = CommandContext(
         standardOutput: output, standardError: errors, environment: environment, clock: { sampleTime },
-        usesColour: false, ownsProcess: false)
+        usesColour: false, logsToTerminal: isOnTerminal, showsToTerminal: isOnTerminal, ownsProcess: false)
     let exitCode = await withCheckedContinuation { continuation in
         Thread { continuation.resume(returning: Program.run(["lightningstream"] + arguments, in: context)) }.start()
     }

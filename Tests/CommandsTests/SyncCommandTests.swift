@@ -91,6 +91,30 @@ import Testing
         #expect(line?.contains("owner=www2.example.org.") == true, "\(got.errors)")
     }
 
+    /// Log pipelines select by both.
+    @Test func everyLineHasItsInstance() async throws {
+        let (a, b) = (try configure("a"), try configure("b"))
+        try fillBoth("a")
+        _ = await runCommand(["sync", "-c", a, "--only-once"])
+        let result = await runCommand(["sync", "-c", b, "--only-once", "--debug"])
+        let lines = result.errors.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.contains(" instance=b") }, "\(result.errors)")
+        #expect(lines.contains { $0.contains(" db=main ") && $0.contains(" snapshot_instance=a ") })
+        let human = ["receive", "-c", b, "--only-once", "--log-format", "human", "--log-timestamp", "short"]
+        #expect(await runCommand(human, isOnTerminal: false).errors.contains(" instance=b"))
+        #expect(!(await runCommand(human).errors.contains(" instance=b")))
+    }
+
+    /// What is set already is no advice.
+    @Test func aDatabaseThatSyncCreates() async throws {
+        let text = { (create: Bool) async throws -> String in
+            await runCommand(["stats", "-c", try configure("n", create: create)]).errors
+        }
+        #expect(try await text(false).contains("or set options.create: true"))
+        #expect(try await text(true).contains("options.create is true, so sync creates it at its start"))
+        #expect(!(try await text(true).contains("set options.create")))
+    }
+
     @Test func onlySomeDatabases() async throws {
         let a = try configure("a", extra: "only_once: true")
         try fillBoth("a")
@@ -114,7 +138,7 @@ import Testing
         let last = try #require(result.errors.split(separator: "\n").last)
         #expect(
             last.hasPrefix(
-                "level=fatal msg=\"sync has failed\" error=\"database shard: cannot open LMDB \(directory.file("a-shard"))"
+                "level=fatal msg=\"sync has failed\" db=shard error=\"database shard: cannot open LMDB \(directory.file("a-shard"))"
             ))
     }
 
@@ -186,8 +210,8 @@ import Testing
         let result = await running
         #expect(result.exitCode == 0)
         let lines = result.errors.split(separator: "\n").filter { !$0.contains("configuration") }
-        #expect(lines.first == "level=info msg=\"waiting for the marker file\" marker=go")
-        #expect(lines.dropFirst().first == "level=info msg=\"found the marker file\" marker=go")
+        #expect(lines.first == "level=info msg=\"waiting for the marker file\" instance=a marker=go")
+        #expect(lines.dropFirst().first == "level=info msg=\"found the marker file\" instance=a marker=go")
         #expect(try bucket.count == 4)
     }
 }

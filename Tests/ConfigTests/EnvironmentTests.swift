@@ -56,9 +56,32 @@ import Testing
     @Test func reportsEveryReferenceOfAScalar() {
         #expect(
             errors("instance: $ONE-${TWO}\n" + minimal) == [
-                "1:11: instance: environment variable ONE is not set; set it, or give a default: ${ONE:-default}",
+                "1:11: instance: environment variable ONE is not set; write `$$` for a dollar that is part of the value, or set"
+                    + " the variable",
                 "1:11: instance: environment variable TWO is not set; set it, or give a default: ${TWO:-default}",
             ])
+    }
+
+    /// In a password a dollar is more likely than a variable.
+    @Test(arguments: [
+        (
+            "pa$word1",
+            "environment variable is not set; write `$$` for a dollar that is part of the value, or set the variable"
+        ),
+        (
+            "$word1",
+            "environment variable is not set; write `$$` for a dollar that is part of the value, or set the variable"
+        ),
+        (
+            "pa${word}1",
+            "environment variable is not set; write `$$` for a dollar that is part of the value, or set the variable"
+        ),
+        ("pa$1", "`$` before a digit or one of *#@!?- names no variable; write `$$` for a literal dollar"),
+        ("pa${word", "`${` without its `}`; write `$$` for a literal dollar"),
+        ("${WORD}", "environment variable WORD is not set; set it, or give a default: ${WORD:-default}"),
+    ])
+    func aDollarInAPassword(text: String, problem: String) {
+        #expect(EnvironmentExpansion(text, environment: [:], isSecret: true).problems == [problem])
     }
 
     @Test func nestingAndLengthAreBounded() {

@@ -38,6 +38,13 @@ import Testing
         #expect(problem("a\0b") == "a.b: not a file name: it has a NUL character in it")
     }
 
+    /// Editors and scripts open what is named.
+    @Test func aLongNameIsNotCut() throws {
+        let name = "/" + String(repeating: "lightningstream/", count: 20) + "x.yaml"
+        #expect(problem(name).hasPrefix("\(name): there is no such file"))
+        #expect(problem("/a\nb").hasPrefix("/a.b: "))
+    }
+
     @Test func reasonsAreClear() {
         #expect(ConfigurationFile.reason(EACCES).hasPrefix("no permission to read it"))
         #expect(ConfigurationFile.reason(EIO).hasPrefix("can't be read: "))

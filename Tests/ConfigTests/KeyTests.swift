@@ -24,8 +24,9 @@ private struct Key: CustomTestStringConvertible {
         self.allowed = allowed
     }
 
-    static func duration(_ path: String, _ byDefault: String, least: String = "0") -> Key {
-        Key(path, byDefault, "1m30s", bad: "-1s", "a duration of at least \(least)")
+    static func duration(_ path: String, _ byDefault: String, least: String? = nil) -> Key {
+        guard let least else { return Key(path, byDefault, "1m30s", bad: "10", "a duration with its unit") }
+        return Key(path, byDefault, "1m30s", bad: "-1s", "a duration of at least \(least)")
     }
 
     static func bool(_ path: String, _ byDefault: String) -> Key {
@@ -35,7 +36,7 @@ private struct Key: CustomTestStringConvertible {
     }
 
     static func count(_ path: String, _ byDefault: String, least: Int = 1) -> Key {
-        Key(path, byDefault, "17", bad: "\(least - 1)", "a whole number from \(least) to ")
+        Key(path, byDefault, "17", bad: "\(least - 1)", "a whole number of at least \(least)")
     }
 
     static func text(_ path: String, _ byDefault: String = "\"\"") -> Key { Key(path, byDefault, "some", "\"some\"") }
@@ -57,7 +58,8 @@ private func connection(_ type: String) -> [Key] {
     let options = "storage.options(\(type))."
     return [
         .duration(options + "init_timeout", "20s"), .duration(options + "idle_conn_timeout", "1m30s").with(good: "7s"),
-        .count(options + "max_idle_conns", "100", least: 0), .duration(options + "dial_timeout", "10s"),
+        Key(options + "max_idle_conns", "100", "17", bad: "many", "a whole number"),
+        .duration(options + "dial_timeout", "10s"),
         .duration(options + "dial_keep_alive", "10s"), .duration(options + "tls_handshake_timeout", "10s"),
         .duration(options + "client_timeout", "15m"), .bool(options + "use_update_marker", "false"),
         .duration(options + "update_marker_force_list_interval", "5m"), .text(options + "tls.ca_file"),
@@ -99,15 +101,15 @@ private let keys: [Key] =
             "lmdbs.main.dbi_options.pdns.override_create_flags", "", "MDB_INTEGERKEY", "\"MDB_INTEGERKEY\"", bad: "X",
             "names of LMDB flags"),
         .bool("sweeper.enabled", "false"),
-        Key("sweeper.retention_days", "370", "0.5", bad: "0", "a number of days greater than 0"),
-        .duration("sweeper.interval", "6h", least: "1s"), .duration("sweeper.first_interval", "10m"),
+        Key("sweeper.retention_days", "370", "0.5", bad: "a", "a number of days greater than 0"),
+        .duration("sweeper.interval", "6h"), .duration("sweeper.first_interval", "10m"),
         .duration("sweeper.lock_duration", "50ms"), .duration("sweeper.release_duration", "50ms"),
         .duration("sweeper.retention_load_cutoff_duration", "0"),
-        Key("storage.type", "memory", "memory", bad: "S3", "one of s3, fs, memory, azure"),
+        Key("storage.type", "memory", "memory", bad: "S3", "one of s3, fs, memory"),
         .text("storage.options(fs).root_path"), .text("storage.options(s3).access_key"),
         .secret("storage.options(s3).secret_key"), .text("storage.options(s3).access_key_file"),
         .text("storage.options(s3).secret_key_file"),
-        .duration("storage.options(s3).secrets_refresh_interval", "15s", least: "1s"),
+        .duration("storage.options(s3).secrets_refresh_interval", "15s"),
         .text("storage.options(s3).region", "\"us-east-1\""), .text("storage.options(s3).bucket"),
         .bool("storage.options(s3).create_bucket", "false"),
         Key(
@@ -121,7 +123,7 @@ private let keys: [Key] =
     ] + connection("s3") + [
         .text("storage.options(azure).account_name"), .secret("storage.options(azure).account_key"),
         .text("storage.options(azure).account_key_file"),
-        .duration("storage.options(azure).secrets_refresh_interval", "15s", least: "1s"),
+        .duration("storage.options(azure).secrets_refresh_interval", "15s"),
         .bool("storage.options(azure).use_shared_key", "false"), .text("storage.options(azure).container"),
         .bool("storage.options(azure).create_container", "false"),
         Key(
@@ -130,7 +132,7 @@ private let keys: [Key] =
         ),
         .text("storage.options(azure).global_prefix"), .count("storage.options(azure).concurrency", "1"),
     ] + connection("azure") + [
-        .bool("storage.cleanup.enabled", "false"), .duration("storage.cleanup.interval", "5m", least: "1s"),
+        .bool("storage.cleanup.enabled", "false"), .duration("storage.cleanup.interval", "5m"),
         .duration("storage.cleanup.must_keep_interval", "10m"),
         .duration("storage.cleanup.remove_old_instances_interval", "168h"),
         Key("http.address", "\"\"", ":8500", "\":8500\"", bad: "8500", "host:port"),
@@ -194,18 +196,6 @@ private let keys: [Key] =
         return (parts, needed.filter { $0.0 != parts })
     }
 
-    /// The value of a key in effective YAML, found by its indentation; empty when it is not there.
-    private func value(_ path: [String], in yaml: String) -> String {
-        var stack: [String] = []
-        for line in yaml.split(separator: "\n") {
-            let depth = line.prefix { $0 == " " }.count / 2
-            let parts = line.drop { $0 == " " }.split(separator: ":", maxSplits: 1)
-            stack = Array(stack.prefix(depth)) + [String(parts[0])]
-            if stack == path { return parts.count > 1 ? String(parts[1].dropFirst()) : "" }
-        }
-        return ""
-    }
-
     @Test func theTableHasEveryKeyOfTheContract() {
         let described = KeyTable.descriptions.map { description -> String in
             let path = description.path.joined(separator: ".")
@@ -247,7 +237,7 @@ private let keys: [Key] =
             rest.removeAll { $0.0.last?.hasSuffix("_key") == true }
         }
         if ["bucket", "container", "root_path"].contains(path.last) { return try requires(path, rest) }
-        #expect(value(path, in: try load(yaml(rest)).configuration.maskedYAML()) == key.byDefault)
+        #expect(effectiveValue(path, in: try load(yaml(rest)).configuration.maskedYAML()) == key.byDefault)
         #expect(errors(yaml(rest + [(path, "")])).isEmpty == !["path", "type"].contains(path.last))
     }
 
@@ -263,7 +253,7 @@ private let keys: [Key] =
     fileprivate func takesAValue(key: Key) throws {
         let (path, needed) = split(key)
         let loaded = try load(yaml(needed + [(path, key.good)]))
-        #expect(value(path, in: loaded.configuration.maskedYAML()) == key.effective ?? key.good)
+        #expect(effectiveValue(path, in: loaded.configuration.maskedYAML()) == key.effective ?? key.good)
     }
 
     @Test(arguments: keys)

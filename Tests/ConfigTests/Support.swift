@@ -57,3 +57,15 @@ func yaml(_ keys: [([String], String)]) -> String {
     }
     return text
 }
+
+/// The value of a key in effective YAML, found by its indentation; empty when it is not there.
+func effectiveValue(_ path: [String], in yaml: String) -> String {
+    var stack: [String] = []
+    for line in yaml.split(separator: "\n") {
+        let depth = line.prefix { $0 == " " }.count / 2
+        let parts = line.drop { $0 == " " }.split(separator: ":", maxSplits: 1)
+        stack = Array(stack.prefix(depth)) + [String(parts[0])]
+        if stack == path { return parts.count > 1 ? String(parts[1].dropFirst()) : "" }
+    }
+    return ""
+}

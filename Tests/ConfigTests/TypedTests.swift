@@ -112,7 +112,6 @@ import Testing
                 use_update_marker: true
                 update_marker_force_list_interval: 125s
                 tls:
-                  ca_file: o8
                   ca: o9
                   cert_file: o10
                   key: o11
@@ -226,7 +225,6 @@ import Testing
         s3.connection.clientTimeout = .seconds(124)
         s3.updateMarker.isUsed = true
         s3.updateMarker.forceListInterval = .seconds(125)
-        s3.tls.caFile = "o8"
         s3.tls.ca = "o9"
         s3.tls.certFile = "o10"
         s3.tls.key = "o11"
@@ -264,13 +262,14 @@ import Testing
                 access_key_file: o2
                 secret_key_file: o3
                 prefix_folders: true
-                tls: { cert: o4, key_file: o5, add_system_ca_pool: true, watch_certs: true, require_client_cert: true }
+                tls: { ca_file: o8, cert: o4, key_file: o5, add_system_ca_pool: true, watch_certs: true, require_client_cert: true }
             """
         var s3 = S3StorageOptions()
         s3.bucket = "o1"
         s3.accessKeyFile = "o2"
         s3.secretKeyFile = "o3"
         s3.prefixFolders = true
+        s3.tls.caFile = "o8"
         s3.tls.cert = "o4"
         s3.tls.keyFile = "o5"
         s3.tls.addSystemCAPool = true
@@ -380,14 +379,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "5.5", "\"5\"", "'5'", "five", "1e99", "9223372036854775808", ".nan", "0", "-1", "1000001", "!!str 5", "|\n 5",
+        "5.5", "\"5\"", "'5'", "five", "1e99", "9223372036854775808", ".nan", "0", "-1", "!!str 5", "|\n 5",
     ])
     func otherNumbersAreErrors(text: String) {
         #expect(errors("storage_retry_count: \(text)\n" + minimal).count == 1)
     }
 
     @Test(arguments: [
-        ("1", "1"), ("true", "true"), ("0x1", "0x1"), ("1.50", "1.50"), ("\"\"", "us-east-1-is-replaced-by-nothing"),
+        ("1", "1"), ("true", "true"), ("0x1", "0x1"), ("1.50", "1.50"), ("\"\"", "us-east-1"),
         ("~x", "~x"), ("'~'", "~"), ("2001-01-01", "2001-01-01"),
     ])
     func anyScalarIsAText(text: String, value: String) throws {
@@ -395,6 +394,6 @@ import Testing
         guard case .s3(let s3) = try load(file).configuration.storage.backend else {
             return #expect(Bool(false), "not s3")
         }
-        #expect(s3.region == (text == "\"\"" ? "" : value))
+        #expect(s3.region == value)
     }
 }

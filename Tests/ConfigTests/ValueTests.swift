@@ -51,14 +51,17 @@ import Testing
     @Test(arguments: [
         ("0", 0), ("4096", 4096), ("1K", 1024), ("1k", 1024), ("1KB", 1024), ("1kb", 1024), ("1KiB", 1024),
         ("1000MB", 1_048_576_000), ("1GB", 1_073_741_824), ("10 mb", 10_485_760), ("1T", 1_099_511_627_776), ("7B", 7),
-        ("2 GiB", 2_147_483_648), ("0100K", 102_400), ("1\tM", 1_048_576), ("15b", 15), ("16777215T", 16_777_215 << 40),
+        ("", 0), ("7 bytes", 7), ("3 Megabytes", 3 << 20), ("2kilo", 2048), ("1PB", 1 << 50), ("1 exabyte", 1 << 60),
+        ("1GB ", 1 << 30), ("2 GiB", 2_147_483_648), ("0100K", 102_400), ("1\tM", 1_048_576), ("15b", 15),
+        ("16777215T", 16_777_215 << 40),
     ])
     func readsSizes(text: String, bytes: UInt64) throws {
         #expect(try SizeText.parse(text) == bytes)
     }
 
     @Test(arguments: [
-        "", "MB", "1.5GB", "-1", "+1", "1X", "1 M B", "1MBB", "1iB", "1KBi", "16777216T", "99999999999999999999",
+        "MB", "1.5GB", "-1", "16E", "1kilos", "+1", "1X", "1 M B", "1MBB", "1iB", "1KBi", "16777216T",
+        "99999999999999999999",
         "1_000",
         "0x10", "1GB1MB", "1bb",
     ])
@@ -144,14 +147,17 @@ import Testing
         ("0", 0), ("MDB_INTEGERKEY", 0x08), ("INTEGERKEY|MDB_DUPSORT", 0x0c), ("DUPSORT,DUPFIXED", 0x14),
         ("DUPSORT + INTEGERDUP", 0x24), ("MDB_DUPSORT REVERSEDUP", 0x44), ("REVERSEKEY", 0x02), ("0x14", 0x14),
         ("12", 12),
-        ("010", 8), ("DUPSORT|", 4),
+        ("010", 10), ("DUPSORT|", 4), ("", 0), ("|", 0), ("reversekey", 2), ("MDB_REVERSEKEY|0", 2),
+        ("REVERSEKEY,0", 2),
+        ("REVERSEKEY 0x2", 2), ("mdb_dupsort+0X10", 0x14), ("2|8", 0x0a),
     ])
     func readsFlags(text: String, bits: UInt32) throws {
         #expect(try DatabaseFlags.parse(text).rawValue == bits)
     }
 
     @Test(arguments: [
-        "", "|", "MDB_", "DUPSORTED", "dupsort", "1 2", "0x80", "-1", "4294967296", "MDB_CREATE", "DUPSORT;DUPFIXED",
+        "MDB_", "DUPSORTED", "1 2", "0x", "0x-2", "DUPSORT|0x80", "0x80", "-1", "4294967296", "MDB_CREATE",
+        "DUPSORT;DUPFIXED",
     ])
     func refusesFlags(text: String) {
         #expect(throws: ValueProblem.self) { try DatabaseFlags.parse(text) }

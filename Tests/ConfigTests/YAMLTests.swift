@@ -109,13 +109,14 @@ import Testing
         #expect(document(text).problems.count == 1)
     }
 
-    @Test(arguments: ["a: 1\n---\nb: 2\n", "---\na: 1\n---\n", "a: 1\n...\n---\nb: 1\n"])
+    @Test(arguments: ["a: 1\n---\nb: 2\n", "---\na: 1\n---\n---\n[]\n", "a: 1\n...\n---\nb: 1\n"])
     func oneDocumentAFile(text: String) {
         #expect(document(text).problems.last?.message == "a second YAML document starts here; allowed is one a file")
     }
 
     @Test(arguments: [
-        "---\na: 1\n...\n", "%YAML 1.1\n---\na: 1\n", "\u{feff}a: 1\n", "# c\n--- # d\na: 1 # e\n", "a: 1\r\n",
+        "---\na: 1\n...\n", "a: 1\n---\n", "a: 1\n---\n# nothing\n---\n...\n", "%YAML 1.1\n---\na: 1\n",
+        "\u{feff}a: 1\n", "# c\n--- # d\na: 1 # e\n", "a: 1\r\n",
     ])
     func marksOfASingleDocumentAreFine(text: String) throws {
         #expect(try entries(text).map(\.name) == ["a"])

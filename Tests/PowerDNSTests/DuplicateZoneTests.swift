@@ -94,6 +94,59 @@ import Testing
         #expect(try index()["single.test. 9"]?.isDeleted == false)
     }
 
+    /// The index alone tells which entries are of one name; that is all that release 1.0 looks at.
+    @Test(arguments: [true, false])
+    func withoutTheTableOfZonesNoNameIsLost(isDropped: Bool) throws {
+        if isDropped {
+            try writer.main.write { transaction in
+                try transaction.drop(try #require(try transaction.database(PowerDNSTable.domains.rawValue)))
+                return .commit(())
+            }
+        } else {
+            for id in [UInt8(7), 8, 9] { try writer.delete(.domains, [0, 0, 0, id]) }
+        }
+        let report = try DuplicateZones().rename(writer.main)
+        #expect(report.duplicates == [.init(zone: try ZoneName("z.test"), used: 8, others: [7])])
+        #expect(report.leftOver == [])
+        let after = try index()
+        #expect(after["z.test. 8"]?.isDeleted == false && after["z.test. 8"]?.timestamp == old - 1)
+        #expect(after["z.test. 7"]?.isDeleted == true)
+        #expect(after["z.test.dup-7.invalid. 7"]?.isDeleted == false)
+        #expect(after["single.test. 9"]?.isDeleted == false)
+        // What was renamed is not taken for left over either, while nothing tells that it is.
+        let again = try DuplicateZones().rename(writer.main)
+        #expect(again.renamed.map { "\($0)" } == (isDropped ? ["z.test.dup-7.invalid."] : []))
+        #expect(try index()["z.test. 8"]?.isDeleted == false)
+    }
+
+    @Test(
+        arguments: [
+            (Array("no key".utf8), nil, "has a key that is not one of name and ID"),
+            ([0, 2, 0x61], nil, "has a key that is not one of name and ID"),
+            (nil, Array("short".utf8), "has no valid LS header"),
+            (nil, [UInt8](repeating: 1, count: 24), "has no valid LS header"),
+        ] as [([UInt8]?, [UInt8]?, String)])
+    func aDamagedEntryStopsAll(key: [UInt8]?, value: [UInt8]?, problem: String) throws {
+        let sound = IndexKey(zone: try ZoneName("a.test"), id: 3).bytes
+        if let value {
+            try writer.put(raw: [(key ?? sound, value)], .domainsIndex)
+        } else {
+            try writer.put(.domainsIndex, key ?? sound, [])
+        }
+        let before = writer.main.info.lastTransactionID
+        for work in [DuplicateZones().find, DuplicateZones().rename] {
+            let error = try #require(#expect(throws: LocalContentError.self) { try work(writer.main) })
+            #expect("\(error)".contains(problem) && "\(error)".contains("of DBI domains_v5_0"), "\(error)")
+        }
+        #expect(writer.main.info.lastTransactionID == before)
+    }
+
+    /// What is deleted has no say, whatever its key is.
+    @Test func aDeletedEntryMayHaveAnyKey() throws {
+        try writer.delete(.domainsIndex, Array("no key".utf8))
+        #expect(try DuplicateZones().find(writer.main).duplicates.count == 1)
+    }
+
     @Test func aClockThatIsBehindDoesNotLetTheOldNameWin() throws {
         _ = try DuplicateZones(now: { 1 }).rename(writer.main)
         let after = try index()

@@ -147,6 +147,44 @@ import Testing
         for (index, value) in values.enumerated() { #expect(try version("b", "\(index)") == TestVersion(500, value)) }
     }
 
+    /// Of shadows that an early release of the Go program has made, also beside those with headers of today.
+    @Test(arguments: [false, true]) func oldHeadersAreTimestampsAlone(adds: Bool) throws {
+        func old(_ timestamp: UInt64, _ value: String = "") -> [UInt8] {
+            withUnsafeBytes(of: timestamp.bigEndian) { Array($0) } + Array(value.utf8)
+        }
+        try put("a", Array("changed".utf8), old(500, "another"))
+        try put("a", Array("deleted".utf8), old(600))
+        try put("a", Array("deleted-in-b".utf8), old(600))
+        try put("a", Array("live".utf8), old(500, "v"))
+        try put("a", Array("long".utf8), old(500, String(repeating: "v", count: 60)))
+        try put("a", Array("missing".utf8), old(500, "v"))
+        try write("a", [("today", TestVersion(500, "v"))])
+        try write(
+            "b",
+            [
+                ("changed", TestVersion(0, "v")), ("deleted-in-b", .deleted(100)), ("live", TestVersion(400, "v")),
+                ("long", TestVersion(500, String(repeating: "v", count: 60))), ("today", TestVersion(0, "v")),
+            ])
+        #expect(
+            try migrate(adds: adds)
+                == Report(
+                    copied: 4, kept: 1, added: adds ? 1 : 0, deletedLeftOut: adds ? 0 : 1, missing: 1, differing: 1))
+        #expect(try version("b", "changed") == TestVersion(500, "v"))
+        #expect(try version("b", "deleted") == (adds ? .deleted(600) : nil))
+        #expect(try version("b", "deleted-in-b") == .deleted(600))
+        #expect(try version("b", "live") == TestVersion(500, "v"))
+        #expect(try version("b", "today") == TestVersion(500, "v"))
+    }
+
+    /// An application's value is no time; eight of its bytes would be one far in the future.
+    @Test func whatIsNoHeaderIsNoOldOneEither() throws {
+        try write("b", [("k", TestVersion(0, "v"))])
+        for value in ["no header at all", "12345678", "short"] {
+            try put("a", [0x6b], Array(value.utf8))
+            #expect(try refusal()?.hasPrefix("the value of key k in DBI a has no valid LS header") == true)
+        }
+    }
+
     @Test func whatIsNewerByThenIsLeftAsItIs() throws {
         try write(
             "a",

@@ -86,7 +86,9 @@ struct EndpointTests {
         limits.listingAge = .zero
         try await withServer(source, limits) { server async throws in
             source.contents.withLock { $0.objects = .success([("a__b.pb.gz", 12), ("two\nlines\tand a tab", 0)]) }
-            #expect(try await exchange(server.port, "/storage").body == "a__b.pb.gz\t12\ntwo.lines.and a tab\t0\n")
+            #expect(
+                try await exchange(server.port, "/storage").body
+                    == "Name\tSize\na__b.pb.gz\t12\ntwo.lines.and a tab\t0\n")
             source.contents.withLock { $0.objects = .failure(.init(description: "list: access\ndenied")) }
             let reply = try await exchange(server.port, "/storage")
             #expect(reply.status == 500)

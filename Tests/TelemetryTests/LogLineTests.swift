@@ -50,6 +50,21 @@ import Testing
         #expect(logged(LogSettings(format: .logfmt, timestamp: timestamp)) { $0.info("up") } == [logfmt])
     }
 
+    /// A file is read later, and beside those of other hosts.
+    @Test func linesToAFileHaveDateAndInstance() {
+        func line(_ isOnTerminal: Bool, _ timestamp: LogTimestamp) -> String {
+            logged(LogSettings(timestamp: timestamp, isOnTerminal: isOnTerminal)) { logger in
+                var logger = logger
+                logger[metadataKey: "instance"] = "ns1"
+                logger.info("up")
+            }.joined()
+        }
+        let blanks = String(repeating: " ", count: 39)
+        #expect(line(true, .short) == "00:11:41.839 INFO  up\n")
+        #expect(line(false, .short) == "2026-11-21T00:11:41.839Z INFO  up\(blanks)instance=ns1\n")
+        #expect(line(false, .disable) == "INFO  up\(blanks)instance=ns1\n")
+    }
+
     @Test func jsonTimestamps() {
         let line: (LogTimestamp) -> [String] = { style in
             logged(LogSettings(format: .json, timestamp: style)) { $0.info("up") }

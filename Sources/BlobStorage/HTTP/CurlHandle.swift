@@ -196,8 +196,18 @@ final class CurlHandle: @unchecked Sendable {
         }
     }
 
+    /// What the system said when a connection failed, such as `connection refused`; nil when it said nothing.
+    private var lastSystemError: String? {
+        var number = 0
+        guard curl_get_long(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK, number > 0 else { return nil }
+        return String(cString: strerror(CInt(truncatingIfNeeded: number))).lowercased()
+    }
+
     private func failure(_ code: CURLcode, _ detail: String, _ settings: HTTPSettings) -> TransferFailure {
-        let text = (detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail).oneLine(limit: 200)
+        var text = (detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail).oneLine(limit: 200)
+        if code == CURLE_COULDNT_CONNECT, let cause = lastSystemError, !text.lowercased().contains(cause) {
+            text += ": \(cause)"
+        }
         let reason: TransferFailure.Reason =
             switch code {
             case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .nameResolution

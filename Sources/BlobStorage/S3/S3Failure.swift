@@ -42,6 +42,8 @@ struct S3FailureContext: Sendable {
     /// Host and port.
     var authority: String
     var region: String
+    /// See ``S3Options/isCreatedBySync``.
+    var isCreatedBySync = false
 
     /// Of an answer that is no success.
     ///
@@ -140,7 +142,9 @@ struct S3FailureContext: Sendable {
         case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
             return "the session token is not valid any more: get new temporary credentials"
         case "NoSuchBucket":
-            return "check bucket and region, or set create_bucket"
+            return isCreatedBySync
+                ? "check bucket and region; create_bucket is true, so sync creates it at its start"
+                : "check bucket and region, or set create_bucket"
         case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException",
             "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
             let right = detail?.region ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)

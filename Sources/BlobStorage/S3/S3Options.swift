@@ -61,6 +61,8 @@ package struct S3Options: Sendable {
     /// How the server is verified.
     package var tls: TLSOptions
 
+    /// Whether syncing creates the bucket, even where this process must not: errors advise accordingly.
+    package var isCreatedBySync = false
     /// For one request without a byte moving in either direction. No option of the configuration file.
     package var stallTimeout: Duration = .seconds(60)
     /// Bodies above this many bytes are uploaded in parts, of this size where 10,000 of them suffice. At least 5 MiB.

@@ -302,6 +302,6 @@ package final class S3Store: BlobStore {
     private func context(_ request: S3Request) -> S3FailureContext {
         S3FailureContext(
             operation: request.operation, bucket: options.bucket, key: request.shownKey,
-            authority: endpoint.authority, region: options.region)
+            authority: endpoint.authority, region: options.region, isCreatedBySync: options.isCreatedBySync)
     }
 }

@@ -15,6 +15,10 @@ package struct CommandContext: Sendable {
     package var clock: @Sendable () -> WallTime
     /// Whether log lines may have colours.
     package var usesColour: Bool
+    /// Whether a person reads log lines as they come, on a terminal.
+    package var logsToTerminal: Bool
+    /// Whether results go to a terminal, and not to a program or file.
+    package var showsToTerminal: Bool
     /// Whether the command has the process for itself: its signals, its ID and its end.
     package var ownsProcess: Bool
     /// The terminal that shows how far long work has come; nil where standard error is none.
@@ -24,13 +28,16 @@ package struct CommandContext: Sendable {
     package init(
         standardOutput: any ByteOutput, standardError: any LogOutput,
         environment: [String: String], clock: @escaping @Sendable () -> WallTime,
-        usesColour: Bool, ownsProcess: Bool, terminal: Terminal? = nil
+        usesColour: Bool, logsToTerminal: Bool = true, showsToTerminal: Bool = true, ownsProcess: Bool,
+        terminal: Terminal? = nil
     ) {
         self.standardOutput = standardOutput
         self.standardError = standardError
         self.environment = environment
         self.clock = clock
         self.usesColour = usesColour
+        self.logsToTerminal = logsToTerminal
+        self.showsToTerminal = showsToTerminal
         self.ownsProcess = ownsProcess
         self.terminal = terminal
     }
@@ -43,7 +50,8 @@ package struct CommandContext: Sendable {
             standardError: FileDescriptorLogOutput(descriptor: STDERR_FILENO), environment: environment,
             clock: WallTime.now,
             usesColour: LogSettings.wantsColour(descriptor: STDERR_FILENO, environment: { environment[$0] }),
-            ownsProcess: true, terminal: .ofProcess(environment: environment))
+            logsToTerminal: isatty(STDERR_FILENO) == 1, showsToTerminal: isatty(STDOUT_FILENO) == 1, ownsProcess: true,
+            terminal: .ofProcess(environment: environment))
     }
 
     /// Writes one line to stderr, whatever the text holds.

@@ -46,7 +46,7 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Use up process IDs until the own one is at least this (at most \(GlobalOptions.greatestMinimumPID)).",
+            "Use up process IDs until the own one is at least this; more than \(GlobalOptions.greatestMinimumPID) is taken as that.",
             discussion: """
                 Two containers that share an LMDB must not use the same process ID, because LMDB's reader table \
                 can't tell them apart. The environment variable \(PIDSupervisor.skipVariable) switches this off.
@@ -67,18 +67,30 @@ struct GlobalOptions: ParsableArguments {
     /// The first file that there is, otherwise the first one.
     static func first(of files: [String]) -> String { files.first { access($0, F_OK) == 0 } ?? files.first ?? "" }
 
+    /// Loads the configuration file.
+    ///
+    /// - Throws: ``CommandFailure`` when nobody says where it is and there is none, `ConfigurationErrors` for its problems.
+    func loadConfiguration(environment: [String: String], hostname: String) throws -> LoadedConfiguration {
+        if config == nil, let failure = Self.missing(of: Self.configurationFiles) { throw failure }
+        return try Configuration.load(file: configurationFile, environment: environment, hostname: hostname)
+    }
+
+    /// What is said when there is none of these files; nil when there is one.
+    static func missing(of files: [String]) -> CommandFailure? {
+        guard !files.contains(where: { access($0, F_OK) == 0 }) else { return nil }
+        return .failed(
+            "there is no configuration file: neither \(files.joined(separator: " in the working directory nor ")); "
+                + "name it with --config")
+    }
+
     /// The heading above them in usage texts.
     static let title = "Global options"
 
     /// Few enough that using them up takes no time worth noticing.
     static let greatestMinimumPID = 200
 
-    func validate() throws {
-        if let minimumPid, !(0...Self.greatestMinimumPID).contains(minimumPid) {
-            throw ValidationError(
-                "--minimum-pid must be between 0 and \(Self.greatestMinimumPID), not \(minimumPid)")
-        }
-    }
+    /// The process ID that is wanted: release 1.0 takes any number, too.
+    var wantedPID: Int? { minimumPid.map { min($0, Self.greatestMinimumPID) } }
 }
 
 extension GlobalOptions {

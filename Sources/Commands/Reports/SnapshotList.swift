@@ -29,6 +29,16 @@ struct SnapshotList {
         }
     }
 
+    /// For scripts, as release 1.0 writes it: the size in bytes, a tab and the name, without a heading.
+    func writeSizes(to output: inout BufferedOutput) throws {
+        for (blob, _) in objects {
+            let size = String(blob.size)
+            output.append(String(repeating: " ", count: max(0, 12 - size.count)) + size + "\t")
+            output.append(PrintableBytes.text(blob.name))
+            try output.endLine()
+        }
+    }
+
     func writeTable(to output: inout BufferedOutput) throws {
         var table = Table([
             ("size", .right), ("time", .left), ("database", .left), ("instance", .left), ("name", .left),

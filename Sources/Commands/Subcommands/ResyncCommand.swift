@@ -34,7 +34,7 @@ struct Resync: ProgramCommand {
                 )
             }
             let sweeper = SweeperMachine.Settings(configuration.sweeper)
-            let logger = session.logger()
+            let logger = session.instanceLogger()
             return try session.withStorage(writes: true) { store in
                 var code = ExitCode.success
                 for settings in databases {

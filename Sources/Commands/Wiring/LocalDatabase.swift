@@ -12,6 +12,8 @@ struct LocalDatabase: Sendable, Equatable {
     var mapSize = 0
     /// Whether all values begin with a header, not only those of private DBIs.
     var isNative: Bool
+    /// Whether syncing creates what is missing (`options.create`).
+    var isCreatedBySync = false
 
     /// Opens the LMDB for reading only.
     func open() throws(LMDBError) -> Environment { try open(readOnly: true, mapSize: 0) }
@@ -20,11 +22,19 @@ struct LocalDatabase: Sendable, Equatable {
     func openForWriting() throws(LMDBError) -> Environment { try open(readOnly: false, mapSize: mapSize) }
 
     private func open(readOnly: Bool, mapSize: Int) throws(LMDBError) -> Environment {
-        try Environment(
-            EnvironmentOptions(
-                path: path, noSubdirectory: noSubdirectory, readOnly: readOnly, mapSize: mapSize,
-                // Such a command must not fail over a limit that is meant for syncing.
-                maximumDatabases: 4096))
+        let options = EnvironmentOptions(
+            path: path, noSubdirectory: noSubdirectory, readOnly: readOnly, mapSize: mapSize,
+            // Such a command must not fail over a limit that is meant for syncing.
+            maximumDatabases: 4096)
+        do throws(LMDBError) {
+            return try Environment(options)
+        } catch {
+            guard error.code == .missingFile, isCreatedBySync else { throw error }
+            throw LMDBError(
+                .missingFile,
+                "cannot open LMDB \(options.dataFile): there is nothing in it yet; options.create is true, so sync creates "
+                    + "it at its start")
+        }
     }
 
     /// Whether the values of a DBI begin with a header.

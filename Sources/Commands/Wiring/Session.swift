@@ -24,13 +24,21 @@ struct Session {
     static func run(
         _ global: GlobalOptions, in context: CommandContext, _ body: (Session) throws -> Int32
     ) throws -> Int32 {
-        if let minimum = global.minimumPid, context.ownsProcess,
+        if let minimum = global.wantedPID, context.ownsProcess,
             PIDSupervisor.isNeeded(minimum: minimum, own: Int(getpid()), environment: context.environment)
         {
             return try PIDSupervisor.run(minimum: minimum, arguments: CommandLine.arguments)
         }
         let session = try Session(global, context, startTimeLimit(global, in: context))
         defer { session.folder.flush() }
+        if let asked = global.minimumPid, asked > GlobalOptions.greatestMinimumPID {
+            session.logger().warning(
+                "--minimum-pid is lowered to the most that is used up",
+                metadata: [
+                    "asked": .stringConvertible(asked),
+                    "minimum_pid": .stringConvertible(GlobalOptions.greatestMinimumPID),
+                ])
+        }
         return try body(session)
     }
 
@@ -47,8 +55,7 @@ struct Session {
         self.context = context
         self.timeLimit = timeLimit
         hostname = Self.readHostname()
-        let loaded = try Configuration.load(
-            file: global.configurationFile, environment: context.environment, hostname: hostname)
+        let loaded = try global.loadConfiguration(environment: context.environment, hostname: hostname)
         configuration = loaded.configuration
         warnings = loaded.warnings
         if let instance = global.instance { configuration.instance = instance }
@@ -57,7 +64,9 @@ struct Session {
         if let format = global.logFormat { configuration.log.format = format }
         if let timestamp = global.logTimestamp { configuration.log.timestamp = timestamp }
         folder = LogFolder(
-            LogSettings(configuration, usesColour: context.usesColour), clock: context.clock,
+            LogSettings(
+                configuration, usesColour: context.usesColour, isOnTerminal: context.logsToTerminal),
+            clock: context.clock,
             output: context.standardError)
     }
 
@@ -82,9 +91,17 @@ struct Session {
 // MARK: Logging
 
 extension Session {
+    /// The logger of what syncs: `instance` is in every line, beside that of a snapshot (`snapshot_instance`).
+    func instanceLogger() -> Logger {
+        var logger = logger()
+        logger[metadataKey: "instance"] = "\(configuration.instance)"
+        return logger
+    }
+
     /// The logger that the configuration asks for.
     func logger() -> Logger {
-        let settings = LogSettings(configuration, usesColour: context.usesColour)
+        let settings = LogSettings(
+            configuration, usesColour: context.usesColour, isOnTerminal: context.logsToTerminal)
         let (clock, output, folder) = (context.clock, context.standardError, folder)
         return Logger(label: "lightningstream") { _ in
             LineLogHandler(settings: settings, clock: clock, output: output, folder: folder)
@@ -102,7 +119,7 @@ extension Session {
 }
 
 extension LogSettings {
-    init(_ configuration: Configuration, usesColour: Bool) {
+    init(_ configuration: Configuration, usesColour: Bool, isOnTerminal: Bool = true) {
         let log = configuration.log
         let level: Logger.Level =
             switch log.level {
@@ -115,6 +132,7 @@ extension LogSettings {
         self.init(
             format: Telemetry.LogFormat(rawValue: log.format.rawValue) ?? .human,
             timestamp: Telemetry.LogTimestamp(rawValue: log.timestamp.rawValue) ?? .short, level: level,
-            usesColour: usesColour, databaseWidth: configuration.databases.map(\.name.count).max() ?? 0)
+            usesColour: usesColour, isOnTerminal: isOnTerminal,
+            databaseWidth: configuration.databases.map(\.name.count).max() ?? 0)
     }
 }

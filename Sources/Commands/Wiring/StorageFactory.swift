@@ -96,5 +96,6 @@ extension S3Options {
                 cert: tls.cert, keyFile: tls.keyFile, key: tls.key, watchCerts: tls.watchCerts,
                 watchCertsPollInterval: tls.watchCertsPollInterval, insecureSkipVerify: tls.insecureSkipVerify,
                 insecureKeyLogFile: tls.insecureKeyLogFile))
+        isCreatedBySync = options.createBucket
     }
 }

@@ -45,7 +45,7 @@ struct SyncRun: Sendable {
                 DatabaseSyncer.Settings(
                     $0, in: configuration, receiveOnly: receiveOnly, hostname: session.hostname)
             }
-            let logger = session.logger()
+            let logger = session.instanceLogger()
             for warning in session.warnings {
                 logger.warning("configuration: \(warning)")
             }
@@ -72,13 +72,15 @@ struct SyncRun: Sendable {
             SignalThread.block(SignalThread.endings)
             SignalThread.start(SignalThread.endings) { [logger, folder, notifier] signal in
                 // Whoever asks twice does not want to wait for an upload.
-                let isFirst = ending.request(.signal) {
+                let now = ContinuousClock.now
+                let isFirst = ending.request(.signal, at: now) {
                     notifier?.stopping("Shutting down")
                     logger.info(
-                        "shutting down; a second signal ends the process at once",
+                        "shutting down; a second signal, a second from now or later, ends the process at once",
                         metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
                 }
                 guard !isFirst else { return Self.endWhatHangs(logger, folder) }
+                guard ending.isInsistent(at: now) else { return }
                 logger.warning("ended at once by a second signal")
                 folder.flush()
                 _exit(ExitCode.signal(signal))
@@ -95,7 +97,9 @@ struct SyncRun: Sendable {
             if ending.reason == nil || !(error is CancellationError) {
                 notifier?.stopping("Failed: \(error)")
                 folder.flush()
-                logger.critical("\(receiveOnly ? "receive" : "sync") has failed", metadata: ["error": "\(error)"])
+                var metadata: Logger.Metadata = ["error": "\(error)"]
+                if let failure = error as? SyncService.Failure { metadata["db"] = "\(failure.database)" }
+                logger.critical("\(receiveOnly ? "receive" : "sync") has failed", metadata: metadata)
                 return ExitCode.failure
             }
         }
@@ -225,8 +229,13 @@ private struct StartingService: Service {
 final class Ending: Sendable {
     enum Reason { case signal, timeout }
 
+    /// Signals that come sooner after a request are part of it: GNU `timeout` sends one to the process and one to its
+    /// group.
+    private static let echo = Duration.seconds(1)
+
     private struct State {
         var reason: Reason?
+        var requestedAt: ContinuousClock.Instant?
         var action: (@Sendable () -> Void)?
     }
     private let state = Mutex(State())
@@ -237,15 +246,20 @@ final class Ending: Sendable {
     ///
     /// - Parameter announce: called before anything ends, unless the end was requested before.
     /// - Returns: false when it was requested before.
-    func request(_ reason: Reason, announce: () -> Void) -> Bool {
+    func request(_ reason: Reason, at now: ContinuousClock.Instant = .now, announce: () -> Void) -> Bool {
         let (isFirst, action) = state.withLock { state in
             guard state.reason == nil else { return (false, nil as (@Sendable () -> Void)?) }
-            state.reason = reason
+            (state.reason, state.requestedAt) = (reason, now)
             return (true, state.action)
         }
         if isFirst { announce() }
         action?()
         return isFirst
+    }
+
+    /// Whether a signal at this moment asks once more, and is no echo of the request.
+    func isInsistent(at now: ContinuousClock.Instant) -> Bool {
+        state.withLock { state in state.requestedAt.map { $0.duration(to: now) >= Self.echo } ?? false }
     }
 
     /// Sets what a request does; at once, when one has come already.

@@ -88,6 +88,7 @@ extension LocalDatabase {
     init(_ database: DatabaseConfiguration) {
         self.init(
             name: database.name, path: database.path, noSubdirectory: database.options.noSubdir,
-            mapSize: Int(clamping: database.options.mapSize), isNative: database.schemaTracksChanges)
+            mapSize: Int(clamping: database.options.mapSize), isNative: database.schemaTracksChanges,
+            isCreatedBySync: database.options.create)
     }
 }

@@ -6,6 +6,8 @@ struct KeyDecoder {
     private(set) var warnings: [ConfigurationProblem] = []
     /// Keys and sections that the file gives (with more than nothing): the places of values, and of sections' keys.
     private var given: [[String]: Position] = [:]
+    /// Places of the keys that the file has, also of those without a value.
+    private var written: [[String]: Position] = [:]
     /// Keys among those that are given as the empty text.
     private var blank: Set<[String]> = []
     /// Keys whose values were reported already.
@@ -24,7 +26,10 @@ struct KeyDecoder {
     ) {
         let entries = entries(of: node, at: scope)
         var byName: [String: YAMLEntry] = [:]
-        for entry in entries { byName[entry.name] = entry }
+        for entry in entries {
+            byName[entry.name] = entry
+            written[scope.path + [entry.name]] = entry.keyPosition
+        }
         for key in keys { key.decode(byName[key.name], &root, scope, &self) }
         let names = keys.map(\.name)
         for entry in entries where !names.contains(entry.name) {
@@ -64,10 +69,13 @@ struct KeyDecoder {
         }
         guard let text = expand(scalar, at: scope, node.position, isSecret: isSecret) else { return nil }
         if text.text.isEmpty { blank.insert(scope.path) }
+        let found = isSecret || type.conceals(text.text) ? "a value that is not shown" : Display.quoted(text.text)
         do throws(ValueProblem) {
-            return try type.parse(text)
+            let value = try type.parse(text)
+            guard let odd = type.replacement(value) else { return value }
+            warnings.append(problem(scope, "found \(found): \(odd.remark)", at: node.position))
+            return odd.value
         } catch {
-            let found = isSecret || type.conceals(text.text) ? "a value that is not shown" : Display.quoted(text.text)
             let advice = error.advice.isEmpty ? "" : " (\(error.advice))"
             failed.insert(scope.path)
             report(scope, "found \(found), but allowed is \(error.allowed)\(advice)", at: node.position)
@@ -117,8 +125,11 @@ struct KeyDecoder {
     /// Whether nothing was said yet about the section itself.
     func isSound(_ scope: Scope) -> Bool { !failed.contains(scope.path) }
 
-    /// Where the value of a key is, or its section when the file does not have the key.
-    func position(_ scope: Scope, _ name: String) -> Position { given[scope.path + [name]] ?? scope.position }
+    /// Where the value of a key is, or the key when it has none, or its section when the file does not have the key.
+    func position(_ scope: Scope, _ name: String) -> Position {
+        let path = scope.path + [name]
+        return given[path] ?? written[path] ?? scope.position
+    }
 
     /// Reports a problem with the key at `scope`.
     mutating func report(_ scope: Scope, _ message: String, at position: Position? = nil) {
@@ -132,6 +143,12 @@ struct KeyDecoder {
     }
 
     mutating func warn(_ scope: Scope, _ message: String) { warnings.append(problem(scope, message, at: nil)) }
+
+    /// Warns about a key of the section at `scope`.
+    mutating func warn(_ scope: Scope, _ name: String, _ message: String) {
+        warnings.append(
+            problem(Scope(path: scope.path + [name], position: scope.position), message, at: position(scope, name)))
+    }
 
     mutating func add(_ yamlProblem: YAMLProblem) {
         problems.append(

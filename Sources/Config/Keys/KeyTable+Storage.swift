@@ -76,7 +76,7 @@ extension KeyTable {
             "root_path", \.rootPath, .text, "Old spelling of `options.root_path` of type `fs`.",
             .deprecated("write storage.options.root_path")
         ).hidden,
-        .section("cleanup", \.cleanup, cleanup),
+        .section("cleanup", \.cleanup, cleanup, check: Checks.cleanup),
     ]
 
     private static func decodeOptions(
@@ -112,12 +112,12 @@ extension KeyTable {
     private static let cleanup: [KeyDefinition<CleanupConfiguration>] = [
         .value(
             "enabled", \.enabled, .bool, "Remove old snapshots, of every node. Not with `only_once`, nor by `receive`."),
-        .value("interval", \.interval, .duration(atLeast: .seconds(1)), "Time between runs, varied by 20 %."),
+        .value("interval", \.interval, .anyDuration, "Time between runs, varied by 20 %."),
         .value(
-            "must_keep_interval", \.mustKeepInterval, .duration,
+            "must_keep_interval", \.mustKeepInterval, .anyDuration,
             "A snapshot stays for at least this long after it was first seen."),
         .value(
-            "remove_old_instances_interval", \.removeOldInstancesInterval, .duration,
+            "remove_old_instances_interval", \.removeOldInstancesInterval, .anyDuration,
             "The last snapshot of a node is removed when it is older than this and everything in it was merged here and sent on."
         ),
     ]
@@ -139,7 +139,7 @@ extension KeyTable {
             .value(
                 "secret_key_file", \.secretKeyFile, .text, "File with the secret access key, instead of `secret_key`."),
             .value(
-                "secrets_refresh_interval", \.secretsRefreshInterval, .duration(atLeast: .seconds(1)),
+                "secrets_refresh_interval", \.secretsRefreshInterval, refreshInterval,
                 "How often the key files are read again."),
             .value("region", \.region, .text, "Region that requests are signed for."),
             .value("bucket", \.bucket, .text, "The bucket.", .required),
@@ -161,7 +161,7 @@ extension KeyTable {
                 "disable_send_content_md5", \.disableSendContentMD5, .bool,
                 "Send no Content-MD5, for services that refuse it."),
             .value(
-                "num_minio_threads", \.numMinioThreads, .count(0...1000),
+                "num_minio_threads", \.numMinioThreads, .count(atLeast: 0, upTo: 1000),
                 "Parts of one upload that are sent at the same time; 0 for the default."),
         ] + connection.map { $0.within(\.connection) } + updateMarker.map { $0.within(\.updateMarker) } + [
             .section("tls", \.tls, tls, check: Checks.tls)
@@ -176,7 +176,7 @@ extension KeyTable {
                 "File with the key of the account, instead of `account_key`."
             ),
             .value(
-                "secrets_refresh_interval", \.secretsRefreshInterval, .duration(atLeast: .seconds(1)),
+                "secrets_refresh_interval", \.secretsRefreshInterval, refreshInterval,
                 "How often the key file is read again."),
             .value("use_shared_key", \.useSharedKey, .bool, "Sign requests with the key of the account."),
             .value("container", \.container, .text, "The container.", .required),
@@ -186,29 +186,49 @@ extension KeyTable {
                 default: "Azure"),
             .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
             .value(
-                "concurrency", \.concurrency, .count(1...1000), "Blocks of one upload that are sent at the same time."),
+                "concurrency", \.concurrency, .count(atLeast: 1, upTo: 1000),
+                "Blocks of one upload that are sent at the same time."),
         ] + connection.map { $0.within(\.connection) } + updateMarker.map { $0.within(\.updateMarker) } + [
             .section("tls", \.tls, tls, check: Checks.tls)
         ]
 
-    private static let connection: [KeyDefinition<ConnectionOptions>] = [
-        .value("init_timeout", \.initTimeout, .duration, "Limit of the first contact at start-up."),
-        .value(
-            "idle_conn_timeout", \.idleConnTimeout, .duration, "Idle connections are closed after this; 0 for never."),
-        .value("max_idle_conns", \.maxIdleConns, .count(0...mostThings), "Idle connections that are kept; 0 for all."),
-        .value("dial_timeout", \.dialTimeout, .duration, "Limit of connecting; 0 for none."),
-        .value("dial_keep_alive", \.dialKeepAlive, .duration, "Interval of TCP keep-alive probes; 0 for none."),
-        .value("tls_handshake_timeout", \.tlsHandshakeTimeout, .duration, "Limit of the TLS handshake; 0 for none."),
-        .value("client_timeout", \.clientTimeout, .duration, "Limit of one request as a whole; 0 for none."),
-    ]
+    private static let refreshInterval = ValueType.duration(zeroIs: S3StorageOptions().secretsRefreshInterval)
+        .ranged(">= 1s")
+
+    /// 0 stands for the default of each, as in release 1.0.
+    private static let connection: [KeyDefinition<ConnectionOptions>] = {
+        let usual = ConnectionOptions()
+        return [
+            .value(
+                "init_timeout", \.initTimeout, .duration(zeroIs: usual.initTimeout),
+                "Limit of the first contact at start-up."),
+            .value(
+                "idle_conn_timeout", \.idleConnTimeout, .duration(zeroIs: usual.idleConnTimeout, negativeIsNone: true),
+                "Idle connections are closed after this; negative for never."),
+            .value(
+                "max_idle_conns", \.maxIdleConns, .count(zero: usual.maxIdleConns, negative: 1, upTo: mostThings),
+                "Idle connections that are kept."),
+            .value("dial_timeout", \.dialTimeout, .duration(zeroIs: usual.dialTimeout), "Limit of connecting."),
+            .value(
+                "dial_keep_alive", \.dialKeepAlive, .duration(zeroIs: usual.dialKeepAlive, negativeIsNone: true),
+                "Interval of TCP keep-alive probes; negative for none."),
+            .value(
+                "tls_handshake_timeout", \.tlsHandshakeTimeout, .duration(zeroIs: usual.tlsHandshakeTimeout),
+                "Limit of the TLS handshake."),
+            .value(
+                "client_timeout", \.clientTimeout, .duration(zeroIs: usual.clientTimeout, negativeIsNone: true),
+                "Limit of one request as a whole; negative for none."),
+        ]
+    }()
 
     private static let updateMarker: [KeyDefinition<UpdateMarkerOptions>] = [
         .value(
             "use_update_marker", \.isUsed, .bool,
             "Keep an object that tells of changes, and list only when it has changed. On all nodes or on none."),
         .value(
-            "update_marker_force_list_interval", \.forceListInterval, .duration,
-            "With the update marker, list at least this often."),
+            "update_marker_force_list_interval", \.forceListInterval,
+            .duration(zeroIs: UpdateMarkerOptions().forceListInterval, negativeIsNone: true),
+            "With the update marker, list at least this often; negative for at each poll."),
     ]
 
     private static let tls: [KeyDefinition<TLSOptions>] = [
@@ -223,7 +243,8 @@ extension KeyTable {
         .value("key", \.key, .pem, "Key of the client certificate.", .secret),
         .value("watch_certs", \.watchCerts, .bool, "Read the files again when they change."),
         .value(
-            "watch_certs_poll_interval", \.watchCertsPollInterval, .duration, "How often the files are looked at."),
+            "watch_certs_poll_interval", \.watchCertsPollInterval,
+            .duration(zeroIs: TLSOptions().watchCertsPollInterval), "How often the files are looked at."),
         .value(
             "require_client_cert", \.requireClientCert, .bool, "Of servers only.",
             .noEffect("it is a server that requires a client certificate")),

@@ -27,7 +27,7 @@ package enum KeyTable {
             "storage_retry_interval", \.storageRetryInterval, .duration(atLeast: .milliseconds(100)),
             "Pause before a failed upload, download or listing is tried again."),
         .value(
-            "storage_retry_count", \.storageRetryCount, .count(1...mostThings),
+            "storage_retry_count", \.storageRetryCount, .count(atLeast: 1),
             "How often a failed upload is tried again before the program ends with an error."),
         .value("storage_retry_forever", \.storageRetryForever, .bool, "Never give up on a failing upload."),
         .value(
@@ -35,10 +35,10 @@ package enum KeyTable {
             .duration(atLeast: .minutes(1), zeroIsOff: true),
             "Send a snapshot after this time even without a change, so that this node does not look gone; 0 for never."),
         .value(
-            "memory_downloaded_snapshots", \.memoryDownloadedSnapshots, .count(1...mostThings),
+            "memory_downloaded_snapshots", \.memoryDownloadedSnapshots, .count(atLeast: 1, upTo: mostThings),
             "Downloads at the same time, per database."),
         .value(
-            "memory_decompressed_snapshots", \.memoryDecompressedSnapshots, .count(1...mostThings),
+            "memory_decompressed_snapshots", \.memoryDecompressedSnapshots, .count(atLeast: 1, upTo: mostThings),
             "Accepted for old files. No snapshot is ever decompressed into memory as a whole.",
             .noEffect("snapshots are decompressed as streams")),
         .value(
@@ -57,7 +57,7 @@ package enum KeyTable {
                 database.name = name
                 root.databases.append(database)
             }, elements: { $0.databases.map { ($0.name, $0) } }, check: Checks.database),
-        .section("sweeper", \.sweeper, sweeper),
+        .section("sweeper", \.sweeper, sweeper, check: Checks.sweeper),
         storageSection,
         .section("http", \.http, http),
         .section("log", \.log, log),
@@ -102,7 +102,7 @@ package enum KeyTable {
         .value(
             "map_size", \.mapSize, .size,
             "Most that the LMDB can grow to. 0 keeps what the file says, and takes 1GB when it is created."),
-        .value("max_dbs", \.maxDBs, .count(0...65_535), "Most DBIs in the LMDB; 0 for the default."),
+        .value("max_dbs", \.maxDBs, .count(atLeast: 0, upTo: 65_535), "Most DBIs in the LMDB; 0 for the default."),
     ]
 
     private static let dbi: [KeyDefinition<DBIOptions>] = [
@@ -120,13 +120,13 @@ package enum KeyTable {
             "retention_days", \.retentionDays, .days(upTo: 36_500),
             "How many days Deleted entries are kept; the same on every node."),
         .value(
-            "interval", \.interval, .duration(atLeast: .seconds(1)), "Time from the beginning of a run to the next one."
+            "interval", \.interval, .anyDuration, "Time from the beginning of a run to the next one."
         ),
-        .value("first_interval", \.firstInterval, .duration, "Time before the first run."),
-        .value("lock_duration", \.lockDuration, .duration, "About how long the write lock is held at once."),
-        .value("release_duration", \.releaseDuration, .duration, "Pause before it is taken again."),
+        .value("first_interval", \.firstInterval, .anyDuration, "Time before the first run."),
+        .value("lock_duration", \.lockDuration, .anyDuration, "About how long the write lock is held at once."),
+        .value("release_duration", \.releaseDuration, .anyDuration, "Pause before it is taken again."),
         .value(
-            "retention_load_cutoff_duration", \.retentionLoadCutoffDuration, .duration,
+            "retention_load_cutoff_duration", \.retentionLoadCutoffDuration, .anyDuration,
             "Received Deleted entries that the sweeper would remove within this time are not added."
                 + " 0 for 1 % of the retention; at most 75 % of it counts."),
     ]
@@ -147,6 +147,9 @@ package enum KeyTable {
             "level", \.level, .logLevel,
             "Lowest level that is logged, in any case. `trace` is taken as debug, `warn` as warning, `panic` as fatal."),
         .value("format", \.format, .choice, "Form of the lines."),
-        .value("timestamp", \.timestamp, .choice, "Timestamps of the `human` format."),
+        .value(
+            "timestamp", \.timestamp, .logTimestamp,
+            "Time of a line: `short` is the time of day on a terminal, and date and time everywhere else; `full` is both in"
+                + " any case; `disable` is none."),
     ]
 }

@@ -15,8 +15,19 @@ struct ValueType<Value: Sendable & Equatable>: Sendable {
     var parse: @Sendable (ScalarText) throws(ValueProblem) -> Value
     /// As YAML that reads back as the same value, or nil when there is nothing to write.
     var render: @Sendable (Value) -> String?
+    /// For a value that is odd but can be meant: what is taken instead, and a remark for a warning.
+    var replacement: @Sendable (Value) -> (value: Value, remark: String)? = { _ in nil }
     /// Whether a refused text may hold a secret, and is not shown.
     var conceals: @Sendable (String) -> Bool = { _ in false }
+}
+
+extension ValueType {
+    /// The same type with another text for the reference.
+    func ranged(_ range: String) -> ValueType {
+        var type = self
+        type.range = range
+        return type
+    }
 }
 
 extension ValueType where Value == String {
@@ -33,7 +44,7 @@ extension ValueType where Value == String {
         }, render: quoted)
 
     static let instanceName = ValueType(
-        name: "string", parse: { scalar throws(ValueProblem) in try InstanceName.parse(line(scalar)) }, render: quoted)
+        name: "string", parse: { scalar throws(ValueProblem) in try InstanceName.parse(scalar.text) }, render: quoted)
 
     /// Empty stands for the service's own endpoint.
     static func endpointURL(of service: EndpointURL.Service) -> ValueType {
@@ -68,16 +79,26 @@ extension ValueType where Value == Bool {
 }
 
 extension ValueType where Value == Int {
-    static func count(_ range: ClosedRange<Int>) -> ValueType {
-        let allowed = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+    /// A whole number of at least `least`. A greater one than `most` is taken as `most`; with `zero`, 0 stands for that.
+    static func count(atLeast least: Int, upTo most: Int = .max, zero: Int? = nil) -> ValueType {
+        let allowed = "a whole number" + (least > .min ? " of at least \(least)" : "")
         return ValueType(
-            name: "int", range: ">= \(range.lowerBound)",
+            name: "int", range: ">= \(least)",
             parse: { scalar throws(ValueProblem) in
-                guard !scalar.isText, let value = whole(scalar.text), range.contains(value) else {
+                guard !scalar.isText, let value = whole(scalar.text), value >= least else {
                     throw ValueProblem(allowed: allowed, advice: unquote(scalar, whole))
                 }
-                return value
-            }, render: { "\($0)" })
+                return value == 0 ? zero ?? 0 : value
+            }, render: { "\($0)" }, replacement: { $0 > most ? (most, "more than is of use, taken as \(most)") : nil })
+    }
+
+    /// A whole number that release 1.0 also takes when it is negative, and as `zero` when it is 0.
+    static func count(zero: Int, negative: Int, upTo most: Int) -> ValueType {
+        var type = count(atLeast: .min, upTo: most, zero: zero)
+        let tooMany = type.replacement
+        type.range = ""
+        type.replacement = { $0 < 0 ? (negative, "negative, taken as \(negative)") : tooMany($0) }
+        return type
     }
 
     /// A number such as `1e2` is whole too.
@@ -87,16 +108,20 @@ extension ValueType where Value == Int {
 }
 
 extension ValueType where Value == Double {
+    /// Any number of days, up to `most` in both directions; what is farther away, such as `.inf`, is taken as that.
     static func days(upTo most: Double) -> ValueType {
-        let allowed = "a number of days greater than 0, up to \(most)"
-        return ValueType(
+        ValueType(
             name: "float", range: "> 0",
             parse: { scalar throws(ValueProblem) in
-                guard !scalar.isText, let value = number(scalar.text), value > 0, value <= most else {
-                    throw ValueProblem(allowed: allowed, advice: unquote(scalar, number))
+                guard !scalar.isText, let value = number(scalar.text) ?? NumberText.infinity(scalar.text) else {
+                    throw ValueProblem(allowed: "a number of days greater than 0", advice: unquote(scalar, number))
                 }
                 return value
-            }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" })
+            }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" },
+            replacement: { value in
+                let taken = min(most, max(-most, value))
+                return taken == value ? nil : (taken, "farther away than counts, taken as \(Int(taken)) days")
+            })
     }
 
     static let percent = ValueType(
@@ -115,46 +140,74 @@ extension ValueType where Value == Double {
 }
 
 extension ValueType where Value == Duration {
-    static let duration = duration(atLeast: .zero)
+    /// Any duration; a negative one, which release 1.0 takes, is as good as 0.
+    static let duration: ValueType = {
+        var type = anyDuration
+        type.replacement = { $0 < .zero ? (.zero, "negative, taken as 0") : nil }
+        return type
+    }()
+
+    /// Any duration, even a negative one: for keys whose check says more.
+    static let anyDuration = ValueType(
+        name: "duration",
+        parse: { scalar throws(ValueProblem) in try parse(scalar, allowed: DurationText.allowed) },
+        render: DurationText.format)
 
     /// A duration of at least this; with `zeroIsOff` also 0.
     static func duration(atLeast least: Duration, zeroIsOff: Bool = false) -> ValueType {
-        let range =
-            switch (least, zeroIsOff) {
-            case (.zero, _): ""
-            case (_, false): ">= \(DurationText.format(least))"
-            case (_, true): "0 or >= \(DurationText.format(least))"
-            }
+        let range = (zeroIsOff ? "0 or " : "") + ">= \(DurationText.format(least))"
         let minimum = "at least \(DurationText.format(least))\(zeroIsOff ? ", or 0 for off" : "")"
         let allowed = "a duration of \(minimum), with its unit, such as 250ms, 10s or 1h30m"
         return ValueType(
             name: "duration", range: range,
             parse: { scalar throws(ValueProblem) in
-                let value: Duration
-                do throws(ValueProblem) {
-                    value = try DurationText.parse(scalar.text)
-                } catch {
-                    throw ValueProblem(allowed: allowed, advice: error.advice)
-                }
+                let value = try parse(scalar, allowed: allowed)
                 guard value >= least || (zeroIsOff && value == .zero) else { throw ValueProblem(allowed: allowed) }
                 return value
             }, render: DurationText.format)
+    }
+
+    /// A duration with which release 1.0 takes 0 for the default, and a negative one for none at all where that works
+    /// (`negativeIsNone`), which is 0 in the model.
+    static func duration(zeroIs value: Duration, negativeIsNone: Bool = false) -> ValueType {
+        let usual = DurationText.format(value)
+        var type = anyDuration
+        let parseAny = type.parse
+        type.parse = { scalar throws(ValueProblem) in
+            let parsed = try parseAny(scalar)
+            return parsed == .zero ? value : parsed
+        }
+        // The written 0 is taken, so none is written as it is read.
+        type.render = { $0 == .zero ? "-1s" : DurationText.format($0) }
+        type.replacement = { parsed in
+            guard parsed < .zero else { return nil }
+            return negativeIsNone ? (.zero, "negative, taken as none at all") : (value, "negative, taken as \(usual)")
+        }
+        return type
+    }
+
+    private static func parse(_ scalar: ScalarText, allowed: String) throws(ValueProblem) -> Duration {
+        do throws(ValueProblem) {
+            return try DurationText.parse(scalar.text)
+        } catch {
+            throw ValueProblem(allowed: allowed, advice: error.advice)
+        }
     }
 }
 
 extension ValueType where Value == UInt64 {
     /// The most that 47 bits of address space hold.
     private static let largest: UInt64 = 1 << 47
+    /// What is left of that for one of several maps.
+    private static let largestUsed: UInt64 = 1 << 44
 
     static let size = ValueType(
-        name: "size",
-        parse: { scalar throws(ValueProblem) in
-            let value = try SizeText.parse(scalar.text)
-            guard value <= largest else {
-                throw ValueProblem(allowed: "a size of at most \(SizeText.format(largest))", advice: "it is too large")
-            }
-            return value
-        }, render: SizeText.format)
+        name: "size", parse: { scalar throws(ValueProblem) in try SizeText.parse(scalar.text) },
+        render: SizeText.format,
+        replacement: { value in
+            guard value > largest else { return nil }
+            return (largestUsed, "more than can be mapped, taken as \(SizeText.format(largestUsed))")
+        })
 }
 
 extension ValueType where Value == UInt16 {
@@ -220,8 +273,21 @@ extension ValueType where Value == LogLevel {
 extension ValueType where Value == StorageType? {
     /// Only what a file says; without it there is no storage.
     static let storageType = ValueType(
-        name: "string", range: allowedChoices(StorageType.self),
-        parse: { scalar throws(ValueProblem) in try parseChoice(scalar.text) as StorageType }, render: { $0?.rawValue })
+        name: "string", range: StorageType.offered,
+        parse: { scalar throws(ValueProblem) in
+            guard let type = StorageType(rawValue: scalar.text) else {
+                throw ValueProblem(allowed: StorageType.offered)
+            }
+            return type
+        }, render: { $0?.rawValue })
+}
+
+extension ValueType where Value == LogTimestamp {
+    /// Empty stands for the default, as in release 1.0.
+    static let logTimestamp = ValueType(
+        name: "string", range: allowedChoices(LogTimestamp.self),
+        parse: { scalar throws(ValueProblem) in try scalar.text.isEmpty ? .short : .parse(scalar.text) },
+        render: \.rawValue)
 }
 
 extension ValueType where Value: CaseIterable & RawRepresentable<String> {

@@ -15,27 +15,34 @@ package struct DatabaseFlags: OptionSet, Sendable, Hashable {
     private static let allKnown = DatabaseFlags(named.map(\.flag))
     static let allowed =
         "names of LMDB flags separated by | (" + named.map { "MDB_\($0.name)" }.joined(separator: ", ")
-        + "), or a number, 0 for none"
+        + "), or numbers, 0 for none"
 
-    /// Reads names with or without `MDB_`, separated by `|`, `,`, `+` or blanks; or a number of LMDB's bits.
+    /// Reads names with or without `MDB_` in any case, and numbers of LMDB's bits, decimal or with `0x`, separated by
+    /// `|`, `,`, `+` or blanks. Nothing is no flag.
     package static func parse(_ text: String) throws(ValueProblem) -> DatabaseFlags {
-        if let number = NumberText.integer(text) {
-            guard let bits = UInt32(exactly: number), allKnown.isSuperset(of: DatabaseFlags(rawValue: bits)) else {
-                throw ValueProblem(allowed: allowed, advice: "the number has bits that are no flag of a DBI")
-            }
-            return DatabaseFlags(rawValue: bits)
-        }
         var flags = DatabaseFlags()
-        let names = text.split { "|,+ \t".contains($0) }
-        guard !names.isEmpty else { throw ValueProblem(allowed: allowed) }
-        for name in names {
-            let short = name.hasPrefix("MDB_") ? name.dropFirst(4) : name
+        for part in text.uppercased().split(whereSeparator: { "|,+ \t".contains($0) }) {
+            if let bits = number(part) {
+                guard allKnown.isSuperset(of: DatabaseFlags(rawValue: bits)) else {
+                    throw ValueProblem(allowed: allowed, advice: "the number has bits that are no flag of a DBI")
+                }
+                flags.formUnion(DatabaseFlags(rawValue: bits))
+                continue
+            }
+            let short = part.hasPrefix("MDB_") ? part.dropFirst(4) : part
             guard let flag = named.first(where: { $0.name == short })?.flag else {
                 throw ValueProblem(allowed: allowed, advice: "there is a name that is none of them")
             }
             flags.insert(flag)
         }
         return flags
+    }
+
+    /// Digits, also with a leading 0, are decimal, as in release 1.0.
+    private static func number(_ text: Substring) -> UInt32? {
+        let (digits, radix) = text.hasPrefix("0X") ? (text.dropFirst(2), 16) : (text, 10)
+        guard digits.first?.isHexDigit == true else { return nil }
+        return UInt32(digits, radix: radix)
     }
 
     /// `MDB_INTEGERKEY|MDB_DUPSORT`, or `0`.

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where to listen: `127.0.0.1:8500`, `[::1]:8500`, `localhost:8500`, `:8500` for all interfaces.
 package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// Host name or IP address without brackets; empty for all interfaces.
@@ -19,8 +21,10 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
             throw ValueProblem(allowed: Self.allowed, advice: "the port is missing")
         }
         let digits = text[text.index(after: colon)...]
-        guard !digits.isEmpty, digits.allSatisfy(\.isASCIIDigit), let port = UInt16(digits) else {
-            throw ValueProblem(allowed: Self.allowed, advice: "the port is a number up to 65535")
+        let isNumber = digits.allSatisfy(\.isASCIIDigit)
+        guard !digits.isEmpty, let port = isNumber ? UInt16(digits) : Self.port(named: String(digits)) else {
+            let advice = isNumber ? "the port is a number up to 65535" : "there is no such service in /etc/services"
+            throw ValueProblem(allowed: Self.allowed, advice: advice)
         }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
@@ -35,6 +39,15 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
             throw ValueProblem(allowed: Self.allowed)
         }
         self.init(host: host == "*" ? "" : String(host), port: port)
+    }
+
+    /// The port of a service of this name, such as `http-alt`.
+    private static func port(named name: String) -> UInt16? {
+        guard name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
+        var (entry, found) = (servent(), UnsafeMutablePointer<servent>?.none)
+        var buffer = [CChar](repeating: 0, count: 16_384)
+        guard getservbyname_r(name, "tcp", &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
+        return UInt16(bigEndian: UInt16(truncatingIfNeeded: entry.s_port))
     }
 
     /// As it is written in the configuration.

@@ -60,8 +60,11 @@ package enum StorageType: String, Sendable, CaseIterable {
     case fileSystem = "fs"
     /// This process's memory, for tests.
     case memory
-    /// A container of Azure Blob Storage.
+    /// A container of Azure Blob Storage. Read, so that a file is checked as a whole, but there is no such storage yet.
     case azure
+
+    /// What is offered: the types that there are.
+    static let offered = "one of s3, fs, memory"
 }
 
 /// The case with this raw value, exactly as written.

@@ -27,6 +27,15 @@ enum NumberText {
         return number
     }
 
+    /// The spellings of infinity.
+    static func infinity(_ text: String) -> Double? {
+        switch text.first == "+" ? String(text.dropFirst()) : text {
+        case ".inf", ".Inf", ".INF": .infinity
+        case "-.inf", "-.Inf", "-.INF": -.infinity
+        default: nil
+        }
+    }
+
     /// The spellings of YAML 1.1.
     static func bool(_ text: String) -> Bool? {
         switch text {

@@ -1,16 +1,20 @@
 /// Sizes as they are written: `1000MB`, `1 gb`, `1K`, `64KiB`, `4096`.
 package enum SizeText {
     static let allowed = "a size, such as 1000MB, 1GB or a number of bytes"
-    private static let prefixes = "kmgt"
+    /// Each 1024 times the one before it.
+    private static let units = ["kilo", "mega", "giga", "tera", "peta", "exa"]
 
-    /// Reads digits, blanks and one of B, K, M, G, T, with `B` or `iB` after it or not, in any case; every form counts
-    /// in powers of 1024. In bytes.
+    /// Reads digits, blanks and one of B, K, M, G, T, P, E, with `B` or `iB` after it or not, in any case, or the unit
+    /// as a word; every form counts in powers of 1024. In bytes; nothing is 0.
     package static func parse(_ text: String) throws(ValueProblem) -> UInt64 {
+        if text.isEmpty { return 0 }
         let digits = text.prefix(while: \.isASCIIDigit)
-        let unit = text.dropFirst(digits.count).drop { $0 == " " || $0 == "\t" }.lowercased()
+        var unit = text.dropFirst(digits.count).drop { $0 == " " || $0 == "\t" }.lowercased()
+        while unit.last == " " || unit.last == "\t" { unit.removeLast() }
         guard !digits.isEmpty else { throw ValueProblem(allowed: allowed) }
         guard let factor = factor(unit) else {
-            let advice = unit.first == "." ? "use a smaller unit instead of a fraction" : "the units are K, M, G and T"
+            let advice =
+                unit.first == "." ? "use a smaller unit instead of a fraction" : "the units are K, M, G, T, P and E"
             throw ValueProblem(allowed: allowed, advice: advice)
         }
         guard let count = UInt64(digits),
@@ -21,15 +25,20 @@ package enum SizeText {
     }
 
     private static func factor(_ unit: String) -> UInt64? {
-        guard let first = unit.first, unit != "b" else { return 1 }
-        guard let power = prefixes.firstIndex(of: first) else { return nil }
-        guard ["", "b", "ib"].contains(unit.dropFirst()) else { return nil }
-        return 1 << (10 * UInt64(prefixes.distance(from: prefixes.startIndex, to: power) + 1))
+        if ["", "b", "byte", "bytes"].contains(unit) { return 1 }
+        for (index, name) in units.enumerated() {
+            let letter = String(name.prefix(1))
+            let spellings = [letter, letter + "b", letter + "ib", name, name + "byte", name + "bytes"]
+            if spellings.contains(unit) { return 1 << (10 * UInt64(index + 1)) }
+        }
+        return nil
     }
 
     /// In the largest unit that divides it: `1GB`, `1000MB`, `4097`.
     package static func format(_ bytes: UInt64) -> String {
-        let units: [(String, UInt64)] = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)]
+        let units: [(String, UInt64)] = [
+            ("PB", 1 << 50), ("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10),
+        ]
         for (unit, size) in units where bytes >= size && bytes % size == 0 { return "\(bytes / size)\(unit)" }
         return "\(bytes)"
     }

@@ -40,11 +40,13 @@ private struct Composer {
             switch event.kind {
             case .streamStart, .documentEnd: continue
             case .documentStart:
-                guard root == nil else {
+                let document = try node(events.next(), events, path: [])
+                // A `---` at the end begins a document of nothing.
+                guard root == nil || document.isNull else {
                     throw YAMLProblem(
                         position: event.position, message: "a second YAML document starts here; allowed is one a file")
                 }
-                root = try node(events.next(), events, path: [])
+                root = root ?? document
             default: return root
             }
         }

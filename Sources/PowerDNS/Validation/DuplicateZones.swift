@@ -44,7 +44,8 @@ package struct DuplicateZones: Sendable {
         /// Zones that were renamed before, and are still there.
         package var renamed: [ZoneName] = []
         /// Index entries that lead to no zone: of renamed zones that have been deleted, which PowerDNS 4 leaves behind, and
-        /// beside other entries of their name, where PowerDNS may take them for the zone.
+        /// beside other entries of their name, where PowerDNS may take them for the zone. None where no entry of a name
+        /// leads to a zone, or the table of zones is missing: then nothing tells which of them is left over.
         package var leftOver: [LeftOver] = []
     }
 
@@ -120,33 +121,63 @@ package struct DuplicateZones: Sendable {
         func finish() throws {
             guard let name else { return }
             var there: [DatabaseView.IndexedZone] = []
+            var leftOver: [LeftOver] = []
             for entry in entries {
                 let isRenamed = Self.isRenamed(name, id: entry.id)
                 // A single entry is what it is: most names have one, and need no look at the zone.
                 guard entries.count > 1 || isRenamed else { return }
-                if try zones?.isThere(entry.id, transaction) == true {
+                if try zones?.isThere(entry.id, transaction) ?? true {
                     there.append(entry)
                     if isRenamed { report.renamed.append(name) }
                 } else {
-                    report.leftOver.append(LeftOver(zone: name, id: entry.id))
+                    leftOver.append(LeftOver(zone: name, id: entry.id))
                 }
+            }
+            // The last entry of a name stays, unless it was made by renaming.
+            if there.isEmpty, !leftOver.allSatisfy({ Self.isRenamed(name, id: $0.id) }) {
+                there = entries
+            } else {
+                report.leftOver += leftOver
             }
             guard there.count > 1, let used = DatabaseView.used(there)?.id else { return }
             report.duplicates.append(Duplicate(zone: name, used: used, others: there.map(\.id).filter { $0 != used }))
         }
         var cursor = try transaction.openCursor(index(transaction))
         while try cursor.next() {
-            guard let entry = try? EntryHeader.parse(cursor.value), !entry.header.isDeleted,
-                let key = try? IndexKey(cursor.key)
-            else { continue }
+            guard let (key, timestamp) = try Self.live(cursor.key, cursor.value) else { continue }
             if key.zone != name {
                 try finish()
                 (name, entries) = (key.zone, [])
             }
-            entries.append(.init(id: key.id, timestamp: entry.header.timestamp))
+            entries.append(.init(id: key.id, timestamp: timestamp))
         }
         try finish()
         return report
+    }
+
+    /// An entry of the index and its time; nil for a Deleted one.
+    ///
+    /// - Throws: `LocalContentError` for one that can't be read: it may be of a name that others have, too.
+    private static func live(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) throws(LocalContentError) -> (IndexKey, UInt64)? {
+        func damaged(_ what: String) -> LocalContentError {
+            LocalContentError(
+                "the entry \(printable(key)) of DBI \(PowerDNSTable.domainsIndex.rawValue) \(what); repair or delete it "
+                    + "first")
+        }
+        let header: EntryHeader
+        do throws(EntryHeaderError) {
+            header = try EntryHeader.parse(value).header
+        } catch {
+            throw damaged("has no valid LS header (\(error))")
+        }
+        if header.isDeleted { return nil }
+        do throws(DecodeError) {
+            return (try IndexKey(key), header.timestamp)
+        } catch {
+            throw damaged("has a key that is not one of name and ID (\(error))")
+        }
     }
 
     // MARK: Renaming

@@ -167,7 +167,7 @@ extension ValidationFinding {
         metadata["zone"] = zone.map { "\($0)" }
         metadata["owner"] = owner.map { "\($0)" }
         metadata["type"] = type.map { "\($0)" }
-        metadata["instance"] = instance.map { "\($0)" }
+        metadata["snapshot_instance"] = instance.map { "\($0)" }
         return metadata
     }
 }

@@ -24,14 +24,14 @@ extension LogText {
     fileprivate mutating func appendHuman(_ record: LogRecord, _ settings: LogSettings) {
         switch settings.timestamp {
         case .disable: break
-        case .short: appendDim(record.time.timeOfDay(digits: 3) + " ", settings)
-        case .full: appendDim(record.time.rfc3339(digits: 3) + " ", settings)
+        case .short where settings.isOnTerminal: appendDim(record.time.timeOfDay(digits: 3) + " ", settings)
+        case .short, .full: appendDim(record.time.rfc3339(digits: 3) + " ", settings)
         }
         appendColoured(record.level.humanName, record.level.colour, settings)
         appendBlanks(6 - record.level.humanName.count)
         appendDatabase(record.database, width: settings.databaseWidth)
         appendPlain(record.message)
-        let fields = record.fields.filter { $0.key != "db" }
+        let fields = record.fields.filter { $0.key != "db" && !($0.key == "instance" && settings.isOnTerminal) }
         if !fields.isEmpty { appendBlanks(Self.messageWidth - record.message.count) }
         for field in fields {
             append(" ")

@@ -13,7 +13,7 @@ package enum LogFormat: String, Sendable, CaseIterable {
 
 /// Which time a log line carries; all times are UTC.
 package enum LogTimestamp: String, Sendable, CaseIterable {
-    /// Milliseconds; in the human format the time of day only.
+    /// Milliseconds; on a terminal, the human format has the time of day only.
     case short
     /// None at all, for a log collector that adds its own.
     case disable
@@ -31,18 +31,21 @@ package struct LogSettings: Sendable, Equatable {
     package var level: Logger.Level
     /// Whether the human format uses ANSI colours.
     package var usesColour: Bool
+    /// Whether a person reads the lines as they come: the human format has no date then, and no name of the instance.
+    package var isOnTerminal: Bool
     /// How wide the column of database names is in the human format, in characters.
     package var databaseWidth: Int
 
     /// The defaults of the configuration file, but for what is given.
     package init(
         format: LogFormat = .human, timestamp: LogTimestamp = .short, level: Logger.Level = .info,
-        usesColour: Bool = false, databaseWidth: Int = 0
+        usesColour: Bool = false, isOnTerminal: Bool = true, databaseWidth: Int = 0
     ) {
         self.format = format
         self.timestamp = timestamp
         self.level = level
         self.usesColour = usesColour
+        self.isOnTerminal = isOnTerminal
         self.databaseWidth = databaseWidth
     }
 

@@ -12,7 +12,9 @@ struct SnapshotsList: ProgramCommand {
         help: ArgumentHelp("List only names that start with this.", valueName: "prefix"))
     var prefix = ""
 
-    @Flag(name: .shortAndLong, help: "Show size, time and instance as well.")
+    @Flag(
+        name: .shortAndLong,
+        help: "Show size, time and instance as well; where the output is no terminal, the size in bytes and the name.")
     var long = false
 
     @Flag(
@@ -32,8 +34,10 @@ struct SnapshotsList: ProgramCommand {
             var output = BufferedOutput(context.standardOutput)
             if json {
                 try list.writeJSON(to: &output)
-            } else if long {
+            } else if long, context.showsToTerminal {
                 try list.writeTable(to: &output)
+            } else if long {
+                try list.writeSizes(to: &output)
             } else {
                 try list.writeNames(to: &output)
             }
