@@ -43,25 +43,6 @@ import Testing
         #expect(try b.contents(.shard)["records_v5"]?[Self.key("bad")] == .some(Self.good))
     }
 
-    @Test func itIsToldOfOnceAndAgainWhenItIsOver() async throws {
-        let (a, b) = try await pair()
-        try a.write(.records, [(Self.key("bad"), Self.bad)])
-        try await a.sync()
-        try await b.sync { _ in
-            try await eventually { b.log.contains("an entry is held back") }
-            for number in 0..<3 {
-                let key = try Self.key("new\(number)")
-                try a.write(.records, [(key, Self.good)])
-                try await a.sync([.shard])
-                try await eventually { b.log.contains("merged=\(1)") || b.consumer.names("shard").count > number }
-            }
-            try a.write(.records, [(Self.key("bad"), Self.good)])
-            try await a.sync([.shard])
-            try await eventually { b.log.contains("entries that were held back are not any more") }
-        }
-        #expect(b.log.count("an entry is held back") == 1)
-    }
-
     /// The version that is here stays, whatever PowerDNS could not read is newer.
     @Test func theLocalEntryStays() async throws {
         let (a, b) = try await pair()
