@@ -4,23 +4,23 @@ import Snapshots
 
 /// What ``StaleFence`` needs of the LMDB, and what is said of it.
 extension DatabaseSyncer {
-    /// When the database was last in sync; nil when it does not remember.
-    func findRecord(_ environment: Environment) async throws -> UInt64? {
+    /// What the database remembers.
+    func findRecord(_ environment: Environment) async throws -> SyncRecord {
         let isUsed = settings.machine.sweeper != nil
         return try await lmdb.run { _ in
             if isUsed { return try SyncRecord.read(environment) }
             // With the sweeper off nothing is kept up to date, so that it would be wrong later on.
             try SyncRecord.forget(environment)
-            return nil
+            return SyncRecord()
         }
     }
 
     /// Writes down when the database was last in sync.
-    func record(_ time: UInt64, _ environment: Environment) async {
+    func write(_ record: SyncRecord, _ environment: Environment) async {
         do {
-            let transaction = try await lmdb.run { _ in try SyncRecord.write(time, to: environment) }
+            let transaction = try await lmdb.run { _ in try record.write(to: environment) }
             capture?.noteOwn(transaction)
-            post.yield(.recorded(time, transaction: transaction))
+            post.yield(.recorded(record, transaction: transaction))
         } catch {
             guard !Task.isCancelled else { return }
             logger.error(
@@ -41,6 +41,22 @@ extension DatabaseSyncer {
             logger.error(
                 "cannot read when this database was last in sync; it is tried again", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Tells what keeps changes from being sent, and when nothing does any more.
+    func noteObstacle(_ machine: borrowing SyncMachine) {
+        let obstacle = machine.sendObstacle(at: now)
+        guard obstacle?.key != sendObstacle?.key else { return }
+        sendObstacle = obstacle
+        guard let obstacle else {
+            // Where it is shut off instead, that is told.
+            if fenceText == nil { logger.info("changes are not held back any more") }
+            return observe(.sendBlocked(nil))
+        }
+        let text = obstacle.text(
+            own: settings.machine.instance, patience: machine.fence?.limits.patience, errors: loadErrors)
+        logger.warning("\(text)")
+        observe(.sendBlocked(text))
     }
 
     /// Tells when sending is shut off, and when it is allowed again.

@@ -31,10 +31,10 @@ extension DatabaseSyncer {
                 guard name.database == database && name.isFullSnapshot else { continue }
                 names.append(name)
                 snapshots.append((name, blob.size))
-                if name.instance == settings.machine.instance {
-                    newestOwnTimestamp = max(newestOwnTimestamp, name.timestamp)
-                }
             }
+            watchFarAhead(names, SnapshotHorizon(now: max(store.storageTime(begin), begin)))
+            let own = names.filter { $0.instance == settings.machine.instance && !farAhead.contains($0) }
+            newestOwnTimestamp = own.map(\.timestamp).reduce(newestOwnTimestamp, max)
             ledger.listed(names)
             unfit.listed(names)
             listedSizes = Dictionary(snapshots.map { ($0.name, $0.size) }) { $1 }
@@ -45,7 +45,10 @@ extension DatabaseSyncer {
                 .listed(
                     SnapshotListing(snapshots: snapshots, others: others, time: store.storageTime(wallClock()))))
             // How far the storage's clock is ahead is known from its answer at the latest.
-            post.yield(.listed(names, began: store.storageTime(begin), stranger: namesakes.newest))
+            post.yield(
+                .listed(
+                    names, began: store.storageTime(begin),
+                    ceiling: StaleFence.time(begin, after: settings.clockSkewTolerance), stranger: namesakes.newest))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
@@ -67,6 +70,17 @@ extension DatabaseSyncer {
         }
         namesake = namesakes.stranger(at: now)
         if namesake != before { observe(.namesake(namesake)) }
+    }
+
+    /// Names in the far future: no clock may follow them.
+    private func watchFarAhead(_ names: [SnapshotName], _ horizon: SnapshotHorizon) {
+        let found = Set(names.filter(horizon.isFarAhead))
+        for name in found.subtracting(farAhead).sorted() {
+            logger.warning(
+                "the name of a snapshot lies in the far future: other programs do not see newer ones of that instance; remove it with `lightningstream snapshots remove`",
+                metadata: ["snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)"])
+        }
+        farAhead = found
     }
 
     private func watchClocks(_ names: [SnapshotName]) {
@@ -133,6 +147,7 @@ extension DatabaseSyncer {
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
             lastLoadError = "\(error)"
+            loadErrors[name.instance] = "\(error)"
             observe(.downloadFailed(name, "\(error)", time: .now - begin))
             post.yield(.downloadFailed(name))
         }
@@ -165,8 +180,8 @@ extension DatabaseSyncer {
         var done: MergeReport?
         defer { inspection?.ended(done) }
         let rules = MergePlanner.Rules(
-            deletedCutoff: settings.deletedCutoff.timestamp(at: wallClock()), creationFlags: settings.creationFlags,
-            schema: settings.schema, inspection: inspection)
+            deletedCutoff: mayLeaveOutDeletions ? settings.deletedCutoff.timestamp(at: wallClock()) : 0,
+            creationFlags: settings.creationFlags, schema: settings.schema, inspection: inspection)
         let (paddingBlock, clock) = (settings.paddingBlock, wallClock)
         let mapSize = environment.info.mapSize
         do {
@@ -221,11 +236,13 @@ extension DatabaseSyncer {
                     "time_download": "\(logText(download.time))", "time_compare": "\(logText(report.compareTime))",
                     "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
                 ])
-            // What is not here must not be taken for sent on either.
+            // What is not here must not be taken for sent on either; and one in the far future says nothing about the
+            // others of its instance.
             if held == nil {
-                ledger.merged(name)
+                if !farAhead.contains(name) { ledger.merged(name) }
                 namesakes.merged(name)
             }
+            loadErrors[name.instance] = nil
             done = report
             observe(.merged(report))
             post.yield(.merged(name, transaction: result.transaction))
@@ -247,6 +264,7 @@ extension DatabaseSyncer {
             unfit.failed(name, error, mapSize: mapSize, at: now)
             report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
             lastLoadError = "cannot merge \(name): \(error)"
+            loadErrors[name.instance] = "\(error)"
             observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))
         }
@@ -272,7 +290,7 @@ extension DatabaseSyncer {
                     environment, identity: identity, schema: schema, changes: changes, inspection: inspection,
                     stagingDirectory: staging, signal: signal
                 ) {
-                    max(clock(), floor &+ 1)
+                    max(clock(), floor.nextTimestamp)
                 }
             }
             // What was written after the capture is not in the snapshot.

@@ -83,6 +83,8 @@ package actor DatabaseSyncer {
     var listedSizes: [SnapshotName: Int] = [:]
     /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
     var newestOwnTimestamp: UInt64 = 0
+    /// The snapshots in the far future.
+    var farAhead: Set<SnapshotName> = []
     var namesakes = NamesakeWatch()
     /// What ``SyncEvent/namesake(_:)`` has told last.
     var namesake: SnapshotName?
@@ -106,6 +108,12 @@ package actor DatabaseSyncer {
     var fenceText: String?
     /// The instances whose snapshots are not loaded because they are too old.
     var outdated: Set<String> = []
+    /// What keeps changes from being sent, as it was last reported.
+    var sendObstacle: SendObstacle?
+    /// The last error of loading, by instance.
+    var loadErrors: [String: String] = [:]
+    /// Whether Deleted entries that are too old are left out of merges.
+    var mayLeaveOutDeletions = false
     /// What ``SyncEvent/settled(transaction:)`` has told last.
     private var settled: UInt64?
     var isStarted = false
@@ -173,9 +181,9 @@ package actor DatabaseSyncer {
             ])
         observe(.opened(environment))
         defer { observe(.ended) }
-        let lastSync = try await findRecord(environment)
+        let record = try await findRecord(environment)
         var machine = SyncMachine(
-            settings: settings.machine, transaction: environment.info.lastTransactionID, lastSync: lastSync)
+            settings: settings.machine, transaction: environment.info.lastTransactionID, record: record)
         await withDiscardingTaskGroup { group in
             watch(environment, &group)
             post.yield(.tick)
@@ -186,12 +194,15 @@ package actor DatabaseSyncer {
                 case .tick: endTimer()
                 default: break
                 }
-                for action in machine.handle(event, at: now) {
+                let actions = machine.handle(event, at: now)
+                mayLeaveOutDeletions = machine.fence?.mayLeaveOutDeletions ?? false
+                for action in actions {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
                 noteWaiting(machine.receiver)
                 noteSettled(machine.sender)
                 noteFence(machine.fence)
+                noteObstacle(machine)
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
                 handled.wrappingAdd(1, ordering: .relaxed)
@@ -357,7 +368,7 @@ package actor DatabaseSyncer {
         case .send: group.addTask { await self.send(environment) }
         case .capture: group.addTask { await self.captureChanges(environment) }
         case .sweep(let deletionTime): group.addTask { await self.sweep(environment, deletionTime: deletionTime) }
-        case .record(let time): group.addTask { await self.record(time, environment) }
+        case .record(let record): group.addTask { await self.write(record, environment) }
         case .started:
             isStarted = true
             logger.info("start-up is complete")

@@ -34,8 +34,8 @@ package struct Receiver {
         var refused: Set<SnapshotName> = []
         var newestMerged: SnapshotName?
         var phase = Phase.idle
-        /// Whether a try has failed and none has succeeded since.
-        var isFailing = false
+        /// Since when tries have failed, with none that succeeded.
+        var failingSince: Duration?
         /// How many tries have failed since one succeeded.
         var failures = 0
         /// Whether one that was listed could not be found: the next listing tells what took its place.
@@ -55,12 +55,15 @@ package struct Receiver {
 
     private let settings: Settings
     private let own: String?
+    /// By instance; those in the far future apart.
     private var instances: [String: Instance] = [:]
     /// Downloaded and waiting to be merged, first come first merged.
     private var ready: [SnapshotName] = []
     /// Whether snapshots under the own name are still of interest: until start-up has loaded the newest one.
     private var ownIsWanted = true
     private var seenAtStart: Set<String>?
+    /// The snapshots that lie in the far future.
+    private var farAhead: Set<SnapshotName> = []
 
     /// - Parameter own: this instance's name, nil for one that only receives.
     package init(own: String?, settings: Settings) {
@@ -75,10 +78,14 @@ package struct Receiver {
     /// - Parameters:
     ///   - names: the full snapshots of this database, in any order.
     ///   - stranger: the newest one under the own name that somebody else has written since the start.
-    package mutating func listed(_ names: [SnapshotName], stranger: SnapshotName? = nil) {
+    ///   - horizon: tells those that lie in the far future.
+    package mutating func listed(
+        _ names: [SnapshotName], stranger: SnapshotName? = nil, horizon: SnapshotHorizon = SnapshotHorizon(now: .max)
+    ) {
         var byInstance: [String: [SnapshotName]] = [:]
-        for name in names { byInstance[name.instance, default: []].append(name) }
-        if !ownIsWanted, let own { byInstance[own] = stranger.map { [$0] } }
+        sortOut(names, horizon)
+        for name in names { byInstance[key(name), default: []].append(name) }
+        if !ownIsWanted, let own { byInstance[own] = stranger.flatMap { key($0) == own ? [$0] : nil } }
         for instance in Set(instances.keys).union(byInstance.keys) {
             let listed = (byInstance[instance] ?? []).sorted()
             instances[instance, default: Instance()].listed = listed
@@ -95,9 +102,26 @@ package struct Receiver {
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
+    /// What a snapshot is stays what it was when it was first seen, however clocks change.
+    private mutating func sortOut(_ names: [SnapshotName], _ horizon: SnapshotHorizon) {
+        let far = names.filter { name in
+            farAhead.contains(name)
+                || (horizon.isFarAhead(name) && instances[name.instance]?.listed.contains(name) != true)
+        }
+        let inHand = farAhead.filter { instances[key($0)].map { $0.phase != .idle } ?? false }
+        farAhead = Set(far).union(inHand)
+    }
+
+    /// Those in the far future follow each other, as if they were of another instance; its name can't be one.
+    private func key(_ name: SnapshotName) -> String {
+        farAhead.isEmpty || !farAhead.contains(name) ? name.instance : name.instance + Self.farAheadSuffix
+    }
+
+    private static let farAheadSuffix = " in the far future"
+
     /// A download ended with the snapshot in hand.
     package mutating func downloaded(_ name: SnapshotName) {
-        instances[name.instance]?.phase = .downloaded(name)
+        instances[key(name)]?.phase = .downloaded(name)
         ready.append(name)
     }
 
@@ -106,40 +130,41 @@ package struct Receiver {
     /// - Returns: whether a new listing will tell more. Not so for one that was listed again after it had gone:
     ///   that counts as a failure, or it would be asked for without end.
     package mutating func vanished(_ name: SnapshotName, at now: Duration) -> Bool {
-        if instances[name.instance]?.vanished == name {
+        if instances[key(name)]?.vanished == name {
             failed(name, at: now)
             return false
         }
-        instances[name.instance]?.vanished = name
-        instances[name.instance]?.listed.removeAll { $0 == name }
-        instances[name.instance]?.phase = .idle
-        instances[name.instance]?.awaitsListing = true
+        instances[key(name)]?.vanished = name
+        instances[key(name)]?.listed.removeAll { $0 == name }
+        instances[key(name)]?.phase = .idle
+        instances[key(name)]?.awaitsListing = true
         return true
     }
 
     /// A download or a merge failed for a reason that may pass.
     package mutating func failed(_ name: SnapshotName, at now: Duration) {
-        guard let instance = instances[name.instance] else { return }
+        guard let instance = instances[key(name)] else { return }
         // What has gone meanwhile can't be tried again.
         let isListed = instance.listed.contains(name)
-        instances[name.instance]?.phase = isListed ? .failed(name, retryAt: now + settings.retryInterval) : .idle
-        instances[name.instance]?.isFailing = true
-        instances[name.instance]?.failures += 1
+        instances[key(name)]?.phase = isListed ? .failed(name, retryAt: now + settings.retryInterval) : .idle
+        instances[key(name)]?.failingSince = instance.failingSince ?? now
+        instances[key(name)]?.failures += 1
     }
 
     /// The snapshot is corrupt or must not be merged: the instance's previous one takes its place.
     package mutating func refused(_ name: SnapshotName) {
-        instances[name.instance]?.refused.insert(name)
-        instances[name.instance]?.phase = .idle
+        instances[key(name)]?.refused.insert(name)
+        instances[key(name)]?.phase = .idle
+        instances[key(name)]?.failingSince = nil
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
     /// The snapshot has been merged.
     package mutating func merged(_ name: SnapshotName) {
-        instances[name.instance]?.newestMerged = name
-        instances[name.instance]?.phase = .idle
-        instances[name.instance]?.isFailing = false
-        instances[name.instance]?.failures = 0
+        instances[key(name)]?.newestMerged = name
+        instances[key(name)]?.phase = .idle
+        instances[key(name)]?.failingSince = nil
+        instances[key(name)]?.failures = 0
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
@@ -161,9 +186,9 @@ package struct Receiver {
                 continue
             }
             // The own one first: until it is loaded nothing may be sent. Then those that wait longest.
-            if name == own || (candidate.instance != own && isBefore(wanted, candidate)) { best = wanted }
+            if name == own || (key(candidate) != own && isBefore(wanted, candidate)) { best = wanted }
         }
-        if let best { instances[best.instance]?.phase = .downloading(best) }
+        if let best { instances[key(best)]?.phase = .downloading(best) }
         return best
     }
 
@@ -183,7 +208,7 @@ package struct Receiver {
     package mutating func nextMerge() -> SnapshotName? {
         guard !ready.isEmpty else { return nil }
         let name = ready.removeFirst()
-        instances[name.instance]?.phase = .merging(name)
+        instances[key(name)]?.phase = .merging(name)
         return name
     }
 
@@ -206,6 +231,49 @@ package struct Receiver {
     /// Whether everything in the last listing is merged, or refused.
     package var isSettled: Bool { hasListing && instances.keys.allSatisfy { isSettled($0) } }
 
+    /// How far loading has come.
+    package enum Progress: Equatable, Sendable {
+        /// Something is still to be tried, or has not failed for long.
+        case loading
+        /// Everything in the last listing is merged, or refused.
+        case settled
+        /// Everything else is, but some has failed for long. Up to this time its changes are here by way of others:
+        /// that of the newest snapshot of another instance that is merged, 0 when there is none.
+        case failing(through: UInt64)
+    }
+
+    /// How far loading has come.
+    ///
+    /// - Parameters:
+    ///   - instance: this instance's name.
+    ///   - patience: what has failed for that long does not count any more.
+    package func progress(of instance: String, patience: Duration, at now: Duration) -> Progress {
+        guard hasListing else { return .loading }
+        var progress = Progress.settled
+        var through: UInt64 = 0
+        for (name, state) in instances {
+            if isSettled(name) {
+                guard name != instance, let merged = state.newestMerged, !farAhead.contains(merged) else { continue }
+                through = max(through, merged.timestamp)
+            } else if let since = state.failingSince, now - since >= patience {
+                progress = .failing(through: 0)
+            } else {
+                return .loading
+            }
+        }
+        return progress == .settled ? .settled : .failing(through: through)
+    }
+
+    /// The instances whose newest snapshot is not merged, and whether that has failed, by name.
+    package var unsettled: [(instance: String, isFailing: Bool)] {
+        instances.filter { !isSettled($0.key) }.map { ($0.key, $0.value.failingSince != nil) }.sorted { $0.0 < $1.0 }
+    }
+
+    /// Merges everything once more: somebody has rebuilt the database.
+    package mutating func forgetMerged() {
+        for instance in instances.keys { instances[instance]?.newestMerged = nil }
+    }
+
     /// Whether every instance seen at start is merged or gone.
     package var isStartLoaded: Bool {
         guard let seenAtStart else { return false }
@@ -215,7 +283,7 @@ package struct Receiver {
     /// Whether every instance seen at start is merged, gone, or has at least been tried in vain.
     package var isStartLoadedOrFailing: Bool {
         guard let seenAtStart else { return false }
-        return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.isFailing == true }
+        return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.failingSince != nil }
     }
 
     /// How many tries in a row have failed for one instance at most.

@@ -58,16 +58,18 @@ package struct Resync: Sendable {
     package func run(progress: @escaping @Sendable (String) -> Void = { _ in }) async throws -> Outcome {
         let options = settings.environment
         let environment = if let opened { opened } else { try await pool.run { _ in try Environment(options) } }
-        guard let lastSync = try await pool.run({ _ in try SyncRecord.read(environment) }) else {
+        guard let lastSync = try await pool.run({ _ in try SyncRecord.read(environment) }).lastSync else {
             return .notNeeded(lastSync: nil)
         }
         for _ in 0..<Self.mostListings {
             var fence = StaleFence(
-                own: settings.machine.instance, retention: sweeper.retention, pollInterval: .zero, lastSync: lastSync)
+                own: settings.machine.instance, retention: sweeper.retention, pollInterval: .zero,
+                record: SyncRecord(lastSync: lastSync))
             let (names, began) = try await list()
             let loadable = fence.listed(names, began: began, at: .zero)
             guard fence.reason != nil else { return .notNeeded(lastSync: lastSync) }
-            let sources = Self.newest(loadable.filter { $0.instance != settings.machine.instance })
+            let horizon = SnapshotHorizon(now: max(began, wallClock()))
+            let sources = Self.newest(loadable.filter { $0.instance != settings.machine.instance }, horizon)
             guard !sources.isEmpty else { throw NothingToRebuildFrom() }
             guard let snapshots = try await download(sources, progress) else { continue }
             progress("rebuilding")
@@ -76,9 +78,12 @@ package struct Resync: Sendable {
             let entries = try await pool.run { signal in
                 try Rebuild.run(environment, from: snapshots, rules: rules, clock: clock, signal: signal)
             }
-            let own = names.filter { $0.instance == settings.machine.instance }.max()
-            let stored = try await replace(own, environment, progress)
-            try await pool.run { _ in _ = try SyncRecord.write(began, to: environment) }
+            let own = names.filter { $0.instance == settings.machine.instance }
+            let floor = own.filter { !horizon.isFarAhead($0) }.max()?.timestamp.nextTimestamp ?? 0
+            let stored = own.isEmpty ? nil : try await replace(from: floor, environment, progress)
+            let wait = fence.limits.recent + sweeper.firstInterval
+            let record = SyncRecord(lastSync: began, sweepAfter: StaleFence.time(began, after: wait))
+            try await pool.run { _ in _ = try record.write(to: environment) }
             return .rebuilt(Report(snapshots: sources, entries: entries, stored: stored))
         }
         throw NothingToRebuildFrom()
@@ -103,11 +108,15 @@ package struct Resync: Sendable {
         let names = try await store.list(prefix: SnapshotName.prefix(database: database))
             .compactMap { SnapshotName($0.name) }
             .filter { $0.database == database && $0.isFullSnapshot }
-        return (names, store.storageTime(begin))
+        // A wrong time must not be recorded, nor decide about entries.
+        let time = store.storageTime(begin)
+        let skew = StaleFence.Limits(retention: sweeper.retention).skew
+        if StaleFence.lies(begin, before: time, by: skew) { throw ClocksDisagree(own: begin, storage: time) }
+        return (names, min(time, StaleFence.time(begin, after: settings.clockSkewTolerance)))
     }
 
-    private static func newest(_ names: [SnapshotName]) -> [SnapshotName] {
-        Dictionary(grouping: names, by: \.instance).values.compactMap { $0.max() }.sorted()
+    private static func newest(_ names: [SnapshotName], _ horizon: SnapshotHorizon) -> [SnapshotName] {
+        Dictionary(grouping: names, by: horizon.group).values.compactMap { $0.max() }.sorted()
     }
 
     /// - Returns: nil when one of them has been replaced by a newer one.
@@ -129,23 +138,38 @@ package struct Resync: Sendable {
     /// Stores a snapshot of what is here now, where there is an older one.
     ///
     /// An instance that has none, such as a receiver, needs none: there is nothing of it that others could load.
+    ///
+    /// - Parameter floor: the lowest timestamp that sorts behind those before.
     private func replace(
-        _ own: SnapshotName?, _ environment: Environment, _ progress: @Sendable (String) -> Void
+        from floor: UInt64, _ environment: Environment, _ progress: @Sendable (String) -> Void
     ) async throws -> SnapshotName? {
-        guard let own else { return nil }
         let (identity, clock, staging) = (settings.identity, wallClock, store.stagingDirectory)
         let schema = settings.schema
         let (found, _) = try await pool.run { signal in
             try FullScan.run(
                 environment, identity: identity, schema: schema, stagingDirectory: staging, signal: signal
             ) {
-                max(clock(), own.timestamp &+ 1)
+                max(clock(), floor)
             }
         }
         guard let snapshot = found else { return nil }
         progress("storing \(snapshot.name)")
         try await store.store(snapshot.name.description, snapshot.body)
         return snapshot.name
+    }
+}
+
+/// The clock of this host is far behind the storage's.
+package struct ClocksDisagree: Error, CustomStringConvertible {
+    /// What time it is, in nanoseconds since the UNIX epoch.
+    package var own: UInt64
+    /// What time the storage says that it is.
+    package var storage: UInt64
+
+    /// One line that says what to do.
+    package var description: String {
+        "it is \(SnapshotTimestamp.text(own)) by the clock of this host, but \(SnapshotTimestamp.text(storage)) by the "
+            + "storage's: set right the one that is wrong, then try again"
     }
 }
 

@@ -152,6 +152,9 @@ package struct Sender {
         return failures > limit
     }
 
+    /// Whether something is to be sent, and no send is under way.
+    package var isWaiting: Bool { phase == .idle && (changed != nil || wantsInitial || retryAt != nil) }
+
     /// Whether nothing is left to be sent and no send is under way.
     package var isDone: Bool { phase == .idle && !isChanged && !wantsInitial && retryAt == nil }
 

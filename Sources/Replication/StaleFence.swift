@@ -21,6 +21,8 @@ package struct StaleFence {
         package var snapshotAge: Duration
         /// What counts as just now: a twentieth. Snapshots are stored at least as often.
         package var recent: Duration
+        /// After this long a snapshot that can't be loaded does not hold up sending any more: a minute.
+        package var patience: Duration
         /// How old a record gets before a newer one is written.
         package var recordAge: Duration
         /// How far in the future a record may be.
@@ -31,6 +33,7 @@ package struct StaleFence {
             absence = retention * 2 / 5
             snapshotAge = retention * 9 / 20
             recent = retention / 20
+            patience = min(.seconds(60), retention / 100)
             recordAge = max(.seconds(1), min(.seconds(86_400), retention / 100))
             skew = min(.seconds(86_400), retention / 4)
         }
@@ -53,14 +56,27 @@ package struct StaleFence {
     package let limits: Limits
     private let own: String
     private let pollInterval: Duration
-    /// When this database was last in sync, as the LMDB remembers it; nil when it does not.
-    private var recorded: UInt64?
+    /// What the LMDB remembers.
+    private var recorded: SyncRecord
     /// When it was last in sync, as far as is known.
     package private(set) var lastSync: UInt64?
     /// Why nothing may be sent; nil when something may.
     package private(set) var reason: Reason?
     /// Whether everything has to be merged once before anything is sent.
-    private var mustCatchUp = false
+    package private(set) var mustCatchUp = false
+    /// Whether everything has been merged since the start, or since the last absence.
+    private var isLoaded = false
+    /// When everything was merged last, except what can't be loaded.
+    private var caughtUp: UInt64?
+    /// The latest time that may be recorded: a server's word counts no further than our own clock goes.
+    private var ceiling = UInt64.max
+    /// How long nothing is swept after an absence.
+    private let sweepWait: Duration
+    /// Whether there was an absence, and everything has not been merged since.
+    private var owesSweepWait = false
+    /// Until when nothing is swept: since a fixed moment of the process, and as it is recorded.
+    private var sweepHold = Duration.zero
+    private var sweepAfter: UInt64?
     /// The last listing.
     private var listing: Listing?
     /// Whether what it showed is known to be incomplete.
@@ -79,13 +95,19 @@ package struct StaleFence {
     ///   - own: this instance's name.
     ///   - retention: how long Deleted entries are kept.
     ///   - pollInterval: how often the storage is listed.
-    ///   - lastSync: when this database was last in sync, as its LMDB remembers it; nil when it does not.
-    package init(own: String, retention: Duration, pollInterval: Duration, lastSync: UInt64?) {
+    ///   - firstInterval: the time before the first run of the sweeper.
+    ///   - record: what the LMDB of this database remembers.
+    package init(
+        own: String, retention: Duration, pollInterval: Duration, firstInterval: Duration = .zero, record: SyncRecord
+    ) {
         limits = Limits(retention: retention)
         self.own = own
         self.pollInterval = pollInterval
-        recorded = lastSync
-        self.lastSync = lastSync
+        sweepWait = limits.recent + firstInterval
+        recorded = record
+        lastSync = record.lastSync
+        caughtUp = record.lastSync
+        sweepAfter = record.sweepAfter
     }
 
     // MARK: What happened
@@ -95,14 +117,19 @@ package struct StaleFence {
     /// - Parameters:
     ///   - names: all full snapshots of the database.
     ///   - began: when the listing began.
+    ///   - ceiling: the latest time that may be recorded, by our own clock.
     /// - Returns: those of them that may be loaded.
-    package mutating func listed(_ names: [SnapshotName], began: UInt64, at now: Duration) -> [SnapshotName] {
+    package mutating func listed(
+        _ names: [SnapshotName], began: UInt64, ceiling: UInt64 = .max, at now: Duration
+    ) -> [SnapshotName] {
         let isFirst = listing == nil
+        self.ceiling = ceiling
         listing = Listing(began: began, at: now)
         isIncomplete = false
         if isAhead(began), let settledAt, now - settledAt <= limits.recent {
             // The clock was wrong: we were in sync just now, whatever time that was.
             lastSync = began
+            caughtUp = began
         }
         let latest = max(began, lastSync ?? 0)
         // A clock that is ahead must not make everybody else look old.
@@ -125,7 +152,22 @@ package struct StaleFence {
             reason = .absent(since: lastSync, other: other)
         }
         if lastSync.map({ Self.lies($0, before: began, by: limits.recent) }) ?? true { mustCatchUp = true }
+        noteAbsence(began, hasOthers: other != nil, isFirst: isFirst, at: now)
         return names.filter { !outdated.contains($0) }
+    }
+
+    /// What an absence means for deletions: they are kept until everything has been merged, and for some time after
+    /// that, because hosts that come back together may have some that nobody else has seen yet.
+    private mutating func noteAbsence(_ began: UInt64, hasOthers: Bool, isFirst: Bool, at now: Duration) {
+        if isFirst, let end = recorded.sweepAfter {
+            // Whatever clock wrote it, it is one wait at most.
+            let rest = end > began ? Duration.nanoseconds(Int64(clamping: end - began)) : .zero
+            sweepHold = now + min(rest, sweepWait)
+        }
+        let isBack = caughtUp.map { Self.lies($0, before: began, by: limits.recent) }
+        guard isBack ?? (hasOthers && recorded.sweepAfter == nil) else { return }
+        owesSweepWait = true
+        isLoaded = false
     }
 
     /// A snapshot of the last listing has gone: there is a newer one that it did not show.
@@ -133,13 +175,29 @@ package struct StaleFence {
 
     /// Everything in the last listing that may be loaded is merged.
     ///
-    /// - Parameter unsentSince: since when there are local changes that are not stored; nil when there are none.
-    package mutating func settled(unsentSince: Duration?, at now: Duration) {
+    /// - Parameters:
+    ///   - loading: whether some of it can't be loaded.
+    ///   - unsentSince: since when there are local changes that are not stored; nil when there are none.
+    package mutating func settled(_ loading: Receiver.Progress = .settled, unsentSince: Duration?, at now: Duration) {
         guard let listing, !isIncomplete else { return }
+        var time = listing.began
+        switch loading {
+        case .loading: return
+        case .settled: isLoaded = true
+        // What a living one of them has merged comes with its snapshot.
+        case .failing(let through):
+            time = Self.lies(through, before: time, by: limits.recent) ? 0 : min(time, through)
+        }
         mustCatchUp = false
         guard reason == nil else { return }
-        settledAt = now
-        var time = listing.began
+        if owesSweepWait {
+            owesSweepWait = false
+            sweepHold = now + sweepWait
+            sweepAfter = Self.time(min(listing.began, ceiling), after: now - listing.at + sweepWait)
+        }
+        caughtUp = max(caughtUp ?? 0, listing.began)
+        guard time > 0 else { return }
+        if loading == .settled { settledAt = now }
         if let unsentSince, unsentSince < listing.at {
             let age = (listing.at - unsentSince) / .nanoseconds(1)
             time = age < Double(time) ? time - UInt64(age) : 0
@@ -148,14 +206,19 @@ package struct StaleFence {
     }
 
     /// The LMDB remembers this, or nothing: somebody may have rebuilt the database.
-    package mutating func found(record: UInt64?) {
-        guard record != recorded else { return }
+    ///
+    /// - Returns: whether that has happened.
+    @discardableResult package mutating func found(_ record: SyncRecord) -> Bool {
+        guard record != recorded else { return false }
         recorded = record
-        lastSync = record
+        lastSync = record.lastSync
+        caughtUp = record.lastSync
+        sweepAfter = record.sweepAfter
+        return true
     }
 
     /// The LMDB remembers this from now on.
-    package mutating func recorded(_ time: UInt64) { recorded = time }
+    package mutating func recorded(_ record: SyncRecord) { recorded = record }
 
     /// It could not be written.
     package mutating func recordFailed(retryAt time: Duration) { retryAt = time }
@@ -164,21 +227,49 @@ package struct StaleFence {
 
     /// Whether anything may be sent.
     package func maySend(at now: Duration) -> Bool {
-        guard reason == nil, !mustCatchUp, let listing else { return false }
         // After a break in the connection the storage is listed first.
-        return now - listing.at <= limits.recent + pollInterval * 2
+        reason == nil && !mustCatchUp && !isListingOld(at: now)
+    }
+
+    /// Whether sends wait for a listing, because the last one is too old.
+    package func isListingOld(at now: Duration) -> Bool {
+        listing.map { now - $0.at > limits.recent + pollInterval * 2 } ?? true
+    }
+
+    /// Whether Deleted entries that are too old are left out of merges: not before everything was merged once, as the
+    /// entry that one of them deletes may come with a later snapshot.
+    package var mayLeaveOutDeletions: Bool { isLoaded }
+
+    /// From when on something may be swept, nil when that is not known yet.
+    package func sweepsFrom(at now: Duration) -> Duration? {
+        reason == nil && !owesSweepWait && !isListingOld(at: now) ? sweepHold : nil
     }
 
     /// What the LMDB should remember, nil while what it does remember will do.
-    package func recordDue(at now: Duration) -> UInt64? {
-        guard reason == nil, let lastSync, lastSync != recorded else { return nil }
+    package func recordDue(at now: Duration) -> SyncRecord? {
+        guard reason == nil else { return nil }
         if let retryAt, now < retryAt { return nil }
-        guard let recorded, lastSync > recorded else { return lastSync }
-        return Self.lies(recorded, before: lastSync, by: limits.recordAge) ? lastSync : nil
+        var next = recorded
+        next.sweepAfter = sweepAfter
+        guard let lastSync else { return next == recorded ? nil : next }
+        let time = min(lastSync, ceiling)
+        if let known = recorded.lastSync, lastSync >= known {
+            // In one transaction with the other.
+            let age = next == recorded ? limits.recordAge : .zero
+            if Self.lies(known, before: time, by: age) { next.lastSync = time }
+        } else {
+            next.lastSync = time
+        }
+        return next == recorded ? nil : next
     }
 
     private func isAhead(_ now: UInt64) -> Bool {
         lastSync.map { Self.lies(now, before: $0, by: limits.skew) } ?? false
+    }
+
+    static func time(_ time: UInt64, after duration: Duration) -> UInt64 {
+        let (sum, overflows) = time.addingReportingOverflow(UInt64(max(0, duration / .nanoseconds(1))))
+        return overflows ? .max : sum
     }
 
     /// Whether a time lies before another one by more than a duration.

@@ -46,9 +46,10 @@ package struct SyncMachine {
     package enum Event: Sendable {
         /// The storage was listed: the full snapshots of this database.
         ///
-        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch; `stranger` the
-        /// newest one under our name that another host has written.
-        case listed([SnapshotName], began: UInt64 = 0, stranger: SnapshotName? = nil)
+        /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch; `ceiling` is
+        /// the same by our own clock, with what clocks may differ; `stranger` the newest one under our name that another
+        /// host has written.
+        case listed([SnapshotName], began: UInt64 = 0, ceiling: UInt64 = .max, stranger: SnapshotName? = nil)
         /// The storage could not be listed.
         case listingFailed
         /// Something may have appeared in the storage.
@@ -86,10 +87,10 @@ package struct SyncMachine {
         case swept(transaction: UInt64?, lock: SweepLock?, isLast: Bool)
         /// A slice of the sweeper failed.
         case sweepFailed
-        /// The LMDB remembers this time of the last sync, and has been looked at anew.
-        case foundRecord(UInt64?)
-        /// The time of the last sync was written, in this transaction.
-        case recorded(UInt64, transaction: UInt64)
+        /// The LMDB remembers this, and has been looked at anew.
+        case foundRecord(SyncRecord)
+        /// The record was written, in this transaction.
+        case recorded(SyncRecord, transaction: UInt64)
         /// It could not be written.
         case recordFailed
         /// Time has passed.
@@ -112,8 +113,8 @@ package struct SyncMachine {
         case capture
         /// Go on removing old Deleted entries, or begin, with the write lock held for this long before the commit.
         case sweep(deletionTime: Duration)
-        /// Remember this time of the last sync, for ``StaleFence``.
-        case record(UInt64)
+        /// Remember this, for ``StaleFence``.
+        case record(SyncRecord)
         /// Start-up is complete. Comes once.
         case started
         /// So many sends have failed that the process must give up.
@@ -148,10 +149,13 @@ package struct SyncMachine {
     /// Whether that lets anything be sent now.
     private var fenceIsOpen = true
     private var isRecording = false
+    /// Since when something has kept changes from being sent.
+    private var obstacle: (what: SendObstacle, since: Duration)?
     /// How many listings, captures and records in a row have failed, for single runs: those end some time.
     private var failures = (listing: 0, capture: 0, record: 0)
-    /// When the first event came.
+    /// When the first event came, and the last one.
     private var begin: Duration?
+    private var lastEvent = Duration.zero
     private var isListing = false
     private var isMerging = false
     /// When the next listing is due; nil while one is under way and no change was signalled since it began.
@@ -168,13 +172,13 @@ package struct SyncMachine {
 
     /// - Parameters:
     ///   - transaction: the newest transaction of the LMDB at start.
-    ///   - lastSync: when the database was last in sync, as its LMDB remembers it.
-    package init(settings: Settings, transaction: UInt64, lastSync: UInt64? = nil) {
+    ///   - record: what the LMDB of the database remembers.
+    package init(settings: Settings, transaction: UInt64, record: SyncRecord = SyncRecord()) {
         var settings = settings
         if let sweeping = settings.sweeper {
             let fence = StaleFence(
                 own: settings.instance, retention: sweeping.retention, pollInterval: settings.storagePollInterval,
-                lastSync: lastSync)
+                firstInterval: sweeping.firstInterval, record: record)
             self.fence = fence
             // Whoever is in sync must be seen to be.
             let force = settings.sender.forceInterval
@@ -184,9 +188,6 @@ package struct SyncMachine {
         // Who never sends has no snapshots of its own: those under its name are somebody else's.
         receiver = Receiver(own: settings.receiveOnly ? nil : settings.instance, settings: settings.receiver)
         sender = Sender(settings: settings.sender, transaction: transaction)
-        if let sweeping = settings.sweeper, !settings.receiveOnly, !settings.onlyOnce {
-            sweeper = SweeperMachine(settings: sweeping)
-        }
         if settings.hasShadows {
             capture = CaptureMachine(
                 minimumInterval: settings.sender.minimumInterval, retryInterval: settings.receiver.retryInterval)
@@ -198,21 +199,56 @@ package struct SyncMachine {
     /// - Parameter now: the time since a fixed moment; never earlier than in the call before.
     /// - Returns: what to do now, in this order.
     package mutating func handle(_ event: Event, at now: Duration) -> [Action] {
+        if begin == nil, let sweeping = settings.sweeper, !settings.receiveOnly, !settings.onlyOnce {
+            sweeper = SweeperMachine(settings: sweeping, at: now)
+        }
         let begin = begin ?? now
         self.begin = begin
+        lastEvent = now
         take(event, at: now)
-        if receiver.isSettled {
+        if let patience = fence?.limits.patience {
             let unsentSince = settings.receiveOnly ? nil : sender.unsentSince.map { max($0, begin) }
-            fence?.settled(unsentSince: unsentSince, at: now)
+            fence?.settled(
+                receiver.progress(of: settings.instance, patience: patience, at: now), unsentSince: unsentSince, at: now
+            )
         }
         fenceIsOpen = fence?.maySend(at: now) ?? true
-        return decide(at: now)
+        let actions = decide(at: now)
+        noteObstacle(at: now)
+        return actions
+    }
+
+    /// What keeps changes from being sent that wait for that, once it has lasted for a moment.
+    package func sendObstacle(at now: Duration) -> SendObstacle? {
+        obstacle.flatMap { now - $0.since >= SendObstacle.reportedAfter ? $0.what : nil }
+    }
+
+    private mutating func noteObstacle(at now: Duration) {
+        guard let what = currentObstacle(at: now) else {
+            obstacle = nil
+            return
+        }
+        obstacle = (what, obstacle?.since ?? now)
+    }
+
+    private func currentObstacle(at now: Duration) -> SendObstacle? {
+        guard !settings.receiveOnly, sender.isWaiting, !isFenced, !isShuttingDown else { return nil }
+        if !receiver.hasListing { return .notListed }
+        if !isCaptured { return .notCaptured }
+        if !receiver.isOwnLoaded { return .ownNotLoaded }
+        guard let fence, !fenceIsOpen else { return nil }
+        if fence.isListingOld(at: now) { return .listingIsOld }
+        let unsettled = receiver.unsettled
+        return .catchingUp(waiting: unsettled.count, failing: unsettled.filter(\.isFailing).map(\.instance))
     }
 
     /// When ``handle(_:at:)`` wants a tick at the latest, nil when only events can bring anything.
     package var nextTick: Duration? {
         if isShuttingDown || isFinished { return nil }
         var times: [Duration?] = [receiver.nextRetry]
+        if let obstacle, sendObstacle(at: lastEvent) == nil {
+            times.append(obstacle.since + SendObstacle.reportedAfter)
+        }
         if !isListing { times.append(listAt) }
         times.append(coverAt)
         // While the LMDB is busy, the end of that wakes the loop.
@@ -221,7 +257,7 @@ package struct SyncMachine {
             // Before the first capture everything else waits for that.
             if isCaptured {
                 if maySend { times.append(sender.due) }
-                times.append(sweeper?.due)
+                times.append(sweepDue(at: lastEvent))
             }
         }
         return times.compactMap(\.self).min()
@@ -235,12 +271,13 @@ package struct SyncMachine {
 
     private mutating func take(_ event: Event, at now: Duration) {
         switch event {
-        case .listed(let names, let began, let stranger):
+        case .listed(let names, let began, let ceiling, let stranger):
             isListing = false
             failures.listing = 0
             bringForwardListing(to: now + settings.storagePollInterval)
             receiver.listed(
-                fence?.listed(names, began: began, at: lastListing ?? now) ?? names, stranger: stranger)
+                fence?.listed(names, began: began, ceiling: ceiling, at: lastListing ?? now) ?? names,
+                stranger: stranger, horizon: SnapshotHorizon(now: max(began, ceiling)))
             replaceWhatHasGone(names)
         case .listingFailed:
             isListing = false
@@ -254,8 +291,11 @@ package struct SyncMachine {
         case .downloaded(let name):
             receiver.downloaded(name)
         case .vanished(let name):
-            fence?.vanished()
-            if receiver.vanished(name, at: now) { bringForwardListing(to: soonestListing(now)) }
+            // One that stays in the listings counts as a failure.
+            if receiver.vanished(name, at: now) {
+                fence?.vanished()
+                bringForwardListing(to: soonestListing(now))
+            }
         case .downloadFailed(let name):
             receiver.failed(name, at: now)
         case .merged(let name, let transaction):
@@ -296,12 +336,13 @@ package struct SyncMachine {
             if let transaction { noteOwn(transaction, at: now) }
         case .sweepFailed:
             sweeper?.failed(at: now)
-        case .foundRecord(let time):
-            fence?.found(record: time)
-        case .recorded(let time, let transaction):
+        case .foundRecord(let record):
+            // What was merged before need not be there any more.
+            if fence?.found(record) == true { receiver.forgetMerged() }
+        case .recorded(let record, let transaction):
             isRecording = false
             failures.record = 0
-            fence?.recorded(time)
+            fence?.recorded(record)
             noteOwn(transaction, at: now)
         case .recordFailed:
             isRecording = false
@@ -401,17 +442,23 @@ package struct SyncMachine {
             sender.started(at: now)
             return .send
         }
-        if let time = fence?.recordDue(at: now) {
+        if let record = fence?.recordDue(at: now) {
             isRecording = true
-            return .record(time)
+            return .record(record)
         }
         return sweep(at: now)
     }
 
     private mutating func sweep(at now: Duration) -> Action? {
-        guard let sweeper, let due = sweeper.due, due <= now else { return nil }
+        guard let sweeper, let due = sweepDue(at: now), due <= now else { return nil }
         self.sweeper?.started(at: now)
         return .sweep(deletionTime: sweeper.deletionTime)
+    }
+
+    /// When the sweeper may go on, nil when only an event can bring that.
+    private func sweepDue(at now: Duration) -> Duration? {
+        guard let due = sweeper?.due, let begin = fence?.sweepsFrom(at: now) else { return nil }
+        return max(due, begin)
     }
 
     private var isLMDBBusy: Bool {

@@ -53,6 +53,9 @@ package enum SyncEvent: Sendable {
     /// Nothing is sent because the database has been away for too long: one line that says why and what to do. Nil
     /// when that is over.
     case fenced(String?)
+    /// Changes wait to be sent, and something keeps them from it that may pass: one line that says what. Nil when
+    /// nothing does any more.
+    case sendBlocked(String?)
     /// Start-up is complete.
     case started
     /// Another host uses our name, as this snapshot shows, or not any more.

@@ -13,9 +13,11 @@ import Testing
     }
 
     private func removed(
-        _ machine: inout CleanerMachine, _ names: [SnapshotName], at seconds: Int, _ ledger: MergeLedger = MergeLedger()
+        _ machine: inout CleanerMachine, _ names: [SnapshotName], at seconds: Int
     ) -> [SnapshotName] {
-        machine.listed(names.map(\.description), ledger, at: .seconds(seconds), time: 0).map(\.name)
+        var ledger = MergeLedger()
+        for name in names { ledger.merged(name) }
+        return machine.listed(names.map(\.description), ledger, at: .seconds(seconds), time: 0).map(\.name)
     }
 
     @Test func theIntervalVariesByAFifth() {

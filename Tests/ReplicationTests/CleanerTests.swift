@@ -69,6 +69,7 @@ private final class Told: Sendable {
         var ledger = MergeLedger()
         ledger.merged(gone)
         ledger.stored(own, covering: ledger.merged)
+        ledger.merged(a2)
         let cleaner = cleaner(store, ledger: ledger)
         var machine = CleanerMachine(settings: settings("own"))
         try await cleaner.clean(&machine, at: .zero)
@@ -103,8 +104,12 @@ private final class Told: Sendable {
         let base = MemoryStore()
         let store = HookedStore(base)
         let all = ["a", "b"].flatMap { [snapshot($0, seconds: 29 * 86_400), snapshot($0, seconds: 30 * 86_400)] }
-        for name in all { try await base.store(name.description, Spool([])) }
-        let cleaner = cleaner(store)
+        var ledger = MergeLedger()
+        for name in all {
+            try await base.store(name.description, Spool([]))
+            ledger.merged(name)
+        }
+        let cleaner = cleaner(store, ledger: ledger)
         var machine = CleanerMachine(settings: settings("own"))
         store.onCall { operation, _ in
             if operation == "list" { throw BlobStoreError(.timeout, "no answer") }

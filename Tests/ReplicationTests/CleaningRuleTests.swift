@@ -44,9 +44,12 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
             snapshot("own", seconds: 1),
         ]
         #expect(
-            verdicts(names) == [
+            verdicts(names, ledger: ledger(merged: [names[2]])) == [
                 .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.newest), .keep(.newest), .keep(.own),
             ])
+        // The newest one may turn out to be damaged.
+        #expect(
+            verdicts(names) == [.remove(.newerSnapshot), .keep(.fallback), .keep(.newest), .keep(.newest), .keep(.own)])
         #expect(verdicts([]) == [])
     }
 
@@ -77,12 +80,27 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         let names = (1...4).map { snapshot("a", seconds: $0) }
         #expect(
             verdicts(names, ledger: ledger(refused: [names[3], names[2]])) == [
+                .keep(.fallback), .keep(.readable), .remove(.newerSnapshot), .keep(.newest),
+            ])
+        #expect(
+            verdicts(names, ledger: ledger(merged: [names[1]], refused: [names[3], names[2]])) == [
                 .remove(.newerSnapshot), .keep(.readable), .remove(.newerSnapshot), .keep(.newest),
             ])
         // Nor one that nobody has looked at yet.
         #expect(
             verdicts(names, ledger: ledger(merged: [names[1]])) == [
-                .remove(.newerSnapshot), .keep(.merged), .remove(.newerSnapshot), .keep(.newest),
+                .remove(.newerSnapshot), .keep(.merged), .keep(.fallback), .keep(.newest),
+            ])
+    }
+
+    /// Whoever stores something at the end of time under a name must not have the real ones removed.
+    @Test(arguments: ["a", "own"]) func aSnapshotInTheFarFutureIsNotTheNewest(instance: String) {
+        let names = (1...3).map { snapshot(instance, seconds: $0) }
+        let end = SnapshotName(database: "main", instance: instance, timestamp: .max)
+        let need = instance == "own" ? CleaningVerdict.Need.own : .newest
+        #expect(
+            verdicts(names + [end], ledger: ledger(merged: [names[2]])) == [
+                .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(need), .keep(need),
             ])
     }
 
@@ -109,7 +127,7 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
 
         func kept(_ need: CleaningVerdict.Need) -> [CleaningVerdict] { [.remove(.newerSnapshot), .keep(need)] }
         #expect(end(ledger(covered: [last], sent: sent), at: 1002, with: [sent]) == kept(.newest))
-        #expect(end(ledger(), with: [sent]) == kept(.notMerged))
+        #expect(end(ledger(), with: [sent]) == [.keep(.fallback), .keep(.notMerged)])
         #expect(end(ledger(merged: [last]), with: [sent]) == kept(.notSentOn))
         #expect(end(ledger(merged: [last], sent: sent), with: [sent]) == kept(.notSentOn))
         // Somebody has removed what we sent.

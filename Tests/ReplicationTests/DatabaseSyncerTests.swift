@@ -167,7 +167,111 @@ import Testing
         try await syncer.run()
         #expect(try a.application.databaseFlags() == ["records": .reverseKey])
         #expect(try a.application.raw("records", Array("key".utf8))?.count == EntryHeader.size + 8 + 1)
-        #expect(try a.keys == ["key", "new"])
+        // Before everything is loaded nothing is left out.
+        #expect(try a.keys == ["key", "new", "old"])
+    }
+
+    /// One object in the bucket that nobody can merge, such as one of a foreign program.
+    @Test func aForeignSnapshotDoesNotStopSending() async throws {
+        let store = MemoryStore()
+        // This format does not tell the flags of a DBI that is not here.
+        try await store.store(
+            snapshot("b", systemWallClock()).description,
+            RawSnapshot(formatVersion: 2).database("unknown", [.init("key", "b", at: 9)]).spool)
+        let a = try Instance(
+            "a", store,
+            sweeper: .init(
+                retention: .seconds(800), firstInterval: .seconds(1000), interval: .seconds(1000),
+                lockDuration: .milliseconds(50), releaseDuration: .milliseconds(50)))
+        try a.application.put("mine", TestVersion(systemWallClock(), "x"))
+        try await withSyncers([a]) {
+            try await eventually { a.log.contains("changes wait to be sent") }
+            try await eventually { try await snapshots(of: a, in: store) > 0 }
+            try await eventually { a.log.contains("changes are not held back any more") }
+        }
+    }
+
+    /// An object at the end of time must not make the next name wrap, nor hide what follows from others.
+    @Test func aSnapshotInTheFarFutureHidesNothing() async throws {
+        let store = MemoryStore()
+        let end = "main__a__25540721-233433-709551615__GX.pb.gz"
+        try await store.store(end, RawSnapshot().database("records", [.init("forged", "x", at: 9)]).spool)
+        let (a, b) = (try Instance("a", store), try Instance("b", store))
+        try await withSyncers([a, b]) {
+            try await eventually { try b.keys == ["forged"] && a.keys == ["forged"] }
+            try a.application.put("mine", TestVersion(systemWallClock(), "x"))
+            try await eventually { try b.keys == ["forged", "mine"] }
+            #expect(a.log.contains("lies in the far future"))
+        }
+        let names = try await store.list(prefix: "main__a__").map(\.name)
+        #expect(names.count > 1 && names.allSatisfy { $0 == end || $0.hasPrefix("main__a__20") })
+    }
+
+    @Test func oldDeletionsAreLeftOutOnceEverythingIsLoaded() async throws {
+        let store = MemoryStore()
+        let now: UInt64 = 1_800_000_000_000_000_000
+        func put(_ entries: [RawSnapshot.Entry], at time: UInt64) async throws {
+            let name = SnapshotName(database: "main", instance: "b", timestamp: time)
+            try await store.store(name.description, RawSnapshot().database("records", entries).spool)
+        }
+        try await put([.init("first", "", at: now - 91_000_000_000, deleted: true)], at: now - 2)
+        let retention = Duration.seconds(100)
+        let a = try Instance(
+            "a", store,
+            sweeper: .init(
+                retention: retention, firstInterval: .seconds(1000), interval: .seconds(1000),
+                lockDuration: .milliseconds(50), releaseDuration: .milliseconds(50)),
+            clock: { now })
+        var settings = a.settings
+        settings.deletedCutoff = DeletedCutoff(retention: retention, margin: .seconds(10))
+        let syncer = DatabaseSyncer(
+            settings: settings, store: store, logger: Logger(label: "test") { [log = a.log] _ in log },
+            wallClock: { now }, environment: a.application)
+        async let run: Void = syncer.run()
+        try await eventually { a.log.contains("start-up is complete") }
+        try await put(
+            [
+                .init("new", "", at: now - 89_000_000_000, deleted: true),
+                .init("old", "", at: now - 91_000_000_000, deleted: true),
+            ], at: now - 1)
+        try await eventually { try a.keys.contains("new") }
+        syncer.shutDown()
+        try await run
+        #expect(try a.keys == ["first", "new"])
+    }
+
+    /// Two snapshots of a time long ago: whichever comes first, what was deleted stays so.
+    @Test(arguments: [true, false])
+    func anOldDeletionIsNotForgottenBeforeTheEntryComes(deletionFirst: Bool) async throws {
+        let memory = MemoryStore()
+        let store = HookedStore(memory)
+        let now: UInt64 = 1_800_000_000_000_000_000
+        let old = now - 95 * 1_000_000_000
+        for (instance, entry) in [
+            ("b", RawSnapshot.Entry("key", "", at: old + 1, deleted: true)),
+            ("c", RawSnapshot.Entry("key", "x", at: old)),
+        ] {
+            let name = SnapshotName(database: "main", instance: instance, timestamp: old + 2)
+            try await memory.store(name.description, RawSnapshot().database("records", [entry]).spool)
+        }
+        let a = try Instance(
+            "a", store, once: true,
+            sweeper: .init(
+                retention: .seconds(100), firstInterval: .seconds(1000), interval: .seconds(1000),
+                lockDuration: .milliseconds(50), releaseDuration: .milliseconds(50)),
+            clock: { now })
+        // The other one is late.
+        store.onCall { [log = a.log] operation, name in
+            guard operation == "load", name.contains(deletionFirst ? "__c__" : "__b__") else { return }
+            try await eventually { log.contains("merged a snapshot") }
+        }
+        var settings = a.settings
+        settings.deletedCutoff = DeletedCutoff(retention: .seconds(100), margin: .seconds(10))
+        let syncer = DatabaseSyncer(
+            settings: settings, store: store, logger: Logger(label: "test") { [log = a.log] _ in log },
+            wallClock: { now }, environment: a.application)
+        try await syncer.run()
+        #expect(try a.application.version("key")?.isDeleted == true)
     }
 
     // MARK: Failures

@@ -25,7 +25,7 @@ import Testing
 
     init() async throws {
         instance = try Instance("own", store, sweeper: Self.sweeper, clock: { Self.now })
-        _ = try SyncRecord.write(Self.old, to: local)
+        _ = try SyncRecord(lastSync: Self.old).write(to: local)
     }
 
     private func resync() -> Resync {
@@ -45,7 +45,7 @@ import Testing
     }
 
     private var isFenced: Bool {
-        get throws { try SyncRecord.read(local) == Self.old }
+        get throws { try SyncRecord.read(local).lastSync == Self.old }
     }
 
     @Test func becomesWhatTheOthersAreButForWhatIsYoung() async throws {
@@ -75,7 +75,7 @@ import Testing
                 .sorted() == ["changed", "held", "new", "unheard-of", "unknown-deletion", "young"])
         #expect(try local.version("recent-deletion")?.isDeleted == true)
         #expect(try local.version("changed") == TestVersion(Self.young, "y"))
-        #expect(try SyncRecord.read(local) == Self.now)
+        #expect(try SyncRecord.read(local).lastSync == Self.now)
         // Once more there is nothing to do.
         guard case .notNeeded(let lastSync) = try await resync().run() else { throw NeverHappened() }
         #expect(lastSync == Self.now)
@@ -158,13 +158,13 @@ import Testing
 
     @Test func withoutOthersThereIsNothingToRebuildFrom() async throws {
         // The record is ahead of the clock, and nobody else has a snapshot.
-        _ = try SyncRecord.write(Self.now + 5000 * Self.second, to: local)
+        _ = try SyncRecord(lastSync: Self.now + 5000 * Self.second).write(to: local)
         await #expect(throws: NothingToRebuildFrom.self) { try await report() }
     }
 
     @Test(arguments: [true, false])
     func aDatabaseThatMaySendIsLeftAlone(hasRecord: Bool) async throws {
-        if hasRecord { _ = try SyncRecord.write(Self.young, to: local) } else { try SyncRecord.forget(local) }
+        if hasRecord { _ = try SyncRecord(lastSync: Self.young).write(to: local) } else { try SyncRecord.forget(local) }
         try local.put("gone", TestVersion(Self.old, "x"))
         try await put(RawSnapshot().database("records", []), of: "b", at: Self.young)
         let before = local.lastTransaction
@@ -207,7 +207,7 @@ import Testing
 
     @Test func aSingleRunThatIsFencedFails() async throws {
         let once = try Instance("own", store, once: true, sweeper: Self.sweeper, clock: { Self.now })
-        _ = try SyncRecord.write(Self.old, to: once.application)
+        _ = try SyncRecord(lastSync: Self.old).write(to: once.application)
         try await put(RawSnapshot().database("records", [.init("new", "x", at: Self.young)]), of: "b")
         let error = await #expect(throws: DatabaseIsStale.self) { try await once.syncer().run() }
         #expect(error?.description.contains("not in sync since") == true)
@@ -217,8 +217,8 @@ import Testing
 
     @Test func withTheSweeperOffTheRecordIsForgotten() async throws {
         let off = try Instance("own", store, once: true, clock: { Self.now })
-        _ = try SyncRecord.write(Self.old, to: off.application)
+        _ = try SyncRecord(lastSync: Self.old).write(to: off.application)
         try await off.syncer().run()
-        #expect(try SyncRecord.read(off.application) == nil)
+        #expect(try SyncRecord.read(off.application) == SyncRecord())
     }
 }

@@ -133,7 +133,7 @@ import Testing
         var capture = Capture(schema: LMDB.Environment.shadows, startsWithNow: true)
         for key in ["gone", "held"] { try local.appPut(key, "x") }
         try capture.run(local, at: now - 2000 * second)
-        _ = try SyncRecord.write(now - 2000 * second, to: local)
+        _ = try SyncRecord(lastSync: now - 2000 * second).write(to: local)
         try local.appPut("mine", "y")
         let held = RawSnapshot().database("records", [.init("held", "x", at: now - 2000 * second)])
         for (name, time) in [("b", now - second), ("own", now - 2000 * second)] {

@@ -126,7 +126,7 @@ final class Simulation {
                     minimumInterval: .seconds(1), forceInterval: .seconds(14400), retryInterval: .seconds(5),
                     retryLimit: nil),
                 sweeper: sweeper, hasShadows: schema.hasShadows),
-            transaction: environment.info.lastTransactionID, lastSync: SyncRecord.read(environment))
+            transaction: environment.info.lastTransactionID, record: SyncRecord.read(environment))
     }
 
     // MARK: Driving
@@ -273,7 +273,10 @@ final class Simulation {
                 let names = Array(storage.keys)
                 node.newestOwnTimestamp = max(
                     node.newestOwnTimestamp, names.filter { $0.instance == node.name }.map(\.timestamp).max() ?? 0)
-                try handle(fails ? .listingFailed : .listed(names.shuffled(using: &random), began: began), node, index)
+                let ceiling = node.clock(at: now) + 5_000_000_000
+                try handle(
+                    fails ? .listingFailed : .listed(names.shuffled(using: &random), began: began, ceiling: ceiling),
+                    node, index)
             }
         case .download(let name):
             let fails = random.chance(faults.download) || node.isCutOff
@@ -294,10 +297,10 @@ final class Simulation {
         case .started: node.isStarted = true
         case .finish: node.isFinished = true
         case .sweep(let deletionTime): try sweep(deletionTime, node, index)
-        case .record(let time):
-            let transaction = try SyncRecord.write(time, to: node.environment)
+        case .record(let record):
+            let transaction = try record.write(to: node.environment)
             schedule(index, after: delay(0.1)) { [self] in
-                try handle(.recorded(time, transaction: transaction), $0, index)
+                try handle(.recorded(record, transaction: transaction), $0, index)
             }
         case .endFenced: node.isFinished = true
         case .giveUp, .giveUpLoading: break
@@ -308,7 +311,8 @@ final class Simulation {
         guard let body = node.downloaded.removeValue(forKey: name) else { return }
         let plan: MergePlan
         do {
-            let cutoff = DeletedCutoff(retention: retention).timestamp(at: node.clock(at: now))
+            let isLoaded = node.machine.fence?.mayLeaveOutDeletions ?? false
+            let cutoff = isLoaded ? DeletedCutoff(retention: retention).timestamp(at: node.clock(at: now)) : 0
             let rules = MergePlanner.Rules(deletedCutoff: cutoff, schema: schema)
             do {
                 plan = try MergePlanner.plan(body, for: node.environment, rules: rules).plan

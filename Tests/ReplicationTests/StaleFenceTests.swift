@@ -16,7 +16,8 @@ import Testing
 
     private static func fence(lastSync: UInt64?) -> StaleFence {
         StaleFence(
-            own: "own", retention: .seconds(1000), pollInterval: .seconds(1), lastSync: lastSync.map { time($0) })
+            own: "own", retention: .seconds(1000), pollInterval: .seconds(1), firstInterval: .seconds(10),
+            record: SyncRecord(lastSync: lastSync.map { time($0) }))
     }
 
     @Test(arguments: [(300, true), (401, false), (5000, false)] as [(UInt64, Bool)])
@@ -48,7 +49,7 @@ import Testing
         #expect(fence.reason == nil && !fence.maySend(at: .zero))
         fence.settled(unsentSince: nil, at: .zero)
         #expect(fence.maySend(at: .zero))
-        #expect(fence.recordDue(at: .zero) == Self.time(900))
+        #expect(fence.recordDue(at: .zero)?.lastSync == Self.time(900))
     }
 
     @Test func afterAShortAbsenceNothingHasToBeMergedFirst() {
@@ -128,11 +129,11 @@ import Testing
         var fence = Self.fence(lastSync: nil)
         _ = fence.listed([], began: Self.time(10_000), at: .zero)
         fence.settled(unsentSince: nil, at: .zero)
-        fence.recorded(Self.time(10_000))
+        fence.recorded(SyncRecord(lastSync: Self.time(10_000)))
         _ = fence.listed([], began: Self.time(101), at: .seconds(1))
         fence.settled(unsentSince: nil, at: .seconds(1))
         #expect(fence.reason == nil && fence.lastSync == Self.time(101))
-        #expect(fence.recordDue(at: .seconds(1)) == Self.time(101))
+        #expect(fence.recordDue(at: .seconds(1))?.lastSync == Self.time(101))
     }
 
     @Test func theRecordIsWrittenNowAndThen() {
@@ -142,10 +143,10 @@ import Testing
         #expect(fence.recordDue(at: .seconds(9)) == nil)
         _ = fence.listed([], began: Self.time(11), at: .seconds(11))
         fence.settled(unsentSince: nil, at: .seconds(11))
-        #expect(fence.recordDue(at: .seconds(11)) == Self.time(11))
+        #expect(fence.recordDue(at: .seconds(11))?.lastSync == Self.time(11))
         fence.recordFailed(retryAt: .seconds(15))
         #expect(fence.recordDue(at: .seconds(14)) == nil && fence.recordDue(at: .seconds(15)) != nil)
-        fence.recorded(Self.time(11))
+        fence.recorded(SyncRecord(lastSync: Self.time(11)))
         #expect(fence.recordDue(at: .seconds(15)) == nil)
     }
 
@@ -153,13 +154,87 @@ import Testing
         var fence = Self.fence(lastSync: 0)
         let other = Self.name("b", 5000)
         _ = fence.listed([other], began: Self.time(5000), at: .zero)
-        fence.found(record: Self.time(0))
+        fence.found(SyncRecord(lastSync: Self.time(0)))
         _ = fence.listed([other], began: Self.time(5001), at: .seconds(1))
         #expect(fence.reason == .absent(since: Self.time(0), other: other))
-        fence.found(record: Self.time(5001))
+        fence.found(SyncRecord(lastSync: Self.time(5001)))
         fence.settled(unsentSince: nil, at: .seconds(1))
         #expect(fence.listed([other], began: Self.time(5002), at: .seconds(2)) == [other])
         #expect(fence.reason == nil && fence.maySend(at: .seconds(2)))
+    }
+
+    /// A listing with one snapshot of another instance, at once merged.
+    private static func sync(_ fence: inout StaleFence, _ seconds: UInt64, at now: Duration) {
+        _ = fence.listed([name("b", seconds)], began: time(seconds), at: now)
+        fence.settled(unsentSince: nil, at: now)
+    }
+
+    /// A twentieth of the retention and the first interval: 60 s.
+    @Test(arguments: [(nil, 60), (10, 0), (1000, 60)] as [(UInt64?, Int)])
+    func afterAnAbsenceNothingIsSweptForSomeTime(absence: UInt64?, wait: Int) {
+        var fence = Self.fence(lastSync: absence.map { 5000 - $0 })
+        #expect(fence.sweepsFrom(at: .zero) == nil)
+        _ = fence.listed([Self.name("b", 5000 - (absence ?? 0))], began: Self.time(5000), at: .seconds(1))
+        #expect(fence.mayLeaveOutDeletions == false)
+        #expect((fence.sweepsFrom(at: .seconds(1)) == nil) == (wait > 0))
+        fence.settled(unsentSince: nil, at: .seconds(3))
+        #expect(fence.mayLeaveOutDeletions)
+        #expect(fence.sweepsFrom(at: .seconds(3)) == (wait > 0 ? .seconds(3 + wait) : .zero))
+        let record = fence.recordDue(at: .seconds(3))
+        #expect(record?.sweepAfter == (wait > 0 ? Self.time(5002 + UInt64(wait)) : nil))
+    }
+
+    @Test func whoIsAloneHasNothingToWaitFor() {
+        var fence = Self.fence(lastSync: nil)
+        _ = fence.listed([Self.name("own", 10)], began: Self.time(5000), at: .zero)
+        fence.settled(unsentSince: nil, at: .zero)
+        #expect(fence.sweepsFrom(at: .zero) == .zero)
+    }
+
+    @Test func theRecordKeepsTheEndOfTheWaitOverRestarts() throws {
+        var first = Self.fence(lastSync: nil)
+        Self.sync(&first, 5000, at: .zero)
+        let record = try #require(first.recordDue(at: .zero))
+        #expect(record == SyncRecord(lastSync: Self.time(5000), sweepAfter: Self.time(5060)))
+        func restarted(at seconds: UInt64, _ record: SyncRecord) -> Duration? {
+            var fence = StaleFence(
+                own: "own", retention: .seconds(1000), pollInterval: .seconds(1), firstInterval: .seconds(10),
+                record: record)
+            Self.sync(&fence, seconds, at: .zero)
+            return fence.sweepsFrom(at: .zero)
+        }
+        #expect(restarted(at: 5020, record) == .seconds(40))
+        // An absence that is too long begins another one.
+        #expect(restarted(at: 5055, record) == .seconds(60))
+        // Whoever has been there all the time since has not to wait again.
+        #expect(restarted(at: 6000, SyncRecord(lastSync: Self.time(5990), sweepAfter: record.sweepAfter)) == .zero)
+        // Whatever clock wrote it.
+        #expect(restarted(at: 5020, SyncRecord(lastSync: Self.time(5010), sweepAfter: .max)) == .seconds(60))
+    }
+
+    /// The storage's clock was wrong for a moment.
+    @Test func aTimeBeyondOurOwnClockIsNotRecorded() {
+        var fence = Self.fence(lastSync: nil)
+        let month: UInt64 = 30 * 86_400
+        _ = fence.listed([], began: Self.time(month), ceiling: Self.time(105), at: .zero)
+        fence.settled(unsentSince: nil, at: .zero)
+        #expect(fence.recordDue(at: .zero)?.lastSync == Self.time(105))
+        _ = fence.listed([], began: Self.time(101), ceiling: Self.time(106), at: .seconds(1))
+        fence.settled(unsentSince: nil, at: .seconds(1))
+        #expect(fence.reason == nil && fence.maySend(at: .seconds(1)))
+        #expect(fence.recordDue(at: .seconds(1))?.lastSync == Self.time(101))
+    }
+
+    /// What can't be loaded does not count as merged, except for what comes by way of a living other one.
+    @Test(arguments: [0, 40, 95] as [UInt64])
+    func whatCanNotBeLoadedKeepsNobodyFromSending(through: UInt64) {
+        var fence = Self.fence(lastSync: 0)
+        _ = fence.listed([Self.name("b", 100)], began: Self.time(100), at: .zero)
+        fence.settled(.loading, unsentSince: nil, at: .zero)
+        #expect(!fence.maySend(at: .zero))
+        fence.settled(.failing(through: through == 0 ? 0 : Self.time(through)), unsentSince: nil, at: .zero)
+        #expect(fence.maySend(at: .zero) && !fence.mayLeaveOutDeletions)
+        #expect(fence.lastSync == Self.time(through == 95 ? 95 : 0))
     }
 
     /// What docs/deletions.md calls F, A and G, and what they must keep to.
@@ -195,7 +270,8 @@ import Testing
         #expect(loop.handle(.observed(transaction: 12)) == [])
         #expect(loop.handle(.tick, after: .seconds(1)) == [.list])
         // Rebuilt by somebody else.
-        #expect(loop.handle(.foundRecord(Self.time)) == [])
+        // What was merged before need not be there any more.
+        #expect(loop.handle(.foundRecord(SyncRecord(lastSync: Self.time))) == [.download(Self.other)])
         #expect(loop.handle(.listed([Self.other], began: Self.time + 1_000_000_000)) == [.send])
         #expect(loop.handle(.read(transaction: 12)) == [])
         #expect(loop.handle(.stored) == [])
@@ -213,16 +289,16 @@ import Testing
         var loop = Self.loop(lastSync: nil, onlyOnce: true)
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([], began: Self.time)) == [.send])
-        #expect(loop.handle(.read(transaction: 10)) == [.record(Self.time)])
+        #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.stored) == [.started])
-        #expect(loop.handle(.recorded(Self.time, transaction: 11)) == [.finish])
+        #expect(loop.handle(.recorded(SyncRecord(lastSync: Self.time), transaction: 11)) == [.finish])
     }
 
     @Test func aRecordThatCannotBeWrittenDoesNotKeepItFromEnding() {
         var loop = Self.loop(lastSync: nil, onlyOnce: true)
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([], began: Self.time)) == [.send])
-        #expect(loop.handle(.read(transaction: 10)) == [.record(Self.time)])
+        #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.recordFailed) == [])
         #expect(loop.handle(.stored) == [.started, .finish])
     }
@@ -230,17 +306,17 @@ import Testing
     @Test func receiversRemember() {
         var loop = Self.loop(lastSync: nil, receiveOnly: true)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([], began: Self.time)) == [.record(Self.time), .started])
-        #expect(loop.handle(.recorded(Self.time, transaction: 11)) == [])
+        #expect(loop.handle(.listed([], began: Self.time)) == [.record(SyncRecord(lastSync: Self.time)), .started])
+        #expect(loop.handle(.recorded(SyncRecord(lastSync: Self.time), transaction: 11)) == [])
     }
 
     @Test func theRecordCausesNoSend() {
         var loop = Self.loop(lastSync: nil)
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([], began: Self.time)) == [.send])
-        #expect(loop.handle(.read(transaction: 10)) == [.record(Self.time)])
+        #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.observed(transaction: 11)) == [])
-        #expect(loop.handle(.recorded(Self.time, transaction: 11)) == [])
+        #expect(loop.handle(.recorded(SyncRecord(lastSync: Self.time), transaction: 11)) == [])
         #expect(loop.handle(.stored) == [.started])
         #expect(loop.handle(.tick, after: .milliseconds(900)) == [])
     }
@@ -252,6 +328,44 @@ import Testing
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([Self.other], began: Self.time)) == [.download(Self.other)])
         #expect(loop.handle(.downloadFailed(Self.other)) == (wasThere ? [.send] : []))
+    }
+
+    /// Not for ever, and not in silence.
+    @Test(arguments: [true, false]) func whatCanNotBeLoadedForLongKeepsNobodyFromSending(isGone: Bool) {
+        var loop = Self.loop(lastSync: nil)
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.listed([Self.other], began: Self.time)) == [.download(Self.other)])
+        func fail() -> SyncMachine.Event { isGone ? .vanished(Self.other) : .downloadFailed(Self.other) }
+        var seconds: UInt64 = 0
+        var reported: Set<UInt64> = []
+        var sent: UInt64?
+        _ = loop.handle(fail())
+        while sent == nil && seconds < 100 {
+            seconds += 1
+            var actions = loop.handle(.tick, after: .seconds(1))
+            if actions.contains(.list) {
+                actions += loop.handle(.listed([Self.other], began: Self.time + seconds * 1_000_000_000))
+            }
+            if actions.contains(.download(Self.other)) { actions += loop.handle(fail()) }
+            if loop.machine.sendObstacle(at: loop.now) == .catchingUp(waiting: 1, failing: ["b"]) {
+                reported.insert(seconds)
+            }
+            if actions.contains(.send) { sent = seconds }
+        }
+        #expect(sent.map { (60...70).contains($0) } == true)
+        #expect(reported.contains { $0 < 10 })
+        #expect(loop.machine.sendObstacle(at: loop.now) == nil)
+    }
+
+    @Test func theOwnSnapshotThatCanNotBeLoadedIsReported() {
+        var loop = Self.loop(lastSync: Self.time)
+        let own = SnapshotName(database: "main", instance: "own", timestamp: Self.time)
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.listed([own], began: Self.time)) == [.download(own)])
+        #expect(loop.handle(.downloadFailed(own)) == [])
+        #expect(loop.machine.sendObstacle(at: loop.now) == nil)
+        _ = loop.handle(.observed(transaction: 12), after: .seconds(4))
+        #expect(loop.machine.sendObstacle(at: loop.now) == .ownNotLoaded)
     }
 
     /// The connection was away for long, and the first thing that works again is an upload.

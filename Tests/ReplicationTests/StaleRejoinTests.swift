@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -13,8 +14,24 @@ import Testing
     func nothingThatWasDeletedComesBack(seed: UInt64) async throws { try await run(seed: seed) }
 
     // Histories that once went wrong.
-    @Test(arguments: [134_383, 134_560, 886_262, 986_916] as [UInt64])
+    @Test(arguments: [100, 123, 387, 482, 610, 134_383, 134_560, 886_262, 986_916] as [UInt64])
     func knownHistoriesGoWell(seed: UInt64) async throws { try await run(seed: seed) }
+
+    /// As many others as you like: `LIGHTNINGSTREAM_REJOIN_SEEDS=1000-1999`.
+    @Test(.enabled(if: StaleRejoinTests.environment["LIGHTNINGSTREAM_REJOIN_SEEDS"] != nil)) func moreHistoriesGoWell()
+        async throws
+    {
+        let numbers = (Self.environment["LIGHTNINGSTREAM_REJOIN_SEEDS"] ?? "").split(separator: "-").compactMap {
+            UInt64($0)
+        }
+        let (first, last) = (try #require(numbers.first), try #require(numbers.last))
+        for seed in first...max(first, last) {
+            try await run(seed: seed)
+            if seed % 100 == 99 { print("StaleRejoinTests: up to seed \(seed)") }
+        }
+    }
+
+    private static var environment: [String: String] { ProcessInfo.processInfo.environment }
 
     @Test(arguments: [false, true])
     func whoComesBackAfterTheRetentionBringsNothingBack(othersRestart: Bool) async throws {
@@ -78,7 +95,7 @@ import Testing
                 } else {
                     try simulation.comeBack(index, .keeping)
                 }
-            case 5: node.isCutOff = try SyncRecord.read(node.environment) != nil
+            case 5: node.isCutOff = try SyncRecord.read(node.environment).lastSync != nil
             case 6: node.isCutOff = false
             case 7: try simulation.restart(index, .keeping)
             case 8: simulation.clean()

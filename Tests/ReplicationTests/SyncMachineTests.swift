@@ -23,7 +23,7 @@ struct Loop {
                     minimumInterval: .seconds(1), forceInterval: force, retryInterval: .seconds(5),
                     retryLimit: retries),
                 sweeper: sweeper, hasShadows: hasShadows),
-            transaction: transaction, lastSync: lastSync)
+            transaction: transaction, record: SyncRecord(lastSync: lastSync))
     }
 
     mutating func handle(

@@ -70,6 +70,7 @@ struct PageTests {
         database.lmdb = lmdb
         database.startupComplete = false
         database.fence = text
+        database.blocked = text
         database.unsent = true
         database.storage = StatusReport.StorageFacts()
         database.storage?.snapshots = number

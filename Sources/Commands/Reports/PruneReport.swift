@@ -79,6 +79,7 @@ struct PruneReport: Sendable {
         case .predecessor: "the newest of its instance has only just appeared"
         case .readable: "the newer one can't be read"
         case .merged: "the newer one is not merged here yet"
+        case .fallback: "nobody has read the newer one here yet"
         case .notMerged where !hasState:
             "last of an old instance; not known whether it is merged here: no state object of this instance"
         case .notMerged: "last of an old instance, but not merged here"

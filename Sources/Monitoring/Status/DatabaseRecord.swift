@@ -48,6 +48,8 @@ struct DatabaseRecord: Sendable {
     private(set) var namesake: SnapshotName?
     /// Why nothing is sent, where that is so.
     private(set) var fence: String?
+    /// What keeps changes from being sent for the time being.
+    private(set) var blocked: String?
     /// The instances whose clocks are too far ahead, and how far.
     private(set) var skewed: [String: Duration] = [:]
     /// How far our own clock is ahead of the storage's (negative when it is behind), and whether that is too much; nil
@@ -96,7 +98,11 @@ struct DatabaseRecord: Sendable {
             isStarted = true
             settleOwn()
         case .namesake(let name): namesake = name
-        case .fenced(let reason): fence = reason
+        case .fenced(let reason):
+            fence = reason
+            // The database has been rebuilt: what was merged before need not be in it, and is merged once more.
+            if reason == nil { (applied, covered) = ([:], nil) }
+        case .sendBlocked(let reason): blocked = reason
         case .clockSkew(let instance, let ahead, let exceeds):
             // Told before the listing that shows the instance.
             instances[instance, default: Instance()].clockSkew = ahead

@@ -18,6 +18,7 @@ extension StatusReport.Database {
         self.lmdb = lmdb
         startupComplete = record.isStarted
         fence = record.fence
+        blocked = record.blocked
         if !record.receiveOnly {
             unsent = record.settled.map { settled in lastTransaction.map { $0 > settled } ?? false } ?? true
         }

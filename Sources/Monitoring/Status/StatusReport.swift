@@ -66,6 +66,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var startupComplete: Bool?
         /// Why nothing is sent, where that is so: the line that says what to do.
         package var fence: String?
+        /// What keeps changes from being sent for the time being, where that is so.
+        package var blocked: String?
         /// Whether there are local changes that are not stored yet; nil without a daemon, and where none is to send.
         package var unsent: Bool?
         /// Why they are not stored, where an attempt has failed.

@@ -62,6 +62,7 @@ struct SyncHealth: Sendable {
         checks.set("\(name)_startup_in_progress", start)
         checks.set("\(name)_namesake", .failure, record.namesake.map(Self.text))
         checks.set("\(name)_stale", .failure, record.fence)
+        checks.set("\(name)_sending_blocked", .warning, record.blocked)
         checks.set("\(name)_clock_skew", .warning, Self.text(skewed: record.skewed))
         let own = record.ownClock.flatMap { $0.exceeds ? $0.ahead : nil }
         checks.set(

@@ -58,7 +58,7 @@ package struct CleanerMachine: Sendable {
     /// When each snapshot in the last listing was first seen.
     private var firstSeen: [SnapshotName: Duration] = [:]
     /// The newest snapshot of each instance in the last listing.
-    private var newest: [String: SnapshotName] = [:]
+    private var newest: [SnapshotHorizon.Group: SnapshotName] = [:]
 
     /// Nothing has been seen yet.
     package init(settings: Settings) { self.settings = settings }
@@ -83,12 +83,13 @@ package struct CleanerMachine: Sendable {
             CleaningRule.concerns($0, of: settings.database)
         }
         firstSeen = Dictionary(names.map { ($0, firstSeen[$0] ?? now) }) { $1 }
-        let latest = Dictionary(names.map { ($0.instance, $0) }) { max($0, $1) }
+        let horizon = SnapshotHorizon(now: time)
+        let latest = Dictionary(names.map { (horizon.group($0), $0) }) { max($0, $1) }
         defer { newest = latest }
         let candidates = firstSeen.map { name, seen in
             CleaningRule.Candidate(
                 name: name, isRecent: now - seen < settings.mustKeepInterval,
-                hasJustAppeared: latest[name.instance] == name && newest[name.instance] != name)
+                hasJustAppeared: latest[horizon.group(name)] == name && newest[horizon.group(name)] != name)
         }
         return settings.rule.verdicts(on: candidates, ledger, at: time).compactMap { Removal($0, $1) }
     }

@@ -27,6 +27,8 @@ package enum CleaningVerdict: Sendable, Hashable {
         case predecessor
         /// It is the newest one of its instance that can be read.
         case readable
+        /// Nobody has read the newer one here yet, and should that fail, this one is needed.
+        case fallback
         /// It is the newest one of its instance that has been merged here.
         case merged
         /// Its instance is gone, but it has not been merged here.
@@ -84,17 +86,27 @@ package struct CleaningRule: Sendable {
     package func verdicts(
         on candidates: [Candidate], _ ledger: MergeLedger, at time: UInt64
     ) -> [(name: SnapshotName, verdict: CleaningVerdict)] {
-        let ownNewest = candidates.lazy.map(\.name).filter { $0.instance == instance }.max()
+        let horizon = SnapshotHorizon(now: time)
+        let ownNewest = candidates.lazy.map(\.name)
+            .filter { $0.instance == instance && !horizon.isFarAhead($0) }.max()
         // Only as long as it is there does our snapshot hold what others have brought.
         let isSentOn = ledger.sent.map { sent in ownNewest.map { $0 >= sent } ?? false } ?? false
         var result: [(name: SnapshotName, verdict: CleaningVerdict)] = []
-        for (instance, group) in Dictionary(grouping: candidates, by: \.name.instance) {
+        for (key, group) in Dictionary(grouping: candidates, by: { horizon.group($0.name) }) {
+            let instance = key.instance
             let sorted = group.sorted { $0.name < $1.name }
             guard let newest = sorted.last else { continue }
             var end = verdict(onNewest: newest.name, of: instance, ledger, isSentOn: isSentOn, at: time)
             // The last one goes last.
             if case .remove = end, group.contains(where: \.isRecent) { end = .keep(.recent) }
             let readable = sorted.last { !ledger.refused.contains($0.name) }?.name
+            let fallback = readable.flatMap { readable -> SnapshotName? in
+                let known =
+                    instance == self.instance ? [ledger.merged[instance], ledger.sent] : [ledger.merged[instance]]
+                // What was merged of the others says nothing about those in the far future.
+                if !key.isFarAhead, known.contains(where: { $0.map { $0 >= readable } ?? false }) { return nil }
+                return sorted.last { $0.name < readable && !ledger.refused.contains($0.name) }?.name
+            }
             for (index, candidate) in sorted.dropLast().enumerated() {
                 let isPredecessor = newest.hasJustAppeared && index == sorted.count - 2
                 let verdict: CleaningVerdict =
@@ -112,6 +124,8 @@ package struct CleaningRule: Sendable {
                     } else if candidate.name == ledger.merged[instance], !(isSentOn && instance == self.instance) {
                         // Of our own, the one merged at start is needed until there is one that holds it.
                         .keep(.merged)
+                    } else if candidate.name == fallback {
+                        .keep(.fallback)
                     } else {
                         .remove(.newerSnapshot)
                     }

@@ -4,7 +4,7 @@ import Snapshots
 /// What a cleaner that runs only once does with the objects of a database.
 ///
 /// It remembers nothing, so what counts is when the storage says that an object was stored; and what was merged here is
-/// what the own state object says.
+/// found out by reading: see ``PruneProof``.
 package struct PrunePlan: Sendable {
     /// What becomes of an object.
     package enum Fate: Sendable, Equatable {
@@ -33,13 +33,14 @@ package struct PrunePlan: Sendable {
         func age(_ blob: Blob) -> Duration? {
             blob.modified.map { .nanoseconds(Int64(clamping: time - min(time, $0))) }
         }
-        let latest = Dictionary(snapshots.map { ($0.name.instance, $0.name) }) { max($0, $1) }
+        let horizon = SnapshotHorizon(now: time)
+        let latest = Dictionary(snapshots.map { (horizon.group($0.name), $0.name) }) { max($0, $1) }
         let candidates = snapshots.map { name, blob in
             let age = age(blob) ?? .zero
             return CleaningRule.Candidate(
                 name: name, isRecent: age < settings.mustKeepInterval,
                 // Newer than what the last run of a cleaner has seen.
-                hasJustAppeared: latest[name.instance] == name && age < settings.interval)
+                hasJustAppeared: latest[horizon.group(name)] == name && age < settings.interval)
         }
         let verdicts = settings.rule.verdicts(on: candidates, ledger, at: time)
         let ofName = Dictionary(verdicts.map { ($0.name.description, $0.verdict) }) { $1 }

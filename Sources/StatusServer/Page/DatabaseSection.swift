@@ -32,6 +32,9 @@ struct DatabaseSection {
         if let reason = database.unsentReason {
             html += "<p class=\"notice bad\"><strong>Changes wait to be sent.</strong> \(reason)</p>\n"
         }
+        if let blocked = database.blocked {
+            html += "<p class=\"notice warn\"><strong>Sending is held back.</strong> \(blocked)</p>\n"
+        }
         if database.startupComplete == false {
             html +=
                 "<p class=\"notice calm\"><strong>Starting.</strong> Snapshots of others are still being merged.</p>\n"

@@ -60,6 +60,7 @@ enum PageStyle {
         .checks code { color: var(--quiet); }
         .notice { margin-top: 0.75rem; padding: 0.625rem 0.875rem; border-radius: 0.5rem; }
         .notice.bad { background: var(--bad-ground); color: var(--bad); }
+        .notice.warn { background: var(--warn-ground); color: var(--warn); }
         .notice.calm { background: var(--calm-ground); color: var(--calm); }
 
         .facts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1rem; margin: 1rem 0; }

@@ -160,7 +160,7 @@ def hostile():
     report["health"]["failures"] = {HOSTILE: HOSTILE}
     report["health"]["warnings"] = {"w" + HOSTILE: HOSTILE}
     for one in report["databases"]:
-        one |= {"name": one["name"] + HOSTILE, "path": HOSTILE, "fence": HOSTILE}
+        one |= {"name": one["name"] + HOSTILE, "path": HOSTILE, "fence": HOSTILE, "blocked": HOSTILE}
         one["instances"][1] |= {"name": HOSTILE, "health": HOSTILE, "merged_of_ours": HOSTILE}
         one["instances"][1]["newest"] |= {"name": HOSTILE, "time": HOSTILE}
         one["lmdb"]["dbis"][0] |= {"name": HOSTILE, "flags": HOSTILE}

@@ -1,0 +1,58 @@
+/// What keeps local changes from being sent for the time being.
+///
+/// A database that must be rebuilt first is none of these: see ``StaleFence/Reason``.
+package enum SendObstacle: Sendable, Equatable {
+    /// The storage has not been listed yet.
+    case notListed
+    /// The application's changes could not be captured yet.
+    case notCaptured
+    /// The own snapshot of before is not loaded, and must not be replaced before it is.
+    case ownNotLoaded
+    /// After an absence everything in the storage is merged first; the number of instances of which the newest snapshot
+    /// is not merged yet, and those of them with which that has failed.
+    case catchingUp(waiting: Int, failing: [String])
+    /// The last listing is too old.
+    case listingIsOld
+
+    /// How long it must last before it is reported.
+    package static let reportedAfter = Duration.seconds(3)
+
+    /// The same as long as there is nothing new to say.
+    var key: String {
+        switch self {
+        case .notListed: "listing"
+        case .notCaptured: "capture"
+        case .ownNotLoaded: "own"
+        case .catchingUp(_, let failing): "catching up " + failing.joined(separator: " ")
+        case .listingIsOld: "old"
+        }
+    }
+
+    /// One line: what is waited for, why, and what to do.
+    ///
+    /// - Parameters:
+    ///   - own: this instance's name.
+    ///   - errors: the last error of loading, by instance.
+    func text(own: String, patience: Duration?, errors: [String: String]) -> String {
+        func because(_ instance: String) -> String { errors[instance].map { ": \($0)" } ?? "" }
+        switch self {
+        case .notListed: return "changes wait to be sent: the storage has not been listed yet"
+        case .listingIsOld: return "changes wait to be sent: the storage has not been listed for long"
+        case .notCaptured: return "changes wait to be sent: they could not be copied to the shadows yet"
+        case .ownNotLoaded:
+            return
+                "changes wait to be sent: the snapshot of this instance (\(own)) from before must be loaded first, or it "
+                + "would be lost\(because(own))"
+        case .catchingUp(let waiting, let failing):
+            guard let first = failing.first else {
+                return
+                    "changes wait to be sent: after an absence the newest snapshots of all instances are merged first, "
+                    + "\(waiting) to go"
+            }
+            let more = failing.count > 1 ? " (and of \(failing.count - 1) more)" : ""
+            let limit = patience.map { ", but not for longer than \(logText($0))" } ?? ""
+            return "changes wait to be sent: after an absence the newest snapshot of \(first)\(more) is merged "
+                + "first\(limit)\(because(first))"
+        }
+    }
+}
