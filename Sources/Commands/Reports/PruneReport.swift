@@ -22,16 +22,14 @@ struct PruneReport: Sendable {
 
     /// Adds a database.
     ///
-    /// - Parameters:
-    ///   - hasState: whether this instance's state object was found.
-    ///   - failures: what could not be removed, and why.
+    /// - Parameter failures: what could not be removed, and why.
     mutating func append(
-        _ plan: PrunePlan, hasState: Bool, failures: [(removal: CleanerMachine.Removal, error: String)]
+        _ plan: PrunePlan, failures: [(removal: CleanerMachine.Removal, error: String)]
     ) {
         let failed = Set(
             failures.flatMap { [$0.removal.name.description, $0.removal.stateObject?.description ?? ""] })
         for (blob, fate) in plan.fates {
-            let (goes, reason) = Self.explain(fate, hasState: hasState)
+            let (goes, reason) = Self.explain(fate)
             if failed.contains(blob.name) {
                 rows.append(Row(name: blob.name, size: blob.size, goes: false, reason: "could not be removed"))
             } else {
@@ -60,10 +58,10 @@ struct PruneReport: Sendable {
         ]
     }
 
-    private static func explain(_ fate: PrunePlan.Fate, hasState: Bool) -> (goes: Bool, reason: String) {
+    private static func explain(_ fate: PrunePlan.Fate) -> (goes: Bool, reason: String) {
         switch fate {
         case .snapshot(.remove(let reason)): (true, reason.rawValue)
-        case .snapshot(.keep(let need)): (false, explain(need, hasState: hasState))
+        case .snapshot(.keep(let need)): (false, explain(need))
         case .ofUnknownAge: (false, "the storage does not say when it was stored")
         case .state(goes: true): (true, "state of an instance that is gone")
         case .state(goes: false): (false, "state of an instance")
@@ -71,7 +69,7 @@ struct PruneReport: Sendable {
         }
     }
 
-    private static func explain(_ need: CleaningVerdict.Need, hasState: Bool) -> String {
+    private static func explain(_ need: CleaningVerdict.Need) -> String {
         switch need {
         case .newest: "newest of its instance"
         case .own: "newest of this instance"
@@ -80,9 +78,8 @@ struct PruneReport: Sendable {
         case .readable: "the newer one can't be read"
         case .merged: "the newer one is not merged here yet"
         case .fallback: "nobody has read the newer one here yet"
-        case .notMerged where !hasState:
-            "last of an old instance; not known whether it is merged here: no state object of this instance"
-        case .notMerged: "last of an old instance, but not merged here"
+        case .notMerged:
+            "last of an old instance; a daemon's cleaner removes it when it is merged, 'snapshots remove' when it is not needed"
         case .notSentOn: "last of an old instance, merged here, but not in a snapshot of this instance that is stored"
         }
     }

@@ -3,8 +3,7 @@ import Snapshots
 
 /// What a cleaner that runs only once does with the objects of a database.
 ///
-/// It remembers nothing, so what counts is when the storage says that an object was stored; and what was merged here is
-/// found out by reading: see ``PruneProof``.
+/// It remembers nothing, so what counts is when the storage says that an object was stored; and nothing counts as merged.
 package struct PrunePlan: Sendable {
     /// What becomes of an object.
     package enum Fate: Sendable, Equatable {
