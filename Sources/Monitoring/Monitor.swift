@@ -68,6 +68,13 @@ package final class Monitor: SyncObserver {
         databases.first { $0.settings.name == database }?.observe(event)
     }
 
+    /// Something that others look after is worth a look, or is not any more.
+    ///
+    /// - Parameters:
+    ///   - check: the name of the health check.
+    ///   - text: one line that says what, and what to do; nil when that is over.
+    package func warn(_ check: String, _ text: String?) { board.update { checks, _ in checks.set(check, .warning, text) } }
+
     /// A request to an S3 server has ended.
     package func observe(_ call: StorageCall) {
         storage.called(call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)

@@ -93,6 +93,27 @@ import Testing
         #expect(!node.log.contains("geheim") && !node.log.contains("\u{1b}"))
     }
 
+    @Test func aKeyThatIsNotTakenIsAWarningAtOnceUntilItIs() async throws {
+        let server = try FaultServer { request, _ in request.method == "GET" ? .answer(401) : Self.flushed }
+        defer { server.stop() }
+        let texts = Mutex<[String?]>([])
+        let log = LogLines()
+        let flusher = CacheFlusher(
+            PowerDNSAPI(url: server.endpoint) { "geheim" }, knowsZones: { true }, registry: MetricRegistry(),
+            logger: log.logger, checksAccess: true
+        ) { text in texts.withLock { $0.append(text) } }
+        try await flusher.run {
+            try await eventually { texts.withLock { $0.last??.contains("is powerdns.api.key PowerDNS's api-key?") } == true }
+            let snapshot = try #require(SnapshotName("shard__a__20261121-131932-850359279__GX.pb.gz"))
+            await flusher.zonesChanged(
+                MergedZones(
+                    database: "shard", role: .shard, snapshot: snapshot,
+                    zones: .some([MergedZones.Zone(id: 1, name: try ZoneName("example.org"))])))
+            try await eventually { texts.withLock { $0.count == 2 && $0[1] == nil } }
+        }
+        #expect(log.count("PowerDNS's API can't be used to flush its caches") == 1)
+    }
+
     @Test func whoeverDoesNotAnswerIsLeft() async throws {
         let server = try FaultServer { _, number in number == 0 ? .silence : Self.flushed }
         defer { server.stop() }

@@ -132,6 +132,7 @@ final class PowerDNSWriter {
         var rdata: [UInt8]
         var ttl: UInt32 = 300
         var isDisabled = false
+        var isAuthoritative = true
     }
 
     /// Writes an RRset, replacing the one that is there. The owner is relative to the zone, empty at the apex.
@@ -147,7 +148,7 @@ final class PowerDNSWriter {
     static func payload(_ records: [Record]) -> [UInt8] {
         records.flatMap { record in
             Bytes.little(UInt16(record.rdata.count)) + record.rdata + Bytes.little(record.ttl)
-                + [1, record.isDisabled ? 1 : 0, 1]
+                + [record.isAuthoritative ? 1 : 0, record.isDisabled ? 1 : 0, 1]
         }
     }
 
@@ -164,6 +165,8 @@ extension PowerDNSWriter.Record {
     static let address = Self(rdata: [192, 0, 2, 1])
     static let text = Self(rdata: [1, 0x61])
     static let soa = Self(rdata: [0, 0] + [UInt8](repeating: 0, count: 20))
+    static let signature = Self(
+        rdata: [0, 1, 13, 2, 0, 0, 1, 0x2c, 0x6b, 0x10, 0xb1, 0, 0x6a, 0xf5, 1, 0x80, 0xe5, 0x5b, 0, 1, 2, 3])
     static let ds = Self(rdata: [0, 1, 13, 2] + [UInt8](repeating: 7, count: 32))
 
     static func name(_ name: String) throws -> Self { Self(rdata: try DomainName(name).wire) }
@@ -175,6 +178,12 @@ extension PowerDNSWriter.Record {
     func with(ttl: UInt32) -> Self {
         var record = self
         record.ttl = ttl
+        return record
+    }
+
+    var notOwn: Self {
+        var record = self
+        record.isAuthoritative = false
         return record
     }
 

@@ -22,6 +22,20 @@ import Testing
             try writer.addMetadata("gone.test", "B", "2")
         },
         RuleCase("keys of no zone", finds: "key-without-zone") { writer, _ in try writer.addKey("gone.test") },
+        RuleCase(
+            "comments and extras of no zone, told once", finds: "domain-extra-without-zone", "comments-without-zone",
+            "comments-without-zone"
+        ) { writer, id in
+            let extra: [UInt8] = [0, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 12)
+            try writer.put(.domainsExtra, Bytes.big(id), extra)
+            try writer.put(.domainsExtra, Bytes.big(UInt32(3)), extra)
+            try writer.delete(.domainsExtra, Bytes.big(UInt32(4)))
+            for (zone, owner) in [(id, "www"), (3, "a"), (3, "b"), (9, "a")] as [(UInt32, String)] {
+                let key = try PowerDNSWriter.key(owner, .a, of: zone)
+                try writer.put(.comments, key + [UInt8](repeating: 7, count: 32), [0x1a, 1, 0x61])
+            }
+            try writer.delete(.comments, PowerDNSWriter.key("a", .a, of: 5) + [UInt8](repeating: 7, count: 32))
+        },
         RuleCase("a zone without index", finds: "object-without-index") { writer, _ in
             try writer.addSoundZone("lost.test", id: 8)
             try writer.delete(.domainsIndex, IndexKey(zone: ZoneName("lost.test"), id: 8).bytes)

@@ -181,6 +181,66 @@ extension ValidationFinding {
             try writer.addSoundZone("sub.z.test", id: 99)
             try writer.put("sub", .ns, of: id, [.name("ns9.sub.z.test")])
         },
+        RuleCase("the same record twice", finds: "duplicate-record www.z.test. A") { writer, id in
+            try writer.put("www", .a, of: id, [.address, .address])
+            try writer.put("off", .a, of: id, [.address, .address.disabled])
+        },
+        // Compressed, and in full.
+        RuleCase("the same name twice", finds: "duplicate-record ptr.z.test. PTR") { writer, id in
+            try writer.put(
+                "ptr", .ptr, of: id, [.name("a.ptr.z.test"), PowerDNSWriter.Record(rdata: [1, 0x61, 0xc0, 0x11])])
+        },
+        RuleCase("a signature in a zone that is not presigned", finds: "stored-signature www.z.test. RRSIG") { writer, id in
+            try writer.put("www", .rrsig, of: id, [.signature])
+            try writer.put("zzz", .rrsig, of: id, [.signature])
+        },
+        RuleCase("a signature in a presigned zone") { writer, id in
+            try writer.addMetadata("z.test", "PRESIGNED", "1")
+            try writer.put("www", .rrsig, of: id, [.signature])
+        },
+        RuleCase("own records that are marked as others'", finds: "wrong-auth www.z.test. A") { writer, id in
+            try writer.addKey("z.test")
+            try writer.put("www", .a, of: id, [.address.notOwn])
+            try writer.put("xxx", .txt, of: id, [.text.notOwn])
+        },
+        RuleCase("wrong marks in a zone without DNSSEC") { writer, id in
+            try writer.put("www", .a, of: id, [.address.notOwn])
+        },
+        RuleCase("marks as they should be") { writer, id in
+            try writer.addKey("z.test")
+            try writer.put("sub", .a, of: id, [.address.notOwn])
+            try writer.put("sub", .ns, of: id, [.name("ns.sub.z.test").notOwn])
+            try writer.put("sub", .ds, of: id, [.ds])
+            try writer.put("ns.sub", .a, of: id, [.address.notOwn])
+        },
+        RuleCase("a delegation that is marked as the zone's own", finds: "wrong-auth sub.z.test. NS") { writer, id in
+            try writer.addKey("z.test")
+            try writer.put("sub", .ns, of: id, [.name("ns.other.test")])
+        },
+        RuleCase(
+            "an empty non-terminal that is gone", finds: "missing-empty-non-terminal b.z.test."
+        ) { writer, id in
+            try writer.delete(.records, PowerDNSWriter.key("b", .emptyNonTerminal, of: id))
+            try writer.put("a.b", .a, of: id, [.address])
+        },
+        RuleCase("an empty non-terminal that is gone, below which is nothing") { writer, id in
+            try writer.delete(.records, PowerDNSWriter.key("b", .emptyNonTerminal, of: id))
+            try writer.put("a.c", .a, of: id, [.address])
+            try writer.delete(.records, PowerDNSWriter.key("d", .emptyNonTerminal, of: id))
+            try writer.put("d", .a, of: id, [.address])
+            try writer.put("a.d", .a, of: id, [.address])
+        },
+        RuleCase(
+            "an empty non-terminal that was never made", finds: "missing-empty-non-terminal c.z.test."
+        ) { writer, id in
+            try writer.addKey("z.test")
+            try writer.put("a.b.c", .a, of: id, [.address])
+        },
+        RuleCase("empty non-terminals as they should be") { writer, id in
+            try writer.addKey("z.test")
+            for owner in ["c", "b.c"] { try writer.put(owner, .emptyNonTerminal, of: id, [.init(rdata: [])]) }
+            try writer.put("a.b.c", .a, of: id, [.address])
+        },
         RuleCase("a record that can't be decoded", finds: "bad-value www.z.test. A") { writer, id in
             try writer.put("www", .a, of: id, [PowerDNSWriter.Record(rdata: [1, 2, 3])])
         },

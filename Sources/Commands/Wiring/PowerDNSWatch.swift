@@ -14,14 +14,17 @@ struct PowerDNSWatch: Sendable {
     /// Flushes PowerDNS's caches; nil when nobody wants that.
     private let flusher: CacheFlusher?
     private let names: NamedDatabaseCheck
+    private let schema: SchemaWatch
     /// Which databases are PowerDNS's.
     let databases: PowerDNSDatabases
     /// Are told what the syncers do.
     let observers: [any SyncObserver]
 
+    /// - Parameter warn: gets the name of a health check and one line, or nil when all is well.
     /// - Returns: nil when the configuration does not want it.
     init?(
-        _ configuration: Configuration, _ syncers: [DatabaseSyncer.Settings], registry: MetricRegistry, logger: Logger
+        _ configuration: Configuration, _ syncers: [DatabaseSyncer.Settings], registry: MetricRegistry, logger: Logger,
+        warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void
     ) {
         guard configuration.powerDNS.enabled != .never else { return nil }
         let settings = InspectorSettings(configuration.powerDNS, syncers)
@@ -30,7 +33,9 @@ struct PowerDNSWatch: Sendable {
         checker = ChangedZoneChecker(configuration.powerDNS.validation, databases, registry: registry, logger: logger)
         flusher = PowerDNSAPI(configuration.powerDNS.api).map { api in
             CacheFlusher(
-                api, knowsZones: { databases.environment(.main) != nil }, registry: registry, logger: logger)
+                api, knowsZones: { databases.environment(.main) != nil }, registry: registry, logger: logger,
+                checksAccess: !configuration.onlyOnce
+            ) { warn("powerdns_api", $0) }
         }
         let lastCheck = configuration.onlyOnce ? checker.map(LastCheck.init) : nil
         let consumers: [(any ZoneConsumer)?] = [flusher, checker, lastCheck]
@@ -38,7 +43,9 @@ struct PowerDNSWatch: Sendable {
             settings, databases: databases, registry: registry, logger: logger,
             consumers: consumers.compactMap(\.self))
         names = NamedDatabaseCheck(settings, logger: logger)
-        observers = [databases, names]
+        schema = SchemaWatch(
+            shadowed: settings.shadowed, databases: syncers.count, logger: logger, warn: warn)
+        observers = [databases, names, schema]
     }
 
     /// Does what has to be done beside syncing, while `body` syncs.
@@ -52,7 +59,7 @@ struct PowerDNSWatch: Sendable {
     }
 
     private func inspect(while body: @Sendable () async throws -> Void) async throws {
-        try await inspector.run { try await names.run(while: body) }
+        try await inspector.run { try await schema.run { try await names.run(while: body) } }
     }
 }
 

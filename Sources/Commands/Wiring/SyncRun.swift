@@ -139,7 +139,8 @@ struct SyncRun: Sendable {
                     retryInterval: configuration.storageRetryInterval, logger: logger)
                 guard try await marker.run() else { return nil }
             }
-            let powerDNS = PowerDNSWatch(configuration, databases, registry: monitor.registry, logger: logger)
+            let powerDNS = PowerDNSWatch(
+                configuration, databases, registry: monitor.registry, logger: logger, warn: monitor.warn)
             if let powerDNS { source.looks(into: powerDNS) }
             let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
             let observer = Observers(observers.compactMap(\.self))

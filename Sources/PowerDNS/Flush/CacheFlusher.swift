@@ -12,6 +12,8 @@ package final class CacheFlusher: ZoneConsumer {
     private let metric: MetricFamily<Counter>
     private let logger: Logger
     private let lastWordsLimit: Duration
+    private let checksAccess: Bool
+    private let health: @Sendable (String?) -> Void
     private let start = ContinuousClock.now
     private let queue = Mutex(FlushQueue())
     private let isEnding = Atomic(false)
@@ -24,10 +26,15 @@ package final class CacheFlusher: ZoneConsumer {
     ///   - registry: gets the metric.
     ///   - logger: gets warnings.
     ///   - lastWordsLimit: how long the last requests may take at the end.
+    ///   - checksAccess: whether to look at the beginning whether PowerDNS takes the key, and not only with the first flush.
+    ///   - health: gets what is wrong, or nil when nothing is any more.
     package init(
         _ api: PowerDNSAPI, knowsZones: @escaping @Sendable () -> Bool, registry: MetricRegistry, logger: Logger,
-        lastWordsLimit: Duration = .seconds(1)
+        lastWordsLimit: Duration = .seconds(1), checksAccess: Bool = false,
+        health: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
+        self.checksAccess = checksAccess
+        self.health = health
         self.lastWordsLimit = lastWordsLimit
         self.api = api
         self.knowsZones = knowsZones
@@ -47,6 +54,8 @@ package final class CacheFlusher: ZoneConsumer {
 
     /// Flushes while `body` runs, and what is left before it returns, unless that takes long. To be called once.
     package func run(while body: @Sendable () async throws -> Void) async throws {
+        let checking = checksAccess ? Task { await checkAccess() } : nil
+        defer { checking?.cancel() }
         let result = await runBeside(
             limit: lastWordsLimit, { await self.flushAll() },
             finish: {
@@ -57,6 +66,26 @@ package final class CacheFlusher: ZoneConsumer {
     }
 
     private var now: Duration { start.duration(to: .now) }
+
+    /// Looks until PowerDNS has answered as it should.
+    private func checkAccess() async {
+        while !Task.isCancelled {
+            do {
+                try await api.check()
+                return tell(nil)
+            } catch {
+                if error is CancellationError || Task.isCancelled { return }
+                logger.warning(
+                    "PowerDNS's API can't be used to flush its caches; it is tried again", metadata: ["error": "\(error)"])
+                tell(error)
+            }
+            guard (try? await Task.sleep(for: .seconds(30))) != nil else { return }
+        }
+    }
+
+    private func tell(_ error: (any Error)?) {
+        health(error.map { "PowerDNS's caches are not flushed, so answers change only when they expire: \($0)" })
+    }
 
     private func flushAll() async {
         var hasFailed = false
@@ -82,6 +111,7 @@ package final class CacheFlusher: ZoneConsumer {
         do {
             try await api.flush(target)
             ended(.done, "success")
+            tell(nil)
             logger.debug("flushed PowerDNS's caches", metadata: metadata)
             if hasFailed { logger.info("PowerDNS's caches can be flushed again") }
             hasFailed = false
@@ -89,11 +119,13 @@ package final class CacheFlusher: ZoneConsumer {
         } catch {
             metadata["error"] = "\(error)"
             if (error as? PowerDNSAPI.Failure)?.isFinal == true {
+                tell(nil)
                 ended(.rejected, "rejected")
                 logger.warning("PowerDNS does not flush its caches for this zone", metadata: metadata)
                 return
             }
             ended(.failed, "failure")
+            tell(error)
             // One line for all zones that wait, and folded: the text without the zone is the same again.
             metadata["zone"] = nil
             metadata["waiting"] = .stringConvertible(queue.withLock { $0.count })

@@ -47,8 +47,8 @@ extension DatabaseView {
     }
 
     /// Whether there are live rows whose keys begin like this.
-    func hasLiveRecords(_ prefix: [UInt8]) throws -> Bool {
-        let records = self[.records]
+    func hasLiveRows(_ table: PowerDNSTable, _ prefix: [UInt8]) throws -> Bool {
+        let records = self[table]
         try records.seek(prefix)
         while records.hasPrefix(prefix) {
             if records.live != nil { return true }

@@ -10,6 +10,10 @@ struct OwnerState {
     var dnameCount = 0
     var hasNS = false
     var hasDS = false
+    /// Whether it has been taken down as a name that exists.
+    var isNoted = false
+    /// Whether addresses are marked as not the zone's own: that is right where the name is delegated, which comes behind them.
+    var hasGlue = false
     /// Types that may not be beside a CNAME; the first of them.
     private(set) var others: [RecordType] = []
 

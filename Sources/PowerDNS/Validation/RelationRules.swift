@@ -16,6 +16,8 @@ struct RelationRules {
         try checkNamesakes()
         try checkOwners(.metadata, .metadataWithoutZone, what: "metadata")
         try checkOwners(.keys, .keyWithoutZone, what: "DNSSEC keys")
+        try checkRows(.domainsExtra) { try report(Self.extraWithoutZone($0)) }
+        try checkRows(.comments) { try report(Self.commentsWithoutZone($0)) }
         try checkViews()
         try checkNetworks()
     }
@@ -35,6 +37,38 @@ struct RelationRules {
             .recordsWithoutZone,
             "there are records of a zone with the ID \(id), which is not there; nobody is given them, unless a zone gets "
                 + "this ID")
+    }
+
+    /// The finding that there are comments of no zone.
+    static func commentsWithoutZone(_ id: UInt32) -> ValidationFinding {
+        ValidationFinding(
+            .commentsWithoutZone,
+            "there are comments on records of a zone with the ID \(id), which is not there; a zone that gets this ID gets "
+                + "them, too")
+    }
+
+    /// The finding that there is an entry of no zone in `domains_extra_v6`: PowerDNS leaves it there when it deletes a zone.
+    static func extraWithoutZone(_ id: UInt32) -> ValidationFinding {
+        ValidationFinding(
+            .extraWithoutZone,
+            "\(PowerDNSTable.domainsExtra.rawValue) has an entry of a zone with the ID \(id), which is not there; a zone that "
+                + "gets this ID begins with its serial and time of the last check")
+    }
+
+    /// Reports the IDs of no zone that keys of a table begin with, each once.
+    private func checkRows(_ table: PowerDNSTable, _ report: (UInt32) throws -> Void) throws {
+        let rows = view[table]
+        try rows.first()
+        while rows.isAtEntry {
+            guard rows.live != nil, rows.key.count >= 4 else {
+                try rows.next()
+                continue
+            }
+            let id = UInt32(bigEndian: rows.key.loadUnaligned(as: UInt32.self))
+            if try view[.domains].find(RecordKey.prefix(domainID: id)) == nil { try report(id) }
+            guard id < .max else { return }
+            try rows.seek(RecordKey.prefix(domainID: id + 1))
+        }
     }
 
     // MARK: Indexes

@@ -14,6 +14,16 @@ struct SigningRules {
         try checkKeys(isPresigned: settings["PRESIGNED"]?.contains("1") == true)
     }
 
+    /// Whether DNSSEC answers for the zone are wanted: it has an active key, or comes signed.
+    func state() throws -> (isSecured: Bool, isPresigned: Bool) {
+        let isPresigned = try metadata(["PRESIGNED"])["PRESIGNED"]?.contains("1") == true
+        var isSecured = isPresigned
+        try forEach(.keys) { _, payload in
+            if (try? KeyData(payload))?.isActive == true { isSecured = true }
+        }
+        return (isSecured, isPresigned)
+    }
+
     private func report(_ rule: ValidationRule, type: RecordType, _ text: String) throws {
         try context.report(
             ValidationFinding(rule, zone: "\(zone)", owner: "\(zone.name)", type: "\(type)", text))

@@ -46,10 +46,16 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
         return text.utf8.count <= most ? text : String(text.unicodeScalars.prefix(most)) + "…"
     }
 
+    /// What it is about, with a colon and a blank behind it: "example.org.: www.example.org. CNAME: "; empty where it is about
+    /// no zone.
+    var place: String {
+        let place = zone.map { "\($0): " } ?? ""
+        guard let owner else { return place }
+        return place + (type.map { "\(owner) \($0): " } ?? "\(owner): ")
+    }
+
     /// For example "error cname-with-other-data: example.org.: www.example.org. CNAME: …".
     package var description: String {
-        var place = zone.map { "\($0): " } ?? ""
-        if let owner { place += type.map { "\(owner) \($0): " } ?? "\(owner): " }
         let origin = instance.map { " (zone last changed by instance \($0))" } ?? ""
         return "\(severity.rawValue) \(rule.rawValue): \(place)\(text)\(origin)"
     }

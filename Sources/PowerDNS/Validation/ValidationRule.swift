@@ -18,6 +18,10 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     case metadataWithoutZone = "metadata-without-zone"
     /// DNSSEC keys of a zone that is not there.
     case keyWithoutZone = "key-without-zone"
+    /// Comments under the ID of no zone.
+    case commentsWithoutZone = "comments-without-zone"
+    /// An entry of `domains_extra_v6` of no zone.
+    case extraWithoutZone = "domain-extra-without-zone"
     /// An index entry that leads to nothing, or to something of another name.
     case indexWithoutObject = "index-without-object"
     /// An object that its index does not lead to.
@@ -55,6 +59,8 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     case missingGlue = "missing-glue"
     /// Different TTLs in one RRset.
     case ttlMismatch = "ttl-mismatch"
+    /// The same record twice in an RRset.
+    case duplicateRecord = "duplicate-record"
     /// An MX, NS or SRV record whose target is a CNAME.
     case targetIsCNAME = "target-is-cname"
     /// An MX, NS or SRV record whose target has no address in this zone.
@@ -69,6 +75,12 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     case unusableKey = "unusable-key"
     /// Two DNSSEC keys with the same tag.
     case sameKeyTag = "same-key-tag"
+    /// RRSIG or NSEC records in a zone that is not presigned.
+    case storedSignature = "stored-signature"
+    /// Marks of authority that are wrong, in a zone with DNSSEC.
+    case wrongAuthority = "wrong-auth"
+    /// A name with something below it that has gone.
+    case missingEmptyNonTerminal = "missing-empty-non-terminal"
 
     /// What rules are about; `powerdns.validation` has a key for each.
     package enum Group: String, Sendable, CaseIterable {
@@ -84,7 +96,8 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     package var group: Group {
         switch self {
         case .badHeader, .badKey, .badValue, .upperCaseName: .structure
-        case .noSuchZone, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .indexWithoutObject,
+        case .noSuchZone, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .commentsWithoutZone,
+            .extraWithoutZone, .indexWithoutObject,
             .objectWithoutIndex,
             .duplicateZone, .viewWithoutZone, .networkWithoutView:
             .relations
@@ -95,7 +108,8 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     /// How bad it mostly is.
     package var severity: ValidationFinding.Severity {
         switch self {
-        case .upperCaseName, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .viewWithoutZone,
+        case .upperCaseName, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .commentsWithoutZone, .extraWithoutZone,
+            .viewWithoutZone, .duplicateRecord, .storedSignature,
             .networkWithoutView, .nsMissing, .dsWithoutNS, .dataBelowDelegation, .targetIsCNAME, .targetMissing,
             .nsec3Iterations,
             .sameKeyTag:

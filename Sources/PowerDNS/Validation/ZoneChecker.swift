@@ -143,7 +143,8 @@ struct ZoneCheck {
         let view = context.view
         let prefix = RecordKey.prefix(domainID: id)
         guard let entry = try view[.domains].find(prefix) else {
-            if try view.hasLiveRecords(prefix) { try context.report(RelationRules.recordsWithoutZone(id)) }
+            if try view.hasLiveRows(.records, prefix) { try context.report(RelationRules.recordsWithoutZone(id)) }
+            if try view.hasLiveRows(.comments, prefix) { try context.report(RelationRules.commentsWithoutZone(id)) }
             return nil
         }
         let zone: DomainInfo

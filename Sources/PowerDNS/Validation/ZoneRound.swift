@@ -77,7 +77,7 @@ final class ZoneRound {
     /// Writes a line for each finding that is new or gone.
     func log(to logger: Logger) {
         for finding in change.new {
-            logger.warning("\(finding.text)", metadata: finding.metadata)
+            logger.warning("\(finding.place)\(finding.text)", metadata: finding.metadata)
         }
         if untold > 0 {
             logger.warning(
@@ -85,7 +85,7 @@ final class ZoneRound {
                 metadata: ["findings": "\(untold)"])
         }
         for finding in change.gone {
-            logger.info("no longer: \(finding.text)", metadata: finding.metadata)
+            logger.info("no longer: \(finding.place)\(finding.text)", metadata: finding.metadata)
         }
     }
 

@@ -18,6 +18,10 @@ struct ZoneWalk {
     private var soaCount = 0
     private var hasApexNS = false
     private var isEmpty = true
+    private var names = NamePath()
+    /// Rules of which the first case of a zone is enough.
+    private var reported: Set<ValidationRule> = []
+    private var signing: (isSecured: Bool, isPresigned: Bool)?
 
     /// How many rows are looked at before it is asked whether to pause.
     private static let rowsBetweenPauses = 64
@@ -56,7 +60,9 @@ struct ZoneWalk {
     // MARK: Rows
 
     private mutating func visit(_ rows: TableReader, _ context: CheckContext) throws {
-        guard let payload = try context.structure.header(.records, rows.key, rows.value) else { return }
+        guard let payload = try context.structure.header(.records, rows.key, rows.value) else {
+            return names.noteDeleted(rows.key)
+        }
         let key: RecordKey
         let kind: RowKind
         do throws(DecodeError) {
@@ -71,14 +77,13 @@ struct ZoneWalk {
                 .records, rows.key, DecodeError(.longName, at: 4), zone: zoneText, isKey: true)
         }
         do throws(DecodeError) {
-            guard kind == .records else {
-                _ = try RecordValue.count(payload)
-                return
-            }
+            if kind != .records { _ = try RecordValue.count(payload) }
         } catch {
             return try context.structure.bad(
                 .records, rows.key, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
         }
+        if kind == .emptyNonTerminal { try noteName(context) }
+        guard kind == .records else { return }
         let set: ServedRecords
         do throws(DecodeError) {
             set = try ServedRecords(payload, key.type, owner: name)
@@ -126,7 +131,11 @@ struct ZoneWalk {
 
     private mutating func look(at set: ServedRecords, of type: RecordType, _ context: CheckContext) throws {
         isEmpty = false
+        try noteName(context)
         owner.note(type, count: set.count)
+        if set.hasDuplicate {
+            try report(.duplicateRecord, type: type, "the RRset has the same record twice; remove one", context)
+        }
         if let other = set.otherTTL {
             try report(
                 .ttlMismatch, type: type,
@@ -148,14 +157,72 @@ struct ZoneWalk {
                 delegation = NameCut(owner)
             }
         case .dname where dname == nil: dname = NameCut(owner)
+        case .rrsig, .nsec:
+            if try !signing(context).isPresigned, context.view.hasMain, reported.insert(.storedSignature).inserted {
+                try report(
+                    .storedSignature, type: type,
+                    "PowerDNS makes these records itself, as the zone is not presigned; remove them", context)
+            }
         case .ds where owner.isApex:
             try report(
                 .dsAtApex, type: type, "DS records belong into the zone above; remove them from this one", context)
         default: break
         }
+        try checkAuthority(of: set, type, context)
         // What is hidden leads nowhere.
         guard !isHidden else { return }
         for target in set.targets { try check(target, of: type, context) }
+    }
+
+    private mutating func signing(_ context: CheckContext) throws -> (isSecured: Bool, isPresigned: Bool) {
+        if let signing { return signing }
+        let found = try SigningRules(context: context, zone: zone.zone).state()
+        signing = found
+        return found
+    }
+
+    /// Whether the marks of authority are those that `rectify-zone` gives: they decide what is signed. Without DNSSEC, nobody
+    /// needs them.
+    private mutating func checkAuthority(
+        of set: ServedRecords, _ type: RecordType, _ context: CheckContext
+    ) throws {
+        let isBelow = delegation?.isAbove(owner.key) == true
+        switch type {
+        case .rrsig, .nsec: return
+        case .ns where !owner.isApex, _ where isBelow:
+            guard set.hasOwn else { return }
+            try reportAuthority(type, severity: .warning, "belongs to the zone below, and is marked as this one's own", context)
+        case .a where !owner.isApex: owner.hasGlue = set.hasOthers
+        case _ where owner.hasNS && type != .ds && !owner.isApex: return
+        default:
+            if set.hasOthers { try reportAuthority(type, "is the zone's own, and marked as if it were not", context) }
+        }
+    }
+
+    private mutating func reportAuthority(
+        _ type: RecordType, severity: ValidationFinding.Severity = .error, _ what: String, _ context: CheckContext
+    ) throws {
+        guard try signing(context).isSecured, reported.insert(.wrongAuthority).inserted else { return }
+        try context.report(
+            ValidationFinding(
+                .wrongAuthority, severity: severity, zone: zoneText, owner: owner.text, type: "\(type)",
+                "the RRset \(what), so DNSSEC answers are wrong; run pdnsutil rectify-zone \(zoneText)"))
+    }
+
+    /// Takes the name down as one that exists, and looks whether all above it do.
+    private mutating func noteName(_ context: CheckContext) throws {
+        guard !owner.isNoted else { return }
+        owner.isNoted = true
+        let isBelow = delegation?.isAbove(owner.key) == true
+        guard let (missing, isDeleted) = names.note(owner.key), !isBelow,
+            try isDeleted || signing(context).isSecured, reported.insert(.missingEmptyNonTerminal).inserted
+        else { return }
+        let name = missing.withUnsafeBytes { try? KeyName.decode($0, relativeTo: zone.zone.name) }
+        try context.report(
+            ValidationFinding(
+                .missingEmptyNonTerminal, zone: zoneText, owner: name.map { "\($0)" } ?? "",
+                "\(owner.text) is below this name, which is not there, so that it is answered as if there were nothing below "
+                    + "it; run pdnsutil rectify-zone \(zoneText)"))
     }
 
     private mutating func checkDNAME(_ context: CheckContext) throws {
@@ -208,9 +275,13 @@ struct ZoneWalk {
         }
     }
 
-    private func leaveOwner(_ context: CheckContext) throws {
+    private mutating func leaveOwner(_ context: CheckContext) throws {
+        if owner.hasGlue, !owner.hasNS {
+            try reportAuthority(.a, "is the zone's own, and marked as if it were not", context)
+        }
         if owner.cnameCount > 1 {
-            try report(.severalCNAMEs, type: .cname, "there are \(owner.cnameCount) of them; keep one", context)
+            try report(
+                .severalCNAMEs, type: .cname, "the name has \(owner.cnameCount) CNAME records; keep one", context)
         }
         if owner.cnameCount > 0, !owner.others.isEmpty {
             let others = owner.others.map { "\($0)" }.joined(separator: ", ")
@@ -220,7 +291,7 @@ struct ZoneWalk {
                 context)
         }
         if owner.dnameCount > 1 {
-            try report(.severalDNAMEs, type: .dname, "there are \(owner.dnameCount) of them; keep one", context)
+            try report(.severalDNAMEs, type: .dname, "the name has \(owner.dnameCount) DNAME records; keep one", context)
         }
         if owner.hasDS, !owner.hasNS, !owner.isApex, delegation == nil {
             try report(
@@ -244,9 +315,9 @@ struct ZoneWalk {
                     "the zone has no records: it has not been transferred from its primary yet")
             }
             return try report(
-                .soaMissing, .soa, "the zone has none, so PowerDNS answers SERVFAIL or REFUSED; add one")
+                .soaMissing, .soa, "the zone has no SOA record, so PowerDNS answers SERVFAIL or REFUSED; add one")
         }
-        if soaCount > 1 { try report(.severalSOAs, .soa, "there are \(soaCount) of them; keep one") }
-        if !hasApexNS { try report(.nsMissing, .ns, "the zone has none; add the names of its servers") }
+        if soaCount > 1 { try report(.severalSOAs, .soa, "the zone has \(soaCount) SOA records; keep one") }
+        if !hasApexNS { try report(.nsMissing, .ns, "the zone has no NS records; add the names of its servers") }
     }
 }

@@ -1,0 +1,111 @@
+import Bytes
+import LMDB
+import Logging
+import PowerDNSSchema
+import Replication
+import Snapshots
+import Synchronization
+
+/// Looks whether PowerDNS keeps its data in a way that what is configured can sync as a whole, and says so where it does not.
+package final class SchemaWatch: SyncObserver {
+    private let shadowed: Set<String>
+    private let databases: Int
+    private let warn: @Sendable (_ check: String, _ text: String?) -> Void
+    private let logger: Logger
+    private let open = Mutex<[String: Environment]>([:])
+    private let told = Mutex<[String: String]>([:])
+    private let due: AsyncStream<String>
+    private let queue: AsyncStream<String>.Continuation
+
+    /// - Parameters:
+    ///   - shadowed: the databases in shadow mode.
+    ///   - databases: how many are synced.
+    ///   - warn: gets the name of a health check and one line, or nil when all is well.
+    package init(
+        shadowed: Set<String>, databases: Int, logger: Logger,
+        warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void
+    ) {
+        (self.shadowed, self.databases, self.logger, self.warn) = (shadowed, databases, logger, warn)
+        (due, queue) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(16))
+    }
+
+    /// A database may have been opened, or have changed. Returns at once.
+    package func observe(_ event: SyncEvent, of database: String) {
+        switch event {
+        case .opened(let environment):
+            open.withLock { $0[database] = environment }
+            queue.yield(database)
+        case .stored: queue.yield(database)
+        case .merged(let report): if report.transaction != nil { queue.yield(database) }
+        case .ended: open.withLock { $0[database] = nil }
+        default: break
+        }
+    }
+
+    /// Looks while `body` runs. To be called once.
+    package func run(while body: @Sendable () async throws -> Void) async throws {
+        try await runBeside({ await self.look() }, finish: { queue.finish() }, while: body).get()
+    }
+
+    private func look() async {
+        let pool = BlockingPool(label: "powerdns-schema", width: 1)
+        for await database in due {
+            guard let environment = open.withLock({ $0[database] }) else { continue }
+            let isShadowed = shadowed.contains(database)
+            // What can't be read is told by the syncing.
+            guard
+                let problem = try? await pool.run({ [databases] _ in
+                    try environment.read { transaction in
+                        try Self.problem(transaction, isShadowed: isShadowed, databases: databases)
+                    }
+                })
+            else { continue }
+            tell(problem, database)
+        }
+    }
+
+    private func tell(_ problem: String?, _ database: String) {
+        let before = told.withLock { told in
+            defer { told[database] = problem }
+            return told[database]
+        }
+        guard problem != before else { return }
+        warn("\(database)_powerdns", problem)
+        if let problem {
+            logger.warning("\(problem)", metadata: ["db": "\(database)"])
+        } else {
+            logger.info("PowerDNS's data can be synced as a whole now", metadata: ["db": "\(database)"])
+        }
+    }
+
+    /// What is wrong; nil when nothing is, and for databases that are not PowerDNS's.
+    static func problem(
+        _ transaction: borrowing ReadTransaction, isShadowed: Bool, databases: Int
+    ) throws -> String? {
+        guard let settings = try transaction.database(PowerDNSTable.settings.rawValue), settings.sortsBytewise,
+            !settings.flags.contains(.duplicateSort)
+        else { return nil }
+        func number(_ key: String) throws -> (value: UInt32, hasHeader: Bool)? {
+            try Array(key.utf8).withUnsafeBytes { key in
+                guard let value = try transaction.get(settings, key) else { return nil }
+                // Before 4.8 there was no header, and the number was in the byte order of the machine.
+                if value.count == 4 { return (value.loadUnaligned(as: UInt32.self), false) }
+                guard let entry = try? EntryHeader.parse(value), !entry.header.isDeleted, entry.payload.count == 4
+                else { return nil }
+                return (entry.payload.reduce(0) { $0 << 8 | UInt32($1) }, true)
+            }
+        }
+        if let version = try number(PdnsValue.schemaVersionKey), !version.hasHeader, !isShadowed {
+            return "this LMDB is of a PowerDNS before 4.8 (schema \(version.value)), whose values have no headers, so its "
+                + "changes are not tracked: set schema_tracks_changes: false and dupsort_hack: true, or install 4.8 or later"
+        }
+        guard let shards = try number("shards")?.value, shards > 1, !isShadowed || databases <= Int(shards) else {
+            return nil
+        }
+        return "PowerDNS has spread its records over \(shards) files (lmdb-shards=\(shards)), and \(databases) "
+            + "\(databases == 1 ? "database is" : "databases are") synced: records in other files are not; "
+            + (isShadowed
+                ? "add them all under lmdbs, or set lmdb-shards=1 and move the zones with pdnsutil b2b-migrate"
+                : "set lmdb-shards=1 and lmdb-lightning-stream=yes, and move the zones with pdnsutil b2b-migrate")
+    }
+}
