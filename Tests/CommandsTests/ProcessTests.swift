@@ -36,8 +36,8 @@ import Testing
         #expect(try await child.logs("opened the LMDB"))
         child.signal(signal)
         #expect(try await child.exitCode() == 0, "\(child.errors)")
-        #expect(child.errors.contains(" signal=\(signal == SIGTERM ? "SIGTERM" : "SIGINT")\n"))
-        #expect(child.errors.hasSuffix("level=info msg=ended\n"))
+        #expect(child.errors.contains(" instance=a signal=\(signal == SIGTERM ? "SIGTERM" : "SIGINT")\n"))
+        #expect(child.errors.hasSuffix("level=info msg=ended instance=a\n"))
     }
 
     @Test func anUploadUnderWayIsFinished() async throws {
@@ -86,7 +86,7 @@ import Testing
         let child = try ChildProcess(
             ["sync", "--timeout", "2s", "-c", configuration, "--wait-for-marker-file", "never"])
         #expect(try await child.exitCode() == 75)
-        #expect(child.errors.contains("level=fatal msg=\"timeout: not done after 2s (--timeout)\"\n"))
+        #expect(child.errors.contains("level=fatal msg=\"timeout: not done after 2s (--timeout)\" instance=a\n"))
     }
 
     @Test func timeoutOfCommandsThatHang() async throws {

@@ -235,7 +235,8 @@ import Testing
         #expect(
             try load().databases.map(LocalDatabase.init) == [
                 LocalDatabase(
-                    name: "main", path: "/data/pdns", noSubdirectory: true, mapSize: 2 << 30, isNative: true),
+                    name: "main", path: "/data/pdns", noSubdirectory: true, mapSize: 2 << 30, isNative: true,
+                    isCreatedBySync: true),
                 LocalDatabase(name: "shadow", path: "/data/other", noSubdirectory: false, isNative: false),
             ])
     }

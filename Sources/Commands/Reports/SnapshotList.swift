@@ -34,7 +34,7 @@ struct SnapshotList {
         for (blob, _) in objects {
             let size = String(blob.size)
             output.append(String(repeating: " ", count: max(0, 12 - size.count)) + size + "\t")
-            output.append(PrintableBytes.text(blob.name))
+            output.append(PrintableText.line(blob.name))
             try output.endLine()
         }
     }
