@@ -44,15 +44,22 @@ import Testing
     @Test func itIsToldOnceAndWhenItIsOver() async throws {
         let writer = try PowerDNSWriter()
         try writer.put(.settings, Array("shards".utf8), Bytes.big(UInt32(64)))
+        let main = writer.main
         let (log, warnings) = (LogLines(), Warnings())
         let watch = SchemaWatch(shadowed: [], databases: 2, logger: log.logger) { warnings.add($0, $1) }
-        watch.observe(.opened(writer.main), of: "main")
+        watch.observe(.opened(main), of: "main")
         watch.observe(.opened(writer.shard), of: "shard")
         try await watch.run {
             try await eventually { warnings.last["main_powerdns"] != nil }
             #expect(log.contains("lmdb-shards=64"))
-            try writer.put(.settings, Array("shards".utf8), Bytes.big(UInt32(1)))
-            watch.observe(.opened(writer.main), of: "main")
+            try main.write { transaction in
+                let settings = try transaction.database("pdns", creating: [])
+                try Array("shards".utf8).withUnsafeBytes { key in
+                    try Self.stored(1).withUnsafeBytes { try transaction.put(settings, key, $0) }
+                }
+                return .commit(())
+            }
+            watch.observe(.opened(main), of: "main")
             try await eventually { log.contains("can be synced as a whole now") }
         }
         #expect(warnings.last["main_powerdns"] == .some(nil))
