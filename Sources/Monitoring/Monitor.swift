@@ -73,7 +73,9 @@ package final class Monitor: SyncObserver {
     /// - Parameters:
     ///   - check: the name of the health check.
     ///   - text: one line that says what, and what to do; nil when that is over.
-    package func warn(_ check: String, _ text: String?) { board.update { checks, _ in checks.set(check, .warning, text) } }
+    package func warn(_ check: String, _ text: String?) {
+        board.update { checks, _ in checks.set(check, .warning, text) }
+    }
 
     /// A request to an S3 server has ended.
     package func observe(_ call: StorageCall) {

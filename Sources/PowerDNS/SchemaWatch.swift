@@ -96,7 +96,8 @@ package final class SchemaWatch: SyncObserver {
             }
         }
         if let version = try number(PdnsValue.schemaVersionKey), !version.hasHeader, !isShadowed {
-            return "this LMDB is of a PowerDNS before 4.8 (schema \(version.value)), whose values have no headers, so its "
+            return
+                "this LMDB is of a PowerDNS before 4.8 (schema \(version.value)), whose values have no headers, so its "
                 + "changes are not tracked: set schema_tracks_changes: false and dupsort_hack: true, or install 4.8 or later"
         }
         guard let shards = try number("shards")?.value, shards > 1, !isShadowed || databases <= Int(shards) else {

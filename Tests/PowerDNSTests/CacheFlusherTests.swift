@@ -100,10 +100,11 @@ import Testing
         let log = LogLines()
         let flusher = CacheFlusher(
             PowerDNSAPI(url: server.endpoint) { "geheim" }, knowsZones: { true }, registry: MetricRegistry(),
-            logger: log.logger, checksAccess: true
-        ) { text in texts.withLock { $0.append(text) } }
+            logger: log.logger, checksAccess: true, health: { text in texts.withLock { $0.append(text) } })
         try await flusher.run {
-            try await eventually { texts.withLock { $0.last??.contains("is powerdns.api.key PowerDNS's api-key?") } == true }
+            try await eventually {
+                texts.withLock { $0.last??.contains("is powerdns.api.key PowerDNS's api-key?") } == true
+            }
             let snapshot = try #require(SnapshotName("shard__a__20261121-131932-850359279__GX.pb.gz"))
             await flusher.zonesChanged(
                 MergedZones(

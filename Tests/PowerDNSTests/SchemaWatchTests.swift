@@ -33,7 +33,8 @@ import Testing
         let good = [("schemaversion", Self.stored(5)), ("shards", Self.stored(1))]
         #expect(try problem(good) == nil)
         #expect(try problem([]) == nil)
-        #expect(try problem([good[0], ("shards", Self.stored(64))])?.contains("over 64 files (lmdb-shards=64)") == true)
+        #expect(
+            try problem([good[0], ("shards", Self.stored(64))])?.contains("over 64 files (lmdb-shards=64)") == true)
         let old = [("schemaversion", Bytes.little(UInt32(3))), ("shards", Bytes.little(UInt32(64)))]
         #expect(try problem(old)?.contains("schema 3") == true)
         #expect(try problem(old, isShadowed: true)?.contains("2 databases are synced") == true)

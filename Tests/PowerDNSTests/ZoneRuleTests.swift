@@ -190,7 +190,8 @@ extension ValidationFinding {
             try writer.put(
                 "ptr", .ptr, of: id, [.name("a.ptr.z.test"), PowerDNSWriter.Record(rdata: [1, 0x61, 0xc0, 0x11])])
         },
-        RuleCase("a signature in a zone that is not presigned", finds: "stored-signature www.z.test. RRSIG") { writer, id in
+        RuleCase("a signature in a zone that is not presigned", finds: "stored-signature www.z.test. RRSIG") {
+            writer, id in
             try writer.put("www", .rrsig, of: id, [.signature])
             try writer.put("zzz", .rrsig, of: id, [.signature])
         },

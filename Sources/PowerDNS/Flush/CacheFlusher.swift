@@ -76,7 +76,8 @@ package final class CacheFlusher: ZoneConsumer {
             } catch {
                 if error is CancellationError || Task.isCancelled { return }
                 logger.warning(
-                    "PowerDNS's API can't be used to flush its caches; it is tried again", metadata: ["error": "\(error)"])
+                    "PowerDNS's API can't be used to flush its caches; it is tried again",
+                    metadata: ["error": "\(error)"])
                 tell(error)
             }
             guard (try? await Task.sleep(for: .seconds(30))) != nil else { return }

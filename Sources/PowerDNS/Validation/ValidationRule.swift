@@ -108,7 +108,8 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     /// How bad it mostly is.
     package var severity: ValidationFinding.Severity {
         switch self {
-        case .upperCaseName, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .commentsWithoutZone, .extraWithoutZone,
+        case .upperCaseName, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .commentsWithoutZone,
+            .extraWithoutZone,
             .viewWithoutZone, .duplicateRecord, .storedSignature,
             .networkWithoutView, .nsMissing, .dsWithoutNS, .dataBelowDelegation, .targetIsCNAME, .targetMissing,
             .nsec3Iterations,

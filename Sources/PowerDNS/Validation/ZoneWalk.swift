@@ -191,7 +191,8 @@ struct ZoneWalk {
         case .rrsig, .nsec: return
         case .ns where !owner.isApex, _ where isBelow:
             guard set.hasOwn else { return }
-            try reportAuthority(type, severity: .warning, "belongs to the zone below, and is marked as this one's own", context)
+            try reportAuthority(
+                type, severity: .warning, "belongs to the zone below, and is marked as this one's own", context)
         case .a where !owner.isApex: owner.hasGlue = set.hasOthers
         case _ where owner.hasNS && type != .ds && !owner.isApex: return
         default:
@@ -291,7 +292,8 @@ struct ZoneWalk {
                 context)
         }
         if owner.dnameCount > 1 {
-            try report(.severalDNAMEs, type: .dname, "the name has \(owner.dnameCount) DNAME records; keep one", context)
+            try report(
+                .severalDNAMEs, type: .dname, "the name has \(owner.dnameCount) DNAME records; keep one", context)
         }
         if owner.hasDS, !owner.hasNS, !owner.isApex, delegation == nil {
             try report(

@@ -11,25 +11,28 @@ struct SnapshotsRemove: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove an object from the storage, or all objects of an instance.",
         discussion: """
-            Fails when there is none of this name. With --instance: removes all snapshots of that instance of all \
-            configured databases, and its state objects. What only they hold is lost, so it asks first.
+            Fails when there is none of this name. With --instance NAME and no name of an object: removes all snapshots \
+            of that instance of all configured databases, and its state objects. What only they hold is lost, so it \
+            asks first.
             """)
 
     @Argument(help: ArgumentHelp("The name of the object.", valueName: "name"))
     var name: String?
 
-    @Option(help: ArgumentHelp("Remove all objects of this instance.", valueName: "name"))
-    var instance: String?
-
-    @Flag(help: "Do not ask.")
+    @Flag(help: "Do not ask before all objects of an instance are removed.")
     var yes = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        guard (name == nil) != (instance == nil) else {
+        // Here the global flag says whose objects are meant, not who this instance is.
+        var global = global
+        let instance = name == nil ? global.instance : nil
+        global.instance = nil
+        guard name == nil ? instance != nil : !yes else {
             throw CommandFailure.usage(
-                "snapshots remove: give the name of an object, or --instance with that of an instance")
+                "snapshots remove: give the name of an object, or --instance with that of an instance, which --yes goes with"
+            )
         }
         return try Session.run(global, in: context) { session in
             if let name { try remove(name, session) }
