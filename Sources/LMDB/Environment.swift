@@ -251,10 +251,12 @@ public final class Environment: Sendable {
         databases.withLock { databases in
             let handles = HandleTable(databases)
             var keepsOpened = false
-            outcome = Result {
+            do {
                 let (result, keeps) = try body(handles)
                 keepsOpened = keeps
-                return result
+                outcome = .success(result)
+            } catch {
+                outcome = .failure(error)
             }
             databases = handles.handles(keepingOpened: keepsOpened)
         }
