@@ -52,15 +52,17 @@ package final class SchemaWatch: SyncObserver {
         for await database in due {
             guard let environment = open.withLock({ $0[database] }) else { continue }
             let isShadowed = shadowed.contains(database)
-            // What can't be read is told by the syncing.
-            guard
-                let problem = try? await pool.run({ [databases] _ in
+            do {
+                let problem = try await pool.run { [databases] _ in
                     try environment.read { transaction in
                         try Self.problem(transaction, isShadowed: isShadowed, databases: databases)
                     }
-                })
-            else { continue }
-            tell(problem, database)
+                }
+                tell(problem, database)
+            } catch {
+                // The syncing reports what can't be read.
+                continue
+            }
         }
     }
 

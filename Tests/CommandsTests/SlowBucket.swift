@@ -57,7 +57,8 @@ final class SlowBucket: Sendable {
                     "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
                     + "<Name>b</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"
             }
-            let answer = Array("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+            let answer = Array(
+                "HTTP/1.1 200 OK\r\nETag: \"stored\"\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
             guard send(connection, answer, answer.count, Int32(MSG_NOSIGNAL)) == answer.count else { return }
         }
     }

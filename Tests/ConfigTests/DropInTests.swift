@@ -163,7 +163,8 @@ import Testing
                 path.replacing("storage.options", with: "storage.options(\($0.rawValue))", maxReplacements: 1)
             } ?? path
         }
-        #expect(Set(keys) == Set(Self.all.keys))
+        let newer: Set = ["http.allowed_hosts", "storage.options(s3).addressing"]
+        #expect(Set(keys).subtracting(newer) == Set(Self.all.keys))
     }
 
     @Test(arguments: all.keys.sorted())

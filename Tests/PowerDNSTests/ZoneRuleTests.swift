@@ -46,7 +46,7 @@ extension ValidationFinding {
         RuleCase("a disabled SOA", finds: "soa-missing z.test. SOA") { writer, id in
             try writer.put("", .soa, of: id, [.soa.disabled])
         },
-        RuleCase("two SOAs", finds: "several-soas z.test. SOA") { writer, id in
+        RuleCase("two SOAs", finds: "duplicate-record z.test. SOA", "several-soas z.test. SOA") { writer, id in
             try writer.put("", .soa, of: id, [.soa, .soa])
         },
         RuleCase("two SOAs, one disabled") { writer, id in
@@ -136,7 +136,7 @@ extension ValidationFinding {
             try writer.put("a", .ns, of: id, [.name("ns.b.z.test")])
             try writer.put("b", .ns, of: id, [.name("ns.other.test")])
         },
-        RuleCase("two TTLs", finds: "ttl-mismatch www.z.test. A") { writer, id in
+        RuleCase("two TTLs", finds: "duplicate-record www.z.test. A", "ttl-mismatch www.z.test. A") { writer, id in
             try writer.put("www", .a, of: id, [.address, .address.with(ttl: 60)])
         },
         RuleCase("two TTLs, one of them disabled") { writer, id in
