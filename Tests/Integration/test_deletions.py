@@ -1,5 +1,6 @@
 """Deletions that are forgotten: the sweeper, and a node that comes back after that."""
 
+import json
 import time
 
 import pytest
@@ -75,8 +76,14 @@ def test_a_node_that_was_away_too_long_brings_nothing_back(nodes, directory):
     assert own_snapshots(directory, "b") == before
     assert a.answer("gone.example", "SOA")[0] == "REFUSED"
 
-    # Beside both of them.
+    # Beside both of them. What its state object claimed before does not count any more, also without a daemon.
+    second.stop()
     done = second.run("resync")
+    for name in ("main", "shard"):
+        state = json.loads(directory.get(f"{name}__b.state"))
+        assert state["sent"] == own_snapshots(directory, "b", name)[-1]
+        assert state["covered"] == state["applied"] and list(state["applied"]) == ["a"]
+    second.start()
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["main", "shard"]

@@ -1,5 +1,7 @@
 import ArgumentParser
+import BlobStorage
 import Config
+import Monitoring
 import Replication
 import Snapshots
 import Telemetry
@@ -35,7 +37,9 @@ struct Resync: ProgramCommand {
             }
             let sweeper = SweeperMachine.Settings(configuration.sweeper)
             let logger = session.instanceLogger()
-            return try session.withStorage(writes: true) { store in
+            let hostname = session.hostname
+            return try session.withOpenStorage(writes: true) { storage in
+                let store = storage.store
                 var code = ExitCode.success
                 for settings in databases {
                     let name = settings.identity.database
@@ -43,6 +47,12 @@ struct Resync: ProgramCommand {
                         let resync = Replication.Resync(settings: settings, sweeper: sweeper, store: store)
                         let outcome = try await resync.run { step in
                             logger.info("resync: \(step)", metadata: ["db": "\(name)"])
+                        }
+                        if configuration.publishState, case .rebuilt(let report) = outcome,
+                            let state = InstanceState(
+                                report, of: settings.machine.instance, hostname: hostname, at: UInt64(context.clock()))
+                        {
+                            try await StateObjects(storage.unmarked, database: name).store(state)
                         }
                         var output = BufferedOutput(context.standardOutput)
                         output.append("\(name): \(Self.text(outcome))")
@@ -72,5 +82,19 @@ struct Resync: ProgramCommand {
             return "rebuilt from \(sources): merged \(report.entries.merged), removed \(report.entries.removed); "
                 + "\(stored); it may send again"
         }
+    }
+}
+
+extension InstanceState {
+    /// What is known of an instance after a rebuild: what was merged before need not be there any more.
+    ///
+    /// Nil where it has no snapshot. A daemon replaces it when it notices the rebuild; without one nothing follows.
+    fileprivate init?(_ report: Replication.Resync.Report, of instance: String, hostname: String, at time: UInt64) {
+        guard let stored = report.stored else { return nil }
+        let merged = Dictionary(report.snapshots.map { ($0.instance, $0.description) }) { max($0, $1) }
+        self.init(
+            instance: instance, hostname: hostname, software: "lightningstream \(programVersion)",
+            time: WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3), sent: stored.description, applied: merged,
+            covered: merged, health: HealthChecks.Status.ok.rawValue, interval: 0)
     }
 }

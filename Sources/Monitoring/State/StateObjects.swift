@@ -1,4 +1,5 @@
 import BlobStorage
+import Bytes
 import Snapshots
 
 /// The state objects of a database in the storage.
@@ -45,6 +46,14 @@ package struct StateObjects: Sendable {
         } catch let error as BlobStoreError where error.kind == .notFound || error.code == BlobStoreError.tooLarge {
             return nil
         }
+    }
+
+    /// Replaces what an instance says.
+    ///
+    /// - Throws: `BlobStoreError` when it can't be stored.
+    package func store(_ state: InstanceState) async throws {
+        let name = StateObjectName(database: database, instance: state.instance)
+        try await store.store(name.description, Spool(try state.bytes()))
     }
 
     /// What these instances say, by instance; those that say nothing that makes sense are left out.

@@ -64,7 +64,9 @@ package struct Cleaner: Sendable {
             return observe(.cleanerListFailed("\(error)"))
         }
         observe(.cleanerListed)
-        let time = store.storageTime(wallClock())
+        // A server that tells a time far ahead must not make snapshots look old.
+        let own = wallClock()
+        let time = min(store.storageTime(own), own)
         for removal in machine.listed(blobs.map(\.name), await ledger(), at: now, time: time) {
             try await remove(removal)
         }
