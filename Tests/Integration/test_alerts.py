@@ -120,7 +120,8 @@ def test_rules_and_dashboard_fit_what_daemons_tell(bucket, powerdns, lightningst
         lightningstream(
             server.name, {"main": database(server.main, **options), "shard": database(server.shard, **options)}, storage,
             sweeper={"enabled": True, "first_interval": "100ms"}, http={"address": f"127.0.0.1:{port}"},
-            powerdns={"api": {"url": f"http://127.0.0.1:{server.api_port}", "key": "lab"}}).start()
+            powerdns={"api": {"url": f"http://127.0.0.1:{server.api_port}", "key": "lab"},
+                      "validation": {"structure": "reject"}}).start()
     now = time.time_ns()
     stamp = time.strftime("%Y%m%d-%H%M%S-000000000", time.gmtime(now // 10**9))
     bucket.put(f"main__damaged__{stamp}__GX.pb.gz", b"not gzip")

@@ -38,7 +38,8 @@ SPECIFIED = (
         ("entries_total", "lmdb", "result"), ("fenced", "lmdb"), ("namesake", "lmdb"),
         ("clock_offset_seconds", "lmdb"))
     | counters("lightningstream_", ("instance_last_heard_seconds", "lmdb", "syncer_instance"))
-    | counters("lightningstream_powerdns_", ("changes_total", "lmdb", "direction", "kind"))
+    | counters(
+        "lightningstream_powerdns_", ("changes_total", "lmdb", "direction", "kind"), ("zone_findings", "severity"))
     | histogram("lightningstream_syncer_visible_latency_seconds", "lmdb", "syncer_instance")
     | histogram("lightningstream_syncer_write_lock_seconds", "lmdb")
     | counters(

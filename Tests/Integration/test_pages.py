@@ -40,7 +40,7 @@ def test_getting_started(beginner, tmp_path):
     printed = beginner.type(*story)
     [shown] = [block.text for block in blocks(DOCS / "getting-started.md") if block.kind == "text"]
     assert shown in printed
-    assert len(re.findall(r"^\d+ B .*__GX\.pb\.gz$", printed, re.MULTILINE)) == 4
+    assert len(re.findall(r"^ *\d+\t.*__GX\.pb\.gz$", printed, re.MULTILINE)) == 4
     assert "mail.example.org\t300\tIN\tA\t192.0.2.2" in printed
     assert "merged changes of zone" in printed
     assert not (tmp_path / "try").exists()

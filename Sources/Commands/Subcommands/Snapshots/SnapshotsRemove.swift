@@ -29,10 +29,14 @@ struct SnapshotsRemove: ProgramCommand {
         var global = global
         let instance = name == nil ? global.instance : nil
         global.instance = nil
-        guard name == nil ? instance != nil : !yes else {
+        guard name != nil || instance != nil else {
             throw CommandFailure.usage(
-                "snapshots remove: give the name of an object, or --instance with that of an instance, which --yes goes with"
+                "snapshots remove: Missing expected argument: the name of an object, or --instance with that of an instance"
             )
+        }
+        guard name == nil || !yes else {
+            throw CommandFailure.usage(
+                "snapshots remove: --yes goes with --instance, and not with the name of an object")
         }
         return try Session.run(global, in: context) { session in
             if let name { try remove(name, session) }
