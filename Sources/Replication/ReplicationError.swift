@@ -38,7 +38,7 @@ package struct MapIsTooSmall: Error, Sendable, CustomStringConvertible {
 
 /// Contents of the local LMDB that can't be synced.
 package struct LocalContentError: Error, Sendable, CustomStringConvertible {
-    /// One line that names database, DBI and key, and says what to do.
+    /// One line that names DBI and key, and says what to do; whoever reports it adds the database.
     package var description: String
     /// An error with its one line.
     package init(_ description: String) { self.description = description }

@@ -25,6 +25,11 @@ package struct SnapshotHorizon: Sendable {
     /// Whether a snapshot lies in the far future.
     package func isFarAhead(_ name: SnapshotName) -> Bool { name.timestamp > latest }
 
+    /// Whether `name` is newer than `other` of the same instance; one in the far future is older than any that is not.
+    package func supersedes(_ name: SnapshotName, _ other: SnapshotName) -> Bool {
+        isFarAhead(name) == isFarAhead(other) ? name > other : isFarAhead(other)
+    }
+
     /// Which snapshots it follows.
     package func group(_ name: SnapshotName) -> Group {
         Group(instance: name.instance, isFarAhead: isFarAhead(name))

@@ -79,3 +79,11 @@ package struct WallTime: Sendable, Hashable {
     // Days since 1970-01-01, rounded down.
     private var day: Int { floorDivided(Int(seconds), by: Self.secondsPerDay) }
 }
+
+extension UInt64 {
+    /// Nanoseconds since the UNIX epoch; 0 for a time before it.
+    package init(_ time: WallTime) {
+        let (nanoseconds, overflows) = UInt64(clamping: time.seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        self = overflows ? .max : nanoseconds &+ UInt64(clamping: time.nanoseconds)
+    }
+}

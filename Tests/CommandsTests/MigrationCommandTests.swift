@@ -77,6 +77,28 @@ import Testing
         #expect(access(directory.file("gone"), F_OK) != 0)
     }
 
+    /// What a daemon reads halfway would be sent.
+    @Test(arguments: [
+        ["drop-shadow"], ["experimental", "migrate-timestamps", "-d", "main", "--src-dbi", "a", "--dst-dbi", "b"],
+    ])
+    func nothingIsChangedWhileADaemonRuns(arguments: [String]) async throws {
+        let file = directory.file("main")
+        let before = await dump()
+        guard case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "ns1", token: "t") else {
+            Issue.record("not locked")
+            return
+        }
+        let result = await runCommand(arguments + ["-c", configuration])
+        #expect(result.exitCode == 1)
+        #expect(
+            result.errors.contains(
+                "database main: cannot change LMDB \(file): process \(getpid()) on ns1 syncs it; stop that daemon first"
+            ),
+            "\(result.errors)")
+        #expect(await dump() == before)
+        withExtendedLifetime(lock) {}
+    }
+
     // MARK: migrate-timestamps
 
     private func migrate(_ source: String, _ destination: String, _ more: String...) async -> CommandResult {

@@ -71,13 +71,27 @@ import Testing
         #expect(!child.errors.contains("stored a snapshot"))
     }
 
+    /// What is done once may be half done then, and a script must not go on.
+    @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
+    func onlyOnceEndedByASignalIsNoSuccess(signal: Int32, exitCode: Int32) async throws {
+        let bucket = try SlowBucket()
+        try configureBucket(bucket)
+        let child = try ChildProcess(["sync", "--only-once", "-c", configuration])
+        #expect(try await eventually { bucket.uploads == 1 })
+        child.signal(signal)
+        #expect(try await child.logs("shutting down"))
+        bucket.answerUploads()
+        #expect(try await child.exitCode() == exitCode, "\(child.errors)")
+        #expect(child.errors.contains("ended before everything was merged and sent; run it again to complete it"))
+    }
+
     /// GNU timeout sends two.
     @Test func aSignalAndItsEchoAreOne() {
         let ending = Ending()
         let start = ContinuousClock.now
         #expect(!ending.isInsistent(at: start))
-        #expect(ending.request(.signal, at: start) {})
-        #expect(!ending.request(.signal, at: start + .milliseconds(1)) {})
+        #expect(ending.request(.signal(SIGTERM), at: start) {})
+        #expect(!ending.request(.signal(SIGTERM), at: start + .milliseconds(1)) {})
         #expect(!ending.isInsistent(at: start + .milliseconds(999)))
         #expect(ending.isInsistent(at: start + .seconds(1)))
     }

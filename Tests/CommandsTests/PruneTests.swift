@@ -144,28 +144,26 @@ import Testing
         let rule = CleaningRule(instance: "ns1", removeOldInstancesInterval: .seconds(86_400 * 7))
         let plan = PrunePlan(
             [Blob(name: name.description, size: 5, modified: 0), Blob(name: newest, size: 5, modified: nil)],
-            .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule), MergeLedger(),
-            at: now)
+            .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule), at: now)
         // Without its time, the newest one may have just appeared.
         #expect(plan.removals == [])
         let settled = PrunePlan(
-            [Blob(name: name.description, size: 5, modified: 0), Blob(name: newest, size: 5, modified: 0)],
-            .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule),
-            MergeLedger(merged: ["ns2": try #require(SnapshotName(newest))], covered: [:], sent: nil), at: now)
+            [try snapshot("ns2", daysAgo: 4), name.description, newest].map { Blob(name: $0, size: 5, modified: 0) },
+            .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule), at: now)
         let removal = try #require(settled.removals.first)
         var report = PruneReport(dryRun: false)
         report.append(settled, failures: [(removal, "cannot delete x: no")])
         #expect(report.failures == ["cannot delete x: no"])
         let lines = report.lines(CleanupConfiguration())
         #expect(lines[1].hasPrefix("keep") && lines[1].hasSuffix("could not be removed"))
-        #expect(lines.last?.hasPrefix("0 of 2 objects (0 B) removed") == true)
+        #expect(lines.last?.hasPrefix("0 of 3 objects (0 B) removed") == true)
 
         var unknown = PruneReport(dryRun: true)
         unknown.append(
             PrunePlan(
                 [Blob(name: name.description, size: 5), Blob(name: newest, size: 5)],
                 .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule),
-                MergeLedger(), at: now), failures: [])
+                at: now), failures: [])
         #expect(unknown.lines(CleanupConfiguration())[1].hasSuffix("the storage does not say when it was stored"))
     }
 

@@ -229,6 +229,22 @@ import Testing
         #expect(spreads.first?["complete"] as? Bool == true)
     }
 
+    /// Somebody's copy, or a clock of the year 2554: it is nobody's newest, and having it says nothing.
+    @Test func whatLiesInTheFarFutureIsNotOurNewest() async throws {
+        let far = SnapshotName(database: "main", instance: "ns1", timestamp: .max)
+        try put(ours)
+        try put(far)
+        try put(SnapshotName(database: "main", instance: "ns9", timestamp: .max))
+        try state("ns2", applied: ["ns1": ours])
+        let done = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1h"])
+        #expect(done.exitCode == 0)
+        #expect(done.output == "database main: our newest snapshot is \(ours)\n  merged by  ns2\n")
+        try state("ns2", applied: ["ns1": far])
+        let early = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
+        #expect(early.exitCode == 75)
+        #expect(early.output.contains("there is no such snapshot, so that is not believed"))
+    }
+
     @Test func aNewerOneOfOursCountsAsWell() {
         let newer = SnapshotName(database: "main", instance: "ns1", timestamp: ours.timestamp + 1)
         let state = InstanceState(sample: "ns2", applied: ["ns1": newer])

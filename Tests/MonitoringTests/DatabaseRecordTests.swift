@@ -41,6 +41,23 @@ import Testing
         #expect(report(&record).instances[0].lag == 1)
     }
 
+    @Test func whatLiesInTheFarFutureIsNobodysNewest() {
+        var record = record()
+        let far = SnapshotName(database: "main", instance: "a", timestamp: .max)
+        record.handle(listing([snapshot("a", 5), far]), at: clock.now)
+        record.handle(.merged(.init(far)), at: clock.now)
+        #expect(report(&record).instances[0].newest?.name == snapshot("a", 5).description)
+        #expect(report(&record).instances[0].lag == 0)
+        clock.advance(.seconds(2))
+        #expect(report(&record).instances[0].lag == 2)
+        #expect(record.applied.isEmpty)
+        record.handle(.merged(.init(snapshot("a", 5))), at: clock.now)
+        record.handle(.merged(.init(far)), at: clock.now)
+        #expect(report(&record).instances[0].lag == 0)
+        #expect(report(&record).instances[0].merged?.name == snapshot("a", 5).description)
+        #expect(record.applied == ["a": snapshot("a", 5)])
+    }
+
     @Test func latencyIsThatOfSnapshotsThatCameWhileWeRan() {
         var record = record()
         record.handle(listing([snapshot("a", -1000)]), at: clock.now)

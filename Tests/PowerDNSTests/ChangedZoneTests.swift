@@ -28,7 +28,7 @@ import Testing
             settings.settle = .zero
             let (main, shard) = (writer.main, writer.shard)
             checker = ChangedZoneChecker(
-                settings, databases: { .init(main: main, shard: shard) }, registry: registry,
+                settings, databases: { .init(main: main, shard: shard, name: "main") }, registry: registry,
                 logger: log.logger)
             var inspection = InspectorSettings()
             (inspection.main, inspection.shard) = ("main", "shard")
@@ -100,6 +100,7 @@ import Testing
             let line = "the name has A as well"
             #expect(b.log.count(line) == 1)
             #expect(b.log.contains("\"snapshot_instance\": a") && b.log.contains("\"owner\": www.z.test."))
+            #expect(b.log.contains("\"db\": main"))
             #expect(a.log.contains("\"snapshot_instance\": b"))
             #expect(b.checker.count(.error) == 1 && b.checker.count(.warning) == 0)
             let metrics = String(decoding: b.registry.text(), as: UTF8.self)

@@ -43,6 +43,29 @@ import Testing
         #expect(try b.contents(.shard)["records_v5"]?[Self.key("bad")] == .some(Self.good))
     }
 
+    /// As long as it is held, however many snapshots bring it again.
+    @Test func theLogTellsOfAnEntryOnce() async throws {
+        let (a, b) = try await pair()
+        try a.write(.records, [(Self.key("bad"), Self.bad)])
+        try await a.sync()
+        try await b.sync(while: { [log = b.log] environments in
+            try await eventually { log.contains("an entry is held back") }
+            for round in 1...3 {
+                let key = try Self.key("good\(round)")
+                try a.write(.records, [(key, Self.good)])
+                try await a.sync()
+                let shard = try #require(environments["shard"])
+                try await eventually {
+                    try shard.read { transaction in
+                        guard let records = try transaction.database("records_v5") else { return false }
+                        return try key.withUnsafeBytes { try transaction.get(records, $0) != nil }
+                    }
+                }
+            }
+        })
+        #expect(b.log.count("an entry is held back") == 1)
+    }
+
     /// The version that is here stays, whatever PowerDNS could not read is newer.
     @Test func theLocalEntryStays() async throws {
         let (a, b) = try await pair()

@@ -133,6 +133,31 @@ import Testing
         #expect(contents[entry("new", nil, at: 0).0]?.value == Array("5".utf8))
     }
 
+    /// Neither the application's DBI nor its shadow gets it, so that the next capture takes nothing for a change.
+    @Test func withShadowsAnEntryCanBeHeldBackAsWell() async throws {
+        let (store, schema) = (MemoryStore(), LMDB.Environment.shadows)
+        let a = try Instance("a", store, once: true, schema: schema)
+        let b = try Instance("b", store, once: true, schema: schema)
+        try a.application.appPut("changed", "1")
+        try a.application.appPut("same", "2")
+        try await a.syncer().run()
+        try await syncer(b, store, Notes(looks: false)).run()
+        try a.application.appPut("changed", "3")
+        try a.application.appPut("new", "4")
+        try await a.syncer().run()
+        let shadow = try b.application.shadow("changed")
+        for _ in 0..<2 {
+            try await syncer(b, store, Notes(holding: "changed")).run()
+            #expect(try b.application.main("records") == ["changed": "1", "new": "4", "same": "2"])
+            #expect(try b.application.shadow("changed") == shadow)
+        }
+        // With another rule the same snapshot brings it.
+        try await syncer(b, store, Notes()).run()
+        #expect(try b.application.main("records") == ["changed": "3", "new": "4", "same": "2"])
+        try await a.syncer().run()
+        #expect(try a.application.main("records") == ["changed": "3", "new": "4", "same": "2"])
+    }
+
     /// What is not here as a whole is not covered by what is sent.
     @Test func aSnapshotWithSomethingHeldBackIsNoPartOfWhatIsSent() async throws {
         for (held, isCovered) in [("new", false), ("none", true)] {

@@ -64,6 +64,21 @@ import Testing
         #expect(loads.withLock { $0 } == 1)
     }
 
+    @Test func aMapThatAnotherProcessEnlargesTakesTheSnapshot() async throws {
+        let store = MemoryStore()
+        let large = SnapshotName(database: "main", instance: "large", timestamp: systemWallClock())
+        try await store.store(large.description, Self.snapshot((0..<40).map { ("key\($0)", 500_000) }))
+        let a = try Instance("a", store)
+        try await withSyncers([a]) {
+            try await eventually { a.log.contains("but the map has 16777216; raise options.map_size") }
+            await #expect(processExitsWith: .success) { [path = a.directory.path as String] in
+                let environment = try LMDB.Environment(EnvironmentOptions(path: path, mapSize: 64 << 20))
+                try environment.put("theirs", .init(1, "x"))
+            }
+            try await eventually { try a.keys.count == 41 }
+        }
+    }
+
     @Test func whatDoesNotFitIsTriedAgainWhenTheMapHasGrownOrAfterAWhile() {
         let name = SnapshotName(database: "main", instance: "b", timestamp: 5)
         let full = LMDBError(.mapFull, "the map is full")

@@ -140,13 +140,17 @@ final class SpreadWait: Sendable {
     ) async throws -> Spread {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
         let own = sources.instance
-        let names = blobs.compactMap { SnapshotName($0.name) }.filter { $0.database == database && $0.isFullSnapshot }
+        let now = store.storageTime(sources.now)
+        let horizon = SnapshotHorizon(now: max(now, sources.now))
+        // What lies in the far future is nobody's newest.
+        let names = blobs.compactMap { SnapshotName($0.name) }
+            .filter { $0.database == database && $0.isFullSnapshot && !horizon.isFarAhead($0) }
         let states = try await StateObjects(store, database: database)
             .load(StateObjects.names(in: blobs, database: database).filter { $0.instance != sources.instance })
         return Spread(
             database: database, own: sources.instance, newest: names.filter { $0.instance == sources.instance }.max(),
             hasNothing: hasNothing, instances: Set(names.map(\.instance)), states: states,
             listed: Set(names.filter { $0.instance == own }), heard: StateObjects.times(in: blobs, database: database),
-            now: store.storageTime(sources.now), except: except)
+            now: now, except: except)
     }
 }

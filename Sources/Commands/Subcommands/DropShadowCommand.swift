@@ -9,7 +9,7 @@ struct DropShadow: ProgramCommand {
         abstract: "Drop all DBIs whose names begin with _sync, in every configured database.",
         discussion: """
             For an application that keeps timestamps itself from now on (PowerDNS 4.8 or newer), or to start shadow \
-            mode anew. Stop the syncer first. What only the shadow DBIs know is lost: when each entry was changed, which \
+            mode anew. Stop the daemon first: the command is refused while it runs. What only the shadow DBIs know is lost: when each entry was changed, which \
             entries were deleted, and how long the database was away. At the next start in shadow mode everything here counts \
             as older than any snapshot, our own included. To keep timestamps, carry the timestamps over before that, with \
             experimental migrate-timestamps, or deleted entries may come back from other instances. The application's own \
@@ -22,7 +22,7 @@ struct DropShadow: ProgramCommand {
         try Session.run(global, in: context) { session in
             var output = BufferedOutput(context.standardOutput)
             return try session.forEachDatabase { database in
-                let dropped = try ShadowRemoval.run(database.openForWriting())
+                let dropped = try ShadowRemoval.run(database.openWithoutDaemon())
                 for dbi in dropped {
                     output.append(
                         "\(database.name): dropped \(PrintableText.line(dbi.name)), \(Self.count(dbi.entries))")

@@ -68,11 +68,3 @@ struct Status: ProgramCommand {
         return ExitCode.timeout
     }
 }
-
-extension UInt64 {
-    /// Nanoseconds since the UNIX epoch; 0 for a time before it.
-    init(_ time: WallTime) {
-        let (nanoseconds, overflows) = UInt64(clamping: time.seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        self = overflows ? .max : nanoseconds &+ UInt64(clamping: time.nanoseconds)
-    }
-}

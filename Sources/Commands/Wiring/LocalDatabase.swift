@@ -21,6 +21,16 @@ struct LocalDatabase: Sendable, Equatable {
     /// Opens the LMDB, which must be there, for reading and writing.
     func openForWriting() throws(LMDBError) -> Environment { try open(readOnly: false, mapSize: mapSize) }
 
+    /// As ``openForWriting()``, for changes that a daemon must not see halfway: refused while one syncs the LMDB.
+    func openWithoutDaemon() throws(LMDBError) -> Environment {
+        let file = EnvironmentOptions(path: path, noSubdirectory: noSubdirectory).dataFile
+        if case .held(let holder, _) = DaemonLock.look(dataFile: file) {
+            throw LMDBError(
+                .alreadyOpen, "cannot change LMDB \(file): \(holder) syncs it; stop that daemon first")
+        }
+        return try openForWriting()
+    }
+
     private func open(readOnly: Bool, mapSize: Int) throws(LMDBError) -> Environment {
         let options = EnvironmentOptions(
             path: path, noSubdirectory: noSubdirectory, readOnly: readOnly, mapSize: mapSize,

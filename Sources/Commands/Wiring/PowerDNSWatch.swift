@@ -126,7 +126,11 @@ extension ChangedZoneChecker {
         }
         self.init(
             settings,
-            databases: { Databases(main: databases.environment(.main), shard: databases.environment(.shard)) },
+            databases: {
+                Databases(
+                    main: databases.environment(.main), shard: databases.environment(.shard),
+                    name: databases.name(.main))
+            },
             registry: registry, logger: logger)
     }
 }

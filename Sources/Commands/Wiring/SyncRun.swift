@@ -70,16 +70,16 @@ struct SyncRun: Sendable {
         let ending = Ending()
         if context.ownsProcess {
             SignalThread.block(SignalThread.endings)
-            SignalThread.start(SignalThread.endings) { [logger, folder, notifier] signal in
+            SignalThread.start(SignalThread.endings) { [self, logger, folder, notifier] signal in
                 // Whoever asks twice does not want to wait for an upload.
                 let now = ContinuousClock.now
-                let isFirst = ending.request(.signal, at: now) {
+                let isFirst = ending.request(.signal(signal), at: now) {
                     notifier?.stopping("Shutting down")
                     logger.info(
                         "shutting down; a second signal, a second from now or later, ends the process at once",
                         metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
                 }
-                guard !isFirst else { return Self.endWhatHangs(logger, folder) }
+                guard !isFirst else { return Self.endWhatHangs(logger, folder, exitCode: endedBySignal(signal)) }
                 guard ending.isInsistent(at: now) else { return }
                 logger.warning("ended at once by a second signal")
                 folder.flush()
@@ -104,19 +104,33 @@ struct SyncRun: Sendable {
             }
         }
         notifier?.stopping("Done")
+        let code =
+            switch ending.reason {
+            case nil: ExitCode.success
+            case .signal(let signal)?: endedBySignal(signal)
+            case .timeout?: ExitCode.timeout
+            }
+        if configuration.onlyOnce, code != ExitCode.success {
+            logger.warning("ended before everything was merged and sent; run it again to complete it")
+        }
         folder.flush()
         logger.info("ended")
-        return ending.reason == .timeout ? ExitCode.timeout : ExitCode.success
+        return code
+    }
+
+    /// Being ended is how a daemon ends, but not how `--only-once` does.
+    private func endedBySignal(_ signal: Int32) -> Int32 {
+        configuration.onlyOnce ? ExitCode.signal(signal) : ExitCode.success
     }
 
     /// Ends the process when a call that can't be cancelled outlasts the shutdown: one that waits for a write lock
     /// that another process does not give up, or for a disk. LMDB drops a transaction that was not committed.
-    private static func endWhatHangs(_ logger: Logger, _ folder: LogFolder) {
+    private static func endWhatHangs(_ logger: Logger, _ folder: LogFolder, exitCode: Int32) {
         DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + TimeLimit.interval(shutdownLimit + .seconds(1)))
         {
             logger.warning("ended although something hangs: a write lock that another process holds, or a disk")
             folder.flush()
-            _exit(ExitCode.success)
+            _exit(exitCode)
         }
     }
 
@@ -228,7 +242,10 @@ private struct StartingService: Service {
 
 /// Whether and why the process is to end before it is done.
 final class Ending: Sendable {
-    enum Reason { case signal, timeout }
+    enum Reason: Equatable {
+        case signal(Int32)
+        case timeout
+    }
 
     /// Signals that come sooner after a request are part of it: GNU `timeout` sends one to the process and one to its
     /// group.

@@ -23,7 +23,8 @@ struct DatabaseRecord: Sendable {
         /// Whether what is merged is behind what there is.
         mutating func update(at now: Moment) {
             guard let newest = newest?.name else { return }
-            let isMerged = merged.map { $0.name >= newest } ?? false
+            let horizon = SnapshotHorizon(now: UInt64(now.wall))
+            let isMerged = merged.map { !horizon.supersedes(newest, $0.name) } ?? false
             behindSince = isMerged ? nil : behindSince ?? now.uptime
         }
     }
@@ -136,9 +137,12 @@ struct DatabaseRecord: Sendable {
     private mutating func listed(_ snapshots: [(name: SnapshotName, size: Int)], at now: Moment) {
         var newest: [String: (name: SnapshotName, size: Int)] = [:]
         var bytes = 0
+        let horizon = SnapshotHorizon(now: UInt64(now.wall))
         for snapshot in snapshots {
             let instance = snapshot.name.instance
-            if newest[instance].map({ $0.name < snapshot.name }) ?? true { newest[instance] = snapshot }
+            if newest[instance].map({ horizon.supersedes(snapshot.name, $0.name) }) ?? true {
+                newest[instance] = snapshot
+            }
             let (sum, overflows) = bytes.addingReportingOverflow(snapshot.size)
             bytes = overflows ? .max : sum
         }
@@ -172,15 +176,19 @@ struct DatabaseRecord: Sendable {
         let name = report.name
         let isNew = old.map { old in old[name.instance].map { $0 < name } ?? true } ?? false
         let latency = isNew ? Self.age(of: name, at: now.wall) : nil
+        let horizon = SnapshotHorizon(now: UInt64(now.wall))
         var instance = instances[name.instance] ?? Instance()
-        instance.merged = (name, report.size)
+        if instance.merged.map({ horizon.isFarAhead(name) && !horizon.isFarAhead($0.name) }) != true {
+            instance.merged = (name, report.size)
+        }
         instance.mergedAt = now.wall
         if let latency { instance.latency = latency }
         instance.held = report.held
         instance.refused = instance.refused.filter { $0.key > name }
         instance.update(at: now)
         instances[name.instance] = instance
-        if report.held == nil { applied[name.instance] = name }
+        // Others ask for the newest of theirs that is here: none in the far future, which nobody has sent.
+        if report.held == nil, !horizon.isFarAhead(name) { applied[name.instance] = name }
         history.note(at: now.wall) { minute in
             minute.merges += 1
             minute.entries += report.written

@@ -30,11 +30,14 @@ package final class ChangedZoneChecker: ZoneConsumer {
         package var main: Environment?
         /// Records; nil while it is not open.
         package var shard: Environment?
+        /// What the database of the zones is called in log lines; nil while it is not known.
+        package var name: String?
 
         /// See the properties of the same names.
-        package init(main: Environment?, shard: Environment?) {
+        package init(main: Environment?, shard: Environment?, name: String? = nil) {
             self.main = main
             self.shard = shard
+            self.name = name
         }
     }
 
@@ -120,13 +123,14 @@ package final class ChangedZoneChecker: ZoneConsumer {
     }
 
     private func perform(_ body: @escaping @Sendable (ZoneRound) throws -> Void) async {
+        let place: Logger.Metadata = databases().name.map { ["db": "\($0)"] } ?? [:]
         do {
             try await pool.run { [self] signal in
                 let round = ZoneRound(settings, databases, isCancelled: { signal.isCancelled }) { [self] zone, found in
                     ledger.withLock { $0.update(zone, found) }
                 }
                 defer {
-                    round.log(to: logger)
+                    round.log(to: logger, place)
                     for severity in ValidationFinding.Severity.allCases {
                         metric.with(severity.rawValue).set(Double(count(severity)))
                     }
@@ -135,7 +139,8 @@ package final class ChangedZoneChecker: ZoneConsumer {
             }
         } catch is CancellationError {
         } catch {
-            logger.warning("the changed zones could not be checked", metadata: ["error": "\(error)"])
+            logger.warning(
+                "the changed zones could not be checked", metadata: place.merging(["error": "\(error)"]) { $1 })
         }
     }
 }

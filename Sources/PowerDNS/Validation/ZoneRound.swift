@@ -75,17 +75,20 @@ final class ZoneRound {
     }
 
     /// Writes a line for each finding that is new or gone.
-    func log(to logger: Logger) {
+    ///
+    /// - Parameter place: what each line says of the database.
+    func log(to logger: Logger, _ place: Logger.Metadata) {
+        func metadata(_ own: Logger.Metadata) -> Logger.Metadata { place.merging(own) { $1 } }
         for finding in change.new {
-            logger.warning("\(finding.place)\(finding.text)", metadata: finding.metadata)
+            logger.warning("\(finding.place)\(finding.text)", metadata: metadata(finding.metadata))
         }
         if untold > 0 {
             logger.warning(
                 "more is wrong with the zones that have changed; \"lightningstream pdns check\" shows all",
-                metadata: ["findings": "\(untold)"])
+                metadata: metadata(["findings": "\(untold)"]))
         }
         for finding in change.gone {
-            logger.info("no longer: \(finding.place)\(finding.text)", metadata: finding.metadata)
+            logger.info("no longer: \(finding.place)\(finding.text)", metadata: metadata(finding.metadata))
         }
     }
 

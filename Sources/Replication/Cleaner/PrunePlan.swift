@@ -24,9 +24,8 @@ package struct PrunePlan: Sendable {
 
     /// - Parameters:
     ///   - blobs: the objects whose names begin like those of the database's snapshots.
-    ///   - ledger: what this instance has merged and sent, as far as that is known.
     ///   - time: the storage's time, in nanoseconds since the UNIX epoch.
-    package init(_ blobs: [Blob], _ settings: CleanerMachine.Settings, _ ledger: MergeLedger, at time: UInt64) {
+    package init(_ blobs: [Blob], _ settings: CleanerMachine.Settings, at time: UInt64) {
         let snapshots = blobs.compactMap { blob in SnapshotName(blob.name).map { (name: $0, blob: blob) } }
             .filter { CleaningRule.concerns($0.name, of: settings.database) }
         func age(_ blob: Blob) -> Duration? {
@@ -41,7 +40,7 @@ package struct PrunePlan: Sendable {
                 // Newer than what the last run of a cleaner has seen.
                 hasJustAppeared: latest[horizon.group(name)] == name && age < settings.interval)
         }
-        let verdicts = settings.rule.verdicts(on: candidates, ledger, at: time)
+        let verdicts = settings.rule.verdicts(on: candidates, MergeLedger(), at: time)
         let ofName = Dictionary(verdicts.map { ($0.name.description, $0.verdict) }) { $1 }
         removals = verdicts.compactMap { .init($0.name, $0.verdict) }
         let goingStates = Set(removals.compactMap(\.stateObject?.description))

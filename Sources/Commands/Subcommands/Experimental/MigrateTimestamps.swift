@@ -13,7 +13,7 @@ struct MigrateTimestamps: ProgramCommand {
             replaced by a lower one, values and marks of deletion stay as they are. Integer keys (MDB_INTEGERKEY) are \
             looked for in big-endian byte order where the other DBI has none, and those of the shadows of PowerDNS's \
             indexes (_sync_shadow_domains_0) in the form of its schema 5 (domains_v5_0). All is done in one \
-            transaction, and nothing at all after an error. Stop the syncer first.
+            transaction, and nothing at all after an error. Stop the daemon first: the command is refused while it runs.
             """)
 
     @Option(
@@ -58,7 +58,7 @@ struct MigrateTimestamps: ProgramCommand {
                 paddingBlock: database.headerExtraPaddingBlock)
             let report: TimestampMigration.Report?
             do {
-                report = try migration.run(LocalDatabase(database).openForWriting())
+                report = try migration.run(LocalDatabase(database).openWithoutDaemon())
             } catch let error as LocalContentError {
                 throw CommandFailure.failed(
                     "migrate-timestamps: database \(database.name): \(error); nothing was changed")

@@ -59,6 +59,6 @@ struct SnapshotsPrune: ProgramCommand {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: settings.database))
         // A server that tells a time far ahead must not make snapshots look old.
         let own = now()
-        return PrunePlan(blobs, settings, MergeLedger(), at: min(store.storageTime(own), own))
+        return PrunePlan(blobs, settings, at: min(store.storageTime(own), own))
     }
 }
