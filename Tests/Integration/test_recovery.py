@@ -336,3 +336,35 @@ def test_signals_in_the_middle_of_work_do_no_harm(node, directory):
     a.once("sync")
     newest = snapshots.decode(directory.get(snapshot_names(directory, "a")[-1]))
     assert lmdbs.differences(snapshots.contents(newest), lmdbs.contents(a.path)) == []
+
+
+def test_temporary_files_of_killed_daemons_go(node, directory):
+    """SIGKILL in the middle of a store leaves a file behind: its owner removes it at start, a cleaner the old ones of others."""
+    a = node("a", directory, {b"%08d" % number: lmdbs.stored(NOW + number, random.randbytes(64)) for number in range(100_000)})
+    a.settings["storage"]["cleanup"] = {"enabled": True, "interval": "1s"}
+    a.write_configuration()
+    os.makedirs(directory.path, exist_ok=True)
+
+    def temporary():
+        return {name for name in os.listdir(directory.path) if name.endswith(".tmp")}
+
+    left = 0
+    for _ in range(3):
+        a.start()
+        end = time.monotonic() + 30
+        # Without a pause: the file is there for a moment only.
+        while not temporary():
+            assert time.monotonic() < end, "no temporary file has been seen"
+        a.kill()
+        left += len(temporary())
+    assert left > 0
+    for name, age in (".b.1f.tmp", 7200), (".c.2e.tmp", 60), ("notes.tmp", 7200):
+        path = os.path.join(directory.path, name)
+        open(path, "w").close()
+        os.utime(path, (time.time() - age, time.time() - age))
+    a.start()
+    a.process.wait_for_output("stored a snapshot")
+    eventually("the old one of another daemon is gone", lambda: ".b.1f.tmp" not in temporary())
+    a.stop()
+    # Of others' only what is old, and nothing that no daemon has made.
+    assert temporary() == {".c.2e.tmp", "notes.tmp"}
