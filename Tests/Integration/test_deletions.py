@@ -1,6 +1,7 @@
 """Deletions that are forgotten: the sweeper, and a node that comes back after that."""
 
 import json
+import os
 import time
 
 import pytest
@@ -51,7 +52,8 @@ def agree(a, b):
 
 def test_a_node_that_was_away_too_long_brings_nothing_back(nodes, directory):
     (a, first), (b, second) = nodes
-    eventually("b knows when it was in sync", lambda: "_sync_state" in lmdbs.contents(b.shard))
+    eventually("b knows when it was in sync", lambda: all("_sync_state" in lmdbs.contents(path) for path in (b.main, b.shard)))
+    eventually("b has sent both", lambda: all(own_snapshots(directory, "b", name) for name in ("main", "shard")))
     second.stop()
     a.util("delete-zone", "gone.example")
     eventually("a has swept", lambda: not deleted(a.main) and not deleted(a.shard), limit=3 * RETENTION)
@@ -83,6 +85,17 @@ def test_a_node_that_was_away_too_long_brings_nothing_back(nodes, directory):
         state = json.loads(directory.get(f"{name}__b.state"))
         assert state["sent"] == own_snapshots(directory, "b", name)[-1]
         assert state["covered"] == state["applied"] and list(state["applied"]) == ["a"]
+    # Whatever that object says, nothing counts as merged for prune: what a daemon's cleaner would keep after that stays.
+    month_ago = time.time() - 30 * 86400
+    retired = f"main__retired__{time.strftime('%Y%m%d-%H%M%S', time.gmtime(month_ago))}-000000000__GX.pb.gz"
+    directory.put(retired, directory.get(own_snapshots(directory, "a", "main")[-1]))
+    kept = {retired, *(own_snapshots(directory, who, name)[-1] for who in "ab" for name in ("main", "shard"))}
+    for name in filter(lambda name: name.endswith(".pb.gz"), directory.names()):
+        os.utime(directory.path / name, (month_ago, month_ago))
+    pruned = second.run("snapshots", "prune")
+    assert pruned.returncode == 0 and "remove" in pruned.stdout, pruned.stdout + pruned.stderr
+    assert kept <= set(directory.names())
+    directory.remove(retired)
     second.start()
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
