@@ -141,7 +141,8 @@ public struct Cursor: ~Copyable {
 
     @usableFromInline
     func readError(_ result: Int32) -> LMDBError {
-        environment.error(result, "read from the database \(database.name)", key: currentKey.mv_size)
+        environment.error(
+            bounds.meaning(of: result), "read from the database \(database.name)", key: currentKey.mv_size)
     }
 }
 

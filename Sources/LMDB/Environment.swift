@@ -4,9 +4,10 @@ import Synchronization
 
 /// An open LMDB environment: one data file with its named databases.
 ///
-/// The transactions of one environment take turns within this process, so one must not begin within another one.
-/// Other processes, such as PowerDNS, read and write at the same time under LMDB's own rules: any number of readers
-/// and one writer. The calls block: run them on a thread that may wait, never on Swift's cooperative pool.
+/// Any number of transactions may run side by side, one writer among them, in this process and in others, such as
+/// PowerDNS; ``TransactionTurns`` says what must wait for what within this process. A thread must not begin a transaction
+/// within another one of the same environment. The calls block: run them on a thread that may wait, never on Swift's
+/// cooperative pool.
 ///
 /// A process can have a file open only once at a time; it is closed when the last reference goes.
 public final class Environment: Sendable {
@@ -17,16 +18,19 @@ public final class Environment: Sendable {
     /// How it was opened.
     package let options: EnvironmentOptions
     private let handle: Handle
+    /// The `MDB_env`.
+    var pointer: OpaquePointer { handle.pointer }
     private let dataIdentity: FileIdentity?
     private let lockIdentity: FileIdentity?
-    /// The handles of named databases, kept for the life of the environment. The lock is held during each
-    /// transaction, because liblmdb wants only one at a time to open handles.
-    private let databases = Mutex<[HandleTable.Name: MDB_dbi]>([:])
+    /// The handles of named databases, kept for the life of the environment.
+    let handles = Mutex(OpenHandles())
+    /// Which transactions may run beside each other.
+    let turns = TransactionTurns()
     /// The lock is held while the map moves, so that nobody looks at a counter where it was.
-    private let map = Mutex(MapState.sound)
+    let map = Mutex(MapState.sound)
     @usableFromInline let counter = ActivityCounter()
 
-    private enum MapState {
+    enum MapState {
         case sound
         /// There was no more room to be had in this one.
         case full
@@ -80,7 +84,7 @@ public final class Environment: Sendable {
     }
 
     // liblmdb allocates for each possible one in each transaction.
-    private static let databaseLimit = 1 << 16
+    static let databaseLimit = 1 << 16
 
     private static func check(_ result: Int32, _ operation: String, _ options: EnvironmentOptions) throws(LMDBError) {
         if result != 0 { throw LMDBError(result, operation, options) }
@@ -172,149 +176,6 @@ public final class Environment: Sendable {
         var dead: Int32 = 0
         mdb_reader_check(handle.pointer, &dead)
         return Int(dead)
-    }
-
-    // MARK: Transactions
-
-    /// Runs `body` in a read transaction: one consistent view, without holding up any other process.
-    ///
-    /// Nothing that `body` got from the transaction may be used after it, cursors included. `body` must not begin
-    /// another transaction of this environment.
-    ///
-    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin, for example
-    ///   ``LMDBError/Code/readersFull``.
-    package func read<R>(_ body: (borrowing ReadTransaction) throws -> R) throws -> R {
-        try takeTurn { handles throws in
-            let transaction = ReadTransaction(
-                core: TransactionCore(try begin(readOnly: true), self, readOnly: true, handles: handles))
-            let result = try body(transaction)
-            try transaction.core.commit()
-            return (result, true)
-        }
-    }
-
-    /// Runs `body` in a write transaction, waiting for other writers first.
-    ///
-    /// When `body` returns ``WriteOutcome/commit(_:)``, everything it wrote becomes visible at once; when it
-    /// returns ``WriteOutcome/abort(_:)`` or throws, nothing does. A commit of nothing leaves no trace. Cursors must
-    /// not outlive `body`, and `body` must not begin another transaction of this environment.
-    ///
-    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin or not be committed. After
-    ///   ``LMDBError/Code/mapFull`` the next transaction follows a map that another process has made larger.
-    package func write<R>(_ body: (borrowing WriteTransaction) throws -> WriteOutcome<R>) throws -> R {
-        guard !options.readOnly else {
-            throw LMDBError(
-                .noPermission,
-                "cannot start a write transaction of LMDB \(options.dataFile): it was opened for reading only")
-        }
-        do {
-            return try takeTurn { handles throws in
-                let transaction = WriteTransaction(
-                    core: TransactionCore(try begin(readOnly: false), self, readOnly: false, handles: handles))
-                switch try body(transaction) {
-                case .abort(let result): return (result, false)
-                case .commit(let result):
-                    try transaction.core.commit()
-                    return (result, true)
-                }
-            }
-        } catch let error as LMDBError where error.code == .mapFull {
-            map.withLock { if case .sound = $0 { $0 = .full } }
-            throw error
-        }
-    }
-
-    /// Looks whether another process has made the map larger than it is here; if so, adopts its size.
-    ///
-    /// Takes the write lock for that, and only then.
-    ///
-    /// - Returns: whether the map is larger now.
-    package func growsMap() throws -> Bool {
-        let before = info.mapSize
-        var descriptor: Int32 = -1
-        mdb_env_get_fd(handle.pointer, &descriptor)
-        guard let pages = try? MetaPage.read(descriptor), pages.newer.mapSize > UInt(clamping: before) else {
-            return false
-        }
-        map.withLock { if case .sound = $0 { $0 = .full } }
-        try write { _ in .abort(()) }
-        return info.mapSize > before
-    }
-
-    /// Runs one transaction, and keeps the handles that it leaves open.
-    ///
-    /// - Parameter body: returns its result, and whether the handles opened by it stay open.
-    private func takeTurn<R>(_ body: (HandleTable) throws -> (R, Bool)) throws -> R {
-        counter.turn(begins: true)
-        defer { counter.turn(begins: false) }
-        var outcome: Result<R, any Error>?
-        databases.withLock { databases in
-            let handles = HandleTable(databases)
-            var keepsOpened = false
-            do {
-                let (result, keeps) = try body(handles)
-                keepsOpened = keeps
-                outcome = .success(result)
-            } catch {
-                outcome = .failure(error)
-            }
-            databases = handles.handles(keepingOpened: keepsOpened)
-        }
-        guard let outcome else {
-            throw LMDBError(.other(EINVAL), "a transaction of LMDB \(options.dataFile) did not run")
-        }
-        return try outcome.get()
-    }
-
-    private func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
-        let operation = readOnly ? "start a read transaction" : "start a write transaction"
-        if !readOnly, case .full = map.withLock({ $0 }) { try followLargerMap() }
-        var attempts = 0
-        while true {
-            if case .lost(let code) = map.withLock({ $0 }) {
-                throw LMDBError(code, "\(operation) after the map was lost", options)
-            }
-            var transaction: OpaquePointer?
-            let result =
-                readOnly
-                ? mdb_txn_begin(handle.pointer, nil, UInt32(MDB_RDONLY), &transaction)
-                : counter.waitingForLock { mdb_txn_begin(handle.pointer, nil, 0, &transaction) }
-            if result == 0, let transaction { return transaction }
-            attempts += 1
-            switch result {
-            case MDB_MAP_RESIZED where attempts < 5: try followMap()
-            case MDB_READERS_FULL where attempts < 2: clearStaleReaders()
-            default: throw error(result, operation)
-            }
-        }
-    }
-
-    /// Adopts the map size that the file has been given by another process.
-    ///
-    /// No transaction of this process is open: this one has its turn and has not begun.
-    private func followMap() throws(LMDBError) {
-        let result = map.withLock { state in
-            let result = mdb_env_set_mapsize(handle.pointer, 0)
-            state = result == 0 ? .sound : .lost(result)
-            return result
-        }
-        if result != 0 { throw LMDBError(result, "follow the new map size", options) }
-    }
-
-    /// Adopts the file's map size if it is larger than this process's.
-    ///
-    /// liblmdb asks for that only when pages beyond the map are in use; a full map is another reason.
-    private func followLargerMap() throws(LMDBError) {
-        var descriptor: Int32 = -1
-        mdb_env_get_fd(handle.pointer, &descriptor)
-        let now = info.mapSize
-        map.withLock { if case .full = $0 { $0 = .sound } }
-        do throws(MetaPage.Refusal) {
-            guard try MetaPage.read(descriptor).newer.mapSize > UInt(bitPattern: now) else { return }
-        } catch {
-            throw LMDBError(error, options)
-        }
-        try followMap()
     }
 }
 

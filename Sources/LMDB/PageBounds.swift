@@ -10,6 +10,7 @@ public struct PageBounds: Sendable {
     @usableFromInline let mask: Int
     @usableFromInline let pageSize: Int
     private let lastPage: Int
+    private let isReadOnly: Bool
 
     private static let systemPageSize = sysconf(Int32(_SC_PAGESIZE))
     private static let headerSize = 16
@@ -20,11 +21,18 @@ public struct PageBounds: Sendable {
     ///   - isReadOnly: whether the transaction can't write.
     init(_ info: EnvironmentInfo, isReadOnly: Bool) {
         lastPage = info.lastPage
+        self.isReadOnly = isReadOnly
         // Written pages lie in memory of liblmdb's, and larger pages than the system's may lie at any of its.
         let isAligned = isReadOnly && info.pageSize > 0 && info.pageSize <= Self.systemPageSize
         mask = isAligned ? info.pageSize - 1 : 0
         pageSize = isAligned ? info.pageSize : .max
     }
+
+    /// What a failed read means.
+    ///
+    /// A read transaction must abort only after a page that is not there. Opening a cursor meets such a page as well, but
+    /// does not say so.
+    func meaning(of result: Int32) -> Int32 { isReadOnly && result == MDB_BAD_TXN ? MDB_PAGE_NOTFOUND : result }
 
     /// Whether the bytes lie within one page.
     @inlinable

@@ -5,19 +5,24 @@ struct TransactionCore: ~Copyable {
     let pointer: OpaquePointer
     let environment: Environment
     let bounds: PageBounds
-    let handles: HandleTable
+    let databases = NamedDatabases()
     /// Whether liblmdb has freed the transaction already.
     private var isOver = false
 
-    init(_ pointer: OpaquePointer, _ environment: Environment, readOnly: Bool, handles: HandleTable) {
+    init(_ pointer: OpaquePointer, _ environment: Environment, readOnly: Bool) {
         self.pointer = pointer
         self.environment = environment
         bounds = PageBounds(environment.info, isReadOnly: readOnly)
-        self.handles = handles
     }
 
     deinit {
         if !isOver { mdb_txn_abort(pointer) }
+    }
+
+    /// Ends the transaction; nothing written becomes visible.
+    consuming func abort() {
+        isOver = true
+        mdb_txn_abort(pointer)
     }
 
     /// Makes everything written visible; ends a read transaction in the way that keeps the handles it opened.
@@ -37,6 +42,12 @@ package protocol Transaction: ~Copyable {
     /// Where what is read may lie.
     var bounds: PageBounds { get }
 
+    /// The named databases, sorted bytewise.
+    ///
+    /// Plain entries of the unnamed database are left out, and names that are not UTF-8 or contain a NUL, which
+    /// nobody can open by name.
+    func databases() throws(LMDBError) -> [Database]
+
     /// A named database, nil when there is none of that name.
     ///
     /// - Throws: ``LMDBError/Code/badName`` for a name that LMDB can't take (empty, longer than a key, with a NUL),
@@ -49,30 +60,6 @@ extension Transaction where Self: ~Copyable {
     /// The transaction ID: of a reader that of the newest commit it sees, of a writer its own.
     package var id: UInt64 { UInt64(truncatingIfNeeded: mdb_txn_id(pointer)) }
 
-    /// The named databases, sorted bytewise.
-    ///
-    /// Plain entries of the unnamed database are left out, and names that are not UTF-8 or contain a NUL, which
-    /// nobody can open by name.
-    package func databases() throws(LMDBError) -> [Database] {
-        guard let main = try HandleTable.main(pointer, environment) else { return [] }
-        var names: [String] = []
-        var cursor = try openCursor(Database(handle: main, name: "", flags: []))
-        while try cursor.next() {
-            guard !cursor.key.isEmpty, !cursor.key.contains(0) else { continue }
-            guard let name = String(validating: cursor.key, as: UTF8.self) else { continue }
-            names.append(name)
-        }
-        var found: [Database] = []
-        for name in names {
-            do throws(LMDBError) {
-                if let database = try database(name) { found.append(database) }
-            } catch  where error.code == .incompatible {
-                continue
-            }
-        }
-        return found
-    }
-
     /// The value of a key, nil when there is none; of several values the first.
     ///
     /// The bytes lie in the map: they are valid until the transaction ends or writes.
@@ -84,7 +71,10 @@ extension Transaction where Self: ~Copyable {
         var value = MDB_val()
         let result = mdb_get(pointer, database.handle, &mdbKey, &value)
         if result == MDB_NOTFOUND { return nil }
-        if result != 0 { throw environment.error(result, "read from the database \(database.name)", key: key.count) }
+        if result != 0 {
+            throw environment.error(
+                bounds.meaning(of: result), "read from the database \(database.name)", key: key.count)
+        }
         guard bounds.contain(value) || bounds.containOverflow(value) else {
             throw environment.error(MDB_CORRUPTED, "read from the database \(database.name)")
         }
@@ -96,7 +86,7 @@ extension Transaction where Self: ~Copyable {
         var cursor: OpaquePointer?
         let result = mdb_cursor_open(pointer, database.handle, &cursor)
         guard result == 0, let cursor else {
-            throw environment.error(result, "open a cursor on the database \(database.name)")
+            throw environment.error(bounds.meaning(of: result), "open a cursor on the database \(database.name)")
         }
         return Cursor(cursor, environment, database, bounds)
     }
@@ -105,7 +95,10 @@ extension Transaction where Self: ~Copyable {
     package func statistics(_ database: Database) throws(LMDBError) -> DatabaseStatistics {
         var stat = MDB_stat()
         let result = mdb_stat(pointer, database.handle, &stat)
-        if result != 0 { throw environment.error(result, "read the statistics of the database \(database.name)") }
+        if result != 0 {
+            throw environment.error(
+                bounds.meaning(of: result), "read the statistics of the database \(database.name)")
+        }
         return DatabaseStatistics(
             entries: Int(stat.ms_entries), depth: Int(stat.ms_depth), branchPages: Int(stat.ms_branch_pages),
             leafPages: Int(stat.ms_leaf_pages), overflowPages: Int(stat.ms_overflow_pages), pageSize: Int(stat.ms_psize)
@@ -136,10 +129,12 @@ package struct ReadTransaction: Transaction, ~Copyable {
     package var environment: Environment { core.environment }
     /// Where what is read may lie.
     package var bounds: PageBounds { core.bounds }
+    /// The named databases; see ``Transaction/databases()``.
+    package func databases() throws(LMDBError) -> [Database] { try core.databases.all(pointer, environment) }
 
     /// A named database, nil when there is none of that name; see ``Transaction/database(_:)``.
     package func database(_ name: String) throws(LMDBError) -> Database? {
-        try core.handles.database(name, pointer, environment)
+        try core.databases.database(name, pointer, environment)
     }
 }
 
@@ -155,10 +150,12 @@ package struct WriteTransaction: Transaction, ~Copyable {
     package var environment: Environment { core.environment }
     /// Where what is read may lie.
     package var bounds: PageBounds { core.bounds }
+    /// The named databases; see ``Transaction/databases()``.
+    package func databases() throws(LMDBError) -> [Database] { try core.databases.all(pointer, environment) }
 
     /// A named database, nil when there is none of that name; see ``Transaction/database(_:)``.
     package func database(_ name: String) throws(LMDBError) -> Database? {
-        try core.handles.database(name, pointer, environment)
+        try core.databases.database(name, pointer, environment)
     }
 
     /// A named database, created with these flags when there is none of that name.
@@ -168,8 +165,7 @@ package struct WriteTransaction: Transaction, ~Copyable {
     /// - Throws: as ``Transaction/database(_:)``, and ``LMDBError/Code/incompatible`` for flags that LMDB does not
     ///   know or can't combine.
     package func database(_ name: String, creating flags: DatabaseFlags) throws(LMDBError) -> Database {
-        if let database = try core.handles.database(name, creating: flags, pointer, environment) { return database }
-        throw environment.error(MDB_NOTFOUND, "create the database \(name)")
+        try core.databases.database(name, creating: flags, pointer, environment)
     }
 
     /// Writes a value; an existing one is replaced, or joined where a key may have several values.
@@ -212,7 +208,10 @@ package struct WriteTransaction: Transaction, ~Copyable {
     /// - Throws: ``LMDBError`` for one that has been dropped already. What else was written can't be committed when
     ///   LMDB itself fails.
     package func drop(_ database: Database) throws(LMDBError) {
-        try core.handles.drop(database, pointer, environment)
+        let (databases, pointer, environment) = (core.databases, pointer, environment)
+        try environment.withoutOthers(forgetting: database.name) { () throws(LMDBError) in
+            try databases.drop(database, pointer, environment)
+        }
     }
 
     /// Removes one value of a key, where a key may have several values.

@@ -180,7 +180,7 @@ private final class OpenLMDB: Sendable {
     let facts: OnDemand<StatusReport.LMDBFacts>
 
     init(_ name: String) {
-        // Of its own, because a transaction waits for those of the syncer.
+        // Of its own, because a read may wait for the disk.
         let pool = BlockingPool(label: "monitor-\(name)", width: 1)
         facts = OnDemand { [slot] in
             guard slot.environment.withLock({ $0 != nil }) else { return nil }

@@ -236,7 +236,7 @@ import Testing
         try put(far)
         try put(SnapshotName(database: "main", instance: "ns9", timestamp: .max))
         try state("ns2", applied: ["ns1": ours])
-        let done = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1h"])
+        let done = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1m"])
         #expect(done.exitCode == 0)
         #expect(done.output == "database main: our newest snapshot is \(ours)\n  merged by  ns2\n")
         try state("ns2", applied: ["ns1": far])

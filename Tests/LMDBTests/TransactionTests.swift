@@ -156,20 +156,19 @@ import Testing
 
     @Test func handlesOpenedInVainAreForgotten() throws {
         let scratch = try Scratch()
-        for name in ["a", "b"] { try scratch.fill(database: name) }
+        try scratch.fill(database: "a")
         let environment = try scratch.open(maximumDatabases: 2)
-        try environment.put([("only", "b")], database: "b")
         #expect(throws: Stop.self) {
-            try environment.read { transaction in
-                _ = try transaction.database("a")
+            try environment.write { transaction -> WriteOutcome<Void> in
+                _ = try transaction.database("b", creating: [])
                 throw Stop(number: 0)
             }
         }
         // Takes the place that liblmdb has free again.
         try environment.put([("only", "c")], database: "c")
-        #expect(lmdbError { _ = try environment.entries("a") }?.code == .databasesFull)
+        #expect(lmdbError { try environment.put([("only", "d")], database: "d") }?.code == .databasesFull)
         #expect(try environment.entries("c") == [["only", "c"]])
-        #expect(try environment.entries("b")?.count == 4)
+        #expect(try environment.entries("a")?.isEmpty == false)
     }
 
     @Test func readingCopiesNothing() throws {

@@ -191,33 +191,14 @@ import Testing
         #expect(node.log.count("several-soas") == 2)
     }
 
-    @Test func aWalkThatPausesFindsTheSame() throws {
+    @Test func aLongWalkEndsWhenItIsCancelled() throws {
         let writer = try PowerDNSWriter()
         try writer.addSoundZone("z.test", id: 7)
-        try writer.put("d", .dname, of: 7, [.name("a.test")])
-        try writer.put("sub", .ns, of: 7, [.name("ns.sub.z.test")])
-        for number in 0..<300 {
-            try writer.put("n\(number)", .a, of: 7, [.address, .address.with(ttl: 1)])
-            try writer.put("n\(number).sub", .txt, of: 7, [.text])
+        for number in 0..<300 { try writer.put("n\(number)", .a, of: 7, [.address]) }
+        try DatabaseView.read(main: writer.main, shard: writer.shard) { view in
+            var check = try ZoneCheck(7, CheckContext(view) { _ in })
+            #expect(throws: CancellationError.self) { try check?.run(CheckContext(view) { _ in }) { true } }
         }
-        try writer.put("x.d", .txt, of: 7, [.text])
-        let whole = try writer.findings()
-        #expect(whole.count == 902)
-
-        var pieces: [String] = []
-        var check: ZoneCheck?
-        var slices = 0
-        var isComplete = false
-        while !isComplete {
-            isComplete = try DatabaseView.read(main: writer.main, shard: writer.shard) { view in
-                let context = CheckContext(view) { pieces.append($0.short) }
-                if slices == 0 { check = try ZoneCheck(7, context) }
-                return try check?.run(context) { true } ?? true
-            }
-            slices += 1
-        }
-        #expect(slices > 5)
-        #expect(pieces == whole)
     }
 
     @Test func aRunEndsWhenItIsCancelled() async throws {

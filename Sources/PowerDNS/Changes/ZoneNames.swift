@@ -6,8 +6,6 @@ import PowerDNSSchema
 struct ZoneNames: Sendable {
     /// No more names than this are remembered.
     private static let most = 10_000
-    /// Look-ups in one transaction: as long as it lasts, nothing is merged into that database.
-    private static let slice = 500
 
     private let pool = BlockingPool(label: "zone-names", width: 1)
     private var seen: [UInt32: ZoneName] = [:]
@@ -23,10 +21,7 @@ struct ZoneNames: Sendable {
     mutating func find(_ numbers: [UInt32], in environments: [Environment]) async -> [UInt32: ZoneName] {
         var found: [UInt32: ZoneName] = [:]
         for main in environments {
-            for start in stride(from: 0, to: numbers.count, by: Self.slice) {
-                let part = Array(numbers[start..<min(start + Self.slice, numbers.count)])
-                found.merge((try? await pool.run { _ in try Self.read(part, main) }) ?? [:]) { $1 }
-            }
+            found.merge((try? await pool.run { _ in try Self.read(numbers, main) }) ?? [:]) { $1 }
         }
         learn(found)
         for id in numbers where found[id] == nil { found[id] = seen[id] }

@@ -29,11 +29,12 @@ package struct PowerDNSDatabase: Sendable {
 
     /// Runs `body` in a read transaction of both.
     ///
-    /// Each is consistent in itself; PowerDNS writes the two one after the other.
+    /// Each is consistent in itself; PowerDNS writes the two one after the other. The shard's encloses the other one, as in
+    /// ``DatabaseView``.
     package func read<R>(
         _ body: (_ main: borrowing ReadTransaction, _ shard: borrowing ReadTransaction) throws -> R
     ) throws -> R {
-        try main.read { main in try shard.read { shard in try body(main, shard) } }
+        try shard.read { shard in try main.read { main in try body(main, shard) } }
     }
 }
 

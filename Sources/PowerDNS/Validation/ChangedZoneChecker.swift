@@ -7,7 +7,7 @@ import Telemetry
 
 /// Checks the zones that merges have changed, and logs each finding once: when it comes, and when it is gone.
 ///
-/// It works on a thread of its own and reads in short slices, because a transaction keeps the syncing of its database waiting.
+/// It works on a thread of its own, beside the syncing of its databases, and reads each zone in one transaction.
 package final class ChangedZoneChecker: ZoneConsumer {
     /// How it goes about it.
     package struct Settings: Sendable {
@@ -17,8 +17,6 @@ package final class ChangedZoneChecker: ZoneConsumer {
         package var settle: Duration = .seconds(5)
         /// How often zones with findings are looked at again without having changed by a merge.
         package var recheck: Duration = .seconds(600)
-        /// How long a transaction may take.
-        package var slice: Duration = .milliseconds(20)
 
         /// The defaults.
         package init() {}

@@ -8,16 +8,14 @@ final class DatabaseView {
     private(set) var hasMain = false
     /// Whether the shard is there.
     private(set) var hasShard = false
-    /// The transactions: the same ones see the same data.
-    private(set) var moment: [UInt64] = []
     private var readers: [PowerDNSTable: TableReader] = [:]
     /// A second reader of the records: a walk must not lose its place when something is looked up.
     private(set) var recordWalk = TableReader()
 
     /// Runs `body` with read transactions of the databases that are given.
     ///
-    /// The shard's transaction encloses the other one, as everywhere where both are needed: two threads that took them
-    /// in different orders would wait for each other.
+    /// The shard's transaction encloses the other one, as everywhere where both are needed: two threads that take them
+    /// in different orders can wait for each other when handles are closed or a map is resized (`TransactionTurns`).
     static func read<R>(
         main: Environment?, shard: Environment?, _ body: (DatabaseView) throws -> R
     ) throws -> R {
@@ -47,7 +45,6 @@ final class DatabaseView {
         for table in PowerDNSTable.allCases where table.role == role {
             readers[table] = try TableReader(table, transaction)
         }
-        moment.append(transaction.id)
         if role == .shard { recordWalk = try TableReader(.records, transaction) }
     }
 

@@ -23,8 +23,7 @@ package enum ZoneChecker {
 
     /// Checks databases of one moment.
     ///
-    /// Each database is read in one transaction, so nobody else in this process should want it meanwhile. What needs a database
-    /// that is not given is left out.
+    /// Each database is read in one transaction. What needs a database that is not given is left out.
     ///
     /// - Parameters:
     ///   - main: zones, metadata and keys.
@@ -98,7 +97,7 @@ package enum ZoneChecker {
             try SigningRules(context: context, zone: zone.zone).check()
             if view.hasShard {
                 var walk = ZoneWalk(id, zone)
-                _ = try walk.run(context) { false }
+                try walk.run(context)
             }
         }
         try checkStrays(context, before: nil)
@@ -127,12 +126,12 @@ package enum ZoneChecker {
     /// - Returns: whether it is there.
     private static func checkZone(_ id: UInt32, _ context: CheckContext) throws -> Bool {
         guard var check = try ZoneCheck(id, context) else { return false }
-        _ = try check.run(context) { false }
+        try check.run(context)
         return true
     }
 }
 
-/// Checks one zone; it can pause and go on in other transactions.
+/// Checks one zone.
 struct ZoneCheck {
     private var walk: ZoneWalk?
 
@@ -159,8 +158,8 @@ struct ZoneCheck {
         if view.hasShard { walk = ZoneWalk(id, zone) }
     }
 
-    /// Checks the records; see ``ZoneWalk/run(_:shouldPause:)``.
-    mutating func run(_ context: CheckContext, shouldPause: () -> Bool) throws -> Bool {
-        try walk?.run(context, shouldPause: shouldPause) ?? true
+    /// Checks the records; see ``ZoneWalk/run(_:isCancelled:)``.
+    mutating func run(_ context: CheckContext, isCancelled: () -> Bool = { false }) throws {
+        try walk?.run(context, isCancelled: isCancelled)
     }
 }

@@ -1,25 +1,21 @@
-import Glibc
 import LMDB
 import Logging
 import PowerDNSSchema
 import Snapshots
 
-/// Checks zones one after the other in short transactions, and gathers what is new about them.
+/// Checks zones one after the other, each in one transaction, and gathers what is new about them.
 final class ZoneRound {
     private let settings: ChangedZoneChecker.Settings
     private let databases: () -> ChangedZoneChecker.Databases
     private let isCancelled: () -> Bool
     private let update: (CheckedZone, [ValidationFinding]) -> FindingLedger.Change
     private var change = FindingLedger.Change()
-    private let clock = ContinuousClock()
     private var untold = 0
 
     /// So many findings of one round get a line each.
     static let mostLines = 50
-    /// So many zones are listed in one transaction.
+    /// So many zones are listed at a time.
     private static let batch = 500
-    /// A zone that keeps changing while it is read is read so many times at most.
-    private static let attempts = 3
 
     init(
         _ settings: ChangedZoneChecker.Settings, _ databases: @escaping () -> ChangedZoneChecker.Databases,
@@ -92,7 +88,7 @@ final class ZoneRound {
         }
     }
 
-    // MARK: Slices
+    // MARK: Reading
 
     private func read<R>(_ body: (DatabaseView) throws -> R) throws -> R {
         if isCancelled() { throw CancellationError() }
@@ -102,21 +98,18 @@ final class ZoneRound {
 
     /// What is wrong with a zone; nil while it can't be said.
     private func findings(of zone: CheckedZone) throws -> [ValidationFinding]? {
-        for attempt in 1...Self.attempts {
+        try read { view in
+            guard let ids = try ids(of: zone, view) else { return nil }
             var findings: [ValidationFinding] = []
-            var moments: Set<[UInt64]> = []
-            let ids = try read { view in
-                moments.insert(view.moment)
-                return try self.ids(of: zone, view)
+            for id in ids {
+                let found = Findings(FindingLedger.mostOfAZone - findings.count)
+                let context = CheckContext(view) { found.add($0) }
+                var check = try ZoneCheck(id, context)
+                try check?.run(context, isCancelled: isCancelled)
+                findings += found.all
             }
-            guard let ids else { return nil }
-            for id in ids { try check(id, &findings, &moments) }
-            // What was read at different times may not fit together.
-            if moments.count == 1 || findings.isEmpty || attempt == Self.attempts {
-                return findings.filter { settings.groups.contains($0.rule.group) }
-            }
+            return findings.filter { settings.groups.contains($0.rule.group) }
         }
-        return nil
     }
 
     /// The IDs of a zone; nil when there is no main database to look into.
@@ -125,28 +118,6 @@ final class ZoneRound {
         switch zone {
         case .numbered(let id): return [id]
         case .named(let name): return try view.indexedZones(name).map(\.id)
-        }
-    }
-
-    private func check(_ id: UInt32, _ findings: inout [ValidationFinding], _ moments: inout Set<[UInt64]>) throws {
-        var zone: ZoneCheck?
-        var isComplete = false
-        var isFirst = true
-        while !isComplete {
-            // The syncing waits for its turn, and whoever asks first has it.
-            if !isFirst { usleep(1000) }
-            var gathered: [ValidationFinding] = []
-            let end = clock.now + settings.slice
-            isComplete = try read { view in
-                moments.insert(view.moment)
-                let found = Findings(FindingLedger.mostOfAZone)
-                let context = CheckContext(view) { found.add($0) }
-                defer { gathered = found.all }
-                if isFirst { zone = try ZoneCheck(id, context) }
-                return try zone?.run(context) { clock.now >= end } ?? true
-            }
-            isFirst = false
-            findings += gathered.prefix(max(0, FindingLedger.mostOfAZone - findings.count))
         }
     }
 

@@ -4,14 +4,12 @@ import Snapshots
 /// Checks the records of one zone on one walk in key order, which is DNSSEC's order: what is below a name comes behind it.
 ///
 /// Kept between rows are only the types at the current name, and the delegation and the DNAME above it, so memory does not
-/// grow with the zone. A walk can pause between two names and go on in another transaction.
+/// grow with the zone.
 struct ZoneWalk {
     private let id: UInt32
     private let zone: DomainInfo
     private let zoneText: String
     private let prefix: [UInt8]
-    /// The key of the first row that has not been looked at.
-    private var position: [UInt8]
     private var owner = OwnerState()
     private var delegation: NameCut?
     private var dname: NameCut?
@@ -23,38 +21,33 @@ struct ZoneWalk {
     private var reported: Set<ValidationRule> = []
     private var signing: (isSecured: Bool, isPresigned: Bool)?
 
-    /// How many rows are looked at before it is asked whether to pause.
-    private static let rowsBetweenPauses = 64
+    /// How many rows are checked before the task is asked whether it is cancelled.
+    private static let rowsBetweenQuestions = 256
 
     /// A walk from the beginning.
     init(_ id: UInt32, _ zone: DomainInfo) {
         (self.id, self.zone) = (id, zone)
         zoneText = "\(zone.zone)"
         prefix = RecordKey.prefix(domainID: id)
-        position = prefix
     }
 
     /// Walks along the rows, and leaves the reader at the first one behind them.
     ///
-    /// - Parameter shouldPause: asked now and then.
-    /// - Returns: false when it has paused.
-    mutating func run(_ context: CheckContext, shouldPause: () -> Bool) throws -> Bool {
+    /// - Parameter isCancelled: asked now and then.
+    /// - Throws: `CancellationError` when it is.
+    mutating func run(_ context: CheckContext, isCancelled: () -> Bool = { false }) throws {
         let rows = context.view.recordWalk
         // On a walk along all zones it stands there already.
-        if position != prefix || !rows.hasPrefix(prefix) { try rows.seek(position) }
+        if !rows.hasPrefix(prefix) { try rows.seek(prefix) }
         var count = 0
         while rows.hasPrefix(prefix) {
             count += 1
-            if count % Self.rowsBetweenPauses == 0, shouldPause() {
-                position = Array(rows.key)
-                return false
-            }
+            if count % Self.rowsBetweenQuestions == 0, isCancelled() { throw CancellationError() }
             try visit(rows, context)
             try rows.next()
         }
         try leaveOwner(context)
         try finish(context)
-        return true
     }
 
     // MARK: Rows

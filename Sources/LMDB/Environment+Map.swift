@@ -1,0 +1,60 @@
+import CLMDB
+
+extension Environment {
+    /// Adopts the size that another process has given the map, if that is larger than it is here.
+    ///
+    /// - Returns: whether the map is larger now.
+    package func growsMap() throws(LMDBError) -> Bool {
+        let before = info.mapSize
+        guard (try? isMapLarger(than: before)) == true else { return false }
+        try followMap()
+        return info.mapSize > before
+    }
+
+    func checkMap(_ operation: String) throws(LMDBError) {
+        if case .lost(let code) = map.withLock({ $0 }) {
+            throw LMDBError(code, "\(operation) after the map was lost", options)
+        }
+    }
+
+    /// Adopts the map size that the file has been given by another process. For a thread without a transaction.
+    ///
+    /// A writer of this process that waits for the write lock is waited for, because nobody could keep it from beginning
+    /// while the map moves.
+    func followMap() throws(LMDBError) {
+        turns.beginWriting()
+        defer { turns.endWriting() }
+        try resizeMap()
+    }
+
+    /// The same for who has the turn to write.
+    func resizeMap() throws(LMDBError) {
+        turns.beginExclusive()
+        defer { turns.endExclusive() }
+        let result = map.withLock { state in
+            let result = mdb_env_set_mapsize(pointer, 0)
+            state = result == 0 ? .sound : .lost(result)
+            return result
+        }
+        if result != 0 { throw LMDBError(result, "follow the new map size", options) }
+    }
+
+    /// Adopts the file's map size if it is larger than this process's. For who has the turn to write.
+    ///
+    /// liblmdb asks for that only when pages beyond the map are in use; a full map is another reason.
+    func followLargerMap() throws(LMDBError) {
+        let now = info.mapSize
+        map.withLock { if case .full = $0 { $0 = .sound } }
+        if try isMapLarger(than: now) { try resizeMap() }
+    }
+
+    private func isMapLarger(than size: Int) throws(LMDBError) -> Bool {
+        var descriptor: Int32 = -1
+        mdb_env_get_fd(pointer, &descriptor)
+        do throws(MetaPage.Refusal) {
+            return try MetaPage.read(descriptor).newer.mapSize > UInt(bitPattern: size)
+        } catch {
+            throw LMDBError(error, options)
+        }
+    }
+}

@@ -1,0 +1,243 @@
+import CLMDB
+import Glibc
+
+extension Environment {
+    /// Runs `body` in a read transaction: one consistent view, without holding up any other process, nor other
+    /// transactions of this one.
+    ///
+    /// Nothing that `body` got from the transaction may be used after it, cursors included. `body` must not begin
+    /// another transaction of this environment.
+    ///
+    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin, for example
+    ///   ``LMDBError/Code/readersFull``.
+    package func read<R>(_ body: (borrowing ReadTransaction) throws -> R) throws -> R {
+        counter.turn(begins: true)
+        defer { counter.turn(begins: false) }
+        var failures: [OpenHandles.Name: Int32] = [:]
+        for _ in 0..<Self.mostAttempts {
+            turns.beginShared()
+            let begun: Begun<R>
+            do {
+                // The transaction ends with the call, before the turn does.
+                begun = try readIfComplete(failures, body)
+            } catch {
+                turns.endShared()
+                throw error
+            }
+            turns.endShared()
+            switch begun {
+            case .done(let result): return result
+            case .mapHasGrown: try followMap()
+            case .databasesAreMissing: failures = try openDatabases()
+            }
+        }
+        throw LMDBError(EAGAIN, "start a read transaction while map or databases change all the time", options)
+    }
+
+    /// Runs `body` in a write transaction, waiting for other writers first.
+    ///
+    /// When `body` returns ``WriteOutcome/commit(_:)``, everything it wrote becomes visible at once; when it
+    /// returns ``WriteOutcome/abort(_:)`` or throws, nothing does. A commit of nothing leaves no trace. Cursors must
+    /// not outlive `body`, and `body` must not begin another transaction of this environment.
+    ///
+    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin or not be committed. After
+    ///   ``LMDBError/Code/mapFull`` the next transaction follows a map that another process has made larger.
+    package func write<R>(_ body: (borrowing WriteTransaction) throws -> WriteOutcome<R>) throws -> R {
+        guard !options.readOnly else {
+            throw LMDBError(
+                .noPermission,
+                "cannot start a write transaction of LMDB \(options.dataFile): it was opened for reading only")
+        }
+        counter.turn(begins: true)
+        defer { counter.turn(begins: false) }
+        turns.beginWriting()
+        defer { turns.endWriting() }
+        for _ in 0..<Self.mostAttempts {
+            let known = handles.withLock(\.generation)
+            // Waits, perhaps for PowerDNS, with nothing but the turn to write.
+            let pointer = try beginWriteTransaction()
+            turns.beginOpening()
+            turns.beginShared()
+            defer {
+                turns.endShared()
+                turns.endOpening()
+            }
+            do {
+                if let result = try writeIfComplete(pointer, known, body) { return result }
+            } catch let error as LMDBError where error.code == .mapFull {
+                map.withLock { if case .sound = $0 { $0 = .full } }
+                throw error
+            }
+        }
+        throw LMDBError(EAGAIN, "start a write transaction while databases change all the time", options)
+    }
+
+    // Each attempt but the first follows a change that another process has made meanwhile.
+    private static let mostAttempts = 32
+
+    private enum Begun<R> {
+        case done(R)
+        case mapHasGrown
+        case databasesAreMissing
+    }
+
+    private func readIfComplete<R>(
+        _ failures: [OpenHandles.Name: Int32], _ body: (borrowing ReadTransaction) throws -> R
+    ) throws -> Begun<R> {
+        // Before the transaction begins: a handle that is open now is one that it sees.
+        let known = handles.withLock(\.self)
+        guard let pointer = try beginReadTransaction() else { return .mapHasGrown }
+        let transaction = ReadTransaction(core: TransactionCore(pointer, self, readOnly: true))
+        let survey = try DatabaseSurvey(transaction, known)
+        guard survey.recreated.isEmpty, survey.missing.allSatisfy({ failures[$0.name] != nil }) else {
+            return .databasesAreMissing
+        }
+        transaction.core.databases.begin(survey, failures: failures)
+        return .done(try body(transaction))
+    }
+
+    /// - Returns: nil when handles had to be opened or closed by others first, or the transaction does not see some of them.
+    private func writeIfComplete<R>(
+        _ pointer: OpaquePointer, _ generation: Int, _ body: (borrowing WriteTransaction) throws -> WriteOutcome<R>
+    ) throws -> R? {
+        let transaction = WriteTransaction(core: TransactionCore(pointer, self, readOnly: false))
+        let known = handles.withLock(\.self)
+        guard known.generation == generation else { return nil }
+        let survey = try DatabaseSurvey(transaction, known)
+        guard !survey.wantsClosing(known: known.databases.count, limit: handleLimit) else {
+            // No handle is in use that this transaction knows: it ends first, and so does its share of the turn.
+            try closeHandles(survey, after: transaction)
+            return nil
+        }
+        let databases = transaction.core.databases
+        databases.begin(survey)
+        for (name, text) in survey.missing { try databases.open(name, text, pointer, self) }
+        switch try body(transaction) {
+        case .abort(let result): return result
+        case .commit(let result):
+            try transaction.core.commit()
+            handles.withLock { $0.add(databases.opened) }
+            return result
+        }
+    }
+
+    /// - Returns: nil when the map must follow the file first.
+    private func beginReadTransaction() throws(LMDBError) -> OpaquePointer? {
+        let operation = "start a read transaction"
+        var attempts = 0
+        while true {
+            try checkMap(operation)
+            var transaction: OpaquePointer?
+            let result = mdb_txn_begin(pointer, nil, UInt32(MDB_RDONLY), &transaction)
+            if result == 0, let transaction { return transaction }
+            attempts += 1
+            switch result {
+            case MDB_MAP_RESIZED: return nil
+            case MDB_READERS_FULL where attempts < 2: clearStaleReaders()
+            default: throw error(result, operation)
+            }
+        }
+    }
+
+    /// For who has the turn to write.
+    private func beginWriteTransaction() throws(LMDBError) -> OpaquePointer {
+        let operation = "start a write transaction"
+        if case .full = map.withLock({ $0 }) { try followLargerMap() }
+        var attempts = 0
+        while true {
+            try checkMap(operation)
+            var transaction: OpaquePointer?
+            let result = counter.waitingForLock { mdb_txn_begin(pointer, nil, 0, &transaction) }
+            if result == 0, let transaction { return transaction }
+            attempts += 1
+            switch result {
+            case MDB_MAP_RESIZED where attempts < 5: try resizeMap()
+            case MDB_READERS_FULL where attempts < 2: clearStaleReaders()
+            default: throw error(result, operation)
+            }
+        }
+    }
+
+    // MARK: Handles
+
+    private var handleLimit: Int { min(max(options.maximumDatabases, 1), Self.databaseLimit) }
+
+    /// Opens the databases that have no handle yet, and closes the handles of those that were created again with other
+    /// flags.
+    ///
+    /// - Returns: those that can't be opened, with what `mdb_dbi_open` said.
+    private func openDatabases() throws -> [OpenHandles.Name: Int32] {
+        turns.beginOpening()
+        defer { turns.endOpening() }
+        for _ in 0..<Self.mostAttempts {
+            turns.beginShared()
+            let opened: (failures: [OpenHandles.Name: Int32]?, closing: DatabaseSurvey?)
+            do {
+                opened = try openMissing()
+            } catch {
+                turns.endShared()
+                throw error
+            }
+            turns.endShared()
+            if let closing = opened.closing {
+                closeHandles(closing)
+            } else {
+                return opened.failures ?? [:]
+            }
+        }
+        return [:]
+    }
+
+    private func openMissing() throws -> (failures: [OpenHandles.Name: Int32]?, closing: DatabaseSurvey?) {
+        let known = handles.withLock(\.self)
+        // The caller finds out, and follows the map, with no turn taken.
+        guard let pointer = try beginReadTransaction() else { return (nil, nil) }
+        let transaction = ReadTransaction(core: TransactionCore(pointer, self, readOnly: true))
+        let survey = try DatabaseSurvey(transaction, known)
+        if survey.wantsClosing(known: known.databases.count, limit: handleLimit) { return (nil, survey) }
+        let databases = transaction.core.databases
+        databases.begin(survey)
+        for (name, text) in survey.missing { try databases.open(name, text, pointer, self) }
+        try transaction.core.commit()
+        handles.withLock { $0.add(databases.opened) }
+        return (databases.unopened, nil)
+    }
+
+    /// Closes handles that no transaction wants any more. For who has the turn to open, and no share of the access.
+    private func closeHandles(_ survey: DatabaseSurvey) {
+        turns.beginExclusive()
+        defer { turns.endExclusive() }
+        close(survey)
+    }
+
+    /// The same for a write transaction, which ends first.
+    private func closeHandles(_ survey: DatabaseSurvey, after transaction: consuming WriteTransaction) throws(LMDBError)
+    {
+        transaction.core.abort()
+        turns.endShared()
+        defer { turns.beginShared() }
+        closeHandles(survey)
+    }
+
+    private func close(_ survey: DatabaseSurvey) {
+        let names = survey.recreated + survey.vanished.keys
+        handles.withLock { handles in
+            for name in names {
+                if let database = handles.databases[name] { mdb_dbi_close(pointer, database.handle) }
+            }
+            handles.remove(names)
+        }
+    }
+
+    /// Calls `body`, which drops a database or closes its handle, while no other transaction runs. For a write transaction.
+    func withoutOthers<E: Error>(forgetting name: String, _ body: () throws(E) -> Void) throws(E) {
+        turns.endShared()
+        turns.beginExclusive()
+        defer {
+            turns.endExclusive()
+            turns.beginShared()
+        }
+        try body()
+        handles.withLock { $0.remove([OpenHandles.Name(name.utf8)]) }
+    }
+}
