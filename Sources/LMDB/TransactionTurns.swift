@@ -6,7 +6,8 @@ import Glibc
 ///
 /// - `mdb_dbi_open` of a name without a handle: one transaction at a time, from its begin to its end, because the new
 ///   handle gets the slot behind those that the transaction saw when it began. Others may go on meanwhile; they do not see
-///   the new handle (``beginOpening()``).
+///   the new handle (``beginOpening()``). A writer has this turn for as long as it has the write lock, as it may create
+///   databases.
 /// - `mdb_dbi_close`, and `mdb_drop`, which closes: while no other transaction may use the handle (``beginExclusive()``).
 /// - `mdb_env_set_mapsize`: while no transaction is active at all (``beginWriting()``, then ``beginExclusive()``).
 ///
