@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
+import lmdb
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -232,3 +233,24 @@ def test_answers_before_there_is_a_storage(served, tmp_path):
     assert json.loads(get(syncer.port, "/healthz")[1])["metadata"]["startup_main"] is False
     syncer.stop()
     assert "health is Unavailable" in syncer.log.read_text()
+
+
+def test_figures_while_another_program_holds_the_write_lock(served, directory, tmp_path):
+    """A merge waits for the lock for as long as the application likes; whoever asks gets the figures of the LMDB meanwhile."""
+    ours, theirs = tmp_path / "ours.lmdb", tmp_path / "theirs.lmdb"
+    lmdbs.write(ours, {"records": {b"%d" % number: lmdbs.stored(1, b"v") for number in range(7)}})
+    lmdbs.write(theirs, {"records": {b"new": lmdbs.stored(2, b"v")}})
+    served("theirs", {"main": database(theirs)}, directory.storage()).once("sync")
+    syncer = served("ours", {"main": database(ours)}, directory.storage(), storage_poll_interval="100ms")
+    with lmdb.open(str(ours), subdir=False, max_dbs=8) as application, application.begin(write=True):
+        syncer.start("receive")
+        syncer.process.wait_for_output("downloaded a snapshot")
+        time.sleep(0.5)
+        for _ in range(3):
+            assert get(syncer.port, "/healthz")[0] == 200
+            assert value(samples(syncer.port), "lmdb_stat_entries", lmdb="main", db="records") == 7
+        assert "merged a snapshot" not in syncer.log.read_text()
+    syncer.process.wait_for_output("merged a snapshot")
+    eventually("the figures follow", lambda: value(
+        samples(syncer.port), "lmdb_stat_entries", lmdb="main", db="records") == 8)
+    syncer.stop()

@@ -367,7 +367,8 @@ import Testing
     }
 
     /// A transaction that does not end keeps all others waiting.
-    @Test func everybodyIsAnsweredWhileTheLMDBHangs() async throws {
+    /// A transaction of the syncer, however long it takes, holds up nobody: the figures are those of now.
+    @Test func everybodyIsAnsweredWhileATransactionGoesOn() async throws {
         let directory = try TemporaryDirectory()
         let environment = try makeLMDB(directory)
         let monitor = Monitor(.test(["main", "other"]), logger: log.logger)
@@ -389,13 +390,12 @@ import Testing
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for _ in 0..<200 {
                     group.addTask { await !monitor.metrics().isEmpty }
-                    group.addTask { await monitor.report().databases[0].lmdb == nil }
                     group.addTask { monitor.health().ok }
                 }
                 for try await isAnswered in group { #expect(isAnswered) }
             }
+            try await eventually { await monitor.report().databases[0].lmdb != nil }
         }
-        try await eventually { await monitor.report().databases[0].lmdb != nil }
         monitor.observe(.ended, of: "main")
     }
 
