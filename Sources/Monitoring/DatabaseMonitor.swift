@@ -80,7 +80,7 @@ final class DatabaseMonitor: Sendable {
         switch event {
         case .listStarted, .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused,
             .stored,
-            .settled, .fenced, .sendBlocked, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew, .ownClock:
+            .settled, .fenced, .sendBlocked, .notInSync, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew, .ownClock:
             showHealth()
         default: break
         }
@@ -117,7 +117,7 @@ final class DatabaseMonitor: Sendable {
             case .sendFailed(let error): "cannot send a snapshot: \(error)"
             case .sendingGivenUp(let error): "sending is given up: \(error)"
             case .namesake(let name): name.map { "another host uses our instance name: it wrote \($0)" }
-            case .fenced(let reason), .sendBlocked(let reason): reason
+            case .fenced(let reason), .sendBlocked(let reason), .notInSync(let reason): reason
             case .cleanerListFailed(let error): "cannot list the snapshots to clean up: \(error)"
             case .cleanerDeleteFailed(let name, let error): "cannot remove \(name): \(error)"
             case .swept(let report): report.problem.map { "the sweeper left something alone: \($0)" }

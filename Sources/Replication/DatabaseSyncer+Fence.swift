@@ -59,6 +59,20 @@ extension DatabaseSyncer {
         observe(.sendBlocked(text))
     }
 
+    /// Tells when the database is not in sync any more, long before sending is shut off.
+    func noteLag(_ new: SyncLag?) {
+        guard new?.failing != lag?.failing else { return }
+        lag = new
+        guard let new else {
+            // Where it is shut off instead, that is told.
+            if fenceText == nil { logger.info("what could not be loaded does not matter any more") }
+            return observe(.notInSync(nil))
+        }
+        let text = new.text(errors: loadErrors)
+        logger.warning("\(text)")
+        observe(.notInSync(text))
+    }
+
     /// Tells when sending is shut off, and when it is allowed again.
     func noteFence(_ fence: StaleFence?) {
         guard let fence else { return }

@@ -110,6 +110,8 @@ package actor DatabaseSyncer {
     var outdated: Set<String> = []
     /// What keeps changes from being sent, as it was last reported.
     var sendObstacle: SendObstacle?
+    /// Why the database is not in sync, as it was last reported.
+    var lag: SyncLag?
     /// The last error of loading, by instance.
     var loadErrors: [String: String] = [:]
     /// Whether Deleted entries that are too old are left out of merges.
@@ -196,6 +198,7 @@ package actor DatabaseSyncer {
                 }
                 let actions = machine.handle(event, at: now)
                 mayLeaveOutDeletions = machine.fence?.mayLeaveOutDeletions ?? false
+                namesakes.quietTime = machine.cover.quietTime
                 for action in actions {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
@@ -203,6 +206,7 @@ package actor DatabaseSyncer {
                 noteSettled(machine.sender)
                 noteFence(machine.fence)
                 noteObstacle(machine)
+                noteLag(machine.lag(at: now))
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
                 handled.wrappingAdd(1, ordering: .relaxed)

@@ -22,7 +22,7 @@ struct NamesakeWatch {
     private var covered: Set<SnapshotName> = []
 
     /// Another host that still runs sees what we store over its own, and stores again within that time.
-    static let quietTime = Duration.seconds(90)
+    var quietTime = NamesakeCover().quietTime
 
     /// A snapshot is about to be stored.
     mutating func willStore(_ name: SnapshotName) {
@@ -66,9 +66,46 @@ struct NamesakeWatch {
     /// The newest snapshot in the last listing that somebody else has written under our name, nil when there is none, or
     /// when ours hold everything that they hold and no other has come for a while.
     func stranger(at now: Duration = .zero) -> SnapshotName? {
-        now - lastStranger < Self.quietTime ? strangers.max() : strangers.subtracting(covered).max()
+        now - lastStranger < quietTime ? strangers.max() : strangers.subtracting(covered).max()
     }
 
     /// The newest of them, merged or not.
     var newest: SnapshotName? { strangers.max() }
+}
+
+/// When a snapshot of ours follows one that another host has written under our name.
+///
+/// The newest under the name is the only one that others load, so it has to hold both. Two such hosts answer each other
+/// for as long as both run, which shows each that the other one does. As long as neither has anything new for the other one they
+/// do so ever more rarely.
+package struct NamesakeCover: Sendable {
+    /// The pause after one that brought something, and the first one after one that did not.
+    package static let shortestPause = Duration.seconds(30)
+    /// The longest one.
+    package static let longestPause = Duration.seconds(600)
+
+    /// When ours is due; nil when there is nothing to answer.
+    package private(set) var due: Duration?
+    private var pause = Self.shortestPause
+    private var lastMerge: Duration?
+
+    /// How long after its last one the other host may be taken for gone: it pauses for twice as long as we do at most.
+    package var quietTime: Duration { pause * 2 + .seconds(30) }
+
+    /// One of the other host's is merged.
+    ///
+    /// - Parameter hasNews: whether it held anything that was not here.
+    mutating func merged(hasNews: Bool, at now: Duration) {
+        if let lastMerge, now - lastMerge > quietTime { pause = Self.shortestPause }
+        lastMerge = now
+        let time = now + (hasNews ? Self.shortestPause : pause)
+        due = min(due ?? time, time)
+    }
+
+    /// One of ours follows now.
+    mutating func answered() {
+        guard due != nil else { return }
+        due = nil
+        pause = min(pause * 2, Self.longestPause)
+    }
 }

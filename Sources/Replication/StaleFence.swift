@@ -205,6 +205,16 @@ package struct StaleFence {
         lastSync = max(lastSync ?? 0, time)
     }
 
+    /// When nothing will be sent any more, if everything in the last listing except some that can't be loaded is merged;
+    /// nil when that does not matter, or when there is no time of a last sync to go by.
+    ///
+    /// - Parameter time: up to when the changes of those are here by way of others.
+    package func comesUp(loadedThrough time: UInt64) -> (lastSync: UInt64, fencedFrom: UInt64)? {
+        guard reason == nil, let listing, let lastSync, Self.lies(time, before: listing.began, by: limits.recent)
+        else { return nil }
+        return (lastSync, Self.time(lastSync, after: limits.absence))
+    }
+
     /// The LMDB remembers this, or nothing: somebody may have rebuilt the database.
     ///
     /// - Returns: whether that has happened.

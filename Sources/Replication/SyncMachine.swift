@@ -131,9 +131,6 @@ package struct SyncMachine {
     package static let patienceWithListings = Duration.seconds(60)
     /// After so many merges in a row a local change goes out first.
     package static let mergesInARow = 10
-    /// So long after a snapshot that another host has written under our name was merged, one of ours follows: the newest
-    /// under the name is the only one that others load, so it has to hold both.
-    package static let coverPause = Duration.seconds(30)
     /// Listings for signalled changes are at least this far apart.
     package static let shortestListingInterval = Duration.milliseconds(100)
 
@@ -164,7 +161,8 @@ package struct SyncMachine {
     /// When a snapshot of ours was stored last.
     private var storedAt: Duration?
     private var mergesSinceSend = 0
-    private var coverAt: Duration?
+    /// When one of ours follows a snapshot that another host has written under our name.
+    package private(set) var cover = NamesakeCover()
     private var isStarted = false
     private var hasRequestedInitial = false
     private var isShuttingDown = false
@@ -242,6 +240,17 @@ package struct SyncMachine {
         return .catchingUp(waiting: unsettled.count, failing: unsettled.filter(\.isFailing).map(\.instance))
     }
 
+    /// The instances because of which the database is not in sync; nil while it is, and when it is fenced already.
+    package func lag(at now: Duration) -> SyncLag? {
+        guard let fence, !isShuttingDown,
+            case .failing(let time) = receiver.progress(
+                of: settings.instance, patience: SendObstacle.reportedAfter, at: now),
+            let (lastSync, fencedFrom) = fence.comesUp(loadedThrough: time)
+        else { return nil }
+        let failing = receiver.unsettled.map(\.instance)
+        return SyncLag(failing: failing, since: lastSync, fencedFrom: fencedFrom)
+    }
+
     /// When ``handle(_:at:)`` wants a tick at the latest, nil when only events can bring anything.
     package var nextTick: Duration? {
         if isShuttingDown || isFinished { return nil }
@@ -250,7 +259,7 @@ package struct SyncMachine {
             times.append(obstacle.since + SendObstacle.reportedAfter)
         }
         if !isListing { times.append(listAt) }
-        times.append(coverAt)
+        times.append(cover.due)
         // While the LMDB is busy, the end of that wakes the loop.
         if !isLMDBBusy {
             times.append(capture?.due)
@@ -301,7 +310,9 @@ package struct SyncMachine {
         case .merged(let name, let transaction):
             isMerging = false
             receiver.merged(name)
-            if name.instance == settings.instance, hasRequestedInitial { coverAt = now + Self.coverPause }
+            if name.instance == settings.instance, hasRequestedInitial {
+                cover.merged(hasNews: transaction != nil, at: now)
+            }
             if let transaction { noteOwn(transaction, at: now) }
         case .refused(let name):
             isMerging = false
@@ -387,8 +398,8 @@ package struct SyncMachine {
             }
             while let name = receiver.nextDownload(at: now) { actions.append(.download(name)) }
             requestInitialWhenLoaded()
-            if let due = coverAt, due <= now {
-                coverAt = nil
+            if let due = cover.due, due <= now {
+                cover.answered()
                 sender.requestInitial()
             }
             if let action = nextLMDBAction(at: now) { actions.append(action) }
@@ -439,6 +450,7 @@ package struct SyncMachine {
         }
         if sendIsDue {
             mergesSinceSend = 0
+            cover.answered()
             sender.started(at: now)
             return .send
         }

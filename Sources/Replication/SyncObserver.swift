@@ -56,6 +56,9 @@ package enum SyncEvent: Sendable {
     /// Changes wait to be sent, and something keeps them from it that may pass: one line that says what. Nil when
     /// nothing does any more.
     case sendBlocked(String?)
+    /// Some of what is in the storage can't be loaded, so that the database is not in sync any more and will be
+    /// ``fenced(_:)`` if that lasts: one line that says since when and why. Nil when that is over.
+    case notInSync(String?)
     /// Start-up is complete.
     case started
     /// Another host uses our name, as this snapshot shows, or not any more.

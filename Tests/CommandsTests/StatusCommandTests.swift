@@ -206,6 +206,22 @@ import Testing
                 + "database shard: this instance has not sent its newest changes: HTTP 500")
     }
 
+    /// Whatever it is that the daemon knows.
+    @Test func theReasonForUnsentChangesIsTold() {
+        var database = StatusReport.Database()
+        database.name = "main"
+        #expect(SpreadWait.reason(database, .init()) == nil)
+        database.blocked = "not captured yet"
+        database.notInSync = "not in sync since then"
+        #expect(SpreadWait.reason(database, .init()) == "not captured yet")
+        var report = StatusReport()
+        report.databases = [database]
+        let lines = StatusText(report: report, now: 0).lines
+        #expect(lines.contains("  blocked   not captured yet") && lines.contains("  lagging   not in sync since then"))
+        database.unsentReason = "HTTP 500"
+        #expect(SpreadWait.reason(database, .init()) == "HTTP 500")
+    }
+
     @Test func waitingEndsWithATimeout() async throws {
         try put(ours)
         try state("ns2")

@@ -105,6 +105,17 @@ import Testing
         #expect(monitor.health().status == "OK")
     }
 
+    @Test func whatWillShutOffSendingIsAWarningAndInTheReport() async {
+        let monitor = monitor()
+        monitor.observe(.notInSync("not in sync since then"), of: "main")
+        #expect(monitor.health().warnings == ["main_not_in_sync": "not in sync since then"])
+        let report = await monitor.report()
+        #expect(report.databases[0].notInSync == "not in sync since then")
+        #expect(report.problems.first?.text == "not in sync since then")
+        monitor.observe(.notInSync(nil), of: "main")
+        #expect(monitor.health().status == "OK")
+    }
+
     @Test(arguments: [-1, 1]) func ourOwnClockIsWatchedInBothDirections(sign: Int) async {
         let monitor = monitor()
         let metric = #"lightningstream_syncer_clock_offset_seconds{lmdb="main"}"#

@@ -149,7 +149,7 @@ struct Loop {
         #expect(loop.handle(.stored) == [])
         #expect(loop.load(theirs, as: 12) == [])
         var sends = 0
-        let end = loop.now + SyncMachine.coverPause * 3
+        let end = loop.now + NamesakeCover.shortestPause * 3
         while let next = loop.machine.nextTick, next <= end {
             for action in loop.handle(.tick, after: next - loop.now) {
                 switch action {

@@ -71,6 +71,7 @@ struct PageTests {
         database.startupComplete = false
         database.fence = text
         database.blocked = text
+        database.notInSync = text
         database.unsent = true
         database.storage = StatusReport.StorageFacts()
         database.storage?.snapshots = number

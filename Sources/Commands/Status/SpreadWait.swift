@@ -126,8 +126,8 @@ final class SpreadWait: Sendable {
         return (unsent, Set(empty.map(\.name)))
     }
 
-    private static func reason(_ database: StatusReport.Database, _ health: StatusReport.Health) -> String? {
-        if let reason = database.unsentReason { return reason }
+    static func reason(_ database: StatusReport.Database, _ health: StatusReport.Health) -> String? {
+        if let reason = database.unsentReason ?? database.blocked { return reason }
         let checks = health.warnings.merging(health.failures) { _, failure in failure }
         for check in ["storage_store_failed_duration", "storage_list_failed_duration", "storage_load_failed_duration"] {
             if let text = checks["\(database.name)_\(check)"] { return text }

@@ -51,6 +51,8 @@ struct DatabaseRecord: Sendable {
     private(set) var fence: String?
     /// What keeps changes from being sent for the time being.
     private(set) var blocked: String?
+    /// Why it is not in sync, long before it is fenced for that.
+    private(set) var notInSync: String?
     /// The instances whose clocks are too far ahead, and how far.
     private(set) var skewed: [String: Duration] = [:]
     /// How far our own clock is ahead of the storage's (negative when it is behind), and whether that is too much; nil
@@ -104,6 +106,7 @@ struct DatabaseRecord: Sendable {
             // The database has been rebuilt: what was merged before need not be in it, and is merged once more.
             if reason == nil { (applied, covered) = ([:], nil) }
         case .sendBlocked(let reason): blocked = reason
+        case .notInSync(let reason): notInSync = reason
         case .clockSkew(let instance, let ahead, let exceeds):
             // Told before the listing that shows the instance.
             instances[instance, default: Instance()].clockSkew = ahead

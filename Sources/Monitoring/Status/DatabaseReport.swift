@@ -19,6 +19,7 @@ extension StatusReport.Database {
         startupComplete = record.isStarted
         fence = record.fence
         blocked = record.blocked
+        notInSync = record.notInSync
         if !record.receiveOnly {
             unsent = record.settled.map { settled in lastTransaction.map { $0 > settled } ?? false } ?? true
         }

@@ -68,6 +68,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var fence: String?
         /// What keeps changes from being sent for the time being, where that is so.
         package var blocked: String?
+        /// Why it is not in sync, where it will be fenced if that lasts.
+        package var notInSync: String?
         /// Whether there are local changes that are not stored yet; nil without a daemon, and where none is to send.
         package var unsent: Bool?
         /// Why they are not stored, where an attempt has failed.

@@ -63,6 +63,7 @@ struct SyncHealth: Sendable {
         checks.set("\(name)_namesake", .failure, record.namesake.map(Self.text))
         checks.set("\(name)_stale", .failure, record.fence)
         checks.set("\(name)_sending_blocked", .warning, record.blocked)
+        checks.set("\(name)_not_in_sync", .warning, record.notInSync)
         checks.set("\(name)_clock_skew", .warning, Self.text(skewed: record.skewed))
         let own = record.ownClock.flatMap { $0.exceeds ? $0.ahead : nil }
         checks.set(
@@ -86,7 +87,8 @@ struct SyncHealth: Sendable {
 
     private static func text(_ namesake: SnapshotName) -> String {
         "another host uses the instance name \(namesake.instance), and neither sees the other's changes: give each "
-            + "its own; it wrote \(namesake) (this lasts until that snapshot has left the storage)"
+            + "its own; it wrote \(namesake) (this lasts until all of that is in a snapshot of ours and "
+            + "no other has come for a while)"
     }
 
     private static func text(skewed: [String: Duration]) -> String? {

@@ -35,6 +35,9 @@ struct DatabaseSection {
         if let blocked = database.blocked {
             html += "<p class=\"notice warn\"><strong>Sending is held back.</strong> \(blocked)</p>\n"
         }
+        if let notInSync = database.notInSync {
+            html += "<p class=\"notice warn\"><strong>Not in sync.</strong> \(notInSync)</p>\n"
+        }
         if database.startupComplete == false {
             html +=
                 "<p class=\"notice calm\"><strong>Starting.</strong> Snapshots of others are still being merged.</p>\n"
