@@ -80,7 +80,8 @@ final class DatabaseMonitor: Sendable {
         switch event {
         case .listStarted, .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused,
             .stored,
-            .settled, .fenced, .sendBlocked, .notInSync, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew, .ownClock:
+            .settled, .fenced, .sendBlocked, .notInSync, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew,
+            .ownClock:
             showHealth()
         default: break
         }

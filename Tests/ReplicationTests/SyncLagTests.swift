@@ -35,7 +35,8 @@ import Testing
         private var names: [SnapshotName] {
             let latest = seconds - seconds % 100
             return [SyncLagTests.name("b", isOtherAlive ? latest : 0)]
-                + (hasThird ? [SyncLagTests.name("c", latest)] : []) + (lastSend.map { [SyncLagTests.name("own", $0)] } ?? [])
+                + (hasThird ? [SyncLagTests.name("c", latest)] : [])
+                + (lastSend.map { [SyncLagTests.name("own", $0)] } ?? [])
         }
 
         mutating func run(_ duration: UInt64) {
