@@ -115,3 +115,29 @@ struct NameTests {
         #expect(Set(names + names).count == 6)
     }
 }
+
+@Suite("The far future")
+struct SnapshotHorizonTests {
+    private let now: UInt64 = 1_795_219_200_000_000_000
+    private func name(_ timestamp: UInt64) -> SnapshotName {
+        SnapshotName(database: "main", instance: "a", timestamp: timestamp)
+    }
+
+    @Test("No timestamp follows the last one")
+    func saturation() {
+        #expect(UInt64.max.nextTimestamp == .max)
+        #expect(now.nextTimestamp == now + 1)
+    }
+
+    @Test("A name in the far future supersedes only others that are there")
+    func supersedes() {
+        let horizon = SnapshotHorizon(now: now)
+        #expect(horizon.supersedes(name(now + 1), name(now)))
+        #expect(!horizon.supersedes(name(now), name(now)))
+        #expect(!horizon.supersedes(name(.max), name(now)))
+        #expect(horizon.supersedes(name(now), name(.max)))
+        #expect(horizon.supersedes(name(.max), name(.max - 1)))
+        // With a clock that was never set, all of them are, and the later one counts.
+        #expect(SnapshotHorizon(now: 0).supersedes(name(now + 1), name(now)))
+    }
+}
