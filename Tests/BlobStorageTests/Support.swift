@@ -40,6 +40,18 @@ extension [Blob] {
     var undated: [Blob] { map { Blob(name: $0.name, size: $0.size) } }
 }
 
+/// The names that a storage lists once deleted objects are gone: SeaweedFS, when it is busy, lists them for a while.
+///
+/// - Returns: `names`, or what is listed after a minute.
+func listed(_ store: some BlobStore, _ names: [String], prefix: String = "") async throws -> [String] {
+    var found = try await store.list(prefix: prefix).map(\.name)
+    for _ in 0..<600 where found != names {
+        try await Task.sleep(for: .milliseconds(100))
+        found = try await store.list(prefix: prefix).map(\.name)
+    }
+    return found
+}
+
 /// The error that `body` throws, as a storage error.
 func storageError(_ body: () async throws -> Void) async -> BlobStoreError? {
     do {

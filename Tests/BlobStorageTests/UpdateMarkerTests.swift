@@ -101,7 +101,7 @@ extension S3ServerTests {
             let deleted = try await self.text(plain(prefix: "site/"))
             #expect(deleted.hasPrefix("site/main__a::") && deleted.hasSuffix(":true"))
             var names = try await two.list(prefix: "main__").map(\.name)
-            for _ in 0..<100 where names.count > 1 {
+            for _ in 0..<600 where names.count > 1 {
                 // SeaweedFS, when it is busy, lists a deleted object for a moment.
                 try await Task.sleep(for: .milliseconds(100))
                 clock.advance(by: .seconds(301))
