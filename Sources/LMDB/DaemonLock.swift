@@ -34,8 +34,12 @@ package final class DaemonLock: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The lock's file.
-    package static func path(dataFile: String) -> String { dataFile + "-lightningstream" }
+    /// The lock's file, beside the data file itself, whatever symbolic links lead there.
+    package static func path(dataFile: String) -> String {
+        guard let resolved = realpath(dataFile, nil) else { return dataFile + "-lightningstream" }
+        defer { free(resolved) }
+        return String(cString: resolved) + "-lightningstream"
+    }
 
     /// Takes the lock.
     ///
@@ -45,7 +49,12 @@ package final class DaemonLock: Sendable {
     ///   - token: the secret of this process; one word.
     package static func take(dataFile: String, hostname: String, token: String) -> Outcome {
         let path = path(dataFile: dataFile)
-        guard access(dataFile, F_OK) == 0 else { return .noDatabase }
+        var data = stat()
+        guard stat(dataFile, &data) == 0 else { return .noDatabase }
+        guard data.st_nlink == 1 else {
+            return .unavailable(
+                "\(dataFile) has \(data.st_nlink) names (hard links), and each would have a lock of its own")
+        }
         var descriptor = openFile(path, O_RDWR)
         if descriptor < 0, errno == ENOENT {
             makeFile(path, like: dataFile)

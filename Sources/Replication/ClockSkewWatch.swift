@@ -28,7 +28,11 @@ struct ClockSkewWatch {
         _ names: [SnapshotName], at now: UInt64, precision: Duration = .zero
     ) -> [Finding] {
         var latest: [String: SnapshotName] = [:]
-        for name in names where latest[name.instance].map({ $0 < name }) ?? true { latest[name.instance] = name }
+        // A name in the far future is no clock's.
+        let horizon = SnapshotHorizon(now: now)
+        for name in names where !horizon.isFarAhead(name) && latest[name.instance].map({ $0 < name }) ?? true {
+            latest[name.instance] = name
+        }
         defer { newest = latest }
         return latest.values.filter { newest[$0.instance] != $0 }.sorted().map { name in
             let seen = name.timestamp > now ? Duration.nanoseconds(Int64(clamping: name.timestamp - now)) : .zero

@@ -245,6 +245,16 @@ import Testing
         #expect(spreads.first?["complete"] as? Bool == true)
     }
 
+    @Test func aCopiedStateObjectSaysNothingOfItsNewName() async throws {
+        try put(ours)
+        try state("ns2", applied: ["ns1": ours])
+        try FileManager.default.moveItem(atPath: bucket + "/main__ns2.state", toPath: bucket + "/main__ns3.state")
+        try put(SnapshotName(database: "main", instance: "ns3", timestamp: ours.timestamp))
+        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1m"])
+        #expect(
+            result.output == "database main: our newest snapshot is \(ours)\n  unknown    ns3: no state is published\n")
+    }
+
     /// Somebody's copy, or a clock of the year 2554: it is nobody's newest, and having it says nothing.
     @Test func whatLiesInTheFarFutureIsNotOurNewest() async throws {
         let far = SnapshotName(database: "main", instance: "ns1", timestamp: .max)

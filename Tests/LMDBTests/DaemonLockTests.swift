@@ -32,6 +32,21 @@ private struct Unexpected: Error {}
         guard case .locked = take(token: "other") else { throw Unexpected() }
     }
 
+    /// A second daemon may have been given another path to the same file.
+    @Test func aSymbolicLinkLeadsToTheSameLock() throws {
+        guard case .locked(let lock) = take() else { throw Unexpected() }
+        let other = scratch.path + "/link"
+        #expect(symlink(file, other) == 0)
+        guard case .taken = DaemonLock.take(dataFile: other, hostname: "", token: "") else { throw Unexpected() }
+        guard case .held = DaemonLock.look(dataFile: other) else { throw Unexpected() }
+        withExtendedLifetime(lock) {}
+        #expect(link(file, scratch.path + "/hard") == 0)
+        guard case .unavailable(let reason) = DaemonLock.take(dataFile: file, hostname: "", token: "") else {
+            throw Unexpected()
+        }
+        #expect(reason.contains("has 2 names (hard links)"))
+    }
+
     /// Others could keep the daemon from starting.
     @Test func whoMayNotWriteTheLMDBMayNotReadTheLock() throws {
         guard case .locked(let lock) = take() else { throw Unexpected() }

@@ -56,6 +56,8 @@ import Testing
         #expect(report(&record).instances[0].lag == 0)
         #expect(report(&record).instances[0].merged?.name == snapshot("a", 5).description)
         #expect(record.applied == ["a": snapshot("a", 5)])
+        record.handle(listing([SnapshotName(database: "main", instance: "own", timestamp: .max)]), at: clock.now)
+        #expect(record.sent == nil)
     }
 
     @Test func latencyIsThatOfSnapshotsThatCameWhileWeRan() {

@@ -42,7 +42,10 @@ package struct StateObjects: Sendable {
             let count = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
             guard count == bytes.count else { return nil }
             let state = try? JSON.decode(InstanceState.self, from: bytes)
-            return state.flatMap { $0.version == InstanceState.knownVersion ? $0 : nil }
+            // A copy under another name says nothing of the instance that it is named after.
+            return state.flatMap {
+                $0.version == InstanceState.knownVersion && $0.instance == name.instance ? $0 : nil
+            }
         } catch let error as BlobStoreError where error.kind == .notFound || error.code == BlobStoreError.tooLarge {
             return nil
         }

@@ -165,7 +165,7 @@ struct DatabaseRecord: Sendable {
         skewed = skewed.filter { newest[$0.key] != nil }
         applied = applied.filter { newest[$0.key] != nil }
         settleOwn()
-        if sent == nil, !receiveOnly { sent = newest[own] }
+        if sent == nil, !receiveOnly, let last = newest[own], !horizon.isFarAhead(last.name) { sent = last }
     }
 
     /// Our own snapshots are made of what is here; only start-up merges one.

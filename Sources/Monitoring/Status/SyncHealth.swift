@@ -53,9 +53,10 @@ struct SyncHealth: Sendable {
     /// Brings the checks up to date.
     func show(_ record: DatabaseRecord, in checks: inout HealthChecks) {
         // One that hangs fails only after a while, and must not look like one that works until then.
-        let hanging = listing.map {
-            LastingTrouble("a listing has had no answer", since: $0, limits: limits.storageList)
-        }
+        // With limits of 0 that is no sooner than a call can be expected to take.
+        let (warning, failure) = (limits.storageList.warning, limits.storageList.failure)
+        let patient = LastingTrouble.Limits(warning: max(warning, .seconds(1)), failure: max(failure, .seconds(1)))
+        let hanging = listing.map { LastingTrouble("a listing has had no answer", since: $0, limits: patient) }
         checks.set("\(name)_storage_list_failed_duration", list.trouble ?? hanging)
         checks.set("\(name)_storage_load_failed_duration", load.trouble)
         checks.set("\(name)_storage_store_failed_duration", store.trouble)
