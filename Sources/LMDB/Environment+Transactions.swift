@@ -104,14 +104,16 @@ extension Environment {
         let known = handles.withLock(\.self)
         guard known.generation == generation else { return nil }
         let survey = try DatabaseSurvey(transaction, known)
-        guard !survey.wantsClosing(known: known.databases.count, limit: handleLimit) else {
+        guard !survey.wantsClosing(known: known.databases.count, limit: options.handleLimit) else {
             // No handle is in use that this transaction knows: it ends first, and so does its share of the turn.
-            try closeHandles(survey, after: transaction)
+            transaction.core.abort()
+            turns.endShared()
+            closeHandles(survey)
+            turns.beginShared()
             return nil
         }
         let databases = transaction.core.databases
-        databases.begin(survey)
-        for (name, text) in survey.missing { try databases.open(name, text, pointer, self) }
+        try databases.begin(opening: survey, pointer, self)
         switch try body(transaction) {
         case .abort(let result): return result
         case .commit(let result):
@@ -160,7 +162,12 @@ extension Environment {
 
     // MARK: Handles
 
-    private var handleLimit: Int { min(max(options.maximumDatabases, 1), Self.databaseLimit) }
+    private enum Opening {
+        /// Nothing is missing any more but these, with what `mdb_dbi_open` said.
+        case done(failures: [OpenHandles.Name: Int32])
+        /// Handles must be closed first.
+        case mustClose(DatabaseSurvey)
+    }
 
     /// Opens the databases that have no handle yet, and closes the handles of those that were created again with other
     /// flags.
@@ -171,55 +178,40 @@ extension Environment {
         defer { turns.endOpening() }
         for _ in 0..<Self.mostAttempts {
             turns.beginShared()
-            let opened: (failures: [OpenHandles.Name: Int32]?, closing: DatabaseSurvey?)
+            let opening: Opening
             do {
-                opened = try openMissing()
+                opening = try openMissing()
             } catch {
                 turns.endShared()
                 throw error
             }
             turns.endShared()
-            if let closing = opened.closing {
-                closeHandles(closing)
-            } else {
-                return opened.failures ?? [:]
+            switch opening {
+            case .done(let failures): return failures
+            case .mustClose(let survey): closeHandles(survey)
             }
         }
         return [:]
     }
 
-    private func openMissing() throws -> (failures: [OpenHandles.Name: Int32]?, closing: DatabaseSurvey?) {
+    private func openMissing() throws -> Opening {
         let known = handles.withLock(\.self)
         // The caller finds out, and follows the map, with no turn taken.
-        guard let pointer = try beginReadTransaction() else { return (nil, nil) }
+        guard let pointer = try beginReadTransaction() else { return .done(failures: [:]) }
         let transaction = ReadTransaction(core: TransactionCore(pointer, self, readOnly: true))
         let survey = try DatabaseSurvey(transaction, known)
-        if survey.wantsClosing(known: known.databases.count, limit: handleLimit) { return (nil, survey) }
+        if survey.wantsClosing(known: known.databases.count, limit: options.handleLimit) { return .mustClose(survey) }
         let databases = transaction.core.databases
-        databases.begin(survey)
-        for (name, text) in survey.missing { try databases.open(name, text, pointer, self) }
+        try databases.begin(opening: survey, pointer, self)
         try transaction.core.commit()
         handles.withLock { $0.add(databases.opened) }
-        return (databases.unopened, nil)
+        return .done(failures: databases.failures)
     }
 
     /// Closes handles that no transaction wants any more. For who has the turn to open, and no share of the access.
     private func closeHandles(_ survey: DatabaseSurvey) {
         turns.beginExclusive()
         defer { turns.endExclusive() }
-        close(survey)
-    }
-
-    /// The same for a write transaction, which ends first.
-    private func closeHandles(_ survey: DatabaseSurvey, after transaction: consuming WriteTransaction) throws(LMDBError)
-    {
-        transaction.core.abort()
-        turns.endShared()
-        defer { turns.beginShared() }
-        closeHandles(survey)
-    }
-
-    private func close(_ survey: DatabaseSurvey) {
         let names = survey.recreated + survey.vanished.keys
         handles.withLock { handles in
             for name in names {

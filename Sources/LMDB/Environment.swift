@@ -59,8 +59,8 @@ public final class Environment: Sendable {
         do throws(LMDBError) {
             try Self.check(mdb_env_create(&created), "make an environment", options)
             try Self.check(mdb_env_set_assert(created, LMDBError.endProcess), "set up the environment", options)
-            let count = min(max(options.maximumDatabases, 1), Self.databaseLimit)
-            try Self.check(mdb_env_set_maxdbs(created, UInt32(count)), "set the number of databases", options)
+            try Self.check(
+                mdb_env_set_maxdbs(created, UInt32(options.handleLimit)), "set the number of databases", options)
             if opening.mapSize > 0 {
                 try Self.check(mdb_env_set_mapsize(created, opening.mapSize), "set the map size", options)
             }
@@ -82,9 +82,6 @@ public final class Environment: Sendable {
         guard let lockIdentity else { return mdb_env_close(handle.pointer) }
         OpenLocks.remove(lockIdentity) { mdb_env_close(handle.pointer) }
     }
-
-    // liblmdb allocates for each possible one in each transaction.
-    static let databaseLimit = 1 << 16
 
     private static func check(_ result: Int32, _ operation: String, _ options: EnvironmentOptions) throws(LMDBError) {
         if result != 0 { throw LMDBError(result, operation, options) }

@@ -23,6 +23,8 @@ package struct EnvironmentOptions: Sendable {
     package var mapSize: Int
     /// The greatest number of named databases, at least 1.
     package var maximumDatabases: Int
+    /// How many handles liblmdb is asked for: it allocates for each possible one in each transaction.
+    var handleLimit: Int { min(max(maximumDatabases, 1), 1 << 16) }
 
     /// - Parameters:
     ///   - path: see ``path``; the other parameters are named as the properties, too.

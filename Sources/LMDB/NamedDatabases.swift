@@ -10,13 +10,23 @@ final class NamedDatabases {
     /// Those that are gone, but whose handles are open.
     private var vanished: [Name: Database] = [:]
     /// What `mdb_dbi_open` said of those that can't be opened.
-    private var failures: [Name: Int32] = [:]
+    private(set) var failures: [Name: Int32] = [:]
     /// Opened in this transaction: closed by liblmdb if it is aborted.
     private(set) var opened: [Name: Database] = [:]
 
     /// What the transaction has found at its begin.
-    func begin(_ survey: DatabaseSurvey, failures: [Name: Int32] = [:]) {
+    ///
+    /// - Parameter failures: what those that it could not open have said.
+    func begin(_ survey: DatabaseSurvey, failures: [Name: Int32]) {
         (present, vanished, self.failures) = (survey.present, survey.vanished, failures)
+    }
+
+    /// The same for a transaction that may open handles, which opens what has none.
+    func begin(
+        opening survey: DatabaseSurvey, _ transaction: OpaquePointer, _ environment: Environment
+    ) throws(LMDBError) {
+        begin(survey, failures: [:])
+        for (name, text) in survey.missing { try open(name, text, transaction, environment) }
     }
 
     /// All of them, sorted by name bytewise.
@@ -69,10 +79,10 @@ final class NamedDatabases {
         return database
     }
 
-    /// Opens a database that is there, or remembers why that is not possible. For a transaction that may open handles.
+    /// Opens a database that is there, or remembers why that is not possible.
     ///
     /// - Throws: what concerns more than this database.
-    func open(
+    private func open(
         _ name: Name, _ text: String, _ transaction: OpaquePointer, _ environment: Environment
     ) throws(LMDBError) {
         let result = open(name, text, 0, transaction)
@@ -82,9 +92,6 @@ final class NamedDatabases {
         default: throw environment.error(result, "open the database \(text)")
         }
     }
-
-    /// What could not be opened.
-    var unopened: [Name: Int32] { failures }
 
     private func open(_ name: Name, _ text: String, _ mode: UInt32, _ transaction: OpaquePointer) -> Int32 {
         var handle = MDB_dbi()
