@@ -110,14 +110,27 @@ enum Checks {
         tls[keyPath: property] = ""
     }
 
+    /// The longest retention that counts: a hundred years.
+    private static let mostDays = 36_500.0
+
     /// What is switched off may hold anything.
     static func sweeper(_ sweeper: inout SweeperConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        let days = sweeper.retentionDays
+        if days.isNaN {
+            sweeper.retentionDays = SweeperConfiguration().retentionDays
+        } else {
+            sweeper.retentionDays = min(mostDays, max(-mostDays, days))
+        }
         guard sweeper.enabled else { return }
-        if sweeper.retentionDays <= 0 {
+        if !(days > 0) {
             decoder.report(
                 scope, "retention_days",
-                "found \(sweeper.retentionDays), but allowed is a number of days greater than 0: without any,"
+                "found \(days), but allowed is a number of days greater than 0: without any,"
                     + " what was deleted would come back")
+        } else if days > mostDays {
+            decoder.warn(
+                scope, "retention_days",
+                "found \(days), which is farther away than counts, taken as \(Int(mostDays)) days")
         }
         pause("interval", \.interval, &sweeper, scope, &decoder)
         for (name, property) in [

@@ -87,24 +87,39 @@ package final class SchemaWatch: SyncObserver {
         guard let settings = try transaction.database(PowerDNSTable.settings.rawValue), settings.sortsBytewise,
             !settings.flags.contains(.duplicateSort)
         else { return nil }
-        func number(_ key: String) throws -> (value: UInt32, hasHeader: Bool)? {
-            try Array(key.utf8).withUnsafeBytes { key in
-                guard let value = try transaction.get(settings, key) else { return nil }
-                // Before 4.8 there was no header, and the number was in the byte order of the machine.
-                if value.count == 4 { return (value.loadUnaligned(as: UInt32.self), false) }
-                guard let entry = try? EntryHeader.parse(value), !entry.header.isDeleted, entry.payload.count == 4
-                else { return nil }
-                return (entry.payload.reduce(0) { $0 << 8 | UInt32($1) }, true)
-            }
-        }
-        if let version = try number(PdnsValue.schemaVersionKey), !version.hasHeader, !isShadowed {
+        if let version = try number(PdnsValue.schemaVersionKey, settings, transaction), !version.hasHeader, !isShadowed
+        {
             return
                 "this LMDB is of a PowerDNS before 4.8 (schema \(version.value)), whose values have no headers, so its "
                 + "changes are not tracked: set schema_tracks_changes: false and dupsort_hack: true, or install 4.8 or later"
         }
-        guard let shards = try number("shards")?.value, shards > 1, !isShadowed || databases <= Int(shards) else {
-            return nil
-        }
+        return try shardsProblem(transaction, settings, isShadowed: isShadowed, databases: databases)
+    }
+
+    private static func number(
+        _ key: String, _ settings: Database, _ transaction: borrowing ReadTransaction
+    ) throws -> (value: UInt32, hasHeader: Bool)? {
+        let key = Array(key.utf8)
+        guard let value = try key.withUnsafeBytes({ try transaction.get(settings, $0) }) else { return nil }
+        // Before 4.8 there was no header, and the number was in the byte order of the machine.
+        if value.count == 4 { return (value.loadUnaligned(as: UInt32.self), false) }
+        guard let entry = try? EntryHeader.parse(value), !entry.header.isDeleted, entry.payload.count == 4
+        else { return nil }
+        return (entry.payload.reduce(0) { $0 << 8 | UInt32($1) }, true)
+    }
+
+    /// Whether records are in files that are not synced: one line; nil when they are not.
+    ///
+    /// - Parameters:
+    ///   - settings: the DBI `pdns`.
+    ///   - isShadowed: whether the database is in shadow mode.
+    ///   - databases: how many are synced.
+    package static func shardsProblem(
+        _ transaction: borrowing ReadTransaction, _ settings: Database, isShadowed: Bool, databases: Int
+    ) throws -> String? {
+        guard let shards = try number("shards", settings, transaction)?.value, shards > 1,
+            !isShadowed || databases <= Int(shards)
+        else { return nil }
         return "PowerDNS has spread its records over \(shards) files (lmdb-shards=\(shards)), and \(databases) "
             + "\(databases == 1 ? "database is" : "databases are") synced: records in other files are not; "
             + (isShadowed

@@ -216,6 +216,7 @@ extension DatabaseSyncer {
                         "snapshot_meta": "\(claim)",
                     ])
             }
+            warnOfFutureEntries(result.ages, name)
             for database in skipped.sorted() {
                 logger.warning(
                     "the snapshot holds a private DBI, which is ignored",
@@ -268,6 +269,17 @@ extension DatabaseSyncer {
             observe(.mergeFailed(name, "\(error)", time: .now - begin))
             post.yield(.mergeFailed(name))
         }
+    }
+
+    /// No later change wins over an entry from the future until that time has come.
+    private func warnOfFutureEntries(_ ages: EntryAges, _ name: SnapshotName) {
+        let ahead = Duration.nanoseconds(Int64(clamping: ages.ahead))
+        guard ahead > settings.clockSkewTolerance else { return }
+        logger.warning(
+            "the snapshot has brought entries from the future: until their time has come, they win over every later change",
+            metadata: [
+                "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)", "ahead": "\(logText(ahead))",
+            ])
     }
 
     /// Reads the LMDB and stores what was read.

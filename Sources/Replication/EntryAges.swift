@@ -10,11 +10,22 @@ package struct EntryAges: Sendable, Equatable {
     /// All ages together, in seconds.
     package private(set) var sum = 0.0
 
+    /// How far the latest timestamp lies in the future, in nanoseconds; 0 where none does.
+    package private(set) var ahead: UInt64 = 0
+
     /// No entries.
     package init() {}
 
     /// How many entries there are.
     package var total: Int { counts.reduce(0, +) }
+
+    /// Counts an entry; one from the future is as old as one of this moment.
+    ///
+    /// - Parameters: both in nanoseconds since the UNIX epoch.
+    mutating func add(timestamp: UInt64, now: UInt64) {
+        if timestamp > now { ahead = max(ahead, timestamp - now) }
+        add(nanoseconds: now > timestamp ? now - timestamp : 0)
+    }
 
     /// Counts an entry.
     ///
@@ -52,7 +63,7 @@ struct WrittenTimestamps {
 
     private mutating func count() {
         let now = clock()
-        for timestamp in timestamps { ages.add(nanoseconds: now > timestamp ? now - timestamp : 0) }
+        for timestamp in timestamps { ages.add(timestamp: timestamp, now: now) }
         timestamps.removeAll(keepingCapacity: true)
     }
 }

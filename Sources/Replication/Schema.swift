@@ -123,6 +123,25 @@ package enum Schema: Sendable, Equatable {
         }
     }
 
+    /// Looks at all values of a DBI of the application, for one that keeps everything from being sent.
+    ///
+    /// - Returns: one line on the first value without a valid header; nil when there is none, for private DBIs, and
+    ///   where the versions are in shadows.
+    package func problem<T: Transaction & ~Copyable>(
+        ofValuesIn database: Database, _ transaction: borrowing T
+    ) throws(LMDBError) -> String? {
+        guard !hasShadows, !PrivateDatabases.contains(database.name) else { return nil }
+        var cursor = try transaction.openCursor(database)
+        while try cursor.next() {
+            do throws(LocalContentError) {
+                _ = try Self.version(cursor.value, database.name, cursor.key)
+            } catch {
+                return error.description
+            }
+        }
+        return nil
+    }
+
     @inline(never)
     private static func badHeader(
         _ database: String, _ key: UnsafeRawBufferPointer, _ error: EntryHeaderError

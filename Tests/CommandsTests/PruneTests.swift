@@ -93,6 +93,7 @@ import Testing
         let gone = try snapshot("gone", daysAgo: 30)
         try store("main__ns2.state")
         try store("main__x.txt")
+        let unknown = try store("main__ns2__20200101-000000-000000001__GX__Z1.pb.gz")
         _ = try snapshot("ns2", daysAgo: 9, database: "other")
         let before = try left
 
@@ -108,10 +109,13 @@ import Testing
         #expect(reason(gone, in: result)?.hasPrefix("keep last of an old instance") == true)
         #expect(reason("main__ns2.state", in: result) == "keep state of an instance")
         #expect(reason("main__x.txt", in: result) == "keep not a snapshot")
+        #expect(
+            reason(unknown, in: result)
+                == "keep a snapshot of a kind that this version does not know; no cleaner removes it")
         #expect(!result.output.contains("other__"))
         #expect(
             result.output.hasSuffix(
-                "\n1 of 10 objects (1 B) would be removed; the cleaner is off (storage.cleanup.enabled)\n"))
+                "\n1 of 11 objects (1 B) would be removed; the cleaner is off (storage.cleanup.enabled)\n"))
         #expect(try left == before)
 
         try configure("cleanup: {enabled: true}")
@@ -119,9 +123,9 @@ import Testing
         #expect(second.exitCode == 0)
         #expect(
             second.output.hasSuffix(
-                "\n1 of 10 objects (1 B) removed; the cleaner is on (storage.cleanup.enabled) and runs every 5m\n"))
+                "\n1 of 11 objects (1 B) removed; the cleaner is on (storage.cleanup.enabled) and runs every 5m\n"))
         #expect(try left == before.filter { $0 != old })
-        #expect(await prune().output.contains("\n0 of 9 objects (0 B) removed; "))
+        #expect(await prune().output.contains("\n0 of 10 objects (0 B) removed; "))
     }
 
     /// Nothing is removed on the word of another object, whoever has written it.

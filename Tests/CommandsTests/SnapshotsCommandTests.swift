@@ -282,7 +282,18 @@ import Testing
         #expect(result.exitCode == 0)
         #expect(
             result.errors
-                == "lightningstream: warning: the snapshot is of database main, but is stored as one of shard\n")
+                == "lightningstream: warning: the snapshot says that it is of database main, instance go-4-9, "
+                + "but readers go by its name, shard__x__20261121-004253-817266965__GX.pb.gz\n")
+    }
+
+    @Test func putWarnsOfAFarFuture() async throws {
+        let name = "main__ns1__25540721-233433-709551615__GX.pb.gz"
+        let result = await run("put", "\(bucket)/\(Self.name)", "-n", name)
+        #expect(result.exitCode == 0)
+        #expect(
+            result.errors.contains("warning: the snapshot says that it is of instance go-4-9, time 20261121-"),
+            "\(result.errors)")
+        #expect(result.errors.contains("warning: \(name) lies in the far future: "), "\(result.errors)")
     }
 
     // MARK: remove

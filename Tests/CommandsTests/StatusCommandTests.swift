@@ -230,6 +230,16 @@ import Testing
         #expect(result.errors.hasPrefix("lightningstream: timeout: not done after 100ms: "))
     }
 
+    /// However short the time is, and however busy the machine: who asks is told what is missing.
+    @Test func evenTheShortestWaitLooksOnce() async throws {
+        try put(ours)
+        try state("ns2")
+        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1ns"])
+        #expect(result.exitCode == 75)
+        #expect(result.output.contains("  missing    ns2: it has none of ours"), "\(result.output)")
+        #expect(result.errors.hasSuffix("ns2 has not merged our newest snapshot\n"), "\(result.errors)")
+    }
+
     @Test func waitingGoesOnUntilTheyHaveIt() async throws {
         try put(ours)
         try state("ns2")
@@ -268,7 +278,7 @@ import Testing
         try state("ns2", applied: ["ns1": far])
         let early = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
         #expect(early.exitCode == 75)
-        #expect(early.output.contains("there is no such snapshot, so that is not believed"))
+        #expect(early.output.contains("there is no such snapshot, so that is not believed"), "\(early.output)")
     }
 
     @Test func aNewerOneOfOursCountsAsWell() {
@@ -372,6 +382,9 @@ import Testing
         let result = await runCommand(command + ["ns2", "--yes"])
         #expect(result.exitCode == 0)
         #expect(result.output.split(separator: "\n").last == "removed main__ns2.state")
+        #expect(
+            result.errors.contains("warning: database main: ns2 was heard ")
+                && result.errors.contains(" s ago: it seems to run, and will store again\n"), "\(result.errors)")
         let left = try FileManager.default.contentsOfDirectory(atPath: bucket).sorted()
         #expect(left == [ours.description, "other__ns2__19700101-000000-000000005__GX.pb.gz"])
     }

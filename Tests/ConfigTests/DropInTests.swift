@@ -123,8 +123,8 @@ import Testing
             ("REVERSEKEY,0", .taken("\"MDB_REVERSEKEY\"")), ("REVERSEKEY 0x2", .taken("\"MDB_REVERSEKEY\""))),
         "sweeper.enabled": .bool,
         "sweeper.retention_days": Kind(
-            ("0", .taken("0")), ("''", .refused), ("-5", .taken("-5")), ("1e30", .warned("36500")),
-            (".inf", .warned("36500")), ("-.inf", .warned("-36500")), (".nan", .refused), ("1_0.5", .taken("10.5"))),
+            ("0", .taken("0")), ("''", .refused), ("-5", .taken("-5")), ("1e30", .taken("36500")),
+            (".inf", .taken("36500")), ("-.inf", .taken("-36500")), (".nan", .taken("370")), ("1_0.5", .taken("10.5"))),
         "sweeper.interval": .unused, "sweeper.first_interval": .unused, "sweeper.lock_duration": .unused,
         "sweeper.release_duration": .unused, "sweeper.retention_load_cutoff_duration": .unused,
         "storage.type": Kind(("''", .refused), ("0", .refused)),
@@ -226,7 +226,15 @@ import Testing
         #expect(loaded.warnings[3].message == "found 0, which is less than 1s, taken as 100ms")
     }
 
-    @Test(arguments: ["0", "-1", "-.inf"])
+    @Test(arguments: ["1e300", ".inf"])
+    func moreRetentionThanCountsIsBounded(days: String) throws {
+        let loaded = try load(minimal + "sweeper: { retention_days: \(days), enabled: true }\n")
+        #expect(loaded.configuration.sweeper.retentionDays == 36_500)
+        #expect(
+            loaded.warnings.map(\.message).first?.hasSuffix("is farther away than counts, taken as 36500 days") == true)
+    }
+
+    @Test(arguments: ["0", "-1", "-.inf", ".nan"])
     func noRetentionIsRefused(days: String) {
         let found = errors(minimal + "sweeper: { retention_days: \(days), enabled: true }\n")
         #expect(found.count == 1)

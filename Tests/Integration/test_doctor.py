@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import lmdb
 import pytest
 
 from lab import privileges, snapshots
@@ -101,6 +102,34 @@ def test_wrong_pdns_conf(beside, tmp_path):
     assert "nothing" in found[-1]["text"] and found[-1]["status"] == "fail"
 
 
+def change(path, dbi, key, value):
+    """Writes one entry, the value being made of the one before."""
+    with lmdb.open(str(path), subdir=False, max_dbs=8) as environment:
+        handle = environment.open_db(dbi)
+        with environment.begin(write=True, db=handle) as transaction:
+            transaction.put(key, value(transaction.get(key)))
+
+
+def test_records_in_files_that_are_not_synced(native):
+    """Without pdns.conf: the LMDB itself tells how many files there are."""
+    change(native.files[0], b"pdns", b"shards", lambda value: value[:-4] + bytes([0, 0, 0, 4]))
+    found = findings(native, code=1)
+    assert statuses(found)["database main", "lmdb-shards"] == "fail"
+    assert ("database shard", "lmdb-shards") not in statuses(found)
+    assert "over 4 files (lmdb-shards=4), and 2 databases are synced" in text(found, "lmdb-shards")
+
+
+def test_values_without_headers(native):
+    """What `sync` would end at is found before."""
+    change(native.files[1], b"records_v5", b"bad", lambda _: b"short")
+    found = findings(native, code=1)
+    assert statuses(found)["database shard", "DBIs"] == "fail"
+    line = "the value of key bad in DBI records_v5 has no valid LS header"
+    assert line in text(found, "DBIs")
+    done = native.run("sync", "--only-once")
+    assert done.returncode == 1 and line in done.stderr
+
+
 def test_our_defaults_are_those_of_powerdns(installed_powerdns):
     """What the checks take for a setting that is not there is what PowerDNS takes."""
     prefix = installed_powerdns("4.9").prefix
@@ -129,7 +158,7 @@ import lmdb, sys
 environment = lmdb.open(sys.argv[1], subdir=False, max_dbs=8, map_size=1 << 24)
 for number in range(int(sys.argv[2])):
     with environment.begin(write=True) as transaction:
-        transaction.put(b"x", b"%d" % number, db=environment.open_db(b"counter", transaction))
+        transaction.put(b"x", bytes(24) + b"%d" % number, db=environment.open_db(b"counter", transaction))
 """
 
 
@@ -259,8 +288,10 @@ def test_private_keys_that_others_can_read(native, directory, tmp_path):
                 path.chmod(mode)
                 found = findings(native, code=1 if status == "fail" else 0)
                 assert statuses(found)[check] == status, (path, oct(mode), found)
-        directory.path.chmod(0o755)
-        assert statuses(findings(native, code=1))["storage", "owner and mode"] == "fail"
+        for mode, status in ((0o755, "warn"), (0o1777, "fail"), (0o750, "warn"), (0o2770, "pass"), (0o700, "pass")):
+            directory.path.chmod(mode)
+            found = findings(native, code=1 if status == "fail" else 0)
+            assert statuses(found)["storage", "owner and mode"] == status, (oct(mode), found)
     finally:
         for path, mode in modes.items():
             path.chmod(mode)

@@ -72,6 +72,7 @@ import Testing
         #expect(ages.total == 3 && ages.sum == 3)
         // One from the future has no age.
         #expect(ages.counts[0] == 1)
+        #expect(ages.ahead == 99_000_000_000)
     }
 
     /// The first ones of very many count as of when they were written, so that memory stays bounded.

@@ -16,7 +16,7 @@ import Testing
     }
 
     // Histories that once went wrong.
-    @Test(arguments: [1, 2, 3, 523078] as [UInt64])
+    @Test(arguments: [1, 2, 3, 523078, 156549] as [UInt64])
     func knownHistoriesConverge(seed: UInt64) async throws { try await converge(seed: seed) }
 
     /// With applications that keep no headers.

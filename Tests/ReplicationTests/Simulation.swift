@@ -230,6 +230,8 @@ final class Simulation {
         guard let (name, body) = own.max(by: { $0.key < $1.key })
         else { return }
         let copy = SnapshotName(database: name.database, instance: name.instance, timestamp: name.timestamp + 1)
+        // A good one under this name may be the only one that holds something.
+        guard storage[copy] == nil || damaged.contains(copy) else { return }
         var bytes = [UInt8](repeating: 0, count: body.count)
         _ = try bytes.withUnsafeMutableBytes { try body.read(at: 0, into: $0) }
         if random.chance(0.5) {
@@ -371,6 +373,7 @@ final class Simulation {
             // A failed upload may have arrived all the same.
             if !fails || arrives {
                 storage[snapshot.name] = snapshot.body
+                damaged.remove(snapshot.name)
                 join(&stored, with: try contents(of: snapshot.body))
                 for other in nodes.indices where other != index && random.chance(0.5) {
                     schedule(other, after: delay(0.05)) { [self] in try handle(.storageChanged, $0, other) }

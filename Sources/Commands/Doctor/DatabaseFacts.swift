@@ -2,6 +2,7 @@ import Bytes
 import Config
 import Glibc
 import LMDB
+import PowerDNS
 import Replication
 import Snapshots
 
@@ -15,7 +16,8 @@ struct DatabaseFacts {
     /// Why it can't be opened.
     var error: String?
 
-    init(_ database: DatabaseConfiguration) {
+    /// - Parameter databases: how many are configured.
+    init(_ database: DatabaseConfiguration, of databases: Int) {
         self.database = database
         var options = LMDB.EnvironmentOptions(database)
         options.readOnly = true
@@ -42,24 +44,35 @@ struct DatabaseFacts {
                 table: table, maximumReaders: info.maximumReaders, lastTransactionID: info.lastTransactionID,
                 processID: Int(getpid()),
                 programs: Self.programs(table))
-            lmdb = try Self.read(environment, database)
+            lmdb = try Self.read(environment, database, of: databases)
         } catch {
             self.error = "\(error)"
         }
     }
 
-    private static func read(_ environment: Environment, _ database: DatabaseConfiguration) throws(LMDBError)
-        -> LMDBFacts
-    {
+    private static func read(
+        _ environment: Environment, _ database: DatabaseConfiguration, of databases: Int
+    ) throws(LMDBError) -> LMDBFacts {
         var names: [String] = []
         var unsuitable: [String] = []
         var schema: UInt32?
+        var shards: String?
         do {
             try environment.read { transaction in
                 let all = try transaction.databases()
                 names = all.map(\.name)
-                unsuitable = all.compactMap { Schema(database).problem($0) }
-                guard let pdns = all.first(where: { $0.name == "pdns" }) else { return }
+                let rules = Schema(database)
+                for dbi in all {
+                    guard let problem = try rules.problem(dbi) ?? rules.problem(ofValuesIn: dbi, transaction) else {
+                        continue
+                    }
+                    unsuitable.append(problem)
+                }
+                guard let pdns = all.first(where: { $0.name == "pdns" }), pdns.sortsBytewise,
+                    !pdns.flags.contains(.duplicateSort)
+                else { return }
+                shards = try SchemaWatch.shardsProblem(
+                    transaction, pdns, isShadowed: rules.hasShadows, databases: databases)
                 var cursor = try transaction.openCursor(pdns)
                 while try cursor.next() {
                     guard cursor.key.elementsEqual("schemaversion".utf8) else { continue }
@@ -81,7 +94,7 @@ struct DatabaseFacts {
             mapSize: info.mapSize, usedBytes: info.usedBytes, pageSize: info.pageSize, databaseNames: names,
             schemaVersion: schema, configuredMapSize: Int(clamping: database.options.mapSize),
             schemaTracksChanges: database.schemaTracksChanges, unsuitable: unsuitable,
-            maximumDatabases: database.options.maxDBs)
+            spread: shards, maximumDatabases: database.options.maxDBs)
     }
 
     /// The names of the programs that read, where they can be seen.

@@ -96,7 +96,6 @@ extension Examination {
         let place = options.rootPath
         if let space = FreeSpace.read(place) { SpaceChecks.check("room", place, space, &findings) }
         let name = "owner and mode"
-        guard !ExposureChecks.check(name, place, directory, holds: "the snapshots in it", &findings) else { return }
         // Where the directory lets nobody else through, all are out of reach.
         var exposed: [FileStatus.Exposure: [String]] = [:]
         for file in LocalFile.names(in: place) {
@@ -115,7 +114,7 @@ extension Examination {
                 name, "the group can read \(files.count) objects, such as \(place)/\(first), with private keys in them",
                 cure: "chmod g-rwx \(place)/*, or chmod g+s \(place) where the group is meant to")
         } else {
-            findings.pass(name, directory.text)
+            ExposureChecks.check(directory: place, directory, name, &findings)
         }
     }
 }

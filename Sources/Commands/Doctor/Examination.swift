@@ -20,7 +20,9 @@ struct Examination {
 
     func run(_ report: inout DoctorReport) throws {
         try report.add(checkConfiguration())
-        var databases = configuration.databases.map(DatabaseFacts.init)
+        var databases = configuration.databases.map {
+            DatabaseFacts($0, of: configuration.databases.count)
+        }
         let files = ApplicationUser.assign(
             databases.map(\.files), powerDNS: powerDNSUser?.account,
             isPowerDNS: { powerDNSUser?.files.contains(realPath($0.dataFile)) ?? false })

@@ -68,6 +68,26 @@ struct FileStatus: Sendable, Equatable {
 
 /// Whether others on this host can read what may hold private keys.
 enum ExposureChecks {
+    /// Adds a finding on a directory of snapshots of which nobody else can read any.
+    static func check(directory path: String, _ status: FileStatus, _ name: String, _ findings: inout Findings) {
+        let open = status.mode & ~status.shut
+        let everybody = "\(path) is \(status.text): everybody on this host can"
+        if open & 0o003 == 0o003 {
+            findings.fail(
+                name, "\(everybody) put snapshots there, which are merged", cure: "chmod o-rwx \(path)")
+        } else if open & 0o004 != 0 {
+            findings.warn(
+                name, "\(everybody) see the names of the snapshots, which tell those of the instances",
+                cure: "chmod o-rwx \(path)")
+        } else if status.exposure() == .group {
+            findings.warn(
+                name, "\(path) is \(status.text): the group can get at the snapshots in it",
+                cure: "chmod g-rwx \(path), unless all members of gid \(status.group) may")
+        } else {
+            findings.pass(name, status.text)
+        }
+    }
+
     /// Adds a finding unless nobody else can get at the file.
     ///
     /// - Returns: whether a finding was added.

@@ -14,6 +14,8 @@ struct LMDBFacts: Sendable, Equatable {
     var schemaTracksChanges: Bool
     /// Why some of the DBIs can't be synced with these settings: one line each.
     var unsuitable: [String] = []
+    /// Whether PowerDNS has records in files that are not synced: one line.
+    var spread: String?
     /// What the configuration allows the syncing to open.
     var maximumDatabases = 64
 
@@ -32,6 +34,7 @@ enum LMDBChecks {
         checkSchema(facts, &findings)
         checkCount(facts, &findings)
         for problem in facts.unsuitable { findings.add("DBIs", .fail, problem, nil) }
+        if let spread = facts.spread { findings.add("lmdb-shards", .fail, spread, nil) }
     }
 
     private static func checkMap(_ facts: LMDBFacts, _ findings: inout Findings) {

@@ -65,6 +65,8 @@ struct PruneReport: Sendable {
         case .ofUnknownAge: (false, "the storage does not say when it was stored")
         case .state(goes: true): (true, "state of an instance that is gone")
         case .state(goes: false): (false, "state of an instance")
+        case .ofUnknownKind:
+            (false, "a snapshot of a kind that this version does not know; no cleaner removes it")
         case .foreign: (false, "not a snapshot")
         }
     }

@@ -11,8 +11,11 @@ final class SpreadWait: Sendable {
     static let usualLimit = Duration.seconds(30)
     /// How often to look.
     private static let interval = Duration.milliseconds(500)
+    /// How long the first look may take, however short the limit: without one there is nothing to say.
+    private static let firstLook = Duration.seconds(10)
 
     private struct Findings {
+        var isEmpty: Bool { spreads.isEmpty && problem == nil }
         var spreads: [Spread] = []
         /// The databases with local changes that are still to be sent.
         var unsent: [Unsent] = []
@@ -41,6 +44,8 @@ final class SpreadWait: Sendable {
     /// What was found last, by database.
     var spreads: [Spread] { findings.withLock(\.spreads) }
 
+    /// Looks once at least, unless the storage takes more than ten seconds for that.
+    ///
     /// - Returns: false when the time was over before everybody had it.
     /// - Throws: ``CommandFailure`` when waiting makes no sense.
     func run(within limit: Duration) async throws -> Bool {
@@ -48,6 +53,8 @@ final class SpreadWait: Sendable {
             group.addTask { try await self.look() }
             group.addTask {
                 try await Task.sleep(for: limit)
+                let end = ContinuousClock.now + Self.firstLook - limit
+                while self.findings.withLock(\.isEmpty), .now < end { try await Task.sleep(for: .milliseconds(20)) }
                 return false
             }
             defer { group.cancelAll() }

@@ -117,7 +117,7 @@ package enum KeyTable {
             "Remove Deleted entries that are older than the retention, and send nothing after a long absence until"
                 + " `lightningstream resync` has run."),
         .value(
-            "retention_days", \.retentionDays, .days(upTo: 36_500),
+            "retention_days", \.retentionDays, .days,
             "How many days Deleted entries are kept; the same on every node."),
         .value(
             "interval", \.interval, .anyDuration, "Time from the beginning of a run to the next one."

@@ -108,21 +108,15 @@ extension ValueType where Value == Int {
 }
 
 extension ValueType where Value == Double {
-    /// Any number of days, up to `most` in both directions; what is farther away, such as `.inf`, is taken as that.
-    static func days(upTo most: Double) -> ValueType {
-        ValueType(
-            name: "float", range: "> 0",
-            parse: { scalar throws(ValueProblem) in
-                guard !scalar.isText, let value = number(scalar.text) ?? NumberText.infinity(scalar.text) else {
-                    throw ValueProblem(allowed: "a number of days greater than 0", advice: unquote(scalar, number))
-                }
-                return value
-            }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" },
-            replacement: { value in
-                let taken = min(most, max(-most, value))
-                return taken == value ? nil : (taken, "farther away than counts, taken as \(Int(taken)) days")
-            })
-    }
+    /// Any number, infinite ones and NaN included: which make sense depends on whether they are used.
+    static let days = ValueType(
+        name: "float", range: "> 0",
+        parse: { scalar throws(ValueProblem) in
+            guard !scalar.isText, let value = number(scalar.text) ?? NumberText.notFinite(scalar.text) else {
+                throw ValueProblem(allowed: "a number of days greater than 0", advice: unquote(scalar, number))
+            }
+            return value
+        }, render: { $0 == $0.rounded() && abs($0) < 1e15 ? "\(Int($0))" : "\($0)" })
 
     static let percent = ValueType(
         name: "percent", range: "0 to 100",

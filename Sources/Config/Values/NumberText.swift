@@ -27,11 +27,12 @@ enum NumberText {
         return number
     }
 
-    /// The spellings of infinity.
-    static func infinity(_ text: String) -> Double? {
+    /// The spellings of what is no finite number.
+    static func notFinite(_ text: String) -> Double? {
         switch text.first == "+" ? String(text.dropFirst()) : text {
         case ".inf", ".Inf", ".INF": .infinity
         case "-.inf", "-.Inf", "-.INF": -.infinity
+        case ".nan", ".NaN", ".NAN": text.first == "+" ? nil : .nan
         default: nil
         }
     }

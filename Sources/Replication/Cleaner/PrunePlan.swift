@@ -13,6 +13,8 @@ package struct PrunePlan: Sendable {
         case ofUnknownAge
         /// A state object that stays, or goes with the last snapshot of its instance.
         case state(goes: Bool)
+        /// A snapshot that a cleaner leaves alone: of a kind, or with an extra in its name, that this release does not know.
+        case ofUnknownKind
         /// Nothing that a cleaner has to do with.
         case foreign
     }
@@ -49,7 +51,9 @@ package struct PrunePlan: Sendable {
                 // Without a time everything counts as recent.
                 return (blob, blob.modified == nil && verdict == .keep(.recent) ? .ofUnknownAge : .snapshot(verdict))
             }
-            guard StateObjectName(blob.name, database: settings.database) != nil else { return (blob, .foreign) }
+            guard StateObjectName(blob.name, database: settings.database) != nil else {
+                return (blob, SnapshotName(blob.name)?.database == settings.database ? .ofUnknownKind : .foreign)
+            }
             return (blob, .state(goes: goingStates.contains(blob.name)))
         }
     }

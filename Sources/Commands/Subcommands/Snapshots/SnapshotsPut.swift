@@ -67,9 +67,17 @@ struct SnapshotsPut: ProgramCommand {
         }
         line?.end()
         // Readers go by the name, so this is odd, but no error.
-        if let name, !meta.databaseName.isEmpty, meta.databaseName != name.database {
+        guard let name else { return }
+        if let claim = meta.disagreement(with: name) {
             context.report(
-                "warning: the snapshot is of database \(meta.databaseName), but is stored as one of \(name.database)")
+                PrintableText.line(
+                    "warning: the snapshot says that it is of \(claim), but readers go by its name, \(name)"))
+        }
+        if SnapshotHorizon(now: UInt64(context.clock())).isFarAhead(name) {
+            context.report(
+                PrintableText.line(
+                    "warning: \(name) lies in the far future: other programs do not see newer snapshots of that instance"
+                ))
         }
     }
 }

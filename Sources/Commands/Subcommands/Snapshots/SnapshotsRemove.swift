@@ -66,7 +66,9 @@ struct SnapshotsRemove: ProgramCommand {
             throw CommandFailure.failed(
                 "snapshots remove: the storage has nothing of an instance \(instance); \(others)")
         }
-        if !yes {
+        if yes {
+            for line in found.alarms { context.report(PrintableText.line("warning: \(line)")) }
+        } else {
             try ask(found, isOwn: instance == SnapshotName.sanitize(instance: session.configuration.instance), session)
         }
         try session.withStorage(writes: true) { store in
@@ -87,7 +89,7 @@ struct SnapshotsRemove: ProgramCommand {
             throw CommandFailure.usage(
                 "snapshots remove: \(what) would be removed; without a terminal to ask at, give --yes")
         }
-        for line in found.lines {
+        for line in found.lines + found.alarms {
             session.context.standardError.write(line: Array(PrintableText.line(line).utf8 + [10]))
         }
         let question = "remove \(what) for good? What only they hold is lost. Type yes: "
@@ -107,6 +109,8 @@ struct InstanceObjects: Sendable {
     var others: [String] = []
     /// What to know before they are removed.
     var lines: [String] = []
+    /// What speaks against it.
+    var alarms: [String] = []
 
     /// - Parameter now: this machine's time in nanoseconds since the UNIX epoch.
     init(_ instance: String, databases: [String], _ store: any BlobStore, now: UInt64) async throws {
@@ -128,7 +132,10 @@ struct InstanceObjects: Sendable {
                 states.append(blob.name)
                 let time = store.storageTime(now)
                 if let heard = blob.modified, time < heard || time - heard < 900 * 1_000_000_000 {
-                    lines.append("database \(database): it was heard just now: it seems to run, and will store again")
+                    let seconds = (time - min(time, heard)) / 1_000_000_000
+                    alarms.append(
+                        "database \(database): \(instance) was heard \(seconds) s ago: it seems to run, and will store again"
+                    )
                 }
             }
         }
