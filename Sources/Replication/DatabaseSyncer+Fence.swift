@@ -47,15 +47,18 @@ extension DatabaseSyncer {
     func noteObstacle(_ machine: borrowing SyncMachine) {
         let obstacle = machine.sendObstacle(at: now)
         guard obstacle?.key != sendObstacle?.key else { return }
+        let before = sendObstacle
         sendObstacle = obstacle
         guard let obstacle else {
-            // Where it is shut off instead, that is told.
-            if fenceText == nil { logger.info("changes are not held back any more") }
+            // Where it is shut off instead, that is told; and what is sent at last, too.
+            if fenceText == nil, before != .sendFails { logger.info("changes are not held back any more") }
             return observe(.sendBlocked(nil))
         }
         let text = obstacle.text(
-            own: settings.machine.instance, patience: machine.fence?.limits.patience, errors: loadErrors)
-        logger.warning("\(text)")
+            own: settings.machine.instance, patience: machine.fence?.limits.patience, errors: loadErrors,
+            sendError: lastSendError)
+        // Each try that fails is in the log already.
+        if obstacle != .sendFails { logger.warning("\(text)") }
         observe(.sendBlocked(text))
     }
 

@@ -13,6 +13,8 @@ package enum SendObstacle: Sendable, Equatable {
     case catchingUp(waiting: Int, failing: [String])
     /// The last listing is too old.
     case listingIsOld
+    /// The last try to send has failed.
+    case sendFails
 
     /// How long it must last before it is reported.
     package static let reportedAfter = Duration.seconds(3)
@@ -25,6 +27,7 @@ package enum SendObstacle: Sendable, Equatable {
         case .ownNotLoaded: "own"
         case .catchingUp(_, let failing): "catching up " + failing.joined(separator: " ")
         case .listingIsOld: "old"
+        case .sendFails: "failing"
         }
     }
 
@@ -33,11 +36,13 @@ package enum SendObstacle: Sendable, Equatable {
     /// - Parameters:
     ///   - own: this instance's name.
     ///   - errors: the last error of loading, by instance.
-    func text(own: String, patience: Duration?, errors: [String: String]) -> String {
+    ///   - sendError: why the last send failed.
+    func text(own: String, patience: Duration?, errors: [String: String], sendError: String) -> String {
         func because(_ instance: String) -> String { errors[instance].map { ": \($0)" } ?? "" }
         switch self {
         case .notListed: return "changes wait to be sent: the storage has not been listed yet"
         case .listingIsOld: return "changes wait to be sent: the storage has not been listed for long"
+        case .sendFails: return "changes wait to be sent, which is tried again and again: \(sendError)"
         case .notCaptured: return "changes wait to be sent: they could not be copied to the shadows yet"
         case .ownNotLoaded:
             return

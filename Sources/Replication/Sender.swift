@@ -44,6 +44,8 @@ package struct Sender {
     private var lastStart: Duration?
     private var retryAt: Duration?
     private var failures = 0
+    /// Whether the last send that ended has failed.
+    package private(set) var isFailing = false
     private var wantsInitial = false
     /// Whether the send under way began after the initial one was asked for.
     private var carriesInitial = false
@@ -126,6 +128,7 @@ package struct Sender {
     package mutating func failed(at now: Duration, counts: Bool = true) {
         phase = .idle
         if counts { failures += 1 }
+        isFailing = true
         retryAt = now + settings.retryInterval
     }
 
@@ -189,6 +192,7 @@ package struct Sender {
         phase = .idle
         carriedSince = nil
         failures = 0
+        isFailing = false
         guard carriesInitial else { return }
         hasSentInitial = true
         wantsInitial = false

@@ -230,11 +230,13 @@ package struct SyncMachine {
     }
 
     private func currentObstacle(at now: Duration) -> SendObstacle? {
-        guard !settings.receiveOnly, sender.isWaiting, !isFenced, !isShuttingDown else { return nil }
+        guard !settings.receiveOnly, !isFenced, !isShuttingDown else { return nil }
+        // While the next try is under way as well.
+        guard sender.isWaiting else { return sender.isFailing ? .sendFails : nil }
         if !receiver.hasListing { return .notListed }
         if !isCaptured { return .notCaptured }
         if !receiver.isOwnLoaded { return .ownNotLoaded }
-        guard let fence, !fenceIsOpen else { return nil }
+        guard let fence, !fenceIsOpen else { return sender.isFailing ? .sendFails : nil }
         if fence.isListingOld(at: now) { return .listingIsOld }
         let unsettled = receiver.unsettled
         return .catchingUp(waiting: unsettled.count, failing: unsettled.filter(\.isFailing).map(\.instance))

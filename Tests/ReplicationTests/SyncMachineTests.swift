@@ -232,6 +232,26 @@ struct Loop {
         }
     }
 
+    /// Whatever keeps changes here is told of within seconds, and while the next try is under way.
+    @Test(arguments: [SyncMachine.Event.unsendable, .sendFailed])
+    func failingSendsAreTold(failure: SyncMachine.Event) {
+        var loop = Loop()
+        loop.startAlone()
+        #expect(loop.handle(.observed(transaction: 11)) == [.list])
+        #expect(loop.pass(.seconds(6), listing: []) == [.send])
+        #expect(loop.machine.sendObstacle(at: loop.now) == nil)
+        #expect(loop.handle(failure) == [])
+        #expect(loop.machine.sendObstacle(at: loop.now) == nil)
+        #expect(loop.pass(.seconds(4), listing: []) == [])
+        #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
+        #expect(loop.pass(.seconds(2), listing: []) == [.send])
+        #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
+        #expect(loop.handle(.read(transaction: 11)) == [])
+        #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
+        #expect(loop.handle(.stored) == [])
+        #expect(loop.machine.sendObstacle(at: loop.now) == nil)
+    }
+
     @Test func snapshotsAreLoadedFirstAndThenOneIsSent() {
         var loop = Loop(concurrent: 1)
         #expect(loop.handle(.tick) == [.list])

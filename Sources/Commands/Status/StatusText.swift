@@ -60,7 +60,7 @@ struct StatusText {
         }
         if report.mode != .receive { lines.append("  sent      \(sent)") }
         if let fence = database.fence { lines.append("  fenced    \(fence)") }
-        if let blocked = database.blocked { lines.append("  blocked   \(blocked)") }
+        if let blocked = database.blocked, database.unsentReason == nil { lines.append("  blocked   \(blocked)") }
         if let notInSync = database.notInSync { lines.append("  lagging   \(notInSync)") }
         if database.startupComplete == false { lines.append("  start-up  under way") }
         return lines + (database.instances.isEmpty ? [] : [""] + table(database).lines.map { "  " + $0 })

@@ -32,7 +32,7 @@ struct DatabaseSection {
         if let reason = database.unsentReason {
             html += "<p class=\"notice bad\"><strong>Changes wait to be sent.</strong> \(reason)</p>\n"
         }
-        if let blocked = database.blocked {
+        if let blocked = database.blocked, database.unsentReason == nil {
             html += "<p class=\"notice warn\"><strong>Sending is held back.</strong> \(blocked)</p>\n"
         }
         if let notInSync = database.notInSync {
