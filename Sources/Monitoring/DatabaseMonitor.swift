@@ -68,9 +68,9 @@ final class DatabaseMonitor: Sendable {
         switch event {
         case .opened(let environment): lmdb.opened(environment)
         case .ended: lmdb.ended()
-        case .listed(let listing):
-            states.listed(listing.others)
-            listen(at: listing.time)
+        case .listed(let catalog):
+            states.listed(catalog.states)
+            listen(at: catalog.time)
         case .started:
             if shared.settings.health.notesStart { shared.board.note("startup_\(settings.name)", true) }
             changed()

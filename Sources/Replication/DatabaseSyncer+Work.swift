@@ -16,34 +16,22 @@ extension DatabaseSyncer {
         await lookForRecord(environment)
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
-            var names: [SnapshotName] = []
-            var snapshots: [(name: SnapshotName, size: Int)] = []
-            var others: [Blob] = []
-            defer { ignored = Set(others.map(\.name)) }
-            for blob in blobs {
-                guard let name = SnapshotName(blob.name) else {
-                    others.append(blob)
-                    if !ignored.contains(blob.name) {
-                        logger.debug("not a snapshot, ignored", metadata: ["name": "\(blob.name)"])
-                    }
-                    continue
-                }
-                guard name.database == database && name.isFullSnapshot else { continue }
-                names.append(name)
-                snapshots.append((name, blob.size))
+            let time = store.storageTime(begin)
+            let catalog = Catalog(
+                blobs, database: database, now: max(time, begin), time: store.storageTime(wallClock()))
+            noteIgnored(catalog.others)
+            let names = catalog.names
+            watchFarAhead(catalog)
+            if let own = catalog.newest(of: settings.machine.instance)?.name {
+                newestOwnTimestamp = max(newestOwnTimestamp, own.timestamp)
             }
-            watchFarAhead(names, SnapshotHorizon(now: max(store.storageTime(begin), begin)))
-            let own = names.filter { $0.instance == settings.machine.instance && !farAhead.contains($0) }
-            newestOwnTimestamp = own.map(\.timestamp).reduce(newestOwnTimestamp, max)
             ledger.listed(names)
             unfit.listed(names)
-            listedSizes = Dictionary(snapshots.map { ($0.name, $0.size) }) { $1 }
+            listedSizes = Dictionary(catalog.snapshots.map { ($0.name, $0.size) }) { $1 }
             watchNamesakes(names)
             watchClocks(names)
             vanished.formIntersection(names)
-            observe(
-                .listed(
-                    SnapshotListing(snapshots: snapshots, others: others, time: store.storageTime(wallClock()))))
+            observe(.listed(catalog))
             // How far the storage's clock is ahead is known from its answer at the latest.
             post.yield(
                 .listed(
@@ -56,6 +44,13 @@ extension DatabaseSyncer {
             observe(.listFailed("\(error)"))
             post.yield(.listingFailed)
         }
+    }
+
+    private func noteIgnored(_ blobs: [Blob]) {
+        for blob in blobs where !ignored.contains(blob.name) {
+            logger.debug("not an object of this program, ignored", metadata: ["name": "\(blob.name)"])
+        }
+        ignored = Set(blobs.map(\.name))
     }
 
     private func watchNamesakes(_ names: [SnapshotName]) {
@@ -73,8 +68,8 @@ extension DatabaseSyncer {
     }
 
     /// Names in the far future: no clock may follow them.
-    private func watchFarAhead(_ names: [SnapshotName], _ horizon: SnapshotHorizon) {
-        let found = Set(names.filter(horizon.isFarAhead))
+    private func watchFarAhead(_ catalog: Catalog) {
+        let found = Set(catalog.names.filter(catalog.horizon.isFarAhead))
         for name in found.subtracting(farAhead).sorted() {
             logger.warning(
                 "the name of a snapshot lies in the far future: other programs do not see newer ones of that instance; remove it with `lightningstream snapshots remove`",

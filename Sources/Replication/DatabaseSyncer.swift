@@ -77,7 +77,7 @@ package actor DatabaseSyncer {
     var unfit = UnfitSnapshots()
     /// Snapshots that wait for a download to end, and since when.
     private var waiting: [SnapshotName: ContinuousClock.Instant] = [:]
-    /// The objects in the last listing that are no snapshots.
+    /// The objects in the last listing that are left alone.
     var ignored: Set<String> = []
     /// The sizes of the snapshots in the last listing.
     var listedSizes: [SnapshotName: Int] = [:]
@@ -285,11 +285,14 @@ package actor DatabaseSyncer {
         if let cleaner = settings.cleaner, !settings.machine.receiveOnly, !settings.machine.onlyOnce {
             group.addTask { [self] in await clean(cleaner) }
         }
-        let prefix = SnapshotName.prefix(database: settings.identity.database)
+        let database = settings.identity.database
+        let prefix = SnapshotName.prefix(database: database)
         if let changes = store.changes(prefix: prefix) {
             let own = settings.machine.receiveOnly ? nil : settings.machine.instance
             group.addTask { [post] in
-                for await name in changes where Self.isNews(name, own: own) { post.yield(.storageChanged) }
+                for await name in changes where Self.isNews(name, of: database, own: own) {
+                    post.yield(.storageChanged)
+                }
             }
         }
         // A receiver has nothing to send, but shadows must follow the application everywhere.
@@ -320,10 +323,10 @@ package actor DatabaseSyncer {
     }
 
     /// Whether an object that appeared may be a snapshot of somebody else; an empty name may be anything.
-    private static func isNews(_ object: String, own: String?) -> Bool {
+    private static func isNews(_ object: String, of database: String, own: String?) -> Bool {
         guard !object.isEmpty else { return true }
-        guard let name = SnapshotName(object) else { return false }
-        return name.isFullSnapshot && (own == nil || name.instance != own)
+        guard case .full(let name) = ObjectName(object, database: database) else { return false }
+        return own == nil || name.instance != own
     }
 
     /// Polls the LMDB, and now and then looks after its reader table and its file.

@@ -65,11 +65,13 @@ package struct Resync: Sendable {
             var fence = StaleFence(
                 own: settings.machine.instance, retention: sweeper.retention, pollInterval: .zero,
                 record: SyncRecord(lastSync: lastSync))
-            let (names, began) = try await list()
-            let loadable = fence.listed(names, began: began, at: .zero)
+            let (catalog, began) = try await list()
+            let loadable = Set(fence.listed(catalog.names, began: began, at: .zero))
             guard fence.reason != nil else { return .notNeeded(lastSync: lastSync) }
-            let horizon = SnapshotHorizon(now: max(began, wallClock()))
-            let sources = Self.newest(loadable.filter { $0.instance != settings.machine.instance }, horizon)
+            let own = settings.machine.instance
+            // What lies in the far future holds something, too.
+            let sources = catalog.groups.filter { $0.key.instance != own }.values
+                .compactMap { $0.last { loadable.contains($0.name) }?.name }.sorted()
             guard !sources.isEmpty else { throw NothingToRebuildFrom() }
             guard let snapshots = try await download(sources, progress) else { continue }
             progress("rebuilding")
@@ -78,9 +80,9 @@ package struct Resync: Sendable {
             let entries = try await pool.run { signal in
                 try Rebuild.run(environment, from: snapshots, rules: rules, clock: clock, signal: signal)
             }
-            let own = names.filter { $0.instance == settings.machine.instance }
-            let floor = own.filter { !horizon.isFarAhead($0) }.max()?.timestamp.nextTimestamp ?? 0
-            let stored = own.isEmpty ? nil : try await replace(from: floor, environment, progress)
+            let floor = catalog.newest(of: own)?.name.timestamp.nextTimestamp ?? 0
+            let isReplaced = catalog.instances.contains(own)
+            let stored = isReplaced ? try await replace(from: floor, environment, progress) : nil
             let wait = fence.limits.recent + sweeper.firstInterval
             let record = SyncRecord(lastSync: began, sweepAfter: StaleFence.time(began, after: wait))
             try await pool.run { _ in _ = try record.write(to: environment) }
@@ -102,21 +104,16 @@ package struct Resync: Sendable {
             releaseDuration: sweeper.releaseDuration, schema: settings.schema)
     }
 
-    private func list() async throws -> (names: [SnapshotName], began: UInt64) {
+    private func list() async throws -> (Catalog, began: UInt64) {
         let begin = wallClock()
         let database = settings.identity.database
-        let names = try await store.list(prefix: SnapshotName.prefix(database: database))
-            .compactMap { SnapshotName($0.name) }
-            .filter { $0.database == database && $0.isFullSnapshot }
+        let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
         // A wrong time must not be recorded, nor decide about entries.
         let time = store.storageTime(begin)
         let skew = StaleFence.Limits(retention: sweeper.retention).skew
         if StaleFence.lies(begin, before: time, by: skew) { throw ClocksDisagree(own: begin, storage: time) }
-        return (names, min(time, StaleFence.time(begin, after: settings.clockSkewTolerance)))
-    }
-
-    private static func newest(_ names: [SnapshotName], _ horizon: SnapshotHorizon) -> [SnapshotName] {
-        Dictionary(grouping: names, by: horizon.group).values.compactMap { $0.max() }.sorted()
+        let began = min(time, StaleFence.time(begin, after: settings.clockSkewTolerance))
+        return (Catalog(blobs, database: database, now: max(began, wallClock())), began)
     }
 
     /// - Returns: nil when one of them has been replaced by a newer one.

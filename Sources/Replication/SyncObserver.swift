@@ -1,4 +1,3 @@
-import BlobStorage
 import LMDB
 import Snapshots
 
@@ -15,7 +14,7 @@ package enum SyncEvent: Sendable {
     /// The storage is being listed.
     case listStarted
     /// The storage was listed.
-    case listed(SnapshotListing)
+    case listed(Catalog)
     /// The storage could not be listed.
     case listFailed(String)
     /// A snapshot is being downloaded; `waited` is how long that was put off for others.
@@ -79,23 +78,6 @@ package enum SyncEvent: Sendable {
     case cleanerDeleteFailed(SnapshotName, String)
     /// ``DatabaseSyncer/run()`` is about to return.
     case ended
-}
-
-/// What a listing of the storage holds for a database.
-package struct SnapshotListing: Sendable {
-    /// The full snapshots with their sizes in bytes, by name.
-    package var snapshots: [(name: SnapshotName, size: Int)]
-    /// The other objects whose names begin like those of the database's snapshots.
-    package var others: [Blob]
-    /// When it ended by the storage's clock, in nanoseconds since the UNIX epoch.
-    package var time: UInt64
-
-    /// See the properties of the same names.
-    package init(snapshots: [(name: SnapshotName, size: Int)], others: [Blob], time: UInt64) {
-        self.snapshots = snapshots
-        self.others = others
-        self.time = time
-    }
 }
 
 /// How a merge went.

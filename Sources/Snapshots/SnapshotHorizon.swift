@@ -12,6 +12,12 @@ package struct SnapshotHorizon: Sendable {
         package var instance: String
         /// Whether they lie in the far future.
         package var isFarAhead: Bool
+
+        /// See the properties of the same names.
+        package init(instance: String, isFarAhead: Bool) {
+            self.instance = instance
+            self.isFarAhead = isFarAhead
+        }
     }
 
     private let latest: UInt64

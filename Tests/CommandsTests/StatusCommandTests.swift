@@ -275,6 +275,8 @@ import Testing
         let done = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1m"])
         #expect(done.exitCode == 0)
         #expect(done.output == "database main: our newest snapshot is \(ours)\n  merged by  ns2\n")
+        let looked = await runCommand(["-c", configuration, "status"])
+        #expect(looked.output.contains("  sent      \(ours)"), "\(looked.output)")
         try state("ns2", applied: ["ns1": far])
         let early = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
         #expect(early.exitCode == 75)

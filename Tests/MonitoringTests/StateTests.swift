@@ -163,7 +163,7 @@ import Testing
         let states = OtherStates(database: "main", own: "own", logger: log.logger, interval: .zero)
         #expect(await states.value().isEmpty)
         states.attach(store)
-        states.listed(try await store.list(prefix: "main__"))
+        states.listed(Catalog(try await store.list(prefix: "main__"), database: "main", now: 0).states)
         try await eventually { await states.value().count == 1 }
         #expect(await states.value() == ["good": good])
         try await eventually {
@@ -172,7 +172,7 @@ import Testing
         }
         #expect(log.count("makes no sense") == 4)
         #expect(!store.loaded.contains("main__huge.state") && !store.loaded.contains("main__own.state"))
-        states.listed([])
+        states.listed([:])
         try await eventually { await states.value().isEmpty }
     }
 
@@ -181,7 +181,7 @@ import Testing
         for number in 0..<250 { try await store.store("main__i\(number).state", Spool(Array("{}".utf8))) }
         let states = OtherStates(database: "main", own: "own", logger: LogLines().logger, interval: .zero)
         states.attach(store)
-        states.listed(try await store.list(prefix: "main__"))
+        states.listed(Catalog(try await store.list(prefix: "main__"), database: "main", now: 0).states)
         _ = await states.value()
         #expect(store.loaded.count <= OtherStates.most)
         try await eventually {

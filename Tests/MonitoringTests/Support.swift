@@ -37,11 +37,9 @@ func snapshot(_ instance: String, _ seconds: Int, database: String = "main") -> 
 func listing(
     _ names: [SnapshotName], size: Int = 100, others: [String] = [], written: Duration = .zero, at now: Duration = .zero
 ) -> SyncEvent {
-    .listed(
-        SnapshotListing(
-            snapshots: names.map { ($0, size) },
-            others: others.map { Blob(name: $0, size: 10, modified: TestClock.nanoseconds(written)) },
-            time: TestClock.nanoseconds(now)))
+    let snapshots = names.map { Blob(name: $0.description, size: size) }
+    let others = others.map { Blob(name: $0, size: 10, modified: TestClock.nanoseconds(written)) }
+    return .listed(Catalog(snapshots + others, database: "main", now: TestClock.nanoseconds(now)))
 }
 
 extension MergeReport {

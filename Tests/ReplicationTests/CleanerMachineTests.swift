@@ -1,3 +1,4 @@
+import BlobStorage
 import Snapshots
 import TestSupport
 import Testing
@@ -12,12 +13,16 @@ import Testing
                 rule: CleaningRule(instance: "own", removeOldInstancesInterval: .seconds(1000))))
     }
 
+    private func catalog(_ names: [String]) -> Catalog {
+        Catalog(names.map { Blob(name: $0, size: 1) }, database: "main", now: 5000 * second)
+    }
+
     private func removed(
         _ machine: inout CleanerMachine, _ names: [SnapshotName], at seconds: Int
     ) -> [SnapshotName] {
         var ledger = MergeLedger()
         for name in names { ledger.merged(name) }
-        return machine.listed(names.map(\.description), ledger, at: .seconds(seconds), time: 0).map(\.name)
+        return machine.listed(catalog(names.map(\.description)), ledger, at: .seconds(seconds), time: 0).map(\.name)
     }
 
     @Test func theIntervalVariesByAFifth() {
@@ -63,7 +68,7 @@ import Testing
         ]
         for seconds in 0..<5 {
             #expect(
-                machine.listed(others, MergeLedger(), at: .seconds(seconds), time: .max) == [])
+                machine.listed(catalog(others), MergeLedger(), at: .seconds(seconds), time: .max) == [])
         }
     }
 
@@ -74,8 +79,8 @@ import Testing
         ledger.merged(last)
         ledger.stored(own, covering: ledger.merged)
         let names = [last, own, old].map(\.description) + ["main__gone.state"]
-        _ = machine.listed(names, ledger, at: .zero, time: 5000 * second)
-        let removals = machine.listed(names, ledger, at: .seconds(1), time: 5000 * second)
+        _ = machine.listed(catalog(names), ledger, at: .zero, time: 5000 * second)
+        let removals = machine.listed(catalog(names), ledger, at: .seconds(1), time: 5000 * second)
         #expect(removals.map(\.name) == [old, last])
         #expect(removals.map(\.reason) == [.newerSnapshot, .staleInstance])
         #expect(removals.map(\.stateObject?.description) == [nil, "main__gone.state"])

@@ -28,7 +28,7 @@ final class TestTime: Sendable {
             let text =
                 switch event {
                 case .opened: "opened"
-                case .listed(let listing): "listed \(listing.snapshots.count) \(listing.others.map(\.name))"
+                case .listed(let catalog): "listed \(catalog.snapshots.count) \(catalog.states.keys.sorted())"
                 case .listFailed(let error): "listFailed \(error)"
                 case .downloadStarted(let name, _): "downloadStarted \(name.instance)"
                 case .downloaded(let name, let bytes, _): "downloaded \(name.instance) \(bytes > 0)"
@@ -96,7 +96,7 @@ final class TestTime: Sendable {
         try await run(syncer(b, store, events)) { try await eventually { events.contains("settled true") } }
         #expect(
             events.hasInOrder([
-                "opened", "clockSkew a false false", "listed 1 [\"main__x.state\"]", "downloadStarted a",
+                "opened", "clockSkew a false false", "listed 1 [\"x\"]", "downloadStarted a",
                 "downloaded a true", "mergesWaiting 1", "mergesWaiting 0", "mergeStarted a", "merged a 1 1 1 true",
                 "storing true", "stored 2", "settled true", "ended",
             ]), "\(events.all)")

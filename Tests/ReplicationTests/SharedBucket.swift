@@ -1,3 +1,4 @@
+import BlobStorage
 import Snapshots
 import TestSupport
 
@@ -190,7 +191,8 @@ struct SharedBucket {
         // Between two runs of a cleaner its instance has looked at everything.
         merge(index, names, all: true)
         nodes[index].removals = nodes[index].machine.listed(
-            names.map(\.description), nodes[index].ledger,
+            Catalog(names.map { Blob(name: $0.description, size: 1) }, database: "main", now: time),
+            nodes[index].ledger,
             at: .nanoseconds(Int64(time - start)), time: time)
     }
 

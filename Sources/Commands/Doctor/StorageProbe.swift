@@ -2,6 +2,7 @@ import BlobStorage
 import Bytes
 import Config
 import Monitoring
+import Replication
 import Snapshots
 
 /// Tries everything that syncing does with a storage.
@@ -79,15 +80,14 @@ struct StorageProbe: Sendable {
     ///
     /// - Parameter now: by the storage's clock, in nanoseconds since the UNIX epoch.
     func lastWriter(_ database: String, _ blobs: [Blob], now: UInt64) async throws -> InstanceFacts.Source {
-        let stateName = StateObjectName(database: database, instance: instance)
-        if let blob = blobs.first(where: { $0.name == stateName.description }), blob.size <= StateObjects.largest,
-            let state = try? await StateObjects(store, database: database).load(stateName)
+        let catalog = Catalog(blobs, database: database, now: now)
+        if let blob = catalog.states[instance], blob.size <= StateObjects.largest,
+            let state = try? await StateObjects(store, database: database)
+                .load(StateObjectName(database: database, instance: instance))
         {
             return .object(name: blob.name, hostname: state.hostname, age: blob.modified.map { Self.age($0, now) })
         }
-        let own = blobs.compactMap { blob in SnapshotName(blob.name).map { (name: $0, size: blob.size) } }
-            .filter { $0.name.isFullSnapshot && $0.name.database == database && $0.name.instance == instance }
-        guard let newest = own.max(by: { $0.name < $1.name }) else { return .none }
+        guard let newest = catalog.newest[instance] else { return .none }
         guard newest.size <= Self.largestSnapshot else {
             return .unreadable("\(newest.name) has \(humanSize(newest.size)), which is too much to load for that")
         }

@@ -61,37 +61,30 @@ struct LookedAt {
         _ store: any BlobStore, _ database: DatabaseConfiguration, _ facts: inout StatusReport.Database
     ) async {
         let states: [String: InstanceState]
-        let heard: [String: UInt64]
-        let snapshots: [(name: SnapshotName, size: Int)]
+        let catalog: Catalog
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: facts.name))
-            snapshots = blobs.compactMap { blob in
-                SnapshotName(blob.name).flatMap { name in
-                    name.database == facts.name && name.isFullSnapshot ? (name, blob.size) : nil
-                }
-            }
-            heard = StateObjects.times(in: blobs, database: facts.name)
+            let now = store.storageTime(sources.now)
+            catalog = Catalog(blobs, database: facts.name, now: max(now, sources.now), time: now)
             states = try await StateObjects(store, database: facts.name)
-                .load(StateObjects.names(in: blobs, database: facts.name))
+                .load(StateObjects.names(in: catalog.states, database: facts.name))
         } catch {
             report.health.failures["\(facts.name)_storage_list"] = "\(error)"
             return
         }
         var storage = StatusReport.StorageFacts()
-        storage.snapshots = snapshots.count
-        storage.bytes = snapshots.reduce(0) { $0 + $1.size }
+        storage.snapshots = catalog.snapshots.count
+        storage.bytes = catalog.snapshots.map(\.size).saturatedSum()
         storage.listed = report.time
         facts.storage = storage
         let own = sources.instance
-        let newest = Dictionary(grouping: snapshots, by: \.name.instance).compactMapValues { group in
-            group.max { $0.name < $1.name }
-        }
-        facts.sent = newest[own].map { StatusReport.Snapshot($0.name, size: $0.size) }
+        let (newest, heard) = (catalog.newest, catalog.heard)
+        facts.sent = catalog.newest(of: own).map { StatusReport.Snapshot($0.name, size: $0.size) }
         for name in Set(newest.keys).union(states.keys).sorted() {
             var instance = self.instance(name, newest[name], states)
             if name != own, let time = heard[name] {
                 instance.lastHeard = WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3)
-                if states[name]?.isSilent(heard: time, at: store.storageTime(sources.now)) == true {
+                if states[name]?.isSilent(heard: time, at: catalog.time) == true {
                     instance.health = InstanceState.silent
                 }
             }
@@ -101,7 +94,7 @@ struct LookedAt {
     }
 
     private func instance(
-        _ name: String, _ newest: (name: SnapshotName, size: Int)?, _ states: [String: InstanceState]
+        _ name: String, _ newest: Catalog.Snapshot?, _ states: [String: InstanceState]
     ) -> StatusReport.Instance {
         var instance = StatusReport.Instance()
         let own = sources.instance

@@ -148,16 +148,12 @@ final class SpreadWait: Sendable {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
         let own = sources.instance
         let now = store.storageTime(sources.now)
-        let horizon = SnapshotHorizon(now: max(now, sources.now))
-        // What lies in the far future is nobody's newest.
-        let names = blobs.compactMap { SnapshotName($0.name) }
-            .filter { $0.database == database && $0.isFullSnapshot && !horizon.isFarAhead($0) }
+        let catalog = Catalog(blobs, database: database, now: max(now, sources.now), time: now)
         let states = try await StateObjects(store, database: database)
-            .load(StateObjects.names(in: blobs, database: database).filter { $0.instance != sources.instance })
+            .load(StateObjects.names(in: catalog.states, database: database).filter { $0.instance != own })
         return Spread(
-            database: database, own: sources.instance, newest: names.filter { $0.instance == sources.instance }.max(),
-            hasNothing: hasNothing, instances: Set(names.map(\.instance)), states: states,
-            listed: Set(names.filter { $0.instance == own }), heard: StateObjects.times(in: blobs, database: database),
-            now: now, except: except)
+            database: database, own: own, newest: catalog.newest(of: own)?.name, hasNothing: hasNothing,
+            instances: Set(catalog.groups.keys.filter { !$0.isFarAhead }.map(\.instance)), states: states,
+            listed: Set(catalog.snapshots(of: own).map(\.name)), heard: catalog.heard, now: now, except: except)
     }
 }

@@ -5,11 +5,11 @@ extension SyncMetrics {
     /// Counts what happened to a database.
     func count(_ event: SyncEvent, of lmdb: String, at now: Moment) {
         switch event {
-        case .listed(let listing):
+        case .listed(let catalog):
             listCalls.with().add()
-            inStorageCount.with(lmdb).set(listing.snapshots.count)
-            inStorageBytes.with(lmdb).set(listing.snapshots.reduce(0.0) { $0 + Double($1.size) })
-            forgetInstances(of: lmdb, except: Set(listing.snapshots.map(\.name.instance)))
+            inStorageCount.with(lmdb).set(catalog.snapshots.count)
+            inStorageBytes.with(lmdb).set(catalog.snapshots.reduce(0.0) { $0 + Double($1.size) })
+            forgetInstances(of: lmdb, except: catalog.instances)
         case .listFailed:
             listCalls.with().add()
             listFailed.with(lmdb).add()

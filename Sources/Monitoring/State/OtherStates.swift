@@ -40,9 +40,9 @@ final class OtherStates: Sendable {
 
     /// The storage was listed.
     ///
-    /// - Parameter blobs: what is not a snapshot.
-    func listed(_ blobs: [Blob]) {
-        let names = StateObjects.names(in: blobs, database: database).filter { $0.instance != own }
+    /// - Parameter states: the state objects in it, by instance.
+    func listed(_ states: [String: Blob]) {
+        let names = StateObjects.names(in: states, database: database).filter { $0.instance != own }
             .prefix(Self.mostKept)
         box.state.withLock { state in
             guard state.listed != Array(names) else { return }

@@ -16,20 +16,11 @@ package struct StateObjects: Sendable {
         self.database = database
     }
 
-    /// The names among those of a listing that are state objects of the database.
-    package static func names(in blobs: [Blob], database: String) -> [StateObjectName] {
-        blobs.filter { $0.size <= largest }.compactMap { StateObjectName($0.name, database: database) }
-    }
-
-    /// When the state objects among those of a listing were written, by instance, as far as the storage tells: by its
-    /// clock, in nanoseconds since the UNIX epoch.
-    package static func times(in blobs: [Blob], database: String) -> [String: UInt64] {
-        var times: [String: UInt64] = [:]
-        for blob in blobs {
-            guard let name = StateObjectName(blob.name, database: database) else { continue }
-            times[name.instance] = blob.modified
+    /// The names of those in a listing that may be read.
+    package static func names(in states: [String: Blob], database: String) -> [StateObjectName] {
+        states.filter { $0.value.size <= largest }.keys.sorted().map {
+            StateObjectName(database: database, instance: $0)
         }
-        return times
     }
 
     /// What an instance says; nil when it says nothing, or nothing that makes sense.

@@ -21,9 +21,8 @@ struct DatabaseRecord: Sendable {
         var held: HeldEntries?
 
         /// Whether what is merged is behind what there is.
-        mutating func update(at now: Moment) {
+        mutating func update(_ horizon: SnapshotHorizon, at now: Moment) {
             guard let newest = newest?.name else { return }
-            let horizon = SnapshotHorizon(now: UInt64(now.wall))
             let isMerged = merged.map { !horizon.supersedes(newest, $0.name) } ?? false
             behindSince = isMerged ? nil : behindSince ?? now.uptime
         }
@@ -68,6 +67,8 @@ struct DatabaseRecord: Sendable {
     private(set) var activities: [StatusReport.Activity] = []
     var history: HourHistory
 
+    /// That of the last listing.
+    private var horizon = SnapshotHorizon(now: .max)
     /// By instance, the newest snapshot that was there before this process began; nil before the first listing.
     private var old: [String: SnapshotName]?
 
@@ -80,13 +81,10 @@ struct DatabaseRecord: Sendable {
 
     mutating func handle(_ event: SyncEvent, at now: Moment) {
         switch event {
-        case .listed(let listing):
-            listed(listing.snapshots, at: now)
-            heard = [:]
-            for blob in listing.others where heard.count < OtherStates.mostKept {
-                guard let state = StateObjectName(blob.name, database: name), state.instance != own else { continue }
-                heard[state.instance] = blob.modified
-            }
+        case .listed(let catalog):
+            listed(catalog, at: now)
+            let times = catalog.heard.filter { $0.key != own }.sorted { $0.key < $1.key }
+            heard = Dictionary(uniqueKeysWithValues: times.prefix(OtherStates.mostKept).map { ($0.key, $0.value) })
         case .merged(let report): merged(report, at: now)
         case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
         case .stored(let report):
@@ -137,35 +135,27 @@ struct DatabaseRecord: Sendable {
         return isUnknown
     }
 
-    private mutating func listed(_ snapshots: [(name: SnapshotName, size: Int)], at now: Moment) {
-        var newest: [String: (name: SnapshotName, size: Int)] = [:]
-        var bytes = 0
-        let horizon = SnapshotHorizon(now: UInt64(now.wall))
-        for snapshot in snapshots {
-            let instance = snapshot.name.instance
-            if newest[instance].map({ horizon.supersedes(snapshot.name, $0.name) }) ?? true {
-                newest[instance] = snapshot
-            }
-            let (sum, overflows) = bytes.addingReportingOverflow(snapshot.size)
-            bytes = overflows ? .max : sum
-        }
-        listing = (snapshots.count, bytes, now.wall)
+    private mutating func listed(_ catalog: Catalog, at now: Moment) {
+        horizon = catalog.horizon
+        let newest = catalog.newest
+        let bytes = catalog.snapshots.map(\.size).saturatedSum()
+        listing = (catalog.snapshots.count, bytes, now.wall)
         if old == nil { old = newest.mapValues(\.name) }
         // What has gone from the storage is forgotten.
         instances = instances.filter { newest[$0.key] != nil }
         let hasRefused = instances.contains { !$0.value.refused.isEmpty }
-        let names = hasRefused ? Set(snapshots.map(\.name)) : []
+        let names = hasRefused ? Set(catalog.names) : []
         for (instance, newest) in newest {
             var known = instances[instance] ?? Instance()
-            known.newest = newest
+            known.newest = (newest.name, newest.size)
             if hasRefused { known.refused = known.refused.filter { names.contains($0.key) } }
-            known.update(at: now)
+            known.update(horizon, at: now)
             instances[instance] = known
         }
         skewed = skewed.filter { newest[$0.key] != nil }
         applied = applied.filter { newest[$0.key] != nil }
         settleOwn()
-        if sent == nil, !receiveOnly, let last = newest[own], !horizon.isFarAhead(last.name) { sent = last }
+        if sent == nil, !receiveOnly, let last = catalog.newest(of: own) { sent = (last.name, last.size) }
     }
 
     /// Our own snapshots are made of what is here; only start-up merges one.
@@ -179,7 +169,6 @@ struct DatabaseRecord: Sendable {
         let name = report.name
         let isNew = old.map { old in old[name.instance].map { $0 < name } ?? true } ?? false
         let latency = isNew ? Self.age(of: name, at: now.wall) : nil
-        let horizon = SnapshotHorizon(now: UInt64(now.wall))
         var instance = instances[name.instance] ?? Instance()
         if instance.merged.map({ horizon.isFarAhead(name) && !horizon.isFarAhead($0.name) }) != true {
             instance.merged = (name, report.size)
@@ -188,7 +177,7 @@ struct DatabaseRecord: Sendable {
         if let latency { instance.latency = latency }
         instance.held = report.held
         instance.refused = instance.refused.filter { $0.key > name }
-        instance.update(at: now)
+        instance.update(horizon, at: now)
         instances[name.instance] = instance
         // Others ask for the newest of theirs that is here: none in the far future, which nobody has sent.
         if report.held == nil, !horizon.isFarAhead(name) { applied[name.instance] = name }

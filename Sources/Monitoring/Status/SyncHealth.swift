@@ -29,11 +29,11 @@ struct SyncHealth: Sendable {
     mutating func handle(_ event: SyncEvent, at now: Duration) {
         switch event {
         case .listStarted: listing = now
-        case .listed(let listing):
+        case .listed(let catalog):
             self.listing = nil
             list.succeeded()
             guard load.trouble != nil else { break }
-            let instances = Set(listing.snapshots.map(\.name.instance))
+            let instances = catalog.instances
             load.keep { instances.contains($0) }
         case .listFailed(let error):
             listing = nil

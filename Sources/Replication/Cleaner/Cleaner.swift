@@ -67,7 +67,8 @@ package struct Cleaner: Sendable {
         // A server that tells a time far ahead must not make snapshots look old.
         let own = wallClock()
         let time = min(store.storageTime(own), own)
-        for removal in machine.listed(blobs.map(\.name), await ledger(), at: now, time: time) {
+        let catalog = Catalog(blobs, database: settings.database, now: time)
+        for removal in machine.listed(catalog, await ledger(), at: now, time: time) {
             try await remove(removal)
         }
         try await removeLeftovers()

@@ -71,25 +71,24 @@ package struct CleanerMachine: Sendable {
     /// The storage was listed.
     ///
     /// - Parameters:
-    ///   - objects: the names of all objects that begin like the database's snapshots.
+    ///   - catalog: what there is of the database.
     ///   - ledger: what has been merged and sent here.
     ///   - now: since a fixed moment of the process.
     ///   - time: nanoseconds since the UNIX epoch.
     /// - Returns: what is to be removed, in this order: of each instance the newest last.
     package mutating func listed(
-        _ objects: [String], _ ledger: MergeLedger, at now: Duration, time: UInt64
+        _ catalog: Catalog, _ ledger: MergeLedger, at now: Duration, time: UInt64
     ) -> [Removal] {
-        let names = objects.compactMap { SnapshotName($0) }.filter {
-            CleaningRule.concerns($0, of: settings.database)
-        }
-        firstSeen = Dictionary(names.map { ($0, firstSeen[$0] ?? now) }) { $1 }
-        let horizon = SnapshotHorizon(now: time)
-        let latest = Dictionary(names.map { (horizon.group($0), $0) }) { max($0, $1) }
+        let groups = CleaningRule.groups(in: catalog)
+        let latest = groups.compactMapValues { $0.last?.name }
         defer { newest = latest }
+        let names = groups.values.joined().map(\.name)
+        firstSeen = Dictionary(names.map { ($0, firstSeen[$0] ?? now) }) { $1 }
         let candidates = firstSeen.map { name, seen in
-            CleaningRule.Candidate(
+            let group = catalog.horizon.group(name)
+            return CleaningRule.Candidate(
                 name: name, isRecent: now - seen < settings.mustKeepInterval,
-                hasJustAppeared: latest[horizon.group(name)] == name && newest[horizon.group(name)] != name)
+                hasJustAppeared: latest[group] == name && newest[group] != name)
         }
         return settings.rule.verdicts(on: candidates, ledger, at: time).compactMap { Removal($0, $1) }
     }

@@ -71,10 +71,10 @@ package struct CleaningRule: Sendable {
         }
     }
 
-    /// Whether a cleaner has to do with an object of this name: a full snapshot without anything to its name that this
-    /// release does not know.
-    package static func concerns(_ name: SnapshotName, of database: String) -> Bool {
-        name.database == database && name.isFullSnapshot && name.extras.isEmpty
+    /// The snapshots that a cleaner has to do with, oldest first: those without anything to their names that this release
+    /// does not know.
+    package static func groups(in catalog: Catalog) -> [SnapshotHorizon.Group: [Catalog.Snapshot]] {
+        catalog.groups.mapValues { $0.filter(\.name.extras.isEmpty) }.filter { !$0.value.isEmpty }
     }
 
     /// What becomes of each snapshot, in the order of their names.

@@ -28,19 +28,16 @@ package struct PrunePlan: Sendable {
     ///   - blobs: the objects whose names begin like those of the database's snapshots.
     ///   - time: the storage's time, in nanoseconds since the UNIX epoch.
     package init(_ blobs: [Blob], _ settings: CleanerMachine.Settings, at time: UInt64) {
-        let snapshots = blobs.compactMap { blob in SnapshotName(blob.name).map { (name: $0, blob: blob) } }
-            .filter { CleaningRule.concerns($0.name, of: settings.database) }
-        func age(_ blob: Blob) -> Duration? {
-            blob.modified.map { .nanoseconds(Int64(clamping: time - min(time, $0))) }
-        }
-        let horizon = SnapshotHorizon(now: time)
-        let latest = Dictionary(snapshots.map { (horizon.group($0.name), $0.name) }) { max($0, $1) }
-        let candidates = snapshots.map { name, blob in
-            let age = age(blob) ?? .zero
-            return CleaningRule.Candidate(
-                name: name, isRecent: age < settings.mustKeepInterval,
-                // Newer than what the last run of a cleaner has seen.
-                hasJustAppeared: latest[horizon.group(name)] == name && age < settings.interval)
+        let catalog = Catalog(blobs, database: settings.database, now: time)
+        let groups = CleaningRule.groups(in: catalog)
+        let candidates = groups.values.flatMap { snapshots in
+            snapshots.map { snapshot in
+                let age = snapshot.modified.map { Duration.nanoseconds(Int64(clamping: time - min(time, $0))) } ?? .zero
+                return CleaningRule.Candidate(
+                    name: snapshot.name, isRecent: age < settings.mustKeepInterval,
+                    // Newer than what the last run of a cleaner has seen.
+                    hasJustAppeared: snapshot == snapshots.last && age < settings.interval)
+            }
         }
         let verdicts = settings.rule.verdicts(on: candidates, MergeLedger(), at: time)
         let ofName = Dictionary(verdicts.map { ($0.name.description, $0.verdict) }) { $1 }
@@ -51,10 +48,11 @@ package struct PrunePlan: Sendable {
                 // Without a time everything counts as recent.
                 return (blob, blob.modified == nil && verdict == .keep(.recent) ? .ofUnknownAge : .snapshot(verdict))
             }
-            guard StateObjectName(blob.name, database: settings.database) != nil else {
-                return (blob, SnapshotName(blob.name)?.database == settings.database ? .ofUnknownKind : .foreign)
+            switch ObjectName(blob.name, database: settings.database) {
+            case .state: return (blob, .state(goes: goingStates.contains(blob.name)))
+            case .full, .unknownKind: return (blob, .ofUnknownKind)
+            case .foreign: return (blob, .foreign)
             }
-            return (blob, .state(goes: goingStates.contains(blob.name)))
         }
     }
 }

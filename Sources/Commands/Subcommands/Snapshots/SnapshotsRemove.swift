@@ -118,25 +118,29 @@ struct InstanceObjects: Sendable {
         var (states, others): ([String], Set<String>) = ([], [])
         for database in databases {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
-            let snapshots = blobs.compactMap { SnapshotName($0.name) }.filter { $0.database == database }
-            let own = snapshots.filter { $0.instance == instance }.sorted()
-            names += own.map(\.description)
-            if let newest = own.last {
-                lines.append("database \(database): \(own.count) snapshots, the newest is \(newest)")
-            }
-            others.formUnion(snapshots.map(\.instance))
-            for blob in blobs {
-                guard let state = StateObjectName(blob.name, database: database) else { continue }
-                others.insert(state.instance)
-                guard state.instance == instance else { continue }
-                states.append(blob.name)
-                let time = store.storageTime(now)
-                if let heard = blob.modified, time < heard || time - heard < 900 * 1_000_000_000 {
-                    let seconds = (time - min(time, heard)) / 1_000_000_000
-                    alarms.append(
-                        "database \(database): \(instance) was heard \(seconds) s ago: it seems to run, and will store again"
-                    )
+            let catalog = Catalog(blobs, database: database, now: now)
+            let own = catalog.all(of: instance)
+            names += own.map(\.name.description)
+            // Of whatever kind: all that bears its name.
+            names += catalog.others.map(\.name).filter {
+                if case .unknownKind(let name) = ObjectName($0, database: database) {
+                    name.instance == instance
+                } else {
+                    false
                 }
+            }
+            if let newest = catalog.newest[instance] {
+                lines.append("database \(database): \(own.count) snapshots, the newest is \(newest.name)")
+            }
+            others.formUnion(catalog.instances.union(catalog.states.keys))
+            guard let state = catalog.states[instance] else { continue }
+            states.append(state.name)
+            let time = store.storageTime(now)
+            if let heard = state.modified, time < heard || time - heard < 900 * 1_000_000_000 {
+                let seconds = (time - min(time, heard)) / 1_000_000_000
+                alarms.append(
+                    "database \(database): \(instance) was heard \(seconds) s ago: it seems to run, and will store again"
+                )
             }
         }
         names += states
