@@ -67,23 +67,26 @@ let package = Package(
         room("Bytes", uses: []),
         room("LMDB", uses: ["CLMDB"]),
         room("Snapshots", uses: ["Bytes", "CISAL"]),
-        room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
+        room("HTTP", uses: ["Bytes", "CCurl", "COpenSSL"]),
+        room("BlobStorage", uses: ["Bytes", "HTTP"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Config", uses: ["Bytes", "CYAML"]),
         room("Telemetry", uses: ["Bytes", log]),
         room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
         room(
             "PowerDNS",
-            uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
+            uses: [
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log,
+            ]),
         room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
         room(
             "StatusServer",
-            uses: ["Bytes", "Snapshots", "BlobStorage", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http
+            uses: ["Bytes", "Snapshots", "HTTP", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http
                 + indirect),
         room(
             "Commands",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
                 "PowerDNS", "PowerDNSSchema", "StatusServer", argumentParser, lifecycle, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
@@ -98,9 +101,12 @@ let package = Package(
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
         tests(
             "PowerDNS",
-            also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
+            also: [
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log,
+            ]),
         tests("PowerDNSSchema", also: ["Bytes", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
-        tests("BlobStorage", also: ["Bytes"]),
+        tests("HTTP", also: ["Bytes"]),
+        tests("BlobStorage", also: ["Bytes", "HTTP"]),
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         tests("Config"),
         tests("Telemetry"),
@@ -109,7 +115,8 @@ let package = Package(
         tests(
             "Commands",
             also: [
-                "BlobStorage", "Bytes", "Config", "LMDB", "PowerDNSSchema", "Replication", "Snapshots", "Telemetry",
+                "BlobStorage", "Bytes", "Config", "HTTP", "LMDB", "PowerDNSSchema", "Replication", "Snapshots",
+                "Telemetry",
                 "lightningstream",
             ]),
     ]

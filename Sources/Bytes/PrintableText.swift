@@ -109,3 +109,8 @@ package enum PrintableText {
     /// Whether a byte is a printable character of ASCII.
     package static func isPrintable(_ byte: UInt8) -> Bool { (0x20...0x7e).contains(byte) }
 }
+
+extension String {
+    /// The text as one line, and cut where it gets too long. What servers say often has several.
+    package func oneLine(limit: Int = 300) -> String { PrintableText.line(self, longest: limit, substitute: " ") }
+}

@@ -46,7 +46,7 @@ struct Opening {
     }
 
     // Its files would be root's, and their application could not open them.
-    private static func refuseForeignDirectory(_ options: EnvironmentOptions) throws(LMDBError) {
+    fileprivate static func refuseForeignDirectory(_ options: EnvironmentOptions) throws(LMDBError) {
         guard let place = FileFacts.foreignOwner(ofDirectoryFor: options.dataFile) else { return }
         throw LMDBError(
             .noPermission,
@@ -123,5 +123,15 @@ struct Opening {
         flags |= UInt32(options.readOnly ? MDB_RDONLY : MDB_NOMETASYNC)
         if !usesLock { flags |= UInt32(MDB_NOLOCK) }
         return flags
+    }
+}
+
+extension Environment {
+    /// Looks whether a missing LMDB may be created, before anything else is.
+    ///
+    /// - Throws: ``LMDBError`` when this process is root's, and the directory another user's: that user could not open it.
+    package static func checkPlace(_ options: EnvironmentOptions) throws(LMDBError) {
+        guard access(options.dataFile, F_OK) != 0 else { return }
+        try Opening.refuseForeignDirectory(options)
     }
 }

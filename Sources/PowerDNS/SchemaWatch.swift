@@ -87,11 +87,14 @@ package final class SchemaWatch: SyncObserver {
         guard let settings = try transaction.database(PowerDNSTable.settings.rawValue), settings.sortsBytewise,
             !settings.flags.contains(.duplicateSort)
         else { return nil }
-        if let version = try number(PdnsValue.schemaVersionKey, settings, transaction), !version.hasHeader, !isShadowed
+        if let version = try number(PdnsValue.schemaVersionKey, settings, transaction), version.hasHeader == isShadowed
         {
-            return
-                "this LMDB is of a PowerDNS before 4.8 (schema \(version.value)), whose values have no headers, so its "
-                + "changes are not tracked: set schema_tracks_changes: false and dupsort_hack: true, or install 4.8 or later"
+            return isShadowed
+                ? "this LMDB is of PowerDNS 4.8 or later (schema \(version.value)), which tracks its changes itself, but "
+                    + "schema_tracks_changes is false, so that others get values that their PowerDNS can't read: set it to true"
+                : "this LMDB is of a PowerDNS before 4.8 (schema \(version.value)), whose values have no headers, so its "
+                    + "changes are not tracked: set schema_tracks_changes: false and dupsort_hack: true, or install 4.8 or "
+                    + "later"
         }
         return try shardsProblem(transaction, settings, isShadowed: isShadowed, databases: databases)
     }
@@ -103,9 +106,13 @@ package final class SchemaWatch: SyncObserver {
         guard let value = try key.withUnsafeBytes({ try transaction.get(settings, $0) }) else { return nil }
         // Before 4.8 there was no header, and the number was in the byte order of the machine.
         if value.count == 4 { return (value.loadUnaligned(as: UInt32.self), false) }
-        guard let entry = try? EntryHeader.parse(value), !entry.header.isDeleted, entry.payload.count == 4
-        else { return nil }
-        return (entry.payload.reduce(0) { $0 << 8 | UInt32($1) }, true)
+        guard let entry = try? EntryHeader.parse(value), !entry.header.isDeleted else { return nil }
+        let number = key.withUnsafeBytes { try? PdnsValue(key: $0, payload: entry.payload) }
+        switch number {
+        case .schemaVersion(let version): return (version, true)
+        case .shards(let count): return (count, true)
+        default: return nil
+        }
     }
 
     /// Whether records are in files that are not synced: one line; nil when they are not.
@@ -117,9 +124,12 @@ package final class SchemaWatch: SyncObserver {
     package static func shardsProblem(
         _ transaction: borrowing ReadTransaction, _ settings: Database, isShadowed: Bool, databases: Int
     ) throws -> String? {
-        guard let shards = try number("shards", settings, transaction)?.value, shards > 1,
-            !isShadowed || databases <= Int(shards)
-        else { return nil }
+        guard let shards = try number("shards", settings, transaction)?.value else { return nil }
+        if shards == 1, databases == 1 {
+            return
+                "PowerDNS has its records in a second file, whose name ends with -0, and it is not synced: add it under lmdbs"
+        }
+        guard shards > 1, !isShadowed || databases <= Int(shards) else { return nil }
         return "PowerDNS has spread its records over \(shards) files (lmdb-shards=\(shards)), and \(databases) "
             + "\(databases == 1 ? "database is" : "databases are") synced: records in other files are not; "
             + (isShadowed

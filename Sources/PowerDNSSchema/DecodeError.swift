@@ -14,8 +14,10 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         case unknownFormat = "is in an unknown format"
         /// A number that means nothing where it stands.
         case badNumber = "has a number out of range"
-        /// A label that is empty or longer than 63 bytes, or that has a NUL where a key can't hold it.
+        /// A label that is empty, or that has a NUL where a key can't hold it; in wire form also one that is too long.
         case badLabel = "has a bad label in a name"
+        /// A label in a key that is longer than 63 bytes: no version of PowerDNS can answer what is read past it.
+        case longLabel = "has a label of more than 63 bytes in a name"
         /// A name of more than 255 bytes.
         case longName = "has a name that is too long"
         /// A compression pointer that does not lead to an earlier name.

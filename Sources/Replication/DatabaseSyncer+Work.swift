@@ -70,10 +70,15 @@ extension DatabaseSyncer {
     /// Names in the far future: no clock may follow them.
     private func watchFarAhead(_ catalog: Catalog) {
         let found = Set(catalog.names.filter(catalog.horizon.isFarAhead))
-        for name in found.subtracting(farAhead).sorted() {
+        let new = found.subtracting(farAhead).sorted()
+        if let first = new.first {
+            let names = new.prefix(5).map(\.description).joined(separator: ", ")
             logger.warning(
                 "the name of a snapshot lies in the far future: other programs do not see newer ones of that instance; remove it with `lightningstream snapshots remove`",
-                metadata: ["snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)"])
+                metadata: [
+                    "snapshot_instance": "\(first.instance)", "snapshot_name": "\(names)",
+                    "snapshots": .stringConvertible(new.count),
+                ])
         }
         farAhead = found
     }
@@ -234,6 +239,7 @@ extension DatabaseSyncer {
                 ])
             // What is not here must not be taken for sent on either; and one in the far future says nothing about the
             // others of its instance.
+            if !farAhead.contains(name) { ledger.read(name) }
             if held == nil {
                 if !farAhead.contains(name) { ledger.merged(name) }
                 namesakes.merged(name)

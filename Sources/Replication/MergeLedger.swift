@@ -7,6 +7,8 @@ import Snapshots
 package struct MergeLedger: Sendable, Equatable {
     /// The newest snapshot that was merged, by instance.
     package private(set) var merged: [String: SnapshotName] = [:]
+    /// The newest snapshot that was read to its end, by instance: merged as a whole, or with entries held back.
+    package private(set) var read: [String: SnapshotName] = [:]
     /// By instance, the newest snapshot that was merged before ``sent`` was read from the LMDB.
     package private(set) var covered: [String: SnapshotName] = [:]
     /// The newest snapshot that was stored.
@@ -20,6 +22,7 @@ package struct MergeLedger: Sendable, Equatable {
     /// With what is known from elsewhere.
     package init(merged: [String: SnapshotName], covered: [String: SnapshotName], sent: SnapshotName?) {
         self.merged = merged
+        read = merged
         self.covered = covered
         self.sent = sent
     }
@@ -30,6 +33,12 @@ package struct MergeLedger: Sendable, Equatable {
     /// A snapshot has been merged.
     package mutating func merged(_ name: SnapshotName) {
         merged[name.instance] = max(merged[name.instance] ?? name, name)
+        read(name)
+    }
+
+    /// A snapshot has been read to its end, so that it is known to be a good one.
+    package mutating func read(_ name: SnapshotName) {
+        read[name.instance] = max(read[name.instance] ?? name, name)
     }
 
     /// A snapshot will never be merged.

@@ -160,6 +160,8 @@ package struct SyncMachine {
     private var lastListing: Duration?
     /// When a snapshot of ours was stored last.
     private var storedAt: Duration?
+    /// The newest one under our name in the last listing.
+    private var newestOwn: SnapshotName?
     private var mergesSinceSend = 0
     /// When one of ours follows a snapshot that another host has written under our name.
     package private(set) var cover = NamesakeCover()
@@ -376,10 +378,13 @@ package struct SyncMachine {
 
     /// Somebody removed our snapshots: what only they held must not be missing until something changes here.
     private mutating func replaceWhatHasGone(_ names: [SnapshotName]) {
-        guard let storedAt, let lastListing, lastListing > storedAt + Self.patienceWithListings,
-            !names.contains(where: { $0.instance == settings.instance })
-        else { return }
-        sender.requestInitial()
+        let newest = names.filter { $0.instance == settings.instance }.max()
+        defer { newestOwn = newest }
+        guard let storedAt, let lastListing else { return }
+        // What a listing has shown it does not lose; until then it may be late.
+        let hasGone = newestOwn.map { shown in newest.map { $0 < shown } ?? true } ?? false
+        let isMissing = newest == nil && lastListing > storedAt + Self.patienceWithListings
+        if hasGone || isMissing { sender.requestInitial() }
     }
 
     private func soonestListing(_ now: Duration) -> Duration {

@@ -43,6 +43,9 @@ package struct SnapshotHorizon: Sendable {
 }
 
 extension UInt64 {
+    /// How long ago another time was, in nanoseconds; 0 for one that is still to come.
+    package func elapsed(since time: UInt64) -> UInt64 { self > time ? self - time : 0 }
+
     /// The next timestamp; none comes after the last one.
     package var nextTimestamp: UInt64 { self == .max ? self : self + 1 }
 }

@@ -1,9 +1,10 @@
-import BlobStorage
 import Bytes
 import HTTPTypes
 import HummingbirdCore
 import Monitoring
 import NIOCore
+
+import enum HTTP.DaemonProof
 
 /// What each path answers.
 struct Answers: Sendable {

@@ -1,5 +1,6 @@
 import Bytes
 import Foundation
+import HTTP
 import Synchronization
 import TestSupport
 import Testing
@@ -85,7 +86,7 @@ struct ClockTests {
             ("2554-07-21T23:34:33.000Z", 18_446_744_073_000_000_000),
         ] as [(String, UInt64)])
     func timesOfListingsAreRead(_ text: String, _ nanoseconds: UInt64) {
-        #expect(BlobStorage.nanoseconds(isoTime: text) == nanoseconds)
+        #expect(HTTP.nanoseconds(isoTime: text) == nanoseconds)
     }
 
     @Test(arguments: [
@@ -94,7 +95,7 @@ struct ClockTests {
         "9999-12-31T23:59:59Z", "2026-11-20T17:39:55,12Z", "2026-1-020T17:39:55Z", "+026-11-20T17:39:55Z",
     ])
     func timesThatAreNoneAreUnknown(_ text: String) {
-        #expect(BlobStorage.nanoseconds(isoTime: text) == nil)
+        #expect(HTTP.nanoseconds(isoTime: text) == nil)
     }
 
     @Test func aDirectoryTellsWhenFilesWereWritten() async throws {

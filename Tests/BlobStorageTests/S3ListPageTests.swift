@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 import TestSupport
 import Testing
 

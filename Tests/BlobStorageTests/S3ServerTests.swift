@@ -1,5 +1,6 @@
 import Bytes
 import Foundation
+import HTTP
 import Testing
 
 @testable import BlobStorage

@@ -1,4 +1,5 @@
 import BlobStorage
+import HTTP
 import PowerDNSSchema
 import Snapshots
 import Synchronization

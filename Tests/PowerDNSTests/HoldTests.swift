@@ -100,6 +100,28 @@ import Testing
         #expect(try b.contents(.main)["metadata_v5"]?[[0, 0, 0, 9]] == .some(nil))
     }
 
+    @Test(arguments: [[0, 0, 0, 4], [0, 0, 0, 5, 0, 0, 0, 3], [5]] as [[UInt8]])
+    func aSchemaVersionThatPowerDNSWouldNotStartWithIsHeld(value: [UInt8]) async throws {
+        let (a, b) = try await pair()
+        let before = try b.contents(.main)["pdns"]
+        try a.write(.settings, [(Array("schemaversion".utf8), value)])
+        try await a.sync([.main])
+        try await b.sync([.main])
+        #expect(try b.contents(.main)["pdns"] == before)
+        #expect(b.log.contains("an entry is held back"))
+    }
+
+    /// No PowerDNS answers what is read past a label of 64 bytes.
+    @Test func aLabelThatIsTooLongIsHeld() async throws {
+        let (a, b) = try await pair()
+        let key = [0, 0, 0, 1] + [UInt8](repeating: 0x71, count: 64) + [0, 0, 0, 1]
+        try a.write(.records, [(key, PowerDNSWriter.payload([.init(rdata: [192, 0, 2, 1])]))])
+        try await a.sync([.shard])
+        try await b.sync([.shard])
+        #expect(try b.contents(.shard)["records_v5"]?[key] == nil)
+        #expect(b.log.contains("has a label of more than 63 bytes in a name"))
+    }
+
     /// What PowerDNS reads, if only in part, is no harm.
     @Test(
         arguments: [

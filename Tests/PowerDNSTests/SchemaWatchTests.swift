@@ -39,7 +39,22 @@ import Testing
         #expect(try problem(old)?.contains("schema 3") == true)
         #expect(try problem(old, isShadowed: true)?.contains("2 databases are synced") == true)
         #expect(try problem(old, isShadowed: true, databases: 65) == nil)
-        #expect(try problem([old[0], ("shards", Bytes.little(UInt32(1)))], isShadowed: true, databases: 1) == nil)
+        let one = [old[0], ("shards", Bytes.little(UInt32(1)))]
+        #expect(try problem(one, isShadowed: true) == nil)
+        // With one database the records are not synced, whichever mode it is in.
+        let main = "its records in a second file, whose name ends with -0"
+        #expect(try problem(one, isShadowed: true, databases: 1)?.contains(main) == true)
+        #expect(try problem(good, databases: 1)?.contains(main) == true)
+    }
+
+    /// Others would get values with headers inside of values.
+    @Test func shadowsOfWhatHasHeadersAreTold() throws {
+        let good = [("schemaversion", Self.stored(6)), ("shards", Self.stored(1))]
+        #expect(try problem(good, isShadowed: true)?.contains("schema_tracks_changes is false") == true)
+        // PowerDNS goes by the last four bytes.
+        let padded = [("schemaversion", Self.stored(0) + Bytes.big(UInt32(6))), ("shards", Self.stored(64))]
+        #expect(try problem(padded, isShadowed: true)?.contains("schema 6") == true)
+        #expect(try problem(padded)?.contains("lmdb-shards=64") == true)
     }
 
     @Test func itIsToldOnceAndWhenItIsOver() async throws {

@@ -50,20 +50,29 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
             ])
         // The newest one may turn out to be damaged.
         #expect(
-            verdicts(names) == [.remove(.newerSnapshot), .keep(.fallback), .keep(.newest), .keep(.newest), .keep(.own)])
+            verdicts(names) == [.keep(.fallback), .keep(.fallback), .keep(.newest), .keep(.newest), .keep(.own)])
+        // One of which entries are held back has been read.
+        var reads = MergeLedger()
+        reads.read(names[2])
+        #expect(
+            verdicts(names, ledger: reads) == [
+                .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.newest), .keep(.newest), .keep(.own),
+            ])
         #expect(verdicts([]) == [])
     }
 
     @Test func whatIsRecentStays() {
         let names = [snapshot("a", seconds: 1), snapshot("a", seconds: 2), snapshot("a", seconds: 3)]
         #expect(
-            verdicts(names, recent: [names[1]]) == [.remove(.newerSnapshot), .keep(.recent), .keep(.newest)])
+            verdicts(names, recent: [names[1]], ledger: ledger(merged: [names[2]])) == [
+                .remove(.newerSnapshot), .keep(.recent), .keep(.newest),
+            ])
     }
 
     @Test func theSnapshotBeforeANewOneStaysForAWhile() {
         let names = [snapshot("a", seconds: 1), snapshot("a", seconds: 2), snapshot("a", seconds: 3)]
         #expect(
-            verdicts(names, appeared: [names[2]]) == [
+            verdicts(names, appeared: [names[2]], ledger: ledger(merged: [names[1]])) == [
                 .remove(.newerSnapshot), .keep(.predecessor), .keep(.newest),
             ])
     }
@@ -83,6 +92,11 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
             verdicts(names, ledger: ledger(refused: [names[3], names[2]])) == [
                 .keep(.fallback), .keep(.readable), .remove(.newerSnapshot), .keep(.newest),
             ])
+        // However many of them nobody has looked at.
+        #expect(
+            verdicts(names, ledger: ledger(refused: [names[2]])) == [
+                .keep(.fallback), .keep(.fallback), .remove(.newerSnapshot), .keep(.newest),
+            ])
         #expect(
             verdicts(names, ledger: ledger(merged: [names[1]], refused: [names[3], names[2]])) == [
                 .remove(.newerSnapshot), .keep(.readable), .remove(.newerSnapshot), .keep(.newest),
@@ -101,7 +115,7 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         let need = instance == "own" ? CleaningVerdict.Need.own : .newest
         #expect(
             verdicts(names + [end], ledger: ledger(merged: [names[2]])) == [
-                .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(need), .keep(need),
+                .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(need), .keep(.farAhead),
             ])
     }
 

@@ -113,6 +113,18 @@ struct Loop {
         #expect(loop.pass(.seconds(20), listing: [], showsOurs: false).contains(.send))
     }
 
+    /// Not only the last one: the newest one, too, holds what no older one does.
+    @Test func ourNewestThatSomebodyRemovedIsReplaced() {
+        var loop = Loop()
+        loop.startAlone()
+        let (older, newest) = (snapshot("own", 1), snapshot("own", 2))
+        #expect(loop.pass(.seconds(10), listing: [older, newest]) == [])
+        #expect(loop.pass(.seconds(2), listing: [older], showsOurs: false).contains(.send))
+        #expect(loop.handle(.read(transaction: 10)) == [])
+        #expect(loop.handle(.stored) == [])
+        #expect(loop.pass(.seconds(600), listing: [older], showsOurs: false) == [])
+    }
+
     @Test func anEmptyLMDBAndAnEmptyBucketAreAStartToo() {
         var loop = Loop(transaction: 0)
         #expect(loop.handle(.tick) == [.list])

@@ -1,3 +1,5 @@
+import HTTP
+
 /// One page of a ListObjectsV2 answer.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
@@ -175,4 +177,16 @@ private func withoutBlanks(_ text: String) -> String {
 /// ETags are quoted in headers and in XML.
 func withoutQuotes(_ etag: String) -> String {
     String(decoding: etag.utf8.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
+}
+
+/// The MD5 of the body, where the ETag is one: not for objects that were uploaded in parts or are
+/// encrypted with keys that the server doesn't give away.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
+@Sendable func md5InETag(_ headers: [String: String]) -> String? {
+    guard let etag = headers["etag"], !headers.keys.contains(where: { $0.hasPrefix("x-amz-server-side-encryption") })
+    else { return nil }
+    let value = withoutQuotes(etag)
+    guard value.utf8.count == 32, value.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
+    return value.lowercased()
 }

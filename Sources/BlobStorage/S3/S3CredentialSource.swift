@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 import Synchronization
 
 /// Where the keys come from: the configuration, files, the environment, or the file of the AWS tools.
@@ -50,7 +51,11 @@ final class S3CredentialSource: Sendable {
             let key = keyText(inline)
             return key.isEmpty ? nil : key
         }
-        return try readKeyFile(file, for: "S3 \(option)_file")
+        do throws(HTTPSetupError) {
+            return try readKeyFile(file, for: "S3 \(option)_file")
+        } catch {
+            throw BlobStoreError(error)
+        }
     }
 
     private static func fromSharedFile(_ environment: (String) -> String?) throws(BlobStoreError) -> S3Credentials {
@@ -62,10 +67,10 @@ final class S3CredentialSource: Sendable {
             "S3: no access_key and secret_key in the configuration, no AWS_ACCESS_KEY_ID and"
             + " AWS_SECRET_ACCESS_KEY in the environment"
         let bytes: [UInt8]
-        do {
+        do throws(HTTPSetupError) {
             bytes = try readSmallFile(path, for: "~/.aws/credentials")
         } catch {
-            throw BlobStoreError(error.kind, "\(advice), and \(error)")
+            throw BlobStoreError(BlobStoreError(error).kind, "\(advice), and \(error)")
         }
         guard let credentials = parseCredentials(String(decoding: bytes, as: UTF8.self), profile: profile) else {
             throw BlobStoreError(

@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 
 /// What is done with a bucket, as errors word it.
 enum S3Operation: String, Sendable {

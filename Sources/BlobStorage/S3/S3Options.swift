@@ -1,3 +1,5 @@
+import HTTP
+
 /// What `storage.options` says for a storage of type `s3`.
 ///
 /// Empty strings mean: not set. 0 as a timeout or as `maximumIdleConnections` means: no limit.

@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 
 /// A request for a bucket or an object, before it is signed; pure.
 struct S3Request: Sendable {
@@ -51,7 +52,7 @@ struct S3Request: Sendable {
     }
 
     /// The message that goes out.
-    func signed(_ signer: SigV4, _ endpoint: S3Endpoint, time: UTCTime) throws(BlobStoreError) -> HTTPRequest {
+    func signed(_ signer: SigV4, _ endpoint: S3Endpoint, time: UTCTime) throws(HTTPSetupError) -> HTTPRequest {
         let path = endpoint.path(key: key)
         let query = SigV4.canonicalQuery(query)
         let payloadHash = body?.digest.sha256 ?? emptySHA256
@@ -64,7 +65,8 @@ struct S3Request: Sendable {
         headers.append(("Authorization", authorization))
         return HTTPRequest(
             method: method, url: endpoint.url(path: path, query: query), headers: headers, body: body?.part,
-            spoolsAnswer: spoolsAnswer, largestSpool: largestAnswer, progress: progress)
+            spoolsAnswer: spoolsAnswer, largestSpool: largestAnswer, expectedMD5: md5InETag,
+            progress: progress)
     }
 }
 

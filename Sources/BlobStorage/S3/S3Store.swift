@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import HTTP
 import Synchronization
 
 /// A bucket of an S3 server as a storage.
@@ -53,15 +54,19 @@ package final class S3Store: BlobStore {
             endpointURL: options.endpointURL, region: options.region, bucket: options.bucket,
             addressing: options.addressing)
         credentials = try S3CredentialSource(options, environment: environment)
-        client = try HTTPClient(
-            HTTPSettings(
-                connectTimeout: options.connectTimeout(scheme: endpoint.scheme),
-                totalTimeout: options.clientTimeout.orNoLimit, stallTimeout: options.stallTimeout.orNoLimit,
-                keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit,
-                usesProxy: !endpoint.isLocal),
-            maximumIdleConnections: options.maximumIdleConnections > 0 ? options.maximumIdleConnections : .max,
-            tls: try TLSSource(options.tls),
-            keyLogFile: options.tls.insecureKeyLogFile)
+        let settings = HTTPSettings(
+            connectTimeout: options.connectTimeout(scheme: endpoint.scheme),
+            totalTimeout: options.clientTimeout.orNoLimit, stallTimeout: options.stallTimeout.orNoLimit,
+            keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit,
+            usesProxy: !endpoint.isLocal)
+        do throws(HTTPSetupError) {
+            client = try HTTPClient(
+                settings,
+                maximumIdleConnections: options.maximumIdleConnections > 0 ? options.maximumIdleConnections : .max,
+                tls: try TLSSource(options.tls), keyLogFile: options.tls.insecureKeyLogFile)
+        } catch {
+            throw BlobStoreError(error)
+        }
     }
 
     /// See ``BlobStore/list(prefix:)``.
@@ -212,6 +217,8 @@ package final class S3Store: BlobStore {
                     part: HTTPRequest.Body(spool: spool, range: range),
                     digest: try BodyDigest(of: spool, range, md5: wantsMD5, cancellation))
             }
+        } catch let error as HTTPSetupError {
+            throw BlobStoreError(error)
         } catch let error as SystemError {
             throw BlobStoreError(.other, "cannot store into bucket \(options.bucket): \(error)".oneLine())
         }
@@ -230,8 +237,8 @@ package final class S3Store: BlobStore {
         let start = ContinuousClock.now
         do {
             return try await (retry ?? options.retry).run(
-                now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
-                sleep: { try await Task.sleep(for: $0) }, willRetry: willRetry,
+                retrying: RequestFailure.self, now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
+                sleep: { try await Task.sleep(for: $0) }, willRetry: { willRetry($0.error, $1) },
                 attempt: {
                     try await pool.run { [self] cancellation in
                         try observed(request) { try attempt(request, context, read, cancellation) }
@@ -277,8 +284,10 @@ package final class S3Store: BlobStore {
             answer = try client.perform(message, cancellation)
         } catch let failure as TransferFailure {
             throw context.failure(failure)
+        } catch let error as HTTPSetupError {
+            throw BlobStoreError(error)
         }
-        if let offset = BlobStorage.clockOffset(of: answer) { lastClockOffset.withLock { $0 = offset } }
+        if let offset = HTTP.clockOffset(of: answer) { lastClockOffset.withLock { $0 = offset } }
         let isSuccess = (200..<300).contains(answer.status)
         // An upload of many parts is answered with 200 before it is known how it ends.
         let isLateError =

@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 
 /// Uploads in parts.
 ///

@@ -1,3 +1,5 @@
+import HTTP
+
 /// The keys a request is signed with.
 struct S3Credentials: Sendable, Hashable {
     var accessKey: String
@@ -24,7 +26,7 @@ struct SigV4: Sendable {
     func authorization(
         method: String, path: String, query: String, headers: [(name: String, value: String)],
         payloadHash: String, time: UTCTime
-    ) throws(BlobStoreError) -> String {
+    ) throws(HTTPSetupError) -> String {
         let canonical = Self.canonicalHeaders(headers)
         let signedHeaders = canonical.map(\.name).joined(separator: ";")
         let request =

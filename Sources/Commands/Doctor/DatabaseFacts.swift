@@ -3,6 +3,7 @@ import Config
 import Glibc
 import LMDB
 import PowerDNS
+import PowerDNSSchema
 import Replication
 import Snapshots
 
@@ -78,9 +79,10 @@ struct DatabaseFacts {
                     guard cursor.key.elementsEqual("schemaversion".utf8) else { continue }
                     // Before 4.8 there was no header, and the number was in the byte order of the machine.
                     if cursor.value.count == 4 { schema = cursor.value.loadUnaligned(as: UInt32.self) }
-                    // PowerDNS reads the last four bytes, big-endian, whatever stands before them.
-                    if let value = try? EntryHeader.parse(cursor.value).payload, value.count == 4 {
-                        schema = value.reduce(0) { $0 << 8 | UInt32($1) }
+                    if let entry = try? EntryHeader.parse(cursor.value), !entry.header.isDeleted,
+                        case .schemaVersion(let version)? = try? PdnsValue(key: cursor.key, payload: entry.payload)
+                    {
+                        schema = version
                     }
                 }
             }

@@ -1,4 +1,5 @@
 import Bytes
+import PowerDNSSchema
 import Snapshots
 
 /// What an LMDB says about itself.
@@ -88,6 +89,10 @@ enum LMDBChecks {
         switch facts.schemaVersion {
         case 5: findings.pass(name, "PowerDNS schema 5 (4.8, 4.9)")
         case 6: findings.pass(name, "PowerDNS schema 6 (5.0 and later); servers before 5.0 can't start with it")
+        case nil where facts.databaseNames.contains(PowerDNSTable.settings.rawValue):
+            findings.fail(
+                name, "there is no schemaversion in DBI pdns that PowerDNS could read, so that it does not start",
+                cure: "restore it from another host or a backup")
         case let version?:
             findings.warn(
                 name, "PowerDNS schema \(version), which this version does not know",

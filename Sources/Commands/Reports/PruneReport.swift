@@ -74,6 +74,7 @@ struct PruneReport: Sendable {
     private static func explain(_ need: CleaningVerdict.Need) -> String {
         switch need {
         case .newest: "newest of its instance"
+        case .farAhead: "its name lies in the far future; 'snapshots remove' removes it"
         case .own: "newest of this instance"
         case .recent: "stored less than must_keep_interval ago"
         case .predecessor: "the newest of its instance has only just appeared"

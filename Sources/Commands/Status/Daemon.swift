@@ -1,5 +1,6 @@
 import BlobStorage
 import Config
+import HTTP
 import LMDB
 import Monitoring
 

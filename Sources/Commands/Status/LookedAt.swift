@@ -15,14 +15,17 @@ struct LookedAt {
     static let oldState: UInt64 = 600 * 1_000_000_000
 
     private let sources: StatusSources
+    /// When it is looked, in nanoseconds since the UNIX epoch.
+    private let now: UInt64
     private var report = StatusReport()
 
     init(_ sources: StatusSources) {
         self.sources = sources
+        now = sources.now
         report.software = "lightningstream \(programVersion)"
         report.instance = sources.configuration.instance
         report.hostname = sources.hostname
-        report.time = WallTime(nanosecondsSinceEpoch: sources.now).rfc3339(digits: 3)
+        report.time = WallTime(nanosecondsSinceEpoch: now).rfc3339(digits: 3)
     }
 
     /// Looks at everything. What can't be looked at is a failed health check.
@@ -64,8 +67,8 @@ struct LookedAt {
         let catalog: Catalog
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: facts.name))
-            let now = store.storageTime(sources.now)
-            catalog = Catalog(blobs, database: facts.name, now: max(now, sources.now), time: now)
+            let time = store.storageTime(now)
+            catalog = Catalog(blobs, database: facts.name, now: max(time, now), time: time)
             states = try await StateObjects(store, database: facts.name)
                 .load(StateObjects.names(in: catalog.states, database: facts.name))
         } catch {
@@ -109,7 +112,7 @@ struct LookedAt {
             instance.merged = merged.map { StatusReport.Snapshot($0, size: nil) }
             instance.lag = newest.map { newest in
                 if let merged, merged >= newest.name { return 0 }
-                return Double(sources.now - min(sources.now, newest.name.timestamp)) / 1e9
+                return Double(now.elapsed(since: newest.name.timestamp)) / 1e9
             }
         }
         return instance
@@ -132,8 +135,7 @@ struct LookedAt {
         }
         if state.health == InstanceState.stopped {
             report.health.failures["\(database)_daemon"] = "the daemon was stopped at \(state.time)"
-        } else if let time = WallTime(rfc3339: state.time), UInt64(time) < sources.now - min(sources.now, Self.oldState)
-        {
+        } else if let time = WallTime(rfc3339: state.time), now.elapsed(since: UInt64(time)) > Self.oldState {
             report.health.warnings["\(database)_daemon"] =
                 "the state object of this instance was written last at \(state.time): no daemon seems to run"
         } else if state.health == "Unavailable" {

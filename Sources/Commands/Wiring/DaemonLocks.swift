@@ -1,4 +1,5 @@
 import BlobStorage
+import HTTP
 import LMDB
 import Logging
 import Replication
@@ -30,13 +31,13 @@ final class DaemonLocks: Sendable {
 
     /// Takes the lock of an LMDB, unless it is held here already, or there is no file yet.
     ///
-    /// - Throws: ``Taken``.
+    /// - Throws: ``Taken``, or what keeps the LMDB from being created here.
     func take(_ settings: DatabaseSyncer.Settings) throws {
         let (name, file) = (settings.identity.database, settings.environment.dataFile)
         guard locks.withLock({ $0[file] == nil }) else { return }
         switch DaemonLock.take(dataFile: file, hostname: hostname, token: token) {
         case .locked(let lock): locks.withLock { $0[file] = lock }
-        case .noDatabase: break
+        case .noDatabase: try Environment.checkPlace(settings.environment)
         case .taken(let holder): throw Taken(database: name, file: file, holder: holder)
         case .unavailable(let reason):
             logger.warning(

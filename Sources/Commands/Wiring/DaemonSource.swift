@@ -1,4 +1,5 @@
 import BlobStorage
+import HTTP
 import Monitoring
 import StatusServer
 import Synchronization

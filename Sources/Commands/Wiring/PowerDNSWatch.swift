@@ -1,5 +1,6 @@
 import BlobStorage
 import Config
+import HTTP
 import Logging
 import PowerDNS
 import Replication

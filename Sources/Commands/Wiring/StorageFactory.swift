@@ -1,5 +1,6 @@
 import BlobStorage
 import Config
+import HTTP
 import Logging
 
 /// A storage, ready for use.
@@ -91,7 +92,7 @@ extension S3Options {
             maximumIdleConnections: connection.maxIdleConns, dialTimeout: connection.dialTimeout,
             tlsHandshakeTimeout: connection.tlsHandshakeTimeout, dialKeepAlive: connection.dialKeepAlive,
             clientTimeout: connection.clientTimeout,
-            tls: BlobStorage.TLSOptions(
+            tls: HTTP.TLSOptions(
                 caFile: tls.caFile, ca: tls.ca, addSystemCAPool: tls.addSystemCAPool, certFile: tls.certFile,
                 cert: tls.cert, keyFile: tls.keyFile, key: tls.key, watchCerts: tls.watchCerts,
                 watchCertsPollInterval: tls.watchCertsPollInterval, insecureSkipVerify: tls.insecureSkipVerify,

@@ -46,6 +46,8 @@ struct DatabaseRecord: Sendable {
     /// Every change up to this transaction is stored; nil while one is not.
     private(set) var settled: UInt64?
     private(set) var namesake: SnapshotName?
+    /// The snapshots in the far future, by name.
+    private(set) var farAhead: [SnapshotName] = []
     /// Why nothing is sent, where that is so.
     private(set) var fence: String?
     /// What keeps changes from being sent for the time being.
@@ -137,6 +139,7 @@ struct DatabaseRecord: Sendable {
 
     private mutating func listed(_ catalog: Catalog, at now: Moment) {
         horizon = catalog.horizon
+        farAhead = catalog.groups.filter(\.key.isFarAhead).values.joined().map(\.name).sorted()
         let newest = catalog.newest
         let bytes = catalog.snapshots.map(\.size).saturatedSum()
         listing = (catalog.snapshots.count, bytes, now.wall)

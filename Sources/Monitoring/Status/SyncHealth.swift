@@ -66,6 +66,7 @@ struct SyncHealth: Sendable {
         checks.set("\(name)_sending_blocked", .warning, record.blocked)
         checks.set("\(name)_not_in_sync", .warning, record.notInSync)
         checks.set("\(name)_clock_skew", .warning, Self.text(skewed: record.skewed))
+        checks.set("\(name)_far_future", .warning, Self.text(farAhead: record.farAhead))
         let own = record.ownClock.flatMap { $0.exceeds ? $0.ahead : nil }
         checks.set(
             "\(name)_clock", own.map { $0 > Self.harmful || $0 < .zero - Self.harmful } == true ? .failure : .warning,
@@ -96,6 +97,13 @@ struct SyncHealth: Sendable {
         guard let worst = skewed.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
         return "the clock of \(worst.key) is \(LastingTrouble.text(worst.value)) ahead\(more(skewed.count)): set it "
             + "right, because what it writes wins over later changes of others"
+    }
+
+    private static func text(farAhead names: [SnapshotName]) -> String? {
+        names.first.map { first in
+            "the name \(first)\(more(names.count)) lies in the far future, and other programs do not see newer snapshots of "
+                + "that instance: remove it with lightningstream snapshots remove"
+        }
     }
 
     private static func text(refused instances: [String: DatabaseRecord.Instance]) -> String? {

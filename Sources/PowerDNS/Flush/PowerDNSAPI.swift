@@ -1,5 +1,6 @@
 import BlobStorage
 import Bytes
+import HTTP
 import PowerDNSSchema
 import Replication
 

@@ -180,6 +180,14 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         switch (before, after) {
         case (.schemaVersion(let before), .schemaVersion(let after)?):
             if after > before { upgrade = (before, after) }
+            guard after < 5, after < before else { return .merge }
+            return try note(
+                Objection(
+                    rule: "structure",
+                    text:
+                        "it would lower schemaversion from \(before) to \(after), and PowerDNS would not start with that"
+                ),
+                .settings, key)
         case (.shards(let before), .shards(let after)?):
             guard before != after else { return .merge }
             return try note(

@@ -51,7 +51,8 @@ package enum KeyName {
         var start = 0
         for (offset, byte) in key.enumerated() where byte == 0 {
             let size = offset - start
-            guard size > 0, size <= DomainName.maximumLabelSize else { throw DecodeError(.badLabel, at: start) }
+            guard size > 0 else { throw DecodeError(.badLabel, at: start) }
+            guard size <= DomainName.maximumLabelSize else { throw DecodeError(.longLabel, at: start) }
             start = offset + 1
         }
     }

@@ -14,17 +14,22 @@ package enum PdnsValue: Hashable, Sendable {
 
     /// Reads an entry of `pdns`.
     package init(key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) throws(DecodeError) {
-        var reader = ByteReader(payload)
         if key.elementsEqual(Self.schemaVersionKey.utf8) {
-            self = .schemaVersion(try reader.big(UInt32.self))
+            self = .schemaVersion(try Self.number(payload))
         } else if key.elementsEqual("shards".utf8) {
-            self = .shards(try reader.big(UInt32.self))
+            self = .shards(try Self.number(payload))
         } else if key.elementsEqual("uuid".utf8) {
+            var reader = ByteReader(payload)
             self = .uuid(Array(try reader.take(16)))
+            try reader.expectEnd()
         } else {
             self = .other
-            return
         }
-        try reader.expectEnd()
+    }
+
+    /// PowerDNS takes the last four bytes, whatever stands before them.
+    private static func number(_ payload: UnsafeRawBufferPointer) throws(DecodeError) -> UInt32 {
+        var reader = ByteReader(UnsafeRawBufferPointer(rebasing: payload.suffix(4)))
+        return try reader.big(UInt32.self)
     }
 }

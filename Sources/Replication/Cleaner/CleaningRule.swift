@@ -19,6 +19,8 @@ package enum CleaningVerdict: Sendable, Hashable {
     package enum Need: Sendable, Hashable {
         /// It is the newest of its instance.
         case newest
+        /// It lies in the far future, so that it is nobody's newest.
+        case farAhead
         /// It is the newest of our own.
         case own
         /// It has not been in the storage for long enough.
@@ -27,7 +29,7 @@ package enum CleaningVerdict: Sendable, Hashable {
         case predecessor
         /// It is the newest one of its instance that can be read.
         case readable
-        /// Nobody has read the newer one here yet, and should that fail, this one is needed.
+        /// No newer one has been read here yet: should all of them turn out to be damaged, this one is needed.
         case fallback
         /// It is the newest one of its instance that has been merged here.
         case merged
@@ -40,7 +42,8 @@ package enum CleaningVerdict: Sendable, Hashable {
 
 /// Which snapshots of a database nobody needs any more.
 ///
-/// Only the newest snapshot of an instance counts: it holds everything that the earlier ones do. An instance that is
+/// Only the newest snapshot of an instance counts: it holds everything that the earlier ones do. But that it can be read is
+/// known only once it has been, so an earlier one goes only when a newer one was read here. An instance that is
 /// gone is of no interest once a snapshot of ours holds what its last one does.
 package struct CleaningRule: Sendable {
     /// Our name.
@@ -97,16 +100,12 @@ package struct CleaningRule: Sendable {
             let sorted = group.sorted { $0.name < $1.name }
             guard let newest = sorted.last else { continue }
             var end = verdict(onNewest: newest.name, of: instance, ledger, isSentOn: isSentOn, at: time)
+            if key.isFarAhead { end = .keep(.farAhead) }
             // The last one goes last.
             if case .remove = end, group.contains(where: \.isRecent) { end = .keep(.recent) }
             let readable = sorted.last { !ledger.refused.contains($0.name) }?.name
-            let fallback = readable.flatMap { readable -> SnapshotName? in
-                let known =
-                    instance == self.instance ? [ledger.merged[instance], ledger.sent] : [ledger.merged[instance]]
-                // What was merged of the others says nothing about those in the far future.
-                if !key.isFarAhead, known.contains(where: { $0.map { $0 >= readable } ?? false }) { return nil }
-                return sorted.last { $0.name < readable && !ledger.refused.contains($0.name) }?.name
-            }
+            // What was read of the others says nothing about those in the far future.
+            let read = key.isFarAhead ? nil : max(ledger.read[instance], instance == self.instance ? ledger.sent : nil)
             for (index, candidate) in sorted.dropLast().enumerated() {
                 let isPredecessor = newest.hasJustAppeared && index == sorted.count - 2
                 let verdict: CleaningVerdict =
@@ -124,7 +123,7 @@ package struct CleaningRule: Sendable {
                     } else if candidate.name == ledger.merged[instance], !(isSentOn && instance == self.instance) {
                         // Of our own, the one merged at start is needed until there is one that holds it.
                         .keep(.merged)
-                    } else if candidate.name == fallback {
+                    } else if !ledger.refused.contains(candidate.name), read.map({ candidate.name > $0 }) ?? true {
                         .keep(.fallback)
                     } else {
                         .remove(.newerSnapshot)
@@ -134,6 +133,10 @@ package struct CleaningRule: Sendable {
             result.append((newest.name, end))
         }
         return result.sorted { $0.name < $1.name }
+    }
+
+    private func max(_ one: SnapshotName?, _ other: SnapshotName?) -> SnapshotName? {
+        [one, other].compactMap(\.self).max()
     }
 
     private func verdict(

@@ -3,7 +3,8 @@ import Snapshots
 
 /// What a cleaner that runs only once does with the objects of a database.
 ///
-/// It remembers nothing, so what counts is when the storage says that an object was stored; and nothing counts as merged.
+/// It remembers nothing, so what counts is when the storage says that an object was stored; nothing counts as merged, and as
+/// readable only what has been read in this run.
 package struct PrunePlan: Sendable {
     /// What becomes of an object.
     package enum Fate: Sendable, Equatable {
@@ -26,20 +27,24 @@ package struct PrunePlan: Sendable {
 
     /// - Parameters:
     ///   - blobs: the objects whose names begin like those of the database's snapshots.
+    ///   - reads: what reading snapshots has shown.
     ///   - time: the storage's time, in nanoseconds since the UNIX epoch.
-    package init(_ blobs: [Blob], _ settings: CleanerMachine.Settings, at time: UInt64) {
+    package init(
+        _ blobs: [Blob], _ settings: CleanerMachine.Settings, reads: MergeLedger = MergeLedger(), at time: UInt64
+    ) {
         let catalog = Catalog(blobs, database: settings.database, now: time)
         let groups = CleaningRule.groups(in: catalog)
         let candidates = groups.values.flatMap { snapshots in
             snapshots.map { snapshot in
-                let age = snapshot.modified.map { Duration.nanoseconds(Int64(clamping: time - min(time, $0))) } ?? .zero
+                let age =
+                    snapshot.modified.map { Duration.nanoseconds(Int64(clamping: time.elapsed(since: $0))) } ?? .zero
                 return CleaningRule.Candidate(
                     name: snapshot.name, isRecent: age < settings.mustKeepInterval,
                     // Newer than what the last run of a cleaner has seen.
                     hasJustAppeared: snapshot == snapshots.last && age < settings.interval)
             }
         }
-        let verdicts = settings.rule.verdicts(on: candidates, MergeLedger(), at: time)
+        let verdicts = settings.rule.verdicts(on: candidates, reads, at: time)
         let ofName = Dictionary(verdicts.map { ($0.name.description, $0.verdict) }) { $1 }
         removals = verdicts.compactMap { .init($0.name, $0.verdict) }
         let goingStates = Set(removals.compactMap(\.stateObject?.description))
@@ -54,5 +59,12 @@ package struct PrunePlan: Sendable {
             case .foreign: return (blob, .foreign)
             }
         }
+    }
+
+    /// The snapshots of which it matters whether they can be read, by the instance: those with older ones, newest first.
+    package static func toBeRead(_ blobs: [Blob], of database: String, at time: UInt64) -> [[Catalog.Snapshot]] {
+        let groups = CleaningRule.groups(in: Catalog(blobs, database: database, now: time))
+        return groups.filter { !$0.key.isFarAhead && $0.value.count > 1 }
+            .sorted { $0.key.instance < $1.key.instance }.map { $0.value.reversed() }
     }
 }

@@ -1,5 +1,6 @@
-import BlobStorage
 import Monitoring
+
+import func HTTP.base64SHA256
 
 /// The status page: a report for people, complete without its script, which only fetches the page again and again.
 struct StatusPage {

@@ -10,8 +10,8 @@ struct SnapshotsPrune: ProgramCommand {
         commandName: "prune", abstract: "Remove the snapshots that nobody needs any more, once.",
         discussion: """
             Does for every configured database what the cleaner (storage.cleanup) does, with its intervals, whether it is \
-            switched on or not, and says of each object why it goes or stays. Ends with exit code 1 when something could \
-            not be removed.
+            switched on or not, and says of each object why it goes or stays. Reads the newest snapshot of each instance \
+            first, to see that it is a good one. Ends with exit code 1 when something could not be removed.
             """)
 
     @Flag(name: .long, help: "Remove nothing, only say what would be removed.")
@@ -50,7 +50,7 @@ struct SnapshotsPrune: ProgramCommand {
     }
 
     /// Nothing in the storage proves that a snapshot is merged here, a state object least of all, so nothing counts as
-    /// merged.
+    /// merged; and what is the newest of its instance is read before what is older goes.
     ///
     /// - Parameter now: this machine's time in nanoseconds since the UNIX epoch.
     private static func plan(
@@ -59,6 +59,29 @@ struct SnapshotsPrune: ProgramCommand {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: settings.database))
         // A server that tells a time far ahead must not make snapshots look old.
         let own = now()
-        return PrunePlan(blobs, settings, at: min(store.storageTime(own), own))
+        let time = min(store.storageTime(own), own)
+        let reads = try await read(PrunePlan.toBeRead(blobs, of: settings.database, at: time), store)
+        return PrunePlan(blobs, settings, reads: reads, at: time)
+    }
+
+    /// Reads of each instance the newest snapshot that can be read.
+    private static func read(_ instances: [[Catalog.Snapshot]], _ store: any BlobStore) async throws -> MergeLedger {
+        var ledger = MergeLedger()
+        for snapshots in instances {
+            for snapshot in snapshots {
+                do {
+                    let spool = try await store.load(snapshot.name.description, atMost: snapshot.size)
+                    _ = try SnapshotText.readThrough(spool)
+                    ledger.read(snapshot.name)
+                    break
+                } catch is SnapshotError {
+                    ledger.refused(snapshot.name)
+                } catch is BlobStoreError {
+                    // Whether it is a good one is not known.
+                    break
+                }
+            }
+        }
+        return ledger
     }
 }

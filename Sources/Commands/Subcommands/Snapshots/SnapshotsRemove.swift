@@ -137,7 +137,7 @@ struct InstanceObjects: Sendable {
             states.append(state.name)
             let time = store.storageTime(now)
             if let heard = state.modified, time < heard || time - heard < 900 * 1_000_000_000 {
-                let seconds = (time - min(time, heard)) / 1_000_000_000
+                let seconds = time.elapsed(since: heard) / 1_000_000_000
                 alarms.append(
                     "database \(database): \(instance) was heard \(seconds) s ago: it seems to run, and will store again"
                 )

@@ -37,7 +37,7 @@ package struct DocumentClient: Sendable {
             }
         } catch let failure as TransferFailure {
             throw Document.Failure(isRefused: failure.reason == .refused, url: url, detail: failure.detail)
-        } catch let error as BlobStoreError {
+        } catch let error as HTTPSetupError {
             throw Document.Failure(isRefused: false, url: url, detail: error.description)
         }
     }

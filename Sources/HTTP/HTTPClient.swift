@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 
 /// Performs requests on threads that may block, over connections that are kept and used again.
-final class HTTPClient: Sendable {
+package final class HTTPClient: Sendable {
     private struct Kept {
         var handle: CurlHandle
         var since: ContinuousClock.Instant
@@ -15,20 +15,26 @@ final class HTTPClient: Sendable {
     private let tls: TLSSource
     private let kept = Mutex<[Kept]>([])
 
-    /// - Parameter maximumIdleConnections: further ones are closed after use.
-    init(_ settings: HTTPSettings, maximumIdleConnections: Int, tls: TLSSource, keyLogFile: String) throws {
+    /// - Parameters:
+    ///   - settings: those of all requests.
+    ///   - maximumIdleConnections: further ones are closed after use.
+    ///   - tls: how servers are verified.
+    ///   - keyLogFile: where session keys are written for debugging; empty for nowhere.
+    package init(
+        _ settings: HTTPSettings, maximumIdleConnections: Int, tls: TLSSource, keyLogFile: String
+    ) throws(HTTPSetupError) {
         self.settings = settings
         self.maximumIdleConnections = maximumIdleConnections
         self.tls = tls
         // libcurl opens the file when it starts, once for the whole process.
         if !keyLogFile.isEmpty { setenv("SSLKEYLOGFILE", keyLogFile, 1) }
-        guard startCurl == CURLE_OK else { throw BlobStoreError(.other, "libcurl does not start") }
+        guard startCurl == CURLE_OK else { throw .curlDoesNotStart }
     }
 
     /// Performs a request on the calling thread.
     ///
     /// - Throws: ``TransferFailure``, `CancellationError`, or what a spool threw.
-    func perform(_ request: HTTPRequest, _ cancellation: CancellationSignal) throws -> HTTPAnswer {
+    package func perform(_ request: HTTPRequest, _ cancellation: CancellationSignal) throws -> HTTPAnswer {
         try cancellation.check()
         var settings = settings
         settings.tls = tls.current()

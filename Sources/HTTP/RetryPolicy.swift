@@ -1,14 +1,27 @@
 /// When a failed request is tried again.
-struct RetryPolicy: Sendable {
+package struct RetryPolicy: Sendable {
     /// How often a request is tried in all.
-    var attempts = 5
+    package var attempts: Int
     /// The pause after the first failure; it doubles with each further one.
-    var firstPause: Duration = .milliseconds(250)
-    var longestPause: Duration = .seconds(10)
+    package var firstPause: Duration
+    /// No pause is longer, unless the server asks for that.
+    package var longestPause: Duration
     /// After this time no further attempt begins.
-    var total: Duration = .seconds(60)
+    package var total: Duration
     /// A server that asks for a longer pause (Retry-After) gets this one.
-    var longestRetryAfter: Duration = .seconds(60)
+    package var longestRetryAfter: Duration
+
+    /// See the properties of the same names.
+    package init(
+        attempts: Int = 5, firstPause: Duration = .milliseconds(250), longestPause: Duration = .seconds(10),
+        total: Duration = .seconds(60), longestRetryAfter: Duration = .seconds(60)
+    ) {
+        self.attempts = attempts
+        self.firstPause = firstPause
+        self.longestPause = longestPause
+        self.total = total
+        self.longestRetryAfter = longestRetryAfter
+    }
 
     /// How long to pause before the next attempt; nil to give up.
     ///
@@ -17,7 +30,7 @@ struct RetryPolicy: Sendable {
     ///   - elapsed: since the first attempt began.
     ///   - retryAfter: what the server asked for, if it did.
     ///   - random: 0..<1; spreads the attempts of many clients over the second half of the pause.
-    func pause(failures: Int, elapsed: Duration, retryAfter: Duration?, random: Double) -> Duration? {
+    package func pause(failures: Int, elapsed: Duration, retryAfter: Duration?, random: Double) -> Duration? {
         guard failures < attempts, elapsed < total else { return nil }
         let doublings = min(max(failures - 1, 0), 20)
         let pause = min(longestPause, firstPause * (1 << doublings))
@@ -28,23 +41,28 @@ struct RetryPolicy: Sendable {
 
     /// Runs `attempt` until it succeeds, fails for good, or the policy gives up, which throws its last error.
     ///
-    /// - Parameter willRetry: is told of each failure that is not the end.
-    func run<Result>(
-        now: () -> Duration, random: () -> Double, sleep: (Duration) async throws -> Void,
-        willRetry: (BlobStoreError, Duration) -> Void = { _, _ in }, attempt: () async throws -> Result
+    /// - Parameters:
+    ///   - Failure: the errors of which some are worth another try; any other one is thrown at once.
+    ///   - now: the time since a fixed moment.
+    ///   - random: 0..<1, another one each time.
+    ///   - sleep: pauses.
+    ///   - willRetry: is told of each failure that is not the end, and of the pause after it.
+    package func run<Failure: RetryableFailure, Result>(
+        retrying _: Failure.Type, now: () -> Duration, random: () -> Double, sleep: (Duration) async throws -> Void,
+        willRetry: (Failure, Duration) -> Void = { _, _ in }, attempt: () async throws -> Result
     ) async throws -> Result {
         let start = now()
         var failures = 0
         while true {
             do {
                 return try await attempt()
-            } catch let failure as RequestFailure {
+            } catch let failure as Failure {
                 failures += 1
                 guard failure.isTransient,
                     let pause = pause(
                         failures: failures, elapsed: now() - start, retryAfter: failure.retryAfter, random: random())
                 else { throw failure }
-                willRetry(failure.error, pause)
+                willRetry(failure, pause)
                 try await sleep(pause)
             }
         }
@@ -52,10 +70,9 @@ struct RetryPolicy: Sendable {
 }
 
 /// A request that failed once.
-struct RequestFailure: Error, Sendable {
-    var error: BlobStoreError
+package protocol RetryableFailure: Error {
     /// Whether trying again can help.
-    var isTransient: Bool
+    var isTransient: Bool { get }
     /// The pause the server asked for.
-    var retryAfter: Duration?
+    var retryAfter: Duration? { get }
 }

@@ -1,16 +1,21 @@
 /// An XML text that can't be understood.
-struct XMLError: Error, Hashable, CustomStringConvertible {
-    var problem: String
+package struct XMLError: Error, Hashable, CustomStringConvertible {
+    /// What is wrong.
+    package var problem: String
     /// In bytes from the start.
-    var offset: Int
+    package var offset: Int
 
-    var description: String { "bad XML at byte \(offset): \(problem)" }
+    /// See the properties of the same names.
+    package init(problem: String, offset: Int) { (self.problem, self.offset) = (problem, offset) }
+
+    /// One line: where and what.
+    package var description: String { "bad XML at byte \(offset): \(problem)" }
 }
 
 /// Reads the XML that S3 and Azure servers answer with: elements, text, references, CDATA; UTF-8.
 ///
 /// Attributes and namespaces are skipped; a DOCTYPE is refused, so nothing can be defined that expands.
-struct XMLReader {
+package struct XMLReader {
     private static let deepest = 32
 
     private let bytes: [UInt8]
@@ -21,7 +26,7 @@ struct XMLReader {
 
     /// Calls `body` for every element when it ends, inner ones first, with the names from the outermost element
     /// to itself and the text directly in it.
-    static func read(_ bytes: [UInt8], _ body: (_ path: [String], _ text: String) throws(XMLError) -> Void)
+    package static func read(_ bytes: [UInt8], _ body: (_ path: [String], _ text: String) throws(XMLError) -> Void)
         throws(XMLError)
     {
         var reader = XMLReader(bytes: bytes)

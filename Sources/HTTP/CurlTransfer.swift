@@ -19,6 +19,7 @@ final class CurlTransfer {
     private let largestAnswer: Int
     private let largestSpool: Int
     private var headBytes = 0
+    private let md5InHeaders: (@Sendable ([String: String]) -> String?)?
     private let progress: TransferProgress.Report?
     /// What ``progress`` has been told.
     private var reported = 0
@@ -33,6 +34,7 @@ final class CurlTransfer {
         spoolsAnswer = request.spoolsAnswer
         largestSpool = request.largestSpool
         self.largestAnswer = largestAnswer
+        md5InHeaders = request.expectedMD5
         progress = request.progress
     }
 
@@ -157,19 +159,7 @@ final class CurlTransfer {
     private func begin() throws {
         if let length = answer.headers["content-length"].flatMap({ Int($0) }) { try checkSpool(length) }
         writer = SpoolWriter()
-        expectedMD5 = md5InETag(answer.headers) ?? ""
+        expectedMD5 = md5InHeaders?(answer.headers) ?? ""
         if !expectedMD5.isEmpty { md5 = Digest(.md5) }
     }
-}
-
-/// The MD5 of the body, where the ETag is one: not for objects that were uploaded in parts or are
-/// encrypted with keys that the server doesn't give away.
-///
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
-func md5InETag(_ headers: [String: String]) -> String? {
-    guard let etag = headers["etag"], !headers.keys.contains(where: { $0.hasPrefix("x-amz-server-side-encryption") })
-    else { return nil }
-    let value = withoutQuotes(etag)
-    guard value.utf8.count == 32, value.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
-    return value.lowercased()
 }

@@ -60,17 +60,16 @@ struct TLSMaterial: Sendable, Hashable {
 }
 
 /// Keeps the material of ``TLSOptions`` as fresh as they ask for.
-final class TLSSource: Sendable {
+package final class TLSSource: Sendable {
     private let options: TLSOptions
     private let state: Mutex<(material: TLSMaterial, readAt: ContinuousClock.Instant)>
 
-    /// - Throws: ``BlobStoreError`` when a file can't be read or something is missing.
-    init(_ options: TLSOptions) throws {
+    /// Reads the files.
+    package init(_ options: TLSOptions) throws(HTTPSetupError) {
         if options.certFile.isEmpty && options.cert.isEmpty != (options.keyFile.isEmpty && options.key.isEmpty)
             || !options.certFile.isEmpty && options.keyFile.isEmpty && options.key.isEmpty
         {
-            throw BlobStoreError(
-                .other, "tls: a client certificate needs both cert (or cert_file) and key (or key_file)")
+            throw .certificateWithoutKey
         }
         self.options = options
         state = Mutex((try Self.read(options), .now))
@@ -89,13 +88,12 @@ final class TLSSource: Sendable {
         }
     }
 
-    private static func read(_ options: TLSOptions) throws -> TLSMaterial {
-        func content(_ option: String, _ file: String, _ inline: String) throws -> [UInt8] {
+    private static func read(_ options: TLSOptions) throws(HTTPSetupError) -> TLSMaterial {
+        func content(_ option: String, _ file: String, _ inline: String) throws(HTTPSetupError) -> [UInt8] {
             var result = Array(inline.utf8)
             if !file.isEmpty { result += Array("\n".utf8) + (try readSmallFile(file, for: "tls.\(option)")) }
             guard result.isEmpty || String(decoding: result, as: UTF8.self).contains("-----BEGIN ") else {
-                throw BlobStoreError(
-                    .other, "tls.\(option)\(file.isEmpty ? "" : " \(file)") is not PEM: -----BEGIN is missing")
+                throw .notPEM(option: "tls.\(option)", file: file)
             }
             return result
         }
@@ -111,13 +109,12 @@ final class TLSSource: Sendable {
     }
 
     /// Where the distributions keep their bundle.
-    private static func systemAuthorities() throws -> [UInt8] {
+    private static func systemAuthorities() throws(HTTPSetupError) -> [UInt8] {
         var places = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
         if let named = getenv("SSL_CERT_FILE") { places.insert(String(cString: named), at: 0) }
         for place in places where access(place, R_OK) == 0 {
             return try readSmallFile(place, for: "tls.add_system_ca_pool")
         }
-        throw BlobStoreError(
-            .other, "tls.add_system_ca_pool: none of \(places.joined(separator: ", ")) exists; install ca-certificates")
+        throw .noSystemAuthorities(places)
     }
 }

@@ -1,6 +1,5 @@
+import HTTP
 import Testing
-
-@testable import BlobStorage
 
 @Suite struct RetryPolicyTests {
     private let policy = RetryPolicy()
@@ -34,9 +33,9 @@ import Testing
                 == .seconds(seconds))
     }
 
-    private func failure(transient: Bool, retryAfter: Duration? = nil) -> RequestFailure {
-        RequestFailure(
-            error: BlobStoreError(.other, "refused"), isTransient: transient, retryAfter: retryAfter)
+    private struct Refused: RetryableFailure {
+        var isTransient = true
+        var retryAfter: Duration?
     }
 
     /// Runs the policy under a clock of its own, which only pauses and attempts (of one second) advance.
@@ -49,7 +48,7 @@ import Testing
         var told = 0
         do {
             try await policy.run(
-                now: { now }, random: { 1 },
+                retrying: Refused.self, now: { now }, random: { 1 },
                 sleep: {
                     now += $0
                     pauses.append($0)
@@ -57,7 +56,7 @@ import Testing
                 attempt: {
                     attempts += 1
                     now += .seconds(1)
-                    if attempts <= failures { throw failure(transient: transient) }
+                    if attempts <= failures { throw Refused(isTransient: transient) }
                 })
             return (attempts, pauses, told, true)
         } catch {
@@ -88,8 +87,8 @@ import Testing
     @Test func aCancelledPauseEndsIt() async {
         let task = Task {
             try await RetryPolicy(firstPause: .seconds(600)).run(
-                now: { .zero }, random: { 0 }, sleep: { try await Task.sleep(for: $0) },
-                attempt: { throw RequestFailure(error: BlobStoreError(.other, "refused"), isTransient: true) })
+                retrying: Refused.self, now: { .zero }, random: { 0 }, sleep: { try await Task.sleep(for: $0) },
+                attempt: { throw Refused() })
         }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }

@@ -2,16 +2,19 @@ import Bytes
 import COpenSSL
 
 /// A running hash.
-struct Digest: ~Copyable {
-    enum Algorithm {
+package struct Digest: ~Copyable {
+    /// What is computed.
+    package enum Algorithm: Sendable {
+        /// SHA-256 (FIPS 180-4).
         case sha256
+        /// MD5 (RFC 1321), where S3 asks for it.
         case md5
     }
 
     private let context: OpaquePointer
 
     /// nil when OpenSSL doesn't offer the algorithm, as with MD5 on machines in FIPS mode.
-    init?(_ algorithm: Algorithm) {
+    package init?(_ algorithm: Algorithm) {
         guard let context = EVP_MD_CTX_new() else { return nil }
         guard EVP_DigestInit_ex(context, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil) == 1 else {
             EVP_MD_CTX_free(context)
@@ -22,25 +25,28 @@ struct Digest: ~Copyable {
 
     deinit { EVP_MD_CTX_free(context) }
 
-    func update(_ bytes: UnsafeRawBufferPointer) {
+    /// Adds bytes.
+    package func update(_ bytes: UnsafeRawBufferPointer) {
         EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
     }
 
-    consuming func finish() -> [UInt8] {
+    /// The hash of all bytes.
+    package consuming func finish() -> [UInt8] {
         var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var count: UInt32 = 0
         EVP_DigestFinal_ex(context, &result, &count)
         return Array(result.prefix(Int(count)))
     }
 
-    static func sha256(_ bytes: some Collection<UInt8>) throws(BlobStoreError) -> [UInt8] {
+    /// SHA-256 of some bytes.
+    package static func sha256(_ bytes: some Collection<UInt8>) throws(HTTPSetupError) -> [UInt8] {
         guard let digest = Digest(.sha256) else { throw .noSHA256 }
         Array(bytes).withUnsafeBytes { digest.update($0) }
         return digest.finish()
     }
 
     /// HMAC-SHA-256 (RFC 2104).
-    static func hmac(key: [UInt8], _ text: String) throws(BlobStoreError) -> [UInt8] {
+    package static func hmac(key: [UInt8], _ text: String) throws(HTTPSetupError) -> [UInt8] {
         let bytes = Array(text.utf8)
         var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var count: UInt32 = 0
@@ -52,15 +58,15 @@ struct Digest: ~Copyable {
 }
 
 /// The hashes S3 wants of a body before it is sent.
-struct BodyDigest: Sendable {
+package struct BodyDigest: Sendable {
     /// Lower-case hexadecimal.
-    var sha256: String
+    package var sha256: String
     /// Base64, as in Content-MD5; nil when not asked for or not available.
-    var md5: String?
+    package var md5: String?
 
     /// Of `range` of a spool, in blocks.
-    init(of spool: Spool, _ range: Range<Int>, md5 wantsMD5: Bool, _ cancellation: CancellationSignal) throws {
-        guard let sha256 = Digest(.sha256) else { throw BlobStoreError.noSHA256 }
+    package init(of spool: Spool, _ range: Range<Int>, md5 wantsMD5: Bool, _ cancellation: CancellationSignal) throws {
+        guard let sha256 = Digest(.sha256) else { throw HTTPSetupError.noSHA256 }
         let md5 = wantsMD5 ? Digest(.md5) : nil
         var offset = range.lowerBound
         try withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
@@ -83,17 +89,11 @@ struct BodyDigest: Sendable {
     }
 }
 
-extension BlobStoreError {
-    static var noSHA256: BlobStoreError {
-        BlobStoreError(.other, "OpenSSL does not offer SHA-256: check its installation and configuration")
-    }
-}
-
 /// The SHA-256 of a text's UTF-8 in base64; nil when OpenSSL doesn't offer it.
 package func base64SHA256(_ text: String) -> String? { (try? Digest.sha256(text.utf8)).map(base64) }
 
-/// Lower case.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+/// Two lower-case digits a byte.
+package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     var result: [UInt8] = []
     for byte in bytes {
@@ -104,7 +104,7 @@ func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
 }
 
 /// RFC 4648, with padding.
-func base64(_ bytes: [UInt8]) -> String {
+package func base64(_ bytes: [UInt8]) -> String {
     var result = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
     let count = EVP_EncodeBlock(&result, bytes, Int32(clamping: bytes.count))
     return String(decoding: result.prefix(Int(max(0, count))), as: UTF8.self)

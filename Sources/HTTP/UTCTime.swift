@@ -2,28 +2,30 @@ import Bytes
 import Glibc
 
 /// An instant in whole seconds, in the spellings that HTTP and S3 use.
-struct UTCTime: Sendable, Hashable {
+package struct UTCTime: Sendable, Hashable {
     /// Since 1970-01-01T00:00:00Z.
-    var seconds: Int
+    package var seconds: Int
 
-    init(seconds: Int) { self.seconds = seconds }
+    /// - Parameter seconds: since 1970-01-01T00:00:00Z.
+    package init(seconds: Int) { self.seconds = seconds }
 
-    static var now: UTCTime { UTCTime(seconds: time(nil)) }
+    /// The system's clock.
+    package static var now: UTCTime { UTCTime(seconds: time(nil)) }
 
     /// "20130524T000000Z"
-    var basicISO: String {
+    package var basicISO: String {
         let second = seconds - days * 86_400
         return "\(day)T\(zeroPadded(second / 3600, 2))\(zeroPadded(second / 60 % 60, 2))\(zeroPadded(second % 60, 2))Z"
     }
 
     /// "20130524"
-    var day: String {
+    package var day: String {
         let date = CivilDate(daysSinceEpoch: days)
         return "\(zeroPadded(date.year, 4))\(zeroPadded(date.month, 2))\(zeroPadded(date.day, 2))"
     }
 
     /// Of the form "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7); nil for anything else.
-    init?(httpDate text: String) {
+    package init?(httpDate text: String) {
         let fields = text.utf8.split(separator: UInt8(ascii: " ")).map { String($0) ?? "" }
         guard fields.count == 6, fields[5] == "GMT", let day = Int(fields[1]), (1...31).contains(day),
             let month = Self.months.firstIndex(of: fields[2]), let year = Int(fields[3]), (1970...9999).contains(year)
@@ -36,7 +38,7 @@ struct UTCTime: Sendable, Hashable {
     }
 
     /// Since the UNIX epoch; nil before it, and where they don't fit.
-    var nanoseconds: UInt64? {
+    package var nanoseconds: UInt64? {
         guard let seconds = UInt64(exactly: seconds) else { return nil }
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         return overflow ? nil : scaled
@@ -50,7 +52,7 @@ struct UTCTime: Sendable, Hashable {
 }
 
 /// The system's clock: nanoseconds since the UNIX epoch.
-func systemTime() -> UInt64 {
+package func systemTime() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return UInt64(clamping: time.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: time.tv_nsec)
@@ -58,7 +60,7 @@ func systemTime() -> UInt64 {
 
 /// Nanoseconds since the UNIX epoch of a time such as "2026-11-20T17:39:55.012Z", which S3 listings have; nil for
 /// anything else.
-func nanoseconds(isoTime text: String) -> UInt64? {
+package func nanoseconds(isoTime text: String) -> UInt64? {
     let bytes = Array(text.utf8)
     guard bytes.count >= 20, bytes.count <= 30, bytes.last == UInt8(ascii: "Z"), bytes[4] == UInt8(ascii: "-"),
         bytes[7] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: ":"),

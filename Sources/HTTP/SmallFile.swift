@@ -1,0 +1,55 @@
+import Bytes
+import Glibc
+
+/// The key in the first line of a file.
+///
+/// - Parameter option: what named the file, for the error.
+package func readKeyFile(_ path: String, for option: String) throws(HTTPSetupError) -> String {
+    let bytes = try readSmallFile(path, for: option)
+    let value = keyText(String(validating: bytes, as: UTF8.self) ?? "")
+    guard !value.isEmpty else {
+        throw .noKey(option: option, file: path)
+    }
+    return value
+}
+
+/// A key as it is meant, wherever it comes from: the first line, without blanks around it or a byte order mark.
+package func keyText(_ text: String) -> String {
+    var scalars = text.unicodeScalars[...]
+    while scalars.first == "\u{FEFF}" { scalars = scalars.dropFirst() }
+    scalars = scalars.prefix { $0 != "\n" && $0 != "\r" }
+    while let first = scalars.first, first.properties.isWhitespace { scalars = scalars.dropFirst() }
+    while let last = scalars.last, last.properties.isWhitespace || last == "\u{FEFF}" { scalars = scalars.dropLast() }
+    return String(scalars)
+}
+
+/// The content of a file that is expected to be at most 4 MiB.
+///
+/// - Parameter option: what named the file, for the error.
+package func readSmallFile(_ path: String, for option: String) throws(HTTPSetupError) -> [UInt8] {
+    do {
+        return try readSmallFile(path)
+    } catch {
+        throw .unreadable(option: option, error as? SystemError ?? SystemError("read", path, code: EIO))
+    }
+}
+
+private func readSmallFile(_ path: String) throws -> [UInt8] {
+    let limit = 4 << 20
+    let descriptor = Int32(
+        try systemCall("open", path) { Int(open(path, O_RDONLY | O_CLOEXEC)) })
+    defer { close(descriptor) }
+    var result = [UInt8](repeating: 0, count: 16 << 10)
+    var count = 0
+    while true {
+        if count == result.count { result += [UInt8](repeating: 0, count: count) }
+        let part = try result.withUnsafeMutableBytes { buffer throws(SystemError) in
+            try systemCall("read", path) {
+                read(descriptor, buffer.baseAddress?.advanced(by: count), buffer.count - count)
+            }
+        }
+        if part == 0 { return Array(result[..<count]) }
+        count += part
+        guard count <= limit else { throw SystemError("read", path, code: EFBIG) }
+    }
+}
