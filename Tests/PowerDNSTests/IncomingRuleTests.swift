@@ -38,12 +38,14 @@ import Testing
 
     private static let schemaVersion = (Array("schemaversion".utf8), [0, 0, 0, 6] as [UInt8])
 
-    @Test func aNewerSchemaIsRefused() async throws {
+    /// PowerDNS goes by the last four bytes.
+    @Test(arguments: [([0, 0, 0, 6], 6), ([0, 0, 0, 5, 0x78], 1400), ([9, 0, 0, 0, 7], 7)] as [([UInt8], UInt32)])
+    func aNewerSchemaIsRefused(value: [UInt8], version: UInt32) async throws {
         let (a, b) = try await pair()
-        try a.write(.settings, [(Self.schemaVersion.0, Self.schemaVersion.1)])
+        try a.write(.settings, [(Self.schemaVersion.0, value)])
         let before = try b.contents(.main)
         try await exchange(a, b, .main)
-        #expect(b.log.contains("it would raise schemaversion from 5 to 6; PowerDNS 4.8 and 4.9 do not start"))
+        #expect(b.log.contains("it would raise schemaversion from 5 to \(version); PowerDNS 4.8 and 4.9 do not start"))
         #expect(b.log.contains("powerdns.validation.schema: warn"))
         #expect(try b.contents(.main)["pdns"] == before["pdns"])
         #expect(findings(b) == ["{lmdb=\"main\",rule=\"schema\",severity=\"error\"} 1"])

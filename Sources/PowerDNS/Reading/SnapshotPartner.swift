@@ -16,7 +16,7 @@ package enum SnapshotPartner {
         let (limit, overflow) = given.timestamp.addingReportingOverflow(tolerance)
         var best: [String: SnapshotName] = [:]
         for name in names
-        where name.instance == given.instance && name.database != given.database {
+        where name.isFullSnapshot && name.instance == given.instance && name.database != given.database {
             guard let present = best[name.database] else {
                 best[name.database] = name
                 continue
