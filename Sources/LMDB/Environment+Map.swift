@@ -29,12 +29,12 @@ extension Environment {
 
     /// The same for who has the turn to write.
     func resizeMap() throws(LMDBError) {
-        turns.beginExclusive()
-        defer { turns.endExclusive() }
-        let result = map.withLock { state in
-            let result = mdb_env_set_mapsize(pointer, 0)
-            state = result == 0 ? .sound : .lost(result)
-            return result
+        let result = withoutTransactions(.mapResized) {
+            map.withLock { state in
+                let result = mdb_env_set_mapsize(pointer, 0)
+                state = result == 0 ? .sound : .lost(result)
+                return result
+            }
         }
         if result != 0 { throw LMDBError(result, "follow the new map size", options) }
     }

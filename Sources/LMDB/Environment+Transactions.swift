@@ -11,6 +11,12 @@ extension Environment {
     /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin, for example
     ///   ``LMDBError/Code/readersFull``.
     package func read<R>(_ body: (borrowing ReadTransaction) throws -> R) throws -> R {
+        // The transaction ends with the call, before the turn does.
+        try begin { try body($0) }
+    }
+
+    /// Begins a read transaction that sees nothing but databases with handles, and hands it to `use` with a share of the access.
+    func begin<R>(_ use: (consuming ReadTransaction) throws -> R) throws -> R {
         counter.turn(begins: true)
         defer { counter.turn(begins: false) }
         var failures: [OpenHandles.Name: Int32] = [:]
@@ -18,8 +24,7 @@ extension Environment {
             turns.beginShared()
             let begun: Begun<R>
             do {
-                // The transaction ends with the call, before the turn does.
-                begun = try readIfComplete(failures, body)
+                begun = try beginIfComplete(failures, use)
             } catch {
                 turns.endShared()
                 throw error
@@ -81,8 +86,8 @@ extension Environment {
         case databasesAreMissing
     }
 
-    private func readIfComplete<R>(
-        _ failures: [OpenHandles.Name: Int32], _ body: (borrowing ReadTransaction) throws -> R
+    private func beginIfComplete<R>(
+        _ failures: [OpenHandles.Name: Int32], _ use: (consuming ReadTransaction) throws -> R
     ) throws -> Begun<R> {
         // Before the transaction begins: a handle that is open now is one that it sees.
         let known = handles.withLock(\.self)
@@ -93,7 +98,7 @@ extension Environment {
             return .databasesAreMissing
         }
         transaction.core.databases.begin(survey, failures: failures)
-        return .done(try body(transaction))
+        return .done(try use(transaction))
     }
 
     /// - Returns: nil when handles had to be opened or closed by others first, or the transaction does not see some of them.
@@ -210,26 +215,24 @@ extension Environment {
 
     /// Closes handles that no transaction wants any more. For who has the turn to open, and no share of the access.
     private func closeHandles(_ survey: DatabaseSurvey) {
-        turns.beginExclusive()
-        defer { turns.endExclusive() }
         let names = survey.recreated + survey.vanished.keys
-        handles.withLock { handles in
-            for name in names {
-                if let database = handles.databases[name] { mdb_dbi_close(pointer, database.handle) }
+        withoutTransactions(.handleClosed) {
+            handles.withLock { handles in
+                for name in names {
+                    if let database = handles.databases[name] { mdb_dbi_close(pointer, database.handle) }
+                }
+                handles.remove(names)
             }
-            handles.remove(names)
         }
     }
 
     /// Calls `body`, which drops a database or closes its handle, while no other transaction runs. For a write transaction.
     func withoutOthers<E: Error>(forgetting name: String, _ body: () throws(E) -> Void) throws(E) {
         turns.endShared()
-        turns.beginExclusive()
-        defer {
-            turns.endExclusive()
-            turns.beginShared()
+        defer { turns.beginShared() }
+        try withoutTransactions(.handleClosed) { () throws(E) in
+            try body()
+            handles.withLock { $0.remove([OpenHandles.Name(name.utf8)]) }
         }
-        try body()
-        handles.withLock { $0.remove([OpenHandles.Name(name.utf8)]) }
     }
 }

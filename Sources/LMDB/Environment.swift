@@ -26,6 +26,8 @@ public final class Environment: Sendable {
     let handles = Mutex(OpenHandles())
     /// Which transactions may run beside each other.
     let turns = TransactionTurns()
+    /// The read transactions that stay open.
+    let pins = Mutex<[PinnedTransaction]>([])
     /// The lock is held while the map moves, so that nobody looks at a counter where it was.
     let map = Mutex(MapState.sound)
     @usableFromInline let counter = ActivityCounter()

@@ -83,8 +83,16 @@ package struct ReaderTable: Sendable, Equatable {
         if result == 0 { result = mdb_env_open(environment, options.path, flags, FileFacts.defaultFileMode) }
         guard result == 0 else { throw LMDBError(result, "open the file", options) }
         // No transaction is begun: that would take a slot.
+        guard let environment, let text = text(of: environment) else {
+            throw LMDBError(result, "list the readers", options)
+        }
+        return text
+    }
+
+    /// What liblmdb writes about the table of an open environment; nil when it does not.
+    static func text(of environment: OpaquePointer) -> String? {
         var text = ""
-        result = withUnsafeMutablePointer(to: &text) { context in
+        let result = withUnsafeMutablePointer(to: &text) { context in
             mdb_reader_list(
                 environment,
                 { message, context in
@@ -93,8 +101,7 @@ package struct ReaderTable: Sendable, Equatable {
                     return 0
                 }, context)
         }
-        guard result >= 0 else { throw LMDBError(result, "list the readers", options) }
-        return text
+        return result >= 0 ? text : nil
     }
 
     /// Lines of process ID, thread, and transaction or `-`; a title, or a remark that there are none, comes first.
@@ -115,5 +122,15 @@ package struct ReaderTable: Sendable, Equatable {
         guard fcntl(descriptor, F_GETLK, &lock) == 0, lock.l_type != Int16(F_UNLCK) else { return .gone }
         if Int(lock.l_pid) == processID { return .alive }
         return .elsewhere(here: lock.l_pid > 0 ? Int(lock.l_pid) : nil)
+    }
+}
+
+extension Environment {
+    /// Whether a transaction of this process stands in the reader table that sees everything up to this one.
+    func hasReader(at transactionID: UInt64) -> Bool {
+        let processID = Int(getpid())
+        return ReaderTable.parse(ReaderTable.text(of: pointer) ?? "").contains {
+            $0.processID == processID && $0.transactionID == transactionID
+        }
     }
 }

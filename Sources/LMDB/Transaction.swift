@@ -25,6 +25,9 @@ struct TransactionCore: ~Copyable {
         mdb_txn_abort(pointer)
     }
 
+    /// Leaves a read transaction alone for ever, and what little memory it has.
+    consuming func abandon() { isOver = true }
+
     /// Makes everything written visible; ends a read transaction in the way that keeps the handles it opened.
     consuming func commit() throws(LMDBError) {
         isOver = true
