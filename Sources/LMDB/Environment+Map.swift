@@ -1,13 +1,15 @@
 import CLMDB
 
 extension Environment {
-    /// Adopts the size that another process has given the map, if that is larger than it is here.
+    /// Adopts the size that another process has given the map, if that is larger than it is here, and no thread of this process
+    /// writes or waits for the write lock.
     ///
     /// - Returns: whether the map is larger now.
     package func growsMap() throws(LMDBError) -> Bool {
         let before = info.mapSize
-        guard (try? isMapLarger(than: before)) == true else { return false }
-        try followMap()
+        guard (try? isMapLarger(than: before)) == true, turns.tryBeginWriting() else { return false }
+        defer { turns.endWriting() }
+        try resizeMap()
         return info.mapSize > before
     }
 
@@ -19,8 +21,9 @@ extension Environment {
 
     /// Adopts the map size that the file has been given by another process. For a thread without a transaction.
     ///
-    /// A writer of this process that waits for the write lock is waited for, because nobody could keep it from beginning
-    /// while the map moves.
+    /// A writer of this process that waits for the write lock is waited for: liblmdb has no way to call it back, it reads the map
+    /// as soon as it has the lock, and nobody could keep it from that while the map moves. It finds the map too small itself then,
+    /// and resizes it.
     func followMap() throws(LMDBError) {
         turns.beginWriting()
         defer { turns.endWriting() }

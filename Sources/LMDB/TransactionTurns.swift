@@ -46,6 +46,18 @@ final class TransactionTurns: @unchecked Sendable {
         }
     }
 
+    /// The same where that is so now.
+    ///
+    /// - Returns: whether it was.
+    func tryBeginWriting() -> Bool {
+        var isFree = false
+        change {
+            isFree = !isWriting
+            isWriting = true
+        }
+        return isFree
+    }
+
     func endWriting() { change { isWriting = false } }
 
     /// Waits until no other transaction may open handles.

@@ -120,28 +120,30 @@ package struct LocalChanges: Sendable {
 
     /// Everything up to this transaction is sent; nil when that is not known.
     private(set) var sentThrough: UInt64?
-    /// Merges since then.
+    /// Transactions of our own since then.
     private var own: Set<UInt64> = []
 
     /// Nothing is known.
     package init() {}
 
-    /// A merge has been committed.
-    mutating func merged(as transaction: UInt64) {
-        guard sentThrough != nil else { return }
+    /// A transaction of our own is about to be committed, or has been.
+    mutating func note(own transaction: UInt64) {
         own.insert(transaction)
         // What can't be told apart is not told at all.
         if own.count > Self.mostOwn { self = LocalChanges() }
     }
+
+    /// It could not be committed.
+    mutating func forget(own transaction: UInt64) { own.remove(transaction) }
+
+    /// Whether a transaction is known to be one of ours.
+    func isOwn(_ transaction: UInt64) -> Bool { own.contains(transaction) }
 
     /// A snapshot of everything up to this transaction has been stored.
     mutating func sent(through transaction: UInt64) {
         sentThrough = transaction
         own = own.filter { $0 > transaction }
     }
-
-    /// The same for somebody who wants to know, and nothing for nobody.
-    func from(_ inspection: (any SendInspection)?) -> LocalChanges { inspection == nil ? LocalChanges() : self }
 
     /// Whether an entry with this transaction in its header is a local change.
     func contains(_ transaction: UInt64) -> Bool {

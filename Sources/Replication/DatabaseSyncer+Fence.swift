@@ -18,7 +18,9 @@ extension DatabaseSyncer {
     /// Writes down when the database was last in sync.
     func write(_ record: SyncRecord, _ environment: Environment) async {
         do {
-            let transaction = try await lmdb.run { _ in try record.write(to: environment) }
+            let transaction = try await lmdb.run { [own] _ in
+                try own.noting { try record.write(to: environment, willCommit: $0) }
+            }
             capture?.noteOwn(transaction)
             post.yield(.recorded(record, transaction: transaction))
         } catch {

@@ -7,9 +7,11 @@ extension DatabaseSyncer {
         guard let retention = settings.machine.sweeper?.retention else { return }
         let (run, begin) = sweeping ?? (Sweep(limit: sweepLimit(retention), schema: settings.schema), .now)
         do {
-            let (next, transaction, lock) = try await lmdb.run { signal in
+            let (next, transaction, lock) = try await lmdb.run { [own] signal in
                 var next = run
-                let (transaction, lock) = try next.slice(environment, deletionTime: deletionTime, signal: signal)
+                let (transaction, lock) = try own.noting {
+                    try next.slice(environment, deletionTime: deletionTime, signal: signal, willCommit: $0)
+                }
                 return (next, transaction, lock)
             }
             if let transaction { capture?.noteOwn(transaction) }

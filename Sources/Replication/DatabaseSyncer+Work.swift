@@ -3,7 +3,6 @@ import Bytes
 import LMDB
 import Logging
 import Snapshots
-import Synchronization
 
 /// What the actions of ``SyncMachine`` do: each does its work on threads that may block, logs how it went, and
 /// posts that as an event.
@@ -165,130 +164,12 @@ extension DatabaseSyncer {
         return unfit.holds(name, mapSize: environment.info.mapSize, at: now)
     }
 
-    /// Merges a downloaded snapshot.
-    func merge(_ name: SnapshotName, _ environment: Environment) async {
-        guard let download = downloaded.removeValue(forKey: name) else {
-            post.yield(.mergeFailed(name))
-            return
-        }
-        let begin = ContinuousClock.now
-        observe(.mergesWaiting(downloaded.count))
-        observe(.mergeStarted(name, waited: begin - download.end))
-        let spool = download.spool
-        let entriesRead = Mutex(0)
-        let inspection = inspector?.inspectMerge(of: name, into: settings.identity.database)
-        var done: MergeReport?
-        defer { inspection?.ended(done) }
-        let rules = MergePlanner.Rules(
-            deletedCutoff: mayLeaveOutDeletions ? settings.deletedCutoff.timestamp(at: wallClock()) : 0,
-            creationFlags: settings.creationFlags, schema: settings.schema, inspection: inspection)
-        let (paddingBlock, clock) = (settings.paddingBlock, wallClock)
-        let mapSize = environment.info.mapSize
-        do {
-            let through = capture?.through
-            let work = { @Sendable (_: CancellationSignal) in
-                let (plan, meta, skipped) = try MergePlanner.plan(spool, for: environment, rules: rules) { count in
-                    entriesRead.withLock { $0 = count }
-                }
-                let planned = ContinuousClock.now
-                let outcome = try Merge.apply(
-                    plan, to: environment, paddingBlock: paddingBlock, capturedThrough: through,
-                    inspection: inspection, clock: clock)
-                return (MergeResult(outcome, plan), meta.disagreement(with: name), skipped, planned)
-            }
-            let (result, claim, skipped, planned): (MergeResult, String?, Set<String>, ContinuousClock.Instant)
-            do {
-                (result, claim, skipped, planned) = try await lmdb.run(work)
-            } catch is ShadowIsMissing {
-                // The application has made a DBI just now.
-                try await capture(environment)
-                (result, claim, skipped, planned) = try await lmdb.run(work)
-            }
-            if let transaction = result.transaction {
-                capture?.noteOwn(transaction)
-                localChanges.merged(as: transaction)
-            }
-            if let claim {
-                logger.warning(
-                    "a snapshot says otherwise than its name, by which it is merged: it was copied or renamed",
-                    metadata: [
-                        "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
-                        "snapshot_meta": "\(claim)",
-                    ])
-            }
-            warnOfFutureEntries(result.ages, name)
-            for database in skipped.sorted() {
-                logger.warning(
-                    "the snapshot holds a private DBI, which is ignored",
-                    metadata: ["snapshot_name": "\(name)", "dbi": "\(database)"])
-            }
-            let held = await inspection?.heldBack()
-            let report = MergeReport(
-                name: name, size: spool.count, written: result.written, kept: result.kept, held: held,
-                transaction: result.transaction, ages: result.ages, compareTime: planned - begin,
-                lockTime: result.lockTime, totalTime: .now - begin)
-            logger.info(
-                "merged a snapshot",
-                metadata: [
-                    "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
-                    "snapshot_size": .stringConvertible(spool.count), "merged": .stringConvertible(report.written),
-                    "kept": .stringConvertible(report.kept),
-                    "txnID": .stringConvertible(report.transaction ?? environment.info.lastTransactionID),
-                    "time_download": "\(logText(download.time))", "time_compare": "\(logText(report.compareTime))",
-                    "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
-                ])
-            // What is not here must not be taken for sent on either; and one in the far future says nothing about the
-            // others of its instance.
-            if !farAhead.contains(name) { ledger.read(name) }
-            if held == nil {
-                if !farAhead.contains(name) { ledger.merged(name) }
-                namesakes.merged(name)
-            }
-            loadErrors[name.instance] = nil
-            done = report
-            observe(.merged(report))
-            post.yield(.merged(name, transaction: result.transaction))
-        } catch let error where Self.isRefusal(error) {
-            var refusal = error as? RefusedSnapshot ?? RefusedSnapshot("\(error)")
-            if let inspection { refusal = await inspection.refused(refusal) }
-            var metadata = Logger.Metadata(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
-            metadata["snapshot_instance"] = "\(name.instance)"
-            metadata["snapshot_name"] = "\(name)"
-            metadata["error"] = "\(refusal)"
-            logger.error(
-                "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
-                metadata: metadata)
-            ledger.refused(name)
-            observe(.refused(name, entries: entriesRead.withLock(\.self), "\(refusal)", time: .now - begin))
-            post.yield(.refused(name))
-        } catch {
-            guard !Task.isCancelled else { return }
-            unfit.failed(name, error, mapSize: mapSize, at: now)
-            report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
-            lastLoadError = "cannot merge \(name): \(error)"
-            loadErrors[name.instance] = "\(error)"
-            observe(.mergeFailed(name, "\(error)", time: .now - begin))
-            post.yield(.mergeFailed(name))
-        }
-    }
-
-    /// No later change wins over an entry from the future until that time has come.
-    private func warnOfFutureEntries(_ ages: EntryAges, _ name: SnapshotName) {
-        let ahead = Duration.nanoseconds(Int64(clamping: ages.ahead))
-        guard ahead > settings.clockSkewTolerance else { return }
-        logger.warning(
-            "the snapshot has brought entries from the future: until their time has come, they win over every later change",
-            metadata: [
-                "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)", "ahead": "\(logText(ahead))",
-            ])
-    }
-
     /// Reads the LMDB and stores what was read.
     func send(_ environment: Environment) async {
         let begin = ContinuousClock.now
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
-        let staging = store.stagingDirectory
-        // Nothing is merged while the LMDB is read, and what is merged after that is not in this snapshot.
+        let (staging, own) = (store.stagingDirectory, own)
+        // What is merged from now on need not be in this snapshot.
         let (covered, strangers) = (ledger.merged, namesakes.merged)
         let schema = settings.schema
         let inspection = inspector?.inspectSend(of: identity.database)
@@ -296,11 +177,10 @@ extension DatabaseSyncer {
         defer { inspection?.ended(done) }
         do {
             let captured = try await capture(environment)
-            let changes = localChanges
             let (found, scanned) = try await lmdb.run { signal in
                 // A clock that stepped back must not make this snapshot look older than the one before.
                 try FullScan.run(
-                    environment, identity: identity, schema: schema, changes: changes, inspection: inspection,
+                    environment, identity: identity, schema: schema, changes: { own.changes }, inspection: inspection,
                     stagingDirectory: staging, signal: signal
                 ) {
                     max(clock(), floor.nextTimestamp)
@@ -332,7 +212,7 @@ extension DatabaseSyncer {
                 ])
             ledger.stored(snapshot.name, covering: covered)
             namesakes.stored(covering: strangers)
-            localChanges.sent(through: transaction)
+            own.sent(through: transaction)
             done = report
             lastSendError = ""
             observe(.stored(report))
@@ -349,36 +229,9 @@ extension DatabaseSyncer {
         }
     }
 
-    /// Whether the same snapshot would come to the same end, however often it is tried.
-    private static func isRefusal(_ error: any Error) -> Bool {
-        if let error = error as? SnapshotError {
-            // The map may grow, and a file of our own may be readable the next time.
-            return error.kind != .unreadable && error.kind != .tooLarge
-        }
-
-        return error is RefusedSnapshot
-    }
-
     /// Logs an error that is tried again; contents that don't fit the configuration end the process at start-up.
     func report(_ error: any Error, _ what: Logger.Message, _ metadata: Logger.Metadata) {
         if error is LocalContentError && !isStarted { return fail(error) }
         logger.error(what, metadata: metadata.merging(["error": "\(error)"]) { old, _ in old })
-    }
-}
-
-/// What the log says of a merge.
-private struct MergeResult: Sendable {
-    var transaction: UInt64?
-    var written: Int
-    var kept: Int
-    var lockTime: Duration
-    var ages: EntryAges
-
-    init(_ outcome: Merge.Outcome, _ plan: MergePlan) {
-        transaction = outcome.transaction
-        written = outcome.written
-        kept = plan.kept + outcome.lost
-        lockTime = outcome.lockTime
-        ages = outcome.ages
     }
 }

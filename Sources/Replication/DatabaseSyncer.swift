@@ -64,7 +64,7 @@ package actor DatabaseSyncer {
     let wallClock: WallClock
     private let observer: any SyncObserver
     let inspector: (any ChangeInspector)?
-    /// LMDB calls block, and take turns.
+    /// LMDB calls block. One may write, one read everything, and the others only look something up.
     let lmdb: BlockingPool
     private let events: AsyncStream<SyncMachine.Event>
     let post: AsyncStream<SyncMachine.Event>.Continuation
@@ -100,8 +100,12 @@ package actor DatabaseSyncer {
     var lastLoadError = ""
     /// The run of the sweeper that is under way.
     var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
-    /// What the application has written since the last send.
-    var localChanges = LocalChanges()
+    /// Snapshots that have been compared and wait to be applied.
+    var planned: [SnapshotName: MergeInHand] = [:]
+    /// The last merge that has written something.
+    var lastMerge: UInt64 = 0
+    /// Our own transactions since the last send: all others are the application's.
+    let own = OwnTransactions()
     /// What is known of the shadows, where there are any.
     var capture: Capture?
     /// Why nothing is sent because of ``StaleFence``.
@@ -151,7 +155,7 @@ package actor DatabaseSyncer {
         logger[metadataKey: "db"] = "\(settings.identity.database)"
         self.logger = logger
         self.wallClock = wallClock
-        lmdb = BlockingPool(label: "lmdb-\(settings.identity.database)", width: 1)
+        lmdb = BlockingPool(label: "lmdb-\(settings.identity.database)", width: 4)
         (events, post) = AsyncStream.makeStream()
     }
 
@@ -214,6 +218,7 @@ package actor DatabaseSyncer {
             endTimer()
             group.cancelAll()
         }
+        for merge in planned.values { merge.inspection?.ended(nil) }
         if let fatal { throw fatal }
         noteUnsent(machine.sender, environment)
     }
@@ -301,17 +306,22 @@ package actor DatabaseSyncer {
             return
         }
         if let changes = fileChanges(environment.options.dataFile) {
-            group.addTask { [post] in
+            group.addTask { [post, own] in
                 do {
                     for await _ in changes {
                         // A busy writer is followed at this pace, not commit by commit.
                         try await Task.sleep(for: .milliseconds(2))
-                        post.yield(.observed(transaction: environment.info.lastTransactionID))
+                        post.yield(Self.observation(environment, own))
                     }
                 } catch {}
             }
         }
         group.addTask { [weak self] in await self?.keepHouse(environment, observing: true) }
+    }
+
+    private static func observation(_ environment: Environment, _ own: OwnTransactions) -> SyncMachine.Event {
+        let transaction = environment.info.lastTransactionID
+        return .observed(transaction: transaction, isOurs: own.contains(transaction))
     }
 
     private func clean(_ settings: CleanerMachine.Settings) async {
@@ -337,7 +347,7 @@ package actor DatabaseSyncer {
             while true {
                 try await Task.sleep(for: settings.lmdbPollInterval)
                 let transaction = environment.info.lastTransactionID
-                if observing { post.yield(.observed(transaction: transaction)) }
+                if observing { post.yield(Self.observation(environment, own)) }
                 // Transaction IDs only fall where a backup was copied over the open file. Going on would hide the
                 // changes that follow, until their IDs have grown beyond the old ones.
                 guard environment.isInPlace && transaction >= newest else {
@@ -371,7 +381,8 @@ package actor DatabaseSyncer {
         case .download(let name):
             observe(.downloadStarted(name, waited: waiting[name].map { .now - $0 } ?? .zero))
             group.addTask { await self.download(name, environment) }
-        case .merge(let name): group.addTask { await self.merge(name, environment) }
+        case .compare(let name): group.addTask { await self.compare(name, environment) }
+        case .apply(let name): group.addTask { await self.apply(name, environment) }
         case .send: group.addTask { await self.send(environment) }
         case .capture: group.addTask { await self.captureChanges(environment) }
         case .sweep(let deletionTime): group.addTask { await self.sweep(environment, deletionTime: deletionTime) }

@@ -20,7 +20,8 @@ package enum FullScan {
     ///   - environment: where to read.
     ///   - identity: who sends.
     ///   - schema: where the versions are.
-    ///   - changes: tells which entries the application has written since the last send; they are told to `inspection`.
+    ///   - changes: tells which entries the application has written since the last send; they are told to `inspection`. Asked for
+    ///     within the transaction, so that no later one of ours is taken for the application's.
     ///   - stagingDirectory: where the storage would like the file of a large snapshot to be made.
     ///   - signal: ends the scan early.
     ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
@@ -29,7 +30,7 @@ package enum FullScan {
     /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
     package static func run(
         _ environment: Environment, identity: SenderIdentity, schema: Schema = .native,
-        changes: LocalChanges = LocalChanges(), inspection: (any SendInspection)? = nil,
+        changes: () -> LocalChanges = LocalChanges.init, inspection: (any SendInspection)? = nil,
         stagingDirectory: String? = nil,
         signal: CancellationSignal = CancellationSignal(),
         timestamp: () -> UInt64
@@ -39,6 +40,7 @@ package enum FullScan {
             guard !databases.isEmpty else { return (nil, transaction.id) }
             try inspection?.begins(transaction)
             let timestamp = timestamp()
+            let changes = inspection == nil ? LocalChanges() : changes()
             let name = SnapshotName(database: identity.database, instance: identity.instance, timestamp: timestamp)
             var writer = try SnapshotWriter(
                 SnapshotMeta(
@@ -53,7 +55,7 @@ package enum FullScan {
                 guard let versions = try transaction.database(schema.versions(of: database.name)) else { continue }
                 try writer.beginDatabase(
                     database.name, flags: UInt64(database.flags.rawValue), transform: schema.transform(database.flags))
-                entries += try write(versions, transaction, &writer, signal, changes.from(inspection)) {
+                entries += try write(versions, transaction, &writer, signal, changes) {
                     inspection?.change(of: $0, in: database.name, to: $1)
                 }
             }

@@ -25,11 +25,12 @@ package enum Merge {
     ///   - paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
     ///   - capturedThrough: up to which transaction the shadows are known to be up to date, where there are any.
     ///   - inspection: is told of entries that are not written after all.
+    ///   - willCommit: is told the transaction before it is committed.
     ///   - clock: tells the time: for the ages of entries, and for what an application has changed meanwhile.
     @discardableResult
     package static func apply(
         _ plan: MergePlan, to environment: Environment, paddingBlock: Bool, capturedThrough: UInt64? = nil,
-        inspection: (any MergeInspection)? = nil,
+        inspection: (any MergeInspection)? = nil, willCommit: (UInt64) -> Void = { _ in },
         clock: @escaping WallClock = systemWallClock
     ) throws -> Outcome {
         guard !plan.isEmpty else { return Outcome() }
@@ -50,7 +51,9 @@ package enum Merge {
                 try application.run(plan, transaction, &written)
                 outcome = application.outcome
             }
-            return outcome.transaction == nil ? .abort(outcome) : .commit(outcome)
+            guard let own = outcome.transaction else { return .abort(outcome) }
+            willCommit(own)
+            return .commit(outcome)
         }
         if let locked { outcome.lockTime = .now - locked }
         outcome.ages = written.finish()

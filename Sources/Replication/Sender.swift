@@ -35,6 +35,10 @@ package struct Sender {
     private var phase = Phase.idle
     /// Every transaction up to this one has been sent or was a merge of ours.
     private var accountedFor: UInt64
+    /// Transactions of ours beyond that: others have written before them, or a send that is under way has read that.
+    private var own: Set<UInt64> = []
+    /// The newest transaction of ours.
+    private var newestOwn: UInt64 = 0
     /// The newest transaction seen.
     private var newest: UInt64
     /// When the first and the last of the changes that are still to be sent were noticed.
@@ -70,23 +74,39 @@ package struct Sender {
         noteChange(at: now)
     }
 
-    /// A merge of ours committed, or another transaction of ours that nobody else need hear of.
+    /// A merge of ours committed, or another transaction of ours that nobody else need hear of; again does nothing.
+    ///
+    /// It may be told before or after a send that has read it, or has not.
     package mutating func merged(as transaction: UInt64, at now: Duration) {
+        guard transaction > accountedFor, own.insert(transaction).inserted else { return }
+        newestOwn = max(newestOwn, transaction)
+        newest = max(newest, transaction)
         if wasEmpty {
             wasEmpty = false
             wantsInitial = true
         }
-        if transaction == accountedFor &+ 1 {
-            accountedFor = transaction
-            newest = max(newest, transaction)
-            // The merge may have been noticed as a change before it was reported.
-            if newest == accountedFor { changed = nil }
-        } else {
-            // Others wrote between: what they wrote is still to be sent.
-            newest = max(newest, transaction)
+        account(for: accountedFor)
+        if accountedFor < transaction {
+            // Others wrote between: what they wrote is still to be sent, unless a send under way has read it.
             noteChange(at: now)
+        } else if newest == accountedFor {
+            // The merge may have been noticed as a change before it was reported.
+            changed = nil
         }
     }
+
+    /// Everything up to this transaction is accounted for, and what follows of our own.
+    private mutating func account(for transaction: UInt64) {
+        if transaction > accountedFor {
+            accountedFor = transaction
+            own = own.filter { $0 > transaction }
+        }
+        while own.remove(accountedFor &+ 1) != nil { accountedFor += 1 }
+        // Where nothing is ever sent they would become ever more. Without them a send too many may follow.
+        if own.count > Self.mostOwn { own = [] }
+    }
+
+    private static let mostOwn = 4096
 
     /// One snapshot is to be sent even if nothing changes: the one after start-up.
     package mutating func requestInitial() { wantsInitial = true }
@@ -102,7 +122,7 @@ package struct Sender {
     /// The LMDB has been read as of a transaction; storing goes on.
     package mutating func read(_ transaction: UInt64) {
         phase = .storing
-        accountedFor = max(accountedFor, transaction)
+        account(for: transaction)
         newest = max(newest, transaction)
         carriedSince = carriedSince ?? changed?.first
         if newest == accountedFor { changed = nil }
@@ -115,9 +135,12 @@ package struct Sender {
 
     /// The LMDB is empty: there is nothing to be sent.
     package mutating func foundNothing(_ transaction: UInt64) {
-        wasEmpty = true
+        // What has been merged while it was read may be in it by now.
+        let isEmpty = newestOwn <= transaction
+        wasEmpty = isEmpty
         read(transaction)
         finish()
+        if !isEmpty { wantsInitial = true }
     }
 
     /// Reading or storing failed.
@@ -175,9 +198,6 @@ package struct Sender {
 
     /// Whether there is, or at start may have been, something that is not stored.
     package var hasUnsent: Bool { newest > 0 && (!hasSentInitial || isChanged || phase != .idle || retryAt != nil) }
-
-    /// Whether the LMDB is being read for a send.
-    package var isReading: Bool { phase == .reading }
 
     /// Whether a send is under way.
     package var isSending: Bool { phase != .idle }

@@ -66,11 +66,12 @@ package struct Sweep: Sendable {
     /// - Parameters:
     ///   - deletionTime: how long the write lock may be held before the commit.
     ///   - signal: ends a look early.
+    ///   - willCommit: is told the transaction before it is committed.
     /// - Returns: the transaction that removed something, and how long the write lock was held; nil when it was not
     ///   taken.
     package mutating func slice(
         _ environment: Environment, deletionTime: Duration, scanTime: Duration = Sweep.scanTime,
-        signal: CancellationSignal = CancellationSignal()
+        signal: CancellationSignal = CancellationSignal(), willCommit: (UInt64) -> Void = { _ in }
     ) throws -> (transaction: UInt64?, lock: SweepLock?) {
         if found.isEmpty {
             var next = self
@@ -79,7 +80,7 @@ package struct Sweep: Sendable {
             }
             self = next
         }
-        return found.isEmpty ? (nil, nil) : try remove(environment, deletionTime: deletionTime)
+        return found.isEmpty ? (nil, nil) : try remove(environment, deletionTime: deletionTime, willCommit)
     }
 
     /// The DBIs that are swept: those that hold versions.
@@ -169,7 +170,7 @@ package struct Sweep: Sendable {
     // MARK: Removing
 
     private mutating func remove(
-        _ environment: Environment, deletionTime: Duration
+        _ environment: Environment, deletionTime: Duration, _ willCommit: (UInt64) -> Void
     ) throws -> (transaction: UInt64?, lock: SweepLock?) {
         var rest = found
         let name = position.database
@@ -205,7 +206,9 @@ package struct Sweep: Sendable {
                 tried += 1
                 if tried % Self.deletionsPerCheck == 0 && .now - times.locked >= deletionTime { break }
             }
-            return next.cleaned > report.cleaned ? .commit(transaction.id) : .abort(nil)
+            guard next.cleaned > report.cleaned else { return .abort(nil) }
+            willCommit(transaction.id)
+            return .commit(transaction.id)
         }
         let lock = SweepLock(
             deleting: times.committing - times.locked, committing: .now - times.committing)

@@ -30,49 +30,39 @@ package struct SweeperMachine {
     }
 
     private let settings: Settings
-    /// When the next slice is due.
-    private var next: Duration
+    /// When the next slice is due, while none is under way.
+    package private(set) var due: Duration
     /// When the run under way began; nil between two runs.
     private var begin: Duration?
-    /// Whether a slice is under way.
-    package private(set) var isBusy = false
     /// How long the next slice may delete.
     package private(set) var deletionTime: Duration
 
     /// - Parameter now: from when on the time before the first run counts.
     package init(settings: Settings, at now: Duration = .zero) {
         self.settings = settings
-        next = now + settings.firstInterval
+        due = now + settings.firstInterval
         // Nothing is known yet of how long a commit takes.
         deletionTime = settings.lockDuration / 4
     }
 
-    /// When the next slice is due, nil while one is under way.
-    package var due: Duration? { isBusy ? nil : next }
-
     /// A slice begins.
-    package mutating func started(at now: Duration) {
-        isBusy = true
-        begin = begin ?? now
-    }
+    package mutating func started(at now: Duration) { begin = begin ?? now }
 
     /// A slice ended.
     ///
     /// - Parameter isLast: whether it was the last one of its run.
     package mutating func ended(_ lock: SweepLock?, isLast: Bool, at now: Duration) {
-        isBusy = false
         if let lock { learn(lock) }
-        next = lock == nil ? now : now + settings.releaseDuration
+        due = lock == nil ? now : now + settings.releaseDuration
         guard isLast, let begin else { return }
         self.begin = nil
-        next = max(next, begin + settings.interval)
+        due = max(due, begin + settings.interval)
     }
 
     /// A slice failed; the run is over.
     package mutating func failed(at now: Duration) {
-        isBusy = false
         begin = nil
-        next = now + settings.interval
+        due = now + settings.interval
     }
 
     // The part of the lock's time that goes to deleting, the rest being the commit's, is about the same from slice to

@@ -54,15 +54,17 @@ package struct SyncMachine {
         case listingFailed
         /// Something may have appeared in the storage.
         case storageChanged
-        /// The newest transaction of the LMDB is this one.
-        case observed(transaction: UInt64)
+        /// The newest transaction of the LMDB is this one; whether it is known to be one of ours that nobody else need hear of.
+        case observed(transaction: UInt64, isOurs: Bool = false)
         /// The snapshot is here, and waits to be merged.
         case downloaded(SnapshotName)
         /// The snapshot is not in the storage any more.
         case vanished(SnapshotName)
         /// The download failed for a reason that may pass.
         case downloadFailed(SnapshotName)
-        /// The snapshot has been merged; the transaction that wrote something, if any did.
+        /// The snapshot has been compared, and something in it is to be written.
+        case compared(SnapshotName)
+        /// The snapshot has been merged, or there was nothing in it to be written; the transaction that wrote something, if any did.
         case merged(SnapshotName, transaction: UInt64?)
         /// The snapshot must never be merged.
         case refused(SnapshotName)
@@ -105,8 +107,10 @@ package struct SyncMachine {
         case list
         /// Download the snapshot.
         case download(SnapshotName)
-        /// Merge the snapshot, which has been downloaded.
-        case merge(SnapshotName)
+        /// Compare the snapshot, which has been downloaded, with the LMDB: the first half of a merge.
+        case compare(SnapshotName)
+        /// Write what the comparison has found: the second half.
+        case apply(SnapshotName)
         /// Read the LMDB, then store what was read.
         case send
         /// Copy the application's changes to the shadows.
@@ -145,7 +149,6 @@ package struct SyncMachine {
     package private(set) var fence: StaleFence?
     /// Whether that lets anything be sent now.
     private var fenceIsOpen = true
-    private var isRecording = false
     /// Since when something has kept changes from being sent.
     private var obstacle: (what: SendObstacle, since: Duration)?
     /// How many listings, captures and records in a row have failed, for single runs: those end some time.
@@ -154,7 +157,8 @@ package struct SyncMachine {
     private var begin: Duration?
     private var lastEvent = Duration.zero
     private var isListing = false
-    private var isMerging = false
+    /// What is under way with the LMDB.
+    package private(set) var work: LMDBWork
     /// When the next listing is due; nil while one is under way and no change was signalled since it began.
     private var listAt: Duration? = .zero
     private var lastListing: Duration?
@@ -185,6 +189,7 @@ package struct SyncMachine {
             settings.sender.forceInterval = force > .zero ? min(force, fence.limits.recent) : fence.limits.recent
         }
         self.settings = settings
+        work = LMDBWork(hasShadows: settings.hasShadows)
         // Who never sends has no snapshots of its own: those under its name are somebody else's.
         receiver = Receiver(own: settings.receiveOnly ? nil : settings.instance, settings: settings.receiver)
         sender = Sender(settings: settings.sender, transaction: transaction)
@@ -264,14 +269,15 @@ package struct SyncMachine {
         }
         if !isListing { times.append(listAt) }
         times.append(cover.due)
-        // While the LMDB is busy, the end of that wakes the loop.
-        if !isLMDBBusy {
+        // What the LMDB is too busy for waits for the end of that, which wakes the loop. Before the first capture everything
+        // else waits for that.
+        if let readsFrom = work.readsFrom, isCaptured {
+            if maySend { times.append(sender.due.map { max($0, readsFrom) }) }
+            if receiver.hasReady, work.planned == nil { times.append(readsFrom) }
+        }
+        if work.isIdle {
             times.append(capture?.due)
-            // Before the first capture everything else waits for that.
-            if isCaptured {
-                if maySend { times.append(sender.due) }
-                times.append(sweepDue(at: lastEvent))
-            }
+            if isCaptured { times.append(sweepDue(at: lastEvent)) }
         }
         return times.compactMap(\.self).min()
     }
@@ -298,8 +304,8 @@ package struct SyncMachine {
             bringForwardListing(to: now + max(settings.storagePollInterval, settings.receiver.retryInterval))
         case .storageChanged:
             bringForwardListing(to: soonestListing(now))
-        case .observed(let transaction):
-            sender.observed(transaction, at: now)
+        case .observed(let transaction, let isOurs):
+            if isOurs { noteOwn(transaction, at: now) } else { sender.observed(transaction, at: now) }
             capture?.observed(transaction, at: now)
         case .downloaded(let name):
             receiver.downloaded(name)
@@ -311,25 +317,30 @@ package struct SyncMachine {
             }
         case .downloadFailed(let name):
             receiver.failed(name, at: now)
+        case .compared(let name):
+            work.compared(name)
         case .merged(let name, let transaction):
-            isMerging = false
+            work.merged(name)
             receiver.merged(name)
             if name.instance == settings.instance, hasRequestedInitial {
                 cover.merged(hasNews: transaction != nil, at: now)
             }
             if let transaction { noteOwn(transaction, at: now) }
         case .refused(let name):
-            isMerging = false
+            work.merged(name)
             receiver.refused(name)
         case .mergeFailed(let name):
-            isMerging = false
+            work.merged(name)
             receiver.failed(name, at: now)
         case .read(let transaction):
+            work.scanned()
             sender.read(transaction)
         case .foundNothing(let transaction):
+            work.scanned()
             sender.foundNothing(transaction)
         case .captured(let through, let transaction):
             let isFirst = !isCaptured
+            work.wrote(.capturing)
             failures.capture = 0
             capture?.captured(through: through, at: now)
             // What was there before is sent with the first snapshot, whatever its transaction.
@@ -337,30 +348,35 @@ package struct SyncMachine {
                 if isFirst { sender.merged(as: transaction, at: now) } else { sender.observed(transaction, at: now) }
             }
         case .captureFailed:
+            work.wrote(.capturing)
             capture?.failed(at: now)
             failures.capture += 1
         case .stored:
             sender.stored()
             storedAt = now
         case .sendFailed:
+            work.scanned()
             sender.failed(at: now)
         case .unsendable:
+            work.scanned()
             sender.failed(at: now, counts: settings.onlyOnce)
         case .swept(let transaction, let lock, let isLast):
+            work.wrote(.sweeping)
             sweeper?.ended(lock, isLast: isLast, at: now)
             if let transaction { noteOwn(transaction, at: now) }
         case .sweepFailed:
+            work.wrote(.sweeping)
             sweeper?.failed(at: now)
         case .foundRecord(let record):
             // What was merged before need not be there any more.
             if fence?.found(record) == true { receiver.forgetMerged() }
         case .recorded(let record, let transaction):
-            isRecording = false
+            work.wrote(.recording)
             failures.record = 0
             fence?.recorded(record)
             noteOwn(transaction, at: now)
         case .recordFailed:
-            isRecording = false
+            work.wrote(.recording)
             failures.record += 1
             fence?.recordFailed(retryAt: now + settings.receiver.retryInterval)
         case .tick:
@@ -409,7 +425,7 @@ package struct SyncMachine {
                 cover.answered()
                 sender.requestInitial()
             }
-            if let action = nextLMDBAction(at: now) { actions.append(action) }
+            while let action = nextLMDBAction(at: now) { actions.append(action) }
             if sender.hasGivenUp {
                 isFinished = true
                 return [.giveUp]
@@ -430,39 +446,47 @@ package struct SyncMachine {
                 isShuttingDown = true
             }
         }
-        if isShuttingDown && !isLMDBBusy && !sender.isSending {
+        // What has been compared and is not applied is loaded again with the next start.
+        if isShuttingDown { work.dropPlanned() }
+        if isShuttingDown && work.isIdle && !sender.isSending {
             isFinished = true
             actions.append(.finish)
         }
         return actions
     }
 
-    /// The LMDB does one thing at a time: merge what is ready, then send, and sweep when there is nothing else to do;
-    /// but a send that is due is not kept waiting by ever more merges.
+    /// What the LMDB does next, as far as ``LMDBWork`` lets it: merge what is ready, then send, and sweep when there is nothing
+    /// else to do; but a send that is due is not kept waiting by ever more merges.
     private mutating func nextLMDBAction(at now: Duration) -> Action? {
-        guard !isLMDBBusy else { return nil }
+        if work.mayApply, let name = work.planned {
+            work.begin(.applying(name), at: now)
+            return .apply(name)
+        }
         let sendIsDue = maySend && (sender.due.map { $0 <= now } ?? false)
         // A send captures, too.
-        if let due = capture?.due, due <= now, !(isCaptured && sendIsDue) {
+        if let due = capture?.due, due <= now, work.isIdle, !(isCaptured && sendIsDue) {
             capture?.started()
+            work.begin(.capturing, at: now)
             return .capture
         }
-        guard isCaptured else { return nil }
-        if receiver.hasReady && !(sendIsDue && mergesSinceSend >= Self.mergesInARow) {
+        guard isCaptured, work.mayRead(at: now) else { return nil }
+        if work.planned == nil, receiver.hasReady && !(sendIsDue && mergesSinceSend >= Self.mergesInARow) {
             if let name = receiver.nextMerge() {
-                isMerging = true
+                work.begin(.comparing(name))
                 mergesSinceSend += 1
-                return .merge(name)
+                return .compare(name)
             }
         }
         if sendIsDue {
             mergesSinceSend = 0
             cover.answered()
+            work.begin(.scanning)
             sender.started(at: now)
             return .send
         }
+        guard work.isIdle else { return nil }
         if let record = fence?.recordDue(at: now) {
-            isRecording = true
+            work.begin(.recording, at: now)
             return .record(record)
         }
         return sweep(at: now)
@@ -471,6 +495,7 @@ package struct SyncMachine {
     private mutating func sweep(at now: Duration) -> Action? {
         guard let sweeper, let due = sweepDue(at: now), due <= now else { return nil }
         self.sweeper?.started(at: now)
+        work.begin(.sweeping, at: now)
         return .sweep(deletionTime: sweeper.deletionTime)
     }
 
@@ -478,10 +503,6 @@ package struct SyncMachine {
     private func sweepDue(at now: Duration) -> Duration? {
         guard let due = sweeper?.due, let begin = fence?.sweepsFrom(at: now) else { return nil }
         return max(due, begin)
-    }
-
-    private var isLMDBBusy: Bool {
-        isMerging || sender.isReading || isRecording || sweeper?.isBusy == true || capture?.isBusy == true
     }
 
     /// Whether what the application had written before the start is in the shadows, where there are any.
@@ -507,7 +528,7 @@ package struct SyncMachine {
     }
 
     private func isIdle(at now: Duration) -> Bool {
-        guard !isLMDBBusy && !receiver.hasReady && fence?.recordDue(at: now) == nil else { return false }
+        guard work.isIdle && !receiver.hasReady && fence?.recordDue(at: now) == nil else { return false }
         return settings.receiveOnly || isFenced || sender.isDone
     }
 }

@@ -44,8 +44,11 @@ package struct SyncRecord: Sendable, Equatable {
 
     /// Writes the record in a transaction of its own.
     ///
+    /// - Parameter willCommit: is told the transaction before it is committed.
     /// - Returns: the transaction.
-    package func write(to environment: Environment) throws -> UInt64 {
+    package func write(
+        to environment: Environment, willCommit: (UInt64) -> Void = { _ in }
+    ) throws -> UInt64 {
         try environment.write { transaction in
             let database = try transaction.database(Self.database, creating: [])
             for (key, time) in [(Self.lastSyncKey, lastSync), (Self.sweepAfterKey, sweepAfter)] {
@@ -58,6 +61,7 @@ package struct SyncRecord: Sendable, Equatable {
                 value.withUnsafeMutableBytes { header.write(to: $0) }
                 try key.withUnsafeBytes { key in try value.withUnsafeBytes { try transaction.put(database, key, $0) } }
             }
+            willCommit(transaction.id)
             return .commit(transaction.id)
         }
     }

@@ -27,10 +27,25 @@ import Testing
         try await converge(seed: seed, schema: LMDB.Environment.shadows)
     }
 
-    private func converge(seed: UInt64, schema: Schema = .native) async throws {
+    /// With an application that has the write lock for long most of the time.
+    @Test(arguments: 0..<20)
+    func randomHistoriesWithALockThatIsTakenConverge(history: Int) async throws {
+        let seed = UInt64.random(in: 0..<1_000_000)
+        print("ConvergenceTests: history \(history) with locks, seed \(seed)")
+        try await converge(seed: seed, locks: 0.7)
+    }
+
+    @Test func thingsGoOnBesideAMergeThatWaits() async throws {
+        let simulation = try await converge(seed: 4, locks: 0.7)
+        #expect(simulation.waits > 10 && simulation.besides > 10)
+    }
+
+    @discardableResult
+    private func converge(seed: UInt64, schema: Schema = .native, locks: Double = 0.1) async throws -> Simulation {
         let instances = Int(seed % 4) + 2
         let simulation = try Simulation(
             seed: seed, instances: instances, receivers: Int(seed / 4 % 2), schema: schema)
+        simulation.faults.lock = locks
         // Some come later.
         var late = Set((1..<instances).filter { (seed >> UInt64($0)).isMultiple(of: 5) })
         // What one instance has at start differs from what the others have.
@@ -102,5 +117,6 @@ import Testing
             }
             #expect(node.environment.info.lastTransactionID == before)
         }
+        return simulation
     }
 }

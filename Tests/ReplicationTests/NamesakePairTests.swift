@@ -66,7 +66,7 @@ private struct NamesakePair {
             hosts[index].isAlarmed = isAlarmed
             take(.listed(names, stranger: hosts[index].watch.newest), index)
         case .download(let name): take(.downloaded(name), index)
-        case .merge(let name):
+        case .compare(let name):
             let items = bucket.first { $0.name == name }?.items ?? []
             let hasNews = !items.isSubset(of: hosts[index].items)
             hosts[index].items.formUnion(items)

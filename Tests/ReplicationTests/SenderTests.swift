@@ -79,7 +79,6 @@ import Testing
         #expect(sender.due == nil)
         sender.read(11)
         #expect(sender.isSending)
-        #expect(!sender.isReading)
         sender.stored()
         sender.observed(12, at: .milliseconds(10_100))
         #expect(sender.due == .seconds(11))
@@ -113,6 +112,55 @@ import Testing
         sender.stored()
         #expect(!sender.isDone)
         #expect(sender.due == .seconds(21))
+    }
+
+    /// A merge may be committed while a send reads, and either may be reported first.
+    @Test(arguments: [false, true], [false, true]) func aMergeBesideAReadIsNoChange(isRead: Bool, isReportedFirst: Bool)
+    {
+        var sender = sender()
+        sender.observed(11, at: .seconds(10))
+        sender.started(at: .seconds(11))
+        // The merge is transaction 12.
+        if isReportedFirst { sender.merged(as: 12, at: .seconds(12)) }
+        sender.read(isRead ? 12 : 11)
+        if !isReportedFirst { sender.merged(as: 12, at: .seconds(12)) }
+        sender.stored()
+        #expect(sender.isDone && sender.due == nil)
+        // What the application writes then is one.
+        sender.observed(13, at: .seconds(13))
+        #expect(!sender.isDone && sender.due != nil)
+    }
+
+    /// Two of ours, with one of the application between them that the read does not hold.
+    @Test func aChangeBetweenMergesBesideAReadIsSent() {
+        var sender = sender()
+        sender.observed(11, at: .seconds(10))
+        sender.started(at: .seconds(11))
+        sender.merged(as: 12, at: .seconds(12))
+        sender.merged(as: 14, at: .seconds(12))
+        sender.merged(as: 14, at: .seconds(12))
+        sender.read(11)
+        sender.stored()
+        #expect(!sender.isDone && sender.due == .seconds(12))
+        sender.started(at: .seconds(13))
+        sender.read(14)
+        sender.stored()
+        #expect(sender.isDone && sender.due == nil)
+    }
+
+    /// What is merged while an empty LMDB is read is sent once, as what is merged after that.
+    @Test(arguments: [false, true]) func aMergeBesideAReadThatFindsNothingIsSent(isReportedFirst: Bool) {
+        var sender = sender()
+        sender.requestInitial()
+        sender.started(at: .seconds(11))
+        if isReportedFirst { sender.merged(as: 11, at: .seconds(12)) }
+        sender.foundNothing(10)
+        if !isReportedFirst { sender.merged(as: 11, at: .seconds(12)) }
+        #expect(!sender.isDone && sender.due != nil)
+        sender.started(at: .seconds(13))
+        sender.read(11)
+        sender.stored()
+        #expect(sender.isDone && sender.due == nil)
     }
 
     /// The read is reported after a change that it does not hold has been noticed.

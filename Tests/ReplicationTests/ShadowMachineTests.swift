@@ -31,7 +31,7 @@ import Testing
         #expect(loop.handle(.downloaded(other)) == [])
         #expect(loop.handle(.observed(transaction: 20)) == [])
         #expect(!loop.machine.isStartComplete)
-        #expect(loop.handle(.captured(through: 21, transaction: 21)) == [.merge(other)])
+        #expect(loop.handle(.captured(through: 21, transaction: 21)) == [.compare(other)])
         #expect(loop.handle(.merged(other, transaction: 22)) == [.send])
     }
 

@@ -22,7 +22,8 @@ extension Simulation {
     func sweep(_ deletionTime: Duration, _ node: Node, _ index: Int) throws {
         guard let retention else { return }
         var run = node.sweep ?? Sweep(limit: node.clock(at: now) - UInt64(retention / .nanoseconds(1)))
-        let (transaction, lock) = try run.slice(node.environment, deletionTime: deletionTime)
+        let (transaction, lock) = try run.slice(
+            node.environment, deletionTime: deletionTime, willCommit: { node.own.insert($0) })
         node.sweep = run.isComplete ? nil : run
         let isLast = run.isComplete
         schedule(index, after: delay(0.1)) { [self] in

@@ -15,6 +15,7 @@ final class Simulation {
         var download = 0.1
         var store = 0.1
         var capture = 0.1
+        var lock = 0.1
     }
 
     private struct Pending {
@@ -33,6 +34,10 @@ final class Simulation {
         var environment: LMDB.Environment
         var machine: SyncMachine
         var downloaded: [SnapshotName: Spool] = [:]
+        /// What has been compared and is not applied.
+        var planned: [SnapshotName: MergePlan] = [:]
+        /// Transactions that nobody else need hear of.
+        var own: Set<UInt64> = []
         var newestOwnTimestamp: UInt64 = 0
         var life = 0
         var scheduledTick: Duration?
@@ -65,6 +70,12 @@ final class Simulation {
             self.receiveOnly = receiveOnly
         }
 
+        /// What is seen by who looks for the newest transaction.
+        var observation: SyncMachine.Event {
+            let transaction = environment.info.lastTransactionID
+            return .observed(transaction: transaction, isOurs: own.contains(transaction))
+        }
+
         func clock(at now: Duration) -> UInt64 { UInt64(Int64(Simulation.time(at: now)) + clockError) }
     }
 
@@ -88,6 +99,9 @@ final class Simulation {
     private(set) var refusals = 0
     /// How often a machine asked for a tick at a time that had come already.
     private(set) var busyLoops = 0
+    /// How many merges have waited for the write lock, and how many sends and comparisons have begun beside one.
+    private(set) var waits = 0
+    private(set) var besides = 0
     var faults = Faults()
     var random: SeededGenerator
     private var pending: [Pending] = []
@@ -159,7 +173,7 @@ final class Simulation {
         let node = nodes[index]
         guard node.isRunning else { return }
         node.life += 1
-        node.downloaded = [:]
+        (node.downloaded, node.planned, node.own) = ([:], [:], [])
         node.scheduledTick = nil
         node.newestOwnTimestamp = 0
         node.isStarted = false
@@ -288,7 +302,8 @@ final class Simulation {
                 node.downloaded[name] = body
                 try handle(.downloaded(name), node, index)
             }
-        case .merge(let name): try merge(name, node, index)
+        case .compare(let name): try compare(name, node, index)
+        case .apply(let name): apply(name, node, index)
         case .send: try send(node, index)
         case .capture:
             if random.chance(faults.capture) {
@@ -301,6 +316,7 @@ final class Simulation {
         case .sweep(let deletionTime): try sweep(deletionTime, node, index)
         case .record(let record):
             let transaction = try record.write(to: node.environment)
+            node.own.insert(transaction)
             schedule(index, after: delay(0.1)) { [self] in
                 try handle(.recorded(record, transaction: transaction), $0, index)
             }
@@ -309,8 +325,9 @@ final class Simulation {
         }
     }
 
-    private func merge(_ name: SnapshotName, _ node: Node, _ index: Int) throws {
+    private func compare(_ name: SnapshotName, _ node: Node, _ index: Int) throws {
         guard let body = node.downloaded.removeValue(forKey: name) else { return }
+        if case .applying = node.machine.work.writing { besides += 1 }
         let plan: MergePlan
         do {
             let isLoaded = node.machine.fence?.mayLeaveOutDeletions ?? false
@@ -327,16 +344,27 @@ final class Simulation {
             schedule(index, after: delay(0.1)) { [self] in try handle(.refused(name), $0, index) }
             return
         }
-        let through = node.capture?.through
         schedule(index, after: delay(0.5)) { [self] node in
+            if plan.isEmpty { return try handle(.merged(name, transaction: nil), node, index) }
+            node.planned[name] = plan
+            try handle(.compared(name), node, index)
+        }
+    }
+
+    private func apply(_ name: SnapshotName, _ node: Node, _ index: Int) {
+        guard let plan = node.planned.removeValue(forKey: name) else { return }
+        let through = node.capture?.through
+        // Now and then the application has the write lock for long.
+        let isLocked = random.chance(faults.lock)
+        if isLocked { waits += 1 }
+        schedule(index, after: isLocked ? .seconds(1) + delay(5) : delay(0.05)) { [self] node in
             let clock = node.clock(at: now)
             let outcome = try Merge.apply(
-                plan, to: node.environment, paddingBlock: false, capturedThrough: through, clock: { clock })
+                plan, to: node.environment, paddingBlock: false, capturedThrough: through,
+                willCommit: { node.own.insert($0) }, clock: { clock })
             if let transaction = outcome.transaction { node.capture?.noteOwn(transaction) }
             // The change of the file may be noticed before the merge reports it, and others may write meanwhile.
-            if random.chance(0.5) {
-                try handle(.observed(transaction: node.environment.info.lastTransactionID), node, index)
-            }
+            if random.chance(0.5) { try handle(node.observation, node, index) }
             schedule(index, after: delay(0.2)) { [self] node in
                 try handle(.merged(name, transaction: outcome.transaction), node, index)
             }
@@ -345,6 +373,7 @@ final class Simulation {
 
     private func send(_ node: Node, _ index: Int) throws {
         node.sends += 1
+        if case .applying = node.machine.work.writing { besides += 1 }
         let clock = node.clock(at: now)
         let identity = SenderIdentity(database: "main", instance: node.name, hostname: node.name)
         var captured: UInt64?
@@ -385,7 +414,7 @@ final class Simulation {
 
     private func poll(_ index: Int) {
         schedule(index, after: pollInterval) { [self] node in
-            try handle(.observed(transaction: node.environment.info.lastTransactionID), node, index)
+            try handle(node.observation, node, index)
             poll(index)
         }
     }

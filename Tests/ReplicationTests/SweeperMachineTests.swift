@@ -11,7 +11,6 @@ import Testing
         var machine = SweeperMachine(settings: Self.settings)
         #expect(machine.due == .seconds(10))
         machine.started(at: .seconds(12))
-        #expect(machine.due == nil)
         machine.ended(nil, isLast: true, at: .seconds(13))
         #expect(machine.due == .seconds(112))
     }

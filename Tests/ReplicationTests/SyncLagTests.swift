@@ -57,7 +57,7 @@ import Testing
                 switch action {
                 case .list: take(.listed(names, began: SyncLagTests.time + seconds * 1_000_000_000))
                 case .download(let name): take(name.instance == "b" ? .downloadFailed(name) : .downloaded(name))
-                case .merge(let name): take(.merged(name, transaction: nil))
+                case .compare(let name): take(.merged(name, transaction: nil))
                 case .send:
                     lastSend = seconds
                     take(.read(transaction: transaction))

@@ -75,7 +75,8 @@ struct Loop {
     ///
     /// - Returns: what follows.
     mutating func load(_ name: SnapshotName, as transaction: UInt64? = nil) -> [SyncMachine.Action] {
-        #expect(handle(.downloaded(name)).contains(.merge(name)))
+        #expect(handle(.downloaded(name)).contains(.compare(name)))
+        if transaction != nil { #expect(handle(.compared(name)).contains(.apply(name))) }
         return handle(.merged(name, transaction: transaction))
     }
 }
@@ -269,9 +270,9 @@ struct Loop {
         #expect(loop.handle(.tick) == [.list])
         let (own, a) = (snapshot("own", 9), snapshot("a", 1))
         #expect(loop.handle(.listed([a, own])) == [.download(own)])
-        #expect(loop.handle(.downloaded(own)) == [.merge(own)])
+        #expect(loop.handle(.downloaded(own)) == [.compare(own)])
         #expect(loop.handle(.merged(own, transaction: nil)) == [.download(a)])
-        #expect(loop.handle(.downloaded(a)) == [.merge(a)])
+        #expect(loop.handle(.downloaded(a)) == [.compare(a)])
         #expect(loop.handle(.merged(a, transaction: 11)) == [.send])
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.handle(.stored) == [.started])
@@ -292,10 +293,10 @@ struct Loop {
             #expect(loop.handle(.tick, after: .seconds(5)).contains(.download(own)))
             #expect(loop.handle(.listed([a, own])) == [])
         }
-        #expect(loop.handle(.downloaded(own)) == [.merge(own)])
+        #expect(loop.handle(.downloaded(own)) == [.compare(own)])
         #expect(loop.handle(.mergeFailed(own)) == [])
         #expect(loop.handle(.tick, after: .seconds(5)) == [.list, .download(own)])
-        #expect(loop.handle(.downloaded(own)) == [.merge(own)])
+        #expect(loop.handle(.downloaded(own)) == [.compare(own)])
         #expect(loop.handle(.merged(own, transaction: 51)) == [.send])
     }
 
@@ -304,9 +305,9 @@ struct Loop {
         let (first, second) = (snapshot("own", 1), snapshot("own", 2))
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([first, second])) == [.download(second)])
-        #expect(loop.handle(.downloaded(second)) == [.merge(second)])
+        #expect(loop.handle(.downloaded(second)) == [.compare(second)])
         #expect(loop.handle(.refused(second)) == [.download(first)])
-        #expect(loop.handle(.downloaded(first)) == [.merge(first)])
+        #expect(loop.handle(.downloaded(first)) == [.compare(first)])
         #expect(loop.handle(.merged(first, transaction: 11)) == [.send])
     }
 
@@ -362,7 +363,7 @@ struct Loop {
         for index in 1...20 as ClosedRange<UInt64> {
             let name = snapshot("a", index)
             #expect(loop.handle(.listed([name])) == [.download(name)])
-            #expect(loop.handle(.downloaded(name)) == [.merge(name)])
+            #expect(loop.handle(.downloaded(name)) == [.compare(name)])
             // The file is seen to change before the merge has been reported.
             #expect(loop.handle(.observed(transaction: 10 + index), after: .milliseconds(1)) == [])
             #expect(loop.handle(.merged(name, transaction: 10 + index)) == [])
@@ -377,7 +378,7 @@ struct Loop {
         let a = snapshot("a", 1)
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a])) == [.download(a)])
-        #expect(loop.handle(.downloaded(a)) == [.merge(a)])
+        #expect(loop.handle(.downloaded(a)) == [.compare(a)])
         // The application was quicker, and nobody has told yet.
         #expect(loop.handle(.merged(a, transaction: 12)) == [])
         #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
@@ -393,26 +394,31 @@ struct Loop {
         #expect(loop.pass(.seconds(100), listing: [a]) == [])
     }
 
+    /// As long as nobody has to wait for the write lock.
     @Test func theLMDBDoesOneThingAtATime() {
         var loop = Loop()
         loop.startAlone()
         let (a, b) = (snapshot("a", 1), snapshot("b", 2))
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a, b])) == [.download(a), .download(b)])
-        #expect(loop.handle(.downloaded(a)) == [.merge(a)])
+        #expect(loop.handle(.downloaded(a)) == [.compare(a)])
         #expect(loop.handle(.downloaded(b)) == [])
-        #expect(loop.handle(.merged(a, transaction: nil)) == [.merge(b)])
+        #expect(loop.handle(.merged(a, transaction: nil)) == [.compare(b)])
         #expect(loop.handle(.observed(transaction: 11)) == [])
         #expect(loop.handle(.tick, after: .milliseconds(50)) == [])
-        #expect(loop.handle(.merged(b, transaction: nil)) == [.send])
-        // No merge while the LMDB is read, but while the snapshot is stored.
+        #expect(loop.handle(.compared(b)) == [.apply(b)])
+        #expect(loop.handle(.tick, after: .milliseconds(50)) == [])
+        #expect(loop.handle(.merged(b, transaction: 12)) == [])
+        #expect(loop.handle(.tick, after: Sender.quietTime) == [.send])
+        // Nothing is compared while the LMDB is read, but while the snapshot is stored.
         let c = snapshot("c", 3)
         #expect(loop.handle(.tick, after: .seconds(1)) == [.list])
         #expect(loop.handle(.listed([a, b, c])) == [.download(c)])
         #expect(loop.handle(.downloaded(c)) == [])
-        #expect(loop.handle(.read(transaction: 11)) == [.merge(c)])
+        #expect(loop.handle(.read(transaction: 12)) == [.compare(c)])
         #expect(loop.handle(.stored) == [])
-        #expect(loop.handle(.merged(c, transaction: 12)) == [])
+        #expect(loop.handle(.compared(c)) == [.apply(c)])
+        #expect(loop.handle(.merged(c, transaction: 13)) == [])
     }
 
     @Test func afterTenMergesALocalChangeGoesOutFirst() {
@@ -421,7 +427,7 @@ struct Loop {
         let names = (0..<25).map { snapshot("a\($0)", UInt64($0)) }
         #expect(loop.handle(.tick) == [.list])
         _ = loop.handle(.listed(names))
-        #expect(loop.handle(.downloaded(names[0])) == [.merge(names[0])])
+        #expect(loop.handle(.downloaded(names[0])) == [.compare(names[0])])
         for name in names[1...] { #expect(loop.handle(.downloaded(name)) == []) }
         // Before each send a change is due all the time.
         for round in 0..<2 {
@@ -431,12 +437,12 @@ struct Loop {
             for index in first..<first + SyncMachine.mergesInARow {
                 let isLast = index == first + SyncMachine.mergesInARow - 1
                 let following = loop.handle(.merged(names[index], transaction: nil)).filter { $0 != .list }
-                #expect(following == [isLast ? .send : .merge(names[index + 1])])
+                #expect(following == [isLast ? .send : .compare(names[index + 1])])
             }
             // Then the others have their turn again.
             #expect(
                 loop.handle(.read(transaction: UInt64(11 + round)))
-                    == [.merge(names[first + SyncMachine.mergesInARow])])
+                    == [.compare(names[first + SyncMachine.mergesInARow])])
             #expect(loop.handle(.stored) == [])
         }
     }
@@ -450,7 +456,7 @@ struct Loop {
         for name in names { _ = loop.handle(.downloaded(name)) }
         for (index, name) in names.enumerated() {
             let following = loop.handle(.merged(name, transaction: UInt64(11 + index)))
-            #expect(following == (index == 24 ? [] : [.merge(names[index + 1])]))
+            #expect(following == (index == 24 ? [] : [.compare(names[index + 1])]))
         }
     }
 
@@ -671,17 +677,17 @@ struct Loop {
         }
     }
 
-    @Test(arguments: 0..<3) func shutsDownAfterTheMergeUnderWay(outcome: Int) {
+    @Test(arguments: 0..<4) func shutsDownAfterTheMergeUnderWay(outcome: Int) {
         var loop = Loop()
         loop.startAlone()
         let (a, b) = (snapshot("a", 1), snapshot("b", 2))
         _ = loop.handle(.tick)
         _ = loop.handle(.listed([a, b]))
-        #expect(loop.handle(.downloaded(a)) == [.merge(a)])
+        #expect(loop.handle(.downloaded(a)) == [.compare(a)])
         #expect(loop.handle(.shutDown) == [])
         #expect(loop.handle(.downloaded(b)) == [])
         #expect(loop.handle(.tick, after: .seconds(10)) == [])
-        let events: [SyncMachine.Event] = [.merged(a, transaction: 15), .refused(a), .mergeFailed(a)]
+        let events: [SyncMachine.Event] = [.merged(a, transaction: nil), .refused(a), .mergeFailed(a), .compared(a)]
         #expect(loop.handle(events[outcome]) == [.finish])
     }
 

@@ -29,6 +29,8 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private var held: (entries: [HeldLedger.Entry], count: Int) = ([], 0)
     /// What an LMDB that was empty has turned out to become.
     private var learned: PowerDNSDatabases.Kind?
+    /// The rules that have been warned of, which is done once however often the snapshot is compared.
+    private var warned: Set<String> = []
     /// Why the snapshot is refused.
     private var objection: Objection?
 
@@ -271,6 +273,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     }
 
     private func warn(_ rule: String, _ message: Logger.Message, _ metadata: Logger.Metadata) {
+        guard warned.insert(rule).inserted else { return }
         inspector.metrics.found(rule, severity: "warning", in: database)
         var metadata = metadata
         metadata["db"] = "\(database)"

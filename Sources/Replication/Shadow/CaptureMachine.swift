@@ -14,8 +14,6 @@ package struct CaptureMachine {
     private var changed: (first: Duration, last: Duration)?
     private var lastEnd: Duration?
     private var retryAt: Duration?
-    /// Whether one is under way.
-    package private(set) var isBusy = false
 
     /// - Parameters:
     ///   - minimumInterval: how long to wait after a capture before the next one.
@@ -42,23 +40,16 @@ package struct CaptureMachine {
     }
 
     /// A capture begins.
-    package mutating func started() {
-        isBusy = true
-        retryAt = nil
-    }
+    package mutating func started() { retryAt = nil }
 
     /// It ended, or a send has captured everything up to this transaction.
     package mutating func captured(through transaction: UInt64, at now: Duration) {
-        isBusy = false
         lastEnd = now
         captured(through: transaction)
     }
 
     /// It failed.
-    package mutating func failed(at now: Duration) {
-        isBusy = false
-        retryAt = now + retryInterval
-    }
+    package mutating func failed(at now: Duration) { retryAt = now + retryInterval }
 
     private mutating func captured(through transaction: UInt64) {
         through = max(through ?? 0, transaction)
@@ -66,9 +57,8 @@ package struct CaptureMachine {
         if newest == through { changed = nil }
     }
 
-    /// When the next capture is due; nil when there is nothing to be captured or one is under way.
+    /// When the next capture is due, while none is under way; nil when there is nothing to be captured.
     package var due: Duration? {
-        guard !isBusy else { return nil }
         if let retryAt { return retryAt }
         guard hasStarted else { return .zero }
         guard let changed else { return nil }
