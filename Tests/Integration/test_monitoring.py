@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lab import lmdbs
 from lab.powerdns import MAP_SIZE
 from lab.process import free_port
+from lab.storage import Directory
 from lab.syncer import database
 from lab.waiting import eventually
 
@@ -253,4 +254,70 @@ def test_figures_while_another_program_holds_the_write_lock(served, directory, t
     syncer.process.wait_for_output("merged a snapshot")
     eventually("the figures follow", lambda: value(
         samples(syncer.port), "lmdb_stat_entries", lmdb="main", db="records") == 8)
+    syncer.stop()
+
+
+def test_what_goes_on_while_another_program_holds_the_write_lock(
+        served, lightningstream, directory, fixture_lmdbs, tmp_path):
+    """PowerDNS has the lock of its main LMDB for 3 s while a merge waits for it: that keeps nothing else waiting.
+
+    Health, fresh figures, the comparison of the next snapshot, sends, and the check of zones that the other LMDB's merge has
+    changed all come before the lock is released.
+    """
+    second = 2 * 10**18  # later than anything in the fixtures
+
+    def prepared(name, changed):
+        """Snapshots of the fixtures with entries of the DBIs written once more, deleted or not: {database: object}."""
+        files = dict(zip(BOTH, fixture_lmdbs("pdns-4.9", name)))
+        for kind, (dbi, wanted, deleted) in changed.items():
+            entries = lmdbs.contents(files[kind])[dbi].entries
+            found = {key: entry for key, entry in entries.items() if wanted(key) and not entry.deleted}
+            assert found
+            lmdbs.write(files[kind], {dbi: {
+                key: lmdbs.stored(second, b"" if deleted else entry.value, deleted) for key, entry in found.items()}})
+        bucket = Directory(tmp_path / f"{name}-bucket")
+        lightningstream(
+            name, {kind: database(file) for kind, file in files.items()}, bucket.storage()).once("sync")
+        return {each.split("__")[0]: (each, bucket.get(each)) for each in bucket.names() if each.endswith(".pb.gz")}
+
+    def told(*texts):
+        found = [line for line in syncer.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in found if all(text in line for text in texts)]
+
+    soa = b"\x00\x06"  # the type, in the middle of a key of PowerDNS: zone, name, type
+    news = prepared("news", {"main": ("metadata_v5", lambda _: True, False)})
+    known = prepared("known", {"shard": ("records_v5", lambda key: soa in key[5:], True)})
+    main, shard = fixture_lmdbs("pdns-4.9")
+    syncer = served(
+        "ours", {"main": database(main), "shard": database(shard)}, directory.storage(), storage_poll_interval="100ms",
+        lmdb_poll_interval="10s", log={"level": "debug", "format": "json"})
+    syncer.start()
+    eventually("all is settled", lambda: len(told("start-up is complete")) == 2)
+    before = len(told("stored a snapshot", "main__ours"))
+    with lmdb.open(str(main), subdir=False, max_dbs=16, map_size=0) as application:
+        # What follows the snapshot after start-up goes out when the poll interval has passed.
+        fresh = application.open_db(b"fresh")
+        with application.begin(write=True) as transaction:
+            for number in range(5):
+                transaction.put(b"%d" % number, lmdbs.stored(second, b"v"), db=fresh)
+        with application.begin(write=True):
+            end = time.monotonic() + 3
+            directory.put(*news["main"])
+            eventually("the merge has begun", lambda: value(
+                samples(syncer.port), "lightningstream_climit_active", lmdb="main", limit_name="decompress") == 1)
+            # From here on the lock is waited for.
+            assert len(told("stored a snapshot", "main__ours")) == before
+            directory.put(*known["main"])
+            directory.put(*known["shard"])
+            eventually("the next snapshot is compared", lambda: told("merged a snapshot", "main__known"))
+            eventually("sends go on", lambda: len(told("stored a snapshot", "main__ours")) > before)
+            eventually("the changed zones are checked", lambda: told("soa-missing"))
+            while time.monotonic() < end or value(
+                    samples(syncer.port), "lmdb_stat_entries", lmdb="main", db="fresh") != 5:
+                assert get(syncer.port, "/healthz")[0] == 200
+            assert not told("merged a snapshot", "main__news")
+            assert value(
+                samples(syncer.port), "lightningstream_climit_active", lmdb="main", limit_name="decompress") == 1
+    merged = eventually("the merge ends", lambda: told("merged a snapshot", "main__news"))
+    assert int(merged[0]["merged"]) > 0
     syncer.stop()
