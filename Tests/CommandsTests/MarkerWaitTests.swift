@@ -18,10 +18,13 @@ import Testing
             LineLogHandler(
                 settings: LogSettings(format: .logfmt, timestamp: .disable), clock: { sampleTime }, output: lines)
         }
+        let pauses = Mutex<[Duration]>([])
         let wait = MarkerWait(
-            name: "go", store: store, pollInterval: .milliseconds(1), retryInterval: .milliseconds(1), logger: logger)
+            name: "go", store: store, pollInterval: .seconds(1), retryInterval: .seconds(5), logger: logger,
+            sleep: { pause in pauses.withLock { $0.append(pause) } })
         #expect(try await wait.run())
         #expect(store.remaining == 0)
+        #expect(pauses.withLock { $0 } == [.seconds(1), .seconds(1), .seconds(5)])
         #expect(
             lines.all == [
                 "level=info msg=\"waiting for the marker file\" marker=go\n",

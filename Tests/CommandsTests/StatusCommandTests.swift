@@ -11,7 +11,7 @@ import Testing
 
 /// `status` without a daemon: from a directory and LMDB files.
 @Suite struct StatusCommandTests {
-    private let directory: TemporaryDirectory
+    fileprivate let directory: TemporaryDirectory
     private var bucket: String { directory.path + "/bucket" }
     private var configuration: String { directory.path + "/lightningstream.yaml" }
 
@@ -24,7 +24,7 @@ import Testing
         try configure()
     }
 
-    private func configure(address: String = "") throws {
+    fileprivate func configure(address: String = "") throws {
         try """
         instance: ns1
         lmdbs:
@@ -59,7 +59,7 @@ import Testing
     private let ours = SnapshotName(database: "main", instance: "ns1", timestamp: 1_795_219_890_000_000_000)
     private let theirs = SnapshotName(database: "main", instance: "ns2", timestamp: 1_795_219_895_000_000_000)
 
-    private func report(_ arguments: [String] = []) async throws -> (code: Int32, report: StatusReport) {
+    fileprivate func report(_ arguments: [String] = []) async throws -> (code: Int32, report: StatusReport) {
         let result = await runCommand(["-c", configuration, "status", "--json"] + arguments)
         return (result.exitCode, try JSON.decode(StatusReport.self, from: Array(result.output.utf8)))
     }
@@ -174,12 +174,20 @@ import Testing
 
     // MARK: --wait
 
+    /// Runs `status --wait`; while it waits, time passes at once.
+    private func wait(
+        _ arguments: [String], meanwhile: @escaping @Sendable () throws -> Void = {}
+    ) async -> CommandResult {
+        let time = SimulatedSleep(sleepers: 2, meanwhile: meanwhile)
+        return await runCommand(["-c", configuration, "status", "--wait"] + arguments, sleep: time.sleep)
+    }
+
     @Test func waitingEndsWhenAllThatTellHaveIt() async throws {
         try put(ours)
         try put(theirs)
         try put(SnapshotName(database: "main", instance: "ns3", timestamp: 1))
         try state("ns2", applied: ["ns1": ours])
-        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1h"])
+        let result = await wait(["--timeout", "1h"])
         #expect(result.exitCode == 0)
         #expect(result.output.contains("merged by  ns2\n"))
         #expect(result.output.contains("unknown    ns3: no state is published"))
@@ -225,7 +233,7 @@ import Testing
     @Test func waitingEndsWithATimeout() async throws {
         try put(ours)
         try state("ns2")
-        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
+        let result = await wait(["--timeout", "100ms"])
         #expect(result.exitCode == 75)
         #expect(result.errors.hasPrefix("lightningstream: timeout: not done after 100ms: "))
     }
@@ -243,13 +251,10 @@ import Testing
     @Test func waitingGoesOnUntilTheyHaveIt() async throws {
         try put(ours)
         try state("ns2")
-        async let result = runCommand(["-c", configuration, "status", "--wait", "--timeout", "1h", "--json"])
-        try await Task.sleep(for: .milliseconds(50))
-        try state("ns2", applied: ["ns1": ours])
-        let output = await result.output
-        #expect(await result.exitCode == 0)
+        let result = await wait(["--timeout", "1h", "--json"]) { try state("ns2", applied: ["ns1": ours]) }
+        #expect(result.exitCode == 0)
         let spreads = try #require(
-            try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [[String: Any]])
+            try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
         #expect(spreads.first?["newest"] as? String == ours.description)
         #expect(spreads.first?["merged"] as? [String] == ["ns2"])
         #expect(spreads.first?["complete"] as? Bool == true)
@@ -260,7 +265,7 @@ import Testing
         try state("ns2", applied: ["ns1": ours])
         try FileManager.default.moveItem(atPath: bucket + "/main__ns2.state", toPath: bucket + "/main__ns3.state")
         try put(SnapshotName(database: "main", instance: "ns3", timestamp: ours.timestamp))
-        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1m"])
+        let result = await wait(["--timeout", "1m"])
         #expect(
             result.output == "database main: our newest snapshot is \(ours)\n  unknown    ns3: no state is published\n")
     }
@@ -272,13 +277,13 @@ import Testing
         try put(far)
         try put(SnapshotName(database: "main", instance: "ns9", timestamp: .max))
         try state("ns2", applied: ["ns1": ours])
-        let done = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "1m"])
+        let done = await wait(["--timeout", "1m"])
         #expect(done.exitCode == 0)
         #expect(done.output == "database main: our newest snapshot is \(ours)\n  merged by  ns2\n")
         let looked = await runCommand(["-c", configuration, "status"])
         #expect(looked.output.contains("  sent      \(ours)"), "\(looked.output)")
         try state("ns2", applied: ["ns1": far])
-        let early = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
+        let early = await wait(["--timeout", "100ms"])
         #expect(early.exitCode == 75)
         #expect(early.output.contains("there is no such snapshot, so that is not believed"), "\(early.output)")
     }
@@ -303,7 +308,7 @@ import Testing
         try put(ours)
         let named = SnapshotName(database: "main", instance: "ns1", timestamp: ours.timestamp + later)
         try state("ns2", applied: ["ns1": named], time: time)
-        let result = await runCommand(["-c", configuration, "status", "--wait", "--timeout", "100ms"])
+        let result = await wait(["--timeout", "100ms"])
         #expect(result.exitCode == 75)
         #expect(result.output.contains("missing    ns2: the newest of ours that it has is \(named)"))
         #expect(result.output.contains(doubt), "\(result.output)")
@@ -313,8 +318,7 @@ import Testing
         try put(ours)
         try state("ns2", applied: ["ns1": ours])
         try state("old-one")
-        let result = await runCommand(
-            ["-c", configuration, "status", "--wait", "--timeout", "1h", "--except", "gone", "--except", "old.one"])
+        let result = await wait(["--timeout", "1h", "--except", "gone", "--except", "old.one"])
         #expect(result.exitCode == 0)
         #expect(result.output.contains("  left out   old-one\n"))
     }
@@ -343,29 +347,6 @@ import Testing
         let (code, report) = try await report()
         #expect(code == 1)
         #expect(report.health.failures["main_daemon"]?.contains("nobody holds the lock") == true)
-    }
-
-    /// Some other process of this host listens at http.address and tells a fine story.
-    @Test func aStrangerIsNotTheDaemon() async throws {
-        var story = StatusReport()
-        story.mode = .sync
-        let text = String(decoding: try JSON.encode(story), as: UTF8.self)
-        let server = try FaultServer { _, _ in .answer(200, ["Lightningstream-Proof": "0000"], text) }
-        defer { server.stop() }
-        try configure(address: "127.0.0.1:\(server.port)")
-        // An LMDB without a lock: of an older daemon, or one that could not make it.
-        var (code, found) = try await report()
-        #expect(code == 0 && found.health.status == "Warning" && found.health.warnings["daemon"] != nil)
-        let file = directory.path + "/main.lmdb"
-        if case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "h", token: "t") {
-            (code, found) = try await report()
-            #expect(code == 1)
-            #expect(found.health.failures["daemon"]?.contains("is not the daemon that syncs this LMDB") == true)
-            withExtendedLifetime(lock) {}
-        }
-        (code, found) = try await report()
-        #expect(code == 1)
-        #expect(found.health.failures["daemon"]?.contains("no daemon runs here") == true)
     }
 
     // MARK: snapshots remove --instance
@@ -405,5 +386,35 @@ extension InstanceState {
         self.init(
             instance: instance, hostname: "", software: "", time: "2026-11-21T00:11:40Z", sent: nil,
             applied: applied.mapValues(\.description), covered: nil, health: "OK")
+    }
+}
+
+/// `status` where something listens at `http.address`.
+@Suite struct StatusCommandLiveTests {
+    private let host: StatusCommandTests
+
+    init() throws { host = try StatusCommandTests() }
+
+    /// Some other process of this host listens at http.address and tells a fine story.
+    @Test func aStrangerIsNotTheDaemon() async throws {
+        var story = StatusReport()
+        story.mode = .sync
+        let text = String(decoding: try JSON.encode(story), as: UTF8.self)
+        let server = try FaultServer { _, _ in .answer(200, ["Lightningstream-Proof": "0000"], text) }
+        defer { server.stop() }
+        try host.configure(address: "127.0.0.1:\(server.port)")
+        // An LMDB without a lock: of an older daemon, or one that could not make it.
+        var (code, found) = try await host.report()
+        #expect(code == 0 && found.health.status == "Warning" && found.health.warnings["daemon"] != nil)
+        let file = host.directory.path + "/main.lmdb"
+        if case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "h", token: "t") {
+            (code, found) = try await host.report()
+            #expect(code == 1)
+            #expect(found.health.failures["daemon"]?.contains("is not the daemon that syncs this LMDB") == true)
+            withExtendedLifetime(lock) {}
+        }
+        (code, found) = try await host.report()
+        #expect(code == 1)
+        #expect(found.health.failures["daemon"]?.contains("no daemon runs here") == true)
     }
 }

@@ -203,11 +203,11 @@ import Testing
         try FileManager.default.createDirectory(atPath: directory.file("bucket"), withIntermediateDirectories: true)
         try directory.write("bucket/go-not", "")
         let arguments = ["sync", "-c", a, "--only-once", "--wait-for-marker-file", "go"]
-        async let running = runCommand(arguments)
-        try await Task.sleep(for: .milliseconds(300))
-        #expect(try bucket == ["go-not"])
-        try directory.write("bucket/go", "")
-        let result = await running
+        let pause = SimulatedSleep(sleepers: 1) {
+            #expect(try bucket == ["go-not"])
+            try directory.write("bucket/go", "")
+        }
+        let result = await runCommand(arguments, sleep: pause.sleep)
         #expect(result.exitCode == 0)
         let lines = result.errors.split(separator: "\n").filter { !$0.contains("configuration") }
         #expect(lines.first == "level=info msg=\"waiting for the marker file\" instance=a marker=go")

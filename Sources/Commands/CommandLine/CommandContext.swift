@@ -13,6 +13,8 @@ package struct CommandContext: Sendable {
     package var environment: [String: String]
     /// Gives the time of log lines.
     package var clock: @Sendable () -> WallTime
+    /// Waits for a time; throws `CancellationError` when the task is cancelled meanwhile.
+    package var sleep: @Sendable (Duration) async throws -> Void
     /// Whether log lines may have colours.
     package var usesColour: Bool
     /// Whether a person reads log lines as they come, on a terminal.
@@ -28,6 +30,7 @@ package struct CommandContext: Sendable {
     package init(
         standardOutput: any ByteOutput, standardError: any LogOutput,
         environment: [String: String], clock: @escaping @Sendable () -> WallTime,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         usesColour: Bool, logsToTerminal: Bool = true, showsToTerminal: Bool = true, ownsProcess: Bool,
         terminal: Terminal? = nil
     ) {
@@ -35,6 +38,7 @@ package struct CommandContext: Sendable {
         self.standardError = standardError
         self.environment = environment
         self.clock = clock
+        self.sleep = sleep
         self.usesColour = usesColour
         self.logsToTerminal = logsToTerminal
         self.showsToTerminal = showsToTerminal

@@ -33,11 +33,17 @@ final class SpreadWait: Sendable {
 
     private let sources: StatusSources
     private let except: Set<String>
+    private let sleep: @Sendable (Duration) async throws -> Void
     private let findings = Mutex(Findings())
 
-    /// - Parameter except: the names of instances that are not waited for.
-    init(_ sources: StatusSources, except: [String] = []) {
+    /// - Parameters:
+    ///   - except: the names of instances that are not waited for.
+    ///   - sleep: waits for a time.
+    init(
+        _ sources: StatusSources, except: [String] = [], sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) {
         self.sources = sources
+        self.sleep = sleep
         self.except = Set(except.map(SnapshotName.sanitize(instance:)))
     }
 
@@ -52,7 +58,7 @@ final class SpreadWait: Sendable {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await self.look() }
             group.addTask {
-                try await Task.sleep(for: limit)
+try await self.sleep(limit)
                 let end = ContinuousClock.now + Self.firstLook - limit
                 while self.findings.withLock(\.isEmpty), .now < end { try await Task.sleep(for: .milliseconds(20)) }
                 return false
@@ -105,7 +111,7 @@ final class SpreadWait: Sendable {
             } catch let error as Unanswered {
                 findings.withLock { $0.problem = error.failure.description }
             }
-            try await Task.sleep(for: Self.interval)
+            try await sleep(Self.interval)
         }
     }
 

@@ -52,7 +52,7 @@ struct Status: ProgramCommand {
         let limit = global.timeout ?? SpreadWait.usualLimit
         // This command has something to say when the time is over.
         session.timeLimit.soften(grace: .seconds(5)) { _ in }
-        let wait = SpreadWait(StatusSources(session), except: except)
+        let wait = SpreadWait(StatusSources(session), except: except, sleep: session.context.sleep)
         let isDone = try runBlocking { try await wait.run(within: limit) }
         let spreads = wait.spreads
         var output = BufferedOutput(session.context.standardOutput)

@@ -9,6 +9,7 @@ struct MarkerWait {
     var pollInterval: Duration
     var retryInterval: Duration
     var logger: Logger
+    var sleep: @Sendable (Duration) async throws -> Void
 
     /// - Returns: whether the object is there; false when the process shuts down before that.
     func run() async throws -> Bool {
@@ -25,7 +26,7 @@ struct MarkerWait {
                 pause = retryInterval
             }
             do {
-                try await Task.sleep(for: pause)
+                try await sleep(pause)
             } catch { return false }
         }
         return false

@@ -150,7 +150,7 @@ struct SyncRun: Sendable {
             if let markerName {
                 let marker = MarkerWait(
                     name: markerName, store: store, pollInterval: configuration.storagePollInterval,
-                    retryInterval: configuration.storageRetryInterval, logger: logger)
+                    retryInterval: configuration.storageRetryInterval, logger: logger, sleep: context.sleep)
                 guard try await marker.run() else { return nil }
             }
             let powerDNS = PowerDNSWatch(
