@@ -60,7 +60,10 @@ struct S3ListPageTests {
         let more = try page("<IsTruncated>true</IsTruncated>")
         #expect(throws: XMLError.self) { try more.next(after: .name("a")) }
     }
+}
 
+/// Listings as servers send them.
+@Suite(.timeLimit(.minutes(1))) struct S3ListPageLiveTests {
     @Test(arguments: ["True", " true ", nil])
     func allPagesAreRead(_ truth: String?) async throws {
         let server = try FaultServer { request, number in

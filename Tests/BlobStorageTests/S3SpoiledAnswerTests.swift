@@ -6,7 +6,7 @@ import Testing
 
 @testable import BlobStorage
 
-extension S3ServerTests {
+extension S3ServerLiveTests {
     /// A real server behind one that spoils its answers.
     @Suite(.timeLimit(.minutes(5)))
     struct SpoiledAnswers {

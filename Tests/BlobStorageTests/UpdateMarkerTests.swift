@@ -26,7 +26,7 @@ extension FaultServer {
     fileprivate var lists: Int { log.count { $0 == "LIST" } }
 }
 
-extension S3ServerTests {
+extension S3ServerLiveTests {
     /// A real server behind one that keeps a record.
     @Suite(.timeLimit(.minutes(5)))
     struct UpdateMarker {

@@ -87,6 +87,15 @@ import Testing
         #expect(try await run(Picky(["delete": .accessDenied])).leftover == "probe")
     }
 
+    @Test func nothingIsWrittenWhereNothingCanBeListed() async throws {
+        let store = Picky(["list": .timeout])
+        let facts = try await run(store)
+        #expect(facts.list == .failed("cannot list") && facts.put == .notTried && facts.delete == .notTried)
+    }
+}
+
+/// Trying a server.
+@Suite struct StorageProbeLiveTests {
     /// A wrong secret or clock is one fault of the storage, and no missing permission of each step.
     @Test(arguments: ["SignatureDoesNotMatch", "RequestTimeTooSkewed", "NoSuchBucket"])
     func oneFaultIsSaidOnce(_ code: String) async throws {
@@ -108,11 +117,5 @@ import Testing
         // The answer has told the time.
         #expect(facts.clockOffset.map { $0 < .zero } == true)
         #expect(server.requests.count == 1)
-    }
-
-    @Test func nothingIsWrittenWhereNothingCanBeListed() async throws {
-        let store = Picky(["list": .timeout])
-        let facts = try await run(store)
-        #expect(facts.list == .failed("cannot list") && facts.put == .notTried && facts.delete == .notTried)
     }
 }

@@ -44,32 +44,6 @@ import Testing
         #expect(try scratch.snapshot() == before)
     }
 
-    @Test func aLockFileOfAnotherFormatInUseIsAClearError() async throws {
-        let scratch = try Scratch()
-        try scratch.fill()
-        let baton = Baton(path: scratch.path + "/step")
-        let peer = alongside {
-            _ = await #expect(processExitsWith: .success) {
-                [file = scratch.file as String, step = baton.path as String] in
-                let environment = RawEnvironment(file)
-                Baton(path: step).reach("open")
-                Baton(path: step).wait(for: "refused")
-                environment.close()
-            }
-        }
-        try await baton.reached("open")
-        for (offset, code) in [(4, LMDBError.Code.versionMismatch), (0, .corrupted)] {
-            try Self.patch(scratch.lockFile) { $0.store(0x1234_5678 as UInt32, offset) }
-            let error = lmdbError { _ = try scratch.open() }
-            #expect(error?.code == code)
-            #expect(error?.description.contains("lock file \(scratch.lockFile) is in use") == true)
-        }
-        baton.reach("refused")
-        await peer.value
-        // Nobody uses it now, so it is made anew.
-        #expect(try scratch.open().entries()?.count == 3)
-    }
-
     private static let badMetaPages: [(String, @Sendable (inout FileImage) -> Void)] = [
         ("page size 0", { $0.metaPages { $0.store(0 as UInt32, 40) } }),
         ("page size 3", { $0.metaPages { $0.store(3 as UInt32, 40) } }),
@@ -263,7 +237,7 @@ import Testing
         #expect(text.contains("Assertion") && text.contains("let it be rebuilt"))
     }
 
-    private static func patch(_ path: String, _ change: (inout FileImage) throws -> Void) throws {
+    fileprivate static func patch(_ path: String, _ change: (inout FileImage) throws -> Void) throws {
         var image = FileImage(bytes: try #require(FileManager.default.contents(atPath: path)))
         try change(&image)
         // In place, as an open lock file is mapped by others.
@@ -317,5 +291,34 @@ struct FileImage {
         (0..<(Int(load(page + 12, as: UInt16.self)) - 16) / 2).map {
             page + Int(load(page + 16 + 2 * $0, as: UInt16.self))
         }
+    }
+}
+
+/// Damage while another process has the file open.
+@Suite struct DamageLiveTests {
+    @Test func aLockFileOfAnotherFormatInUseIsAClearError() async throws {
+        let scratch = try Scratch()
+        try scratch.fill()
+        let baton = Baton(path: scratch.path + "/step")
+        let peer = alongside {
+            _ = await #expect(processExitsWith: .success) {
+                [file = scratch.file as String, step = baton.path as String] in
+                let environment = RawEnvironment(file)
+                Baton(path: step).reach("open")
+                Baton(path: step).wait(for: "refused")
+                environment.close()
+            }
+        }
+        try await baton.reached("open")
+        for (offset, code) in [(4, LMDBError.Code.versionMismatch), (0, .corrupted)] {
+            try DamageTests.patch(scratch.lockFile) { $0.store(0x1234_5678 as UInt32, offset) }
+            let error = lmdbError { _ = try scratch.open() }
+            #expect(error?.code == code)
+            #expect(error?.description.contains("lock file \(scratch.lockFile) is in use") == true)
+        }
+        baton.reach("refused")
+        await peer.value
+        // Nobody uses it now, so it is made anew.
+        #expect(try scratch.open().entries()?.count == 3)
     }
 }

@@ -6,7 +6,7 @@ import Testing
 
 /// The size of the map: what is asked for, what is had, and what happens at its end.
 @Suite struct MapTests {
-    private static let mebibyte = 1 << 20
+    fileprivate static let mebibyte = 1 << 20
 
     // MARK: Sizes at opening
 
@@ -67,7 +67,7 @@ import Testing
 
     // MARK: Growth by another process
 
-    private static func grow(_ scratch: Scratch, to size: Int, entries: Int) async {
+    fileprivate static func grow(_ scratch: Scratch, to size: Int, entries: Int) async {
         await #expect(processExitsWith: .success) {
             [file = scratch.file as String, size = size as Int, entries = entries as Int] in
             let environment = RawEnvironment(file, mapSize: size)
@@ -98,78 +98,6 @@ import Testing
         await Self.grow(scratch, to: 128 * Self.mebibyte, entries: 80_000)
         try environment.put([("m", "v")])
         #expect(try environment.entries()?.count == 80_003)
-    }
-
-    @Test func countersCanBeReadWhileTheMapMoves() async throws {
-        let scratch = try Scratch()
-        let environment = try scratch.open(mapSize: Self.mebibyte)
-        try environment.put([("k", "v")])
-        let baton = Baton(path: scratch.path + "/step")
-        let steps = 400
-        let grower = alongside {
-            _ = await #expect(processExitsWith: .success) {
-                [file = scratch.file as String, steps = steps as Int, step = baton.path as String] in
-                let environment = RawEnvironment(file)
-                must(mdb_env_set_flags(environment.pointer, UInt32(MDB_NOSYNC), 1))
-                let value = String(repeating: "x", count: 100_000)
-                for number in 1...steps {
-                    // Hardly more than is needed, so that the next step goes beyond it.
-                    must(mdb_env_set_mapsize(environment.pointer, environment.usedBytes + 160_000))
-                    environment.put([(key(2 * number), value), (key(2 * number + 1), "")])
-                    usleep(1000)
-                }
-                Baton(path: step).reach("grown")
-            }
-        }
-        let watcher = Thread {
-            var last: UInt64 = 0
-            while access(baton.path + ".end", F_OK) != 0 {
-                for _ in 0..<1000 { last = max(last, environment.info.lastTransactionID) }
-            }
-            if last == steps + 1 { baton.reach("all seen") }
-            baton.reach("stopped")
-        }
-        watcher.start()
-        try await onOwnThread {
-            // Each of these may find the map too small.
-            while access(baton.path + ".grown", F_OK) != 0 { _ = try environment.read { $0.id } }
-        }
-        await grower.value
-        #expect(try environment.entries()?.count == 2 * steps + 1)
-        baton.reach("end")
-        try await baton.reached("stopped")
-        #expect(access(baton.path + ".all seen", F_OK) == 0)
-    }
-
-    @Test func aMapThatCannotFollowIsAnErrorEverAfter() async throws {
-        let scratch = try Scratch()
-        try scratch.open(mapSize: Self.mebibyte).put([("k", "v")])
-        let baton = Baton(path: scratch.path + "/step")
-        let child = alongside {
-            _ = await #expect(processExitsWith: .success) {
-                [path = scratch.path as String, step = baton.path as String] in
-                let environment = try LMDB.Environment(
-                    EnvironmentOptions(path: path + "/pdns.lmdb", noSubdirectory: true))
-                let baton = Baton(path: step)
-                baton.reach("open")
-                baton.wait(for: "grown")
-                let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[0]
-                // Room for what reading needs, not for the map.
-                var limit = rlimit()
-                limit.rlim_cur = UInt(pages).map { $0 * 4096 + (200 << 20) } ?? 0
-                limit.rlim_max = limit.rlim_cur
-                must(setrlimit(__rlimit_resource_t(9), &limit) == 0, "setrlimit")
-                for _ in 0..<2 {
-                    must(lmdbError { _ = try environment.entries() }?.code == .other(ENOMEM), "read")
-                    must(lmdbError { _ = try environment.put([("x", "y")]) }?.code == .other(ENOMEM), "write")
-                }
-                must(environment.info.mapSize == 0, "info")
-            }
-        }
-        try await baton.reached("open")
-        await Self.grow(scratch, to: 1 << 40, entries: 10_000)
-        baton.reach("grown")
-        await child.value
     }
 
     // MARK: No room
@@ -214,5 +142,80 @@ import Testing
             #expect(lmdbError { try environment.put(entries) }?.code == .mapFull)
             #expect(environment.info.mapSize == 2 * Self.mebibyte)
         }
+    }
+}
+
+/// Maps that move while another process goes on.
+@Suite struct MapLiveTests {
+    @Test func countersCanBeReadWhileTheMapMoves() async throws {
+        let scratch = try Scratch()
+        let environment = try scratch.open(mapSize: MapTests.mebibyte)
+        try environment.put([("k", "v")])
+        let baton = Baton(path: scratch.path + "/step")
+        let steps = 400
+        let grower = alongside {
+            _ = await #expect(processExitsWith: .success) {
+                [file = scratch.file as String, steps = steps as Int, step = baton.path as String] in
+                let environment = RawEnvironment(file)
+                must(mdb_env_set_flags(environment.pointer, UInt32(MDB_NOSYNC), 1))
+                let value = String(repeating: "x", count: 100_000)
+                for number in 1...steps {
+                    // Hardly more than is needed, so that the next step goes beyond it.
+                    must(mdb_env_set_mapsize(environment.pointer, environment.usedBytes + 160_000))
+                    environment.put([(key(2 * number), value), (key(2 * number + 1), "")])
+                    usleep(1000)
+                }
+                Baton(path: step).reach("grown")
+            }
+        }
+        let watcher = Thread {
+            var last: UInt64 = 0
+            while access(baton.path + ".end", F_OK) != 0 {
+                for _ in 0..<1000 { last = max(last, environment.info.lastTransactionID) }
+            }
+            if last == steps + 1 { baton.reach("all seen") }
+            baton.reach("stopped")
+        }
+        watcher.start()
+        try await onOwnThread {
+            // Each of these may find the map too small.
+            while access(baton.path + ".grown", F_OK) != 0 { _ = try environment.read { $0.id } }
+        }
+        await grower.value
+        #expect(try environment.entries()?.count == 2 * steps + 1)
+        baton.reach("end")
+        try await baton.reached("stopped")
+        #expect(access(baton.path + ".all seen", F_OK) == 0)
+    }
+
+    @Test func aMapThatCannotFollowIsAnErrorEverAfter() async throws {
+        let scratch = try Scratch()
+        try scratch.open(mapSize: MapTests.mebibyte).put([("k", "v")])
+        let baton = Baton(path: scratch.path + "/step")
+        let child = alongside {
+            _ = await #expect(processExitsWith: .success) {
+                [path = scratch.path as String, step = baton.path as String] in
+                let environment = try LMDB.Environment(
+                    EnvironmentOptions(path: path + "/pdns.lmdb", noSubdirectory: true))
+                let baton = Baton(path: step)
+                baton.reach("open")
+                baton.wait(for: "grown")
+                let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[0]
+                // Room for what reading needs, not for the map.
+                var limit = rlimit()
+                limit.rlim_cur = UInt(pages).map { $0 * 4096 + (200 << 20) } ?? 0
+                limit.rlim_max = limit.rlim_cur
+                must(setrlimit(__rlimit_resource_t(9), &limit) == 0, "setrlimit")
+                for _ in 0..<2 {
+                    must(lmdbError { _ = try environment.entries() }?.code == .other(ENOMEM), "read")
+                    must(lmdbError { _ = try environment.put([("x", "y")]) }?.code == .other(ENOMEM), "write")
+                }
+                must(environment.info.mapSize == 0, "info")
+            }
+        }
+        try await baton.reached("open")
+        await MapTests.grow(scratch, to: 1 << 40, entries: 10_000)
+        baton.reach("grown")
+        await child.value
     }
 }

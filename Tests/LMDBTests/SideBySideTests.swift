@@ -63,6 +63,30 @@ import Testing
         #expect(try environment.entries("new") == [[key(1), key(1)]])
     }
 
+    /// A database that another process has created is opened while a reader of before goes on.
+    @Test func aNewDatabaseIsOpenedBesideAReader() async throws {
+        let scratch = try Scratch()
+        let environment = try scratch.open()
+        try environment.put([("k", "v")])
+        let (opened, finished) = (Meeting(), Meeting())
+        async let old = onOwnThread {
+            try environment.read { transaction in
+                let meets = opened.first() && finished.first()
+                return try meets && transaction.database("b") == nil && transaction.databases().map(\.name) == ["a"]
+            }
+        }
+        #expect(opened.second())
+        await #expect(processExitsWith: .success) { [file = scratch.file as String] in
+            RawEnvironment(file).put([("x", "y")], database: "b")
+        }
+        #expect(try environment.entries("b") == [["x", "y"]])
+        #expect(finished.second())
+        #expect(try await old)
+    }
+}
+
+/// Transactions of this process beside those of another one.
+@Suite(.timeLimit(.minutes(5))) struct SideBySideLiveTests {
     @Test func nobodyWaitsWithAWriterForTheLockOfAnotherProcess() async throws {
         let scratch = try Scratch()
         let environment = try scratch.open()
@@ -90,27 +114,6 @@ import Testing
         try await written
         await child.value
         #expect(try environment.entries()?.map { $0[0] } == ["k", "ours", "theirs"])
-    }
-
-    /// A database that another process has created is opened while a reader of before goes on.
-    @Test func aNewDatabaseIsOpenedBesideAReader() async throws {
-        let scratch = try Scratch()
-        let environment = try scratch.open()
-        try environment.put([("k", "v")])
-        let (opened, finished) = (Meeting(), Meeting())
-        async let old = onOwnThread {
-            try environment.read { transaction in
-                let meets = opened.first() && finished.first()
-                return try meets && transaction.database("b") == nil && transaction.databases().map(\.name) == ["a"]
-            }
-        }
-        #expect(opened.second())
-        await #expect(processExitsWith: .success) { [file = scratch.file as String] in
-            RawEnvironment(file).put([("x", "y")], database: "b")
-        }
-        #expect(try environment.entries("b") == [["x", "y"]])
-        #expect(finished.second())
-        #expect(try await old)
     }
 
     /// Readers, writers that create databases, and another process that drops one, creates it again with other flags, and makes the map

@@ -93,35 +93,6 @@ import Testing
         #expect(try environment.entries() == nil)
     }
 
-    @Test func aReadTransactionKeepsItsView() async throws {
-        let scratch = try Scratch()
-        let environment = try scratch.open()
-        try environment.put([("k", "v")])
-        let baton = Baton(path: scratch.path + "/step")
-        let writer = alongside {
-            _ = await #expect(processExitsWith: .success) {
-                [file = scratch.file as String, step = baton.path as String] in
-                Baton(path: step).wait(for: "reading")
-                RawEnvironment(file).put([("k", "w"), ("l", "w")])
-                Baton(path: step).reach("written")
-            }
-        }
-        let seen = try await onOwnThread {
-            try environment.read { transaction in
-                var seen: [String] = []
-                guard let database = try transaction.database("a") else { return seen }
-                var cursor = try transaction.openCursor(database)
-                baton.reach("reading")
-                baton.wait(for: "written")
-                while try cursor.next() { seen.append(cursor.value.text) }
-                return seen
-            }
-        }
-        #expect(seen == ["v"])
-        await writer.value
-        #expect(try environment.entries() == [["k", "w"], ["l", "w"]])
-    }
-
     @Test func handlesOpenedWhileReadingSurvive() throws {
         let scratch = try Scratch()
         try scratch.fill(database: "a")
@@ -198,34 +169,6 @@ import Testing
         return addresses[0]..<addresses[1]
     }
 
-    @Test func aWriterWaitsForAnotherProcess() async throws {
-        let scratch = try Scratch()
-        let environment = try scratch.open()
-        try environment.put([("k", "v")])
-        let baton = Baton(path: scratch.path + "/step")
-        let other = alongside {
-            _ = await #expect(processExitsWith: .success) {
-                [file = scratch.file as String, step = baton.path as String] in
-                RawEnvironment(file).put([("other", "first")]) {
-                    Baton(path: step).reach("writing")
-                    Baton(path: step).wait(for: "waiting")
-                    // Whoever does not wait has looked by now.
-                    usleep(200_000)
-                }
-            }
-        }
-        try await baton.reached("writing")
-        baton.reach("waiting")
-        let value = try await onOwnThread {
-            try environment.write { transaction -> WriteOutcome<String?> in
-                guard let database = try transaction.database("a") else { return .commit(nil) }
-                return .commit(try "other".withBytes { try transaction.get(database, $0)?.text })
-            }
-        }
-        #expect(value == "first")
-        await other.value
-    }
-
     @Test func theLockOfADeadWriterIsTakenOver() async throws {
         let scratch = try Scratch()
         let environment = try scratch.open()
@@ -263,5 +206,65 @@ import Testing
         }
         #expect(failures.load(ordering: .relaxed) == 0)
         #expect(try environment.entries() == [["counter", "40"]])
+    }
+}
+
+/// Transactions while another process writes.
+@Suite struct TransactionLiveTests {
+    @Test func aReadTransactionKeepsItsView() async throws {
+        let scratch = try Scratch()
+        let environment = try scratch.open()
+        try environment.put([("k", "v")])
+        let baton = Baton(path: scratch.path + "/step")
+        let writer = alongside {
+            _ = await #expect(processExitsWith: .success) {
+                [file = scratch.file as String, step = baton.path as String] in
+                Baton(path: step).wait(for: "reading")
+                RawEnvironment(file).put([("k", "w"), ("l", "w")])
+                Baton(path: step).reach("written")
+            }
+        }
+        let seen = try await onOwnThread {
+            try environment.read { transaction in
+                var seen: [String] = []
+                guard let database = try transaction.database("a") else { return seen }
+                var cursor = try transaction.openCursor(database)
+                baton.reach("reading")
+                baton.wait(for: "written")
+                while try cursor.next() { seen.append(cursor.value.text) }
+                return seen
+            }
+        }
+        #expect(seen == ["v"])
+        await writer.value
+        #expect(try environment.entries() == [["k", "w"], ["l", "w"]])
+    }
+
+    @Test func aWriterWaitsForAnotherProcess() async throws {
+        let scratch = try Scratch()
+        let environment = try scratch.open()
+        try environment.put([("k", "v")])
+        let baton = Baton(path: scratch.path + "/step")
+        let other = alongside {
+            _ = await #expect(processExitsWith: .success) {
+                [file = scratch.file as String, step = baton.path as String] in
+                RawEnvironment(file).put([("other", "first")]) {
+                    Baton(path: step).reach("writing")
+                    Baton(path: step).wait(for: "waiting")
+                }
+            }
+        }
+        try await baton.reached("writing")
+        async let value = onOwnThread {
+            try environment.write { transaction -> WriteOutcome<String?> in
+                guard let database = try transaction.database("a") else { return .commit(nil) }
+                return .commit(try "other".withBytes { try transaction.get(database, $0)?.text })
+            }
+        }
+        for _ in 0..<6000 where !environment.activity.waitsForLock { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(environment.activity.waitsForLock)
+        baton.reach("waiting")
+        #expect(try await value == "first")
+        await other.value
     }
 }

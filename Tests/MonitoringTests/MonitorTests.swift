@@ -11,7 +11,7 @@ import Testing
 
 @testable import Monitoring
 
-/// Checks and counts under simulated time, and a monitor beside real syncers.
+/// Checks and counts under simulated time.
 @Suite(.timeLimit(.minutes(5))) struct MonitorTests {
     private let clock = TestClock()
     private let log = LogLines()
@@ -312,7 +312,57 @@ import Testing
         }
     }
 
-    // MARK: Beside real syncers
+    // MARK: Beside transactions
+
+    /// A transaction of the syncer, however long it takes, holds up nobody: the figures are those of now.
+    @Test func everybodyIsAnsweredWhileATransactionGoesOn() async throws {
+        let directory = try TemporaryDirectory()
+        let environment = try makeLMDB(directory)
+        let monitor = Monitor(.test(["main", "other"]), logger: log.logger)
+        monitor.observe(.opened(environment), of: "main")
+        let holds = Flag()
+        let (release, pool) = (DispatchSemaphore(value: 0), BlockingPool(label: "test", width: 1))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { release.signal() }
+            group.addTask {
+                try await pool.run { _ in
+                    try environment.read { _ in
+                        holds.raise()
+                        release.wait()
+                    }
+                }
+            }
+            try await eventually { holds.isRaised }
+            // All of these come back before it is released.
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<200 {
+                    group.addTask { await !monitor.metrics().isEmpty }
+                    group.addTask { monitor.health().ok }
+                }
+                for try await isAnswered in group { #expect(isAnswered) }
+            }
+            try await eventually { await monitor.report().databases[0].lmdb != nil }
+        }
+        monitor.observe(.ended, of: "main")
+    }
+
+    /// Otherwise nothing could open the file again in this process.
+    @Test func theEnvironmentIsLetGoAtTheEnd() async throws {
+        let directory = try TemporaryDirectory()
+        var environment: LMDB.Environment? = try makeLMDB(directory)
+        let monitor = Monitor(.test(), logger: log.logger)
+        if let environment { monitor.observe(.opened(environment), of: "main") }
+        try await eventually { await monitor.report().databases[0].lmdb != nil }
+        monitor.observe(.ended, of: "main")
+        environment = nil
+        try await eventually { (try? makeLMDB(directory)) != nil }
+        #expect(environment == nil)
+    }
+}
+
+/// A monitor beside real syncers.
+@Suite(.timeLimit(.minutes(5))) struct MonitorLiveTests {
+    private let log = LogLines()
 
     private func syncer(
         _ environment: LMDB.Environment, _ store: any BlobStore, _ monitor: Monitor
@@ -375,52 +425,6 @@ import Testing
             }
         }
         #expect(try await store.list(prefix: "main__own.state").count == 1)
-    }
-
-    /// A transaction that does not end keeps all others waiting.
-    /// A transaction of the syncer, however long it takes, holds up nobody: the figures are those of now.
-    @Test func everybodyIsAnsweredWhileATransactionGoesOn() async throws {
-        let directory = try TemporaryDirectory()
-        let environment = try makeLMDB(directory)
-        let monitor = Monitor(.test(["main", "other"]), logger: log.logger)
-        monitor.observe(.opened(environment), of: "main")
-        let holds = Flag()
-        let (release, pool) = (DispatchSemaphore(value: 0), BlockingPool(label: "test", width: 1))
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            defer { release.signal() }
-            group.addTask {
-                try await pool.run { _ in
-                    try environment.read { _ in
-                        holds.raise()
-                        release.wait()
-                    }
-                }
-            }
-            try await eventually { holds.isRaised }
-            // All of these come back before it is released.
-            try await withThrowingTaskGroup(of: Bool.self) { group in
-                for _ in 0..<200 {
-                    group.addTask { await !monitor.metrics().isEmpty }
-                    group.addTask { monitor.health().ok }
-                }
-                for try await isAnswered in group { #expect(isAnswered) }
-            }
-            try await eventually { await monitor.report().databases[0].lmdb != nil }
-        }
-        monitor.observe(.ended, of: "main")
-    }
-
-    /// Otherwise nothing could open the file again in this process.
-    @Test func theEnvironmentIsLetGoAtTheEnd() async throws {
-        let directory = try TemporaryDirectory()
-        var environment: LMDB.Environment? = try makeLMDB(directory)
-        let monitor = Monitor(.test(), logger: log.logger)
-        if let environment { monitor.observe(.opened(environment), of: "main") }
-        try await eventually { await monitor.report().databases[0].lmdb != nil }
-        monitor.observe(.ended, of: "main")
-        environment = nil
-        try await eventually { (try? makeLMDB(directory)) != nil }
-        #expect(environment == nil)
     }
 
     @Test func statisticsAreLogged() async throws {

@@ -41,7 +41,7 @@ import Testing
 }
 
 /// Writing and reading state objects in real storages.
-@Suite(.timeLimit(.minutes(5))) struct StateObjectTests {
+@Suite(.timeLimit(.minutes(5))) struct StateObjectLiveTests {
     private func published(_ store: any BlobStore, database: String = "main") async throws -> InstanceState? {
         try await StateObjects(store, database: database).load(StateObjectName(database: database, instance: "own"))
     }

@@ -96,7 +96,10 @@ import Testing
         #expect(loop.pass(.seconds(90), listing: []) == [])
         #expect(loop.pass(.seconds(20), listing: []).contains(where: isSweep))
     }
+}
 
+/// A sweeper in a real syncer.
+@Suite struct SweepingLiveTests {
     /// With everything real: what is old goes, nothing is sent for that, and one line is logged.
     @Test func removesAndReports() async throws {
         let store = MemoryStore()

@@ -9,7 +9,7 @@ import Testing
 /// What is said, long before nothing is sent any more, when the other instances can't be loaded.
 @Suite struct SyncLagTests {
     private static let time: UInt64 = 1_800_000_000_000_000_000
-    private static func sweeper(_ retention: Duration) -> SweeperMachine.Settings {
+    fileprivate static func sweeper(_ retention: Duration) -> SweeperMachine.Settings {
         .init(
             retention: retention, firstInterval: .seconds(100_000), interval: .seconds(100_000),
             lockDuration: .milliseconds(50), releaseDuration: .milliseconds(50))
@@ -91,10 +91,13 @@ import Testing
         #expect(story.lag == nil && story.fenced == nil)
         #expect(story.lastSend.map { $0 > 8900 } == true)
     }
+}
 
+/// What a real syncer says of it.
+@Suite struct SyncLagLiveTests {
     @Test func theReasonIsLoggedAndObserved() async throws {
         let store = MemoryStore()
-        let a = try Instance("a", store, sweeper: Self.sweeper(.seconds(800)))
+        let a = try Instance("a", store, sweeper: SyncLagTests.sweeper(.seconds(800)))
         try a.application.put("mine", TestVersion(systemWallClock(), "x"))
         try await withSyncers([a]) {
             try await eventually { try await snapshots(of: a, in: store) > 0 }

@@ -8,7 +8,7 @@ import Testing
 struct PageTests {
     private static let hostile = "<script>alert(1)</script>\"'&\u{202e}\u{7}\n</title>"
 
-    private func page(_ report: StatusReport) -> String {
+    fileprivate func page(_ report: StatusReport) -> String {
         var zone = StatusReport.Zone()
         zone.name = report.instance
         zone.problem = report.instance
@@ -16,7 +16,7 @@ struct PageTests {
     }
 
     /// A report with every field set, its texts to the given one.
-    private func report(_ text: String, number: Int, duration: Double) -> StatusReport {
+    fileprivate func report(_ text: String, number: Int, duration: Double) -> StatusReport {
         var report = StatusReport()
         report.software = text
         report.instance = text
@@ -102,26 +102,6 @@ struct PageTests {
         #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;..."))
     }
 
-    @Test("Nothing hostile is left on the page, nor in its JSON")
-    func hostileCharacters() async throws {
-        let report = report(HostileText.name, number: 7, duration: 1)
-        #expect(HostileText.found(in: page(report), lines: true).isEmpty)
-        let source = Source()
-        source.contents.withLock {
-            $0.report = report
-            $0.objects = .success([(HostileText.name, 1)])
-        }
-        try await withServer(source) { server async throws in
-            for path in ["/", "/status.json"] {
-                let reply = try await exchange(server.port, path)
-                #expect(reply.status == 200)
-                #expect(HostileText.found(in: reply.body, lines: true).isEmpty, "\(path)")
-            }
-            let listing = try await exchange(server.port, "/storage").body
-            #expect(listing.split(separator: "\n").contains { $0.hasPrefix("x.[31m.") })
-        }
-    }
-
     @Test(
         "Any number can be shown",
         arguments: [(0, 0.0), (-1, -1.0), (.max, .infinity), (.min, -.infinity), (.max, .nan), (.max, 1e300)])
@@ -181,5 +161,29 @@ struct PageTests {
         #expect(Standing(report) == .warning)
         report.health.status = "Unavailable"
         #expect(Standing(report) == .failing)
+    }
+}
+
+/// The page as it is served.
+@Suite struct PageLiveTests {
+    @Test("Nothing hostile is left on the page, nor in its JSON")
+    func hostileCharacters() async throws {
+        let tests = PageTests()
+        let report = tests.report(HostileText.name, number: 7, duration: 1)
+        #expect(HostileText.found(in: tests.page(report), lines: true).isEmpty)
+        let source = Source()
+        source.contents.withLock {
+            $0.report = report
+            $0.objects = .success([(HostileText.name, 1)])
+        }
+        try await withServer(source) { server async throws in
+            for path in ["/", "/status.json"] {
+                let reply = try await exchange(server.port, path)
+                #expect(reply.status == 200)
+                #expect(HostileText.found(in: reply.body, lines: true).isEmpty, "\(path)")
+            }
+            let listing = try await exchange(server.port, "/storage").body
+            #expect(listing.split(separator: "\n").contains { $0.hasPrefix("x.[31m.") })
+        }
     }
 }

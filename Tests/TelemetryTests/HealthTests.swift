@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Telemetry
@@ -129,10 +130,7 @@ import Testing
                     "sleeping has gone on", since: now,
                     limits: .init(warning: .milliseconds(20), failure: .milliseconds(60))))
         }
-        for _ in 0..<6000 where output.all.last?.contains("Unavailable") != true {
-            try await Task.sleep(for: .milliseconds(5))
-        }
-        #expect(output.all.last?.contains("Unavailable") == true)
+        try await eventually { output.all.last?.contains("Unavailable") == true }
         withExtendedLifetime(board) {}
     }
 }

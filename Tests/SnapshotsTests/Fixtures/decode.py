@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Decodes a snapshot with Python's gzip and Google's protobuf library: decode.py SNAPSHOT VENV
 
-Prints what Tests/SnapshotsTests/IndependentTests.swift compares with. A Python environment with the protobuf
+Prints what Tests/SnapshotsTests/IndependentLiveTests.swift compares with. A Python environment with the protobuf
 package is made at VENV when the package is not installed.
 """
 import gzip

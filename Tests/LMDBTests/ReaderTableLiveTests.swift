@@ -5,7 +5,7 @@ import Testing
 @testable import LMDB
 
 /// The reader table as an onlooker sees it.
-@Suite struct ReaderTableTests {
+@Suite struct ReaderTableLiveTests {
     private func options(_ scratch: Scratch) -> EnvironmentOptions {
         EnvironmentOptions(path: scratch.file, noSubdirectory: true)
     }

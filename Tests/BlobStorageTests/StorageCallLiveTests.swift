@@ -7,7 +7,7 @@ import Testing
 
 /// What metrics are told of requests.
 @Suite(.timeLimit(.minutes(1)))
-struct StorageCallTests {
+struct StorageCallLiveTests {
     private final class Record: Sendable {
         private let calls = Mutex<[StorageCall]>([])
         func note(_ call: StorageCall) { calls.withLock { $0.append(call) } }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Monitoring
 
-@Suite(.timeLimit(.minutes(5))) struct OnDemandTests {
+@Suite(.timeLimit(.minutes(5))) struct OnDemandLiveTests {
     private final class Count: Sendable {
         private let count = Mutex(0)
         func next() -> Int {

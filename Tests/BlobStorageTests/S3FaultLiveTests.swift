@@ -9,7 +9,7 @@ import Testing
 
 /// What goes wrong between us and a server; made by a server of our own, so that it goes wrong each time.
 @Suite(.timeLimit(.minutes(2)))
-struct S3FaultTests {
+struct S3FaultLiveTests {
     private static func page(_ names: [String], token: String?, truncated: Bool) -> FaultServer.Reply {
         let contents = names.map { "<Contents><Key>\($0)</Key><Size>1</Size></Contents>" }.joined()
         let next = token.map { "<NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""

@@ -7,7 +7,7 @@ import Testing
 
 /// Uploads in parts, against a server of our own that fails where a test wants it.
 @Suite(.timeLimit(.minutes(2)))
-struct S3UploadTests {
+struct S3UploadLiveTests {
     private static let complete =
         "<CompleteMultipartUploadResult><ETag>&quot;e-3&quot;</ETag></CompleteMultipartUploadResult>"
 

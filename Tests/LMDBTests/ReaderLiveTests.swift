@@ -5,7 +5,7 @@ import Testing
 @testable import LMDB
 
 /// The reader table, which liblmdb shares between processes.
-@Suite struct ReaderTests {
+@Suite struct ReaderLiveTests {
     @Test func slotsOfDeadProcessesAreFreedAtTheStart() async throws {
         let scratch = try Scratch()
         try scratch.fill()

@@ -9,7 +9,7 @@ import Testing
 @testable import Replication
 
 /// What those are told who look into merges and sends.
-@Suite(.timeLimit(.minutes(5))) struct ChangeInspectorTests {
+@Suite(.timeLimit(.minutes(5))) struct ChangeInspectorLiveTests {
     /// Writes down what it is told, and refuses what it is asked to refuse.
     private final class Notes: ChangeInspector {
         let lines = Mutex<[String]>([])

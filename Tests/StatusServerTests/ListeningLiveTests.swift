@@ -5,7 +5,7 @@ import Testing
 @testable import StatusServer
 
 @Suite("Listening")
-struct ListeningTests {
+struct ListeningLiveTests {
     private func failure(_ host: String, _ port: UInt16) async throws -> String {
         do {
             let server = try await StatusServer.bind(to: host, port: port, source: Source(), logger: quiet)

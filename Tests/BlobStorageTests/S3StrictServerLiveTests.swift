@@ -6,7 +6,7 @@ import Testing
 
 /// Against a server that refuses what AWS refuses: wrong regions, and bodies that don't match their signed hash.
 @Suite(.strictS3Server, .timeLimit(.minutes(5)))
-struct S3StrictServerTests {
+struct S3StrictServerLiveTests {
     private let server: S3TestServer
 
     init() throws { server = try #require(S3TestServer.current) }

@@ -9,7 +9,7 @@ import Testing
 @testable import Replication
 
 /// `resync` with everything real but the bucket. The retention is 1000 s, and `b` was up to date just now.
-@Suite struct ResyncTests {
+@Suite struct ResyncLiveTests {
     private static let second: UInt64 = 1_000_000_000
     private static let now: UInt64 = 1_800_000_000 * second
     private static let old = now - 2000 * second

@@ -8,7 +8,7 @@ import Testing
 
 /// Over TLS, with a certificate of an authority that only the tests know.
 @Suite(.s3ServerWithTLS, .timeLimit(.minutes(5)))
-struct S3TLSTests {
+struct S3TLSLiveTests {
     private let server: S3TestServer
     private let directory: TemporaryDirectory
 

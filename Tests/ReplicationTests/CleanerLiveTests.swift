@@ -24,7 +24,7 @@ private final class Told: Sendable {
 }
 
 /// The cleaner at work, on storages and LMDBs that are real.
-@Suite(.timeLimit(.minutes(5))) struct CleanerTests {
+@Suite(.timeLimit(.minutes(5))) struct CleanerLiveTests {
     private let log = LogLines()
     private let told = Told()
 

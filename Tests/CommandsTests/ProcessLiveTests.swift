@@ -5,7 +5,7 @@ import Testing
 @testable import Commands
 
 /// What only a process of its own shows: signals, time limits, closed outputs.
-@Suite struct ProcessTests {
+@Suite struct ProcessLiveTests {
     private let directory: TemporaryDirectory
     private var configuration: String { directory.file("lightningstream.yaml") }
 

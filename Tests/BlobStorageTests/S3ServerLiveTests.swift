@@ -7,7 +7,7 @@ import Testing
 
 /// Against a real server, which checks signatures.
 @Suite(.s3Server, .timeLimit(.minutes(5)))
-struct S3ServerTests {
+struct S3ServerLiveTests {
     private let server: S3TestServer
 
     init() throws { server = try #require(S3TestServer.current) }

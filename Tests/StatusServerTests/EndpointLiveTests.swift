@@ -5,7 +5,7 @@ import Testing
 @testable import StatusServer
 
 @Suite("Endpoints")
-struct EndpointTests {
+struct EndpointLiveTests {
     @Test(
         "Each path has its type",
         arguments: [

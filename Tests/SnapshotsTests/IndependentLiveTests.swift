@@ -6,7 +6,7 @@ import Testing
 @testable import Snapshots
 
 @Suite("Other people's decoder")
-struct IndependentTests {
+struct IndependentLiveTests {
     @Test("reads what is written")
     func decode() throws {
         var random = SeededGenerator(seed: 6)

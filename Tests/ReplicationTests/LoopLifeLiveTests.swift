@@ -5,7 +5,7 @@ import Testing
 @testable import Replication
 
 /// What shows that a sync loop is not stuck.
-@Suite struct LoopLifeTests {
+@Suite struct LoopLifeLiveTests {
     // A storage that does not answer is nobody's hung loop.
     @Test func itTurnsWhileTheStorageHangs() async throws {
         let store = HookedStore(MemoryStore())

@@ -6,7 +6,7 @@ import Testing
 /// What clients do to keep the server busy, full or waiting. Each test hangs until its client gives up, and fails, when
 /// the limit that it is about is not there.
 @Suite("Hostile clients")
-struct HostileClientTests {
+struct HostileClientLiveTests {
     private static let request = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 
     @Test("A head that never ends, a byte at a time")

@@ -6,7 +6,7 @@ import Testing
 
 /// Servers whose answers never end: each has a bound that is seen while reading.
 @Suite(.timeLimit(.minutes(2)))
-struct S3BoundsTests {
+struct S3BoundsLiveTests {
     private static let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 
     private func endless(_ head: String, _ part: String) throws -> FaultServer {

@@ -18,7 +18,7 @@ final class TestTime: Sendable {
 }
 
 /// What a syncer tells while it runs.
-@Suite(.timeLimit(.minutes(5))) struct ObserverTests {
+@Suite(.timeLimit(.minutes(5))) struct ObserverLiveTests {
     /// Keeps the names of events, with what matters of them.
     private final class Events: SyncObserver {
         private let events = Mutex<[String]>([])

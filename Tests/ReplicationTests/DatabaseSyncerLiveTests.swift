@@ -11,7 +11,7 @@ import Testing
 @testable import Replication
 
 /// Real threads, real LMDBs, real time; the storage is in memory and may fail.
-@Suite(.timeLimit(.minutes(5))) struct DatabaseSyncerTests {
+@Suite(.timeLimit(.minutes(5))) struct DatabaseSyncerLiveTests {
     // MARK: Two instances
 
     @Test func twoInstancesConverge() async throws {

@@ -8,7 +8,7 @@ import Testing
 @testable import Replication
 
 /// Whole syncers whose applications keep no headers.
-@Suite struct ShadowSyncerTests {
+@Suite struct ShadowSyncerLiveTests {
     private let memory = MemoryStore()
 
     private func instance(_ name: String, _ store: (any BlobStore)? = nil, receiveOnly: Bool = false) throws -> Instance

@@ -10,7 +10,7 @@ import Testing
 @testable import PowerDNS
 
 /// Requests to a server that answers as PowerDNS does, or does not.
-@Suite(.timeLimit(.minutes(2))) struct CacheFlusherTests {
+@Suite(.timeLimit(.minutes(2))) struct CacheFlusherLiveTests {
     private static let path = "/api/v1/servers/localhost/cache/flush?domain="
     private static let flushed = FaultServer.Reply.answer(
         200, ["Content-Type": "application/json"], #"{"count": 1, "result": "Flushed cache."}"#)
