@@ -2,7 +2,7 @@
 import Foundation
 import PackageDescription
 
-/// Warnings are errors where the environment says so (`.ci/run` and `make test` do), so that a new
+/// Warnings are errors where the environment says so (`make check`, `make test` and `.ci/run` do), so that a new
 /// compiler's new warning never stops an operator from building a release.
 let strict = ProcessInfo.processInfo.environment["LIGHTNINGSTREAM_STRICT"] != nil
 let settings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : []

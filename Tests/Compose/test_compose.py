@@ -53,7 +53,7 @@ def test_image(cluster, image):
 
 def test_demo(cluster):
     """The session of the README, word for word."""
-    assert shutil.which("dig"), "dig is missing: scripts/bootstrap test installs it"
+    assert shutil.which("dig"), "dig is missing: scripts/bootstrap test-compose installs it"
     steps = session("README.md", "## Demo")
     assert [command for command, _ in steps][-1].endswith("down -v")
     for command, output in steps:

@@ -12,6 +12,8 @@ from lab.powerdns import PowerDNS
 from lab.storage import Directory
 from lab.syncer import Lightningstream
 
+pytestmark = pytest.mark.system
+
 TABLES = ["domains", "metadata", "keydata", "tsig"]
 
 

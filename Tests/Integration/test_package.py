@@ -13,6 +13,8 @@ from lab.process import free_port, run
 from lab.systemd import missing, put
 from lab.waiting import eventually
 
+pytestmark = pytest.mark.system
+
 SERVICE = "lightningstream.service"
 CONFIGURATION = "/etc/lightningstream/lightningstream.yaml"
 

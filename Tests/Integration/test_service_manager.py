@@ -46,7 +46,7 @@ def opened(path):
     return lmdb.open(str(path), subdir=False, max_dbs=16)
 
 
-@pytest.mark.parametrize("manager", [f"@lightningstream-{os.getpid()}"], indirect=True)
+@pytest.mark.parametrize("manager", [f"@lightningstream-{os.getpid()}"], indirect=True, ids=["abstract"])
 def test_from_start_to_end(native, manager, directory):
     """READY comes when start-up is complete and not before; STATUS says how things stand; STOPPING comes at the end."""
     native.start("sync", "--wait-for-marker-file", "go", environment=environment(manager))

@@ -17,6 +17,8 @@ from lab.process import Process, free_port
 from lab.syncer import database
 from lab.waiting import eventually
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):

@@ -17,6 +17,8 @@ from lab.syncer import database, yaml
 from lab.systemd import UNITS, Machine, missing, put, reader_table_locked
 from lab.waiting import eventually
 
+pytestmark = pytest.mark.system
+
 FOLDER = "/var/lib/powerdns"
 LMDB = f"{FOLDER}/pdns.lmdb"
 NAME = "lightningstream.service"

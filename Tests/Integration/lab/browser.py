@@ -18,7 +18,7 @@ def chromium():
     """The browser: what CHROMIUM names, else the first that is on the PATH."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if not found:
-        raise FileNotFoundError("no Chromium: run scripts/bootstrap test, or name one in CHROMIUM")
+        raise FileNotFoundError("no Chromium: run scripts/bootstrap test-all, or name one in CHROMIUM")
     return found
 
 

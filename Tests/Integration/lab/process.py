@@ -84,10 +84,13 @@ def tail(log, lines=40):
 def free_port():
     """A port of 127.0.0.1 that is free for TCP and UDP.
 
-    It lies below the range from which the kernel picks ports for connections, so nothing else takes it by chance.
+    It lies below the range from which the kernel picks ports for connections, so nothing else takes it by chance; nor does
+    another worker of pytest, which has ports of its own.
     """
+    size = 8000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    first = 12000 + size * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for _ in range(100):
-        port = random.SystemRandom().randrange(12000, 20000)
+        port = random.SystemRandom().randrange(first, first + size)
         try:
             with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
                 tcp.bind(("127.0.0.1", port))
