@@ -43,12 +43,25 @@ final class SyncedSite: Sendable {
 
     /// Uses an LMDB while nothing is synced.
     func open<R>(_ role: PowerDNSRole, _ body: (Environment) throws -> R) throws -> R {
-        try body(Environment(options(role.rawValue)))
+        try body(opened(role))
     }
 
     /// Uses an LMDB in the same way.
     func withOpen(_ role: PowerDNSRole, _ body: (Environment) async throws -> Void) async throws {
-        try await body(Environment(options(role.rawValue)))
+        try await body(opened(role))
+    }
+
+    /// Opens an LMDB. A syncer that has ended may hold the file for a moment more, on the thread of its last work.
+    private func opened(_ role: PowerDNSRole) throws -> Environment {
+        for _ in 0..<6000 {
+            do {
+                return try Environment(options(role.rawValue))
+            } catch {
+                guard error.code == .alreadyOpen else { throw error }
+                usleep(1000)
+            }
+        }
+        return try Environment(options(role.rawValue))
     }
 
     /// What it has, by DBI and key; deleted entries have no value.
@@ -102,7 +115,7 @@ final class SyncedSite: Sendable {
         let inspector = PowerDNSInspector(
             settings, databases: databases, registry: registry, logger: log.logger, consumers: [consumer])
         var environments: [String: Environment] = [:]
-        for role in roles { environments[role.rawValue] = try Environment(options(role.rawValue)) }
+        for role in roles { environments[role.rawValue] = try opened(role) }
         let syncers = roles.map { role in
             DatabaseSyncer(
                 settings: DatabaseSyncer.Settings(
