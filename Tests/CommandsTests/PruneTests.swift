@@ -189,7 +189,8 @@ import Testing
         reads.read(try #require(SnapshotName(newest)))
         let settled = PrunePlan(
             [try snapshot("ns2", daysAgo: 4), name.description, newest].map { Blob(name: $0, size: 5, modified: 0) },
-            .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule), reads: reads, at: now)
+            .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule), reads: reads,
+            at: now)
         let removal = try #require(settled.removals.first)
         var report = PruneReport(dryRun: false)
         report.append(settled, failures: [(removal, "cannot delete x: no")])

@@ -58,7 +58,7 @@ final class SpreadWait: Sendable {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await self.look() }
             group.addTask {
-try await self.sleep(limit)
+                try await self.sleep(limit)
                 let end = ContinuousClock.now + Self.firstLook - limit
                 while self.findings.withLock(\.isEmpty), .now < end { try await Task.sleep(for: .milliseconds(20)) }
                 return false
