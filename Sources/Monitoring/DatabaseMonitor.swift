@@ -74,7 +74,7 @@ final class DatabaseMonitor: Sendable {
         case .started:
             if shared.settings.health.notesStart { shared.board.note("startup_\(settings.name)", true) }
             changed()
-        case .merged, .stored: changed()
+        case .progressed, .merged, .stored: changed()
         default: break
         }
         switch event {

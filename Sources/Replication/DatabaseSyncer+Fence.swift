@@ -90,8 +90,6 @@ extension DatabaseSyncer {
         guard let reason = fence.reason else {
             guard fenceText != nil else { return }
             fenceText = nil
-            // Somebody has rebuilt the database: what was merged before need not be in it any more.
-            ledger.forgetMerged()
             logger.info("sending is allowed again")
             observe(.fenced(nil))
             return

@@ -111,16 +111,11 @@ extension DatabaseSyncer {
                 "time_download": "\(logText(merge.download.time))", "time_compare": "\(logText(report.compareTime))",
                 "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
             ])
-        // What is not here must not be taken for sent on either; and one in the far future says nothing about the
-        // others of its instance.
-        if !farAhead.contains(name) { ledger.read(name) }
-        if held == nil {
-            if !farAhead.contains(name) { ledger.merged(name) }
-            namesakes.merged(name)
-        }
+        // What is not here must not be taken for sent on either.
+        if held == nil { namesakes.merged(name) }
         loadErrors[name.instance] = nil
         observe(.merged(report))
-        post.yield(.merged(name, transaction: outcome.transaction))
+        post.yield(.merged(name, transaction: outcome.transaction, isWhole: held == nil))
         merge.inspection?.ended(report)
     }
 
@@ -149,7 +144,6 @@ extension DatabaseSyncer {
             logger.error(
                 "the snapshot is refused and not tried again; an older one of that instance is used if there is one, and its next",
                 metadata: metadata)
-            ledger.refused(name)
             observe(.refused(name, entries: merge.entriesRead, "\(refusal)", time: .now - merge.begin))
             post.yield(.refused(name))
             return

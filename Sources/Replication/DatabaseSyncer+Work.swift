@@ -24,7 +24,6 @@ extension DatabaseSyncer {
             if let own = catalog.newest(of: settings.machine.instance)?.name {
                 newestOwnTimestamp = max(newestOwnTimestamp, own.timestamp)
             }
-            ledger.listed(names)
             unfit.listed(names)
             listedSizes = Dictionary(catalog.snapshots.map { ($0.name, $0.size) }) { $1 }
             watchNamesakes(names)
@@ -170,7 +169,7 @@ extension DatabaseSyncer {
         let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
         let (staging, own) = (store.stagingDirectory, own)
         // What is merged from now on need not be in this snapshot.
-        let (covered, strangers) = (ledger.merged, namesakes.merged)
+        let strangers = namesakes.merged
         let schema = settings.schema
         let inspection = inspector?.inspectSend(of: identity.database)
         var done: SendReport?
@@ -201,7 +200,7 @@ extension DatabaseSyncer {
             let end = ContinuousClock.now
             let report = SendReport(
                 name: snapshot.name, size: snapshot.body.count, entries: snapshot.entries, transaction: transaction,
-                covered: covered, dumpTime: read - begin, storeTime: end - read, totalTime: end - begin)
+                dumpTime: read - begin, storeTime: end - read, totalTime: end - begin)
             logger.info(
                 "stored a snapshot",
                 metadata: [
@@ -210,13 +209,12 @@ extension DatabaseSyncer {
                     "txnID": .stringConvertible(transaction), "time_dump": "\(logText(report.dumpTime))",
                     "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
                 ])
-            ledger.stored(snapshot.name, covering: covered)
             namesakes.stored(covering: strangers)
             own.sent(through: transaction)
             done = report
             lastSendError = ""
             observe(.stored(report))
-            post.yield(.stored)
+            post.yield(.stored(snapshot.name))
         } catch {
             guard !Task.isCancelled else {
                 lastSendError = "the upload under way took too long"

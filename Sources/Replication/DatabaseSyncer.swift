@@ -92,8 +92,8 @@ package actor DatabaseSyncer {
     var ownClock: OwnClockWatch
     /// The snapshots in the last listing that could not be found once.
     var vanished: Set<SnapshotName> = []
-    /// What has been merged and sent.
-    var ledger = MergeLedger()
+    /// What ``SyncEvent/progressed(_:)`` has told last.
+    private(set) var progress = SyncProgress()
     /// Why the last send failed; empty when it did not.
     var lastSendError = ""
     /// Why something last could not be listed, loaded or captured.
@@ -206,6 +206,7 @@ package actor DatabaseSyncer {
                 for action in actions {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
+                noteProgress(machine.progress)
                 noteWaiting(machine.receiver)
                 noteSettled(machine.sender)
                 noteFence(machine.fence)
@@ -246,6 +247,12 @@ package actor DatabaseSyncer {
         guard transaction != settled else { return }
         settled = transaction
         observe(.settled(transaction: transaction))
+    }
+
+    private func noteProgress(_ new: SyncProgress) {
+        guard new != progress else { return }
+        progress = new
+        observe(.progressed(new))
     }
 
     private func noteWaiting(_ receiver: borrowing Receiver) {
@@ -326,7 +333,8 @@ package actor DatabaseSyncer {
 
     private func clean(_ settings: CleanerMachine.Settings) async {
         let cleaner = Cleaner(
-            settings: settings, store: store, unmarked: unmarked, ledger: { await self.ledger }, wallClock: wallClock,
+            settings: settings, store: store, unmarked: unmarked, progress: { await self.progress },
+            wallClock: wallClock,
             observe: { [observer, database = self.settings.identity.database] in observer.observe($0, of: database) },
             logger: logger)
         await cleaner.run()

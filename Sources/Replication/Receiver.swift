@@ -19,6 +19,8 @@ package struct Receiver {
         }
     }
 
+    private typealias Group = SnapshotHorizon.Group
+
     private enum Phase: Equatable {
         case idle
         case downloading(SnapshotName)
@@ -30,9 +32,6 @@ package struct Receiver {
     private struct Instance {
         /// The snapshots in the last listing, oldest first.
         var listed: [SnapshotName] = []
-        /// Those that are never to be tried again.
-        var refused: Set<SnapshotName> = []
-        var newestMerged: SnapshotName?
         var phase = Phase.idle
         /// Since when tries have failed, with none that succeeded.
         var failingSince: Duration?
@@ -42,32 +41,24 @@ package struct Receiver {
         var awaitsListing = false
         /// The last one that was listed but could not be found.
         var vanished: SnapshotName?
-
-        /// The newest one that would bring something, nil when all is merged.
-        var wanted: SnapshotName? {
-            guard let newest = listed.last(where: { !refused.contains($0) }) else { return nil }
-            if let newestMerged, newest <= newestMerged { return nil }
-            return newest
-        }
-
-        var isSettled: Bool { phase == .idle && wanted == nil && !awaitsListing }
     }
 
     private let settings: Settings
-    private let own: String?
-    /// By instance; those in the far future apart.
-    private var instances: [String: Instance] = [:]
+    private let own: Group?
+    /// What has been merged and refused, and what of that is sent on.
+    package private(set) var progress = SyncProgress()
+    private var instances: [Group: Instance] = [:]
     /// Downloaded and waiting to be merged, first come first merged.
     private var ready: [SnapshotName] = []
     /// Whether snapshots under the own name are still of interest: until start-up has loaded the newest one.
     private var ownIsWanted = true
-    private var seenAtStart: Set<String>?
+    private var seenAtStart: Set<Group>?
     /// The snapshots that lie in the far future.
     private var farAhead: Set<SnapshotName> = []
 
     /// - Parameter own: this instance's name, nil for one that only receives.
     package init(own: String?, settings: Settings) {
-        self.own = own
+        self.own = own.map { Group(instance: $0, isFarAhead: false) }
         self.settings = settings
     }
 
@@ -82,14 +73,14 @@ package struct Receiver {
     package mutating func listed(
         _ names: [SnapshotName], stranger: SnapshotName? = nil, horizon: SnapshotHorizon = SnapshotHorizon(now: .max)
     ) {
-        var byInstance: [String: [SnapshotName]] = [:]
+        var byInstance: [Group: [SnapshotName]] = [:]
+        progress.listed(names)
         sortOut(names, horizon)
         for name in names { byInstance[key(name), default: []].append(name) }
         if !ownIsWanted, let own { byInstance[own] = stranger.flatMap { key($0) == own ? [$0] : nil } }
         for instance in Set(instances.keys).union(byInstance.keys) {
             let listed = (byInstance[instance] ?? []).sorted()
             instances[instance, default: Instance()].listed = listed
-            instances[instance]?.refused.formIntersection(listed)
             instances[instance]?.awaitsListing = false
             // What failed and is gone can't be tried again.
             if case .failed(let name, _) = instances[instance]?.phase, !listed.contains(name) {
@@ -99,6 +90,7 @@ package struct Receiver {
         if seenAtStart == nil { seenAtStart = Set(byInstance.keys) }
         // An instance that has gone from the storage and left nothing to do is forgotten.
         instances = instances.filter { !$0.value.listed.isEmpty || $0.value.phase != .idle }
+        progress.keep { [instances] in instances[$0] != nil }
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
@@ -106,18 +98,17 @@ package struct Receiver {
     private mutating func sortOut(_ names: [SnapshotName], _ horizon: SnapshotHorizon) {
         let far = names.filter { name in
             farAhead.contains(name)
-                || (horizon.isFarAhead(name) && instances[name.instance]?.listed.contains(name) != true)
+                || (horizon.isFarAhead(name)
+                    && instances[Group(instance: name.instance, isFarAhead: false)]?.listed.contains(name) != true)
         }
         let inHand = farAhead.filter { instances[key($0)].map { $0.phase != .idle } ?? false }
         farAhead = Set(far).union(inHand)
     }
 
-    /// Those in the far future follow each other, as if they were of another instance; its name can't be one.
-    private func key(_ name: SnapshotName) -> String {
-        farAhead.isEmpty || !farAhead.contains(name) ? name.instance : name.instance + Self.farAheadSuffix
+    /// Those in the far future follow each other, as if they were of another instance.
+    private func key(_ name: SnapshotName) -> Group {
+        Group(instance: name.instance, isFarAhead: farAhead.contains(name))
     }
-
-    private static let farAheadSuffix = " in the far future"
 
     /// A download ended with the snapshot in hand.
     package mutating func downloaded(_ name: SnapshotName) {
@@ -153,15 +144,17 @@ package struct Receiver {
 
     /// The snapshot is corrupt or must not be merged: the instance's previous one takes its place.
     package mutating func refused(_ name: SnapshotName) {
-        instances[key(name)]?.refused.insert(name)
+        progress.refused(name)
         instances[key(name)]?.phase = .idle
         instances[key(name)]?.failingSince = nil
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
     /// The snapshot has been merged.
-    package mutating func merged(_ name: SnapshotName) {
-        instances[key(name)]?.newestMerged = name
+    ///
+    /// - Parameter isWhole: whether nothing of it was held back.
+    package mutating func merged(_ name: SnapshotName, isWhole: Bool = true) {
+        progress.merged(name, in: key(name), isWhole: isWhole)
         instances[key(name)]?.phase = .idle
         instances[key(name)]?.failingSince = nil
         instances[key(name)]?.failures = 0
@@ -175,7 +168,7 @@ package struct Receiver {
         guard inHand < settings.concurrentDownloads else { return nil }
         var best: SnapshotName?
         for (name, instance) in instances {
-            guard let wanted = instance.wanted else { continue }
+            guard let wanted = wanted(name, instance) else { continue }
             switch instance.phase {
             case .idle: break
             case .failed(let failed, let retryAt) where now >= retryAt || wanted != failed: break
@@ -195,7 +188,7 @@ package struct Receiver {
     /// The snapshots whose download waits for others to end.
     package var waiting: [SnapshotName] {
         guard inHand >= settings.concurrentDownloads else { return [] }
-        return instances.values.compactMap { $0.phase == .idle ? $0.wanted : nil }
+        return instances.compactMap { $0.value.phase == .idle ? wanted($0.key, $0.value) : nil }
     }
 
     /// How many downloaded snapshots wait to be merged.
@@ -253,7 +246,7 @@ package struct Receiver {
         var through: UInt64 = 0
         for (name, state) in instances {
             if isSettled(name) {
-                guard name != instance, let merged = state.newestMerged, !farAhead.contains(merged) else { continue }
+                guard name.instance != instance, !name.isFarAhead, let merged = self.progress.read[name] else { continue }
                 through = max(through, merged.timestamp)
             } else if let since = state.failingSince, now - since >= patience {
                 progress = .failing(through: 0)
@@ -266,12 +259,18 @@ package struct Receiver {
 
     /// The instances whose newest snapshot is not merged, and whether that has failed, by name.
     package var unsettled: [(instance: String, isFailing: Bool)] {
-        instances.filter { !isSettled($0.key) }.map { ($0.key, $0.value.failingSince != nil) }.sorted { $0.0 < $1.0 }
+        instances.filter { !isSettled($0.key) }.map { ($0.key.instance, $0.value.failingSince != nil) }
+            .sorted { $0.0 < $1.0 }
     }
 
     /// Merges everything once more: somebody has rebuilt the database.
-    package mutating func forgetMerged() {
-        for instance in instances.keys { instances[instance]?.newestMerged = nil }
+    package mutating func forgetMerged() { progress.forgetMerged() }
+
+    /// A snapshot of ours has been stored.
+    ///
+    /// - Parameter covering: ``SyncProgress/merged`` as it was before the LMDB was read for it.
+    package mutating func stored(_ name: SnapshotName, covering: [String: SnapshotName]) {
+        progress.stored(name, covering: covering)
     }
 
     /// Whether every instance seen at start is merged or gone.
@@ -291,9 +290,16 @@ package struct Receiver {
         instances.values.map(\.failures).max() ?? 0
     }
 
-    private func isSettled(_ name: String) -> Bool {
+    private func isSettled(_ name: Group) -> Bool {
         guard let instance = instances[name] else { return true }
-        return instance.isSettled
+        return instance.phase == .idle && wanted(name, instance) == nil && !instance.awaitsListing
+    }
+
+    /// The newest one that would bring something, nil when all is merged.
+    private func wanted(_ name: Group, _ instance: Instance) -> SnapshotName? {
+        guard let newest = instance.listed.last(where: { !progress.refused.contains($0) }) else { return nil }
+        if let read = progress.read[name], newest <= read { return nil }
+        return newest
     }
 
     /// How many snapshots are on their way or wait to be merged: the limit bounds memory and disk, too.

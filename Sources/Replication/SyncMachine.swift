@@ -64,8 +64,9 @@ package struct SyncMachine {
         case downloadFailed(SnapshotName)
         /// The snapshot has been compared, and something in it is to be written.
         case compared(SnapshotName)
-        /// The snapshot has been merged, or there was nothing in it to be written; the transaction that wrote something, if any did.
-        case merged(SnapshotName, transaction: UInt64?)
+        /// The snapshot has been merged, or there was nothing in it to be written; the transaction that wrote something, if any
+        /// did, and whether nothing of it was held back.
+        case merged(SnapshotName, transaction: UInt64?, isWhole: Bool = true)
         /// The snapshot must never be merged.
         case refused(SnapshotName)
         /// The merge failed for a reason that may pass.
@@ -78,8 +79,8 @@ package struct SyncMachine {
         case captured(through: UInt64, transaction: UInt64?)
         /// The application's changes could not be captured.
         case captureFailed
-        /// What was read is stored.
-        case stored
+        /// What was read is stored, as this.
+        case stored(SnapshotName)
         /// Reading or storing failed.
         case sendFailed
         /// The LMDB holds something that can't be sent. Tried again for ever: nothing else need stop for that.
@@ -164,6 +165,8 @@ package struct SyncMachine {
     private var lastListing: Duration?
     /// When a snapshot of ours was stored last.
     private var storedAt: Duration?
+    /// What was merged when the send under way began: what is merged later need not be in it.
+    private var covering: [String: SnapshotName] = [:]
     /// The newest one under our name in the last listing.
     private var newestOwn: SnapshotName?
     private var mergesSinceSend = 0
@@ -222,6 +225,9 @@ package struct SyncMachine {
         noteObstacle(at: now)
         return actions
     }
+
+    /// What has been merged here, and what of that is sent on.
+    package var progress: SyncProgress { receiver.progress }
 
     /// What keeps changes from being sent that wait for that, once it has lasted for a moment.
     package func sendObstacle(at now: Duration) -> SendObstacle? {
@@ -319,9 +325,9 @@ package struct SyncMachine {
             receiver.failed(name, at: now)
         case .compared(let name):
             work.compared(name)
-        case .merged(let name, let transaction):
+        case .merged(let name, let transaction, let isWhole):
             work.merged(name)
-            receiver.merged(name)
+            receiver.merged(name, isWhole: isWhole)
             if name.instance == settings.instance, hasRequestedInitial {
                 cover.merged(hasNews: transaction != nil, at: now)
             }
@@ -351,9 +357,10 @@ package struct SyncMachine {
             work.wrote(.capturing)
             capture?.failed(at: now)
             failures.capture += 1
-        case .stored:
+        case .stored(let name):
             sender.stored()
             storedAt = now
+            receiver.stored(name, covering: covering)
         case .sendFailed:
             work.scanned()
             sender.failed(at: now)
@@ -481,6 +488,7 @@ package struct SyncMachine {
             mergesSinceSend = 0
             cover.answered()
             work.begin(.scanning)
+            covering = progress.merged
             sender.started(at: now)
             return .send
         }

@@ -33,6 +33,8 @@ package enum SyncEvent: Sendable {
     case mergeStarted(SnapshotName, waited: Duration)
     /// It is merged.
     case merged(MergeReport)
+    /// What has been merged here, and what of that is sent on, is this now.
+    case progressed(SyncProgress)
     /// It could not be merged, and is tried again.
     case mergeFailed(SnapshotName, String, time: Duration)
     /// It must not be merged and is never tried again; so many entries had been read.
@@ -115,8 +117,6 @@ package struct SendReport: Sendable {
     package var entries: Int
     /// The newest transaction in it.
     package var transaction: UInt64
-    /// By instance, the newest snapshot that had been merged before it was read: what those hold it holds, too.
-    package var covered: [String: SnapshotName]
     /// How long reading and compressing took.
     package var dumpTime: Duration
     /// How long storing took.

@@ -55,6 +55,7 @@ import Testing
         record.handle(.merged(.init(far)), at: clock.now)
         #expect(report(&record).instances[0].lag == 0)
         #expect(report(&record).instances[0].merged?.name == snapshot("a", 5).description)
+        record.handle(.progressed(.init(merged: [snapshot("a", 5)])), at: clock.now)
         #expect(record.applied == ["a": snapshot("a", 5)])
         record.handle(listing([SnapshotName(database: "main", instance: "own", timestamp: .max)]), at: clock.now)
         #expect(record.sent == nil)
@@ -155,7 +156,10 @@ import Testing
         #expect(record.covered == nil)
         record.handle(.merged(.init(snapshot("a", 1))), at: clock.now)
         record.handle(.merged(.init(snapshot("b", 1))), at: clock.now)
-        record.handle(.stored(.init(snapshot("own", 2), covered: ["a": snapshot("a", 1)])), at: clock.now)
+        record.handle(.stored(.init(snapshot("own", 2))), at: clock.now)
+        record.handle(
+            .progressed(.init(merged: [snapshot("b", 1)], sent: snapshot("own", 2), covering: [snapshot("a", 1)])),
+            at: clock.now)
         #expect(record.covered == ["a": snapshot("a", 1)])
         #expect(record.applied == ["a": snapshot("a", 1), "b": snapshot("b", 1)])
         record.handle(listing([snapshot("b", 1)]), at: clock.now)

@@ -57,10 +57,15 @@ import Testing
             monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
             try await eventually { try await published(store) != nil }
             monitor.observe(
-                .stored(.init(snapshot("own", 2), covered: ["a": snapshot("a", 1)])), of: "main")
+                .progressed(.init(merged: [], sent: snapshot("own", 2), covering: [snapshot("a", 1)])), of: "main")
+            monitor.observe(.stored(.init(snapshot("own", 2))), of: "main")
             // A second later.
             try await eventually { try await published(store)?.sent != nil }
             monitor.observe(.merged(.init(snapshot("b", 1))), of: "main")
+            monitor.observe(
+                .progressed(
+                    .init(merged: [snapshot("b", 1)], sent: snapshot("own", 2), covering: [snapshot("a", 1)])),
+                of: "main")
         }
         // The end does not wait for the second.
         let state = try #require(try await published(store))
@@ -139,6 +144,7 @@ import Testing
         let names = (0..<3000).map { snapshot("i\($0)", $0) }
         record.handle(listing(names), at: clock.now)
         for name in names { record.handle(.merged(.init(name)), at: clock.now) }
+        record.handle(.progressed(.init(merged: names)), at: clock.now)
         let state = InstanceState(record, hostname: "", software: "", at: clock.now.wall, health: "OK")
         #expect(state.applied.count == InstanceState.mostInstances)
         #expect(state.applied["i2999"] != nil && state.applied["i0"] == nil)

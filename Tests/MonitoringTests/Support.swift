@@ -51,11 +51,21 @@ extension MergeReport {
 }
 
 extension SendReport {
-    init(_ name: SnapshotName, covered: [String: SnapshotName] = [:]) {
+    init(_ name: SnapshotName) {
         self.init(
-            name: name, size: 100, entries: 3, transaction: 7, covered: covered, dumpTime: .milliseconds(1),
+            name: name, size: 100, entries: 3, transaction: 7, dumpTime: .milliseconds(1),
             storeTime: .milliseconds(2),
             totalTime: .milliseconds(3))
+    }
+}
+
+extension SyncProgress {
+    /// These are merged, and of them those are in `sent`.
+    init(merged: [SnapshotName], sent: SnapshotName? = nil, covering: [SnapshotName] = []) {
+        self.init()
+        for name in covering { self.merged(name, in: .init(instance: name.instance, isFarAhead: false)) }
+        if let sent { stored(sent, covering: self.merged) }
+        for name in merged { self.merged(name, in: .init(instance: name.instance, isFarAhead: false)) }
     }
 }
 

@@ -167,8 +167,8 @@ import Testing
             try await a.syncer().run()
             let syncer = syncer(b, store, Notes(holding: held))
             try await syncer.run()
-            #expect(await syncer.ledger.merged.keys.contains("a") == isCovered)
-            #expect(await syncer.ledger.covered.keys.contains("a") == isCovered)
+            #expect(await syncer.progress.merged.keys.contains("a") == isCovered)
+            #expect(await syncer.progress.covered?.keys.contains("a") == isCovered)
         }
     }
 

@@ -37,10 +37,10 @@ private final class Told: Sendable {
     }
 
     private func cleaner(
-        _ store: any BlobStore, unmarked: (any BlobStore)? = nil, ledger: MergeLedger = MergeLedger()
+        _ store: any BlobStore, unmarked: (any BlobStore)? = nil, ledger: SyncProgress = SyncProgress()
     ) -> Cleaner {
         Cleaner(
-            settings: settings("own"), store: store, unmarked: unmarked ?? store, ledger: { ledger },
+            settings: settings("own"), store: store, unmarked: unmarked ?? store, progress: { ledger },
             wallClock: { 30 * 86_400 * second },
             observe: { [told] event in
                 let text: String? =
@@ -66,10 +66,10 @@ private final class Told: Sendable {
         for name in [a1, a2, gone, own].map(\.description) + ["main__gone.state", "main__a.state", "other"] {
             try await store.store(name, Spool([]))
         }
-        var ledger = MergeLedger()
-        ledger.merged(gone)
+        var ledger = SyncProgress()
+        ledger.merged(gone, in: .init(instance: gone.instance, isFarAhead: false))
         ledger.stored(own, covering: ledger.merged)
-        ledger.merged(a2)
+        ledger.merged(a2, in: .init(instance: a2.instance, isFarAhead: false))
         let cleaner = cleaner(store, ledger: ledger)
         var machine = CleanerMachine(settings: settings("own"))
         try await cleaner.clean(&machine, at: .zero)
@@ -104,10 +104,10 @@ private final class Told: Sendable {
         let base = MemoryStore()
         let store = HookedStore(base)
         let all = ["a", "b"].flatMap { [snapshot($0, seconds: 29 * 86_400), snapshot($0, seconds: 30 * 86_400)] }
-        var ledger = MergeLedger()
+        var ledger = SyncProgress()
         for name in all {
             try await base.store(name.description, Spool([]))
-            ledger.merged(name)
+            ledger.merged(name, in: .init(instance: name.instance, isFarAhead: false))
         }
         let cleaner = cleaner(store, ledger: ledger)
         var machine = CleanerMachine(settings: settings("own"))
@@ -145,14 +145,14 @@ private final class Told: Sendable {
         #expect(deleted.withLock(\.self) == ["unmarked main__gone.state", last.description])
     }
 
-    private func storageWithOneThatIsGone() async throws -> (MemoryStore, MergeLedger, SnapshotName) {
+    private func storageWithOneThatIsGone() async throws -> (MemoryStore, SyncProgress, SnapshotName) {
         let store = MemoryStore()
         let (last, own) = (snapshot("gone", seconds: 1), snapshot("own", seconds: 30 * 86_400))
         for name in [last.description, own.description, "main__gone.state"] {
             try await store.store(name, Spool([]))
         }
-        var ledger = MergeLedger()
-        ledger.merged(last)
+        var ledger = SyncProgress()
+        ledger.merged(last, in: .init(instance: last.instance, isFarAhead: false))
         ledger.stored(own, covering: ledger.merged)
         return (store, ledger, last)
     }

@@ -20,8 +20,8 @@ import Testing
     private func removed(
         _ machine: inout CleanerMachine, _ names: [SnapshotName], at seconds: Int
     ) -> [SnapshotName] {
-        var ledger = MergeLedger()
-        for name in names { ledger.merged(name) }
+        var ledger = SyncProgress()
+        for name in names { ledger.merged(name, in: .init(instance: name.instance, isFarAhead: false)) }
         return machine.listed(catalog(names.map(\.description)), ledger, at: .seconds(seconds), time: 0).map(\.name)
     }
 
@@ -68,15 +68,15 @@ import Testing
         ]
         for seconds in 0..<5 {
             #expect(
-                machine.listed(catalog(others), MergeLedger(), at: .seconds(seconds), time: .max) == [])
+                machine.listed(catalog(others), SyncProgress(), at: .seconds(seconds), time: .max) == [])
         }
     }
 
     @Test func theStateGoesWithTheLastSnapshot() {
         var machine = machine(mustKeep: .zero)
-        var ledger = MergeLedger()
+        var ledger = SyncProgress()
         let (old, last, own) = (snapshot("gone", seconds: 1), snapshot("gone", seconds: 2), snapshot("own", seconds: 5))
-        ledger.merged(last)
+        ledger.merged(last, in: .init(instance: last.instance, isFarAhead: false))
         ledger.stored(own, covering: ledger.merged)
         let names = [last, own, old].map(\.description) + ["main__gone.state"]
         _ = machine.listed(catalog(names), ledger, at: .zero, time: 5000 * second)

@@ -18,7 +18,7 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
     /// What becomes of snapshots: `verdicts` in the order of the names.
     private func verdicts(
         _ names: [SnapshotName], recent: Set<SnapshotName> = [], appeared: Set<SnapshotName> = [],
-        ledger: MergeLedger = MergeLedger(), at seconds: UInt64 = 1000
+        ledger: SyncProgress = SyncProgress(), at seconds: UInt64 = 1000
     ) -> [CleaningVerdict] {
         rule.verdicts(
             on: names.shuffled().map {
@@ -27,14 +27,18 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         ).map(\.verdict)
     }
 
+    private func group(_ name: SnapshotName) -> SnapshotHorizon.Group {
+        .init(instance: name.instance, isFarAhead: name.timestamp == .max)
+    }
+
     private func ledger(
         merged: [SnapshotName] = [], covered: [SnapshotName] = [], sent: SnapshotName? = nil,
         refused: [SnapshotName] = []
-    ) -> MergeLedger {
-        var ledger = MergeLedger()
-        for name in covered { ledger.merged(name) }
+    ) -> SyncProgress {
+        var ledger = SyncProgress()
+        for name in covered { ledger.merged(name, in: group(name)) }
         if let sent { ledger.stored(sent, covering: ledger.merged) }
-        for name in merged + covered { ledger.merged(name) }
+        for name in merged + covered { ledger.merged(name, in: group(name)) }
         for name in refused { ledger.refused(name) }
         return ledger
     }
@@ -52,8 +56,8 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         #expect(
             verdicts(names) == [.keep(.fallback), .keep(.fallback), .keep(.newest), .keep(.newest), .keep(.own)])
         // One of which entries are held back has been read.
-        var reads = MergeLedger()
-        reads.read(names[2])
+        var reads = SyncProgress()
+        reads.merged(names[2], in: group(names[2]), isWhole: false)
         #expect(
             verdicts(names, ledger: reads) == [
                 .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.newest), .keep(.newest), .keep(.own),
@@ -130,7 +134,7 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
     @Test func anInstanceThatIsGoneGoesOnceItIsMergedAndSentOn() {
         let (old, last) = (snapshot("gone", seconds: 1), snapshot("gone", seconds: 2))
         let sent = snapshot("own", seconds: 900)
-        func end(_ ledger: MergeLedger, at seconds: UInt64 = 1003, with own: [SnapshotName]) -> [CleaningVerdict] {
+        func end(_ ledger: SyncProgress, at seconds: UInt64 = 1003, with own: [SnapshotName]) -> [CleaningVerdict] {
             Array(verdicts([old, last] + own, ledger: ledger, at: seconds).prefix(2))
         }
         let gone: [CleaningVerdict] = [.remove(.newerSnapshot), .remove(.staleInstance)]
@@ -177,21 +181,30 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         #expect(CleaningRule.groups(in: catalog).isEmpty != concerns)
     }
 
-    @Test func theLedgerKnowsWhatASnapshotHolds() {
-        var ledger = MergeLedger()
-        ledger.merged(snapshot("a", seconds: 2))
-        let covering = ledger.merged
-        ledger.merged(snapshot("a", seconds: 3))
-        ledger.merged(snapshot("a", seconds: 1))
-        ledger.stored(snapshot("own", seconds: 5), covering: covering)
-        #expect(ledger.merged == ["a": snapshot("a", seconds: 3)])
-        #expect(ledger.covered == ["a": snapshot("a", seconds: 2)])
-        #expect(ledger.sent == snapshot("own", seconds: 5))
-        ledger.refused(snapshot("a", seconds: 7))
-        ledger.refused(snapshot("a", seconds: 8))
-        ledger.listed([snapshot("a", seconds: 8), snapshot("a", seconds: 9)])
-        #expect(ledger.refused == [snapshot("a", seconds: 8)])
-        ledger.forgetMerged()
-        #expect(ledger.merged == [:] && ledger.covered == [:] && ledger.refused.count == 1)
+    @Test func whatASnapshotHoldsIsKnown() {
+        var progress = SyncProgress()
+        let (a, far) = (SnapshotHorizon.Group(instance: "a", isFarAhead: false), snapshot("a", seconds: 99))
+        progress.merged(snapshot("a", seconds: 2), in: a)
+        let covering = progress.merged
+        progress.merged(snapshot("a", seconds: 3), in: a)
+        progress.merged(snapshot("a", seconds: 1), in: a)
+        // Of one entries are held back, and one lies in the far future: neither says that all before it is here.
+        progress.merged(snapshot("a", seconds: 4), in: a, isWhole: false)
+        progress.merged(far, in: .init(instance: "a", isFarAhead: true))
+        #expect(progress.covered == nil)
+        progress.stored(snapshot("own", seconds: 5), covering: covering)
+        #expect(progress.merged == ["a": snapshot("a", seconds: 3)])
+        #expect(progress.read == [a: snapshot("a", seconds: 4), .init(instance: "a", isFarAhead: true): far])
+        #expect(progress.covered == ["a": snapshot("a", seconds: 2)])
+        #expect(progress.sent == snapshot("own", seconds: 5))
+        progress.refused(snapshot("a", seconds: 7))
+        progress.refused(snapshot("a", seconds: 8))
+        progress.listed([snapshot("a", seconds: 8), snapshot("a", seconds: 9)])
+        #expect(progress.refused == [snapshot("a", seconds: 8)])
+        progress.keep { !$0.isFarAhead }
+        #expect(progress.read == [a: snapshot("a", seconds: 4)])
+        progress.forgetMerged()
+        #expect(progress.merged == [:] && progress.covered == nil && progress.read == [:])
+        #expect(progress.refused.count == 1 && progress.sent == snapshot("own", seconds: 5))
     }
 }

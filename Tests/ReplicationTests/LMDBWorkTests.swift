@@ -58,7 +58,7 @@ import Testing
         #expect(loop.handle(.downloaded(b)) == [])
         #expect(loop.handle(.merged(a, transaction: 12)) == [])
         #expect(loop.handle(.read(transaction: 11)) == [.compare(b)])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.handle(.merged(b, transaction: nil)) == [])
         // Ours is not sent.
         #expect(loop.pass(.seconds(100), listing: [a, b]) == [])
@@ -74,7 +74,7 @@ import Testing
         #expect(loop.handle(.merged(b, transaction: 13)) == [])
         // It had begun before both.
         #expect(loop.handle(.read(transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.pass(.seconds(100), listing: [a, b]) == [])
     }
 

@@ -44,12 +44,14 @@ import Testing
         private let merges = Mutex<[MergeReport]>([])
         private let sends = Mutex<[SendReport]>([])
         private let begun = Mutex<Set<String>>([])
+        private let newest = Mutex(SyncProgress())
 
         func observe(_ event: SyncEvent, of database: String) {
             switch event {
             case .mergeStarted(let name, _): begun.withLock { _ = $0.insert(name.instance) }
             case .merged(let report): merges.withLock { $0.append(report) }
             case .stored(let report): sends.withLock { $0.append(report) }
+            case .progressed(let new): newest.withLock { $0 = new }
             default: break
             }
         }
@@ -57,6 +59,7 @@ import Testing
         func hasBegun(_ instance: String) -> Bool { begun.withLock { $0.contains(instance) } }
         func merge(of instance: String) -> MergeReport? { merges.withLock { $0.last { $0.name.instance == instance } } }
         var stored: [SendReport] { sends.withLock(\.self) }
+        var progress: SyncProgress { newest.withLock(\.self) }
     }
 
     /// Writes down what it is told of merges.
@@ -133,7 +136,8 @@ import Testing
             fails.withLock { $0 = false }
             try await eventually { reports.stored.last?.entries == 2 }
             // It holds what b had, and not what waits.
-            #expect(reports.stored.last?.covered.keys.sorted() == ["b"])
+            try await eventually { reports.progress.sent == reports.stored.last?.name }
+            #expect(reports.progress.covered?.keys.sorted() == ["b"])
             #expect(reports.merge(of: "a") == nil)
             #expect(try instance.keys == ["local", "shared"])
             lock.release()

@@ -83,7 +83,7 @@ private struct NamesakePair {
             // As a cleaner does.
             if bucket.count > 4 { bucket.removeFirst() }
             hosts[index].watch.stored(covering: covered)
-            take(.stored, index)
+            take(.stored(snapshot("own", 1)), index)
         default: break
         }
     }

@@ -18,7 +18,7 @@ import Testing
             #expect(loop.handle(.listed([])) == [.send])
             #expect(loop.handle(.captured(through: 11, transaction: nil)) == [])
             #expect(loop.handle(.read(transaction: 11)) == [])
-            #expect(loop.handle(.stored) == [.started])
+            #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         }
         _ = loop.pass(.seconds(10), listing: [])
         return loop
@@ -60,7 +60,7 @@ import Testing
         #expect(loop.pass(.seconds(5), listing: []) == [.send])
         #expect(loop.handle(.captured(through: 13, transaction: 13)) == [])
         #expect(loop.handle(.read(transaction: 13)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.handle(.observed(transaction: 13)) == [])
         #expect(loop.pass(.seconds(100), listing: []) == [])
     }
@@ -76,7 +76,7 @@ import Testing
         #expect(loop.handle(.captured(through: 15, transaction: 15)) == [])
         #expect(loop.pass(.seconds(5), listing: []) == [])
         // And are sent after it.
-        #expect(loop.handle(.stored) == [.send])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.send])
     }
 
     @Test func capturesWhileTheStorageIsAwayArePaced() {
@@ -142,6 +142,6 @@ import Testing
         #expect(loop.handle(.captured(through: 11, transaction: 11)) == [.send])
         #expect(loop.handle(.captured(through: 11, transaction: nil)) == [])
         #expect(loop.handle(.read(transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [.started, .finish])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
     }
 }

@@ -13,7 +13,7 @@ struct SharedBucket {
     private struct Node {
         var name: String
         var contents: Set<Int> = []
-        var ledger = MergeLedger()
+        var ledger = SyncProgress()
         var machine: CleanerMachine
         /// Whether the newest of the own snapshots of before is loaded, without which nothing may be sent.
         var isOwnLoaded = false
@@ -156,7 +156,7 @@ struct SharedBucket {
                     continue
                 }
                 nodes[index].contents.formUnion(contents)
-                nodes[index].ledger.merged(name)
+                nodes[index].ledger.merged(name, in: .init(instance: name.instance, isFarAhead: false))
                 break
             }
         }

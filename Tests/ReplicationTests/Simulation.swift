@@ -408,7 +408,7 @@ final class Simulation {
                     schedule(other, after: delay(0.05)) { [self] in try handle(.storageChanged, $0, other) }
                 }
             }
-            try handle(fails ? .sendFailed : .stored, node, index)
+            try handle(fails ? .sendFailed : .stored(snapshot.name), node, index)
         }
     }
 

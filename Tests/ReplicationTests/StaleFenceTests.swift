@@ -274,7 +274,7 @@ import Testing
         #expect(loop.handle(.foundRecord(SyncRecord(lastSync: Self.time))) == [.download(Self.other)])
         #expect(loop.handle(.listed([Self.other], began: Self.time + 1_000_000_000)) == [.send])
         #expect(loop.handle(.read(transaction: 12)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
     }
 
     @Test func aFencedSingleRunEndsWithAnError() {
@@ -290,7 +290,7 @@ import Testing
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([], began: Self.time)) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
-        #expect(loop.handle(.stored) == [.started])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.handle(.recorded(SyncRecord(lastSync: Self.time), transaction: 11)) == [.finish])
     }
 
@@ -300,7 +300,7 @@ import Testing
         #expect(loop.handle(.listed([], began: Self.time)) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.recordFailed) == [])
-        #expect(loop.handle(.stored) == [.started, .finish])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
     }
 
     @Test func receiversRemember() {
@@ -317,7 +317,7 @@ import Testing
         #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.observed(transaction: 11)) == [])
         #expect(loop.handle(.recorded(SyncRecord(lastSync: Self.time), transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [.started])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.handle(.tick, after: .milliseconds(900)) == [])
     }
 

@@ -37,7 +37,7 @@ import Testing
         #expect(following.contains(where: isSweep))
         let next = SnapshotName(database: "main", instance: "other", timestamp: 6)
         #expect(loop.handle(.tick, after: .seconds(1)) == [.list])
-        #expect(loop.handle(.listed([next])) == [.download(next)])
+        #expect(loop.handle(.listed([next, snapshot("own", 1)])) == [.download(next)])
         #expect(loop.handle(.swept(transaction: nil, lock: nil, isLast: false)).contains(where: isSweep))
         #expect(loop.handle(.downloaded(next)) == [])
         #expect(loop.handle(.swept(transaction: nil, lock: nil, isLast: false)) == [.compare(next)])

@@ -61,7 +61,7 @@ import Testing
                 case .send:
                     lastSend = seconds
                     take(.read(transaction: transaction))
-                    take(.stored)
+                    take(.stored(snapshot("own", 1)))
                 case .record(let record):
                     transaction += 1
                     take(.recorded(record, transaction: transaction))

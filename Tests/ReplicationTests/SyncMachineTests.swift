@@ -67,7 +67,7 @@ struct Loop {
         #expect(handle(.tick) == [.list])
         #expect(handle(.listed([])) == [.send])
         #expect(handle(.read(transaction: 10)) == [])
-        #expect(handle(.stored) == [.started])
+        #expect(handle(.stored(snapshot("own", 1))) == [.started])
         now += .seconds(10)
     }
 
@@ -98,7 +98,7 @@ struct Loop {
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([])) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
-        #expect(loop.handle(.stored) == [.started])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.pass(.seconds(100_000), listing: [snapshot("own", 1)]) == [])
     }
 
@@ -108,7 +108,7 @@ struct Loop {
         #expect(loop.pass(.seconds(600), listing: []) == [])
         #expect(loop.pass(.seconds(2), listing: [], showsOurs: false).contains(.send))
         #expect(loop.handle(.read(transaction: 10)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         // Listings may be late.
         #expect(!loop.pass(.seconds(50), listing: [], showsOurs: false).contains(.send))
         #expect(loop.pass(.seconds(20), listing: [], showsOurs: false).contains(.send))
@@ -122,7 +122,7 @@ struct Loop {
         #expect(loop.pass(.seconds(10), listing: [older, newest]) == [])
         #expect(loop.pass(.seconds(2), listing: [older], showsOurs: false).contains(.send))
         #expect(loop.handle(.read(transaction: 10)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.pass(.seconds(600), listing: [older], showsOurs: false) == [])
     }
 
@@ -159,7 +159,7 @@ struct Loop {
         #expect(loop.handle(.observed(transaction: 11), after: .milliseconds(10)) == [])
         #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
         #expect(loop.handle(.read(transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.load(theirs, as: 12) == [])
         var sends = 0
         let end = loop.now + NamesakeCover.shortestPause * 3
@@ -170,7 +170,7 @@ struct Loop {
                 case .send:
                     sends += 1
                     #expect(loop.handle(.read(transaction: 12)) == [])
-                    #expect(loop.handle(.stored) == [])
+                    #expect(loop.handle(.stored(snapshot("own", 1))) == [])
                 default: Issue.record("\(action)")
                 }
             }
@@ -198,7 +198,7 @@ struct Loop {
         for _ in 0..<2 {
             #expect(!loop.handle(.downloadFailed(snapshot("a", 1))).contains(.giveUpLoading))
             var actions = loop.handle(.tick, after: .seconds(5))
-            actions += loop.handle(.read(transaction: 10)) + loop.handle(.stored)
+            actions += loop.handle(.read(transaction: 10)) + loop.handle(.stored(snapshot("own", 1)))
             #expect(actions.contains(.download(snapshot("a", 1))))
         }
         #expect(loop.handle(.downloadFailed(snapshot("a", 1))) == [.giveUpLoading])
@@ -221,7 +221,7 @@ struct Loop {
         #expect(actions == [.download(snapshot("a", 1))])
         #expect(loop.load(snapshot("a", 1)) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
-        #expect(loop.handle(.stored) == [.started, .finish])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
     }
 
     @Test func aReceiverLoadsWhatStandsUnderItsOwnNameForEver() {
@@ -261,7 +261,7 @@ struct Loop {
         #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.machine.sendObstacle(at: loop.now) == nil)
     }
 
@@ -275,7 +275,7 @@ struct Loop {
         #expect(loop.handle(.downloaded(a)) == [.compare(a)])
         #expect(loop.handle(.merged(a, transaction: 11)) == [.send])
         #expect(loop.handle(.read(transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [.started])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.pass(.seconds(100_000), listing: [a, own, snapshot("own", 10)]) == [])
     }
 
@@ -318,7 +318,7 @@ struct Loop {
         #expect(loop.handle(.listed([a])) == [.download(a)])
         #expect(loop.handle(.downloadFailed(a)) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(!loop.machine.isStartComplete)
         #expect(loop.handle(.tick, after: .seconds(5)) == [.list, .download(a)])
         #expect(loop.load(a, as: 11) == [.started])
@@ -334,7 +334,7 @@ struct Loop {
         #expect(loop.handle(.tick, after: .milliseconds(100)) == [.list])
         #expect(loop.handle(.listed([b])) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
-        #expect(loop.handle(.stored) == [.started])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
     }
 
     @Test func localChangesGoOutWhileOthersAreStillLoading() {
@@ -345,13 +345,13 @@ struct Loop {
         #expect(loop.handle(.observed(transaction: 11), after: .milliseconds(10)) == [])
         #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
         #expect(loop.handle(.read(transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         // The one after start-up comes nevertheless: it shows what has been loaded.
         #expect(loop.load(a, as: 12) == [.download(b)])
         #expect(loop.load(b, as: 13) == [])
         #expect(loop.handle(.tick, after: .seconds(1)) == [.list, .send])
         #expect(loop.handle(.read(transaction: 13)) == [])
-        #expect(loop.handle(.stored) == [.started])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
     }
 
     // MARK: The loop
@@ -416,7 +416,7 @@ struct Loop {
         #expect(loop.handle(.listed([a, b, c])) == [.download(c)])
         #expect(loop.handle(.downloaded(c)) == [])
         #expect(loop.handle(.read(transaction: 12)) == [.compare(c)])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.handle(.compared(c)) == [.apply(c)])
         #expect(loop.handle(.merged(c, transaction: 13)) == [])
     }
@@ -443,7 +443,7 @@ struct Loop {
             #expect(
                 loop.handle(.read(transaction: UInt64(11 + round)))
                     == [.compare(names[first + SyncMachine.mergesInARow])])
-            #expect(loop.handle(.stored) == [])
+            #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         }
     }
 
@@ -469,7 +469,9 @@ struct Loop {
             let actions = loop.handle(.observed(transaction: UInt64(11 + step)), after: .milliseconds(10))
             sends += actions.count { $0 == .send }
             // A send that begins, ends at once.
-            if actions.contains(.send) { _ = loop.handle(.read(transaction: UInt64(11 + step))) + loop.handle(.stored) }
+            if actions.contains(.send) {
+                _ = loop.handle(.read(transaction: UInt64(11 + step))) + loop.handle(.stored(snapshot("own", 1)))
+            }
         }
         #expect(sends == 1)
         // The rest waits for the minimum interval.
@@ -483,7 +485,7 @@ struct Loop {
         #expect(loop.pass(.seconds(3580), listing: []) == [])
         #expect(loop.pass(.seconds(20), listing: []) == [.send])
         _ = loop.handle(.read(transaction: 10))
-        _ = loop.handle(.stored)
+        _ = loop.handle(.stored(snapshot("own", 1)))
         #expect(loop.pass(.seconds(3589), listing: []) == [])
     }
 
@@ -627,7 +629,7 @@ struct Loop {
         #expect(loop.load(a, as: 11) == [.download(b)])
         #expect(loop.load(b, as: 12) == [.send])
         #expect(loop.handle(.read(transaction: 12)) == [])
-        #expect(loop.handle(.stored) == [.started, .finish])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
         #expect(loop.machine.nextTick == nil)
         #expect(loop.handle(.tick) == [])
         #expect(loop.handle(.shutDown) == [])
@@ -639,10 +641,10 @@ struct Loop {
         #expect(loop.handle(.listed([])) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.observed(transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [.started])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.handle(.tick, after: .seconds(1)).contains(.send))
         #expect(loop.handle(.read(transaction: 11)) == [])
-        #expect(loop.handle(.stored) == [.finish])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.finish])
     }
 
     @Test func onceWaitsForFailedOnes() {
@@ -652,7 +654,7 @@ struct Loop {
         #expect(loop.handle(.listed([a])) == [.download(a)])
         #expect(loop.handle(.downloadFailed(a)) == [.send])
         #expect(loop.handle(.read(transaction: 10)) == [])
-        #expect(loop.handle(.stored) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.handle(.tick, after: .seconds(5)) == [.list, .download(a)])
         #expect(loop.load(a, as: 11) == [.started, .finish])
     }
@@ -698,7 +700,7 @@ struct Loop {
         #expect(loop.handle(.shutDown) == [])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.observed(transaction: 11)) == [])
-        #expect(loop.handle(fails ? .sendFailed : .stored) == [.finish])
+        #expect(loop.handle(fails ? .sendFailed : .stored(snapshot("own", 1))) == [.finish])
     }
 
     @Test func shutsDownWhenThereIsNothingToSend() {

@@ -59,7 +59,8 @@ extension SyncMetrics {
         case .namesake(let name): namesake.with(lmdb).set(name == nil ? 0 : 1)
         case .clockSkew(let instance, let ahead, _): clockSkew.with(lmdb, instance).set(ahead / .seconds(1))
         case .ownClock(let ahead, _): ownClock.with(lmdb).set(ahead / .seconds(1))
-        case .opened, .listStarted, .settled, .sendBlocked, .notInSync, .started, .ended, .swept, .cleanerListed,
+        case .opened, .listStarted, .progressed, .settled, .sendBlocked, .notInSync, .started, .ended, .swept,
+            .cleanerListed,
             .cleanerListFailed,
             .cleanerDeleted, .cleanerDeleteFailed:
             break

@@ -39,10 +39,8 @@ struct DatabaseRecord: Sendable {
     private(set) var isStarted = false
     private(set) var listing: (count: Int, bytes: Int, time: WallTime)?
     private(set) var sent: (name: SnapshotName, size: Int)?
-    /// By instance, the newest snapshot that is merged here and still of interest.
-    private(set) var applied: [String: SnapshotName] = [:]
-    /// Of these, what was merged when the reading of `sent` began; nil when it was sent before this process began.
-    private(set) var covered: [String: SnapshotName]?
+    /// What has been merged here, and what of that is sent on.
+    private var progress = SyncProgress()
     /// Every change up to this transaction is stored; nil while one is not.
     private(set) var settled: UInt64?
     private(set) var namesake: SnapshotName?
@@ -88,6 +86,7 @@ struct DatabaseRecord: Sendable {
             let times = catalog.heard.filter { $0.key != own }.sorted { $0.key < $1.key }
             heard = Dictionary(uniqueKeysWithValues: times.prefix(OtherStates.mostKept).map { ($0.key, $0.value) })
         case .merged(let report): merged(report, at: now)
+        case .progressed(let progress): self.progress = progress
         case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
         case .stored(let report):
             stored(report, at: now)
@@ -103,8 +102,6 @@ struct DatabaseRecord: Sendable {
         case .namesake(let name): namesake = name
         case .fenced(let reason):
             fence = reason
-            // The database has been rebuilt: what was merged before need not be in it, and is merged once more.
-            if reason == nil { (applied, covered) = ([:], nil) }
         case .sendBlocked(let reason): blocked = reason
         case .notInSync(let reason): notInSync = reason
         case .clockSkew(let instance, let ahead, let exceeds):
@@ -156,10 +153,15 @@ struct DatabaseRecord: Sendable {
             instances[instance] = known
         }
         skewed = skewed.filter { newest[$0.key] != nil }
-        applied = applied.filter { newest[$0.key] != nil }
         settleOwn()
         if sent == nil, !receiveOnly, let last = catalog.newest(of: own) { sent = (last.name, last.size) }
     }
+
+    /// By instance, the newest snapshot that is merged here and still of interest.
+    var applied: [String: SnapshotName] { progress.merged.filter { instances[$0.key]?.newest != nil } }
+
+    /// Of these, what was merged when the reading of ``sent`` began; nil when it was sent before this process began.
+    var covered: [String: SnapshotName]? { progress.covered }
 
     /// Our own snapshots are made of what is here; only start-up merges one.
     private mutating func settleOwn() {
@@ -182,8 +184,6 @@ struct DatabaseRecord: Sendable {
         instance.refused = instance.refused.filter { $0.key > name }
         instance.update(horizon, at: now)
         instances[name.instance] = instance
-        // Others ask for the newest of theirs that is here: none in the far future, which nobody has sent.
-        if report.held == nil, !horizon.isFarAhead(name) { applied[name.instance] = name }
         history.note(at: now.wall) { minute in
             minute.merges += 1
             minute.entries += report.written
@@ -197,7 +197,6 @@ struct DatabaseRecord: Sendable {
 
     private mutating func stored(_ report: SendReport, at now: Moment) {
         sent = (report.name, report.size)
-        covered = report.covered
         history.note(at: now.wall) { $0.sends += 1 }
         add(.send, report.name, entries: report.entries, changed: nil, report.size, report.totalTime, lock: nil, now)
     }

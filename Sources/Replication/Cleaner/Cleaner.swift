@@ -9,7 +9,7 @@ package struct Cleaner: Sendable {
     /// The same, where changes wake up nobody: for state objects.
     package var unmarked: any BlobStore
     /// What has been merged and sent here.
-    package var ledger: @Sendable () async -> MergeLedger
+    package var progress: @Sendable () async -> SyncProgress
     /// The time.
     package var wallClock: WallClock
     /// 0..<1, another one each time.
@@ -25,14 +25,14 @@ package struct Cleaner: Sendable {
     /// See the properties of the same names.
     package init(
         settings: CleanerMachine.Settings, store: any BlobStore, unmarked: any BlobStore,
-        ledger: @escaping @Sendable () async -> MergeLedger, wallClock: @escaping WallClock = systemWallClock,
+        progress: @escaping @Sendable () async -> SyncProgress, wallClock: @escaping WallClock = systemWallClock,
         random: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
         observe: @escaping @Sendable (SyncEvent) -> Void = { _ in }, logger: Logger
     ) {
         self.settings = settings
         self.store = store
         self.unmarked = unmarked
-        self.ledger = ledger
+        self.progress = progress
         self.wallClock = wallClock
         self.random = random
         self.observe = observe
@@ -68,7 +68,7 @@ package struct Cleaner: Sendable {
         let own = wallClock()
         let time = min(store.storageTime(own), own)
         let catalog = Catalog(blobs, database: settings.database, now: time)
-        for removal in machine.listed(catalog, await ledger(), at: now, time: time) {
+        for removal in machine.listed(catalog, await progress(), at: now, time: time) {
             try await remove(removal)
         }
         try await removeLeftovers()

@@ -72,12 +72,12 @@ package struct CleanerMachine: Sendable {
     ///
     /// - Parameters:
     ///   - catalog: what there is of the database.
-    ///   - ledger: what has been merged and sent here.
+    ///   - progress: what has been merged and sent here.
     ///   - now: since a fixed moment of the process.
     ///   - time: nanoseconds since the UNIX epoch.
     /// - Returns: what is to be removed, in this order: of each instance the newest last.
     package mutating func listed(
-        _ catalog: Catalog, _ ledger: MergeLedger, at now: Duration, time: UInt64
+        _ catalog: Catalog, _ progress: SyncProgress, at now: Duration, time: UInt64
     ) -> [Removal] {
         let groups = CleaningRule.groups(in: catalog)
         let latest = groups.compactMapValues { $0.last?.name }
@@ -90,6 +90,6 @@ package struct CleanerMachine: Sendable {
                 name: name, isRecent: now - seen < settings.mustKeepInterval,
                 hasJustAppeared: latest[group] == name && newest[group] != name)
         }
-        return settings.rule.verdicts(on: candidates, ledger, at: time).compactMap { Removal($0, $1) }
+        return settings.rule.verdicts(on: candidates, progress, at: time).compactMap { Removal($0, $1) }
     }
 }

@@ -84,34 +84,33 @@ package struct CleaningRule: Sendable {
     ///
     /// - Parameters:
     ///   - candidates: all snapshots of the database that a cleaner has to do with.
-    ///   - ledger: what has been merged and sent here.
+    ///   - progress: what has been merged and sent here.
     ///   - time: nanoseconds since the UNIX epoch.
     package func verdicts(
-        on candidates: [Candidate], _ ledger: MergeLedger, at time: UInt64
+        on candidates: [Candidate], _ progress: SyncProgress, at time: UInt64
     ) -> [(name: SnapshotName, verdict: CleaningVerdict)] {
         let horizon = SnapshotHorizon(now: time)
         let ownNewest = candidates.lazy.map(\.name)
             .filter { $0.instance == instance && !horizon.isFarAhead($0) }.max()
         // Only as long as it is there does our snapshot hold what others have brought.
-        let isSentOn = ledger.sent.map { sent in ownNewest.map { $0 >= sent } ?? false } ?? false
+        let isSentOn = progress.sent.map { sent in ownNewest.map { $0 >= sent } ?? false } ?? false
         var result: [(name: SnapshotName, verdict: CleaningVerdict)] = []
         for (key, group) in Dictionary(grouping: candidates, by: { horizon.group($0.name) }) {
             let instance = key.instance
             let sorted = group.sorted { $0.name < $1.name }
             guard let newest = sorted.last else { continue }
-            var end = verdict(onNewest: newest.name, of: instance, ledger, isSentOn: isSentOn, at: time)
+            var end = verdict(onNewest: newest.name, of: instance, progress, isSentOn: isSentOn, at: time)
             if key.isFarAhead { end = .keep(.farAhead) }
             // The last one goes last.
             if case .remove = end, group.contains(where: \.isRecent) { end = .keep(.recent) }
-            let readable = sorted.last { !ledger.refused.contains($0.name) }?.name
-            // What was read of the others says nothing about those in the far future.
-            let read = key.isFarAhead ? nil : max(ledger.read[instance], instance == self.instance ? ledger.sent : nil)
+            let readable = sorted.last { !progress.refused.contains($0.name) }?.name
+            let read = max(progress.read[key], !key.isFarAhead && instance == self.instance ? progress.sent : nil)
             for (index, candidate) in sorted.dropLast().enumerated() {
                 let isPredecessor = newest.hasJustAppeared && index == sorted.count - 2
                 let verdict: CleaningVerdict =
                     if candidate.isRecent {
                         .keep(.recent)
-                    } else if candidate.name == ledger.sent {
+                    } else if candidate.name == progress.sent {
                         .keep(.own)
                     } else if end == .remove(.staleInstance) {
                         // What the newest one holds is safe, and so is what the others do.
@@ -120,10 +119,10 @@ package struct CleaningRule: Sendable {
                         .keep(.predecessor)
                     } else if candidate.name == readable {
                         .keep(.readable)
-                    } else if candidate.name == ledger.merged[instance], !(isSentOn && instance == self.instance) {
+                    } else if candidate.name == progress.merged[instance], !(isSentOn && instance == self.instance) {
                         // Of our own, the one merged at start is needed until there is one that holds it.
                         .keep(.merged)
-                    } else if !ledger.refused.contains(candidate.name), read.map({ candidate.name > $0 }) ?? true {
+                    } else if !progress.refused.contains(candidate.name), read.map({ candidate.name > $0 }) ?? true {
                         .keep(.fallback)
                     } else {
                         .remove(.newerSnapshot)
@@ -140,13 +139,13 @@ package struct CleaningRule: Sendable {
     }
 
     private func verdict(
-        onNewest name: SnapshotName, of instance: String, _ ledger: MergeLedger, isSentOn: Bool, at time: UInt64
+        onNewest name: SnapshotName, of instance: String, _ progress: SyncProgress, isSentOn: Bool, at time: UInt64
     ) -> CleaningVerdict {
         guard instance != self.instance else { return .keep(.own) }
         let age = time > name.timestamp ? Duration.nanoseconds(Int64(clamping: time - name.timestamp)) : .zero
         guard age > removeOldInstancesInterval else { return .keep(.newest) }
-        guard let merged = ledger.merged[instance], merged >= name else { return .keep(.notMerged) }
-        guard let covered = ledger.covered[instance], covered >= name, isSentOn else { return .keep(.notSentOn) }
+        guard let merged = progress.merged[instance], merged >= name else { return .keep(.notMerged) }
+        guard let covered = progress.covered?[instance], covered >= name, isSentOn else { return .keep(.notSentOn) }
         return .remove(.staleInstance)
     }
 }

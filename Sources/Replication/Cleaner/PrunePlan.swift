@@ -30,7 +30,7 @@ package struct PrunePlan: Sendable {
     ///   - reads: what reading snapshots has shown.
     ///   - time: the storage's time, in nanoseconds since the UNIX epoch.
     package init(
-        _ blobs: [Blob], _ settings: CleanerMachine.Settings, reads: MergeLedger = MergeLedger(), at time: UInt64
+        _ blobs: [Blob], _ settings: CleanerMachine.Settings, reads: SyncProgress = SyncProgress(), at time: UInt64
     ) {
         let catalog = Catalog(blobs, database: settings.database, now: time)
         let groups = CleaningRule.groups(in: catalog)

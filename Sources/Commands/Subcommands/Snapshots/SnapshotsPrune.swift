@@ -65,23 +65,24 @@ struct SnapshotsPrune: ProgramCommand {
     }
 
     /// Reads of each instance the newest snapshot that can be read.
-    private static func read(_ instances: [[Catalog.Snapshot]], _ store: any BlobStore) async throws -> MergeLedger {
-        var ledger = MergeLedger()
+    private static func read(_ instances: [[Catalog.Snapshot]], _ store: any BlobStore) async throws -> SyncProgress {
+        var progress = SyncProgress()
         for snapshots in instances {
             for snapshot in snapshots {
                 do {
                     let spool = try await store.load(snapshot.name.description, atMost: snapshot.size)
                     _ = try SnapshotText.readThrough(spool)
-                    ledger.read(snapshot.name)
+                    progress.merged(
+                        snapshot.name, in: .init(instance: snapshot.name.instance, isFarAhead: false), isWhole: false)
                     break
                 } catch is SnapshotError {
-                    ledger.refused(snapshot.name)
+                    progress.refused(snapshot.name)
                 } catch is BlobStoreError {
                     // Whether it is a good one is not known.
                     break
                 }
             }
         }
-        return ledger
+        return progress
     }
 }
