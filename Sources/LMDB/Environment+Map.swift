@@ -7,7 +7,9 @@ extension Environment {
     /// - Returns: whether the map is larger now.
     package func growsMap() throws(LMDBError) -> Bool {
         let before = info.mapSize
-        guard (try? isMapLarger(than: before)) == true, turns.tryBeginWriting() else { return false }
+        guard let size = currentFileMapSize, size > UInt(bitPattern: before), turns.tryBeginWriting() else {
+            return false
+        }
         defer { turns.endWriting() }
         try resizeMap()
         return info.mapSize > before
@@ -40,24 +42,34 @@ extension Environment {
             }
         }
         if result != 0 { throw LMDBError(result, "follow the new map size", options) }
+        noteFileMapSize()
     }
 
-    /// Adopts the file's map size if it is larger than this process's. For who has the turn to write.
+    /// Adopts the file's map size if another process has made it larger, or if it is larger than this process's, which is full.
+    /// For who has the turn to write, before the wait for the write lock.
     ///
-    /// liblmdb asks for that only when pages beyond the map are in use; a full map is another reason.
+    /// liblmdb asks for that only when pages beyond the map are in use. Then nobody here could read before the writer has got
+    /// the lock.
     func followLargerMap() throws(LMDBError) {
-        let now = info.mapSize
-        map.withLock { if case .full = $0 { $0 = .sound } }
-        if try isMapLarger(than: now) { try resizeMap() }
+        let now = UInt(bitPattern: info.mapSize)
+        let isFull = map.withLock { state in
+            guard case .full = state else { return false }
+            state = .sound
+            return true
+        }
+        guard let size = currentFileMapSize, size > now, isFull || size > fileMapSize.load(ordering: .relaxed) else {
+            return
+        }
+        try resizeMap()
     }
 
-    private func isMapLarger(than size: Int) throws(LMDBError) -> Bool {
+    /// Remembers the file's map size as the one that the map was made for.
+    func noteFileMapSize() { fileMapSize.store(currentFileMapSize ?? .max, ordering: .relaxed) }
+
+    /// What the file says; nil when that can't be read, as it may be while another process writes it.
+    private var currentFileMapSize: UInt? {
         var descriptor: Int32 = -1
         mdb_env_get_fd(pointer, &descriptor)
-        do throws(MetaPage.Refusal) {
-            return try MetaPage.read(descriptor).newer.mapSize > UInt(bitPattern: size)
-        } catch {
-            throw LMDBError(error, options)
-        }
+        return try? MetaPage.read(descriptor).newer.mapSize
     }
 }

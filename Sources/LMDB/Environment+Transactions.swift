@@ -45,8 +45,9 @@ extension Environment {
     /// returns ``WriteOutcome/abort(_:)`` or throws, nothing does. A commit of nothing leaves no trace. Cursors must
     /// not outlive `body`, and `body` must not begin another transaction of this environment.
     ///
-    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin or not be committed. After
-    ///   ``LMDBError/Code/mapFull`` the next transaction follows a map that another process has made larger.
+    /// A map that another process has made larger is adopted first, and after ``LMDBError/Code/mapFull`` whatever the file has.
+    ///
+    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin or not be committed.
     package func write<R>(_ body: (borrowing WriteTransaction) throws -> WriteOutcome<R>) throws -> R {
         guard !options.readOnly else {
             throw LMDBError(
@@ -149,7 +150,8 @@ extension Environment {
     /// For who has the turn to write.
     private func beginWriteTransaction() throws(LMDBError) -> OpaquePointer {
         let operation = "start a write transaction"
-        if case .full = map.withLock({ $0 }) { try followLargerMap() }
+        try checkMap(operation)
+        try followLargerMap()
         var attempts = 0
         while true {
             try checkMap(operation)

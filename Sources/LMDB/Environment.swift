@@ -30,6 +30,8 @@ public final class Environment: Sendable {
     let pins = Mutex<[PinnedTransaction]>([])
     /// The lock is held while the map moves, so that nobody looks at a counter where it was.
     let map = Mutex(MapState.sound)
+    /// The file's map size when the map was made: it is larger where the options ask for less.
+    let fileMapSize = Atomic<UInt>(.max)
     @usableFromInline let counter = ActivityCounter()
 
     enum MapState {
@@ -78,6 +80,7 @@ public final class Environment: Sendable {
         guard let created else { throw LMDBError(ENOMEM, "make an environment", options) }
         handle = Handle(pointer: created)
         dataIdentity = FileIdentity(of: options.dataFile)
+        noteFileMapSize()
     }
 
     deinit {

@@ -120,17 +120,38 @@ import Testing
         #expect(try environment.entries()?.count == 2)
     }
 
-    @Test func aLargerMapOfTheFileIsUsedAfterAFullOne() async throws {
+    /// Before there is need of it: by then others could not read while a writer waits for the write lock.
+    @Test func aLargerMapOfTheFileIsAdoptedByTheNextWriter() async throws {
         let scratch = try Scratch()
         let environment = try scratch.open(mapSize: Self.mebibyte)
         let entries = (0..<3000).map { (key($0), String(repeating: "x", count: 1000)) }
         try environment.put([("k", "v")])
         // No page of it is beyond our map, so liblmdb sees no reason to follow.
         await Self.grow(scratch, to: 16 * Self.mebibyte, entries: 1)
-        #expect(lmdbError { try environment.put(entries) }?.code == .mapFull)
+        #expect(try environment.entries()?.count == 2)
+        #expect(environment.info.mapSize == Self.mebibyte)
         try environment.put(entries)
         #expect(environment.info.mapSize == 16 * Self.mebibyte)
         #expect(try environment.entries()?.count == 3002)
+    }
+
+    @Test func aFullMapIsFollowedByALargerOneOfTheFile() async throws {
+        let scratch = try Scratch()
+        let environment = try scratch.open(mapSize: Self.mebibyte)
+        try environment.put([("k", "v")])
+        let entries = (0..<3000).map { (key($0), String(repeating: "x", count: 1000)) }
+        #expect(lmdbError { try environment.put(entries) }?.code == .mapFull)
+        // Who only looks whether there is more room does not wait for somebody who waits for the write lock.
+        environment.turns.beginWriting()
+        await Self.grow(scratch, to: 16 * Self.mebibyte, entries: 1)
+        #expect(try !environment.growsMap())
+        environment.turns.endWriting()
+        #expect(environment.info.mapSize == Self.mebibyte)
+        #expect(try environment.growsMap())
+        #expect(environment.info.mapSize == 16 * Self.mebibyte)
+        try environment.put(entries)
+        #expect(try environment.entries()?.count == 3002)
+        #expect(try !environment.growsMap())
     }
 
     @Test func theMapStaysAsItIsWhenTheFileHasNoLargerOne() throws {
