@@ -128,8 +128,8 @@ struct SyncMetrics: Sendable {
         for result in ["merged", "kept", "held", "refused"] { _ = entries.with(lmdb, result) }
         _ = (fenced.with(lmdb), namesake.with(lmdb))
         _ = writeLock.with(lmdb)
-        // Snapshots are decompressed as streams, while they are compared, and those of a database one by one.
-        for (name, most) in [("download", downloads), ("decompress", 1)] {
+        // Snapshots are decompressed as streams, while they are compared. Beside a merge that waits for the write lock there is one more.
+        for (name, most) in [("download", downloads), ("decompress", 2)] {
             limit.with(lmdb, name).set(most)
             _ = (waiting.with(lmdb, name), active.with(lmdb, name), acquired.with(lmdb, name))
             _ = (activeTime.with(lmdb, name), waitingTime.with(lmdb, name))
