@@ -1,5 +1,6 @@
 """`make demo`, and the build that it begins with."""
 
+import fcntl
 import os
 import re
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.paths import ROOT, lightningstream
+from lab.paths import LAB, ROOT, lightningstream
 from lab.process import Process, run, tail
 from lab.waiting import eventually
 
@@ -24,10 +25,15 @@ def pages(text):
 
 @pytest.fixture
 def temporary():
-    """A directory whose name is short enough for sockets; it has to be empty in the end."""
-    directory = Path(tempfile.mkdtemp(prefix="lsdemo"))
-    yield directory
-    directory.rmdir()
+    """A directory whose name is short enough for sockets; it has to be empty in the end.
+
+    Only one test has it at a time: two demos that start side by side would take the same ports for free.
+    """
+    with open(LAB / "demo.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        directory = Path(tempfile.mkdtemp(prefix="lsdemo"))
+        yield directory
+        directory.rmdir()
 
 
 def test_the_demo_tells_its_story_and_how_to_go_on(temporary):
@@ -58,6 +64,55 @@ def test_the_demo_goes_on_where_that_is_asked_for(temporary, logs):
     assert status == 0, tail(demo.log)
 
 
+# MARK: its beginning
+
+@pytest.fixture
+def clone(tmp_path):
+    """clone() runs scripts/demo in a tree where everything that it calls does nothing; it returns what it prints, and what was built."""
+    for name, text in {
+            "scripts/demo": (ROOT / "scripts/demo").read_text(), "scripts/quietly": (ROOT / "scripts/quietly").read_text(),
+            "scripts/bootstrap": "#!/bin/sh\n", "Tests/Support/get-pdns": "#!/bin/sh\n", "Package.swift": "", "Sources/a.swift": "",
+            "swift": '#!/bin/sh\necho "$@" >>built\nmkdir -p .build/debug\n: >.build/debug/lightningstream\n'
+                     "chmod +x .build/debug/lightningstream\n"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(stat.S_IRWXU)
+
+    def run_it(**environment):
+        (tmp_path / "built").write_text("")
+        done = run([tmp_path / "scripts/demo"], os.environ | {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}", "LIGHTNINGSTREAM": "", "TMPDIR": str(tmp_path)} | environment)
+        assert done.returncode == 1 and "demo: " in done.stderr, "there is no PowerDNS here"
+        return done.stdout, (tmp_path / "built").read_text()
+
+    run_it.directory = tmp_path
+    return run_it
+
+
+def test_the_demo_says_at_its_start_how_long_it_takes(clone):
+    """A debug build of nothing but the program is the quickest; what is there already is not built again."""
+    text, built = clone()
+    assert re.match(r"This takes \d+ to \d+ minutes", text) and built == "build --product lightningstream\n"
+    text, built = clone()
+    assert text.startswith("This takes under a minute.\n") and built == ""
+    os.utime(clone.directory / "Sources/a.swift", (2**32, 2**32))
+    text, built = clone()
+    assert re.match(r"This takes a minute, and some more because the sources have changed", text) and built
+    text, built = clone(LIGHTNINGSTREAM="/bin/true")
+    assert text.startswith("This takes under a minute.\n") and built == ""
+
+
+def test_everybody_tells_the_same_time():
+    """For the first demo, and for a release build."""
+    [demo] = set(re.findall(r"\d+ to \d+ minutes", (ROOT / "scripts/demo").read_text()))
+    for file in "Makefile", "README.md":
+        said = re.findall(r"make demo\b.{0,120}?(\d+ to \d+ minutes)", (ROOT / file).read_text(), re.DOTALL)
+        assert said == [demo], file
+    [release] = set(re.findall(r"\d+ to \d+ minutes", (ROOT / "scripts/build-release").read_text()))
+    for file in "packages.md", "getting-started.md", "docker.md":
+        assert re.findall(r"\d+ to \d+ minutes on two cores", (ROOT / "docs" / file).read_text()) == [f"{release} on two cores"], file
+
+
 # MARK: the build
 
 @pytest.fixture
@@ -65,15 +120,16 @@ def build(tmp_path):
     """scripts/build-release with a compiler that says much, for `seconds`, and ends with `status`."""
     (tmp_path / "scripts").mkdir()
     script = tmp_path / "scripts/build-release"
-    script.write_bytes((ROOT / "scripts/build-release").read_bytes())
+    for name in "build-release", "quietly":
+        (tmp_path / "scripts" / name).write_bytes((ROOT / "scripts" / name).read_bytes())
+        (tmp_path / "scripts" / name).chmod(stat.S_IRWXU)
     swift = tmp_path / "swift"
     swift.write_text(
         '#!/bin/bash\n[ "${LIGHTNINGSTREAM_STRICT-}" = "" ] || exit 9\n'
         'for step in $(seq 228); do echo "[$step/228] Compiling Room file$step.swift"; done\n'
         'echo "warning: the use of \'mktemp\' is dangerous"\n'
         'echo "file.swift:1:2: error: $SAY" >&2; sleep "$SECONDS_TO_TAKE"; exit "$STATUS"\n')
-    for file in script, swift:
-        file.chmod(stat.S_IRWXU)
+    swift.chmod(stat.S_IRWXU)
 
     def run_it(*arguments, status, seconds, terminal=False):
         command = [script, *arguments]
@@ -113,7 +169,7 @@ def test_a_quiet_build_that_fails_says_why(build):
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
         "file.swift:1:2: error: no such thing",
-        "build-release: the build has failed; all that the compiler said is in .build/lab/logs/build-release.log"]
+        "the build has failed; all that the compiler said is in .build/lab/logs/build-release.log"]
 
 
 def test_other_builds_show_what_the_compiler_says(build):
