@@ -16,6 +16,7 @@ struct ByteReader {
         if !isAtEnd { throw error(.leftOver) }
     }
 
+    @inline(__always)
     mutating func take(_ count: Int) throws(DecodeError) -> UnsafeRawBufferPointer {
         guard count >= 0, count <= remaining else { throw error(.cutOff) }
         defer { offset &+= count }
@@ -27,6 +28,7 @@ struct ByteReader {
         return rest
     }
 
+    @inline(__always)
     private mutating func integer<Value: FixedWidthInteger>(_: Value.Type) throws(DecodeError) -> Value {
         let size = MemoryLayout<Value>.size
         guard size <= remaining else { throw error(.cutOff) }

@@ -185,6 +185,16 @@ extension ValidationFinding {
             try writer.put("www", .a, of: id, [.address, .address])
             try writer.put("off", .a, of: id, [.address, .address.disabled])
         },
+        RuleCase("the same record twice among many", finds: "duplicate-record twice.z.test. A") { writer, id in
+            let addresses = (1...40).map { PowerDNSWriter.Record(rdata: [192, 0, 2, $0]) }
+            try writer.put("once", .a, of: id, addresses)
+            try writer.put("twice", .a, of: id, addresses + [addresses[20]])
+        },
+        RuleCase("many targets elsewhere") { writer, id in
+            let targets = try (1...40).map { try PowerDNSWriter.Record.mx("mx\($0).example.net") }
+            try writer.put("", .mx, of: id, targets)
+            try writer.put("www", .mx, of: id, targets)
+        },
         // Compressed, and in full.
         RuleCase("the same name twice", finds: "duplicate-record ptr.z.test. PTR") { writer, id in
             try writer.put(
@@ -244,6 +254,10 @@ extension ValidationFinding {
         },
         RuleCase("a record that can't be decoded", finds: "bad-value www.z.test. A") { writer, id in
             try writer.put("www", .a, of: id, [PowerDNSWriter.Record(rdata: [1, 2, 3])])
+        },
+        RuleCase("a target behind one that can't be decoded", finds: "bad-value a.z.test. MX") { writer, id in
+            try writer.put("a", .mx, of: id, [PowerDNSWriter.Record(rdata: [0, 10, 1, 0x61])])
+            try writer.put("b", .mx, of: id, [.mx("ns1.z.test")])
         },
         RuleCase("a parameter that PowerDNS 5 refuses", finds: "bad-value www.z.test. HTTPS") { writer, id in
             try writer.put(

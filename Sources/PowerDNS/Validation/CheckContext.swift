@@ -7,6 +7,10 @@ final class CheckContext {
     let structure: StructureRules
     /// What names that records lead to are, where that is another zone's matter.
     var knownTargets: [DomainName: TargetState] = [:]
+    /// The same of the last few, in wire form.
+    @exclusivity(unchecked) var recentTargets = RecentTargets()
+    /// Where the records of one RRset are compared. Nothing that is called with one of its bytes writes to it.
+    @exclusivity(unchecked) var room = ServedRecords.Room()
 
     init(_ view: DatabaseView, report: @escaping (ValidationFinding) throws -> Void) {
         self.view = view

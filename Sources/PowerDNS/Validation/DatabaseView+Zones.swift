@@ -70,8 +70,8 @@ extension DatabaseView {
     /// What is enabled at an owner name.
     ///
     /// - Parameter ownerKey: relative to the zone, as `KeyName`.
-    func types(at ownerKey: [UInt8], of id: UInt32) throws -> OwnerTypes {
-        let prefix = RecordKey.prefix(domainID: id) + ownerKey + [0]
+    func types(at ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> OwnerTypes {
+        let prefix = Self.recordPrefix(id, ownerKey, isWholeName: true)
         let records = self[.records]
         var types = OwnerTypes()
         try records.seek(prefix)
@@ -95,8 +95,8 @@ extension DatabaseView {
     }
 
     /// Whether there is a name at or below an owner name.
-    func existsAtOrBelow(_ ownerKey: [UInt8], of id: UInt32) throws -> Bool {
-        let prefix = RecordKey.prefix(domainID: id) + ownerKey
+    func existsAtOrBelow(_ ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> Bool {
+        let prefix = Self.recordPrefix(id, ownerKey, isWholeName: false)
         let records = self[.records]
         try records.seek(prefix)
         while records.hasPrefix(prefix) {
@@ -108,6 +108,16 @@ extension DatabaseView {
             try records.next()
         }
         return false
+    }
+
+    /// What the keys of records at an owner name begin with, or those at and below it.
+    private static func recordPrefix(_ id: UInt32, _ ownerKey: ArraySlice<UInt8>, isWholeName: Bool) -> [UInt8] {
+        var prefix: [UInt8] = []
+        prefix.reserveCapacity(ownerKey.count + 5)
+        withUnsafeBytes(of: id.bigEndian) { prefix.append(contentsOf: $0) }
+        prefix.append(contentsOf: ownerKey)
+        if isWholeName { prefix.append(0) }
+        return prefix
     }
 
     /// Whether at least one of the records of an RRset is served.

@@ -5,18 +5,19 @@ struct SigningRules {
     let context: CheckContext
     let zone: ZoneName
 
+    private static let kinds: Set = ["NSEC3PARAM", "PRESIGNED"]
     private var view: DatabaseView { context.view }
 
     /// Checks the zone.
     func check() throws {
-        let settings = try metadata(["NSEC3PARAM", "PRESIGNED"])
+        let settings = try metadata(Self.kinds)
         for value in settings["NSEC3PARAM"] ?? [] { try checkNSEC3(value) }
         try checkKeys(isPresigned: settings["PRESIGNED"]?.contains("1") == true)
     }
 
     /// Whether DNSSEC answers for the zone are wanted: it has an active key, or comes signed.
     func state() throws -> (isSecured: Bool, isPresigned: Bool) {
-        let isPresigned = try metadata(["PRESIGNED"])["PRESIGNED"]?.contains("1") == true
+        let isPresigned = try metadata(Self.kinds)["PRESIGNED"]?.contains("1") == true
         var isSecured = isPresigned
         try forEach(.keys) { _, payload in
             if (try? KeyData(payload))?.isActive == true { isSecured = true }

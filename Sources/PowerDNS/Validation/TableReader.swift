@@ -7,9 +7,11 @@ import Snapshots
 ///
 /// It must not outlive the transaction, and ``key`` and ``value`` are valid until the next movement.
 final class TableReader {
-    private var cursor: Cursor?
+    // Without the check at run time for accesses that overlap, of which there would be several for each row: the movements of
+    // a cursor call nothing that comes back here.
+    @exclusivity(unchecked) private var cursor: Cursor?
     /// Whether it stands on an entry.
-    private(set) var isAtEntry = false
+    @exclusivity(unchecked) private(set) var isAtEntry = false
 
     /// An empty one.
     init() { cursor = nil }

@@ -31,34 +31,42 @@ struct TargetRules {
     init(_ context: CheckContext) { self.context = context }
 
     /// What the target of a record is.
-    func state(of target: DomainName, from place: Place) throws -> TargetState {
+    ///
+    /// - Parameter wire: the name in wire form.
+    func state(of wire: UnsafeRawBufferPointer, from place: Place) throws -> TargetState {
         // "No such service" (RFC 2782, RFC 7505).
-        if target.isRoot { return .fine }
-        guard target.isSubdomain(of: place.zone) else { return try stateElsewhere(target) }
-        let key = Self.ownerKey(target, in: place.zone)
-        let types = try view.types(at: key, of: place.id)
+        if wire.count == 1 { return .fine }
+        guard let key = RecordKey.ownerKey(wire: wire, in: place.zone) else {
+            if let known = context.recentTargets[wire] { return known }
+            let state = try stateElsewhere(DomainName(wire: wire))
+            context.recentTargets[wire] = state
+            return state
+        }
+        let types = try view.types(at: key[...], of: place.id)
         if types.hasAddress { return .fine }
         if types.hasCNAME { return .alias }
-        if let child = try closestZone(target), child.name != place.zone, child.name.isSubdomain(of: place.zone) {
-            return try stateElsewhere(target)
-        }
-        for ancestor in Self.ancestors(key) {
-            let above = try view.types(at: ancestor, of: place.id)
-            if above.hasNS { return ancestor == place.delegation ? .missingGlue : .fine }
-            if above.hasDNAME, ancestor != key { return .fine }
+        let target = try DomainName(wire: wire)
+        if try closestZone(target, below: place.zone) != nil { return try stateElsewhere(target) }
+        for end in key.indices where key[end] == 0 && key.count > 1 {
+            let ancestor = key[...end]
+            let isItself = ancestor.count == key.count
+            let above = isItself ? types : try view.types(at: ancestor, of: place.id)
+            if above.hasNS { return place.delegation.map { ancestor.elementsEqual($0) } == true ? .missingGlue : .fine }
+            if above.hasDNAME, !isItself { return .fine }
         }
         return try types.exists ? .missing : stateByWildcard(key, place.id)
     }
 
     /// What a wildcard makes of a name that has no records.
     private func stateByWildcard(_ key: [UInt8], _ id: UInt32) throws -> TargetState {
-        if try view.existsAtOrBelow(key, of: id) { return .missing }
+        if try view.existsAtOrBelow(key[...], of: id) { return .missing }
         let asterisk = [UInt8(ascii: "*"), 0]
-        for encloser in Self.ancestors(key).dropLast().reversed() {
+        for end in key.indices.dropLast().reversed() where key[end] == 0 {
+            let encloser = key[...end]
             guard try view.existsAtOrBelow(encloser, of: id) else { continue }
             return try state(view.types(at: encloser + asterisk, of: id))
         }
-        return try state(view.types(at: asterisk, of: id))
+        return try state(view.types(at: asterisk[...], of: id))
     }
 
     private func state(_ types: DatabaseView.OwnerTypes) -> TargetState {
@@ -70,7 +78,7 @@ struct TargetRules {
         if let known = context.knownTargets[target] { return known }
         var state = TargetState.fine
         if let zone = try closestZone(target),
-            try view.types(at: Self.ownerKey(target, in: zone.name), of: zone.id).hasCNAME
+            let key = RecordKey.ownerKey(target, in: zone.name), try view.types(at: key[...], of: zone.id).hasCNAME
         {
             state = .alias
         }
@@ -80,25 +88,41 @@ struct TargetRules {
     }
 
     /// The zone of this server that a name is in.
-    private func closestZone(_ name: DomainName) throws -> (id: UInt32, name: DomainName)? {
+    ///
+    /// - Parameter top: only zones below this one count.
+    private func closestZone(
+        _ name: DomainName, below top: DomainName? = nil
+    ) throws -> (id: UInt32, name: DomainName)? {
         var candidate: DomainName? = name
-        while let zone = candidate {
+        while let zone = candidate, zone != top {
             if let id = try view.zoneID(ZoneName(zone)) { return (id, zone) }
             candidate = zone.parent
         }
         return nil
     }
+}
 
-    /// The owner name relative to the zone, as `KeyName`.
-    private static func ownerKey(_ name: DomainName, in zone: DomainName) -> [UInt8] {
-        let key = RecordKey.bytes(domainID: 0, owner: name, zone: zone, type: .a) ?? []
-        // Between the ID, and a zero and the type.
-        return Array(key.dropFirst(4).dropLast(3))
-    }
+/// What the last few names were found to be: zones name the same servers again and again.
+struct RecentTargets {
+    private static let most = 8
 
-    /// The names from just below the apex down to this one.
-    private static func ancestors(_ key: [UInt8]) -> [[UInt8]] {
-        guard key.count > 1 else { return [] }
-        return key.indices.filter { key[$0] == 0 }.map { Array(key[...$0]) }
+    private var targets: [(wire: [UInt8], state: TargetState)] = []
+    private var oldest = 0
+
+    /// By the wire form of the name.
+    subscript(wire: UnsafeRawBufferPointer) -> TargetState? {
+        get {
+            for target in targets where target.wire.withUnsafeBytes({ $0.isSame(as: wire) }) { return target.state }
+            return nil
+        }
+        set {
+            guard let newValue else { return }
+            if targets.count < Self.most {
+                targets.append((Array(wire), newValue))
+            } else {
+                targets[oldest] = (Array(wire), newValue)
+                oldest = (oldest + 1) % Self.most
+            }
+        }
     }
 }

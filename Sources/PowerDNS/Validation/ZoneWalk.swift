@@ -8,7 +8,6 @@ import Snapshots
 struct ZoneWalk {
     private let id: UInt32
     private let zone: DomainInfo
-    private let zoneText: String
     private let prefix: [UInt8]
     private var owner = OwnerState()
     private var delegation: NameCut?
@@ -27,9 +26,10 @@ struct ZoneWalk {
     /// A walk from the beginning.
     init(_ id: UInt32, _ zone: DomainInfo) {
         (self.id, self.zone) = (id, zone)
-        zoneText = "\(zone.zone)"
         prefix = RecordKey.prefix(domainID: id)
     }
+
+    private var zoneText: String { "\(zone.zone)" }
 
     /// Walks along the rows, and leaves the reader at the first one behind them.
     ///
@@ -53,36 +53,37 @@ struct ZoneWalk {
     // MARK: Rows
 
     private mutating func visit(_ rows: TableReader, _ context: CheckContext) throws {
-        guard let payload = try context.structure.header(.records, rows.key, rows.value) else {
-            return names.noteDeleted(rows.key)
+        let rowKey = rows.key
+        guard let payload = try context.structure.header(.records, rowKey, rows.value) else {
+            return names.noteDeleted(rowKey)
         }
         let key: RecordKey
         let kind: RowKind
         do throws(DecodeError) {
-            key = try RecordKey(rows.key)
+            key = try RecordKey(rowKey)
             kind = try RowKind(key, payload: payload)
         } catch {
-            return try context.structure.bad(.records, rows.key, error, zone: zoneText)
+            return try context.structure.bad(.records, rowKey, error, zone: zoneText)
         }
         if !owner.key.withUnsafeBytes({ $0.isSame(as: key.ownerKey) }) { try enter(key, context) }
         guard let name = owner.name else {
             return try context.structure.bad(
-                .records, rows.key, DecodeError(.longName, at: 4), zone: zoneText, isKey: true)
+                .records, rowKey, DecodeError(.longName, at: 4), zone: zoneText, isKey: true)
         }
         do throws(DecodeError) {
             if kind != .records { _ = try RecordValue.count(payload) }
         } catch {
             return try context.structure.bad(
-                .records, rows.key, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
+                .records, rowKey, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
         }
         if kind == .emptyNonTerminal { try noteName(context) }
         guard kind == .records else { return }
         let set: ServedRecords
         do throws(DecodeError) {
-            set = try ServedRecords(payload, key.type, owner: name)
+            set = try ServedRecords(payload, key.type, owner: name, &context.room)
         } catch {
             return try context.structure.bad(
-                .records, rows.key, error, severity: try severity(of: error, context.view), zone: zoneText,
+                .records, rowKey, error, severity: try severity(of: error, context.view), zone: zoneText,
                 owner: owner.text, type: "\(key.type)")
         }
         if set.count > 0 { try look(at: set, of: key.type, context) }
@@ -101,7 +102,7 @@ struct ZoneWalk {
     /// Goes on to the name of a row.
     private mutating func enter(_ key: RecordKey, _ context: CheckContext) throws {
         try leaveOwner(context)
-        owner = OwnerState(key, in: zone.zone.name)
+        owner.enter(key, in: zone.zone.name)
         if let cut = delegation, !cut.isAbove(owner.key) { delegation = nil }
         if let cut = dname, !cut.isAbove(owner.key) { dname = nil }
         if owner.key.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) {
@@ -164,7 +165,7 @@ struct ZoneWalk {
         try checkAuthority(of: set, type, context)
         // What is hidden leads nowhere.
         guard !isHidden else { return }
-        for target in set.targets { try check(target, of: type, context) }
+        try context.room.forEachTarget { try check($0, of: type, context) }
     }
 
     private mutating func signing(_ context: CheckContext) throws -> (isSecured: Bool, isPresigned: Bool) {
@@ -247,11 +248,14 @@ struct ZoneWalk {
         return true
     }
 
-    private func check(_ target: DomainName, of type: RecordType, _ context: CheckContext) throws {
+    private func check(_ wire: UnsafeRawBufferPointer, of type: RecordType, _ context: CheckContext) throws {
         let isDelegation = type == .ns && !owner.isApex
         let place = TargetRules.Place(
             id: id, zone: zone.zone.name, delegation: isDelegation ? owner.key : nil)
-        switch try TargetRules(context).state(of: target, from: place) {
+        let state = try TargetRules(context).state(of: wire, from: place)
+        if state == .fine { return }
+        let target = try DomainName(wire: wire)
+        switch state {
         case .fine: break
         case .alias:
             try report(

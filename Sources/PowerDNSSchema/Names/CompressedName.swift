@@ -49,43 +49,97 @@ struct CompressionContext {
 
     /// Reads the name at the reader's position, which must be one over ``rdata``, and goes behind it.
     func name(_ reader: inout ByteReader) throws(DecodeError) -> DomainName {
-        let start = reader.offset
         var wire: [UInt8] = []
-        var position = rdataOffset + start
-        // Pointers must go backwards, so that following them comes to an end.
-        var limit = position
-        var isBehindPointer = false
+        wire.reserveCapacity(Self.usualSize)
+        try appendName(&reader, to: &wire)
+        return DomainName(unchecked: wire)
+    }
+
+    /// As ``name(_:)``, and appends the wire form, of which a part is there when it throws.
+    func appendName(_ reader: inout ByteReader, to wire: inout [UInt8]) throws(DecodeError) {
+        try forEachLabel(&reader) { wire.append(contentsOf: $0) }
+        wire.append(0)
+    }
+
+    /// As ``name(_:)``, for the errors only: allocates nothing.
+    func checkName(_ reader: inout ByteReader) throws(DecodeError) {
+        try forEachLabel(&reader) { _ in }
+    }
+
+    private static let usualSize = 32
+
+    /// Hands each label to `body`, with its size in front.
+    @inline(__always)
+    private func forEachLabel(
+        _ reader: inout ByteReader, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(DecodeError) {
+        let start = reader.offset
+        var size = 1
         while true {
-            guard let length = byte(position) else {
-                throw isBehindPointer ? DecodeError(.badPointer, at: start) : reader.error(.cutOff)
-            }
-            if !isBehindPointer { _ = try reader.take(1) }
+            let labelStart = reader.offset
+            let length = try reader.uint8()
             switch length {
-            case 0:
-                wire.append(0)
-                return DomainName(unchecked: wire)
+            case 0: return
             case 1...63:
-                guard wire.count + Int(length) + 1 < DomainName.maximumSize else {
-                    throw DecodeError(.longName, at: start)
-                }
-                wire.append(length)
-                for offset in position + 1...position + Int(length) {
-                    guard let byte = byte(offset) else {
-                        throw isBehindPointer ? DecodeError(.badPointer, at: start) : reader.error(.cutOff)
-                    }
-                    wire.append(byte)
-                }
-                if !isBehindPointer { _ = try reader.take(Int(length)) }
-                position += 1 + Int(length)
+                size += 1 + Int(length)
+                guard size <= DomainName.maximumSize else { throw DecodeError(.longName, at: start) }
+                _ = try reader.take(Int(length))
+                body(UnsafeRawBufferPointer(rebasing: rdata[labelStart..<reader.offset]))
             case 0xc0...:
-                guard let low = byte(position + 1) else { throw reader.error(.cutOff) }
-                if !isBehindPointer { _ = try reader.take(1) }
-                isBehindPointer = true
-                let target = Int(length & 0x3f) << 8 | Int(low)
-                guard target < limit else { throw DecodeError(.badPointer, at: start) }
-                (position, limit) = (target, target)
+                let target = Int(length & 0x3f) << 8 | Int(try reader.uint8())
+                guard target < rdataOffset + start else { throw DecodeError(.badPointer, at: start) }
+                do throws(DecodeError) {
+                    return try forEachLabel(at: target, sizeBefore: size, body)
+                } catch { throw DecodeError(error.problem, at: error.problem == .cutOff ? reader.offset : start) }
             default: throw DecodeError(.badLabel, at: start)
             }
         }
+    }
+
+    /// The labels from an offset in the message on, where a pointer leads to.
+    ///
+    /// - Parameter sizeBefore: what the name has in front of them, and its final zero.
+    private func forEachLabel(
+        at target: Int, sizeBefore: Int, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(DecodeError) {
+        var position = target
+        // Pointers must go backwards, so that following them comes to an end.
+        var limit = target
+        var size = sizeBefore
+        while true {
+            guard let length = byte(position) else { throw DecodeError(.badPointer, at: position) }
+            switch length {
+            case 0: return
+            case 1...63:
+                size += 1 + Int(length)
+                guard size <= DomainName.maximumSize else { throw DecodeError(.longName, at: position) }
+                guard withBytes(at: position, count: 1 + Int(length), body) else {
+                    throw DecodeError(.badPointer, at: position)
+                }
+                position += 1 + Int(length)
+            case 0xc0...:
+                guard let low = byte(position + 1) else { throw DecodeError(.cutOff, at: position) }
+                let next = Int(length & 0x3f) << 8 | Int(low)
+                guard next < limit else { throw DecodeError(.badPointer, at: position) }
+                (position, limit) = (next, next)
+            default: throw DecodeError(.badLabel, at: position)
+            }
+        }
+    }
+
+    /// Hands bytes of the message that lie side by side in the RDATA or in the owner name to `body`.
+    ///
+    /// - Returns: false where they don't.
+    private func withBytes(at offset: Int, count: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
+        if offset >= rdataOffset {
+            let index = offset - rdataOffset
+            guard index + count <= rdata.count else { return false }
+            body(UnsafeRawBufferPointer(rebasing: rdata[index..<index + count]))
+            return true
+        }
+        let index = offset - Self.ownerOffset
+        guard let owner, index >= 0, index + count <= owner.wire.count else { return false }
+        owner.wire.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[index..<index + count])) }
+        return true
     }
 }

@@ -26,7 +26,8 @@ extension DomainName {
         if isRoot { return text.append(UInt8(ascii: ".")) }
         // Where the size of the next label is.
         var next = 0
-        for (index, byte) in wire.dropLast().enumerated() {
+        for index in 0..<wire.count - 1 {
+            let byte = wire[index]
             if index == next {
                 if index > 0 { text.append(UInt8(ascii: ".")) }
                 next += 1 + Int(byte)
@@ -43,6 +44,7 @@ extension DomainName {
     /// The presentation form; see ``append(to:escaping:finalDot:)``.
     package func text(escaping: Escaping = .zoneFile, finalDot: Bool = true) -> String {
         var text: [UInt8] = []
+        text.reserveCapacity(wire.count)
         append(to: &text, escaping: escaping, finalDot: finalDot)
         return String(decoding: text, as: UTF8.self)
     }

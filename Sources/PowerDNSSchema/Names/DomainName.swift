@@ -14,7 +14,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
     package static let root = DomainName(unchecked: [0])
 
     /// The caller knows that it is a wire form.
-    init(unchecked wire: [UInt8]) { self.wire = wire }
+    package init(unchecked wire: [UInt8]) { self.wire = wire }
 
     /// Reads exactly one uncompressed name.
     package init(wire bytes: UnsafeRawBufferPointer) throws(DecodeError) {
@@ -55,9 +55,14 @@ package struct DomainName: Hashable, Comparable, Sendable {
     package func isSubdomain(of other: DomainName) -> Bool { prefixSize(below: other) != nil }
 
     /// How many bytes of the wire form stand before those of `other`, when it is `other` or below it.
-    func prefixSize(below other: DomainName) -> Int? {
+    func prefixSize(below other: DomainName) -> Int? { wire.withUnsafeBytes { Self.prefixSize($0, below: other) } }
+
+    /// How many bytes of the wire form of a name stand before those of `other`; nil when it is not `other` or below it.
+    package static func prefixSize(_ wire: UnsafeRawBufferPointer, below other: DomainName) -> Int? {
         let size = wire.count - other.wire.count
-        guard size >= 0, Self.areEqual(wire[size...], other.wire[...]) else { return nil }
+        guard size >= 0,
+            other.wire.withUnsafeBytes({ areEqual(UnsafeRawBufferPointer(rebasing: wire[size...]), $0) })
+        else { return nil }
         var position = 0
         while position < size { position += 1 + Int(wire[position]) }
         return position == size ? size : nil
@@ -90,19 +95,23 @@ package struct DomainName: Hashable, Comparable, Sendable {
     @inline(__always)
     static func lowercase(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
-    private static func areEqual(_ a: ArraySlice<UInt8>, _ b: ArraySlice<UInt8>) -> Bool {
-        a.count == b.count && zip(a, b).allSatisfy { lowercase($0) == lowercase($1) }
+    private static func areEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        guard a.count == b.count else { return false }
+        for index in 0..<a.count where lowercase(a[index]) != lowercase(b[index]) { return false }
+        return true
     }
 
     /// Whether they are the same without regard to case.
     package static func == (a: DomainName, b: DomainName) -> Bool {
-        a.wire == b.wire || areEqual(a.wire[...], b.wire[...])
+        a.wire.withUnsafeBytes { a in b.wire.withUnsafeBytes { areEqual(a, $0) } }
     }
 
     /// Equal names hash the same.
     package func hash(into hasher: inout Hasher) {
         withUnsafeTemporaryAllocation(byteCount: wire.count, alignment: 1) { buffer in
-            buffer.copyBytes(from: wire.lazy.map(Self.lowercase))
+            wire.withUnsafeBytes { wire in
+                for index in 0..<min(wire.count, buffer.count) { buffer[index] = Self.lowercase(wire[index]) }
+            }
             hasher.combine(bytes: UnsafeRawBufferPointer(buffer))
         }
     }

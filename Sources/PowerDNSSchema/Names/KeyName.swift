@@ -3,11 +3,25 @@
 package enum KeyName {
     /// Appends the key form of a name.
     package static func append(_ name: DomainName, to key: inout [UInt8]) {
-        for label in Array(name.labels).reversed() {
-            for byte in label { key.append(DomainName.lowercase(byte)) }
-            key.append(0)
+        if name.isRoot { return key.append(0) }
+        name.wire.withUnsafeBytes { append(labels: UnsafeRawBufferPointer(rebasing: $0.dropLast()), to: &key) }
+    }
+
+    /// Appends the key form of labels in wire form, without the final zero; nothing for none.
+    package static func append(labels wire: UnsafeRawBufferPointer, to key: inout [UInt8]) {
+        // A label takes as much room in either form. The first one in wire form is the last one of the key.
+        let start = key.count
+        key.append(contentsOf: repeatElement(0, count: wire.count))
+        key.withUnsafeMutableBytes { key in
+            var end = key.count
+            var position = 0
+            while position < wire.count {
+                let size = min(Int(wire[position]), end - start - 1)
+                end -= size + 1
+                for index in 0..<size { key[end + index] = DomainName.lowercase(wire[position + 1 + index]) }
+                position += 1 + size
+            }
         }
-        if name.isRoot { key.append(0) }
     }
 
     /// The key form of a name.
@@ -26,20 +40,34 @@ package enum KeyName {
     ) throws(DecodeError) -> DomainName {
         try check(key)
         if key.count == 1 { return suffix }
-        guard key.count + suffix.wire.count <= DomainName.maximumSize else { throw DecodeError(.longName, at: 0) }
         var wire: [UInt8] = []
         wire.reserveCapacity(key.count + suffix.wire.count)
-        // Walked backwards: each label ends before a zero.
-        var end = key.count - 1
-        while end > 0 {
-            var start = end
-            while start > 0, key[start - 1] != 0 { start -= 1 }
-            wire.append(UInt8(truncatingIfNeeded: end - start))
-            wire.append(contentsOf: key[start..<end])
-            end = start - 1
+        try append(checked: key, relativeTo: suffix, to: &wire)
+        return DomainName(unchecked: wire)
+    }
+
+    /// Appends the wire form of a name whose key form has passed ``check(_:)``.
+    static func append(
+        checked key: UnsafeRawBufferPointer, relativeTo suffix: DomainName, to wire: inout [UInt8]
+    ) throws(DecodeError) {
+        if key.count == 1 { return wire.append(contentsOf: suffix.wire) }
+        guard key.count + suffix.wire.count <= DomainName.maximumSize else { throw DecodeError(.longName, at: 0) }
+        let start = wire.count
+        wire.append(contentsOf: repeatElement(0, count: key.count))
+        wire.withUnsafeMutableBytes { wire in
+            // Walked backwards, with a byte between labels in either form: each one ends before a zero.
+            var next = start
+            var end = key.count - 1
+            while end > 0 {
+                var labelStart = end
+                while labelStart > 0, key[labelStart - 1] != 0 { labelStart -= 1 }
+                wire[next] = UInt8(truncatingIfNeeded: end - labelStart)
+                for index in labelStart..<end { wire[next + 1 + index - labelStart] = key[index] }
+                next += 1 + end - labelStart
+                end = labelStart - 1
+            }
         }
         wire.append(contentsOf: suffix.wire)
-        return DomainName(unchecked: wire)
     }
 
     /// Checks, without allocating, that `key` is the key form of a name.

@@ -19,42 +19,61 @@ package enum RData {
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?,
         in style: ZoneTextStyle = .zoneFile, _ body: (Part) throws(DecodeError) -> Void
     ) throws(DecodeError) -> Bool {
+        try forEachField(
+            type, rdata, owner: owner, in: style,
+            name: { context, reader throws(DecodeError) in
+                guard owner != nil else {
+                    try context.skipName(&reader)
+                    return try body(.name(.root))
+                }
+                try body(.name(try context.name(&reader)))
+            },
+            bytes: { field, bytes, size throws(DecodeError) in try body(.bytes(field, bytes, size: size)) })
+    }
+
+    /// Hands every field of the RDATA to one of two closures, and checks that nothing is left over.
+    ///
+    /// - Parameters:
+    ///   - name: has to go behind the name at the reader's position.
+    ///   - bytes: gets any other field, as ``Part`` has it.
+    /// - Returns: false for a type that is not known here, or not in this style.
+    @inline(__always)
+    private static func forEachField(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?, in style: ZoneTextStyle,
+        name: (CompressionContext, inout ByteReader) throws(DecodeError) -> Void,
+        bytes body: (RDataField, UnsafeRawBufferPointer, UInt8?) throws(DecodeError) -> Void
+    ) throws(DecodeError) -> Bool {
         guard style.knows(type), let layout = RDataField.layout(type) else { return false }
         let rdata = rdata.isEmpty ? servedForNothing(type) : rdata
         // PowerDNS refuses certificates of type 0.
         if type == .cert, rdata.count > 1, rdata[0] | rdata[1] == 0 { throw DecodeError(.badNumber, at: 0) }
         let context = CompressionContext(owner: owner, rdata: rdata)
         var reader = ByteReader(rdata)
-        func name(_ reader: inout ByteReader) throws(DecodeError) -> DomainName {
-            if owner != nil { return try context.name(&reader) }
-            try context.skipName(&reader)
-            return .root
-        }
         for field in layout {
             switch field {
-            case .name: try body(.name(try name(&reader)))
-            case .uint8: try body(.bytes(field, try reader.take(1), size: nil))
-            case .uint16, .recordType: try body(.bytes(field, try reader.take(2), size: nil))
-            case .uint32, .date, .ipv4: try body(.bytes(field, try reader.take(4), size: nil))
-            case .locator64: try body(.bytes(field, try reader.take(8), size: nil))
-            case .ipv6: try body(.bytes(field, try reader.take(16), size: nil))
-            case .eui(let size): try body(.bytes(field, try reader.take(size), size: nil))
+            case .name: try name(context, &reader)
+            case .uint8: try body(field, try reader.take(1), nil)
+            case .uint16, .recordType: try body(field, try reader.take(2), nil)
+            case .uint32, .date, .ipv4: try body(field, try reader.take(4), nil)
+            case .locator64: try body(field, try reader.take(8), nil)
+            case .ipv6: try body(field, try reader.take(16), nil)
+            case .eui(let size): try body(field, try reader.take(size), nil)
             case .string, .tag, .salt, .hash:
                 let size = try reader.uint8()
-                try body(.bytes(field, try reader.take(Int(size)), size: size))
+                try body(field, try reader.take(Int(size)), size)
             case .gateway:
                 switch rdata.count > 1 ? rdata[1] : 0 {
-                case 0: try body(.bytes(.gateway, try reader.take(0), size: nil))
-                case 1: try body(.bytes(.ipv4, try reader.take(4), size: nil))
-                case 2: try body(.bytes(.ipv6, try reader.take(16), size: nil))
-                case 3: try body(.name(try name(&reader)))
+                case 0: try body(.gateway, try reader.take(0), nil)
+                case 1: try body(.ipv4, try reader.take(4), nil)
+                case 2: try body(.ipv6, try reader.take(16), nil)
+                case 3: try name(context, &reader)
                 default: throw DecodeError(.badNumber, at: 1)
                 }
             case .gatewayKey:
                 // Algorithm 0 is no key; PowerDNS knows DSA and RSA.
                 switch rdata.count > 2 ? rdata[2] : 0 {
-                case 0: try body(.bytes(field, try reader.take(0), size: nil))
-                case 1, 2: try body(.bytes(field, reader.takeRest(), size: nil))
+                case 0: try body(field, try reader.take(0), nil)
+                case 1, 2: try body(field, reader.takeRest(), nil)
                 default: throw DecodeError(.badNumber, at: 2)
                 }
             case .strings, .text, .hex, .base64, .typeBitmap, .serviceParameters, .location, .addressPrefixes:
@@ -63,7 +82,7 @@ package enum RData {
                 do throws(DecodeError) {
                     try field.check(bytes)
                 } catch { throw DecodeError(error.problem, at: start + error.offset) }
-                try body(.bytes(field, bytes, size: nil))
+                try body(field, bytes, nil)
             }
         }
         try reader.expectEnd()
@@ -91,7 +110,13 @@ package enum RData {
         switch type {
         // Most records are addresses.
         case .a where rdata.count == 4, .aaaa where rdata.count == 16: break
-        default: _ = try forEachPart(type, rdata, owner: owner) { _ in }
+        default:
+            _ = try forEachField(
+                type, rdata, owner: owner, in: .zoneFile,
+                name: { context, reader throws(DecodeError) in
+                    if owner == nil { try context.skipName(&reader) } else { try context.checkName(&reader) }
+                },
+                bytes: { _, _, _ in })
         }
     }
 
@@ -117,15 +142,26 @@ package enum RData {
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
     ) throws(DecodeError) -> [UInt8] {
         var wire: [UInt8] = []
-        let isKnown = try forEachPart(type, rdata, owner: owner) { part in
-            switch part {
-            case .name(let name): wire.append(contentsOf: name.wire)
-            case .bytes(_, let bytes, let size):
+        try appendExpanded(type, rdata, owner: owner, to: &wire)
+        return wire
+    }
+
+    /// As ``expanded(_:_:owner:)``, and appends it, of which a part is there when it throws.
+    package static func appendExpanded(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName, to wire: inout [UInt8]
+    ) throws(DecodeError) {
+        switch type {
+        case .a where rdata.count == 4, .aaaa where rdata.count == 16: return wire.append(contentsOf: rdata)
+        default: break
+        }
+        let isKnown = try forEachField(
+            type, rdata, owner: owner, in: .zoneFile,
+            name: { context, reader throws(DecodeError) in try context.appendName(&reader, to: &wire) },
+            bytes: { _, bytes, size in
                 if let size { wire.append(size) }
                 wire.append(contentsOf: bytes)
-            }
-        }
-        return isKnown ? wire : Array(rdata)
+            })
+        if !isKnown { wire.append(contentsOf: rdata) }
     }
 
     /// The names in the RDATA, in their order: of an NS, MX or CNAME where it leads to.

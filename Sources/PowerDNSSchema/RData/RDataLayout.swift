@@ -41,11 +41,12 @@ enum RDataField {
 extension RDataField {
     /// The fields of a type; nil for one that is not known here.
     static func layout(_ type: RecordType) -> [RDataField]? {
-        switch type.rawValue {
-        case 0, 10: nil
-        default: layouts[type.rawValue]
-        }
+        let number = Int(type.rawValue)
+        return number < table.count ? table[number] : layouts[type.rawValue]
     }
+
+    /// The same by number, for all but the types of very large ones: there is a look-up for every record.
+    private static let table: [[RDataField]?] = (0..<512).map { layouts[$0] }
 
     private static let layouts: [UInt16: [RDataField]] = [
         1: [.ipv4],

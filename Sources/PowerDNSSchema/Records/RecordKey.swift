@@ -36,14 +36,35 @@ package struct RecordKey {
         try KeyName.decode(ownerKey, relativeTo: zone)
     }
 
+    /// Appends the wire form of ``owner(in:)``; nothing when it throws.
+    package func appendOwner(in zone: DomainName, to wire: inout [UInt8]) throws(DecodeError) {
+        try KeyName.append(checked: ownerKey, relativeTo: zone, to: &wire)
+    }
+
     /// Makes a key.
     ///
     /// - Returns: nil for an owner that is not in the zone.
     package static func bytes(domainID: UInt32, owner: DomainName, zone: DomainName, type: RecordType) -> [UInt8]? {
-        guard let size = owner.prefixSize(below: zone) else { return nil }
-        var key = prefix(domainID: domainID)
-        KeyName.append(DomainName(unchecked: owner.wire[..<size] + [0]), to: &key)
-        return key + [0, UInt8(truncatingIfNeeded: type.rawValue >> 8), UInt8(truncatingIfNeeded: type.rawValue)]
+        guard let ownerKey = ownerKey(owner, in: zone) else { return nil }
+        return prefix(domainID: domainID) + ownerKey
+            + [0, UInt8(truncatingIfNeeded: type.rawValue >> 8), UInt8(truncatingIfNeeded: type.rawValue)]
+    }
+
+    /// An owner name as keys have it; see ``ownerKey-swift.property``.
+    ///
+    /// - Returns: nil for a name that is not in the zone.
+    package static func ownerKey(_ owner: DomainName, in zone: DomainName) -> [UInt8]? {
+        owner.wire.withUnsafeBytes { ownerKey(wire: $0, in: zone) }
+    }
+
+    /// The same of a name in wire form.
+    package static func ownerKey(wire: UnsafeRawBufferPointer, in zone: DomainName) -> [UInt8]? {
+        guard let size = DomainName.prefixSize(wire, below: zone) else { return nil }
+        if size == 0 { return [0] }
+        var key: [UInt8] = []
+        key.reserveCapacity(size)
+        KeyName.append(labels: UnsafeRawBufferPointer(rebasing: wire[..<size]), to: &key)
+        return key
     }
 
     /// What the keys of all records of a zone begin with.

@@ -3,52 +3,62 @@ package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cus
     /// The number of the DNS type.
     package let rawValue: UInt16
     /// Any number.
+    @inlinable @inline(__always)
     package init(rawValue: UInt16) { self.rawValue = rawValue }
 
+    /// Whether they are the same. Written out, and so is the next one: what a raw value brings is a call by a witness table
+    /// in other modules.
+    @inlinable @inline(__always)
+    package static func == (a: RecordType, b: RecordType) -> Bool { a.rawValue == b.rawValue }
+
+    /// For `switch`.
+    @inlinable @inline(__always)
+    package static func ~= (pattern: RecordType, type: RecordType) -> Bool { pattern.rawValue == type.rawValue }
+
     /// No DNS type: the row only says that there is something below the name.
-    package static let emptyNonTerminal = RecordType(rawValue: 0)
+    @inlinable @inline(__always) package static var emptyNonTerminal: RecordType { RecordType(rawValue: 0) }
     /// An IPv4 address.
-    package static let a = RecordType(rawValue: 1)
+    @inlinable @inline(__always) package static var a: RecordType { RecordType(rawValue: 1) }
     /// Where a zone is delegated to, or its own name servers.
-    package static let ns = RecordType(rawValue: 2)
+    @inlinable @inline(__always) package static var ns: RecordType { RecordType(rawValue: 2) }
     /// Another name for the owner.
-    package static let cname = RecordType(rawValue: 5)
+    @inlinable @inline(__always) package static var cname: RecordType { RecordType(rawValue: 5) }
     /// The start of a zone.
-    package static let soa = RecordType(rawValue: 6)
+    @inlinable @inline(__always) package static var soa: RecordType { RecordType(rawValue: 6) }
     /// The name of an address.
-    package static let ptr = RecordType(rawValue: 12)
+    @inlinable @inline(__always) package static var ptr: RecordType { RecordType(rawValue: 12) }
     /// Where mail goes.
-    package static let mx = RecordType(rawValue: 15)
+    @inlinable @inline(__always) package static var mx: RecordType { RecordType(rawValue: 15) }
     /// Free text.
-    package static let txt = RecordType(rawValue: 16)
+    @inlinable @inline(__always) package static var txt: RecordType { RecordType(rawValue: 16) }
     /// An IPv6 address.
-    package static let aaaa = RecordType(rawValue: 28)
+    @inlinable @inline(__always) package static var aaaa: RecordType { RecordType(rawValue: 28) }
     /// Where a service is.
-    package static let srv = RecordType(rawValue: 33)
+    @inlinable @inline(__always) package static var srv: RecordType { RecordType(rawValue: 33) }
     /// A certificate.
-    static let cert = RecordType(rawValue: 37)
+    static var cert: RecordType { RecordType(rawValue: 37) }
     /// Another name for everything below the owner.
-    package static let dname = RecordType(rawValue: 39)
+    @inlinable @inline(__always) package static var dname: RecordType { RecordType(rawValue: 39) }
     /// The digest of a child zone's key.
-    package static let ds = RecordType(rawValue: 43)
+    @inlinable @inline(__always) package static var ds: RecordType { RecordType(rawValue: 43) }
     /// A signature.
-    package static let rrsig = RecordType(rawValue: 46)
+    @inlinable @inline(__always) package static var rrsig: RecordType { RecordType(rawValue: 46) }
     /// The next name in a signed zone.
-    package static let nsec = RecordType(rawValue: 47)
+    @inlinable @inline(__always) package static var nsec: RecordType { RecordType(rawValue: 47) }
     /// A zone's key.
-    package static let dnskey = RecordType(rawValue: 48)
+    @inlinable @inline(__always) package static var dnskey: RecordType { RecordType(rawValue: 48) }
     /// The next hashed name in a signed zone. PowerDNS stores rows of its own under this type; see ``RowKind``.
-    package static let nsec3 = RecordType(rawValue: 50)
+    @inlinable @inline(__always) package static var nsec3: RecordType { RecordType(rawValue: 50) }
     /// How names are hashed.
-    package static let nsec3param = RecordType(rawValue: 51)
+    @inlinable @inline(__always) package static var nsec3param: RecordType { RecordType(rawValue: 51) }
     /// How to reach a service.
-    package static let svcb = RecordType(rawValue: 64)
+    @inlinable @inline(__always) package static var svcb: RecordType { RecordType(rawValue: 64) }
     /// How to reach a web server.
-    package static let https = RecordType(rawValue: 65)
+    @inlinable @inline(__always) package static var https: RecordType { RecordType(rawValue: 65) }
     /// PowerDNS's own: the addresses are those of another name.
-    package static let alias = RecordType(rawValue: 65401)
+    @inlinable @inline(__always) package static var alias: RecordType { RecordType(rawValue: 65401) }
     /// PowerDNS's own: a program that answers.
-    package static let lua = RecordType(rawValue: 65402)
+    @inlinable @inline(__always) package static var lua: RecordType { RecordType(rawValue: 65402) }
 
     /// The mnemonic where PowerDNS 5 has one, or `TYPE` and the number (RFC 3597); `ENT` for no type.
     ///
@@ -70,6 +80,7 @@ package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cus
     }
 
     /// In the order of the numbers.
+    @inlinable @inline(__always)
     package static func < (a: RecordType, b: RecordType) -> Bool { a.rawValue < b.rawValue }
 
     /// Those that PowerDNS can read and prints; what else has a mnemonic (NULL, SIG, HIP …) it knows by number only.

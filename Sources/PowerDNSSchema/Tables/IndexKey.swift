@@ -30,12 +30,18 @@ package struct IndexKey: Hashable, Sendable {
 
     /// What the keys of all entries of a name begin with.
     package static func prefix(of zone: ZoneName) -> [UInt8] {
-        var name = KeyName.bytes(zone.name)
+        var key: [UInt8] = []
+        key.reserveCapacity(zone.name.wire.count + 8)
+        key.append(0)
+        key.append(0)
+        KeyName.append(zone.name, to: &key)
         if !zone.variant.isEmpty {
-            name.append(0)
-            name.append(zone.variant)
+            key.append(0)
+            key.append(zone.variant)
         }
-        return [UInt8(truncatingIfNeeded: name.count >> 8), UInt8(truncatingIfNeeded: name.count)] + name
+        let size = key.count - 2
+        (key[0], key[1]) = (UInt8(truncatingIfNeeded: size >> 8), UInt8(truncatingIfNeeded: size))
+        return key
     }
 
     /// The name part: the labels, and behind one more zero the variant.
