@@ -27,6 +27,20 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could make files of root")
+def test_root_makes_nothing_in_the_directory_of_another_user(lightningstream, tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    syncer = lightningstream(
+        "a", {"main": {"path": str(theirs / "db"), "options": {"no_subdir": True, "create": True},
+                       "schema_tracks_changes": True}},
+        {"type": "fs", "options": {"root_path": str(theirs / "bucket")}})
+    done = syncer.run("sync", "--only-once")
+    assert done.returncode == 1 and "belongs to uid 12345" in done.stderr, done.stderr
+    assert list(theirs.iterdir()) == []
+
+
 # MARK: exit codes
 
 
