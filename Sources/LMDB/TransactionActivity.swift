@@ -6,13 +6,16 @@ package struct TransactionActivity: Sendable, Equatable {
     package var isBusy: Bool
     /// Whether a write transaction waits for the lock, which another process holds then.
     package var waitsForLock: Bool
+    /// How many waits for the lock have ended: tells one from the next, whatever else gets on meanwhile.
+    package var endedWaits: Int
     /// Grows when a transaction begins or ends, and with the entries that cursors pass.
     package var steps: Int
 
     /// See the properties of the same names.
-    package init(isBusy: Bool = false, waitsForLock: Bool = false, steps: Int = 0) {
+    package init(isBusy: Bool = false, waitsForLock: Bool = false, endedWaits: Int = 0, steps: Int = 0) {
         self.isBusy = isBusy
         self.waitsForLock = waitsForLock
+        self.endedWaits = endedWaits
         self.steps = steps
     }
 }
@@ -22,12 +25,13 @@ package struct TransactionActivity: Sendable, Equatable {
 final class ActivityCounter: Sendable {
     private let transactions = Atomic(0)
     private let lockWaits = Atomic(0)
+    private let endedWaits = Atomic(0)
     private let steps = Atomic(0)
 
     var activity: TransactionActivity {
         TransactionActivity(
             isBusy: transactions.load(ordering: .relaxed) > 0, waitsForLock: lockWaits.load(ordering: .relaxed) > 0,
-            steps: steps.load(ordering: .relaxed))
+            endedWaits: endedWaits.load(ordering: .relaxed), steps: steps.load(ordering: .relaxed))
     }
 
     @usableFromInline
@@ -44,6 +48,7 @@ final class ActivityCounter: Sendable {
         lockWaits.wrappingAdd(1, ordering: .relaxed)
         defer {
             lockWaits.wrappingAdd(-1, ordering: .relaxed)
+            endedWaits.wrappingAdd(1, ordering: .relaxed)
             step()
         }
         return body()

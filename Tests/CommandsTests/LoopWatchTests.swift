@@ -7,8 +7,11 @@ import Testing
 @Suite struct LoopWatchTests {
     private typealias Sign = LoopWatch.Sign
 
-    private func busy(_ turns: Int, steps: Int, waitsForLock: Bool = false) -> Sign {
-        Sign(turns: turns, activity: TransactionActivity(isBusy: true, waitsForLock: waitsForLock, steps: steps))
+    private func busy(_ turns: Int, steps: Int, waitsForLock: Bool = false, endedWaits: Int = 0) -> Sign {
+        Sign(
+            turns: turns,
+            activity: TransactionActivity(
+                isBusy: true, waitsForLock: waitsForLock, endedWaits: endedWaits, steps: steps))
     }
 
     // A class, because #expect can't call what mutates.
@@ -78,9 +81,14 @@ import Testing
     // Every write begins with a look at the lock; only who still waits is worth a word.
     @Test func onlyALongWaitForTheLockIsTold() {
         let watch = Watch()
-        #expect(watch.waiting(["a": busy(1, steps: 1, waitsForLock: true), "b": Sign(turns: 1)]) == [])
-        #expect(watch.waiting(["a": busy(2, steps: 3, waitsForLock: true), "b": Sign(turns: 1)]) == [])
-        #expect(watch.waiting(["a": busy(3, steps: 3, waitsForLock: true), "b": Sign(turns: 1)]) == ["a"])
-        #expect(watch.waiting(["a": busy(4, steps: 4), "b": Sign(turns: 1)]) == [])
+        #expect(watch.waiting(["a": busy(1, steps: 1, waitsForLock: true, endedWaits: 1), "b": Sign(turns: 1)]) == [])
+        // Another one than before.
+        #expect(watch.waiting(["a": busy(2, steps: 3, waitsForLock: true, endedWaits: 2), "b": Sign(turns: 1)]) == [])
+        #expect(
+            watch.waiting(["a": busy(3, steps: 3, waitsForLock: true, endedWaits: 2), "b": Sign(turns: 1)]) == ["a"])
+        // What reads gets on meanwhile.
+        #expect(
+            watch.waiting(["a": busy(4, steps: 9, waitsForLock: true, endedWaits: 2), "b": Sign(turns: 1)]) == ["a"])
+        #expect(watch.waiting(["a": busy(5, steps: 9, endedWaits: 3), "b": Sign(turns: 1)]) == [])
     }
 }

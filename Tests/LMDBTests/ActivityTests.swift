@@ -19,6 +19,7 @@ import Testing
         let after = environment.activity
         #expect(!after.isBusy)
         #expect(after.steps > idle.steps)
+        #expect(after.endedWaits == idle.endedWaits + 1)
     }
 
     @Test func aWalkOverManyEntriesShows() throws {

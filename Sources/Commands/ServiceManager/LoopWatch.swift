@@ -38,7 +38,9 @@ struct LoopWatch: Sendable {
     mutating func waiting(_ signs: [String: Sign]) -> [String] {
         defer { seen = signs }
         return signs.filter { name, sign in
-            sign.activity.waitsForLock && sign.activity == seen[name]?.activity
+            // Others may read meanwhile.
+            guard let before = seen[name]?.activity, before.waitsForLock else { return false }
+            return sign.activity.waitsForLock && sign.activity.endedWaits == before.endedWaits
         }.keys.sorted()
     }
 
