@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lab.paths import ROOT
-from lab.process import run
+from lab.process import free_port, run
 
 TIERS = ["check", "test", "test-all"]
 SWIFT = """\
@@ -105,6 +105,15 @@ def test_every_tier_has_the_one_before_and_ci_has_the_last():
     makefile = (ROOT / "Makefile").read_text()
     for tier in TIERS:
         assert f"\n{tier}:\n\t@scripts/{tier}\n" in makefile
+
+
+def test_workers_take_no_port_of_each_other(monkeypatch):
+    taken = []
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    for number in range(3):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", f"gw{number}")
+        taken.append([free_port() for _ in range(50)])
+    assert 12000 <= min(taken[0]) and max(taken[0]) < min(taken[1]) and max(taken[1]) < min(taken[2]) and max(taken[2]) < 20000
 
 
 # MARK: which Swift tests are quick

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from lab.paths import LAB, ROOT, SUPPORT
-from lab.process import run
+from lab.process import environment_without, run
 from lab.systemd import Machine
 from lab.waiting import eventually
 
@@ -24,6 +24,8 @@ class Debian(Machine):
     """A machine of this one's own release, whose files are in `root`."""
 
     working_directory = None
+    # What it names is not there.
+    environment = environment_without("TMPDIR")
 
     def __init__(self, directory, log):
         archive = LAB / "debian.tar"

@@ -35,6 +35,7 @@ class Machine:
     """A systemd that knows the units of this project, and files that nobody else sees changed."""
 
     working_directory = ROOT  # of commands
+    environment = None  # of commands; the one of the tests
 
     def __init__(self, directory, log):
         self.directory, self.units = directory, directory / "units"
@@ -76,7 +77,7 @@ class Machine:
     def run(self, *command, check=True, limit=60):
         """Runs a command within the machine."""
         where = [f"--wd={self.working_directory}"] if self.working_directory else []
-        done = run(["nsenter", "--target", self.init, "--all", *where, "--", *command], limit=limit)
+        done = run(["nsenter", "--target", self.init, "--all", *where, "--", *command], self.environment, limit)
         assert not check or done.returncode == 0, \
             f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.written()}"
         return done
