@@ -246,7 +246,9 @@ package struct Receiver {
         var through: UInt64 = 0
         for (name, state) in instances {
             if isSettled(name) {
-                guard name.instance != instance, !name.isFarAhead, let merged = self.progress.read[name] else { continue }
+                guard name.instance != instance, !name.isFarAhead, let merged = self.progress.read[name] else {
+                    continue
+                }
                 through = max(through, merged.timestamp)
             } else if let since = state.failingSince, now - since >= patience {
                 progress = .failing(through: 0)
