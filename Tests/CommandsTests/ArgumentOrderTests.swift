@@ -54,6 +54,25 @@ import Testing
         #expect(arranged == expected.split(separator: " ").map(String.init))
     }
 
+    /// What is found out without the parser's description is the same as with it.
+    @Test(arguments: cases)
+    func arrangesAsDescribed(words: String, expected: String) throws {
+        let arranged = try ArgumentOrder.arrangedAsDescribed(
+            words.split(separator: " ").map(String.init), for: Lightningstream.self)
+        #expect(arranged == expected.split(separator: " ").map(String.init))
+    }
+
+    /// The flags that need no description are those that the parser describes for every command.
+    @Test func knowsTheGlobalFlags() throws {
+        func check(_ command: CommandDescription) {
+            let global = command.globalArguments.filter { $0.sectionTitle == GlobalOptions.title }
+            let described = global.flatMap { argument in argument.spellings.map { ($0, argument.kind == .option) } }
+            #expect(Dictionary(uniqueKeysWithValues: described) == GlobalOptions.takesValue, "\(command.commandName)")
+            for child in command.children { check(child) }
+        }
+        check(try #require(CommandDescription.describe(Lightningstream.self)))
+    }
+
     private static let known = names(Lightningstream.self)
     private static let knownBelow = names(SnapshotsCommand.self)
 

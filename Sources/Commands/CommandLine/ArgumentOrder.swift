@@ -8,6 +8,51 @@ import Config
 /// flags the later one still wins. Which flags there are, and which take a value, the parser itself tells.
 enum ArgumentOrder {
     static func arranged(_ words: [String], for root: any ParsableCommand.Type) throws(CommandFailure) -> [String] {
+        if let usual = usual(words, for: root) { return usual }
+        return try arrangedAsDescribed(words, for: root)
+    }
+
+    /// The same for most command lines, without a description of all commands, which takes the parser longer than
+    /// everything else here: names of commands, in front of them or between them flags that all commands take, and behind
+    /// them what stays as it is.
+    ///
+    /// - Returns: nil when there is more to know.
+    private static func usual(_ words: [String], for root: any ParsableCommand.Type) -> [String]? {
+        let end = words.firstIndex(of: "--") ?? words.endIndex
+        var command = root
+        var path: [String] = []
+        var moved: [String] = []
+        var position = 0
+        while position < end, !command.configuration.subcommands.isEmpty {
+            let word = words[position]
+            position += 1
+            if let takesValue = GlobalOptions.takesValue[word] {
+                moved.append(word)
+                guard takesValue else { continue }
+                guard position < end else { return nil }
+                moved.append(words[position])
+                position += 1
+            } else if let child = command.configuration.subcommands.first(where: { name(of: $0) == word }) {
+                command = child
+                path.append(word)
+            } else {
+                return nil
+            }
+        }
+        guard words[position..<end].allSatisfy(isKept) else { return nil }
+        return path + moved + words[position...]
+    }
+
+    /// Whether a word behind the name of a command stays as it is, whatever the flags of that command are: neither a truth
+    /// value nor several flags in one.
+    private static func isKept(_ word: String) -> Bool {
+        !word.hasPrefix("-") || !word.contains("=") && (word.hasPrefix("--") || word.count <= 2)
+    }
+
+    /// Asks the parser which commands and flags there are.
+    static func arrangedAsDescribed(
+        _ words: [String], for root: any ParsableCommand.Type
+    ) throws(CommandFailure) -> [String] {
         guard var command = CommandDescription.describe(root) else { return words }
         var shapes = FlagShapes(command)
         let end = words.firstIndex(of: "--") ?? words.endIndex

@@ -58,6 +58,12 @@ struct GlobalOptions: ParsableArguments {
         transform: Self.timeLimit)
     var timeout: Duration?
 
+    /// How they are spelled, and whether they take a value: what ``CommandDescription`` tells, too, but not as soon.
+    static let takesValue = [
+        "-c": true, "--config": true, "-i": true, "--instance": true, "--debug": false, "--log-level": true,
+        "--log-format": true, "--log-timestamp": true, "--log-config": false, "--minimum-pid": true, "--timeout": true,
+    ]
+
     /// Where the configuration is looked for when nobody says where it is.
     static let configurationFiles = ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"]
 
