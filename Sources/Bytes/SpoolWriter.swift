@@ -45,12 +45,9 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     package mutating func write(_ new: UnsafeRawBufferPointer) throws {
         guard new.count > 0 else { return }
         if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }
-        if descriptor >= 0 && bytes.count + new.count > min(memoryLimit, Self.blockSize) { try flush() }
-        if descriptor >= 0 && new.count >= Self.blockSize {
-            try writeToFile(new)
-        } else {
-            bytes.append(contentsOf: new)
-        }
+        let isBlock = descriptor >= 0 && new.count >= Self.blockSize / 2
+        if isBlock || descriptor >= 0 && bytes.count + new.count > min(memoryLimit, Self.blockSize) { try flush() }
+        if isBlock { try writeToFile(new) } else { bytes.append(contentsOf: new) }
         count += new.count
     }
 
@@ -67,6 +64,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
     private static let blockSize = 256 << 10
 
     private mutating func flush() throws {
+        if bytes.isEmpty { return }
         try bytes.withUnsafeBytes { try writeToFile($0) }
         if bytes.capacity > Self.blockSize * 2 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
     }

@@ -5,9 +5,9 @@ import Snapshots
 /// Compares a snapshot with the local LMDB under a read transaction and plans what is to be written.
 ///
 /// The whole snapshot is read and checked before a plan exists, so that a damaged one changes nothing.
-struct MergePlanner: ~Copyable {
+package struct MergePlanner: ~Copyable {
     /// What the outcome depends on besides snapshot and LMDB.
-    struct Rules: Sendable {
+    package struct Rules: Sendable {
         /// Deleted entries older than this are not added; nanoseconds since the UNIX epoch, 0 to add all.
         var deletedCutoff: UInt64 = 0
         /// The flags that a missing database is created with, by name, instead of those of the snapshot.
@@ -16,6 +16,17 @@ struct MergePlanner: ~Copyable {
         var schema = Schema.native
         /// Who looks at the changes.
         var inspection: (any MergeInspection)?
+
+        /// See the properties of the same names.
+        package init(
+            deletedCutoff: UInt64 = 0, creationFlags: [String: DatabaseFlags] = [:], schema: Schema = .native,
+            inspection: (any MergeInspection)? = nil
+        ) {
+            self.deletedCutoff = deletedCutoff
+            self.creationFlags = creationFlags
+            self.schema = schema
+            self.inspection = inspection
+        }
     }
 
     private let rules: Rules
@@ -55,7 +66,7 @@ struct MergePlanner: ~Copyable {
     /// - Throws: ``RefusedSnapshot`` or `SnapshotError` when the snapshot must not be merged,
     ///   ``MapIsTooSmall`` when the local map can't hold it, ``LocalContentError`` when the local LMDB can't be compared
     ///   with it.
-    static func plan(
+    package static func plan(
         _ snapshot: Spool, for environment: Environment, rules: Rules, entriesRead: (Int) -> Void = { _ in }
     ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
         do {
@@ -334,7 +345,18 @@ struct MergePlanner: ~Copyable {
         return flags
     }
 
-    private func checkKey(_ key: UnsafeRawBufferPointer, _ database: String, sizes: [Int]?) throws {
+    @inline(__always)
+    private func checkKey(
+        _ key: UnsafeRawBufferPointer, _ database: @autoclosure () -> String, sizes: [Int]?
+    ) throws(RefusedSnapshot) {
+        if sizes == nil, key.count > 0 && key.count <= maximumKeySize { return }
+        try checkUnusualKey(key, database(), sizes: sizes)
+    }
+
+    @inline(never)
+    private func checkUnusualKey(
+        _ key: UnsafeRawBufferPointer, _ database: String, sizes: [Int]?
+    ) throws(RefusedSnapshot) {
         guard key.count > 0 && key.count <= maximumKeySize else {
             throw RefusedSnapshot(
                 "a key of DBI \(database) has \(key.count) bytes, but LMDB takes 1 to \(maximumKeySize)")

@@ -15,7 +15,7 @@ package enum MergeRule {
         package var value: UnsafeRawBufferPointer
 
         /// A version; the value of a Deleted one counts as empty.
-        @inlinable
+        @inlinable @inline(__always)
         package init(timestamp: UInt64, isDeleted: Bool, value: UnsafeRawBufferPointer) {
             self.timestamp = timestamp
             self.isDeleted = isDeleted
@@ -24,7 +24,7 @@ package enum MergeRule {
     }
 
     /// Whether the incoming version replaces the local one.
-    @inlinable
+    @inlinable @inline(__always)
     package static func replaces(_ incoming: Version, local: Version) -> Bool {
         if incoming.timestamp != local.timestamp { return incoming.timestamp > local.timestamp }
         let order = compareBytes(incoming.value, local.value)

@@ -13,6 +13,8 @@ struct OrderedLookup: ~Copyable {
     private let database: Database
     private let isBytewise: Bool
     private var position = Position.start
+    /// Whether the cursor stands on the key that was found last: the next one is behind it, if they come in order.
+    private var isUsed = false
     /// The key that the cursor stands on.
     private var current = UnsafeRawBufferPointer(start: nil, count: 0)
 
@@ -31,7 +33,20 @@ struct OrderedLookup: ~Copyable {
     /// Looks for a key.
     ///
     /// - Returns: whether it is there.
+    @inline(__always)
     mutating func find<T: Transaction & ~Copyable>(
+        _ key: UnsafeRawBufferPointer, _ transaction: borrowing T
+    ) throws(LMDBError) -> Bool {
+        // Nearly all keys of nearly all snapshots are the next ones here.
+        if isUsed {
+            try step()
+            if position == .on, order(key, transaction) == 0 { return true }
+        }
+        isUsed = try search(key, transaction)
+        return isUsed
+    }
+
+    private mutating func search<T: Transaction & ~Copyable>(
         _ key: UnsafeRawBufferPointer, _ transaction: borrowing T
     ) throws(LMDBError) -> Bool {
         switch position {
@@ -63,6 +78,7 @@ struct OrderedLookup: ~Copyable {
         return order == 0
     }
 
+    @inline(__always)
     private mutating func step() throws(LMDBError) {
         if try cursor.next() { current = cursor.key } else { try goToEnd() }
     }

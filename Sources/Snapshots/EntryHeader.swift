@@ -33,7 +33,7 @@ public struct EntryHeader: Equatable, Sendable {
     public static func size(paddingBlock: Bool) -> Int { paddingBlock ? size + extensionSize : size }
 
     /// Takes a value of an LMDB apart. Extensions, reserved bytes and unknown flags are not looked at.
-    @inlinable
+    @inlinable @inline(__always)
     public static func parse(_ value: UnsafeRawBufferPointer) throws(EntryHeaderError) -> ParsedEntry {
         guard value.count >= size, let base = value.baseAddress else { throw .tooShort(value.count) }
         let version = base.load(fromByteOffset: 16, as: UInt8.self)
