@@ -29,6 +29,29 @@ package enum PowerDNSTable: String, CaseIterable, Sendable {
     /// Comments on RRsets, ``RecordComment``.
     case comments = "comments_v7"
 
+    /// Whether they are the same; with what raw values bring it would be a comparison of strings.
+    package static func == (a: PowerDNSTable, b: PowerDNSTable) -> Bool { a.position == b.position }
+
+    /// Its place among all of them.
+    package var position: Int {
+        switch self {
+        case .settings: 0
+        case .domains: 1
+        case .domainsIndex: 2
+        case .domainsExtra: 3
+        case .metadata: 4
+        case .metadataIndex: 5
+        case .keys: 6
+        case .keysIndex: 7
+        case .tsigKeys: 8
+        case .tsigKeysIndex: 9
+        case .networks: 10
+        case .views: 11
+        case .records: 12
+        case .comments: 13
+        }
+    }
+
     /// In which of the two LMDBs it belongs.
     package var role: PowerDNSRole {
         switch self {

@@ -15,7 +15,7 @@ extension ChangeCollection {
     ) -> ChangeKind? {
         learn(from: table, key)
         guard let either = new ?? old else { return nil }
-        if table == .domainsIndex {
+        if case .domainsIndex = table {
             guard old == nil || new == nil, let entry = try? IndexKey(key) else { return nil }
             // It comes and goes with its zone; where it does not, the zone has to be looked at.
             add(.bookkeeping, of: table, in: .name(entry.zone), key: key, from: nil, to: nil)
@@ -27,7 +27,7 @@ extension ChangeCollection {
         case (_, nil): kind = .rrsetRemoved
         case (let old?, let new?): kind = old.isSame(as: new) ? .rrsetRewritten : .rrsetChanged
         }
-        if table == .records { return record(kind, key, from: old, to: new) }
+        if case .records = table { return record(kind, key, from: old, to: new) }
         guard kind != .rrsetRewritten, let (zone, found) = Self.place(table, key, either, kind) else { return nil }
         if case .name(let name)? = zone, table == .domains, let id = try? PowerDNSTable.id(key) { learn(id, name) }
         add(found, of: table, in: zone, key: key, from: old, to: new)
@@ -122,7 +122,7 @@ extension ChangeCollection {
     }
 
     private mutating func learn(from table: PowerDNSTable, _ key: UnsafeRawBufferPointer) {
-        guard table == .domainsIndex, let entry = try? IndexKey(key) else { return }
+        guard case .domainsIndex = table, let entry = try? IndexKey(key) else { return }
         learn(entry.id, entry.zone)
     }
 }

@@ -14,11 +14,13 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private let isShadowed: Bool
     private var settings: InspectorSettings { inspector.settings }
 
-    private var kind: PowerDNSDatabases.Kind
-    private var changes: ChangeCollection
-    private var deletions: DeletionGuard
-    private var incoming: IncomingRules
-    private var tables = TableCache()
+    // Without the check at run time for accesses that overlap, of which there would be several for each entry: nothing that
+    // these are handed to calls back here.
+    @exclusivity(unchecked) private var kind: PowerDNSDatabases.Kind
+    @exclusivity(unchecked) private var changes: ChangeCollection
+    @exclusivity(unchecked) private var deletions: DeletionGuard
+    @exclusivity(unchecked) private var incoming: IncomingRules
+    @exclusivity(unchecked) private var tables = TableCache()
     /// The first zone whose value is of PowerDNS 5's format.
     private var newFormat: ZoneName?
     /// Which schema version is to be replaced by which.
@@ -68,17 +70,21 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         if kind == .unknown { recognise(table, key, payload) }
         if settings.structure != .off {
             do throws(DecodeError) {
-                try check(table, key, payload)
+                if let payload {
+                    try PowerDNSEntry.checkReadable(table, key: key, payload: payload)
+                } else {
+                    try PowerDNSEntry.checkKey(table, key)
+                }
             } catch {
                 if try note(unreadable: "the entry \(error)", table, key) == .hold { return .hold }
             }
         }
         let before = old.flatMap { try? StoredPayload.of($0, isShadowed: isShadowed) }
-        if table == .settings, try noteSetting(key, from: before, to: payload) == .hold { return .hold }
+        if case .settings = table, try noteSetting(key, from: before, to: payload) == .hold { return .hold }
         if let objection = incoming.note(table, key, payload), case .powerDNS = kind {
             try refuse(objection)
         }
-        if table == .domains, newFormat == nil, let payload, let domain = try? DomainInfo(payload),
+        if case .domains = table, newFormat == nil, let payload, let domain = try? DomainInfo(payload),
             domain.classVersion > 1
         {
             newFormat = domain.zone
@@ -134,16 +140,6 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     }
 
     // MARK: Rules
-
-    private func check(
-        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?
-    ) throws(DecodeError) {
-        if let payload {
-            try PowerDNSEntry.checkReadable(table, key: key, payload: payload)
-        } else {
-            try PowerDNSEntry.checkKey(table, key)
-        }
-    }
 
     /// An entry can't be read.
     private func note(

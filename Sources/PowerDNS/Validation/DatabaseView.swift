@@ -59,25 +59,3 @@ final class DatabaseView {
 
     private static var noReaders: [TableReader] { PowerDNSTable.allCases.map { _ in TableReader() } }
 }
-
-extension PowerDNSTable {
-    /// Its place among all of them: quicker than a hash, and asked for with each look-up.
-    fileprivate var position: Int {
-        switch self {
-        case .settings: 0
-        case .domains: 1
-        case .domainsIndex: 2
-        case .domainsExtra: 3
-        case .metadata: 4
-        case .metadataIndex: 5
-        case .keys: 6
-        case .keysIndex: 7
-        case .tsigKeys: 8
-        case .tsigKeysIndex: 9
-        case .networks: 10
-        case .views: 11
-        case .records: 12
-        case .comments: 13
-        }
-    }
-}

@@ -1,69 +1,69 @@
 /// The type of a record, or of a row that PowerDNS keeps between the records.
-package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+public struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The number of the DNS type.
-    package let rawValue: UInt16
+    public let rawValue: UInt16
     /// Any number.
     @inlinable @inline(__always)
-    package init(rawValue: UInt16) { self.rawValue = rawValue }
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
 
-    /// Whether they are the same. Written out, and so is the next one: what a raw value brings is a call by a witness table
-    /// in other modules.
+    /// Whether they are the same. This and what is inlinable here is asked for with every record; what a raw value brings
+    /// would be a call by a witness table.
     @inlinable @inline(__always)
-    package static func == (a: RecordType, b: RecordType) -> Bool { a.rawValue == b.rawValue }
+    public static func == (a: RecordType, b: RecordType) -> Bool { a.rawValue == b.rawValue }
 
     /// For `switch`.
     @inlinable @inline(__always)
-    package static func ~= (pattern: RecordType, type: RecordType) -> Bool { pattern.rawValue == type.rawValue }
+    public static func ~= (pattern: RecordType, type: RecordType) -> Bool { pattern.rawValue == type.rawValue }
 
     /// No DNS type: the row only says that there is something below the name.
-    @inlinable @inline(__always) package static var emptyNonTerminal: RecordType { RecordType(rawValue: 0) }
+    @inlinable @inline(__always) public static var emptyNonTerminal: RecordType { RecordType(rawValue: 0) }
     /// An IPv4 address.
-    @inlinable @inline(__always) package static var a: RecordType { RecordType(rawValue: 1) }
+    @inlinable @inline(__always) public static var a: RecordType { RecordType(rawValue: 1) }
     /// Where a zone is delegated to, or its own name servers.
-    @inlinable @inline(__always) package static var ns: RecordType { RecordType(rawValue: 2) }
+    @inlinable @inline(__always) public static var ns: RecordType { RecordType(rawValue: 2) }
     /// Another name for the owner.
-    @inlinable @inline(__always) package static var cname: RecordType { RecordType(rawValue: 5) }
+    @inlinable @inline(__always) public static var cname: RecordType { RecordType(rawValue: 5) }
     /// The start of a zone.
-    @inlinable @inline(__always) package static var soa: RecordType { RecordType(rawValue: 6) }
+    @inlinable @inline(__always) public static var soa: RecordType { RecordType(rawValue: 6) }
     /// The name of an address.
-    @inlinable @inline(__always) package static var ptr: RecordType { RecordType(rawValue: 12) }
+    @inlinable @inline(__always) public static var ptr: RecordType { RecordType(rawValue: 12) }
     /// Where mail goes.
-    @inlinable @inline(__always) package static var mx: RecordType { RecordType(rawValue: 15) }
+    @inlinable @inline(__always) public static var mx: RecordType { RecordType(rawValue: 15) }
     /// Free text.
-    @inlinable @inline(__always) package static var txt: RecordType { RecordType(rawValue: 16) }
+    @inlinable @inline(__always) public static var txt: RecordType { RecordType(rawValue: 16) }
     /// An IPv6 address.
-    @inlinable @inline(__always) package static var aaaa: RecordType { RecordType(rawValue: 28) }
+    @inlinable @inline(__always) public static var aaaa: RecordType { RecordType(rawValue: 28) }
     /// Where a service is.
-    @inlinable @inline(__always) package static var srv: RecordType { RecordType(rawValue: 33) }
+    @inlinable @inline(__always) public static var srv: RecordType { RecordType(rawValue: 33) }
     /// A certificate.
     static var cert: RecordType { RecordType(rawValue: 37) }
     /// Another name for everything below the owner.
-    @inlinable @inline(__always) package static var dname: RecordType { RecordType(rawValue: 39) }
+    @inlinable @inline(__always) public static var dname: RecordType { RecordType(rawValue: 39) }
     /// The digest of a child zone's key.
-    @inlinable @inline(__always) package static var ds: RecordType { RecordType(rawValue: 43) }
+    @inlinable @inline(__always) public static var ds: RecordType { RecordType(rawValue: 43) }
     /// A signature.
-    @inlinable @inline(__always) package static var rrsig: RecordType { RecordType(rawValue: 46) }
+    @inlinable @inline(__always) public static var rrsig: RecordType { RecordType(rawValue: 46) }
     /// The next name in a signed zone.
-    @inlinable @inline(__always) package static var nsec: RecordType { RecordType(rawValue: 47) }
+    @inlinable @inline(__always) public static var nsec: RecordType { RecordType(rawValue: 47) }
     /// A zone's key.
-    @inlinable @inline(__always) package static var dnskey: RecordType { RecordType(rawValue: 48) }
+    @inlinable @inline(__always) public static var dnskey: RecordType { RecordType(rawValue: 48) }
     /// The next hashed name in a signed zone. PowerDNS stores rows of its own under this type; see ``RowKind``.
-    @inlinable @inline(__always) package static var nsec3: RecordType { RecordType(rawValue: 50) }
+    @inlinable @inline(__always) public static var nsec3: RecordType { RecordType(rawValue: 50) }
     /// How names are hashed.
-    @inlinable @inline(__always) package static var nsec3param: RecordType { RecordType(rawValue: 51) }
+    @inlinable @inline(__always) public static var nsec3param: RecordType { RecordType(rawValue: 51) }
     /// How to reach a service.
-    @inlinable @inline(__always) package static var svcb: RecordType { RecordType(rawValue: 64) }
+    @inlinable @inline(__always) public static var svcb: RecordType { RecordType(rawValue: 64) }
     /// How to reach a web server.
-    @inlinable @inline(__always) package static var https: RecordType { RecordType(rawValue: 65) }
+    @inlinable @inline(__always) public static var https: RecordType { RecordType(rawValue: 65) }
     /// PowerDNS's own: the addresses are those of another name.
-    @inlinable @inline(__always) package static var alias: RecordType { RecordType(rawValue: 65401) }
+    @inlinable @inline(__always) public static var alias: RecordType { RecordType(rawValue: 65401) }
     /// PowerDNS's own: a program that answers.
-    @inlinable @inline(__always) package static var lua: RecordType { RecordType(rawValue: 65402) }
+    @inlinable @inline(__always) public static var lua: RecordType { RecordType(rawValue: 65402) }
 
     /// The mnemonic where PowerDNS 5 has one, or `TYPE` and the number (RFC 3597); `ENT` for no type.
     ///
     /// For that in a zone of PowerDNS 4 see ``ZoneTextStyle/name(of:)``.
-    package var description: String { Self.mnemonics[rawValue] ?? "TYPE\(rawValue)" }
+    public var description: String { Self.mnemonics[rawValue] ?? "TYPE\(rawValue)" }
 
     /// Reads a mnemonic, in upper or lower case, or `TYPE` and a number; nil for anything else.
     package init?(_ text: some StringProtocol) {
@@ -81,7 +81,7 @@ package struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cus
 
     /// In the order of the numbers.
     @inlinable @inline(__always)
-    package static func < (a: RecordType, b: RecordType) -> Bool { a.rawValue < b.rawValue }
+    public static func < (a: RecordType, b: RecordType) -> Bool { a.rawValue < b.rawValue }
 
     /// Those that PowerDNS can read and prints; what else has a mnemonic (NULL, SIG, HIP …) it knows by number only.
     private static let mnemonics: [UInt16: String] = [
