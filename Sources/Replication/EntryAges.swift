@@ -32,7 +32,9 @@ package struct EntryAges: Sendable, Equatable {
     /// - Parameter age: in nanoseconds.
     package mutating func add(nanoseconds age: UInt64) {
         let seconds = Double(age) / 1e9
-        let index = Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
+        // What comes in large numbers is old.
+        let isOldest = Self.bounds.last.map { seconds > $0 } ?? true
+        let index = isOldest ? Self.bounds.count : Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
         counts[index] += 1
         sum += seconds
     }
