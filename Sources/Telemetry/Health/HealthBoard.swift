@@ -83,10 +83,11 @@ package final class HealthBoard: Sendable {
     }
 
     private func setTimer(_ time: Duration?, _ now: Duration, _ state: inout State) {
-        guard time != state.timer?.time else { return }
-        state.timer?.item.cancel()
-        state.timer = nil
         guard let time else { return }
+        // One that comes too early finds nothing and sets the next: a poll puts the time off with each success, and a timer
+        // that is called off wakes the process nevertheless.
+        if let timer = state.timer, timer.time <= time { return }
+        state.timer?.item.cancel()
         let item = DispatchWorkItem { [weak self] in
             guard let self else { return }
             self.state.withLock { $0.timer = nil }
