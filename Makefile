@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Warnings are errors in tests only, so that a newer compiler's newer warning never stops a release build.
 STRICT = LIGHTNINGSTREAM_STRICT=1
-SWIFT_SOURCES = Sources Tests Package.swift
+SWIFT_SOURCES = Sources Tests Package.swift Benchmarks/Micro/Package.swift Benchmarks/Micro/Passes
 
 .PHONY: help
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-compose   the part of it that runs the cluster of deploy/ with a Docker engine of its own; as root"
 	@echo "make docs      the documentation as a site, in .build/site"
 	@echo "make bench     the figures of docs/performance.md"
+	@echo "make bench-micro    instructions, allocations and retains of the loops, compared with their thresholds"
 	@echo "make format    formats the Swift sources; make lint only checks them"
 	@echo "make clean     removes what was built, fetched servers included"
 
@@ -69,6 +70,10 @@ docs:
 bench: bootstrap
 	@if [ -x Benchmarks/run ]; then Benchmarks/run; else echo "There is no benchmark yet." >&2; exit 1; fi
 
+.PHONY: bench-micro
+bench-micro: bootstrap
+	@Benchmarks/run-micro
+
 .PHONY: format
 format:
 	swift format --in-place --parallel -r $(SWIFT_SOURCES)
@@ -79,4 +84,4 @@ lint:
 
 .PHONY: clean
 clean:
-	rm -rf .build build
+	rm -rf .build build Benchmarks/Micro/.build

@@ -1,0 +1,39 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that who builds lightningstream neither builds this nor fetches what it needs. The rooms have
+// `package` declarations only, which another package can't see, so they are built here once more, from the same sources:
+// Rooms is a symbolic link to them.
+func system(_ name: String, _ pkgConfig: String) -> Target {
+    .systemLibrary(name: name, path: "Rooms/\(name)", pkgConfig: pkgConfig)
+}
+
+func room(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Rooms/\(name)")
+}
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "micro",
+    dependencies: [.package(url: "https://github.com/apple/swift-log", exact: "1.16.2")],
+    targets: [
+        system("CLMDB", "lmdb"),
+        system("CCurl", "libcurl"),
+        system("COpenSSL", "openssl"),
+        system("CISAL", "libisal"),
+        room("Bytes", uses: []),
+        room("LMDB", uses: ["CLMDB"]),
+        room("Snapshots", uses: ["Bytes", "CISAL"]),
+        room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
+        room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
+        room("Telemetry", uses: ["Bytes", log]),
+        room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
+        room(
+            "PowerDNS",
+            uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
+        .executableTarget(
+            name: "passes", dependencies: ["Bytes", "LMDB", "Snapshots", "Replication", "Telemetry", "PowerDNS", log],
+            path: "Passes"),
+    ]
+)

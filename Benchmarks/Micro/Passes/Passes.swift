@@ -1,0 +1,81 @@
+import Bytes
+import LMDB
+import Logging
+import PowerDNS
+import Replication
+import Snapshots
+import Telemetry
+
+/// The loops over entries that are measured: each pass goes over all entries of a database once.
+struct Passes {
+    /// What they are called, and what does one pass and returns a count of something, so that no work is left out.
+    let all: [(name: String, run: () throws -> Int)]
+
+    /// - Parameter database: what `Benchmarks/generate FILE ENTRIES 1 zones` has made.
+    init(over database: String) throws {
+        let main = try Self.open(database + ".main")
+        let shard = try Self.open(database)
+        let empty = try Environment.temporary(mapSize: 1 << 30)
+        let snapshot = try Self.scan(shard)
+        all = [
+            ("scan", { try Self.scan(shard).count }),
+            ("inflate and parse", { try Self.read(snapshot) }),
+            ("plan, nothing new", { try MergePlanner.plan(snapshot, for: shard, rules: .init()).plan.kept }),
+            ("plan, all new", { try Self.planWithInspection(snapshot, for: empty) }),
+            (
+                "check",
+                {
+                    var findings = 0
+                    _ = try ZoneChecker.check(.everything, main: main, shard: shard) { _ in findings += 1 }
+                    return findings
+                }
+            ),
+        ]
+    }
+
+    private static func open(_ path: String) throws -> Environment {
+        try Environment(EnvironmentOptions(path: path, noSubdirectory: true, readOnly: true))
+    }
+
+    private static func scan(_ environment: Environment) throws -> Spool {
+        let identity = SenderIdentity(database: "shard", instance: "a", hostname: "host")
+        let (snapshot, _) = try FullScan.run(environment, identity: identity) { 1_790_000_000_000_000_000 }
+        return snapshot?.body ?? Spool([])
+    }
+
+    private static func read(_ snapshot: Spool) throws -> Int {
+        var reader = SnapshotReader(snapshot, maximumEntrySize: 1 << 30)
+        var count = 0
+        while true {
+            switch try reader.next() {
+            case .entry: count += 1
+            case .databaseBegin, .databaseEnd: break
+            case .end: return count
+            }
+        }
+    }
+
+    /// As the merge of all entries into an empty database of PowerDNS, up to the write transaction.
+    private static func planWithInspection(_ snapshot: Spool, for environment: Environment) throws -> Int {
+        let settings = InspectorSettings()
+        let inspector = PowerDNSInspector(
+            settings, databases: PowerDNSDatabases(settings), registry: MetricRegistry(),
+            logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
+        let name = SnapshotName(database: "shard", instance: "a", timestamp: 1)
+        let inspection = inspector.inspectMerge(of: name, into: "shard")
+        return try MergePlanner.plan(snapshot, for: environment, rules: .init(inspection: inspection)).plan.count
+    }
+}
+
+/// Ends the process with an error, or returns what there is.
+func orFail<R>(_ body: () throws -> R) -> R {
+    do {
+        return try body()
+    } catch {
+        fatalError("\(error)")
+    }
+}
+
+/// Calls `run`; `Benchmarks/run-micro` has valgrind count what is in it.
+@inline(never)
+func counted(_ run: () throws -> Int) -> Int { orFail(run) }
