@@ -25,13 +25,16 @@ let package = Package(
         room("Bytes", uses: []),
         room("LMDB", uses: ["CLMDB"]),
         room("Snapshots", uses: ["Bytes", "CISAL"]),
-        room("BlobStorage", uses: ["Bytes", "CCurl", "COpenSSL"]),
+        room("HTTP", uses: ["Bytes", "CCurl", "COpenSSL"]),
+        room("BlobStorage", uses: ["Bytes", "HTTP"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Telemetry", uses: ["Bytes", log]),
         room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
         room(
             "PowerDNS",
-            uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log]),
+            uses: [
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log,
+            ]),
         .executableTarget(
             name: "passes", dependencies: ["Bytes", "LMDB", "Snapshots", "Replication", "Telemetry", "PowerDNS", log],
             path: "Passes"),
