@@ -150,7 +150,7 @@ struct ChangeCollection: Sendable {
     }
 
     private mutating func place(of zone: Zone) -> Int? {
-        if let last, last.zone == zone { return last.place }
+        if last?.zone == zone { return last?.place }
         var place = places[zone]
         if place == nil, zones.count < Self.mostZones {
             place = zones.count

@@ -71,7 +71,8 @@ extension DatabaseView {
     ///
     /// - Parameter ownerKey: relative to the zone, as `KeyName`.
     func types(at ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> OwnerTypes {
-        let prefix = Self.recordPrefix(id, ownerKey, isWholeName: true)
+        setPrefix(id, ownerKey)
+        prefix.append(0)
         let records = self[.records]
         var types = OwnerTypes()
         try records.seek(prefix)
@@ -96,7 +97,7 @@ extension DatabaseView {
 
     /// Whether there is a name at or below an owner name.
     func existsAtOrBelow(_ ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> Bool {
-        let prefix = Self.recordPrefix(id, ownerKey, isWholeName: false)
+        setPrefix(id, ownerKey)
         let records = self[.records]
         try records.seek(prefix)
         while records.hasPrefix(prefix) {
@@ -110,14 +111,11 @@ extension DatabaseView {
         return false
     }
 
-    /// What the keys of records at an owner name begin with, or those at and below it.
-    private static func recordPrefix(_ id: UInt32, _ ownerKey: ArraySlice<UInt8>, isWholeName: Bool) -> [UInt8] {
-        var prefix: [UInt8] = []
-        prefix.reserveCapacity(ownerKey.count + 5)
+    /// Sets ``prefix`` to what the keys of records at and below an owner name begin with.
+    private func setPrefix(_ id: UInt32, _ ownerKey: ArraySlice<UInt8>) {
+        prefix.removeAll(keepingCapacity: true)
         withUnsafeBytes(of: id.bigEndian) { prefix.append(contentsOf: $0) }
-        prefix.append(contentsOf: ownerKey)
-        if isWholeName { prefix.append(0) }
-        return prefix
+        ownerKey.withUnsafeBytes { prefix.append(contentsOf: $0) }
     }
 
     /// Whether at least one of the records of an RRset is served.

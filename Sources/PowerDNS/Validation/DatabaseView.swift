@@ -9,7 +9,10 @@ final class DatabaseView {
     /// Whether the shard is there.
     private(set) var hasShard = false
     /// By ``PowerDNSTable/position``.
+    // Without the check at run time for accesses that overlap: nothing that is called with it comes back here.
     @exclusivity(unchecked) private var readers = DatabaseView.noReaders
+    /// Where the beginnings of keys are put together that are looked for.
+    @exclusivity(unchecked) var prefix: [UInt8] = []
     /// A second reader of the records: a walk must not lose its place when something is looked up.
     private(set) var recordWalk = TableReader()
 

@@ -43,10 +43,39 @@ extension DomainName {
 
     /// The presentation form; see ``append(to:escaping:finalDot:)``.
     package func text(escaping: Escaping = .zoneFile, finalDot: Bool = true) -> String {
+        if finalDot, !isRoot, let text = plainText { return text }
         var text: [UInt8] = []
         text.reserveCapacity(wire.count)
         append(to: &text, escaping: escaping, finalDot: finalDot)
         return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The presentation form with its final dot; nil when some byte would have to be escaped.
+    private var plainText: String? {
+        let size = wire.count - 1
+        // It takes as much room: a dot behind each label, not its size in front of it.
+        let text = String(unsafeUninitializedCapacity: size) { text in
+            var next = 0
+            for index in 0..<min(size, text.count) {
+                let byte = wire[index]
+                if index == next {
+                    if index > 0 { text[index - 1] = UInt8(ascii: ".") }
+                    next += 1 + Int(byte)
+                } else if Self.isPlain(byte) {
+                    text[index - 1] = byte
+                } else {
+                    return 0
+                }
+            }
+            text[size - 1] = UInt8(ascii: ".")
+            return size
+        }
+        return text.isEmpty ? nil : text
+    }
+
+    /// Whether a byte stands for itself: letters, digits, hyphen and underscore do, and so do most others.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
     }
 
     /// Reads the presentation form, as a person types it: absolute, the final dot may be missing.

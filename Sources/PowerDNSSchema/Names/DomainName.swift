@@ -103,7 +103,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
 
     /// Whether they are the same without regard to case.
     package static func == (a: DomainName, b: DomainName) -> Bool {
-        a.wire.withUnsafeBytes { a in b.wire.withUnsafeBytes { areEqual(a, $0) } }
+        a.wire == b.wire || a.wire.withUnsafeBytes { a in b.wire.withUnsafeBytes { areEqual(a, $0) } }
     }
 
     /// Equal names hash the same.

@@ -11,7 +11,8 @@ package enum KeyName {
     package static func append(labels wire: UnsafeRawBufferPointer, to key: inout [UInt8]) {
         // A label takes as much room in either form. The first one in wire form is the last one of the key.
         let start = key.count
-        key.append(contentsOf: repeatElement(0, count: wire.count))
+        // Makes room for it.
+        key.append(contentsOf: wire)
         key.withUnsafeMutableBytes { key in
             var end = key.count
             var position = 0
@@ -19,6 +20,7 @@ package enum KeyName {
                 let size = min(Int(wire[position]), end - start - 1)
                 end -= size + 1
                 for index in 0..<size { key[end + index] = DomainName.lowercase(wire[position + 1 + index]) }
+                key[end + size] = 0
                 position += 1 + size
             }
         }
@@ -53,7 +55,8 @@ package enum KeyName {
         if key.count == 1 { return wire.append(contentsOf: suffix.wire) }
         guard key.count + suffix.wire.count <= DomainName.maximumSize else { throw DecodeError(.longName, at: 0) }
         let start = wire.count
-        wire.append(contentsOf: repeatElement(0, count: key.count))
+        // Makes room for them.
+        wire.append(contentsOf: key)
         wire.withUnsafeMutableBytes { wire in
             // Walked backwards, with a byte between labels in either form: each one ends before a zero.
             var next = start
