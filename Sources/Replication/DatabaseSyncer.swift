@@ -201,12 +201,13 @@ package actor DatabaseSyncer {
                 default: break
                 }
                 let actions = machine.handle(event, at: now)
+                // Before anything else: the last of them may be the end.
+                noteProgress(machine.progress)
                 mayLeaveOutDeletions = machine.fence?.mayLeaveOutDeletions ?? false
                 namesakes.quietTime = machine.cover.quietTime
                 for action in actions {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
-                noteProgress(machine.progress)
                 noteWaiting(machine.receiver)
                 noteSettled(machine.sender)
                 noteFence(machine.fence)
