@@ -272,6 +272,12 @@ def visible(tools, changes):
     return sorted(int(line) / 1000 for line in result.stdout.split())
 
 
+def start(tools, repeat):
+    """What it costs to start and to end: `version` does nothing else."""
+    say(f"version, {repeat} times")
+    return typical([measure.run([tools.lightningstream, "version"], tools.path("version.log")) for _ in range(repeat)])
+
+
 def idle(tools, entries, seconds):
     """CPU ms per second and RssAnon in KiB of a daemon with nothing to do, after it has sent its first snapshot."""
     say(f"idle daemon, {seconds} s")

@@ -35,9 +35,10 @@ def waits(result):
 
 def speed_rows(name, results):
     """CPU and wall time against the floor, at one size."""
+    # Start-up weighs more with 1 M entries.
     limits = {
-        "dump": ("dump to fs", 1.6, 1.0), "load": ("load into an empty LMDB", 1.8, None),
-        "merge": ("merge, nothing new", 1.8, None)}
+        "dump": ("dump to fs", 1.6, 1.0), "load": ("load into an empty LMDB", 1.8 if name == "1 M" else 1.25, None),
+        "merge": ("merge, nothing new", 1.5 if name == "1 M" else 1.4, None)}
     for case, (title, cpu_limit, wall_limit) in limits.items():
         ours, floor = results[case]
         cpu, wall = ours.cpu / floor.cpu, ours.wall / floor.wall
@@ -134,21 +135,24 @@ def sweep_row(name, lock_duration, result, longest_lock, seconds_taken):
 def zone_rows(size, results):
     """What it costs to know the zones, and how fast `pdns check` is; that its memory does not grow with the database."""
     aware, blind = results["load"]
-    extra = aware.cpu - blind.cpu
+    extra, cpu = aware.cpu - blind.cpu, aware.cpu / blind.cpu
     yield row(
         f"zones: load of {size} RRsets, each decoded and told; floor: the same, powerdns.enabled: false",
         cost_cells(aware), cost_cells(blind),
-        f"CPU {aware.cpu / blind.cpu:.2f}, wall {aware.wall / blind.wall:.2f}, + {extra:.3f} s of CPU",
-        "floor + 24 MiB", aware.memory - blind.memory <= 24 * MIB)
+        f"CPU {cpu:.2f}, wall {aware.wall / blind.wall:.2f}, + {extra:.3f} s of CPU",
+        "CPU <= 1.4, floor + 24 MiB", cpu <= 1.4 and aware.memory - blind.memory <= 24 * MIB)
     aware, blind = results["merge"]
     cpu, wall = aware.cpu / blind.cpu, aware.wall / blind.wall
     yield row(
         f"zones: merge of one changed RRset in {size}; floor: the same, powerdns.enabled: false", cost_cells(aware),
         cost_cells(blind), f"CPU {cpu:.2f}, wall {wall:.2f}", "CPU <= 1.05", cpu <= 1.05)
     for entries, (cost, findings) in results["check"].items():
+        # One thread does all of it; the time of other programs does not count.
+        rate = entries / cost.cpu / 1e6
+        wanted = {"wanted": ">= 2 M per s", "good": rate >= 2} if entries >= 1_000_000 else {}
         yield row(
             f"pdns check of {entries} RRsets, {findings} findings", cost_cells(cost),
-            ratio=f"{entries / cost.wall / 1e6:.2f} M RRsets per s")
+            ratio=f"{rate:.2f} M RRsets per s of CPU", **wanted)
     peaks = [cost.memory for cost, _ in results["check"].values()]
     yield row(
         "peak RssAnon of the checks", (NONE, NONE, ", ".join(mebibytes(peak) for peak in peaks)),
@@ -158,7 +162,11 @@ def zone_rows(size, results):
 def idle_row(name, per_second, memory):
     return row(
         f"idle daemon, {name}", (f"{per_second:.2f} ms per s", NONE, mebibytes(memory)),
-        wanted="< 1 ms per s, < 20 MiB", good=per_second < 1 and memory < 20 * MIB)
+        wanted="< 0.4 ms per s, < 20 MiB", good=per_second < 0.4 and memory < 20 * MIB)
+
+
+def start_row(cost):
+    return row("start: version", cost_cells(cost), wanted="CPU < 20 ms", good=cost.cpu < 0.020)
 
 
 def text(rows):
@@ -176,7 +184,7 @@ def machine():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return f"{os.cpu_count()} x {model}, Linux {platform.release().split("-")[0]}"
+    return f"{os.cpu_count()} x {model}, Linux {platform.release().split('-')[0]}"
 
 
 def write_markdown(path, rows, facts):
