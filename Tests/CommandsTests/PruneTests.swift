@@ -51,7 +51,7 @@ import Testing
     /// Stores a snapshot that was made and stored so many days ago.
     private func snapshot(_ instance: String, daysAgo: UInt64, database: String = "main") throws -> String {
         let name = SnapshotName(database: database, instance: instance, timestamp: now - daysAgo * Self.day)
-        var writer = try SnapshotWriter(SnapshotMeta(databaseName: database), stagingDirectory: nil)
+        let writer = try SnapshotWriter(SnapshotMeta(databaseName: database), stagingDirectory: nil)
         let body = try writer.finish()
         var bytes = [UInt8](repeating: 0, count: body.count)
         _ = try bytes.withUnsafeMutableBytes { try body.read(at: 0, into: $0) }
