@@ -60,6 +60,16 @@ struct S3ListPageTests {
         let more = try page("<IsTruncated>true</IsTruncated>")
         #expect(throws: XMLError.self) { try more.next(after: .name("a")) }
     }
+
+    /// Silence is not the same as an empty bucket, in which everything would look removed.
+    @Test func anEmptyBucketIsSaidToBeOne() throws {
+        let silence = try page("<Name>b</Name>")
+        #expect(throws: XMLError.self) { try silence.next(after: nil) }
+        for said in ["<KeyCount>0</KeyCount>", "<IsTruncated>false</IsTruncated>"] {
+            #expect(try page(said).next(after: nil) == nil)
+        }
+        #expect(try page("<CommonPrefixes><Prefix>f/</Prefix></CommonPrefixes>").next(after: nil) == nil)
+    }
 }
 
 /// Listings as servers send them.

@@ -9,6 +9,7 @@ struct S3ListPage: Sendable {
     var isTruncated: Bool?
     var nextToken: String?
     private var folders = 0
+    private var saysCount = false
 
     /// Where the next page begins; nil when this is the last one.
     ///
@@ -25,6 +26,10 @@ struct S3ListPage: Sendable {
         if let last = blobs.last { return .name(last.name) }
         guard isTruncated == nil else {
             throw XMLError(problem: "a page without objects and token says that there are more", offset: 0)
+        }
+        // An empty bucket is said to be one; behind a last name there may be silence.
+        guard current != nil || saysCount || folders > 0 else {
+            throw XMLError(problem: "a listing without objects, IsTruncated and KeyCount", offset: 0)
         }
         return nil
     }
@@ -60,6 +65,7 @@ struct S3ListPage: Sendable {
             default: break
             }
         }
+        saysCount = announced != nil
         if let announced, announced > found.count + folders {
             throw XMLError(problem: "KeyCount is \(announced), but there are \(found.count + folders)", offset: 0)
         }
