@@ -113,7 +113,7 @@ extension DatabaseSyncer {
             ])
         // What is not here must not be taken for sent on either.
         if held == nil { namesakes.merged(name) }
-        loadErrors[name.instance] = nil
+        errors.byInstance[name.instance] = nil
         observe(.merged(report))
         post.yield(.merged(name, transaction: outcome.transaction, isWhole: held == nil))
         merge.inspection?.ended(report)
@@ -151,8 +151,8 @@ extension DatabaseSyncer {
         guard !Task.isCancelled else { return }
         unfit.failed(name, error, mapSize: merge.mapSize, at: now)
         report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
-        lastLoadError = "cannot merge \(name): \(error)"
-        loadErrors[name.instance] = "\(error)"
+        errors.load = "cannot merge \(name): \(error)"
+        errors.byInstance[name.instance] = "\(error)"
         observe(.mergeFailed(name, "\(error)", time: .now - merge.begin))
         post.yield(.mergeFailed(name))
     }

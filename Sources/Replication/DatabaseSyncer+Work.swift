@@ -38,7 +38,7 @@ extension DatabaseSyncer {
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
-            lastLoadError = "\(error)"
+            errors.load = "\(error)"
             observe(.listFailed("\(error)"))
             post.yield(.listingFailed)
         }
@@ -55,7 +55,7 @@ extension DatabaseSyncer {
         let before = namesake
         let own = names.filter { $0.instance == settings.machine.instance }
         // While we must not send, `resync` stores a snapshot for us.
-        if fenceText != nil { namesakes.accept(own) }
+        if notices.fenceText != nil { namesakes.accept(own) }
         if let stranger = namesakes.listed(own, at: now) {
             logger.error(
                 "another instance uses the same name, and neither sees the other's changes: give each its own",
@@ -144,8 +144,8 @@ extension DatabaseSyncer {
             logger.error(
                 "cannot download a snapshot; it is tried again",
                 metadata: ["snapshot_name": "\(name)", "error": "\(error)"])
-            lastLoadError = "\(error)"
-            loadErrors[name.instance] = "\(error)"
+            errors.load = "\(error)"
+            errors.byInstance[name.instance] = "\(error)"
             observe(.downloadFailed(name, "\(error)", time: .now - begin))
             post.yield(.downloadFailed(name))
         }
@@ -212,17 +212,17 @@ extension DatabaseSyncer {
             namesakes.stored(covering: strangers)
             own.sent(through: transaction)
             done = report
-            lastSendError = ""
+            errors.send = ""
             observe(.stored(report))
             post.yield(.stored(snapshot.name))
         } catch {
             guard !Task.isCancelled else {
-                lastSendError = "the upload under way took too long"
+                errors.send = "the upload under way took too long"
                 return
             }
-            lastSendError = "\(error)"
+            errors.send = "\(error)"
             report(error, "cannot send a snapshot; it is tried again", [:])
-            observe(.sendFailed(lastSendError))
+            observe(.sendFailed(errors.send))
             post.yield(error is LocalContentError ? .unsendable : .sendFailed)
         }
     }

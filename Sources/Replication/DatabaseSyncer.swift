@@ -75,8 +75,10 @@ package actor DatabaseSyncer {
     var downloaded: [SnapshotName: Download] = [:]
     /// Those that the map could not hold.
     var unfit = UnfitSnapshots()
-    /// Snapshots that wait for a download to end, and since when.
-    private var waiting: [SnapshotName: ContinuousClock.Instant] = [:]
+    /// What has been said of all that last.
+    var notices: SyncNotices
+    /// Why something failed last.
+    var errors = SyncErrors()
     /// The objects in the last listing that are left alone.
     var ignored: Set<String> = []
     /// The sizes of the snapshots in the last listing.
@@ -94,10 +96,6 @@ package actor DatabaseSyncer {
     var vanished: Set<SnapshotName> = []
     /// What ``SyncEvent/progressed(_:)`` has told last.
     private(set) var progress = SyncProgress()
-    /// Why the last send failed; empty when it did not.
-    var lastSendError = ""
-    /// Why something last could not be listed, loaded or captured.
-    var lastLoadError = ""
     /// The run of the sweeper that is under way.
     var sweeping: (run: Sweep, begin: ContinuousClock.Instant)?
     /// Snapshots that have been compared and wait to be applied.
@@ -108,20 +106,8 @@ package actor DatabaseSyncer {
     let own = OwnTransactions()
     /// What is known of the shadows, where there are any.
     var capture: Capture?
-    /// Why nothing is sent because of ``StaleFence``.
-    var fenceText: String?
-    /// The instances whose snapshots are not loaded because they are too old.
-    var outdated: Set<String> = []
-    /// What keeps changes from being sent, as it was last reported.
-    var sendObstacle: SendObstacle?
-    /// Why the database is not in sync, as it was last reported.
-    var lag: SyncLag?
-    /// The last error of loading, by instance.
-    var loadErrors: [String: String] = [:]
     /// Whether Deleted entries that are too old are left out of merges.
     var mayLeaveOutDeletions = false
-    /// What ``SyncEvent/settled(transaction:)`` has told last.
-    private var settled: UInt64?
     var isStarted = false
     var fatal: (any Error)?
     private var timer: (time: Duration, task: Task<Void, Never>)?
@@ -144,6 +130,7 @@ package actor DatabaseSyncer {
         self.willSync = willSync
         self.inspector = inspector
         self.settings = settings
+        notices = SyncNotices(database: settings.identity.database, instance: settings.machine.instance)
         opened = environment
         if settings.schema.hasShadows { capture = Capture(schema: settings.schema) }
         clocks = ClockSkewWatch(tolerance: settings.clockSkewTolerance)
@@ -208,11 +195,7 @@ package actor DatabaseSyncer {
                 for action in actions {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
-                noteWaiting(machine.receiver)
-                noteSettled(machine.sender)
-                noteFence(machine.fence)
-                noteObstacle(machine)
-                noteLag(machine.lag(at: now))
+                for notice in notices.look(at: machine, now: now, errors: errors) { tell(notice) }
                 if fatal != nil { break }
                 scheduleTick(machine.nextTick)
                 handled.wrappingAdd(1, ordering: .relaxed)
@@ -231,7 +214,7 @@ package actor DatabaseSyncer {
         var sender = sender
         sender.observed(environment.info.lastTransactionID, at: now)
         guard sender.hasUnsent else { return }
-        let reason = fenceText ?? (lastSendError.isEmpty ? "the end came first" : lastSendError)
+        let reason = notices.fenceText ?? (errors.send.isEmpty ? "the end came first" : errors.send)
         logger.warning(
             "local changes have not been sent; they are sent at the next start",
             metadata: [
@@ -243,25 +226,17 @@ package actor DatabaseSyncer {
 
     func observe(_ event: SyncEvent) { observer.observe(event, of: settings.identity.database) }
 
-    private func noteSettled(_ sender: borrowing Sender) {
-        let transaction = sender.settledTransaction
-        guard transaction != settled else { return }
-        settled = transaction
-        observe(.settled(transaction: transaction))
+    private func tell(_ notice: SyncNotice) {
+        switch notice {
+        case .log(let level, let text, let metadata): logger.log(level: level, "\(text)", metadata: metadata)
+        case .event(let event): observe(event)
+        }
     }
 
     private func noteProgress(_ new: SyncProgress) {
         guard new != progress else { return }
         progress = new
         observe(.progressed(new))
-    }
-
-    private func noteWaiting(_ receiver: borrowing Receiver) {
-        let names = receiver.waiting
-        guard names.count != waiting.count || !names.allSatisfy({ waiting[$0] != nil }) else { return }
-        let before = waiting
-        waiting = Dictionary(uniqueKeysWithValues: names.map { ($0, before[$0] ?? .now) })
-        if waiting.count != before.count { observe(.downloadsWaiting(waiting.count)) }
     }
 
     // An upload that does not end in time is cut off with everything else.
@@ -388,7 +363,7 @@ package actor DatabaseSyncer {
         switch action {
         case .list: group.addTask { await self.list(environment) }
         case .download(let name):
-            observe(.downloadStarted(name, waited: waiting[name].map { .now - $0 } ?? .zero))
+            observe(.downloadStarted(name, waited: notices.waited(for: name, at: now)))
             group.addTask { await self.download(name, environment) }
         case .compare(let name): group.addTask { await self.compare(name, environment) }
         case .apply(let name): group.addTask { await self.apply(name, environment) }
@@ -401,14 +376,14 @@ package actor DatabaseSyncer {
             logger.info("start-up is complete")
             observe(.started)
         case .giveUp:
-            fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: lastSendError)
-            observe(.sendingGivenUp(lastSendError))
+            fatal = SendingGaveUp(tries: (settings.machine.sender.retryLimit ?? 0) + 1, last: errors.send)
+            observe(.sendingGivenUp(errors.send))
             return false
         case .giveUpLoading:
-            fatal = LoadingGaveUp(last: lastLoadError)
+            fatal = LoadingGaveUp(last: errors.load)
             return false
         case .endFenced:
-            fatal = DatabaseIsStale(description: fenceText ?? "")
+            fatal = DatabaseIsStale(description: notices.fenceText ?? "")
             return false
         case .finish:
             return false

@@ -9,7 +9,7 @@ extension DatabaseSyncer {
         } catch {
             guard !Task.isCancelled else { return }
             report(error, "cannot capture what the application has changed; it is tried again", [:])
-            lastLoadError = "cannot capture what the application has changed: \(error)"
+            errors.load = "cannot capture what the application has changed: \(error)"
             post.yield(.captureFailed)
         }
     }

@@ -1,0 +1,134 @@
+import Logging
+import Snapshots
+
+/// Something to be said of the syncing of a database.
+enum SyncNotice: Sendable {
+    /// A line in the log.
+    case log(Logger.Level, String, Logger.Metadata = [:])
+    /// For whoever observes.
+    case event(SyncEvent)
+}
+
+/// Why something failed last: one line each.
+struct SyncErrors: Sendable {
+    /// Why the last send failed; empty when it did not.
+    var send = ""
+    /// Why something last could not be listed, loaded, captured or recorded.
+    var load = ""
+    /// The last error of loading, by instance.
+    var byInstance: [String: String] = [:]
+}
+
+/// What is said of the state of the machine: each thing once, and once more when it is over.
+///
+/// A pure value: it compares what is with what was said last.
+struct SyncNotices: Sendable {
+    private let database: String
+    private let instance: String
+    private var settled: UInt64?
+    /// Snapshots that wait for a download to end, and since when.
+    private var waiting: [SnapshotName: Duration] = [:]
+    /// Why nothing is sent because of ``StaleFence``.
+    private(set) var fenceText: String?
+    /// The instances whose snapshots are not loaded because they are too old.
+    private var outdated: Set<String> = []
+    private var obstacle: SendObstacle?
+    private var lag: SyncLag?
+
+    /// - Parameters:
+    ///   - database: the configured name of the LMDB.
+    ///   - instance: this instance's name.
+    init(database: String, instance: String) { (self.database, self.instance) = (database, instance) }
+
+    /// For how long a snapshot has waited for others, where it has.
+    func waited(for name: SnapshotName, at now: Duration) -> Duration { waiting[name].map { now - $0 } ?? .zero }
+
+    /// What is to be said now, in this order.
+    ///
+    /// - Parameters:
+    ///   - now: the time since a fixed moment.
+    ///   - errors: why something failed last, for the texts.
+    mutating func look(at machine: borrowing SyncMachine, now: Duration, errors: SyncErrors) -> [SyncNotice] {
+        var notices: [SyncNotice] = []
+        lookAtDownloads(machine.receiver, now, &notices)
+        lookAtSender(machine.sender, &notices)
+        lookAtFence(machine.fence, &notices)
+        lookAtObstacle(machine.sendObstacle(at: now), machine.fence?.limits.patience, errors, &notices)
+        lookAtLag(machine.lag(at: now), errors, &notices)
+        return notices
+    }
+
+    private mutating func lookAtDownloads(
+        _ receiver: borrowing Receiver, _ now: Duration, _ notices: inout [SyncNotice]
+    ) {
+        let names = receiver.waiting
+        guard names.count != waiting.count || !names.allSatisfy({ waiting[$0] != nil }) else { return }
+        let before = waiting
+        waiting = Dictionary(uniqueKeysWithValues: names.map { ($0, before[$0] ?? now) })
+        if waiting.count != before.count { notices.append(.event(.downloadsWaiting(waiting.count))) }
+    }
+
+    private mutating func lookAtSender(_ sender: borrowing Sender, _ notices: inout [SyncNotice]) {
+        let transaction = sender.settledTransaction
+        guard transaction != settled else { return }
+        settled = transaction
+        notices.append(.event(.settled(transaction: transaction)))
+    }
+
+    /// Whether sending is shut off, and whether it is allowed again.
+    private mutating func lookAtFence(_ fence: StaleFence?, _ notices: inout [SyncNotice]) {
+        guard let fence else { return }
+        for instance in fence.outdatedInstances.subtracting(outdated).sorted() {
+            notices.append(
+                .log(
+                    .warning,
+                    "the snapshots of an instance are too old to be loaded, as they may hold what was deleted since; remove them if it does not come back",
+                    ["snapshot_instance": "\(instance)"]))
+        }
+        outdated = fence.outdatedInstances
+        guard let reason = fence.reason else {
+            guard fenceText != nil else { return }
+            fenceText = nil
+            notices += [.log(.info, "sending is allowed again"), .event(.fenced(nil))]
+            return
+        }
+        guard fenceText == nil else { return }
+        let text = reason.text(database: database)
+        fenceText = text
+        notices += [.log(.error, text), .event(.fenced(text))]
+    }
+
+    /// What keeps changes from being sent, and whether nothing does any more.
+    private mutating func lookAtObstacle(
+        _ new: SendObstacle?, _ patience: Duration?, _ errors: SyncErrors, _ notices: inout [SyncNotice]
+    ) {
+        guard new?.key != obstacle?.key else { return }
+        let before = obstacle
+        obstacle = new
+        guard let new else {
+            // Where it is shut off instead, that is told; and what is sent at last, too.
+            if fenceText == nil, before != .sendFails {
+                notices.append(.log(.info, "changes are not held back any more"))
+            }
+            return notices.append(.event(.sendBlocked(nil)))
+        }
+        let text = new.text(
+            own: instance, patience: patience, errors: errors.byInstance, sendError: errors.send)
+        // Each try that fails is in the log already.
+        if new != .sendFails { notices.append(.log(.warning, text)) }
+        notices.append(.event(.sendBlocked(text)))
+    }
+
+    /// Whether the database is not in sync any more, long before sending is shut off.
+    private mutating func lookAtLag(_ new: SyncLag?, _ errors: SyncErrors, _ notices: inout [SyncNotice]) {
+        guard new?.failing != lag?.failing else { return }
+        lag = new
+        guard let new else {
+            // Where it is shut off instead, that is told.
+            if fenceText == nil { notices.append(.log(.info, "what could not be loaded does not matter any more")) }
+            return notices.append(.event(.notInSync(nil)))
+        }
+        let text = new.text(errors: errors.byInstance)
+        notices += [.log(.warning, text), .event(.notInSync(text))]
+    }
+}
