@@ -112,7 +112,7 @@ extension DatabaseSyncer {
                 "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
             ])
         // What is not here must not be taken for sent on either.
-        if held == nil { namesakes.merged(name) }
+        if held == nil { listings.namesakes.merged(name) }
         errors.byInstance[name.instance] = nil
         observe(.merged(report))
         post.yield(.merged(name, transaction: outcome.transaction, isWhole: held == nil))

@@ -18,23 +18,18 @@ extension DatabaseSyncer {
             let time = store.storageTime(begin)
             let catalog = Catalog(
                 blobs, database: database, now: max(time, begin), time: store.storageTime(wallClock()))
-            noteIgnored(catalog.others)
             let names = catalog.names
-            watchFarAhead(catalog)
-            if let own = catalog.newest(of: settings.machine.instance)?.name {
-                newestOwnTimestamp = max(newestOwnTimestamp, own.timestamp)
-            }
             unfit.listed(names)
-            listedSizes = Dictionary(catalog.snapshots.map { ($0.name, $0.size) }) { $1 }
-            watchNamesakes(names)
-            watchClocks(names)
+            let news = listings.listed(
+                catalog, clockOffset: store.clockOffset, isFenced: notices.fenceText != nil, at: now)
+            for notice in news { tell(notice) }
             vanished.formIntersection(names)
             observe(.listed(catalog))
             // How far the storage's clock is ahead is known from its answer at the latest.
             post.yield(
                 .listed(
                     names, began: store.storageTime(begin),
-                    ceiling: StaleFence.time(begin, after: settings.clockSkewTolerance), stranger: namesakes.newest))
+                    ceiling: StaleFence.time(begin, after: settings.clockSkewTolerance), stranger: listings.namesakes.newest))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])
@@ -42,75 +37,6 @@ extension DatabaseSyncer {
             observe(.listFailed("\(error)"))
             post.yield(.listingFailed)
         }
-    }
-
-    private func noteIgnored(_ blobs: [Blob]) {
-        for blob in blobs where !ignored.contains(blob.name) {
-            logger.debug("not an object of this program, ignored", metadata: ["name": "\(blob.name)"])
-        }
-        ignored = Set(blobs.map(\.name))
-    }
-
-    private func watchNamesakes(_ names: [SnapshotName]) {
-        let before = namesake
-        let own = names.filter { $0.instance == settings.machine.instance }
-        // While we must not send, `resync` stores a snapshot for us.
-        if notices.fenceText != nil { namesakes.accept(own) }
-        if let stranger = namesakes.listed(own, at: now) {
-            logger.error(
-                "another instance uses the same name, and neither sees the other's changes: give each its own",
-                metadata: ["snapshot_name": "\(stranger)"])
-        }
-        namesake = namesakes.stranger(at: now)
-        if namesake != before { observe(.namesake(namesake)) }
-    }
-
-    /// Names in the far future: no clock may follow them.
-    private func watchFarAhead(_ catalog: Catalog) {
-        let found = Set(catalog.names.filter(catalog.horizon.isFarAhead))
-        let new = found.subtracting(farAhead).sorted()
-        if let first = new.first {
-            let names = new.prefix(5).map(\.description).joined(separator: ", ")
-            logger.warning(
-                "the name of a snapshot lies in the far future: other programs do not see newer ones of that instance; remove it with `lightningstream snapshots remove`",
-                metadata: [
-                    "snapshot_instance": "\(first.instance)", "snapshot_name": "\(names)",
-                    "snapshots": .stringConvertible(new.count),
-                ])
-        }
-        farAhead = found
-    }
-
-    private func watchClocks(_ names: [SnapshotName]) {
-        watchOwnClock()
-        let now = store.storageTime(wallClock())
-        // A server's Date has whole seconds only.
-        let precision = store.clockOffset == nil ? Duration.zero : .milliseconds(500)
-        let others = names.filter { $0.instance != settings.machine.instance }
-        for finding in clocks.listed(others, at: now, precision: precision) {
-            if finding.exceeds {
-                logger.warning(
-                    "a snapshot comes from the future: the clock of its sender is wrong, and what it writes wins over later changes of others; set that clock right",
-                    metadata: [
-                        "snapshot_instance": "\(finding.name.instance)", "snapshot_name": "\(finding.name)",
-                        "ahead": "\(logText(finding.ahead))",
-                    ])
-            }
-            observe(.clockSkew(instance: finding.name.instance, ahead: finding.ahead, exceeds: finding.exceeds))
-        }
-    }
-
-    private func watchOwnClock() {
-        guard let offset = store.clockOffset else { return }
-        let finding = ownClock.listed(offset: offset, precision: .milliseconds(500))
-        if finding.isNews {
-            if finding.exceeds {
-                logger.warning("\(OwnClock.text(ahead: finding.ahead))")
-            } else {
-                logger.info("this host's clock agrees with the storage's again")
-            }
-        }
-        observe(.ownClock(ahead: finding.ahead, exceeds: finding.exceeds))
     }
 
     /// Downloads a snapshot into a spool.
@@ -122,7 +48,7 @@ extension DatabaseSyncer {
         }
         let begin = ContinuousClock.now
         do {
-            let spool = try await store.load(name.description, atMost: listedSizes[name] ?? Blob.largestUnlisted)
+            let spool = try await store.load(name.description, atMost: listings.sizes[name] ?? Blob.largestUnlisted)
             let end = ContinuousClock.now
             downloaded[name] = Download(spool: spool, time: end - begin, end: end)
             observe(.downloaded(name, bytes: spool.count, time: end - begin))
@@ -166,10 +92,10 @@ extension DatabaseSyncer {
     /// Reads the LMDB and stores what was read.
     func send(_ environment: Environment) async {
         let begin = ContinuousClock.now
-        let (identity, clock, floor) = (settings.identity, wallClock, newestOwnTimestamp)
+        let (identity, clock, floor) = (settings.identity, wallClock, listings.newestOwn)
         let (staging, own) = (store.stagingDirectory, own)
         // What is merged from now on need not be in this snapshot.
-        let strangers = namesakes.merged
+        let strangers = listings.namesakes.merged
         let schema = settings.schema
         let inspection = inspector?.inspectSend(of: identity.database)
         var done: SendReport?
@@ -191,8 +117,7 @@ extension DatabaseSyncer {
                 post.yield(.foundNothing(transaction: transaction))
                 return
             }
-            newestOwnTimestamp = max(newestOwnTimestamp, snapshot.name.timestamp)
-            namesakes.willStore(snapshot.name)
+            listings.willStore(snapshot.name)
             post.yield(.read(transaction: transaction))
             let read = ContinuousClock.now
             observe(.storing(snapshot.name, bytes: snapshot.body.count))
@@ -209,7 +134,7 @@ extension DatabaseSyncer {
                     "txnID": .stringConvertible(transaction), "time_dump": "\(logText(report.dumpTime))",
                     "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
                 ])
-            namesakes.stored(covering: strangers)
+            listings.namesakes.stored(covering: strangers)
             own.sent(through: transaction)
             done = report
             errors.send = ""

@@ -79,19 +79,8 @@ package actor DatabaseSyncer {
     var notices: SyncNotices
     /// Why something failed last.
     var errors = SyncErrors()
-    /// The objects in the last listing that are left alone.
-    var ignored: Set<String> = []
-    /// The sizes of the snapshots in the last listing.
-    var listedSizes: [SnapshotName: Int] = [:]
-    /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
-    var newestOwnTimestamp: UInt64 = 0
-    /// The snapshots in the far future.
-    var farAhead: Set<SnapshotName> = []
-    var namesakes = NamesakeWatch()
-    /// What ``SyncEvent/namesake(_:)`` has told last.
-    var namesake: SnapshotName?
-    var clocks: ClockSkewWatch
-    var ownClock: OwnClockWatch
+    /// What listings have told.
+    var listings: ListingWatch
     /// The snapshots in the last listing that could not be found once.
     var vanished: Set<SnapshotName> = []
     /// What ``SyncEvent/progressed(_:)`` has told last.
@@ -133,8 +122,7 @@ package actor DatabaseSyncer {
         notices = SyncNotices(database: settings.identity.database, instance: settings.machine.instance)
         opened = environment
         if settings.schema.hasShadows { capture = Capture(schema: settings.schema) }
-        clocks = ClockSkewWatch(tolerance: settings.clockSkewTolerance)
-        ownClock = OwnClockWatch(tolerance: settings.clockSkewTolerance)
+        listings = ListingWatch(instance: settings.machine.instance, tolerance: settings.clockSkewTolerance)
         self.observer = observer
         self.store = store
         self.unmarked = unmarked ?? store
@@ -191,7 +179,7 @@ package actor DatabaseSyncer {
                 // Before anything else: the last of them may be the end.
                 noteProgress(machine.progress)
                 mayLeaveOutDeletions = machine.fence?.mayLeaveOutDeletions ?? false
-                namesakes.quietTime = machine.cover.quietTime
+                listings.namesakes.quietTime = machine.cover.quietTime
                 for action in actions {
                     guard perform(action, environment, machine, &group) else { break loop }
                 }
@@ -226,7 +214,7 @@ package actor DatabaseSyncer {
 
     func observe(_ event: SyncEvent) { observer.observe(event, of: settings.identity.database) }
 
-    private func tell(_ notice: SyncNotice) {
+    func tell(_ notice: SyncNotice) {
         switch notice {
         case .log(let level, let text, let metadata): logger.log(level: level, "\(text)", metadata: metadata)
         case .event(let event): observe(event)
@@ -405,29 +393,4 @@ struct Download {
     var time: Duration
     /// When it ended.
     var end: ContinuousClock.Instant
-}
-
-/// A single run can't load what is in the storage.
-package struct LoadingGaveUp: Error, CustomStringConvertible {
-    /// Why the last try failed.
-    package var last: String
-
-    /// One line: that not everything is loaded, and why.
-    package var description: String {
-        "not everything in the storage is loaded, and tries to do so have failed too often (storage_retry_count), "
-            + "the last one so: \(last)"
-    }
-}
-
-/// So many sends of a database have failed that the process ends.
-package struct SendingGaveUp: Error, CustomStringConvertible {
-    /// How many have failed in a row.
-    package var tries: Int
-    /// Why the last one failed.
-    package var last: String
-
-    /// One line: how many, and why the last one failed.
-    package var description: String {
-        "\(tries) tries to send a snapshot in a row have failed (storage_retry_count), the last one so: \(last)"
-    }
 }

@@ -50,5 +50,30 @@ struct ShadowIsMissing: Error, CustomStringConvertible {
     var description: String { "DBI \(database) has no shadow" }
 }
 
+/// A single run can't load what is in the storage.
+package struct LoadingGaveUp: Error, CustomStringConvertible {
+    /// Why the last try failed.
+    package var last: String
+
+    /// One line: that not everything is loaded, and why.
+    package var description: String {
+        "not everything in the storage is loaded, and tries to do so have failed too often (storage_retry_count), "
+            + "the last one so: \(last)"
+    }
+}
+
+/// So many sends of a database have failed that the process ends.
+package struct SendingGaveUp: Error, CustomStringConvertible {
+    /// How many have failed in a row.
+    package var tries: Int
+    /// Why the last one failed.
+    package var last: String
+
+    /// One line: how many, and why the last one failed.
+    package var description: String {
+        "\(tries) tries to send a snapshot in a row have failed (storage_retry_count), the last one so: \(last)"
+    }
+}
+
 /// Bytes for a message: printable ASCII as it is, everything else as `\xNN`, cut at 64 bytes.
 package func printable(_ bytes: UnsafeRawBufferPointer) -> String { PrintableText.bytes(bytes) }

@@ -1,0 +1,134 @@
+import BlobStorage
+import Logging
+import Snapshots
+
+/// What listings tell besides what is to be loaded: clocks that are wrong, other hosts of our name, names in the far future.
+///
+/// A pure value: it compares a listing with those before, and says what is news.
+struct ListingWatch: Sendable {
+    private let instance: String
+    /// The sizes of the snapshots in the last listing.
+    private(set) var sizes: [SnapshotName: Int] = [:]
+    /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
+    private(set) var newestOwn: UInt64 = 0
+    /// Snapshots under our name that somebody else has written.
+    var namesakes = NamesakeWatch()
+    /// What was told of them last.
+    private var namesake: SnapshotName?
+    private var farAhead: Set<SnapshotName> = []
+    /// The objects in the last listing that are left alone.
+    private var ignored: Set<String> = []
+    private var clocks: ClockSkewWatch
+    private var ownClock: OwnClockWatch
+
+    /// A server's Date has whole seconds only.
+    private static let precision = Duration.milliseconds(500)
+
+    /// - Parameters:
+    ///   - instance: this instance's name.
+    ///   - tolerance: how far clocks may differ.
+    init(instance: String, tolerance: Duration) {
+        self.instance = instance
+        clocks = ClockSkewWatch(tolerance: tolerance)
+        ownClock = OwnClockWatch(tolerance: tolerance)
+    }
+
+    /// A snapshot of our own is about to be stored.
+    mutating func willStore(_ name: SnapshotName) {
+        newestOwn = max(newestOwn, name.timestamp)
+        namesakes.willStore(name)
+    }
+
+    /// The storage was listed.
+    ///
+    /// - Parameters:
+    ///   - clockOffset: how far the storage's clock is ahead of this host's; nil where there is none, or the same.
+    ///   - isFenced: whether nothing may be sent.
+    ///   - now: the time since a fixed moment.
+    /// - Returns: what is to be said, in this order.
+    mutating func listed(
+        _ catalog: Catalog, clockOffset: Duration?, isFenced: Bool, at now: Duration
+    ) -> [SyncNotice] {
+        var notices: [SyncNotice] = []
+        lookAtOthers(catalog.others, &notices)
+        lookAhead(catalog, &notices)
+        if let own = catalog.newest(of: instance)?.name { newestOwn = max(newestOwn, own.timestamp) }
+        sizes = Dictionary(catalog.snapshots.map { ($0.name, $0.size) }) { $1 }
+        lookAtNamesakes(catalog, isFenced: isFenced, now, &notices)
+        if let clockOffset { lookAtOwnClock(clockOffset, &notices) }
+        lookAtClocks(catalog, clockOffset == nil ? .zero : Self.precision, &notices)
+        return notices
+    }
+
+    private mutating func lookAtOthers(_ blobs: [Blob], _ notices: inout [SyncNotice]) {
+        for blob in blobs where !ignored.contains(blob.name) {
+            notices.append(.log(.debug, "not an object of this program, ignored", ["name": "\(blob.name)"]))
+        }
+        ignored = Set(blobs.map(\.name))
+    }
+
+    /// Names in the far future: no clock may follow them.
+    private mutating func lookAhead(_ catalog: Catalog, _ notices: inout [SyncNotice]) {
+        let found = Set(catalog.names.filter(catalog.horizon.isFarAhead))
+        let new = found.subtracting(farAhead).sorted()
+        farAhead = found
+        guard let first = new.first else { return }
+        let names = new.prefix(5).map(\.description).joined(separator: ", ")
+        notices.append(
+            .log(
+                .warning,
+                "the name of a snapshot lies in the far future: other programs do not see newer ones of that instance; remove it with `lightningstream snapshots remove`",
+                [
+                    "snapshot_instance": "\(first.instance)", "snapshot_name": "\(names)",
+                    "snapshots": .stringConvertible(new.count),
+                ]))
+    }
+
+    private mutating func lookAtNamesakes(
+        _ catalog: Catalog, isFenced: Bool, _ now: Duration, _ notices: inout [SyncNotice]
+    ) {
+        let own = catalog.all(of: instance).map(\.name)
+        // While we must not send, `resync` stores a snapshot for us.
+        if isFenced { namesakes.accept(own) }
+        if let stranger = namesakes.listed(own, at: now) {
+            notices.append(
+                .log(
+                    .error,
+                    "another instance uses the same name, and neither sees the other's changes: give each its own",
+                    ["snapshot_name": "\(stranger)"]))
+        }
+        let before = namesake
+        namesake = namesakes.stranger(at: now)
+        if namesake != before { notices.append(.event(.namesake(namesake))) }
+    }
+
+    private mutating func lookAtOwnClock(_ offset: Duration, _ notices: inout [SyncNotice]) {
+        let finding = ownClock.listed(offset: offset, precision: Self.precision)
+        if finding.isNews {
+            notices.append(
+                finding.exceeds
+                    ? .log(.warning, OwnClock.text(ahead: finding.ahead))
+                    : .log(.info, "this host's clock agrees with the storage's again"))
+        }
+        notices.append(.event(.ownClock(ahead: finding.ahead, exceeds: finding.exceeds)))
+    }
+
+    private mutating func lookAtClocks(_ catalog: Catalog, _ precision: Duration, _ notices: inout [SyncNotice]) {
+        let others = catalog.names.filter { $0.instance != instance }
+        for finding in clocks.listed(others, at: catalog.time, precision: precision) {
+            let name = finding.name
+            if finding.exceeds {
+                notices.append(
+                    .log(
+                        .warning,
+                        "a snapshot comes from the future: the clock of its sender is wrong, and what it writes wins over later changes of others; set that clock right",
+                        [
+                            "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
+                            "ahead": "\(logText(finding.ahead))",
+                        ]))
+            }
+            notices.append(
+                .event(.clockSkew(instance: name.instance, ahead: finding.ahead, exceeds: finding.exceeds)))
+        }
+    }
+}
