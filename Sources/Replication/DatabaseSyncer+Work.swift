@@ -29,7 +29,8 @@ extension DatabaseSyncer {
             post.yield(
                 .listed(
                     names, began: store.storageTime(begin),
-                    ceiling: StaleFence.time(begin, after: settings.clockSkewTolerance), stranger: listings.namesakes.newest))
+                    ceiling: StaleFence.time(begin, after: settings.clockSkewTolerance),
+                    stranger: listings.namesakes.newest))
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("cannot list the snapshots", metadata: ["error": "\(error)"])

@@ -22,6 +22,8 @@ import Testing
         ("dump -nplain -H", "dump -n plain -H"),
         ("dump -Hnplain -c=a", "dump -Hn plain -c=a"),
         ("-iname -n=x dump -- -cfile", "dump -i name -n=x -- -cfile"),
+        ("-in -c a stats", "stats -i n -c a"),
+        ("-c a -in snapshots list", "snapshots list -c a -i n"),
         ("help", "--help"),
         ("help sync", "sync --help"),
         ("-c a help stats", "stats -c a --help"),

@@ -88,6 +88,33 @@ import Testing
         #expect(b.log.contains("an entry is held back"))
     }
 
+    /// Of the shards PowerDNS takes the first four bytes.
+    @Test(
+        arguments: [([0, 0, 0, 2, 0, 0, 0, 1], true), ([0, 0, 0, 1, 0, 0, 0, 2], false)] as [([UInt8], Bool)])
+    func otherShardsAreHeld(value: [UInt8], isHeld: Bool) async throws {
+        let (a, b) = try await pair()
+        try a.write(.settings, [(Array("shards".utf8), value)])
+        try await a.sync([.main])
+        try await b.sync([.main])
+        #expect((try b.contents(.main)["pdns"]?[Array("shards".utf8)] != .some(value)) == isHeld)
+        #expect(b.log.contains("an entry is held back") == isHeld)
+    }
+
+    /// Also where there is nothing yet that it could be compared with.
+    @Test(
+        arguments: [("schemaversion", [0, 0, 0, 4]), ("schemaversion", [5]), ("shards", [0, 0, 0, 0])]
+            as [(String, [UInt8])])
+    func anEmptyLMDBGetsNoSettingsThatPowerDNSWouldNotStartWith(key: String, value: [UInt8]) async throws {
+        let store = MemoryStore()
+        let (a, b) = (try SyncedSite("a", store, fixture: "4.9"), try SyncedSite("b", store))
+        try a.write(.settings, [(Array(key.utf8), value)])
+        try await a.sync([.main])
+        try await b.sync([.main])
+        #expect(try b.contents(.main)["pdns"]?[Array(key.utf8)] == nil)
+        #expect(try b.contents(.main)["domains_v5"]?.isEmpty == false)
+        #expect(b.log.contains("an entry is held back"))
+    }
+
     /// No PowerDNS answers what is read past a label of 64 bytes.
     @Test func aLabelThatIsTooLongIsHeld() async throws {
         let (a, b) = try await pair()

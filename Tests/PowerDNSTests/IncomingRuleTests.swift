@@ -59,6 +59,15 @@ import Testing
         #expect(try b.contents(.main)["domains_v5"]?[[0, 0, 0, 77]] == nil)
     }
 
+    @Test func anEmptyLMDBRefusesASchemaThatIsNotKnown() async throws {
+        let store = MemoryStore()
+        let (a, b) = (try SyncedSite("a", store, fixture: "4.9"), try SyncedSite("b", store))
+        try a.write(.settings, [(Self.schemaVersion.0, [0, 0, 0, 99])])
+        try await exchange(a, b, .main)
+        #expect(b.log.contains("it comes from a newer PowerDNS: its schemaversion is 99"))
+        #expect(try b.contents(.main)["pdns"] == nil)
+    }
+
     @Test func aNewerSchemaMayBeLetIn() async throws {
         var settings = InspectorSettings()
         settings.schema = .warn

@@ -48,7 +48,9 @@ import Testing
         _ = look(&notices, loop, errors)
         _ = loop.pass(.seconds(4), listing: [])
         #expect(
-            look(&notices, loop, errors) == ["blocked changes wait to be sent, which is tried again and again: HTTP 500"])
+            look(&notices, loop, errors) == [
+                "blocked changes wait to be sent, which is tried again and again: HTTP 500"
+            ])
         #expect(look(&notices, loop, errors) == [])
         #expect(loop.pass(.seconds(2), listing: []) == [.send])
         _ = loop.handle(.read(transaction: 11))

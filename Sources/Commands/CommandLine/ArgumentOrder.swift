@@ -117,6 +117,8 @@ enum ArgumentOrder {
 
     /// Whether the next word is the value of this one: of `-c`, `--config`, and `-Hn`.
     private static func wantsValue(_ word: String, _ shapes: FlagShapes, unless isCommand: Bool) -> Bool {
+        // It is a value itself: the one in `-in`.
+        guard word.hasPrefix("-") else { return false }
         guard !word.hasPrefix("--") else { return shapes.isOption(word, ifUnsure: !isCommand) }
         guard let last = word.last, word.dropFirst().dropLast().allSatisfy({ shapes.isSwitch("-\($0)") }) else {
             return false

@@ -24,7 +24,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     /// The first zone whose value is of PowerDNS 5's format.
     private var newFormat: ZoneName?
     /// Which schema version is to be replaced by which.
-    private var upgrade: (from: UInt32, to: UInt32)?
+    private var upgrade: (from: UInt32?, to: UInt32)?
     /// The first entry that can't be read, and how many there are.
     private var unreadable: (what: Objection, count: Int)?
     /// The first entries that are held back, and how many there are.
@@ -129,11 +129,15 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     /// An empty LMDB becomes what comes into it.
     private func recognise(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?) {
         switch table {
-        case .records: kind = .powerDNS(.shard)
         case .settings:
             guard let payload, case .schemaVersion(let version)? = try? PdnsValue(key: key, payload: payload),
                 version >= 5
             else { return }
+            kind = .powerDNS(.main)
+        case .records: kind = .powerDNS(.shard)
+        // What is one of PowerDNS's zones, too, whatever the settings beside it are.
+        case .domains:
+            guard let payload, (try? DomainInfo(payload)) != nil else { return }
             kind = .powerDNS(.main)
         default: break
         }
@@ -173,10 +177,10 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private func noteSetting(
         _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
     ) throws(RefusedSnapshot) -> ChangeVerdict {
-        guard let old, let before = try? PdnsValue(key: key, payload: old) else { return .merge }
+        let before = old.flatMap { try? PdnsValue(key: key, payload: $0) }
         let after = new.flatMap { try? PdnsValue(key: key, payload: $0) }
         switch (before, after) {
-        case (.schemaVersion(let before), .schemaVersion(let after)?):
+        case (.schemaVersion(let before)?, .schemaVersion(let after)?):
             if after > before { upgrade = (before, after) }
             guard after < 5, after < before else { return .merge }
             return try note(
@@ -186,14 +190,25 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
                         "it would lower schemaversion from \(before) to \(after), and PowerDNS would not start with that"
                 ),
                 .settings, key)
-        case (.shards(let before), .shards(let after)?):
+        case (nil, .schemaVersion(let version)?):
+            if version > 6 { upgrade = (nil, version) }
+            guard version < 5 else { return .merge }
+            return try note(
+                Objection(
+                    rule: "structure", text: "schemaversion is \(version), and PowerDNS would not start with that"),
+                .settings, key)
+        case (nil, .shards(0)?):
+            return try note(
+                Objection(rule: "structure", text: "shards is 0, and PowerDNS would not start with that"), .settings,
+                key)
+        case (.shards(let before)?, .shards(let after)?):
             guard before != after else { return .merge }
             return try note(
                 Objection(
                     rule: "structure",
                     text: "it would change shards from \(before) to \(after), and PowerDNS would not start with that"),
                 .settings, key)
-        case (.schemaVersion, nil) where new == nil, (.shards, nil) where new == nil:
+        case (.schemaVersion?, nil) where new == nil, (.shards?, nil) where new == nil:
             let name = String(decoding: key, as: UTF8.self)
             return try note(
                 Objection(
@@ -208,7 +223,9 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         guard settings.schema != .off else { return }
         let what: String
         if let upgrade {
-            what = "it would raise schemaversion from \(upgrade.from) to \(upgrade.to)"
+            what =
+                upgrade.from.map { "it would raise schemaversion from \($0) to \(upgrade.to)" }
+                ?? "its schemaversion is \(upgrade.to)"
         } else if let newFormat, let local = try PowerDNSDatabases.localSchemaVersion(transaction), local < 6 {
             what = "zone \(newFormat) is in the format of schemaversion 6, and the one here is \(local)"
         } else {

@@ -12,10 +12,11 @@ package enum PdnsValue: Hashable, Sendable {
     /// The key of ``schemaVersion(_:)``.
     package static let schemaVersionKey = "schemaversion"
 
-    /// Reads an entry of `pdns`.
+    /// Reads an entry of `pdns` as PowerDNS 4.9 and 5 read it.
     package init(key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) throws(DecodeError) {
         if key.elementsEqual(Self.schemaVersionKey.utf8) {
-            self = .schemaVersion(try Self.number(payload))
+            // The last four bytes count, whatever stands before them; of the shards it is the first four.
+            self = .schemaVersion(try Self.number(UnsafeRawBufferPointer(rebasing: payload.suffix(4))))
         } else if key.elementsEqual("shards".utf8) {
             self = .shards(try Self.number(payload))
         } else if key.elementsEqual("uuid".utf8) {
@@ -27,9 +28,8 @@ package enum PdnsValue: Hashable, Sendable {
         }
     }
 
-    /// PowerDNS takes the last four bytes, whatever stands before them.
-    private static func number(_ payload: UnsafeRawBufferPointer) throws(DecodeError) -> UInt32 {
-        var reader = ByteReader(UnsafeRawBufferPointer(rebasing: payload.suffix(4)))
+    private static func number(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) -> UInt32 {
+        var reader = ByteReader(bytes)
         return try reader.big(UInt32.self)
     }
 }

@@ -10,8 +10,8 @@ struct SnapshotsPrune: ProgramCommand {
         commandName: "prune", abstract: "Remove the snapshots that nobody needs any more, once.",
         discussion: """
             Does for every configured database what the cleaner (storage.cleanup) does, with its intervals, whether it is \
-            switched on or not, and says of each object why it goes or stays. Reads the newest snapshot of each instance \
-            first, to see that it is a good one. Ends with exit code 1 when something could not be removed.
+            switched on or not, and says of each object why it goes or stays. Reads the newest two snapshots of each \
+            instance first, to see that they are good ones. Ends with exit code 1 when something could not be removed.
             """)
 
     @Flag(name: .long, help: "Remove nothing, only say what would be removed.")
@@ -64,23 +64,27 @@ struct SnapshotsPrune: ProgramCommand {
         return PrunePlan(blobs, settings, reads: reads, at: time)
     }
 
-    /// Reads of each instance the newest snapshot that can be read.
+    /// Reads of each instance the newest snapshots, until two can be read.
+    ///
+    /// That one can be read does not mean that it can be merged here. So the second one stays, as if it had been.
     private static func read(_ instances: [[Catalog.Snapshot]], _ store: any BlobStore) async throws -> SyncProgress {
         var progress = SyncProgress()
         for snapshots in instances {
-            for snapshot in snapshots {
+            var readable = 0
+            for snapshot in snapshots where readable < 2 {
                 do {
                     let spool = try await store.load(snapshot.name.description, atMost: snapshot.size)
                     _ = try SnapshotText.readThrough(spool)
-                    progress.merged(
-                        snapshot.name, in: .init(instance: snapshot.name.instance, isFarAhead: false), isWhole: false)
-                    break
                 } catch is SnapshotError {
                     progress.refused(snapshot.name)
+                    continue
                 } catch is BlobStoreError {
                     // Whether it is a good one is not known.
                     break
                 }
+                readable += 1
+                guard readable == 2 else { continue }
+                progress.merged(snapshot.name, in: .init(instance: snapshot.name.instance, isFarAhead: false))
             }
         }
         return progress

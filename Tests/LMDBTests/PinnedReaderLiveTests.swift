@@ -5,7 +5,7 @@ import Testing
 @testable import LMDB
 
 /// A read transaction that stays open beyond a closure.
-@Suite(.timeLimit(.minutes(5))) struct PinnedReaderTests {
+@Suite(.timeLimit(.minutes(5))) struct PinnedReaderLiveTests {
     /// What a pinned reader sees in the database `a`.
     private func entries(_ reader: inout PinnedReader) throws -> [[String]]? {
         try reader.read { transaction in
