@@ -84,7 +84,7 @@ struct LookedAt {
         let (newest, heard) = (catalog.newest, catalog.heard)
         facts.sent = catalog.newest(of: own).map { StatusReport.Snapshot($0.name, size: $0.size) }
         for name in Set(newest.keys).union(states.keys).sorted() {
-            var instance = self.instance(name, newest[name], states)
+            var instance = self.instance(name, of: facts.name, newest[name], states)
             if name != own, let time = heard[name] {
                 instance.lastHeard = WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3)
                 if states[name]?.isSilent(heard: time, at: catalog.time) == true {
@@ -97,7 +97,7 @@ struct LookedAt {
     }
 
     private func instance(
-        _ name: String, _ newest: Catalog.Snapshot?, _ states: [String: InstanceState]
+        _ name: String, of database: String, _ newest: Catalog.Snapshot?, _ states: [String: InstanceState]
     ) -> StatusReport.Instance {
         var instance = StatusReport.Instance()
         let own = sources.instance
@@ -106,9 +106,9 @@ struct LookedAt {
         instance.newest = newest.map { StatusReport.Snapshot($0.name, size: $0.size) }
         instance.health = states[name]?.knownHealth
         guard name != own else { return instance }
-        instance.mergedOfOurs = states[name]?.applied[own]
+        instance.mergedOfOurs = states[name]?.merged(of: own, database: database)?.description
         if let state = states[own] {
-            let merged = state.applied[name].flatMap { SnapshotName($0) }
+            let merged = state.merged(of: name, database: database)
             instance.merged = merged.map { StatusReport.Snapshot($0, size: nil) }
             instance.lag = newest.map { newest in
                 if let merged, merged >= newest.name { return 0 }

@@ -59,13 +59,13 @@ struct Spread: Equatable, Sendable {
                 unknown.append(instance)
                 continue
             }
-            let has = state.applied[own]
+            let has = state.merged(of: own, database: database)
             guard let newest else {
                 merged.append(instance)
                 continue
             }
-            var missing = Missing(instance: instance, has: has, time: state.time)
-            if let has = has.flatMap({ SnapshotName($0) }), has >= newest {
+            var missing = Missing(instance: instance, has: has?.description, time: state.time)
+            if let has, has >= newest {
                 // Who writes to the bucket can write anything: what can't be true is not believed.
                 missing.doubt = Self.doubt(has, state, heard[instance], newest, listed)
                 if missing.doubt == nil {

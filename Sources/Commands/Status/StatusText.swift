@@ -107,12 +107,12 @@ struct StatusText {
 
     private func hasOurs(_ instance: StatusReport.Instance, _ sent: StatusReport.Snapshot?) -> String {
         if instance.isOwn { return "-" }
-        guard let merged = instance.mergedOfOurs.flatMap({ SnapshotName($0) }) else {
-            return instance.health == nil ? "unknown" : "none"
+        switch instance.standing(sent) {
+        case .unpublished, .unknown: return "unknown"
+        case .none: return "none"
+        case .newest: return "yes"
+        case .older: return "an older one"
         }
-        guard let sent = sent.flatMap({ SnapshotName($0.name) }) else { return "unknown" }
-        // What nobody can have is nothing to go by.
-        return merged == sent ? "yes" : merged < sent ? "an older one" : "unknown"
     }
 
     private func age(_ snapshot: StatusReport.Snapshot) -> String? {

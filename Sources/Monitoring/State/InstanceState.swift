@@ -1,3 +1,4 @@
+import Snapshots
 import Telemetry
 
 /// What an instance says about itself in the state object `{db}__{instance}.state`: who has what.
@@ -39,6 +40,15 @@ package struct InstanceState: Codable, Sendable, Equatable {
     /// The ``health`` where it is one that is known.
     package var knownHealth: String? {
         health == Self.stopped ? health : HealthChecks.Status(rawValue: health)?.rawValue
+    }
+
+    /// The newest snapshot of an instance that it says it has merged; nil where it says none, or something else: anybody who may
+    /// write to the bucket may write anything.
+    package func merged(of instance: String, database: String) -> SnapshotName? {
+        guard let name = applied[instance].flatMap({ SnapshotName($0) }), name.instance == instance,
+            name.database == database, name.description.utf8.count <= 1024
+        else { return nil }
+        return name
     }
 
     /// Whether it should have been written again since.

@@ -81,9 +81,33 @@ extension StatusReport.Instance {
         // What others write is shown as far as it makes sense.
         guard let state else { return }
         health = record.silent[name] != nil ? InstanceState.silent : state.knownHealth
-        guard let ours = state.applied[record.own].flatMap({ SnapshotName($0) }), ours.instance == record.own,
-            ours.database == record.name, ours.description.utf8.count <= 1024
-        else { return }
-        mergedOfOurs = ours.description
+        mergedOfOurs = state.merged(of: record.own, database: record.name)?.description
+    }
+}
+
+extension StatusReport.Instance {
+    /// What an instance has of this one's snapshots.
+    package enum Standing: Sendable {
+        /// It publishes nothing.
+        case unpublished
+        /// It has merged none.
+        case none
+        /// It has merged the newest.
+        case newest
+        /// It has merged an older one.
+        case older
+        /// It names one that nobody can have, or there is none.
+        case unknown
+    }
+
+    /// What it has of ours.
+    ///
+    /// - Parameter sent: our newest.
+    package func standing(_ sent: StatusReport.Snapshot?) -> Standing {
+        guard let merged = mergedOfOurs.flatMap({ SnapshotName($0) }) else {
+            return health == nil ? .unpublished : .none
+        }
+        guard let sent = sent.flatMap({ SnapshotName($0.name) }) else { return .unknown }
+        return merged == sent ? .newest : merged < sent ? .older : .unknown
     }
 }

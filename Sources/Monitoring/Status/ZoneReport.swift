@@ -107,13 +107,16 @@ package struct InstancePosition: Sendable, Equatable {
 
 extension Monitor {
     /// Where each instance that has anything in the storage stands with a database; never blocks for long.
-    package func positions(of database: String) async -> [InstancePosition] {
-        guard let database = databases.first(where: { $0.settings.name == database }) else { return [] }
+    package func positions(of name: String) async -> [InstancePosition] {
+        guard let database = databases.first(where: { $0.settings.name == name }) else { return [] }
         let states = await database.states.value()
         return await database.report().instances.map { instance in
             InstancePosition(
                 name: instance.name, isOwn: instance.isOwn, newest: instance.newest.flatMap { SnapshotName($0.name) },
-                applied: states[instance.name]?.applied.compactMapValues { SnapshotName($0) })
+                applied: states[instance.name].map { state in
+                    let merged = state.applied.keys.map { ($0, state.merged(of: $0, database: name)) }
+                    return Dictionary(uniqueKeysWithValues: merged).compactMapValues(\.self)
+                })
         }
     }
 }

@@ -119,13 +119,13 @@ struct DatabaseSection {
     }
 
     func hasOurs(_ instance: StatusReport.Instance) -> HTML? {
-        guard let merged = instance.mergedOfOurs.flatMap({ SnapshotName($0) }) else {
-            return instance.health == nil
-                ? "<span class=\"quiet\">not published</span>" : "<span class=\"warn\">none</span>"
+        switch instance.standing(database.sent) {
+        case .unpublished: return "<span class=\"quiet\">not published</span>"
+        case .none: return "<span class=\"warn\">none</span>"
+        case .newest: return "newest"
+        case .older: return "<span class=\"warn\">an older one</span>"
+        case .unknown: return database.sent == nil ? nil : "<span class=\"quiet\">unknown</span>"
         }
-        guard let sent = database.sent.flatMap({ SnapshotName($0.name) }) else { return nil }
-        if merged == sent { return "newest" }
-        return merged < sent ? "<span class=\"warn\">an older one</span>" : "<span class=\"quiet\">unknown</span>"
     }
 
     func healthOf(_ instance: StatusReport.Instance) -> HTML {
