@@ -99,7 +99,10 @@ package final class SchemaWatch: SyncObserver {
         return try shardsProblem(transaction, settings, isShadowed: isShadowed, databases: databases)
     }
 
-    private static func number(
+    /// A number among PowerDNS's settings, and whether a header stands in front of it; nil where there is none.
+    ///
+    /// - Parameter settings: the DBI `pdns`.
+    package static func number(
         _ key: String, _ settings: Database, _ transaction: borrowing ReadTransaction
     ) throws -> (value: UInt32, hasHeader: Bool)? {
         let key = Array(key.utf8)

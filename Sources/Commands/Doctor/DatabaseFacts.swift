@@ -74,17 +74,7 @@ struct DatabaseFacts {
                 else { return }
                 shards = try SchemaWatch.shardsProblem(
                     transaction, pdns, isShadowed: rules.hasShadows, databases: databases)
-                var cursor = try transaction.openCursor(pdns)
-                while try cursor.next() {
-                    guard cursor.key.elementsEqual("schemaversion".utf8) else { continue }
-                    // Before 4.8 there was no header, and the number was in the byte order of the machine.
-                    if cursor.value.count == 4 { schema = cursor.value.loadUnaligned(as: UInt32.self) }
-                    if let entry = try? EntryHeader.parse(cursor.value), !entry.header.isDeleted,
-                        case .schemaVersion(let version)? = try? PdnsValue(key: cursor.key, payload: entry.payload)
-                    {
-                        schema = version
-                    }
-                }
+                schema = try SchemaWatch.number(PdnsValue.schemaVersionKey, pdns, transaction)?.value
             }
         } catch let error as LMDBError {
             throw error

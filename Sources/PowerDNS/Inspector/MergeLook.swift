@@ -226,7 +226,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             what =
                 upgrade.from.map { "it would raise schemaversion from \($0) to \(upgrade.to)" }
                 ?? "its schemaversion is \(upgrade.to)"
-        } else if let newFormat, let local = try PowerDNSDatabases.localSchemaVersion(transaction), local < 6 {
+        } else if let newFormat, let local = try PdnsValue.schemaVersion(transaction), local < 6 {
             what = "zone \(newFormat) is in the format of schemaversion 6, and the one here is \(local)"
         } else {
             return

@@ -88,24 +88,9 @@ package final class PowerDNSDatabases: SyncObserver {
 
     private static func look(_ transaction: borrowing ReadTransaction) throws -> Kind {
         let names = try transaction.databases().map(\.name).filter { !PrivateDatabases.contains($0) }
-        let version = try localSchemaVersion(transaction)
+        let version = try PdnsValue.schemaVersion(transaction)
         if let role = PowerDNSRole(databases: names, schemaVersion: version) { return .powerDNS(role) }
         // Tables of PowerDNS and an old schema, or none yet: it may still become one.
         return names.allSatisfy { PowerDNSTable(rawValue: $0) != nil } ? .unknown : .foreign
-    }
-
-    /// The schema version that an LMDB says it has; nil when it does not say.
-    ///
-    /// In both modes the application's DBI has a header in front of the value.
-    static func localSchemaVersion(_ transaction: borrowing ReadTransaction) throws -> UInt32? {
-        guard let database = try transaction.database(PowerDNSTable.settings.rawValue) else { return nil }
-        let key = Array(PdnsValue.schemaVersionKey.utf8)
-        return try key.withUnsafeBytes { key in
-            guard let value = try transaction.get(database, key), let entry = try? EntryHeader.parse(value),
-                !entry.header.isDeleted,
-                case .schemaVersion(let version)? = try? PdnsValue(key: key, payload: entry.payload)
-            else { return nil }
-            return version
-        }
     }
 }
