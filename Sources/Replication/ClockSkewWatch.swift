@@ -35,7 +35,7 @@ struct ClockSkewWatch {
         }
         defer { newest = latest }
         return latest.values.filter { newest[$0.instance] != $0 }.sorted().map { name in
-            let seen = name.timestamp > now ? Duration.nanoseconds(Int64(clamping: name.timestamp - now)) : .zero
+            let seen = Duration.nanoseconds(Int64(clamping: name.timestamp.elapsed(since: now)))
             let ahead = seen > precision ? seen : .zero
             return Finding(name: name, ahead: ahead, exceeds: ahead > tolerance)
         }

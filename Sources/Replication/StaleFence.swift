@@ -161,7 +161,7 @@ package struct StaleFence {
     private mutating func noteAbsence(_ began: UInt64, hasOthers: Bool, isFirst: Bool, at now: Duration) {
         if isFirst, let end = recorded.sweepAfter {
             // Whatever clock wrote it, it is one wait at most.
-            let rest = end > began ? Duration.nanoseconds(Int64(clamping: end - began)) : .zero
+            let rest = Duration.nanoseconds(Int64(clamping: end.elapsed(since: began)))
             sweepHold = now + min(rest, sweepWait)
         }
         let isBack = caughtUp.map { Self.lies($0, before: began, by: limits.recent) }

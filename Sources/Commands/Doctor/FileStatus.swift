@@ -80,9 +80,7 @@ enum ExposureChecks {
                 name, "\(everybody) see the names of the snapshots, which tell those of the instances",
                 cure: "chmod o-rwx \(path)")
         } else if status.exposure() == .group {
-            findings.warn(
-                name, "\(path) is \(status.text): the group can get at the snapshots in it",
-                cure: "chmod g-rwx \(path), unless all members of gid \(status.group) may")
+            check(name, path, status, holds: "the snapshots in it", &findings)
         } else {
             findings.pass(name, status.text)
         }

@@ -111,6 +111,6 @@ struct StorageProbe: Sendable {
     }
 
     private static func age(_ time: UInt64, _ now: UInt64) -> Duration {
-        .nanoseconds(Int64(clamping: now > time ? now - time : 0))
+        .nanoseconds(Int64(clamping: now.elapsed(since: time)))
     }
 }

@@ -164,8 +164,7 @@ struct PowerDNSOpening {
 
     private func partners(of name: String, in names: [String]) -> [String] {
         guard let given = SnapshotName(name) else { return [] }
-        var candidates = SnapshotPartner.candidates(
-            for: given, among: names.compactMap { SnapshotName($0) })
+        var candidates = SnapshotPartner.candidates(for: given, among: names.compactMap { SnapshotName($0) })
         if let configured = session?.configuration.powerDNS {
             let both = [configured.main, configured.shard]
             if !both.contains(""), both.contains(given.database) {

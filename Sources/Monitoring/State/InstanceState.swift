@@ -57,7 +57,7 @@ package struct InstanceState: Codable, Sendable, Equatable {
     ///   - heard: when it was written, by the storage's clock, in nanoseconds since the UNIX epoch.
     ///   - now: the time by the same clock.
     package func isSilent(heard: UInt64, at now: UInt64) -> Bool {
-        interval != 0 && now > heard && now - heard > Self.patience
+        interval != 0 && now.elapsed(since: heard) > Self.patience
     }
 
     /// See the properties of the same names.

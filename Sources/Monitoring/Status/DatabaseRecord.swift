@@ -122,14 +122,14 @@ struct DatabaseRecord: Sendable {
     mutating func listen(to states: [String: InstanceState], at now: UInt64, senseless: Set<String>) -> Bool {
         silent = [:]
         var isUnknown = false
-        for (instance, time) in heard where now > time && now - time > InstanceState.patience {
+        for (instance, time) in heard where now.elapsed(since: time) > InstanceState.patience {
             if senseless.contains(instance) { continue }
             guard let state = states[instance] else {
                 isUnknown = true
                 continue
             }
             guard state.isSilent(heard: time, at: now) else { continue }
-            silent[instance] = .nanoseconds(Int64(clamping: now - time))
+            silent[instance] = .nanoseconds(Int64(clamping: now.elapsed(since: time)))
         }
         return isUnknown
     }

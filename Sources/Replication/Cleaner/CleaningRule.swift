@@ -142,7 +142,7 @@ package struct CleaningRule: Sendable {
         onNewest name: SnapshotName, of instance: String, _ progress: SyncProgress, isSentOn: Bool, at time: UInt64
     ) -> CleaningVerdict {
         guard instance != self.instance else { return .keep(.own) }
-        let age = time > name.timestamp ? Duration.nanoseconds(Int64(clamping: time - name.timestamp)) : .zero
+        let age = Duration.nanoseconds(Int64(clamping: time.elapsed(since: name.timestamp)))
         guard age > removeOldInstancesInterval else { return .keep(.newest) }
         guard let merged = progress.merged[instance], merged >= name else { return .keep(.notMerged) }
         guard let covered = progress.covered?[instance], covered >= name, isSentOn else { return .keep(.notSentOn) }

@@ -136,7 +136,7 @@ struct InstanceObjects: Sendable {
             guard let state = catalog.states[instance] else { continue }
             states.append(state.name)
             let time = store.storageTime(now)
-            if let heard = state.modified, time < heard || time - heard < 900 * 1_000_000_000 {
+            if let heard = state.modified, time.elapsed(since: heard) < 900 * 1_000_000_000 {
                 let seconds = time.elapsed(since: heard) / 1_000_000_000
                 alarms.append(
                     "database \(database): \(instance) was heard \(seconds) s ago: it seems to run, and will store again"
