@@ -148,15 +148,15 @@ package struct Rebuild {
         guard entries.count > 0 else { return 0 }
         while true {
             try signal.check()
-            var times = (locked: ContinuousClock.now, committing: ContinuousClock.now)
+            var times = (locked: systemUptime(), committing: systemUptime())
             let (count, isOver) = try environment.write { transaction in
-                times.locked = .now
-                defer { times.committing = .now }
+                times.locked = systemUptime()
+                defer { times.committing = systemUptime() }
                 var (tried, removed) = (0, 0)
                 while let entry = try reader.next() {
                     tried += 1
                     if try remove(entry, targets, rules, clock(), transaction) { removed += 1 }
-                    if tried % 8 == 0 && .now - times.locked >= pace.deletionTime {
+                    if tried % 8 == 0 && systemUptime() - times.locked >= pace.deletionTime {
                         return .commit((removed, false))
                     }
                 }
@@ -165,7 +165,7 @@ package struct Rebuild {
             removed += count
             if isOver { return removed }
             pace.rest(
-                after: SweepLock(deleting: times.committing - times.locked, committing: .now - times.committing))
+                after: SweepLock(deleting: times.committing - times.locked, committing: systemUptime() - times.committing))
         }
     }
 

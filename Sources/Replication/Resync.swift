@@ -26,7 +26,7 @@ package struct Resync: Sendable {
         package var stored: SnapshotName?
     }
 
-    private let settings: DatabaseSyncer.Settings
+    private let settings: SyncSettings
     private let sweeper: SweeperMachine.Settings
     private let store: any BlobStore
     private let wallClock: WallClock
@@ -38,7 +38,7 @@ package struct Resync: Sendable {
     ///   - sweeper: the settings of the sweeper, without which nothing is ever fenced.
     ///   - environment: the LMDB, where this process has it open already.
     package init(
-        settings: DatabaseSyncer.Settings, sweeper: SweeperMachine.Settings, store: any BlobStore,
+        settings: SyncSettings, sweeper: SweeperMachine.Settings, store: any BlobStore,
         wallClock: @escaping WallClock = systemWallClock, environment: Environment? = nil
     ) {
         self.settings = settings

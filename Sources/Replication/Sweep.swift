@@ -71,16 +71,16 @@ package struct Sweep: Sendable {
     ///   taken.
     package mutating func slice(
         _ environment: Environment, deletionTime: Duration, scanTime: Duration = Sweep.scanTime,
-        signal: CancellationSignal = CancellationSignal(), willCommit: (UInt64) -> Void = { _ in }
+        uptime: Uptime = systemUptime, signal: CancellationSignal = CancellationSignal(), willCommit: (UInt64) -> Void = { _ in }
     ) throws -> (transaction: UInt64?, lock: SweepLock?) {
         if found.isEmpty {
             var next = self
             try environment.read { transaction in
-                try next.scan(transaction, until: .now + scanTime, signal)
+                try next.scan(transaction, until: uptime() + scanTime, uptime, signal)
             }
             self = next
         }
-        return found.isEmpty ? (nil, nil) : try remove(environment, deletionTime: deletionTime, willCommit)
+        return found.isEmpty ? (nil, nil) : try remove(environment, deletionTime: deletionTime, uptime, willCommit)
     }
 
     /// The DBIs that are swept: those that hold versions.
@@ -98,7 +98,8 @@ package struct Sweep: Sendable {
     // MARK: Looking
 
     private mutating func scan(
-        _ transaction: borrowing ReadTransaction, until end: ContinuousClock.Instant, _ signal: CancellationSignal
+        _ transaction: borrowing ReadTransaction, until end: Duration, _ uptime: Uptime,
+        _ signal: CancellationSignal
     ) throws {
         // Sorted, so that the one that follows is known even when the last one has gone.
         for database in try databases(transaction) where !Self.precedes(database.name, position.database) {
@@ -109,14 +110,14 @@ package struct Sweep: Sendable {
                 note(error)
                 continue
             }
-            guard try scan(database, transaction, until: end, signal) else { return }
+            guard try scan(database, transaction, until: end, uptime, signal) else { return }
         }
         isScanned = true
     }
 
     /// - Returns: whether the end of the DBI has been reached with nothing found in it.
     private mutating func scan(
-        _ database: Database, _ transaction: borrowing ReadTransaction, until end: ContinuousClock.Instant,
+        _ database: Database, _ transaction: borrowing ReadTransaction, until end: Duration, _ uptime: Uptime,
         _ signal: CancellationSignal
     ) throws -> Bool {
         var cursor = try transaction.openCursor(database)
@@ -134,7 +135,7 @@ package struct Sweep: Sendable {
         while isOn {
             look(at: cursor.key, cursor.value, database)
             count += 1
-            if found.byteCount >= Self.mostKeyBytes || count % Self.entriesPerScanCheck == 0 && .now >= end {
+            if found.byteCount >= Self.mostKeyBytes || count % Self.entriesPerScanCheck == 0 && uptime() >= end {
                 position.key = Array(cursor.key)
                 try signal.check()
                 return false
@@ -170,16 +171,16 @@ package struct Sweep: Sendable {
     // MARK: Removing
 
     private mutating func remove(
-        _ environment: Environment, deletionTime: Duration, _ willCommit: (UInt64) -> Void
+        _ environment: Environment, deletionTime: Duration, _ uptime: Uptime, _ willCommit: (UInt64) -> Void
     ) throws -> (transaction: UInt64?, lock: SweepLock?) {
         var rest = found
         let name = position.database
         let limit = limit
-        var times = (locked: ContinuousClock.now, committing: ContinuousClock.now)
+        var times = (locked: uptime(), committing: uptime())
         var next = report
         let transaction = try environment.write { transaction in
-            times.locked = .now
-            defer { times.committing = .now }
+            times.locked = uptime()
+            defer { times.committing = uptime() }
             guard let database = try transaction.database(name), database.flags.isDisjoint(with: .anyDuplicates) else {
                 // Dropped, or made anew for something else, since it was looked at.
                 rest.removeAll()
@@ -204,14 +205,14 @@ package struct Sweep: Sendable {
                 next.deleted -= 1
             }) {
                 tried += 1
-                if tried % Self.deletionsPerCheck == 0 && .now - times.locked >= deletionTime { break }
+                if tried % Self.deletionsPerCheck == 0 && uptime() - times.locked >= deletionTime { break }
             }
             guard next.cleaned > report.cleaned else { return .abort(nil) }
             willCommit(transaction.id)
             return .commit(transaction.id)
         }
         let lock = SweepLock(
-            deleting: times.committing - times.locked, committing: .now - times.committing)
+            deleting: times.committing - times.locked, committing: uptime() - times.committing)
         found = rest
         report = next
         report.longestLock = max(report.longestLock, lock.deleting + lock.committing)

@@ -1,8 +1,11 @@
 import BlobStorage
 import Glibc
 
-/// Tells the time: nanoseconds since the UNIX epoch.
+/// Returns the time of day, in nanoseconds since the UNIX epoch.
 package typealias WallClock = @Sendable () -> UInt64
+
+/// Returns the time since a fixed moment of the process. It never jumps.
+package typealias Uptime = @Sendable () -> Duration
 
 /// The system's clock.
 @Sendable
@@ -12,12 +15,53 @@ package func systemWallClock() -> UInt64 {
     return UInt64(clamping: time.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: time.tv_nsec)
 }
 
-extension BlobStore {
-    /// A time of our clock by the storage's clock, which is what all instances share; both in nanoseconds since the
-    /// UNIX epoch.
-    package func storageTime(_ time: UInt64) -> UInt64 {
-        let offset = Int64(clamping: Int128((clockOffset ?? .zero) / .nanoseconds(1)))
-        let (shifted, overflows) = Int64(clamping: time).addingReportingOverflow(offset)
-        return UInt64(clamping: overflows ? 0 : shifted)
+/// The system's monotonic clock.
+@Sendable
+package func systemUptime() -> Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Duration(secondsComponent: Int64(time.tv_sec), attosecondsComponent: Int64(time.tv_nsec) * 1_000_000_000)
+}
+
+/// The two clocks that syncing reads. Nothing else in this room asks for the time.
+package struct SyncClock: Sendable {
+    /// The time of day, for timestamps.
+    package var wall: WallClock
+    /// The time that has passed, for intervals.
+    package var uptime: Uptime
+
+    /// See the properties of the same names.
+    package init(wall: @escaping WallClock = systemWallClock, uptime: @escaping Uptime = systemUptime) {
+        (self.wall, self.uptime) = (wall, uptime)
     }
+
+    /// Both at this moment.
+    package var moment: Moment { Moment(uptime: uptime(), wall: wall()) }
+
+    /// A moment by both clocks.
+    package struct Moment: Sendable {
+        /// The time since a fixed moment of the process.
+        package var uptime: Duration
+        /// The time of day, in nanoseconds since the UNIX epoch.
+        package var wall: UInt64
+
+        /// See the properties of the same names.
+        package init(uptime: Duration, wall: UInt64) { (self.uptime, self.wall) = (uptime, wall) }
+    }
+}
+
+/// Converts a time of this host's clock to the storage's clock, which all instances share.
+///
+/// - Parameters:
+///   - time: in nanoseconds since the UNIX epoch.
+///   - offset: how far the storage's clock is ahead; nil when it is the same clock.
+package func storageTime(_ time: UInt64, offset: Duration?) -> UInt64 {
+    let offset = Int64(clamping: Int128((offset ?? .zero) / .nanoseconds(1)))
+    let (shifted, overflows) = Int64(clamping: time).addingReportingOverflow(offset)
+    return UInt64(clamping: overflows ? 0 : shifted)
+}
+
+extension BlobStore {
+    /// A time of our clock by the storage's clock; both in nanoseconds since the UNIX epoch.
+    package func storageTime(_ time: UInt64) -> UInt64 { Replication.storageTime(time, offset: clockOffset) }
 }

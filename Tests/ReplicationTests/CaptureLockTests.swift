@@ -86,10 +86,12 @@ import Testing
             counter.withLock { $0 += 1 }
             return 20
         }
-        let outcome = try capture.run(environment, paddingBlock: false, clock: clock) {
-            comparisons += 1
-            try environment.appPut("a", "busy \(comparisons)")
-        }
+        let outcome = try capture.run(
+            environment, paddingBlock: false, clock: clock,
+            whenCompared: {
+                comparisons += 1
+                try environment.appPut("a", "busy \(comparisons)")
+            })
         let timesOfDay = counter.withLock { $0 }
         #expect(comparisons == Capture.freeAttempts)
         #expect(timesOfDay == 1)

@@ -23,6 +23,61 @@ private final class Told: Sendable {
     }
 }
 
+/// Runs of a cleaner on a storage.
+private struct CleanerRuns {
+    var loop: CleaningLoop
+    var store: any BlobStore
+    var unmarked: any BlobStore
+    var ledger: SyncProgress
+    var told: Told
+    var log: LogLines
+
+    /// Cleans once.
+    mutating func clean(at now: Duration) async throws {
+        var events: [SyncCore.Event] = [.tick]
+        while !events.isEmpty {
+            for effect in loop.handle(events.removeFirst(), ledger, at: now) {
+                if let event = await perform(effect) { events.append(event) }
+            }
+        }
+    }
+
+    private func perform(_ effect: SyncCore.Effect) async -> SyncCore.Event? {
+        switch effect {
+        case .listForCleaner:
+            do {
+                let time: UInt64 = 30 * 86_400 * second
+                return .listedForCleaner(
+                    .init(
+                        blobs: try await store.list(prefix: SnapshotName.prefix(database: "main")), began: time,
+                        ended: time, clockOffset: nil))
+            } catch { return .cleanerListingFailed("\(error)") }
+        case .remove(let removal):
+            do {
+                try await removal.perform(in: store, unmarked: unmarked)
+                return .removed(removal)
+            } catch { return .removalFailed(removal, "\(error)") }
+        case .removeLeftovers:
+            let count = try? await store.removeLeftovers(olderThan: CleaningLoop.leftoverAge)
+            return .removedLeftovers(count ?? 0)
+        case .log(let level, let text, let metadata):
+            Logger(label: "test") { [log] _ in log }.log(level: level, "\(text)", metadata: metadata)
+        case .observe(let event):
+            let text: String? =
+                switch event {
+                case .cleanerListed: "listed"
+                case .cleanerListFailed(let error): "list failed: \(error)"
+                case .cleanerDeleted(let name, let reason): "deleted \(name.instance): \(reason.rawValue)"
+                case .cleanerDeleteFailed(let name, let error): "delete of \(name.instance) failed: \(error)"
+                default: nil
+                }
+            if let text { told.note(text) }
+        default: break
+        }
+        return nil
+    }
+}
+
 /// The cleaner at work, on storages and LMDBs that are real.
 @Suite(.timeLimit(.minutes(5))) struct CleanerLiveTests {
     private let log = LogLines()
@@ -38,21 +93,10 @@ private final class Told: Sendable {
 
     private func cleaner(
         _ store: any BlobStore, unmarked: (any BlobStore)? = nil, ledger: SyncProgress = SyncProgress()
-    ) -> Cleaner {
-        Cleaner(
-            settings: settings("own"), store: store, unmarked: unmarked ?? store, progress: { ledger },
-            wallClock: { 30 * 86_400 * second },
-            observe: { [told] event in
-                let text: String? =
-                    switch event {
-                    case .cleanerListed: "listed"
-                    case .cleanerListFailed(let error): "list failed: \(error)"
-                    case .cleanerDeleted(let name, let reason): "deleted \(name.instance): \(reason.rawValue)"
-                    case .cleanerDeleteFailed(let name, let error): "delete of \(name.instance) failed: \(error)"
-                    default: nil
-                    }
-                if let text { told.note(text) }
-            }, logger: Logger(label: "test") { [log] _ in log })
+    ) -> CleanerRuns {
+        CleanerRuns(
+            loop: CleaningLoop(settings: settings("own"), random: { 0 }, at: .seconds(-1)), store: store,
+            unmarked: unmarked ?? store, ledger: ledger, told: told, log: log)
     }
 
     private func names(_ store: any BlobStore) async throws -> [String] {
@@ -70,18 +114,17 @@ private final class Told: Sendable {
         ledger.merged(gone, in: .init(instance: gone.instance, isFarAhead: false))
         ledger.stored(own, covering: ledger.merged)
         ledger.merged(a2, in: .init(instance: a2.instance, isFarAhead: false))
-        let cleaner = cleaner(store, ledger: ledger)
-        var machine = CleanerMachine(settings: settings("own"))
-        try await cleaner.clean(&machine, at: .zero)
+        var cleaner = cleaner(store, ledger: ledger)
+        try await cleaner.clean(at: .zero)
         // What precedes a newest one that has only just been seen stays.
         #expect(told.take() == ["listed", "deleted gone: stale instance"])
-        try await cleaner.clean(&machine, at: .seconds(1))
+        try await cleaner.clean(at: .seconds(1))
         #expect(told.take() == ["listed", "deleted a: newer snapshot"])
         #expect(
             try await names(store) == ["main__a.state", a2.description, own.description, "other"].sorted())
         #expect(log.contains("info removed an old snapshot"))
         #expect(log.contains(gone.description) && log.contains("stale instance"))
-        try await cleaner.clean(&machine, at: .seconds(2))
+        try await cleaner.clean(at: .seconds(2))
         #expect(told.take() == ["listed"])
     }
 
@@ -93,9 +136,8 @@ private final class Told: Sendable {
             let then = timespec(tv_sec: time(nil) - age, tv_nsec: 0)
             #expect(utimensat(AT_FDCWD, directory.file(name), [then, then], 0) == 0)
         }
-        let cleaner = cleaner(store)
-        var machine = CleanerMachine(settings: settings("own"))
-        try await cleaner.clean(&machine, at: .zero)
+        var cleaner = cleaner(store)
+        try await cleaner.clean(at: .zero)
         #expect(try directory.names == [".ns2.2f.tmp"])
         #expect(log.contains("removed temporary files that interrupted writers had left behind"))
     }
@@ -109,22 +151,21 @@ private final class Told: Sendable {
             try await base.store(name.description, Spool([]))
             ledger.merged(name, in: .init(instance: name.instance, isFarAhead: false))
         }
-        let cleaner = cleaner(store, ledger: ledger)
-        var machine = CleanerMachine(settings: settings("own"))
+        var cleaner = cleaner(store, ledger: ledger)
         store.onCall { operation, _ in
             if operation == "list" { throw BlobStoreError(.timeout, "no answer") }
         }
-        try await cleaner.clean(&machine, at: .zero)
+        try await cleaner.clean(at: .zero)
         #expect(told.take() == ["list failed: no answer"])
         store.onCall { operation, name in
             if operation == "delete", name == all[0].description { throw BlobStoreError(.accessDenied, "not allowed") }
         }
-        try await cleaner.clean(&machine, at: .seconds(1))
-        try await cleaner.clean(&machine, at: .seconds(2))
+        try await cleaner.clean(at: .seconds(1))
+        try await cleaner.clean(at: .seconds(2))
         #expect(told.take() == ["listed", "listed", "delete of a failed: not allowed", "deleted b: newer snapshot"])
         #expect(log.contains("warning cannot remove an old snapshot; it is tried again with the next run"))
         store.onCall { _, _ in }
-        try await cleaner.clean(&machine, at: .seconds(3))
+        try await cleaner.clean(at: .seconds(3))
         #expect(told.take() == ["listed", "deleted a: newer snapshot"])
         #expect(try await names(base) == [all[1].description, all[3].description])
     }
@@ -136,12 +177,11 @@ private final class Told: Sendable {
         let deleted = Mutex<[String]>([])
         store.onCall { operation, name in if operation == "delete" { deleted.withLock { $0.append(name) } } }
         unmarked.onCall { _, _ in throw BlobStoreError(.timeout, "no answer") }
-        let cleaner = cleaner(store, unmarked: unmarked, ledger: ledger)
-        var machine = CleanerMachine(settings: settings("own"))
-        try await cleaner.clean(&machine, at: .zero)
+        var cleaner = cleaner(store, unmarked: unmarked, ledger: ledger)
+        try await cleaner.clean(at: .zero)
         #expect(deleted.withLock(\.self) == [])
         unmarked.onCall { operation, name in deleted.withLock { $0.append("unmarked \(name)") } }
-        try await cleaner.clean(&machine, at: .seconds(1))
+        try await cleaner.clean(at: .seconds(1))
         #expect(deleted.withLock(\.self) == ["unmarked main__gone.state", last.description])
     }
 
@@ -155,18 +195,6 @@ private final class Told: Sendable {
         ledger.merged(last, in: .init(instance: last.instance, isFarAhead: false))
         ledger.stored(own, covering: ledger.merged)
         return (store, ledger, last)
-    }
-
-    @Test func theEndOfTheTaskEndsIt() async throws {
-        let base = MemoryStore()
-        let store = HookedStore(base)
-        let lists = Mutex(0)
-        store.onCall { _, _ in lists.withLock { $0 += 1 } }
-        let task = Task { [cleaner = cleaner(store)] in await cleaner.run() }
-        try await eventually { lists.withLock { $0 > 3 } }
-        task.cancel()
-        await task.value
-        #expect(told.take().allSatisfy { $0 == "listed" })
     }
 
     // MARK: In a syncer

@@ -163,7 +163,7 @@ import Testing
         settings.deletedCutoff = DeletedCutoff(retention: .seconds(100), margin: .seconds(10))
         let syncer = DatabaseSyncer(
             settings: settings, store: store, logger: Logger(label: "test") { [log = a.log] _ in log },
-            wallClock: { now }, environment: a.application)
+            clock: SyncClock(wall: { now }), environment: a.application)
         try await syncer.run()
         #expect(try a.application.databaseFlags() == ["records": .reverseKey])
         #expect(try a.application.raw("records", Array("key".utf8))?.count == EntryHeader.size + 8 + 1)
@@ -226,7 +226,7 @@ import Testing
         settings.deletedCutoff = DeletedCutoff(retention: retention, margin: .seconds(10))
         let syncer = DatabaseSyncer(
             settings: settings, store: store, logger: Logger(label: "test") { [log = a.log] _ in log },
-            wallClock: { now }, environment: a.application)
+            clock: SyncClock(wall: { now }), environment: a.application)
         async let run: Void = syncer.run()
         try await eventually { a.log.contains("start-up is complete") }
         try await put(
@@ -269,7 +269,7 @@ import Testing
         settings.deletedCutoff = DeletedCutoff(retention: .seconds(100), margin: .seconds(10))
         let syncer = DatabaseSyncer(
             settings: settings, store: store, logger: Logger(label: "test") { [log = a.log] _ in log },
-            wallClock: { now }, environment: a.application)
+            clock: SyncClock(wall: { now }), environment: a.application)
         try await syncer.run()
         #expect(try a.application.version("key")?.isDeleted == true)
     }

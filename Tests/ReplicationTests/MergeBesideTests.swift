@@ -83,8 +83,8 @@ import Testing
             return .merge
         }
         func check(_ transaction: borrowing ReadTransaction) throws {}
-        func refused(_ refusal: RefusedSnapshot) async -> RefusedSnapshot { refusal }
-        func heldBack() async -> HeldEntries? { nil }
+        func refused(_ refusal: RefusedSnapshot) -> RefusedSnapshot { refusal }
+        func heldBack() -> HeldEntries? { nil }
         func lost(_ key: UnsafeRawBufferPointer, in dbi: String) { lines.withLock { $0.append("lost") } }
         func ended(_ report: MergeReport?) { lines.withLock { $0.append("ended \(report?.written ?? -1)") } }
     }

@@ -67,7 +67,7 @@ final class TestTime: Sendable {
     }
 
     private func syncer(
-        _ instance: Instance, _ store: any BlobStore, _ events: Events, settings: DatabaseSyncer.Settings? = nil
+        _ instance: Instance, _ store: any BlobStore, _ events: Events, settings: SyncSettings? = nil
     ) -> DatabaseSyncer {
         DatabaseSyncer(
             settings: settings ?? instance.settings, store: store,

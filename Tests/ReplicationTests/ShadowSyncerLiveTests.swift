@@ -69,11 +69,11 @@ import Testing
             if operation == "list" { lists.withLock { $0 += 1 } }
         }
         try await withSyncers([own]) {
-            try await eventually { own.log.contains("the snapshot is refused") }
+            try await eventually { own.log.contains("snapshot rejected") }
             let seen = lists.withLock { $0 }
             try await eventually { lists.withLock { $0 } > seen + 5 }
         }
-        #expect(own.log.count("MDB_DUPFIXED") == 1 && own.log.count("the snapshot is refused") == 1)
+        #expect(own.log.count("MDB_DUPFIXED") == 1 && own.log.count("snapshot rejected") == 1)
         #expect(loads.withLock { $0 } == 1)
         // Nothing of it was applied.
         #expect(try own.application.main().count == 1)

@@ -58,7 +58,7 @@ extension Simulation {
         let before = Set(storage.keys)
         let store = HookedStore(memory)
         if fails { store.onCall { operation, _ in if operation == "store" { throw NeverHappened() } } }
-        let settings = DatabaseSyncer.Settings(
+        let settings = SyncSettings(
             identity: SenderIdentity(database: "main", instance: node.name, hostname: node.name),
             environment: .init(path: node.directory.path),
             machine: .init(

@@ -16,7 +16,7 @@ final class Instance: Sendable {
     /// The file as the application has it open. The syncer uses the same opening, as a process can only have one.
     let application: LMDB.Environment
     let log = LogLines()
-    let settings: DatabaseSyncer.Settings
+    let settings: SyncSettings
     private let store: any BlobStore
     private let clock: WallClock
 
@@ -31,7 +31,7 @@ final class Instance: Sendable {
         self.clock = clock
         directory = try ScratchDirectory()
         application = try .scratch(directory)
-        settings = DatabaseSyncer.Settings(
+        settings = SyncSettings(
             identity: SenderIdentity(database: database, instance: name, hostname: "test"),
             environment: EnvironmentOptions(path: directory.path, mapSize: 16 << 20),
             machine: .init(
@@ -46,7 +46,7 @@ final class Instance: Sendable {
 
     func syncer() -> DatabaseSyncer {
         DatabaseSyncer(
-            settings: settings, store: store, logger: Logger(label: "test") { [log] _ in log }, wallClock: clock,
+            settings: settings, store: store, logger: Logger(label: "test") { [log] _ in log }, clock: SyncClock(wall: clock),
             environment: application)
     }
 

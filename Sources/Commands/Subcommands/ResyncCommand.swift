@@ -28,7 +28,7 @@ struct Resync: ProgramCommand {
         try Session.run(global, in: context) { session in
             let configuration = session.configuration
             let databases = try session.databases(named: onlyDatabases, flag: "--only-db").map {
-                DatabaseSyncer.Settings($0, in: configuration, receiveOnly: false, hostname: session.hostname)
+                SyncSettings($0, in: configuration, receiveOnly: false, hostname: session.hostname)
             }
             guard configuration.sweeper.enabled else {
                 throw CommandFailure.failed(

@@ -32,7 +32,7 @@ final class DaemonLocks: Sendable {
     /// Takes the lock of an LMDB, unless it is held here already, or there is no file yet.
     ///
     /// - Throws: ``Taken``, or what keeps the LMDB from being created here.
-    func take(_ settings: DatabaseSyncer.Settings) throws {
+    func take(_ settings: SyncSettings) throws {
         let (name, file) = (settings.identity.database, settings.environment.dataFile)
         guard locks.withLock({ $0[file] == nil }) else { return }
         switch DaemonLock.take(dataFile: file, hostname: hostname, token: token) {

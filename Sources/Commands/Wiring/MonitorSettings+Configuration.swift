@@ -7,7 +7,7 @@ extension MonitorSettings {
     /// What the configuration says.
     ///
     /// - Parameter databases: those that are synced.
-    init(_ configuration: Configuration, databases: [DatabaseSyncer.Settings], receiveOnly: Bool, hostname: String) {
+    init(_ configuration: Configuration, databases: [SyncSettings], receiveOnly: Bool, hostname: String) {
         self.init(
             instance: configuration.instance, hostname: hostname, version: programVersion, receiveOnly: receiveOnly,
             onlyOnce: configuration.onlyOnce,

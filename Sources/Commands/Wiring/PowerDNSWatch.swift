@@ -24,7 +24,7 @@ struct PowerDNSWatch: Sendable {
     /// - Parameter warn: gets the name of a health check and one line, or nil when all is well.
     /// - Returns: nil when the configuration does not want it.
     init?(
-        _ configuration: Configuration, _ syncers: [DatabaseSyncer.Settings], registry: MetricRegistry, logger: Logger,
+        _ configuration: Configuration, _ syncers: [SyncSettings], registry: MetricRegistry, logger: Logger,
         warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void
     ) {
         guard configuration.powerDNS.enabled != .never else { return nil }
@@ -88,7 +88,7 @@ struct Observers: SyncObserver {
 }
 
 extension InspectorSettings {
-    fileprivate init(_ configuration: PowerDNSSection, _ syncers: [DatabaseSyncer.Settings]) {
+    fileprivate init(_ configuration: PowerDNSSection, _ syncers: [SyncSettings]) {
         self.init()
         main = configuration.main.isEmpty ? nil : configuration.main
         shard = configuration.shard.isEmpty ? nil : configuration.shard

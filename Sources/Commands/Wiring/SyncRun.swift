@@ -19,7 +19,7 @@ struct SyncRun: Sendable {
 
     var configuration: Configuration
     /// Those of the configured databases that are synced.
-    var databases: [DatabaseSyncer.Settings]
+    var databases: [SyncSettings]
     var receiveOnly: Bool
     /// An object that must be in the storage before anything starts.
     var markerName: String?
@@ -42,7 +42,7 @@ struct SyncRun: Sendable {
             var configuration = session.configuration
             if options.onlyOnce { configuration.onlyOnce = true }
             let databases = try session.databases(named: onlyDatabases, flag: "--only-db").map {
-                DatabaseSyncer.Settings(
+                SyncSettings(
                     $0, in: configuration, receiveOnly: receiveOnly, hostname: session.hostname)
             }
             let logger = session.instanceLogger()

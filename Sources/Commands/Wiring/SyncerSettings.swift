@@ -3,7 +3,7 @@ import LMDB
 import Replication
 import Snapshots
 
-extension DatabaseSyncer.Settings {
+extension SyncSettings {
     /// What the configuration says for one of its databases.
     ///
     /// - Parameters:

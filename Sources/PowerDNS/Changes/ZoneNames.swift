@@ -19,13 +19,17 @@ struct ZoneNames: Sendable {
     /// - Parameter environments: where there may be zones.
     /// - Returns: the names of those that are known.
     mutating func find(_ numbers: [UInt32], in environments: [Environment]) async -> [UInt32: ZoneName] {
-        var found: [UInt32: ZoneName] = [:]
-        for main in environments {
-            found.merge((try? await pool.run { _ in try Self.read(numbers, main) }) ?? [:]) { $1 }
-        }
+        var found = (try? await pool.run { _ in Self.read(numbers, environments) }) ?? [:]
         learn(found)
         for id in numbers where found[id] == nil { found[id] = seen[id] }
         return found
+    }
+
+    /// The names that databases have for numbers now. Blocks.
+    static func read(_ numbers: [UInt32], _ environments: [Environment]) -> [UInt32: ZoneName] {
+        environments.reduce(into: [:]) { names, main in
+            names.merge((try? read(numbers, main)) ?? [:]) { $1 }
+        }
     }
 
     private static func read(_ numbers: [UInt32], _ main: Environment) throws -> [UInt32: ZoneName] {

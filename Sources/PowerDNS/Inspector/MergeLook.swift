@@ -246,14 +246,13 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     }
 
     /// Gives zones their names, which may be in another database.
-    func refused(_ refusal: RefusedSnapshot) async -> RefusedSnapshot {
+    func refused(_ refusal: RefusedSnapshot) -> RefusedSnapshot {
         guard let objection, !objection.numbers.isEmpty else { return refusal }
-        var names = ZoneNames()
-        return objection.refusal(await names.find(objection.numbers, in: inspector.databases.mayHaveZones()))
+        return objection.refusal(ZoneNames.read(objection.numbers, inspector.databases.mayHaveZones()))
     }
 
     /// Says of each entry once that it is held back, and when that is over.
-    func heldBack() async -> HeldEntries? {
+    func heldBack() -> HeldEntries? {
         guard case .powerDNS = kind else { return nil }
         let change = inspector.held.withLock { $0.merged(held.entries, from: snapshot.instance, into: database) }
         let place: Logger.Metadata = [
@@ -266,9 +265,8 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         }
         guard let first = held.entries.first else { return nil }
         inspector.metrics.found("structure", severity: "held", in: database)
-        var names = ZoneNames()
         let numbers = Set((change.new + [first]).flatMap(\.objection.numbers))
-        let zones = await names.find(Array(numbers), in: inspector.databases.mayHaveZones())
+        let zones = ZoneNames.read(Array(numbers), inspector.databases.mayHaveZones())
         for entry in change.new {
             let refusal = entry.objection.refusal(zones)
             var metadata = place.merging(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }

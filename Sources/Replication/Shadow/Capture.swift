@@ -59,7 +59,7 @@ package struct Capture: Sendable {
     /// - Throws: ``LocalContentError`` for contents that can't be synced. Nothing has been written then.
     @discardableResult
     package mutating func run(
-        _ environment: Environment, paddingBlock: Bool, clock: WallClock,
+        _ environment: Environment, paddingBlock: Bool, clock: WallClock, uptime: Uptime = systemUptime,
         signal: CancellationSignal = CancellationSignal(), whenCompared: () throws -> Void = {}
     ) throws -> Outcome {
         let schema = schema
@@ -75,23 +75,23 @@ package struct Capture: Sendable {
                 return Outcome(through: plan.comparedWith)
             }
             try whenCompared()
-            if let outcome = try write(plan, environment, paddingBlock, clock, signal) { return outcome }
+            if let outcome = try write(plan, environment, paddingBlock, clock, uptime, signal) { return outcome }
         }
         while true {
-            if let outcome = try write(nil, environment, paddingBlock, clock, signal) { return outcome }
+            if let outcome = try write(nil, environment, paddingBlock, clock, uptime, signal) { return outcome }
         }
     }
 
     /// - Returns: nil when somebody has written since the plan was made.
     private mutating func write(
         _ plan: CapturePlan?, _ environment: Environment, _ paddingBlock: Bool, _ clock: WallClock,
-        _ signal: CancellationSignal
+        _ uptime: Uptime, _ signal: CancellationSignal
     ) throws -> Outcome? {
-        var locked = ContinuousClock.now
+        var locked = uptime()
         let (isStart, known, schema) = (through == nil && !startsWithNow, known, schema)
         let found: (plan: CapturePlan, written: Int, own: UInt64?, through: UInt64)? = try environment.write {
             transaction in
-            locked = .now
+            locked = uptime()
             if let plan, transaction.id != plan.comparedWith &+ 1 { return .abort(nil) }
             let plan = try plan ?? ShadowDiff.run(transaction, schema: schema, signal: signal)
             let now = isStart ? Self.startTimestamp : clock()
@@ -106,7 +106,7 @@ package struct Capture: Sendable {
         guard let found else { return nil }
         finish(found.plan, through: found.through)
         return Outcome(
-            transaction: found.own, through: found.through, written: found.written, lockTime: .now - locked,
+            transaction: found.own, through: found.through, written: found.written, lockTime: uptime() - locked,
             dropped: found.plan.dropped,
             lost: found.plan.targets.filter { $0.isNew && known.contains($0.name) }.map(\.name))
     }

@@ -38,7 +38,7 @@ struct SnapshotsPrune: ProgramCommand {
                     }
                     report.append(plan, failures: failures)
                 }
-                if !dryRun { _ = try await storage.store.removeLeftovers(olderThan: Cleaner.leftoverAge) }
+                if !dryRun { _ = try await storage.store.removeLeftovers(olderThan: CleaningLoop.leftoverAge) }
                 return report
             }
             var output = BufferedOutput(context.standardOutput)

@@ -51,12 +51,12 @@ package protocol MergeInspection: AnyObject, Sendable {
     /// The snapshot is refused. Called when no transaction is open any more, so there is time to look around.
     ///
     /// - Returns: the refusal as it is to be told.
-    func refused(_ refusal: RefusedSnapshot) async -> RefusedSnapshot
+    func refused(_ refusal: RefusedSnapshot) -> RefusedSnapshot
 
     /// The merge has been made. Called when no transaction is open any more, before ``ended(_:)``.
     ///
     /// - Returns: what was held back; nil when nothing was.
-    func heldBack() async -> HeldEntries?
+    func heldBack() -> HeldEntries?
 
     /// An entry that had been told of as a change has not been written: the application has changed it meanwhile.
     func lost(_ key: UnsafeRawBufferPointer, in dbi: String)

@@ -27,17 +27,18 @@ package enum Merge {
     ///   - inspection: is told of entries that are not written after all.
     ///   - willCommit: is told the transaction before it is committed.
     ///   - clock: tells the time: for the ages of entries, and for what an application has changed meanwhile.
+    ///   - uptime: measures how long the write lock is held.
     @discardableResult
     package static func apply(
         _ plan: MergePlan, to environment: Environment, paddingBlock: Bool, capturedThrough: UInt64? = nil,
         inspection: (any MergeInspection)? = nil, willCommit: (UInt64) -> Void = { _ in },
-        clock: @escaping WallClock = systemWallClock
+        clock: @escaping WallClock = systemWallClock, uptime: Uptime = systemUptime
     ) throws -> Outcome {
         guard !plan.isEmpty else { return Outcome() }
-        var locked: ContinuousClock.Instant?
+        var locked: Duration?
         var written = WrittenTimestamps(clock)
         var outcome = try environment.write { transaction in
-            locked = .now
+            locked = uptime()
             let outcome: Outcome
             if plan.schema.hasShadows {
                 var application = ShadowApplication(
@@ -55,7 +56,7 @@ package enum Merge {
             willCommit(own)
             return .commit(outcome)
         }
-        if let locked { outcome.lockTime = .now - locked }
+        if let locked { outcome.lockTime = uptime() - locked }
         outcome.ages = written.finish()
         return outcome
     }

@@ -1,0 +1,168 @@
+import BlobStorage
+import Bytes
+import LMDB
+import Logging
+import Snapshots
+
+/// Listings, downloads and merges.
+extension SyncCore {
+    mutating func listed(_ listing: Listing) {
+        let catalog = listing.catalog(of: settings.identity.database)
+        let names = catalog.names
+        unfit.listed(names)
+        let news = listings.listed(catalog, clockOffset: listing.clockOffset, isFenced: fenceText != nil, at: now)
+        for notice in news { report(notice) }
+        vanished.formIntersection(names)
+        observe(.listed(catalog))
+        step(
+            .listed(
+                names, began: listing.beganInStorage,
+                ceiling: StaleFence.time(listing.began, after: settings.clockSkewTolerance),
+                stranger: listings.namesakes.newest))
+    }
+
+    mutating func listingFailed(_ text: String) {
+        log(.warning, "cannot list the snapshots", ["error": "\(text)"])
+        errors.load = text
+        observe(.listFailed(text))
+        step(.listingFailed)
+    }
+
+    // MARK: Downloads
+
+    mutating func beginDownload(_ name: SnapshotName) {
+        observe(.downloadStarted(name, waited: waited(for: name)))
+        // What the map could not hold is not downloaded again in vain.
+        emit(unfit.knows(name) ? .measureMap(name) : .download(name, atMost: sizeLimit(name)))
+    }
+
+    private func sizeLimit(_ name: SnapshotName) -> Int { listings.sizes[name] ?? Blob.largestUnlisted }
+
+    mutating func measured(_ name: SnapshotName, _ size: Int, _ grows: Bool) {
+        if !grows && unfit.holds(name, mapSize: size, at: now) {
+            // The error of the last try still holds.
+            step(.downloadFailed(name))
+        } else {
+            emit(.download(name, atMost: sizeLimit(name)))
+        }
+    }
+
+    mutating func downloaded(_ name: SnapshotName, _ body: Spool, _ time: Duration) {
+        downloaded[name] = (
+            MergeOrder(name: name, body: body, downloadTime: time, leavesOutOldDeletions: false), now
+        )
+        observe(.downloaded(name, bytes: body.count, time: time))
+        observe(.mergesWaiting(downloaded.count))
+        log(
+            .debug, "downloaded a snapshot",
+            [
+                "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
+                "snapshot_size": .stringConvertible(body.count), "time_total": "\(logText(time))",
+            ])
+        step(.downloaded(name))
+    }
+
+    mutating func downloadFailed(_ name: SnapshotName, _ error: any Error, _ time: Duration) {
+        if (error as? BlobStoreError)?.kind == .notFound, vanished.insert(name).inserted {
+            log(.debug, "snapshot is gone", ["snapshot_name": "\(name)"])
+            observe(.downloadVanished(name, time: time))
+            return step(.vanished(name))
+        }
+        log(
+            .error, "cannot download a snapshot; it is tried again",
+            ["snapshot_name": "\(name)", "error": "\(error)"])
+        errors.load = "\(error)"
+        errors.byInstance[name.instance] = "\(error)"
+        observe(.downloadFailed(name, "\(error)", time: time))
+        step(.downloadFailed(name))
+    }
+
+    // MARK: Merges
+
+    mutating func beginMerge(_ name: SnapshotName) {
+        guard let waiting = downloaded.removeValue(forKey: name) else { return step(.mergeFailed(name)) }
+        var order = waiting.order
+        order.leavesOutOldDeletions = machine.fence?.mayLeaveOutDeletions ?? false
+        observe(.mergesWaiting(downloaded.count))
+        observe(.mergeStarted(name, waited: now - waiting.since))
+        emit(.compare(order))
+    }
+
+    mutating func applyMerge(_ name: SnapshotName) {
+        guard let merge = planned.removeValue(forKey: name) else { return step(.mergeFailed(name)) }
+        // An entry that has changed since is compared again under the lock in any case. But an inspection has to see what a
+        // merge beside the comparison has brought: two snapshots may be valid by themselves, and not together.
+        let isOutdated = merge.inspection != nil && (merge.result?.plan.comparedWith ?? 0) < lastMerge
+        emit(.apply(merge, isOutdated: isOutdated))
+    }
+
+    /// Everything in the snapshot is in the LMDB, except what was held back.
+    mutating func merged(_ merge: MergeInHand, _ report: MergeReport, _ newestTransaction: UInt64) {
+        let name = merge.name
+        if let transaction = report.transaction { lastMerge = max(lastMerge, transaction) }
+        if let claim = merge.result?.claim {
+            log(
+                .warning, "a snapshot says otherwise than its name, by which it is merged: it was copied or renamed",
+                [
+                    "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)", "snapshot_meta": "\(claim)",
+                ])
+        }
+        warnOfFutureEntries(report.ages, name)
+        for database in (merge.result?.skipped ?? []).sorted() {
+            log(
+                .warning, "the snapshot holds a private DBI, which is ignored",
+                ["snapshot_name": "\(name)", "dbi": "\(database)"])
+        }
+        log(
+            .info, "merged a snapshot",
+            [
+                "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
+                "snapshot_size": .stringConvertible(report.size), "merged": .stringConvertible(report.written),
+                "kept": .stringConvertible(report.kept),
+                "txnID": .stringConvertible(report.transaction ?? newestTransaction),
+                "time_download": "\(logText(merge.order.downloadTime))",
+                "time_compare": "\(logText(report.compareTime))",
+                "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
+            ])
+        // What is not here must not be taken for sent on either.
+        if report.held == nil { listings.namesakes.merged(name) }
+        errors.byInstance[name.instance] = nil
+        observe(.merged(report))
+        step(.merged(name, transaction: report.transaction, isWhole: report.held == nil))
+        if let inspection = merge.inspection { emit(.endInspection(inspection, report)) }
+    }
+
+    /// No later change wins over an entry from the future until that time has come.
+    private mutating func warnOfFutureEntries(_ ages: EntryAges, _ name: SnapshotName) {
+        let ahead = Duration.nanoseconds(Int64(clamping: ages.ahead))
+        guard ahead > settings.clockSkewTolerance else { return }
+        log(
+            .warning,
+            "the snapshot has brought entries from the future: until their time has come, they win over every later change",
+            [
+                "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)", "ahead": "\(logText(ahead))",
+            ])
+    }
+
+    mutating func mergeFailed(_ name: SnapshotName, _ failure: MergeFailure) {
+        switch failure.kind {
+        case .refused(let refusal):
+            var metadata = Logger.Metadata(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
+            metadata["snapshot_instance"] = "\(name.instance)"
+            metadata["snapshot_name"] = "\(name)"
+            metadata["error"] = "\(refusal)"
+            log(
+                .error,
+                "snapshot rejected; using the previous one of that instance, if any, until a newer one arrives", metadata)
+            observe(.refused(name, entries: failure.entriesRead, "\(refusal)", time: failure.time))
+            step(.refused(name))
+        case .failed(let error):
+            unfit.failed(name, error, mapSize: failure.mapSize, at: now)
+            report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
+            errors.load = "cannot merge \(name): \(error)"
+            errors.byInstance[name.instance] = "\(error)"
+            observe(.mergeFailed(name, "\(error)", time: failure.time))
+            step(.mergeFailed(name))
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Logging
+import Snapshots
+
+/// Captures, sends, the sweeper and the record.
+extension SyncCore {
+    mutating func captured(_ outcome: Capture.Outcome, _ time: Duration) {
+        report(outcome, time)
+        step(.captured(through: outcome.through, transaction: outcome.transaction))
+    }
+
+    private mutating func report(_ outcome: Capture.Outcome, _ time: Duration) {
+        for name in outcome.dropped {
+            log(
+                .warning,
+                "the application has dropped a DBI: its entries count as deleted, but others hear of that only when it is made anew",
+                ["dbi": "\(name)"])
+        }
+        for name in outcome.lost {
+            log(
+                .warning,
+                "somebody has dropped the shadow of a DBI: what was deleted here since the last send may come back; stop lightningstream before drop-shadow",
+                ["dbi": "\(name)"])
+        }
+        guard let transaction = outcome.transaction else { return }
+        log(
+            .debug, "captured what the application has changed",
+            [
+                "entries": .stringConvertible(outcome.written), "txnID": .stringConvertible(transaction),
+                "time_write_lock": "\(logText(outcome.lockTime))", "time_total": "\(logText(time))",
+            ])
+    }
+
+    mutating func captureFailed(_ error: any Error) {
+        report(error, "cannot capture what the application has changed; it is tried again")
+        errors.load = "cannot capture what the application has changed: \(error)"
+        step(.captureFailed)
+    }
+
+    // MARK: Sends
+
+    mutating func beginSend() {
+        // What is merged from now on need not be in this snapshot.
+        send = SendInHand(begin: now, strangers: listings.namesakes.merged)
+        emit(.scan(floor: listings.newestOwn.nextTimestamp))
+    }
+
+    mutating func scanned(_ scan: Scan) {
+        send?.scan = scan
+        send?.readAt = now
+        listings.willStore(scan.snapshot.name)
+        step(.read(transaction: scan.transaction))
+        observe(.storing(scan.snapshot.name, bytes: scan.snapshot.body.count))
+        emit(.store(scan.snapshot))
+    }
+
+    mutating func stored() {
+        guard let send, let scan = send.scan else { return }
+        self.send = nil
+        let snapshot = scan.snapshot
+        let report = SendReport(
+            name: snapshot.name, size: snapshot.body.count, entries: snapshot.entries, transaction: scan.transaction,
+            dumpTime: send.readAt - send.begin, storeTime: now - send.readAt, totalTime: now - send.begin)
+        log(
+            .info, "stored a snapshot",
+            [
+                "snapshot_instance": "\(settings.identity.instance)", "snapshot_name": "\(snapshot.name)",
+                "snapshot_size": .stringConvertible(report.size), "entries": .stringConvertible(report.entries),
+                "txnID": .stringConvertible(report.transaction), "time_dump": "\(logText(report.dumpTime))",
+                "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
+            ])
+        listings.namesakes.stored(covering: send.strangers)
+        emit(.noteSent(through: scan.transaction))
+        errors.send = ""
+        observe(.stored(report))
+        step(.stored(snapshot.name))
+        if let inspection = scan.inspection { emit(.endSendInspection(inspection, report)) }
+    }
+
+    mutating func sendFailed(_ error: any Error) {
+        if let inspection = send?.inspection { emit(.endSendInspection(inspection, nil)) }
+        send = nil
+        errors.send = "\(error)"
+        report(error, "cannot send a snapshot; it is tried again")
+        observe(.sendFailed(errors.send))
+        step(error is LocalContentError ? .unsendable : .sendFailed)
+    }
+
+    // MARK: The sweeper
+
+    mutating func beginSweep(_ deletionTime: Duration) {
+        guard let retention = settings.machine.sweeper?.retention else { return step(.sweepFailed) }
+        let age = retention / .nanoseconds(1)
+        let limit = age >= Double(wallTime) ? 0 : wallTime - UInt64(age)
+        let (run, begin) = sweeping ?? (Sweep(limit: limit, schema: settings.schema), now)
+        sweeping = (run, begin)
+        emit(.sweep(run, deletionTime: deletionTime))
+    }
+
+    mutating func swept(_ run: Sweep, _ transaction: UInt64?, _ lock: SweepLock?) {
+        let begin = sweeping?.begin ?? now
+        sweeping = run.isComplete ? nil : (run, begin)
+        if run.isComplete { report(run.finished(after: now - begin)) }
+        step(.swept(transaction: transaction, lock: lock, isLast: run.isComplete))
+    }
+
+    private mutating func report(_ report: Sweep.Report) {
+        if let problem = report.problem {
+            log(
+                .error, "the sweeper left entries alone that it can't read",
+                ["entries": .stringConvertible(report.unreadable), "error": "\(problem)"])
+        }
+        log(
+            .info, "swept",
+            [
+                "cleaned": .stringConvertible(report.cleaned), "entries": .stringConvertible(report.entries),
+                "deleted": .stringConvertible(report.deleted), "time_write_lock": "\(logText(report.longestLock))",
+                "time_total": "\(logText(report.duration))",
+            ])
+        observe(.swept(report))
+    }
+
+    mutating func sweepFailed(_ error: any Error) {
+        sweeping = nil
+        log(
+            .error, "cannot remove old Deleted entries; it is tried again with the next run", ["error": "\(error)"])
+        step(.sweepFailed)
+    }
+
+    // MARK: The record
+
+    mutating func recordFailed(_ error: any Error) {
+        log(
+            .error, "cannot write down when this database was last in sync; it is tried again",
+            ["error": "\(error)"])
+        errors.load = "cannot write down when this database was last in sync: \(error)"
+        step(.recordFailed)
+    }
+}

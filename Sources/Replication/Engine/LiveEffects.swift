@@ -1,0 +1,185 @@
+import BlobStorage
+import Bytes
+import Logging
+import Snapshots
+
+/// Performs effects in the world: with a storage, on threads that may block, and with a logger and an observer.
+///
+/// Used by one ``DatabaseSyncer`` only, within its isolation.
+final class LiveEffects: SyncEffects {
+    /// The stream that events arrive in.
+    let post: AsyncStream<SyncCore.Event>.Continuation
+    private let database: LocalDatabase
+    private let store: any BlobStore
+    private let unmarked: any BlobStore
+    private let clock: SyncClock
+    private let observer: any SyncObserver
+    private let logger: Logger
+    /// LMDB calls block. One may write, one read everything, and the others only look something up.
+    private let threads: BlockingPool
+    /// What is to be started.
+    private var tasks: [@Sendable () async -> Void] = []
+    private var timer: (time: Duration, task: Task<Void, Never>)?
+    /// Why the loop has ended, where that was an error.
+    private(set) var failure: (any Error)?
+
+    init(
+        _ database: LocalDatabase, store: any BlobStore, unmarked: any BlobStore, clock: SyncClock,
+        observer: any SyncObserver, logger: Logger, threads: BlockingPool,
+        post: AsyncStream<SyncCore.Event>.Continuation
+    ) {
+        self.database = database
+        self.store = store
+        self.unmarked = unmarked
+        self.clock = clock
+        self.observer = observer
+        self.logger = logger
+        self.threads = threads
+        self.post = post
+    }
+
+    var moment: SyncClock.Moment { clock.moment }
+
+    /// Hands over the tasks of the effects so far, which must be started now.
+    func takeTasks() -> [@Sendable () async -> Void] {
+        defer { tasks.removeAll(keepingCapacity: true) }
+        return tasks
+    }
+
+    func perform(_ effect: SyncCore.Effect) {
+        switch effect {
+        case .list(let readsRecord): list(readsRecord: readsRecord)
+        case .measureMap(let name): block { [database] _, post in post(database.measureMap(for: name)) }
+        case .download(let name, let limit): download(name, atMost: limit)
+        case .compare(let order): block { [database] in database.compare(order, $0, $1) }
+        case .apply(let merge, let isOutdated):
+            block { [database] in database.apply(merge, isOutdated: isOutdated, $1) }
+        case .capture: block { [database] in database.capture($0, $1) }
+        case .scan(let floor): block { [database] in database.scan(floor: floor, $0, $1) }
+        case .store(let snapshot):
+            call { [store] in
+                try await store.store(snapshot.name.description, snapshot.body)
+                return .stored
+            } failed: {
+                .storeFailed($0)
+            }
+        case .sweep(let run, let deletionTime):
+            block { [database] in $1(database.sweep(run, deletionTime: deletionTime, $0)) }
+        case .record(let record): block { [database] in $1(database.write(record)) }
+        case .listForCleaner, .remove, .removeLeftovers: clean(effect)
+        case .noteSent(let transaction): database.own.sent(through: transaction)
+        case .endInspection(let inspection, let report): inspection.ended(report)
+        case .endSendInspection(let inspection, let report): inspection.ended(report)
+        case .log(let level, let text, let metadata): logger.log(level: level, "\(text)", metadata: metadata)
+        case .observe(let event): observer.observe(event, of: database.settings.identity.database)
+        case .end(let error): failure = error
+        }
+    }
+
+    // MARK: The storage
+
+    private func list(readsRecord: Bool) {
+        tasks.append { [database, store, clock, threads, post] in
+            let began = clock.wall()
+            if readsRecord, let event = try? await threads.run({ _ in database.readRecord() }) { post.yield(event) }
+            do {
+                post.yield(.listed(try await Self.listing(database, store, clock, began)))
+            } catch {
+                guard !Task.isCancelled else { return }
+                post.yield(.listingFailed("\(error)"))
+            }
+        }
+    }
+
+    private static func listing(
+        _ database: LocalDatabase, _ store: any BlobStore, _ clock: SyncClock, _ began: UInt64
+    ) async throws -> SyncCore.Listing {
+        let prefix = SnapshotName.prefix(database: database.settings.identity.database)
+        let blobs = try await store.list(prefix: prefix)
+        // How far the storage's clock is ahead is known from its answer at the latest.
+        return SyncCore.Listing(blobs: blobs, began: began, ended: clock.wall(), clockOffset: store.clockOffset)
+    }
+
+    private func download(_ name: SnapshotName, atMost limit: Int) {
+        tasks.append { [store, clock, post] in
+            let begin = clock.uptime()
+            do {
+                let body = try await store.load(name.description, atMost: limit)
+                post.yield(.downloaded(name, body, time: clock.uptime() - begin))
+            } catch {
+                guard !Task.isCancelled else { return }
+                post.yield(.downloadFailed(name, error, time: clock.uptime() - begin))
+            }
+        }
+    }
+
+    private func clean(_ effect: SyncCore.Effect) {
+        switch effect {
+        case .listForCleaner:
+            call { [database, store, clock] in
+                .listedForCleaner(try await Self.listing(database, store, clock, clock.wall()))
+            } failed: {
+                .cleanerListingFailed("\($0)")
+            }
+        case .remove(let removal):
+            call { [store, unmarked] in
+                try await removal.perform(in: store, unmarked: unmarked)
+                return .removed(removal)
+            } failed: {
+                .removalFailed(removal, "\($0)")
+            }
+        default:
+            call { [store] in
+                .removedLeftovers(try await store.removeLeftovers(olderThan: CleaningLoop.leftoverAge))
+            } failed: {
+                .leftoversFailed("\($0)")
+            }
+        }
+    }
+
+    private func call(
+        _ body: @escaping @Sendable () async throws -> SyncCore.Event,
+        failed: @escaping @Sendable (any Error) -> SyncCore.Event
+    ) {
+        tasks.append { [post] in
+            do {
+                post.yield(try await body())
+            } catch {
+                guard !Task.isCancelled else { return }
+                post.yield(failed(error))
+            }
+        }
+    }
+
+    /// Runs work that blocks. Work that was cancelled reports nothing.
+    private func block(_ body: @escaping @Sendable (CancellationSignal, LocalDatabase.Post) -> Void) {
+        tasks.append { [threads, post] in
+            _ = try? await threads.run { signal in
+                body(signal) { if !signal.isCancelled { post.yield($0) } }
+            }
+        }
+    }
+
+    // MARK: The timer
+
+    /// There is one timer at most: what waits for hours must not pile up.
+    func wake(at time: Duration?) {
+        guard let time else { return }
+        if let timer, timer.time <= time, timer.time > clock.uptime() { return }
+        endTimer()
+        let pause = time - clock.uptime()
+        let task = Task { [post] in
+            do {
+                try await Task.sleep(for: pause)
+                post.yield(.tick)
+            } catch {}
+        }
+        timer = (time, task)
+    }
+
+    /// Ticks may come a little early, so after each one it is seen anew when the next one is due.
+    func endTimer() {
+        timer?.task.cancel()
+        timer = nil
+    }
+}

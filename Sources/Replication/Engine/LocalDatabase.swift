@@ -1,0 +1,240 @@
+import Bytes
+import LMDB
+import Snapshots
+import Synchronization
+
+/// The LMDB of one database with what this process knows of it. Performs the effects of ``SyncCore`` that read or write it.
+///
+/// Each function blocks until its work is done, and reports the outcome as an event. The daemon calls them on threads that may
+/// block, the simulation within simulated time. What may run side by side is up to ``LMDBWork``.
+package final class LocalDatabase: Sendable {
+    /// What is synced.
+    let settings: SyncSettings
+    /// The LMDB.
+    package let environment: Environment
+    /// Our own transactions since the last send: all others are the application's.
+    let own = OwnTransactions()
+    private let clock: SyncClock
+    private let inspector: (any ChangeInspector)?
+    private let stagingDirectory: String?
+    /// What is known of the shadows; nil where there are none.
+    private let shadows: Mutex<Capture?>
+
+    /// Receives the outcome of some work.
+    package typealias Post = (SyncCore.Event) -> Void
+
+    /// - Parameters:
+    ///   - inspector: inspects what changes.
+    ///   - stagingDirectory: where the storage wants the files of large snapshots.
+    package init(
+        settings: SyncSettings, environment: Environment, clock: SyncClock, inspector: (any ChangeInspector)? = nil,
+        stagingDirectory: String? = nil
+    ) {
+        self.settings = settings
+        self.environment = environment
+        self.clock = clock
+        self.inspector = inspector
+        self.stagingDirectory = stagingDirectory
+        shadows = Mutex(settings.schema.hasShadows ? Capture(schema: settings.schema) : nil)
+    }
+
+    /// The newest transaction of the LMDB. Never blocks.
+    package var observation: SyncCore.Event {
+        let transaction = environment.info.lastTransactionID
+        return .observed(transaction: transaction, isOurs: own.contains(transaction))
+    }
+
+    /// Whether the map has grown, or can.
+    package func measureMap(for name: SnapshotName) -> SyncCore.Event {
+        // An error here comes again with the merge, and is reported then.
+        let grows = (try? environment.growsMap()) ?? false
+        return .measuredMap(name, size: environment.info.mapSize, grows: grows)
+    }
+
+    // MARK: The record
+
+    /// The record in the LMDB at start.
+    ///
+    /// With the sweeper off nothing keeps it up to date. It would be wrong later, so it is removed.
+    package func recordAtStart() throws -> SyncRecord {
+        if settings.machine.sweeper != nil { return try SyncRecord.read(environment) }
+        try SyncRecord.forget(environment)
+        return SyncRecord()
+    }
+
+    /// Reads the record.
+    package func readRecord() -> SyncCore.Event {
+        do {
+            return .foundRecord(try SyncRecord.read(environment))
+        } catch {
+            return .recordNotRead("\(error)")
+        }
+    }
+
+    /// Writes the record.
+    package func write(_ record: SyncRecord) -> SyncCore.Event {
+        do {
+            let transaction = try own.noting { try record.write(to: environment, willCommit: $0) }
+            noteOwn(transaction)
+            return .recorded(record, transaction: transaction)
+        } catch {
+            return .recordFailed(error)
+        }
+    }
+
+    // MARK: Sending
+
+    /// Copies what the application has changed to the shadows.
+    package func capture(_ signal: CancellationSignal = CancellationSignal(), _ post: Post) {
+        do {
+            try captureNow(signal, post)
+        } catch {
+            post(.captureFailed(error))
+        }
+    }
+
+    /// - Returns: every transaction up to this one is in the shadows; nil where there are none.
+    @discardableResult
+    private func captureNow(_ signal: CancellationSignal, _ post: Post) throws -> UInt64? {
+        guard var capture = shadows.withLock(\.self) else { return nil }
+        let begin = clock.uptime()
+        let outcome = try capture.run(
+            environment, paddingBlock: settings.paddingBlock, clock: clock.wall, uptime: clock.uptime, signal: signal)
+        shadows.withLock { [capture] in $0 = capture }
+        post(.captured(outcome, time: clock.uptime() - begin))
+        return outcome.through
+    }
+
+    /// Reads the LMDB for a snapshot.
+    ///
+    /// - Parameter floor: the lowest timestamp of the snapshot: a clock that stepped back must not make it look older than the
+    ///   one before.
+    package func scan(floor: UInt64, _ signal: CancellationSignal = CancellationSignal(), _ post: Post) {
+        let inspection = inspector?.inspectSend(of: settings.identity.database)
+        do {
+            let captured = try captureNow(signal, post)
+            let (found, scanned) = try FullScan.run(
+                environment, identity: settings.identity, schema: settings.schema, changes: { own.changes },
+                inspection: inspection, stagingDirectory: stagingDirectory, signal: signal
+            ) {
+                max(clock.wall(), floor)
+            }
+            // What was written after the capture is not in the snapshot.
+            let transaction = captured ?? scanned
+            if let snapshot = found {
+                return post(.scanned(.init(snapshot: snapshot, transaction: transaction, inspection: inspection)))
+            }
+            post(.foundNothing(transaction: transaction))
+        } catch {
+            post(.scanFailed(error))
+        }
+        inspection?.ended(nil)
+    }
+
+    // MARK: Sweeping
+
+    /// Sweeps for one slice.
+    package func sweep(
+        _ run: Sweep, deletionTime: Duration, _ signal: CancellationSignal = CancellationSignal()
+    ) -> SyncCore.Event {
+        var next = run
+        do {
+            let (transaction, lock) = try own.noting {
+                try next.slice(
+                    environment, deletionTime: deletionTime, uptime: clock.uptime, signal: signal, willCommit: $0)
+            }
+            if let transaction { noteOwn(transaction) }
+            return .swept(next, transaction: transaction, lock: lock)
+        } catch {
+            return .sweepFailed(error)
+        }
+    }
+
+    /// One of our own transactions keeps the shadows as they should be.
+    private func noteOwn(_ transaction: UInt64) { shadows.withLock { $0?.noteOwn(transaction) } }
+}
+
+// MARK: Merging
+
+extension LocalDatabase {
+    /// Compares a downloaded snapshot with the LMDB: the first half of a merge. It is the last one where nothing has to be
+    /// written.
+    package func compare(_ order: MergeOrder, _ signal: CancellationSignal = CancellationSignal(), _ post: Post) {
+        let inspection = inspector?.inspectMerge(of: order.name, into: settings.identity.database)
+        let cutoff = order.leavesOutOldDeletions ? settings.deletedCutoff.timestamp(at: clock.wall()) : 0
+        var merge = MergeInHand(
+            order: order, inspection: inspection, mapSize: environment.info.mapSize,
+            rules: MergePlanner.Rules(
+                deletedCutoff: cutoff, creationFlags: settings.creationFlags, schema: settings.schema,
+                inspection: inspection),
+            begin: clock.uptime())
+        do {
+            do {
+                merge.result = try merge.compare(environment)
+            } catch is ShadowIsMissing {
+                // The application has made a DBI just now.
+                try captureNow(signal, post)
+                merge.result = try merge.compare(environment)
+            }
+            merge.compareTime = clock.uptime() - merge.begin
+            if let result = merge.result, !result.plan.isEmpty { return post(.compared(merge)) }
+            finish(merge, Merge.Outcome(), post)
+        } catch {
+            fail(merge, error, post)
+        }
+    }
+
+    /// Writes what the comparison has found: the second half of a merge.
+    ///
+    /// - Parameter isOutdated: whether it is compared again first.
+    package func apply(_ merge: MergeInHand, isOutdated: Bool, _ post: Post) {
+        var merge = merge
+        do {
+            let result = try isOutdated ? merge.compare(environment) : merge.result ?? merge.compare(environment)
+            merge.result = result
+            let through = shadows.withLock { $0?.through }
+            let outcome = try own.noting { willCommit in
+                try Merge.apply(
+                    result.plan, to: environment, paddingBlock: settings.paddingBlock, capturedThrough: through,
+                    inspection: merge.inspection, willCommit: willCommit, clock: clock.wall, uptime: clock.uptime)
+            }
+            if let transaction = outcome.transaction { noteOwn(transaction) }
+            finish(merge, outcome, post)
+        } catch {
+            fail(merge, error, post)
+        }
+    }
+
+    private func finish(_ merge: MergeInHand, _ outcome: Merge.Outcome, _ post: Post) {
+        let report = MergeReport(
+            name: merge.name, size: merge.order.body.count, written: outcome.written,
+            kept: (merge.result?.plan.kept ?? 0) + outcome.lost, held: merge.inspection?.heldBack(),
+            transaction: outcome.transaction, ages: outcome.ages, compareTime: merge.compareTime,
+            lockTime: outcome.lockTime, totalTime: clock.uptime() - merge.begin)
+        post(.merged(merge, report, newestTransaction: environment.info.lastTransactionID))
+    }
+
+    private func fail(_ merge: MergeInHand, _ error: any Error, _ post: Post) {
+        defer { merge.inspection?.ended(nil) }
+        var kind = MergeFailure.Kind.failed(error)
+        if Self.isRefusal(error) {
+            let refusal = error as? RefusedSnapshot ?? RefusedSnapshot("\(error)")
+            kind = .refused(merge.inspection?.refused(refusal) ?? refusal)
+        }
+        post(
+            .mergeFailed(
+                merge.name,
+                MergeFailure(
+                    kind: kind, entriesRead: merge.entriesRead, time: clock.uptime() - merge.begin,
+                    mapSize: merge.mapSize)))
+    }
+
+    /// Whether the same snapshot would come to the same end, however often it is tried.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        if let error = error as? SnapshotError {
+            // The map may grow, and a file of our own may be readable the next time.
+            return error.kind != .unreadable && error.kind != .tooLarge
+        }
+        return error is RefusedSnapshot
+    }
+}
