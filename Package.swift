@@ -96,6 +96,15 @@ let package = Package(
             name: "status-preview", dependencies: ["StatusServer", "Monitoring", log], path: "Tests/StatusPreview",
             swiftSettings: settings),
         .target(name: "TestSupport", dependencies: [log], path: "Tests/TestSupport", swiftSettings: settings),
+        // Whole histories of several instances in simulated time: `make simulate`.
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "TestSupport",
+                .product(name: "HeapModule", package: "swift-collections"),
+            ], path: "Tests/Simulator", swiftSettings: settings),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulator"], path: "Tests/Simulate", swiftSettings: settings),
         tests("Bytes"),
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
@@ -107,7 +116,7 @@ let package = Package(
         tests("PowerDNSSchema", also: ["Bytes", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
         tests("HTTP", also: ["Bytes"]),
         tests("BlobStorage", also: ["Bytes", "HTTP"]),
-        tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
+        tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Simulator", log]),
         tests("Config"),
         tests("Telemetry"),
         tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),

@@ -47,7 +47,7 @@ import Testing
 
     @Test func syncerSettings() throws {
         let configuration = try load()
-        let settings = DatabaseSyncer.Settings(
+        let settings = SyncSettings(
             configuration.databases[0], in: configuration, receiveOnly: true, hostname: "host.example")
         #expect(settings.identity.database == "main")
         #expect(settings.identity.instance == "ns1")
@@ -85,7 +85,7 @@ import Testing
     @Test func retryForeverAndNoSweeper() throws {
         let configuration = try load(
             "lmdbs: {a: {path: p, schema_tracks_changes: yes}}\nstorage: {type: memory}\nstorage_retry_forever: true")
-        let settings = DatabaseSyncer.Settings(
+        let settings = SyncSettings(
             configuration.databases[0], in: configuration, receiveOnly: false, hostname: "h")
         #expect(settings.machine.sender.retryLimit == nil)
         #expect(settings.deletedCutoff.retention == nil)
@@ -103,7 +103,7 @@ import Testing
             storage: {type: memory}
             """)
         let settings = configuration.databases.map {
-            DatabaseSyncer.Settings($0, in: configuration, receiveOnly: false, hostname: "h")
+            SyncSettings($0, in: configuration, receiveOnly: false, hostname: "h")
         }
         let schemas = Dictionary(uniqueKeysWithValues: settings.map { ($0.identity.database, $0.schema) })
         #expect(

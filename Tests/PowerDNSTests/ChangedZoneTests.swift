@@ -41,7 +41,7 @@ import Testing
 
         func syncer(_ store: any BlobStore) -> DatabaseSyncer {
             DatabaseSyncer(
-                settings: DatabaseSyncer.Settings(
+                settings: SyncSettings(
                     identity: SenderIdentity(database: "shard", instance: name, hostname: "test"),
                     environment: writer.shard.options,
                     machine: .init(

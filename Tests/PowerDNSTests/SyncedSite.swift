@@ -118,7 +118,7 @@ final class SyncedSite: Sendable {
         for role in roles { environments[role.rawValue] = try opened(role) }
         let syncers = roles.map { role in
             DatabaseSyncer(
-                settings: DatabaseSyncer.Settings(
+                settings: SyncSettings(
                     identity: SenderIdentity(database: role.rawValue, instance: name, hostname: "test"),
                     environment: options(role.rawValue),
                     machine: .init(

@@ -24,9 +24,11 @@ package struct Catalog: Sendable {
     /// The configured name of the LMDB.
     package let database: String
     /// When the listing ended, by the storage's clock, in nanoseconds since the UNIX epoch.
-    package let time: UInt64
+    package private(set) var time: UInt64
     /// Tells the snapshots in the far future from the others.
-    package let horizon: SnapshotHorizon
+    package private(set) var horizon: SnapshotHorizon
+    /// The listing.
+    private let blobs: [Blob]
     /// All full snapshots, by name.
     package private(set) var snapshots: [Snapshot] = []
     /// The full snapshots that follow each other, oldest first: those of an instance, and apart from them those in the far
@@ -44,6 +46,7 @@ package struct Catalog: Sendable {
     ///   - time: when the listing ended, by the storage's clock; as `now` where nothing else is said.
     package init(_ blobs: [Blob], database: String, now: UInt64, time: UInt64? = nil) {
         self.database = database
+        self.blobs = blobs
         self.time = time ?? now
         horizon = SnapshotHorizon(now: now)
         for blob in blobs {
@@ -56,6 +59,16 @@ package struct Catalog: Sendable {
         }
         snapshots.sort { $0.name < $1.name }
         groups = Dictionary(grouping: snapshots) { [horizon] in horizon.group($0.name) }
+    }
+
+    /// The same catalog at a later time; nil when the listing is another one, or when the time makes a difference.
+    func repeated(_ blobs: [Blob], now: UInt64, time: UInt64) -> Catalog? {
+        guard blobs == self.blobs, !groups.keys.contains(where: \.isFarAhead) else { return nil }
+        let horizon = SnapshotHorizon(now: now)
+        guard !snapshots.contains(where: { horizon.isFarAhead($0.name) }) else { return nil }
+        var same = self
+        (same.horizon, same.time) = (horizon, time)
+        return same
     }
 
     /// The names of all full snapshots.

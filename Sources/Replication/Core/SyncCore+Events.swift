@@ -140,10 +140,12 @@ extension SyncCore {
         var beganInStorage: UInt64 { storageTime(began, offset: clockOffset) }
 
         /// What was listed, sorted.
-        func catalog(of database: String) -> Catalog {
-            Catalog(
-                blobs, database: database, now: max(beganInStorage, began),
-                time: storageTime(ended, offset: clockOffset))
+        ///
+        /// - Parameter last: the listing before: most show nothing new.
+        func catalog(of database: String, before last: Catalog?) -> Catalog {
+            let (now, time) = (max(beganInStorage, began), storageTime(ended, offset: clockOffset))
+            if let same = last?.repeated(blobs, now: now, time: time) { return same }
+            return Catalog(blobs, database: database, now: now, time: time)
         }
     }
 

@@ -7,12 +7,14 @@ import Snapshots
 /// Listings, downloads and merges.
 extension SyncCore {
     mutating func listed(_ listing: Listing) {
-        let catalog = listing.catalog(of: settings.identity.database)
+        let catalog = listing.catalog(of: settings.identity.database, before: catalog)
+        self.catalog = catalog
         let names = catalog.names
         unfit.listed(names)
         let news = listings.listed(catalog, clockOffset: listing.clockOffset, isFenced: fenceText != nil, at: now)
         for notice in news { report(notice) }
         vanished.formIntersection(names)
+        suspects.formIntersection(names)
         observe(.listed(catalog))
         step(
             .listed(
@@ -146,23 +148,32 @@ extension SyncCore {
 
     mutating func mergeFailed(_ name: SnapshotName, _ failure: MergeFailure) {
         switch failure.kind {
-        case .refused(let refusal):
-            var metadata = Logger.Metadata(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
-            metadata["snapshot_instance"] = "\(name.instance)"
-            metadata["snapshot_name"] = "\(name)"
-            metadata["error"] = "\(refusal)"
-            log(
-                .error,
-                "snapshot rejected; using the previous one of that instance, if any, until a newer one arrives", metadata)
-            observe(.refused(name, entries: failure.entriesRead, "\(refusal)", time: failure.time))
-            step(.refused(name))
-        case .failed(let error):
-            unfit.failed(name, error, mapSize: failure.mapSize, at: now)
-            report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
-            errors.load = "cannot merge \(name): \(error)"
-            errors.byInstance[name.instance] = "\(error)"
-            observe(.mergeFailed(name, "\(error)", time: failure.time))
-            step(.mergeFailed(name))
+        case .refused(let refusal): reject(name, refusal, failure)
+        // A transfer may have damaged it. Rejecting our own would lose what only it holds.
+        case .damaged(let error) where suspects.insert(name).inserted: mergeFailed(name, error, failure)
+        case .damaged(let error): reject(name, RefusedSnapshot("\(error)"), failure)
+        case .failed(let error): mergeFailed(name, error, failure)
         }
+    }
+
+    private mutating func reject(_ name: SnapshotName, _ refusal: RefusedSnapshot, _ failure: MergeFailure) {
+        var metadata = Logger.Metadata(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
+        metadata["snapshot_instance"] = "\(name.instance)"
+        metadata["snapshot_name"] = "\(name)"
+        metadata["error"] = "\(refusal)"
+        log(
+            .error, "snapshot rejected; using the previous one of that instance, if any, until a newer one arrives",
+            metadata)
+        observe(.refused(name, entries: failure.entriesRead, "\(refusal)", time: failure.time))
+        step(.refused(name))
+    }
+
+    private mutating func mergeFailed(_ name: SnapshotName, _ error: any Error, _ failure: MergeFailure) {
+        unfit.failed(name, error, mapSize: failure.mapSize, at: now)
+        report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
+        errors.load = "cannot merge \(name): \(error)"
+        errors.byInstance[name.instance] = "\(error)"
+        observe(.mergeFailed(name, "\(error)", time: failure.time))
+        step(.mergeFailed(name))
     }
 }

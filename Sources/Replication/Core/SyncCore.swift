@@ -15,6 +15,8 @@ package struct SyncCore {
     private var notices: SyncNotices
     /// Why something failed last.
     var errors = SyncErrors()
+    /// The last listing.
+    var catalog: Catalog?
     /// What listings show besides the snapshots to load.
     var listings: ListingWatch
     /// Downloaded snapshots that wait to be merged, and since when.
@@ -23,6 +25,8 @@ package struct SyncCore {
     var planned: [SnapshotName: MergeInHand] = [:]
     /// Snapshots that the map could not hold.
     var unfit = UnfitSnapshots()
+    /// Snapshots in the last listing that were damaged when they were downloaded once.
+    var suspects: Set<SnapshotName> = []
     /// Snapshots in the last listing that could not be found once.
     var vanished: Set<SnapshotName> = []
     /// The last of our transactions that has merged something.

@@ -51,11 +51,11 @@ final class LiveEffects: SyncEffects {
         case .list(let readsRecord): list(readsRecord: readsRecord)
         case .measureMap(let name): block { [database] _, post in post(database.measureMap(for: name)) }
         case .download(let name, let limit): download(name, atMost: limit)
-        case .compare(let order): block { [database] in database.compare(order, $0, $1) }
+        case .compare(let order): block { [database] in database.compare(order, signal: $0, $1) }
         case .apply(let merge, let isOutdated):
             block { [database] in database.apply(merge, isOutdated: isOutdated, $1) }
-        case .capture: block { [database] in database.capture($0, $1) }
-        case .scan(let floor): block { [database] in database.scan(floor: floor, $0, $1) }
+        case .capture: block { [database] in database.capture(signal: $0, $1) }
+        case .scan(let floor): block { [database] in database.scan(floor: floor, signal: $0, $1) }
         case .store(let snapshot):
             call { [store] in
                 try await store.store(snapshot.name.description, snapshot.body)
@@ -64,10 +64,10 @@ final class LiveEffects: SyncEffects {
                 .storeFailed($0)
             }
         case .sweep(let run, let deletionTime):
-            block { [database] in $1(database.sweep(run, deletionTime: deletionTime, $0)) }
+            block { [database] in $1(database.sweep(run, deletionTime: deletionTime, signal: $0)) }
         case .record(let record): block { [database] in $1(database.write(record)) }
         case .listForCleaner, .remove, .removeLeftovers: clean(effect)
-        case .noteSent(let transaction): database.own.sent(through: transaction)
+        case .noteSent(let transaction): database.noteSent(through: transaction)
         case .endInspection(let inspection, let report): inspection.ended(report)
         case .endSendInspection(let inspection, let report): inspection.ended(report)
         case .log(let level, let text, let metadata): logger.log(level: level, "\(text)", metadata: metadata)

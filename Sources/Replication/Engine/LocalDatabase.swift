@@ -51,6 +51,9 @@ package final class LocalDatabase: Sendable {
         return .measuredMap(name, size: environment.info.mapSize, grows: grows)
     }
 
+    /// Everything up to this transaction is stored.
+    package func noteSent(through transaction: UInt64) { own.sent(through: transaction) }
+
     // MARK: The record
 
     /// The record in the LMDB at start.
@@ -85,7 +88,7 @@ package final class LocalDatabase: Sendable {
     // MARK: Sending
 
     /// Copies what the application has changed to the shadows.
-    package func capture(_ signal: CancellationSignal = CancellationSignal(), _ post: Post) {
+    package func capture(signal: CancellationSignal = CancellationSignal(), _ post: Post) {
         do {
             try captureNow(signal, post)
         } catch {
@@ -109,7 +112,7 @@ package final class LocalDatabase: Sendable {
     ///
     /// - Parameter floor: the lowest timestamp of the snapshot: a clock that stepped back must not make it look older than the
     ///   one before.
-    package func scan(floor: UInt64, _ signal: CancellationSignal = CancellationSignal(), _ post: Post) {
+    package func scan(floor: UInt64, signal: CancellationSignal = CancellationSignal(), _ post: Post) {
         let inspection = inspector?.inspectSend(of: settings.identity.database)
         do {
             let captured = try captureNow(signal, post)
@@ -135,7 +138,7 @@ package final class LocalDatabase: Sendable {
 
     /// Sweeps for one slice.
     package func sweep(
-        _ run: Sweep, deletionTime: Duration, _ signal: CancellationSignal = CancellationSignal()
+        _ run: Sweep, deletionTime: Duration, signal: CancellationSignal = CancellationSignal()
     ) -> SyncCore.Event {
         var next = run
         do {
@@ -159,7 +162,7 @@ package final class LocalDatabase: Sendable {
 extension LocalDatabase {
     /// Compares a downloaded snapshot with the LMDB: the first half of a merge. It is the last one where nothing has to be
     /// written.
-    package func compare(_ order: MergeOrder, _ signal: CancellationSignal = CancellationSignal(), _ post: Post) {
+    package func compare(_ order: MergeOrder, signal: CancellationSignal = CancellationSignal(), _ post: Post) {
         let inspection = inspector?.inspectMerge(of: order.name, into: settings.identity.database)
         let cutoff = order.leavesOutOldDeletions ? settings.deletedCutoff.timestamp(at: clock.wall()) : 0
         var merge = MergeInHand(
@@ -216,25 +219,18 @@ extension LocalDatabase {
 
     private func fail(_ merge: MergeInHand, _ error: any Error, _ post: Post) {
         defer { merge.inspection?.ended(nil) }
-        var kind = MergeFailure.Kind.failed(error)
-        if Self.isRefusal(error) {
-            let refusal = error as? RefusedSnapshot ?? RefusedSnapshot("\(error)")
-            kind = .refused(merge.inspection?.refused(refusal) ?? refusal)
-        }
+        let kind: MergeFailure.Kind =
+            switch error {
+            case let refusal as RefusedSnapshot: .refused(merge.inspection?.refused(refusal) ?? refusal)
+            // The map may grow, and a file of our own may be readable the next time.
+            case let error as SnapshotError where error.kind != .unreadable && error.kind != .tooLarge: .damaged(error)
+            default: .failed(error)
+            }
         post(
             .mergeFailed(
                 merge.name,
                 MergeFailure(
                     kind: kind, entriesRead: merge.entriesRead, time: clock.uptime() - merge.begin,
                     mapSize: merge.mapSize)))
-    }
-
-    /// Whether the same snapshot would come to the same end, however often it is tried.
-    private static func isRefusal(_ error: any Error) -> Bool {
-        if let error = error as? SnapshotError {
-            // The map may grow, and a file of our own may be readable the next time.
-            return error.kind != .unreadable && error.kind != .tooLarge
-        }
-        return error is RefusedSnapshot
     }
 }

@@ -70,6 +70,8 @@ package struct MergeFailure: Sendable {
     enum Kind: Sendable {
         /// It must never be merged.
         case refused(RefusedSnapshot)
+        /// Its bytes are damaged, in the storage or on their way.
+        case damaged(SnapshotError)
         /// The same snapshot may be merged later.
         case failed(any Error)
     }

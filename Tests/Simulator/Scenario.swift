@@ -1,0 +1,221 @@
+import TestSupport
+
+/// What happens in one simulated history: who takes part, what they do and what goes wrong.
+///
+/// A scenario is data, so that a history that fails can be made shorter and printed.
+package struct Scenario: Sendable {
+    /// One instance.
+    package struct Member: Sendable, Equatable {
+        /// Whether it only receives.
+        package var isReceiver = false
+        /// How far its clock is ahead.
+        package var clockError = Duration.zero
+        /// When it is started for the first time.
+        package var start = Duration.zero
+        /// Whether it removes old snapshots.
+        package var cleans = false
+        /// Whether its LMDB has room for little until the end.
+        package var hasSmallMap = false
+        /// Who inspects its merges.
+        package var inspection = Inspection.none
+        /// An instance that takes part.
+        package init() {}
+    }
+
+    /// What an inspector does with merges.
+    package enum Inspection: Sendable, Equatable { case none, counts, holds }
+
+    /// What somebody does.
+    package enum Action: Sendable, Equatable {
+        /// The application writes or deletes so many entries.
+        case write(Int)
+        /// The application drops its DBI `scratch`.
+        case dropDatabase
+        /// The process ends, and is started again at once.
+        case restart
+        /// The same, with an empty LMDB.
+        case wipe
+        /// The LMDB file is copied.
+        case backUp
+        /// The process ends, and is started again with the copy.
+        case restore
+        /// The process ends.
+        case stop
+        /// It is started again.
+        case comeBack
+        /// A damaged copy of its newest snapshot appears under a newer name.
+        case damageNewest
+        /// Its clock jumps.
+        case jumpClock(Duration)
+        /// The storage can't be reached.
+        case cutOff
+        /// It can again.
+        case reconnect
+        /// The operator runs `resync` where sending is blocked; it ends early.
+        case resync(fails: Bool)
+    }
+
+    /// One action.
+    package struct Step: Sendable, Equatable {
+        /// The number by which its random choices are made, whatever happens before it.
+        package var number: Int
+        /// How much time passes before it.
+        package var pause: Duration
+        /// Whose it is.
+        package var member: Int
+        /// What happens.
+        package var action: Action
+    }
+
+    /// How often something goes wrong, 0...1.
+    package struct Faults: Sendable, Equatable {
+        /// A listing fails.
+        package var listing = 0.0
+        /// A listing shows the storage as it was some time ago.
+        package var staleListing = 0.0
+        /// A download fails.
+        package var download = 0.0
+        /// An object that was listed can't be found.
+        package var missing = 0.0
+        /// A download is cut short, or one bit of it is wrong.
+        package var garbled = 0.0
+        /// An upload fails, and nothing is stored.
+        package var upload = 0.0
+        /// An upload is reported as failed, and is stored all the same.
+        package var uploadDone = 0.0
+        /// The same, minutes later.
+        package var uploadLate = 0.0
+        /// The process ends before an effect.
+        package var kill = 0.0
+        /// The application has the write lock for long.
+        package var lock = 0.0
+        /// Nothing goes wrong.
+        package init() {}
+
+        /// Each kind by its name, for a history that is made shorter.
+        package static let kinds: [(name: String, path: WritableKeyPath<Faults, Double> & Sendable)] = [
+            ("listing", \.listing), ("staleListing", \.staleListing), ("download", \.download), ("missing", \.missing),
+            ("garbled", \.garbled), ("upload", \.upload), ("uploadDone", \.uploadDone), ("uploadLate", \.uploadLate),
+            ("kill", \.kill), ("lock", \.lock),
+        ]
+    }
+
+    /// The seed that everything else is drawn from.
+    package var seed: UInt64
+    /// Whether applications keep no versions.
+    package var usesShadows = false
+    /// How long Deleted entries are kept; nil for ever.
+    package var retention: Duration?
+    /// Whether the storage tells its time.
+    package var storageHasClock = true
+    /// How coarse the clocks of applications are, in nanoseconds.
+    package var clockStep: UInt64 = 1
+    /// Who takes part.
+    package var members: [Member] = []
+    /// What happens.
+    package var steps: [Step] = []
+    /// What goes wrong.
+    package var faults = Faults()
+    /// Whether in the end somebody joins who runs only once.
+    package var endsWithOnce = false
+
+    /// Whether the clocks are right, but for some seconds.
+    var hasRightClocks: Bool {
+        func isRight(_ error: Duration) -> Bool { abs(error / .seconds(1)) < 10 }
+        return members.allSatisfy { isRight($0.clockError) }
+            && steps.allSatisfy { if case .jumpClock(let error) = $0.action { isRight(error) } else { true } }
+    }
+
+    /// How often the storage is listed.
+    package var pollInterval: Duration { retention == nil ? .seconds(5) : .seconds(20) }
+
+    /// A scenario in which nothing happens.
+    package init(seed: UInt64) { self.seed = seed }
+}
+
+extension Scenario {
+    /// Draws a scenario.
+    package static func drawn(seed: UInt64) -> Scenario {
+        var random = SeededGenerator(seed: seed &* 0x9e37_79b9_7f4a_7c15 ^ 0x5ce2_a210)
+        var scenario = Scenario(seed: seed)
+        scenario.usesShadows = random.chance(0.25)
+        if random.chance(0.4) { scenario.retention = .seconds(2000) }
+        scenario.storageHasClock = random.chance(0.5)
+        if scenario.retention == nil, random.chance(0.5) { scenario.clockStep = 2_000_000_000 }
+        scenario.endsWithOnce = random.chance(0.15)
+        for index in 0..<pick([1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6], &random) {
+            scenario.members.append(member(index, in: scenario, &random))
+        }
+        for (_, path) in Faults.kinds where random.chance(0.3) {
+            scenario.faults[keyPath: path] = Double.random(in: 0.02...0.2, using: &random)
+        }
+        if scenario.faults.kill > 0 { scenario.faults.kill /= 50 }
+        if scenario.faults.lock > 0, random.chance(0.3) { scenario.faults.lock = 0.7 }
+        for number in 0..<Int.random(in: 6...26, using: &random) {
+            scenario.steps.append(step(number, in: scenario, &random))
+        }
+        return scenario
+    }
+
+    private static func pick<T>(_ items: [T], _ random: inout SeededGenerator) -> T {
+        items[Int.random(in: items.indices, using: &random)]
+    }
+
+    private static func member(
+        _ index: Int, in scenario: Scenario, _ random: inout SeededGenerator
+    ) -> Member {
+        var member = Member()
+        member.isReceiver = index > 0 && random.chance(0.15)
+        member.clockError = clockError(in: scenario, &random)
+        if index > 0, random.chance(0.2) { member.start = .seconds(Int64.random(in: 5...60, using: &random)) }
+        member.cleans = random.chance(0.5)
+        member.hasSmallMap = random.chance(0.03)
+        member.inspection = pick([.none, .none, .none, .counts, .counts, .holds], &random)
+        return member
+    }
+
+    /// With a sweeper clocks have to be right to some seconds: docs/deletions.md.
+    private static func clockError(in scenario: Scenario, _ random: inout SeededGenerator) -> Duration {
+        guard random.chance(0.5) else { return .zero }
+        return scenario.retention == nil
+            ? .seconds(Int64.random(in: -3600...60, using: &random))
+            : .milliseconds(Int64.random(in: -8000...8000, using: &random))
+    }
+
+    private static func step(
+        _ number: Int, in scenario: Scenario, _ random: inout SeededGenerator
+    ) -> Step {
+        let member = Int.random(in: scenario.members.indices, using: &random)
+        let hasSweeper = scenario.retention != nil
+        var pause = Duration.milliseconds(Int64.random(in: 1...4000, using: &random))
+        if hasSweeper {
+            pause = .seconds(
+                random.chance(0.7)
+                    ? Int64.random(in: 1...60, using: &random) : Int64.random(in: 60...600, using: &random))
+        }
+        let action: Action =
+            switch Int.random(in: 0..<100, using: &random) {
+            case 0..<4: .restart
+            case 4..<7: .wipe
+            case 7..<11: .backUp
+            case 11..<14: .restore
+            case 14..<20: .stop
+            case 20..<27: .comeBack
+            case 27..<30: .damageNewest
+            case 30..<33: .jumpClock(clockError(in: scenario, &random))
+            case 33..<36: .cutOff
+            case 36..<40: .reconnect
+            case 40..<42: .dropDatabase
+            case 42..<50 where hasSweeper: .resync(fails: random.chance(0.3))
+            default: .write(Int.random(in: 1...3, using: &random))
+            }
+        return Step(number: number, pause: pause, member: member, action: action)
+    }
+}
+
+extension SeededGenerator {
+    /// True so often.
+    package mutating func chance(_ probability: Double) -> Bool {
+        probability > 0 && Double.random(in: 0..<1, using: &self) < probability
+    }
+}

@@ -1,0 +1,417 @@
+import BlobStorage
+import Bytes
+import HeapModule
+import LMDB
+import Replication
+import Snapshots
+import TestSupport
+
+/// A simulated history: hosts with real LMDBs, the real core and engine, one storage and one clock.
+///
+/// Only waiting is simulated. Every effect takes a random time and may fail; applications write in between. The model of what must
+/// be true is checked whenever an LMDB or the storage changes, and in the end, when everybody is there and nothing happens any more.
+package final class World {
+    private struct Pending: Comparable {
+        var time: Duration
+        /// Earlier ones first among those of one time.
+        var number: Int
+        var run: () throws -> Void
+
+        static func < (a: Pending, b: Pending) -> Bool { (a.time, a.number) < (b.time, b.number) }
+        static func == (a: Pending, b: Pending) -> Bool { a.number == b.number }
+    }
+
+    package let scenario: Scenario
+    /// What goes wrong now.
+    var faults: Scenario.Faults
+    /// Receives a line for each thing that happens; nil for none.
+    let trace: ((String) -> Void)?
+    let time = SimulatedTime()
+    var bucket = Bucket()
+    private(set) var nodes: [Node] = []
+    var model: Model
+    private var queue = Heap<Pending>()
+    private var counter = 0
+    private var violation: Violation?
+    /// What has happened, by kind.
+    package private(set) var counts: [String: Int] = [:]
+
+    /// - Parameter trace: receives a line for each thing that happens; nil for none.
+    package init(_ scenario: Scenario, trace: ((String) -> Void)? = nil) throws {
+        self.scenario = scenario
+        self.trace = trace
+        faults = scenario.faults
+        model = Model(usesShadows: scenario.usesShadows)
+        for (index, member) in scenario.members.enumerated() { try add(index, member) }
+    }
+
+    private func add(_ index: Int, _ member: Scenario.Member) throws {
+        nodes.append(try Node(index, member, time, seed: scenario.seed, mapSize: mapSize(member)))
+    }
+
+    private func mapSize(_ member: Scenario.Member, isEnd: Bool = false) -> Int {
+        member.hasSmallMap && !isEnd ? 96 << 10 : 4 << 20
+    }
+
+    /// Something has broken a promise: the history ends.
+    func fail(_ rule: String, _ text: String) { violation = violation ?? Violation(rule: rule, text: text) }
+
+    func count(_ what: String) { counts[what, default: 0] += 1 }
+
+    // MARK: Time
+
+    func schedule(after delay: Duration, _ run: @escaping () throws -> Void) {
+        counter += 1
+        queue.insert(Pending(time: time.now + delay, number: counter, run: run))
+    }
+
+    /// Has a process take in an event after a while, if it lives until then.
+    func deliver(
+        to process: Process, of node: Node, after delay: Duration,
+        _ event: @escaping () throws -> SyncCore.Event?
+    ) {
+        schedule(after: delay) { [self] in
+            guard !process.isDead, !process.isFinished, let event = try event() else { return }
+            trace?("\(time.now) \(node.name) < \("\(event)".prefix(300))")
+            process.engine?.handle(event)
+        }
+    }
+
+    package func run(until end: Duration) throws {
+        while let next = queue.min, next.time <= end {
+            queue.removeMin()
+            time.now = next.time
+            try next.run()
+            if let violation { throw violation }
+        }
+        time.now = end
+    }
+
+    func noteBusyLoop(_ node: Node) { fail("nobody asks for a tick that has come", node.name) }
+
+    // MARK: The whole history
+
+    /// Lets everything happen, and checks the promises.
+    ///
+    /// - Throws: ``Violation``.
+    package func run() throws {
+        for node in nodes {
+            // What somebody has at the start differs from what the others have.
+            if node.index == 0 || scenario.seed.isMultiple(of: 3) { try write(node, 2) }
+            schedule(after: node.member.start + .milliseconds(Int64(node.index) * 10)) { [self] in try start(node) }
+        }
+        for step in scenario.steps {
+            try run(until: time.now + step.pause)
+            try perform(step)
+        }
+        try settle()
+    }
+
+    private func settle() throws {
+        faults = .init()
+        trace?("-- from here on nothing goes wrong")
+        for node in nodes {
+            node.isCutOff = false
+            if node.member.hasSmallMap {
+                stop(node)
+                let copy = (try readFile("\(node.directory.path)/data.mdb"), node.contents)
+                try node.replaceLMDB(with: copy, mapSize: mapSize(node.member, isEnd: true))
+            }
+            try start(node)
+        }
+        try rest()
+        if needsLastWord { try sayLastWord() }
+        if scenario.endsWithOnce { try runOnce() }
+        for node in nodes { try checkAtRest(node) }
+        if scenario.retention == nil { try checkThatAllAreEqual() }
+    }
+
+    private func checkThatAllAreEqual() throws {
+        let first = nodes[0].contents.filter { !model.isExempt($0.key) }
+        for node in nodes where node.contents.filter({ !model.isExempt($0.key) }) != first {
+            throw Violation(rule: "all are equal", text: "\(node.name) differs from \(nodes[0].name)")
+        }
+    }
+
+    /// How many times the contents of an LMDB have changed.
+    private var changes: Int { counts["changes"] ?? 0 }
+
+    /// Runs until nothing changes any more, and an operator has rebuilt what needs it.
+    private func rest() throws {
+        // Uploads that are minutes late.
+        if scenario.faults.uploadLate > 0 { try run(until: time.now + .seconds(300)) }
+        let slice = scenario.pollInterval * 4
+        for round in 0..<60 {
+            let before = changes
+            try run(until: time.now + slice)
+            let fenced = nodes.filter(isFenced)
+            for node in fenced { try resync(node, fails: false) }
+            if round > 0, before == changes, fenced.isEmpty, nodes.allSatisfy(isAtRest) { return }
+        }
+    }
+
+    private func isAtRest(_ node: Node) -> Bool {
+        guard let process = node.process, let machine = process.engine?.core.machine else { return true }
+        return process.isFinished
+            || process.isStarted && machine.receiver.isSettled
+                && (node.member.isReceiver || machine.sender.isDone || machine.sender.isSending)
+    }
+
+    /// Where something is left out until the next snapshot, there is a next one.
+    private var needsLastWord: Bool {
+        // What some have merged from a snapshot that was hidden soon after is sent with the next change.
+        counts["stores of what was lost"] != nil || scenario.faults.garbled > 0 || scenario.steps.contains { $0.action == .dropDatabase }
+            || scenario.members.contains { $0.inspection == .holds }
+    }
+
+    private func sayLastWord() throws {
+        for node in nodes where !node.member.isReceiver { try write(node, 1) }
+        try rest()
+    }
+
+    private func runOnce() throws {
+        let index = nodes.count
+        try add(index, Scenario.Member())
+        let node = nodes[index]
+        if !scenario.usesShadows { try write(node, 1) }
+        try start(node, once: true)
+        try run(until: time.now + .seconds(200))
+        guard node.process?.isFinished == true else {
+            throw Violation(rule: "a single run ends", text: node.name)
+        }
+    }
+
+    private func checkAtRest(_ node: Node) throws {
+        if let process = node.process {
+            guard process.isStarted else { throw Violation(rule: "start-up completes", text: node.name) }
+            let sender = process.engine?.core.machine.sender
+            guard node.member.isReceiver || process.isFinished || sender.map({ $0.isDone || $0.isSending }) ?? true
+            else {
+                throw Violation(rule: "everything is sent", text: node.name)
+            }
+        }
+        if isFenced(node) { throw Violation(rule: "resync lifts the fence", text: node.name) }
+        // A listing that shows less than the one before looks as if somebody had removed something.
+        if scenario.retention == nil, scenario.faults.staleListing == 0, node.sends > (node.member.isReceiver ? 0 : node.reasonsToSend) {
+            throw Violation(
+                rule: "nobody sends without a reason", text: "\(node.name): \(node.sends), \(node.reasonsToSend) reasons")
+        }
+        try refresh(node, .application)
+        try model.checkAtRest(node.contents, sweeps: scenario.retention != nil, node.name)
+        guard scenario.usesShadows else { return }
+        let live = node.contents.filter { !$0.value.isDeleted }.mapValues(\.value)
+        guard try node.environment.applicationContents() == live else {
+            throw Violation(rule: "the application has what its shadows have", text: node.name)
+        }
+    }
+
+    // MARK: LMDBs and the storage
+
+    /// Everything that is synced in an LMDB.
+    func read(_ node: Node) throws -> TestContents {
+        scenario.usesShadows ? try node.environment.versions() : try node.environment.contents()
+    }
+
+    /// Checks what has changed in an LMDB.
+    func refresh(_ node: Node, _ change: Model.Change) throws {
+        let new = try read(node)
+        guard new != node.contents else { return }
+        if scenario.usesShadows {
+            for (key, version) in new where version.isDeleted && node.contents[key]?.isDeleted == false {
+                model.deleted(key, at: version.timestamp)
+            }
+        }
+        try model.check(node.contents, new, change, node.name)
+        node.contents = new
+        count("changes")
+    }
+
+    /// An upload has arrived.
+    func stored(
+        _ name: SnapshotName, _ body: Spool, _ contents: TestContents, by node: Node, isLost: Bool = false
+    ) {
+        trace?("storage: \(name) is there")
+        count("stores")
+        if isLost { count("stores of what was lost") }
+        bucket.store(
+            name, .init(text: name.description, body: body, contents: contents, isLost: isLost, modified: time.wall),
+            at: time.now)
+        model.stored(contents, isLost: isLost)
+        for other in nodes where other !== node {
+            guard let process = other.process, other.random.chance(0.5) else { continue }
+            deliver(to: process, of: other, after: .milliseconds(20)) { .storageChanged }
+        }
+    }
+
+    func remove(_ name: SnapshotName, by node: Node) throws {
+        guard let object = bucket.objects[name] else { return }
+        trace?("\(node.name) removes \(name)")
+        count("removals")
+        // One whose last snapshot was removed, because it sent none for long, stores another one.
+        if bucket.newest(of: name.instance)?.0 == name { nodes.first { $0.name == name.instance }?.reasonsToSend += 1 }
+        bucket.remove(name, at: time.now)
+        if object.isDamaged || object.isLost { return }
+        try model.checkRemoval(of: object.contents, "\(name)", view: bucket.view)
+    }
+
+    // MARK: Processes
+
+    private var sweeper: SweeperMachine.Settings? {
+        scenario.retention.map {
+            .init(
+                retention: $0, firstInterval: $0 / 200, interval: $0 / 40, lockDuration: .milliseconds(1),
+                releaseDuration: .milliseconds(1))
+        }
+    }
+
+    private func settings(_ node: Node, once: Bool) -> SyncSettings {
+        let scale = scenario.retention == nil ? 1 : 5
+        let cleaner = CleanerMachine.Settings(
+            database: "main", interval: .seconds(20) * scale, mustKeepInterval: .seconds(10) * scale,
+            rule: .init(
+                instance: node.name,
+                removeOldInstancesInterval: scenario.hasRightClocks ? .seconds(100) * scale : .seconds(7200)))
+        return SyncSettings(
+            identity: SenderIdentity(database: "main", instance: node.name, hostname: node.name),
+            environment: node.environment.options,
+            machine: .init(
+                instance: node.name, receiveOnly: node.member.isReceiver, onlyOnce: once,
+                storagePollInterval: scenario.pollInterval,
+                receiver: .init(concurrentDownloads: 2, retryInterval: .seconds(5)),
+                sender: .init(
+                    minimumInterval: .seconds(1), forceInterval: .seconds(14400), retryInterval: .seconds(5),
+                    retryLimit: nil),
+                sweeper: sweeper),
+            lmdbPollInterval: .seconds(1), deletedCutoff: DeletedCutoff(retention: scenario.retention),
+            cleaner: node.member.cleans ? cleaner : nil,
+            schema: scenario.usesShadows ? .shadow(dupSortHack: true) : .native)
+    }
+
+    package func start(_ node: Int) throws { try start(nodes[node]) }
+
+    private func start(_ node: Node, once: Bool = false) throws {
+        guard node.process == nil else { return }
+        trace?("\(node.name) starts")
+        node.hasStarted = true
+        node.reasonsToSend += 1
+        let settings = settings(node, once: once)
+        let inspector: SimulatedInspector? =
+            node.member.inspection == .none ? nil : SimulatedInspector(holds: node.member.inspection == .holds)
+        let database = LocalDatabase(
+            settings: settings, environment: node.environment, clock: node.clock.syncClock, inspector: inspector)
+        let process = Process(database)
+        let record = try database.recordAtStart()
+        let random = Box(node.random)
+        let core = SyncCore(
+            settings: settings, transaction: node.environment.info.lastTransactionID, record: record,
+            random: { random.next() })
+        process.engine = SyncEngine(core: core, effects: SimulatedEffects(self, node, process))
+        node.process = process
+        deliver(to: process, of: node, after: .milliseconds(Int64.random(in: 0...500, using: &node.random))) { .tick }
+    }
+
+    /// Ends the process of a host, whatever it does.
+    private func stop(_ node: Node) {
+        guard let process = node.process else { return }
+        trace?("\(node.name) ends")
+        process.isDead = true
+        node.process = nil
+    }
+
+    /// The process ends within an effect, and is started again soon.
+    func crash(_ node: Node) {
+        count("crashes")
+        node.process?.isDead = true
+        schedule(after: .seconds(Double.random(in: 0...5, using: &node.random))) { [self] in
+            guard node.process?.isDead == true else { return }
+            stop(node)
+            try start(node)
+        }
+    }
+
+    private func isFenced(_ node: Node) -> Bool { node.process?.engine?.core.machine.fence?.reason != nil }
+
+    // MARK: Steps
+
+    private func perform(_ step: Scenario.Step) throws {
+        let node = nodes[step.member]
+        trace?("-- \(time.now) \(node.name): \(step.action)")
+        // Its choices do not depend on what happened before.
+        var random = SeededGenerator(seed: scenario.seed &+ UInt64(step.number + 1) &* 0x2545_f491_4f6c_dd1d)
+        switch step.action {
+        case .write(let count): try write(node, count, &random)
+        case .dropDatabase: try dropDatabase(node)
+        case .restart: try restart(node) {}
+        case .wipe: try restart(node) { try node.replaceLMDB(with: nil, mapSize: mapSize(node.member)) }
+        case .backUp: try node.backUp()
+        case .restore:
+            guard let backup = node.backup else { return }
+            try restart(node) { try node.replaceLMDB(with: backup, mapSize: mapSize(node.member)) }
+        case .stop: stop(node)
+        case .comeBack: if node.hasStarted { try start(node) }
+        case .damageNewest: try damageNewest(of: node, &random)
+        case .jumpClock(let error): node.clock.error = error
+        // One that has nothing yet, and gets nothing, knows of no absence either.
+        case .cutOff: node.isCutOff = try scenario.retention == nil || SyncRecord.read(node.environment).lastSync != nil
+        case .reconnect: node.isCutOff = false
+        case .resync(let fails): if isFenced(node), !node.isCutOff { try resync(node, fails: fails) }
+        }
+    }
+
+    private func restart(_ node: Node, _ change: () throws -> Void) throws {
+        guard node.process != nil else { return }
+        stop(node)
+        try change()
+        try start(node)
+    }
+
+    private func damageNewest(of node: Node, _ random: inout SeededGenerator) throws {
+        guard let (name, object) = bucket.newest(of: node.name) else { return }
+        let copy = SnapshotName(database: name.database, instance: name.instance, timestamp: name.timestamp + 1)
+        // An intact one of this name may be the only one that holds something.
+        guard bucket.objects[copy]?.isDamaged ?? true else { return }
+        bucket.store(
+            copy,
+            .init(
+                text: copy.description, body: try garbled(object.body, &random), contents: [:], isDamaged: true,
+                modified: time.wall), at: time.now)
+    }
+
+    private func resync(_ node: Node, fails: Bool) throws {
+        guard let sweeper else { return }
+        trace?("\(node.name): resync\(fails ? ", which fails" : "")")
+        count("resyncs")
+        let store = ResyncStore(bucket, fails: fails, clockOffset: scenario.storageHasClock ? .zero - node.clock.error : nil)
+        let clock = node.clock
+        let resync = Resync(
+            settings: settings(node, once: false), sweeper: sweeper, store: store, wallClock: { clock.wall },
+            environment: node.environment)
+        do {
+            _ = try runBlocking { try await resync.run() }
+        } catch is NothingToRebuildFrom {
+        } catch let error as LMDBError where error.code == .mapFull && node.member.hasSmallMap {
+            count("full maps")
+        } catch let error as BlobStoreError where fails {
+            trace?("\(error)")
+        }
+        try refresh(node, .rebuild)
+        for (name, body) in store.stored {
+            stored(name, body, node.contents, by: node)
+        }
+        notify(node)
+    }
+
+    /// The change of the LMDB is noticed at once, late, or with the next poll.
+    func notify(_ node: Node) {
+        guard let process = node.process else { return }
+        let delay: Duration = node.random.chance(0.5) ? .milliseconds(10) : .seconds(1)
+        deliver(to: process, of: node, after: delay) { process.database.observation }
+    }
+}
+
+/// A generator that a closure can hold.
+private final class Box: @unchecked Sendable {
+    private var generator: SeededGenerator
+    init(_ generator: SeededGenerator) { self.generator = generator }
+    func next() -> Double { Double.random(in: 0..<1, using: &generator) }
+}
