@@ -2,16 +2,20 @@ import Bytes
 import Glibc
 import Synchronization
 
-/// A thread that compresses chunks, in the order in which it gets them, into a ``Spool``.
+/// Compresses chunks, in the order in which it gets them, into a ``Spool``: in a thread of its own, unless they are few.
 final class GzipThread {
+    /// Up to so many bytes are compressed by the caller: a thread would take longer to start.
+    private static let largestWithoutThread = 64 << 10
+
     private let job: Job
     private var thread: pthread_t?
+    /// What has been submitted before there is a thread.
+    private var early: [Chunk] = []
 
-    /// Starts the thread.
-    ///
     /// - Parameter sink: makes, in the thread, what takes the compressed bytes.
-    init(sink: @escaping @Sendable () -> SpoolWriter) throws(SystemError) {
-        job = Job(sink: sink)
+    init(sink: @escaping @Sendable () -> SpoolWriter) { job = Job(sink: sink) }
+
+    private func start() throws(SystemError) {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(job)
         let code = pthread_create(&thread, nil, { Job.run($0) }, argument.toOpaque())
@@ -28,6 +32,13 @@ final class GzipThread {
     ///
     /// - Throws: what has gone wrong in the thread.
     func submit(_ chunk: Chunk) throws {
+        if thread == nil {
+            early.append(chunk)
+            guard early.reduce(0, { $0 + $1.bytes.count }) > Self.largestWithoutThread else { return }
+            try start()
+            defer { early = [] }
+            return early.forEach(job.queue.put)
+        }
         if let error = job.error { throw error }
         job.queue.put(chunk)
     }
@@ -39,6 +50,7 @@ final class GzipThread {
     ///
     /// - Throws: what has gone wrong in the thread.
     func finish() throws -> Spool {
+        if thread == nil { return try job.compress(early) }
         join()
         return try job.result()
     }
@@ -72,6 +84,15 @@ private final class Job: Sendable {
         guard let argument else { return nil }
         Unmanaged<Job>.fromOpaque(argument).takeRetainedValue().run()
         return nil
+    }
+
+    /// Compresses chunks without a thread.
+    func compress(_ chunks: [Chunk]) throws -> Spool {
+        var deflater = GzipDeflater()
+        var writer = sink()
+        for chunk in chunks { try deflater.write(chunk.bytes, to: &writer) }
+        try deflater.finish(to: &writer)
+        return try writer.finish()
     }
 
     private func run() {

@@ -4,20 +4,44 @@
 /// `main__ns1__20261120-173955-012345678__GX.pb.gz`. The format is shared with every other program that
 /// uses the bucket. Names sort by database, instance and time.
 package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// The configured name of the LMDB.
-    package let database: String
-    /// The instance's name; only ASCII letters, digits and `-`.
-    package let instance: String
+    /// The parts of a name in one object: names are copied a lot.
+    private final class Parts: Sendable {
+        let database: String
+        let instance: String
+        let generation: String
+        let extras: [String]
+        let fileExtension: String
+        let description: String
+
+        init(
+            database: String, instance: String, generation: String, extras: [String], fileExtension: String,
+            description: String
+        ) {
+            self.database = database
+            self.instance = instance
+            self.generation = generation
+            self.extras = extras
+            self.fileExtension = fileExtension
+            self.description = description
+        }
+    }
+
+    private let parts: Parts
     /// Nanoseconds since the UNIX epoch.
     package let timestamp: UInt64
+
+    /// The configured name of the LMDB.
+    package var database: String { parts.database }
+    /// The instance's name; only ASCII letters, digits and `-`.
+    package var instance: String { parts.instance }
     /// Starts with `G`.
-    package let generation: String
+    package var generation: String { parts.generation }
     /// Each a capital letter other than G that names its kind, with its value.
-    package let extras: [String]
+    package var extras: [String] { parts.extras }
     /// What follows the first dot.
-    package let fileExtension: String
+    package var fileExtension: String { parts.fileExtension }
     /// The name as it was parsed, or as it is written.
-    package let description: String
+    package var description: String { parts.description }
 
     /// The generation that is written; readers take any.
     package static let generation = "GX"
@@ -29,31 +53,30 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
         database: String, instance: String, timestamp: UInt64, generation: String = SnapshotName.generation,
         extras: [String] = [], fileExtension: String = SnapshotName.fullExtension
     ) {
-        self.database = database
-        self.instance = Self.sanitize(instance: instance)
+        let (instance, extras) = (Self.sanitize(instance: instance), extras.sorted())
+        let texts = [database, instance, SnapshotTimestamp.text(timestamp), generation] + extras
         self.timestamp = timestamp
-        self.generation = generation
-        self.extras = extras.sorted()
-        self.fileExtension = fileExtension
-        let parts = [database, self.instance, SnapshotTimestamp.text(timestamp), generation] + self.extras
-        description = parts.joined(separator: Self.separator) + "." + fileExtension
+        parts = Parts(
+            database: database, instance: instance, generation: generation, extras: extras,
+            fileExtension: fileExtension, description: texts.joined(separator: Self.separator) + "." + fileExtension)
     }
 
     /// Parses a name; nil when it is none.
     package init?(_ text: String) {
         guard let dot = text.utf8.firstIndex(of: UInt8(ascii: ".")) else { return nil }
-        let parts = Self.split(text[..<dot])
-        guard parts.count >= 4, let timestamp = SnapshotTimestamp.parse(parts[2]) else { return nil }
-        database = String(parts[0])
-        instance = String(parts[1])
-        self.timestamp = timestamp
-        generation = String(parts[3])
-        extras = parts[4...].map { String($0) }
-        fileExtension = String(text[text.utf8.index(after: dot)...])
-        description = text
+        let texts = Self.split(text[..<dot])
+        guard texts.count >= 4, let timestamp = SnapshotTimestamp.parse(texts[2]) else { return nil }
+        let (database, instance, generation) = (String(texts[0]), String(texts[1]), String(texts[3]))
+        let (extras, fileExtension) = (
+            texts[4...].map { String($0) }, String(text[text.utf8.index(after: dot)...])
+        )
         guard !database.isEmpty, !instance.isEmpty, instance.utf8.allSatisfy(Self.isPlain),
             generation.utf8.first == UInt8(ascii: "G"), !fileExtension.isEmpty, Self.areValid(extras)
         else { return nil }
+        self.timestamp = timestamp
+        parts = Parts(
+            database: database, instance: instance, generation: generation, extras: extras,
+            fileExtension: fileExtension, description: text)
     }
 
     /// Whether it names a snapshot of a whole database. Objects of any other kind must be left alone.
@@ -71,6 +94,7 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
 
     /// By database, instance and time, then by the whole name.
     package static func < (one: SnapshotName, other: SnapshotName) -> Bool {
+        if one.parts === other.parts { return false }
         if one.database != other.database { return one.database < other.database }
         if one.instance != other.instance { return one.instance < other.instance }
         if one.timestamp != other.timestamp { return one.timestamp < other.timestamp }
@@ -78,10 +102,12 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
     }
 
     /// Two names are equal when their texts are, so that the order above is total.
-    package static func == (one: SnapshotName, other: SnapshotName) -> Bool { one.description == other.description }
+    package static func == (one: SnapshotName, other: SnapshotName) -> Bool {
+        one.parts === other.parts || one.timestamp == other.timestamp && one.description == other.description
+    }
 
-    /// Hashes the whole name.
-    package func hash(into hasher: inout Hasher) { hasher.combine(description) }
+    /// Hashes the timestamp, which hardly two names share.
+    package func hash(into hasher: inout Hasher) { hasher.combine(timestamp) }
 
     private static let separator = "__"
 

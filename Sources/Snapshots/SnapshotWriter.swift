@@ -12,6 +12,9 @@ package struct SnapshotWriter: ~Copyable {
 
     private let compression: GzipThread
     private let chunkSize: Int
+    // The parts of a DBI grow up to the chunk size, so that a small DBI needs little memory.
+    private static let firstPartSize = 16 << 10
+    private var partSize: Int
     private var chunk: Chunk
     // What every part of the current DBI starts with: its name, its flags and its transform.
     private var head: [UInt8] = []
@@ -20,7 +23,7 @@ package struct SnapshotWriter: ~Copyable {
     private var cursor: UnsafeMutablePointer<UInt8>
     private var limit: UnsafeMutablePointer<UInt8>
 
-    /// Starts the thread, and the snapshot with its format version and `meta`.
+    /// Starts the snapshot with its format version and `meta`.
     ///
     /// - Parameter stagingDirectory: where the file of a large snapshot is made if possible; see `SpoolWriter`.
     /// - Throws: ``SystemError`` when no thread can be had.
@@ -32,11 +35,12 @@ package struct SnapshotWriter: ~Copyable {
     init(
         _ meta: SnapshotMeta, chunkSize: Int, sink: @escaping @Sendable () -> SpoolWriter = { SpoolWriter() }
     ) throws {
-        let compression = try GzipThread(sink: sink)
+        let compression = GzipThread(sink: sink)
         try compression.submit(Chunk(SnapshotEncoding.start(meta)))
         self.compression = compression
         self.chunkSize = chunkSize
-        chunk = Chunk(capacity: chunkSize + Self.slack)
+        partSize = min(chunkSize, Self.firstPartSize)
+        chunk = Chunk(capacity: partSize + Self.slack)
         cursor = chunk.base
         limit = cursor
     }
@@ -53,6 +57,7 @@ package struct SnapshotWriter: ~Copyable {
             throw SnapshotError(.unsupported, reason, offset: 0, database: name)
         }
         head = SnapshotEncoding.head(name, flags, transform)
+        partSize = min(chunkSize, Self.firstPartSize)
         isInDatabase = true
         try startChunk(room: 0)
     }
@@ -121,7 +126,7 @@ package struct SnapshotWriter: ~Copyable {
 
     private mutating func startChunk(room: Int) throws {
         let fixed = Self.prefixRoom + head.count
-        let wanted = max(chunkSize, room) + fixed
+        let wanted = max(partSize, room) + fixed
         if chunk.capacity < wanted { chunk = Chunk(capacity: wanted) }
         cursor = chunk.base + Self.prefixRoom
         head.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: cursor, count: $0.count).copyMemory(from: $0) }
@@ -139,7 +144,8 @@ package struct SnapshotWriter: ~Copyable {
         Varint.write(length, &prefix)
         chunk.range = first..<(cursor - chunk.base)
         try compression.submit(chunk)
-        chunk = compression.recycled(capacity: chunkSize + Self.slack)
+        partSize = min(partSize * 4, chunkSize)
+        chunk = compression.recycled(capacity: partSize + Self.slack)
         cursor = chunk.base
         limit = cursor
     }

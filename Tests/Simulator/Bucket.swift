@@ -40,9 +40,14 @@ struct Bucket {
     }
 
     /// The objects, as they are now or were some time ago.
-    func listing(asOf time: Duration? = nil) -> [Blob] {
+    ///
+    /// - Parameter reader: who lists: what somebody has stored is shown to the same host at once, whatever else is missing.
+    func listing(asOf time: Duration? = nil, to reader: String) -> [Blob] {
         var shown = objects
-        if let time, let state = past.first(where: { $0.until > time }) { shown = state.objects }
+        if let time, let state = past.first(where: { $0.until > time }) {
+            shown = state.objects.filter { $0.key.instance != reader }
+            for (name, object) in objects where name.instance == reader { shown[name] = object }
+        }
         return shown.values.map { Blob(name: $0.text, size: $0.body.count, modified: $0.modified) }
             .sorted { $0.name < $1.name }
     }

@@ -15,7 +15,7 @@ final class ResyncStore: BlobStore, @unchecked Sendable {
         (self.bucket, self.fails, self.clockOffset) = (bucket, fails, clockOffset)
     }
 
-    func list(prefix: String) async throws -> [Blob] { bucket.listing() }
+    func list(prefix: String) async throws -> [Blob] { bucket.listing(to: "") }
 
     func load(_ name: String, atMost limit: Int) async throws -> Spool {
         guard let name = SnapshotName(name), let object = bucket.objects[name] else {

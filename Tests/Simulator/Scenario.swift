@@ -127,7 +127,7 @@ package struct Scenario: Sendable {
     }
 
     /// How often the storage is listed.
-    package var pollInterval: Duration { retention == nil ? .seconds(5) : .seconds(20) }
+    package var pollInterval: Duration { retention == nil ? .seconds(5) : .seconds(50) }
 
     /// A scenario in which nothing happens.
     package init(seed: UInt64) { self.seed = seed }
@@ -151,7 +151,7 @@ extension Scenario {
         }
         if scenario.faults.kill > 0 { scenario.faults.kill /= 50 }
         if scenario.faults.lock > 0, random.chance(0.3) { scenario.faults.lock = 0.7 }
-        for number in 0..<Int.random(in: 6...26, using: &random) {
+        for number in 0..<pick([2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 20], &random) {
             scenario.steps.append(step(number, in: scenario, &random))
         }
         return scenario

@@ -129,7 +129,7 @@ final class SimulatedEffects: SyncEffects {
         let age = chance(faults.staleListing) ? delay(10) : nil
         let offset: Duration? = world.scenario.storageHasClock ? .zero - node.clock.error : nil
         return SyncCore.Listing(
-            blobs: world.bucket.listing(asOf: age.map { world.time.now - $0 }), began: began, ended: node.clock.wall,
+            blobs: world.bucket.listing(asOf: age.map { world.time.now - $0 }, to: node.name), began: began, ended: node.clock.wall,
             clockOffset: offset)
     }
 
@@ -164,7 +164,7 @@ final class SimulatedEffects: SyncEffects {
                 return .downloadFailed(name, BlobStoreError(.notFound, "not found"), time: time)
             }
             // One that is damaged each time is a damaged object.
-            let body = isGarbled && node.garbled.insert(name).inserted ? try garbled(object.body, &node.random) : object.body
+            let body = isGarbled && !object.isDamaged && node.garbled.insert(name).inserted ? try garbled(object.body, &node.random) : object.body
             return .downloaded(name, body, time: time)
         }
     }
@@ -196,7 +196,7 @@ final class SimulatedEffects: SyncEffects {
 func garbled(_ body: Spool, _ random: inout SeededGenerator) throws -> Spool {
     var bytes = [UInt8](repeating: 0, count: body.count)
     _ = try bytes.withUnsafeMutableBytes { try body.read(at: 0, into: $0) }
-    if random.chance(0.5) {
+    if bytes.count <= 10 || random.chance(0.5) {
         bytes.removeLast(Int.random(in: 1..<bytes.count, using: &random))
     } else {
         bytes[Int.random(in: 10..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)

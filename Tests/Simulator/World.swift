@@ -73,6 +73,7 @@ package final class World {
         schedule(after: delay) { [self] in
             guard !process.isDead, !process.isFinished, let event = try event() else { return }
             trace?("\(time.now) \(node.name) < \("\(event)".prefix(300))")
+            count("events")
             process.engine?.handle(event)
         }
     }
@@ -95,6 +96,8 @@ package final class World {
     ///
     /// - Throws: ``Violation``.
     package func run() throws {
+        // What waits refers to this.
+        defer { queue = Heap() }
         for node in nodes {
             // What somebody has at the start differs from what the others have.
             if node.index == 0 || scenario.seed.isMultiple(of: 3) { try write(node, 2) }
@@ -140,9 +143,10 @@ package final class World {
     private func rest() throws {
         // Uploads that are minutes late.
         if scenario.faults.uploadLate > 0 { try run(until: time.now + .seconds(300)) }
-        let slice = scenario.pollInterval * 4
+        let slice = scenario.pollInterval * 2
         for round in 0..<60 {
             let before = changes
+            count("rounds")
             try run(until: time.now + slice)
             let fenced = nodes.filter(isFenced)
             for node in fenced { try resync(node, fails: false) }

@@ -51,8 +51,11 @@ package struct Receiver {
     /// Downloaded and waiting to be merged, first come first merged.
     private var ready: [SnapshotName] = []
     /// Whether snapshots under the own name are still of interest: until start-up has loaded the newest one.
-    private var ownIsWanted = true
+    private var ownIsWanted = true { didSet { lastNames = nil } }
     private var seenAtStart: Set<Group>?
+    /// What the last listing showed; nil where something has changed since then that the next one has to take into account.
+    private var lastNames: [SnapshotName]?
+    private var lastStranger: SnapshotName?
     /// The snapshots that lie in the far future.
     private var farAhead: Set<SnapshotName> = []
 
@@ -75,6 +78,14 @@ package struct Receiver {
     ) {
         var byInstance: [Group: [SnapshotName]] = [:]
         progress.listed(names)
+        // Most listings show nothing new, and nothing in the far future.
+        if names == lastNames, stranger == lastStranger, farAhead.isEmpty, !names.contains(where: horizon.isFarAhead),
+            instances.values.allSatisfy({ !$0.listed.isEmpty })
+        {
+            for instance in instances.keys { instances[instance]?.awaitsListing = false }
+            return
+        }
+        (lastNames, lastStranger) = (names, stranger)
         sortOut(names, horizon)
         for name in names { byInstance[key(name), default: []].append(name) }
         if !ownIsWanted, let own { byInstance[own] = stranger.flatMap { key($0) == own ? [$0] : nil } }
@@ -125,6 +136,7 @@ package struct Receiver {
             failed(name, at: now)
             return false
         }
+        lastNames = nil
         instances[key(name)]?.vanished = name
         instances[key(name)]?.listed.removeAll { $0 == name }
         instances[key(name)]?.phase = .idle
