@@ -65,29 +65,46 @@ let package = Package(
         system("CISAL", "libisal", apt: "libisal-dev"),
 
         room("Bytes", uses: []),
-        room("LMDB", uses: ["CLMDB"]),
+        room("LMDB", uses: ["Bytes", "CLMDB"]),
         room("Snapshots", uses: ["Bytes", "CISAL"]),
         room("HTTP", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("BlobStorage", uses: ["Bytes", "HTTP"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Config", uses: ["Bytes", "CYAML"]),
-        room("Telemetry", uses: ["Bytes", log]),
-        room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
+        room("Observability", uses: ["Bytes", log]),
+        room("PowerDNSFormat", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
+        room("PowerDNSDatabase", uses: ["Bytes", "LMDB", "Snapshots", "PowerDNSFormat"]),
         room(
-            "PowerDNS",
+            "PowerDNSSync",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log,
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSFormat",
+                "PowerDNSDatabase",
+                "Observability", log,
             ]),
-        room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
+        room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Observability", log]),
         room(
             "StatusServer",
-            uses: ["Bytes", "Snapshots", "HTTP", "Monitoring", "Telemetry", log, lifecycle, hummingbird] + http
+            uses: ["Bytes", "Snapshots", "HTTP", "Monitoring", "Observability", log, lifecycle, hummingbird] + http
                 + indirect),
+        room(
+            "Daemon",
+            uses: [
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Monitoring",
+                "PowerDNSFormat", "PowerDNSDatabase", "PowerDNSSync", "StatusServer", lifecycle, log,
+            ]),
+        room(
+            "Doctor",
+            uses: [
+                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Monitoring", "PowerDNSFormat",
+                "PowerDNSDatabase", "PowerDNSSync", "Daemon",
+            ]),
         room(
             "Commands",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Telemetry", "Monitoring",
-                "PowerDNS", "PowerDNSSchema", "StatusServer", argumentParser, lifecycle, log,
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Monitoring",
+                "PowerDNSFormat", "PowerDNSDatabase", "Daemon", "Doctor", argumentParser, log,
             ]),
         .executableTarget(name: "lightningstream", dependencies: ["Commands"], swiftSettings: settings),
 
@@ -108,25 +125,40 @@ let package = Package(
         tests("Bytes"),
         tests("LMDB"),
         tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
+        .target(
+            name: "PowerDNSTestSupport", dependencies: ["LMDB", "PowerDNSFormat", "PowerDNSDatabase", "TestSupport"],
+            path: "Tests/PowerDNSTestSupport", swiftSettings: settings),
+        tests("PowerDNSFormat", also: ["Bytes", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
+        tests("PowerDNSDatabase", also: ["Bytes", "LMDB", "Snapshots", "PowerDNSFormat", "PowerDNSTestSupport"]),
         tests(
-            "PowerDNS",
+            "PowerDNSSync",
             also: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log,
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSFormat",
+                "PowerDNSDatabase",
+                "PowerDNSTestSupport", "Observability", log,
             ]),
-        tests("PowerDNSSchema", also: ["Bytes", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
         tests("HTTP", also: ["Bytes"]),
         tests("BlobStorage", also: ["Bytes", "HTTP"]),
         tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Simulator", log]),
         tests("Config"),
-        tests("Telemetry"),
-        tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Telemetry", log]),
-        tests("StatusServer", also: ["Bytes", "Monitoring", "Telemetry", log, lifecycle]),
+        tests("Observability"),
+        tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Observability", log]),
+        tests("StatusServer", also: ["Bytes", "Monitoring", "Observability", log, lifecycle]),
+        .target(
+            name: "DaemonTestSupport", dependencies: ["Daemon", "Observability", "TestSupport"],
+            path: "Tests/DaemonTestSupport", swiftSettings: settings),
+        tests(
+            "Daemon",
+            also: [
+                "DaemonTestSupport", "Bytes", "LMDB", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Monitoring", log,
+            ]),
+        tests("Doctor", also: ["Bytes", "LMDB", "BlobStorage", "Replication", "Snapshots", "Config", "Daemon"]),
         tests(
             "Commands",
             also: [
-                "BlobStorage", "Bytes", "Config", "HTTP", "LMDB", "PowerDNSSchema", "Replication", "Snapshots",
-                "Telemetry",
-                "lightningstream",
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "PowerDNSFormat", "Daemon", "DaemonTestSupport", "Doctor", "lightningstream",
             ]),
     ]
 )

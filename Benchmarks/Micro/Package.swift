@@ -23,20 +23,24 @@ let package = Package(
         system("COpenSSL", "openssl"),
         system("CISAL", "libisal"),
         room("Bytes", uses: []),
-        room("LMDB", uses: ["CLMDB"]),
+        room("LMDB", uses: ["Bytes", "CLMDB"]),
         room("Snapshots", uses: ["Bytes", "CISAL"]),
         room("HTTP", uses: ["Bytes", "CCurl", "COpenSSL"]),
         room("BlobStorage", uses: ["Bytes", "HTTP"]),
         room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
-        room("Telemetry", uses: ["Bytes", log]),
-        room("PowerDNSSchema", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
+        room("Observability", uses: ["Bytes", log]),
+        room("PowerDNSFormat", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
+        room("PowerDNSDatabase", uses: ["Bytes", "LMDB", "Snapshots", "PowerDNSFormat"]),
         room(
-            "PowerDNS",
+            "PowerDNSSync",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSSchema", "Telemetry", log,
+                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSFormat",
+                "PowerDNSDatabase",
+                "Observability", log,
             ]),
         .executableTarget(
-            name: "passes", dependencies: ["Bytes", "LMDB", "Snapshots", "Replication", "Telemetry", "PowerDNS", log],
+            name: "passes",
+            dependencies: ["Bytes", "LMDB", "Snapshots", "Replication", "Observability", "PowerDNSSync", log],
             path: "Passes"),
     ]
 )

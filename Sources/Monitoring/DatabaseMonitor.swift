@@ -2,10 +2,10 @@ import BlobStorage
 import Bytes
 import LMDB
 import Logging
+import Observability
 import Replication
 import Snapshots
 import Synchronization
-import Telemetry
 
 /// Watches the syncing of one database: its events become metrics, health checks, and what the report shows.
 final class DatabaseMonitor: Sendable {

@@ -1,4 +1,4 @@
-import Telemetry
+import Observability
 
 /// What a ``Monitor`` goes by.
 package struct MonitorSettings: Sendable {

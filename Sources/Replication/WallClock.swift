@@ -1,19 +1,8 @@
 import BlobStorage
 import Glibc
 
-/// Returns the time of day, in nanoseconds since the UNIX epoch.
-package typealias WallClock = @Sendable () -> UInt64
-
 /// Returns the time since a fixed moment of the process. It never jumps.
 package typealias Uptime = @Sendable () -> Duration
-
-/// The system's clock.
-@Sendable
-package func systemWallClock() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return UInt64(clamping: time.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: time.tv_nsec)
-}
 
 /// The system's monotonic clock.
 @Sendable

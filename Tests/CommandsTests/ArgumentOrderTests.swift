@@ -3,6 +3,7 @@ import Config
 import Testing
 
 @testable import Commands
+@testable import Daemon
 
 @Suite struct ArgumentOrderTests {
     private static let cases: [(String, String)] = [

@@ -1,15 +1,17 @@
 import BlobStorage
 import Bytes
+import DaemonTestSupport
 import Foundation
 import LMDB
 import Logging
 import Monitoring
+import Observability
 import Snapshots
-import Telemetry
 import TestSupport
 import Testing
 
 @testable import Commands
+@testable import Daemon
 
 /// One hostile name in every place that others can write to, through everything that shows it: nothing of it may reach a
 /// terminal, a log, a page or a metric as it is.

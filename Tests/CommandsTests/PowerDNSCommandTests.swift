@@ -1,6 +1,6 @@
 import Foundation
 import LMDB
-import PowerDNSSchema
+import PowerDNSFormat
 import Snapshots
 import TestSupport
 import Testing
@@ -66,7 +66,7 @@ import Testing
     /// What pdnsutil printed, by zone.
     private func listings(_ version: String) throws -> [String: String] {
         let text = try String(
-            contentsOfFile: "\(Self.tests)/PowerDNSSchemaTests/Fixtures/pdns-\(version).list-zone.txt", encoding: .utf8)
+            contentsOfFile: "\(Self.tests)/PowerDNSFormatTests/Fixtures/pdns-\(version).list-zone.txt", encoding: .utf8)
         var listings: [String: String] = [:]
         for part in text.components(separatedBy: "== list-zone ").dropFirst() {
             let end = try #require(part.firstIndex(of: "\n"))

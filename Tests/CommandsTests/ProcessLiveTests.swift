@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Commands
+@testable import Daemon
 
 /// What only a process of its own shows: signals, time limits, closed outputs.
 @Suite struct ProcessLiveTests {

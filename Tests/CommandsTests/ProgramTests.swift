@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Commands
+@testable import Daemon
 
 /// What the command line does before any command runs.
 @Suite struct ProgramTests {
@@ -101,13 +102,13 @@ import Testing
     /// The working directory comes first, then where packages put the file.
     @Test func whereTheConfigurationIsLookedFor() throws {
         #expect(
-            GlobalOptions.configurationFiles == ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"])
+            SessionOptions.configurationFiles == ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"])
         let directory = try TemporaryDirectory()
         let files = [directory.file("here.yaml"), directory.file("there.yaml")]
-        #expect(GlobalOptions.first(of: files) == files[0])
+        #expect(SessionOptions.first(of: files) == files[0])
         for file in files.reversed() {
             try Data().write(to: URL(fileURLWithPath: file))
-            #expect(GlobalOptions.first(of: files) == file)
+            #expect(SessionOptions.first(of: files) == file)
         }
     }
 
@@ -115,11 +116,11 @@ import Testing
         let directory = try TemporaryDirectory()
         let files = [directory.file("here.yaml"), directory.file("there.yaml")]
         #expect(
-            GlobalOptions.missing(of: files)?.description
+            SessionOptions.missing(of: files)?.description
                 == "there is no configuration file: neither \(files[0]) in the working directory nor \(files[1]); name it "
                 + "with --config")
         try Data().write(to: URL(fileURLWithPath: files[1]))
-        #expect(GlobalOptions.missing(of: files) == nil)
+        #expect(SessionOptions.missing(of: files) == nil)
     }
 
     @Test func aMinimumPIDThatIsTooHighIsLowered() async throws {

@@ -1,5 +1,6 @@
 import BlobStorage
 import Config
+import DaemonTestSupport
 import Foundation
 import Replication
 import Snapshots

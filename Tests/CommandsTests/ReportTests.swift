@@ -1,7 +1,9 @@
 import Bytes
+import DaemonTestSupport
 import Testing
 
 @testable import Commands
+@testable import Daemon
 
 @Suite struct ReportTests {
     private static let values: [([UInt8], String)] = [

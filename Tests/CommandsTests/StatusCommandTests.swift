@@ -1,9 +1,10 @@
 import Bytes
+import DaemonTestSupport
 import Foundation
 import LMDB
 import Monitoring
+import Observability
 import Snapshots
-import Telemetry
 import TestSupport
 import Testing
 

@@ -1,31 +1,11 @@
+import DaemonTestSupport
 import Foundation
 import LMDB
+import Observability
 import Synchronization
-import Telemetry
 
 @testable import Commands
-
-/// Keeps what a command writes to standard output.
-final class CapturedOutput: ByteOutput {
-    private let bytes = Mutex<[UInt8]>([])
-
-    func write(_ new: [UInt8]) { bytes.withLock { $0 += new } }
-
-    var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
-}
-
-/// Keeps what a command writes to standard error.
-final class CapturedLines: LogOutput {
-    private let lines = Mutex<[String]>([])
-
-    func write(line: [UInt8]) { lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
-
-    var all: [String] { lines.withLock { $0 } }
-    var text: String { all.joined() }
-}
-
-/// 2026-11-21T00:11:41.839786911Z
-let sampleTime = WallTime(seconds: 1_795_219_901, nanoseconds: 839_786_911)
+@testable import Daemon
 
 /// How a command ended and what it wrote.
 struct CommandResult: Sendable {
@@ -50,52 +30,6 @@ func runCommand(
         Thread { continuation.resume(returning: Program.run(["lightningstream"] + arguments, in: context)) }.start()
     }
     return CommandResult(exitCode: exitCode, output: output.text, errors: errors.text)
-}
-
-/// Time that passes only while all who can sleep do: it jumps to the end of the shortest sleep then.
-final class SimulatedSleep: Sendable {
-    private struct State {
-        var sleeping: [Int: (end: Duration, continuation: CheckedContinuation<Void, any Error>)] = [:]
-        var calls = 0
-        var now = Duration.zero
-    }
-
-    private let sleepers: Int
-    private let meanwhile: @Sendable () throws -> Void
-    private let state = Mutex(State())
-
-    /// - Parameters:
-    ///   - sleepers: how many sleep at the same time.
-    ///   - meanwhile: what happens each time when all sleep.
-    init(sleepers: Int, meanwhile: @escaping @Sendable () throws -> Void = {}) {
-        self.sleepers = sleepers
-        self.meanwhile = meanwhile
-    }
-
-    func sleep(for duration: Duration) async throws {
-        let number = state.withLock { state in
-            state.calls += 1
-            return state.calls
-        }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let (isCancelled, woken) = state.withLock { state in
-                    guard !Task.isCancelled else { return (true, nil as CheckedContinuation<Void, any Error>?) }
-                    state.sleeping[number] = (state.now + duration, continuation)
-                    guard state.sleeping.count == sleepers,
-                        let next = state.sleeping.min(by: { $0.value.end < $1.value.end })
-                    else { return (false, nil) }
-                    state.now = next.value.end
-                    return (false, state.sleeping.removeValue(forKey: next.key)?.continuation)
-                }
-                if isCancelled { continuation.resume(throwing: CancellationError()) }
-                woken?.resume(with: Result { try meanwhile() })
-            }
-        } onCancel: {
-            let cancelled = state.withLock { $0.sleeping.removeValue(forKey: number)?.continuation }
-            cancelled?.resume(throwing: CancellationError())
-        }
-    }
 }
 
 /// One entry of an LMDB.

@@ -1,6 +1,6 @@
 import Bytes
 
-@testable import PowerDNSSchema
+@testable import PowerDNSFormat
 @testable import Snapshots
 
 /// Called by libFuzzer with one input after another. The first byte chooses what reads it.

@@ -11,7 +11,7 @@ from lab.process import run
 
 VERSION = re.search(
     r'^package let programVersion = "(\d+\.\d+\.\d+(?:-\w+)?)"$',
-    (ROOT / "Sources/Commands/CommandLine/Version.swift").read_text(), re.MULTILINE)[1]
+    (ROOT / "Sources/Daemon/Version.swift").read_text(), re.MULTILINE)[1]
 
 
 def test_program_image_and_pages_have_one_version():

@@ -1,6 +1,6 @@
+import Observability
 import Replication
 import Snapshots
-import Telemetry
 import Testing
 
 @testable import Monitoring

@@ -1,5 +1,5 @@
 import Foundation
-import Telemetry
+import Observability
 import Testing
 
 @testable import Monitoring

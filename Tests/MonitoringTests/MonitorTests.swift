@@ -2,10 +2,10 @@ import BlobStorage
 import Bytes
 import Dispatch
 import LMDB
+import Observability
 import Replication
 import Snapshots
 import Synchronization
-import Telemetry
 import TestSupport
 import Testing
 

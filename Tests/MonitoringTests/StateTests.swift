@@ -1,9 +1,9 @@
 import BlobStorage
 import Bytes
+import Observability
 import Replication
 import Snapshots
 import Synchronization
-import Telemetry
 import TestSupport
 import Testing
 

@@ -2,9 +2,9 @@ import BlobStorage
 import Bytes
 import LMDB
 import Logging
+import Observability
 import Snapshots
 import Synchronization
-import Telemetry
 import TestSupport
 
 @testable import Monitoring

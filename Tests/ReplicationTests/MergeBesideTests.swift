@@ -1,4 +1,5 @@
 import BlobStorage
+import Bytes
 import Dispatch
 import LMDB
 import Logging

@@ -1,4 +1,5 @@
 import BlobStorage
+import Bytes
 import LMDB
 import Snapshots
 import TestSupport

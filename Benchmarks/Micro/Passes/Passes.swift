@@ -1,10 +1,11 @@
 import Bytes
 import LMDB
 import Logging
-import PowerDNS
+import Observability
+import PowerDNSDatabase
+import PowerDNSSync
 import Replication
 import Snapshots
-import Telemetry
 
 /// The loops over entries that are measured: each pass goes over all entries of a database once.
 struct Passes {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Config
+import Daemon
 
 /// Brings the words of a command line into the order that the parser wants.
 ///

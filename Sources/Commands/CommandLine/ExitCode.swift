@@ -1,31 +1,4 @@
-/// The exit codes of the program; the numbers 64 and 75 are those of sysexits.h.
-package enum ExitCode {
-    /// Everything was done.
-    package static let success: Int32 = 0
-    /// Something failed; one line on stderr says what.
-    package static let failure: Int32 = 1
-    /// An unknown flag or command, a missing argument, a bad flag value.
-    package static let usage: Int32 = 64
-    /// The time given with `--timeout` is over.
-    package static let timeout: Int32 = 75
+import Daemon
 
-    /// Ended by a signal, as a shell puts it.
-    package static func signal(_ signal: Int32) -> Int32 { 128 + signal }
-}
-
-/// A reason to end with one line on stderr and an exit code.
-struct CommandFailure: Error, CustomStringConvertible {
-    var exitCode: Int32
-    /// One line: what failed, on what, and what to do.
-    var description: String
-
-    /// Something failed.
-    static func failed(_ description: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode.failure, description: description)
-    }
-
-    /// The command line is wrong.
-    static func usage(_ description: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode.usage, description: description)
-    }
-}
+/// The exit codes of this program, and not the parser's type of the same name.
+typealias ExitCode = Daemon.ExitCode

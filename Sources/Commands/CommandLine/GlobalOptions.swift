@@ -1,6 +1,6 @@
 import ArgumentParser
 import Config
-import Glibc
+import Daemon
 
 /// The flags that every command takes, before and after its name.
 struct GlobalOptions: ParsableArguments {
@@ -8,8 +8,8 @@ struct GlobalOptions: ParsableArguments {
         name: [.short, .long],
         help: ArgumentHelp(
             """
-            Configuration file; by default \(GlobalOptions.configurationFiles[0]) in the working directory, and where there \
-            is none, \(GlobalOptions.configurationFiles[1]).
+            Configuration file; by default \(SessionOptions.configurationFiles[0]) in the working directory, and where there \
+            is none, \(SessionOptions.configurationFiles[1]).
             """, valueName: "file"), completion: .file())
     var config: String?
 
@@ -46,7 +46,7 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Use up process IDs until the own one is at least this; more than \(GlobalOptions.greatestMinimumPID) is taken as that.",
+            "Use up process IDs until the own one is at least this; more than \(SessionOptions.greatestMinimumPID) is taken as that.",
             discussion: """
                 Two containers that share an LMDB must not use the same process ID, because LMDB's reader table \
                 can't tell them apart. The environment variable \(PIDSupervisor.skipVariable) switches this off.
@@ -64,39 +64,27 @@ struct GlobalOptions: ParsableArguments {
         "--log-format": true, "--log-timestamp": true, "--log-config": false, "--minimum-pid": true, "--timeout": true,
     ]
 
-    /// Where the configuration is looked for when nobody says where it is.
-    static let configurationFiles = ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"]
-
-    /// The configuration file: as given, or the first one that there is.
-    var configurationFile: String { config ?? Self.first(of: Self.configurationFiles) }
-
-    /// The first file that there is, otherwise the first one.
-    static func first(of files: [String]) -> String { files.first { access($0, F_OK) == 0 } ?? files.first ?? "" }
-
-    /// Loads the configuration file.
-    ///
-    /// - Throws: ``CommandFailure`` when nobody says where it is and there is none, `ConfigurationErrors` for its problems.
-    func loadConfiguration(environment: [String: String], hostname: String) throws -> LoadedConfiguration {
-        if config == nil, let failure = Self.missing(of: Self.configurationFiles) { throw failure }
-        return try Configuration.load(file: configurationFile, environment: environment, hostname: hostname)
-    }
-
-    /// What is said when there is none of these files; nil when there is one.
-    static func missing(of files: [String]) -> CommandFailure? {
-        guard !files.contains(where: { access($0, F_OK) == 0 }) else { return nil }
-        return .failed(
-            "there is no configuration file: neither \(files.joined(separator: " in the working directory nor ")); "
-                + "name it with --config")
-    }
-
     /// The heading above them in usage texts.
     static let title = "Global options"
 
-    /// Few enough that using them up takes no time worth noticing.
-    static let greatestMinimumPID = 200
+    /// What they say to a session.
+    var session: SessionOptions {
+        var options = SessionOptions()
+        (options.config, options.instance) = (config, instance)
+        options.logLevel = debug ? .debug : logLevel
+        (options.logFormat, options.logTimestamp) = (logFormat, logTimestamp)
+        (options.logsConfiguration, options.minimumPID, options.timeout) = (logConfig, minimumPid, timeout)
+        return options
+    }
+}
 
-    /// The process ID that is wanted: release 1.0 takes any number, too.
-    var wantedPID: Int? { minimumPid.map { min($0, Self.greatestMinimumPID) } }
+extension Session {
+    /// Loads the configuration and runs `body`; see the function of this name that takes ``SessionOptions``.
+    static func run(
+        _ global: GlobalOptions, in context: CommandContext, _ body: (Session) throws -> Int32
+    ) throws -> Int32 {
+        try run(global.session, in: context, body)
+    }
 }
 
 extension GlobalOptions {

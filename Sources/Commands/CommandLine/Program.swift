@@ -1,5 +1,6 @@
 import ArgumentParser
 import Config
+import Daemon
 import Glibc
 
 /// The root of the command line.
@@ -9,7 +10,7 @@ struct Lightningstream: ParsableCommand {
         abstract: "Syncs LMDB databases between hosts through snapshots in a bucket.",
         version: "lightningstream \(programVersion)",
         subcommands: [
-            Sync.self, Receive.self, Resync.self, Status.self, Doctor.self, Dump.self, Stats.self,
+            Sync.self, Receive.self, Resync.self, Status.self, DoctorCommand.self, Dump.self, Stats.self,
             SnapshotsCommand.self, PowerDNSCommand.self, DropShadow.self, ExperimentalCommand.self, Docs.self,
             Completion.self, Version.self,
         ])

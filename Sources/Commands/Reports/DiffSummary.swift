@@ -1,5 +1,6 @@
-import PowerDNS
-import PowerDNSSchema
+import Daemon
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// A line for each zone that differs.
 struct DiffSummary: DiffText {

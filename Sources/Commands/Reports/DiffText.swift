@@ -1,6 +1,7 @@
 import Bytes
-import PowerDNS
-import PowerDNSSchema
+import Daemon
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// Writes a difference as it is found.
 protocol DiffText {

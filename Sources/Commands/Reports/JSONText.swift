@@ -1,3 +1,4 @@
+import Daemon
 import Monitoring
 
 extension BufferedOutput {

@@ -1,3 +1,5 @@
+import Daemon
+
 /// The reference of the command line as a manual page for man(1), made from the parser's own description.
 struct ManualPage {
     private let root: CommandDescription

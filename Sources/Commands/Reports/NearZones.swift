@@ -1,7 +1,7 @@
 import Config
 import LMDB
-import PowerDNS
-import PowerDNSSchema
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// Looks for what may have been meant by the name of a zone that is not there; pure, in constant memory.
 struct NearZones {

@@ -1,6 +1,7 @@
 import Bytes
-import PowerDNS
-import PowerDNSSchema
+import Daemon
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// Writes a zone as `pdnsutil list-zone` does, its RRsets as they come.
 struct ShownZoneText {

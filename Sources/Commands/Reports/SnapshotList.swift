@@ -1,7 +1,8 @@
 import BlobStorage
 import Bytes
+import Daemon
+import Observability
 import Snapshots
-import Telemetry
 
 /// The objects of a storage, as `snapshots list` shows them.
 struct SnapshotList {

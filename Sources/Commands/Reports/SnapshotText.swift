@@ -1,15 +1,13 @@
 import ArgumentParser
 import Bytes
+import Daemon
 import LMDB
+import Observability
 import Snapshots
-import Telemetry
 
 /// Writes a snapshot as text, an entry a line, while it is read.
 struct SnapshotText {
     enum Format: String, CaseIterable, ExpressibleByArgument { case debug, text }
-
-    /// An entry that is larger is taken for damage. LMDB takes less than 4 GiB; memory is only taken for what is there.
-    static let maximumEntrySize = 1 << 30
 
     var format: Format
     /// Only the DBI of this name.
@@ -19,7 +17,8 @@ struct SnapshotText {
     func write(_ spool: Spool, to output: inout BufferedOutput, _ line: ProgressLine?) throws -> Bool {
         do {
             defer { line?.end() }
-            let found = try write(SnapshotReader(spool, maximumEntrySize: Self.maximumEntrySize), to: &output, line)
+            let found = try write(
+                SnapshotReader(spool, maximumEntrySize: SnapshotReader.largestPlausibleEntry), to: &output, line)
             try output.flush()
             return found
         } catch let error as SnapshotError {
@@ -111,7 +110,7 @@ struct SnapshotText {
 extension SnapshotText {
     /// Reads all of a snapshot, which checks it, and returns what it says about itself.
     static func readThrough(_ spool: Spool) throws(SnapshotError) -> SnapshotMeta {
-        var reader = SnapshotReader(spool, maximumEntrySize: maximumEntrySize)
+        var reader = SnapshotReader(spool, maximumEntrySize: SnapshotReader.largestPlausibleEntry)
         while true {
             if case .end = try reader.next() { return reader.meta }
         }

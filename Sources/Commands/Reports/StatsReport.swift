@@ -1,4 +1,5 @@
 import Bytes
+import Daemon
 import Monitoring
 
 /// What `lightningstream stats` shows of one database.

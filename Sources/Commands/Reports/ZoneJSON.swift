@@ -1,6 +1,7 @@
+import Daemon
 import Monitoring
-import PowerDNS
-import PowerDNSSchema
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// Writes a zone as a JSON object whose last member is the array of its records, an element a line.
 struct ZoneJSON {

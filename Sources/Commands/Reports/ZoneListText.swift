@@ -1,8 +1,9 @@
 import Bytes
+import Daemon
 import Monitoring
-import PowerDNS
-import PowerDNSSchema
-import Telemetry
+import Observability
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// Writes the list of zones as it is found, because there may be millions: columns have fixed widths.
 struct ZoneListText {

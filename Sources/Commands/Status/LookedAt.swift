@@ -1,12 +1,13 @@
 import BlobStorage
 import Bytes
 import Config
+import Daemon
 import LMDB
 import Logging
 import Monitoring
+import Observability
 import Replication
 import Snapshots
-import Telemetry
 
 /// A report that needs no daemon: from the storage with the state objects in it, and the LMDBs.
 struct LookedAt {

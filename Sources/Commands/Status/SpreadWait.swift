@@ -1,5 +1,7 @@
 import BlobStorage
 import Config
+import Daemon
+import Doctor
 import Monitoring
 import Replication
 import Snapshots

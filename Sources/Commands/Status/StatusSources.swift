@@ -1,9 +1,10 @@
 import BlobStorage
 import Config
+import Daemon
 import LMDB
 import Monitoring
+import Observability
 import Snapshots
-import Telemetry
 
 /// Where `status` gets its knowledge from: the daemon, or storage and LMDBs.
 struct StatusSources: Sendable {
@@ -23,12 +24,7 @@ struct StatusSources: Sendable {
     var instance: String { SnapshotName.sanitize(instance: configuration.instance) }
 
     /// The daemon, where the configuration says that it has an address.
-    var daemon: Daemon? { configuration.http.address.map { Self.daemon($0, configuration) } }
-
-    /// The daemon that should answer at an address.
-    static func daemon(_ address: ListenAddress, _ configuration: Configuration) -> Daemon {
-        Daemon(address: address, dataFiles: configuration.databases.map { LMDB.EnvironmentOptions($0).dataFile })
-    }
+    var daemon: RunningDaemon? { configuration.http.address.map { RunningDaemon($0, configuration) } }
 
     /// Now, in nanoseconds since the UNIX epoch.
     var now: UInt64 { UInt64(clock()) }

@@ -1,7 +1,7 @@
 import Bytes
 import Monitoring
+import Observability
 import Snapshots
-import Telemetry
 
 /// The text of `lightningstream status`: a report for people.
 struct StatusText {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// `lightningstream completion SHELL`: needs no configuration file.
 struct Completion: ProgramCommand {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// `lightningstream docs`: the reference of the command line; needs no configuration file.
 struct Docs: ProgramCommand {

@@ -1,12 +1,15 @@
 import ArgumentParser
 import BlobStorage
 import Config
+import Daemon
+import Doctor
 import Glibc
 import Snapshots
 
 /// `lightningstream doctor`: whether everything that syncing needs is as it should be.
-struct Doctor: ProgramCommand {
+struct DoctorCommand: ProgramCommand {
     static let configuration = CommandConfiguration(
+        commandName: "doctor",
         abstract: "Check configuration, LMDBs, storage and PowerDNS, and say how to put right what is wrong.",
         discussion: """
             The LMDBs are opened for reading only; the daemon and the application may run. In the storage an object \
@@ -37,14 +40,12 @@ struct Doctor: ProgramCommand {
         }
         do {
             let code = try Session.run(global, in: context) { session in
-                try Examination(session: session, pdnsConf: pdnsConf, receives: receive).run(&report)
+                try Examination(session, pdnsConf: pdnsConf, receives: receive).run(&report)
                 return try show(report, in: context)
             }
             return code
         } catch let errors as ConfigurationErrors {
-            var findings = Findings("configuration")
-            for problem in errors.problems { findings.fail("file", "\(problem)", cure: Examination.configurationCure) }
-            try report.add(findings)
+            try report.add(errors)
             return try show(report, in: context)
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Bytes
+import Daemon
 import LMDB
 import Replication
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// `lightningstream dump`: the contents of the local databases as text.
 struct Dump: ProgramCommand {

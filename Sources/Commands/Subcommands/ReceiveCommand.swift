@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// `lightningstream receive`: syncing that never writes to the storage.
 struct Receive: ProgramCommand {
@@ -10,6 +11,8 @@ struct Receive: ProgramCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        try SyncRun.perform(global, options, onlyDatabases: [], receiveOnly: true, in: context)
+        try SyncRun.perform(
+            global.session, onlyDatabases: [], receiveOnly: true, onlyOnce: options.onlyOnce,
+            markerName: options.waitForMarkerFile, in: context)
     }
 }

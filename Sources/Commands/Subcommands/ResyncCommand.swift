@@ -1,10 +1,11 @@
 import ArgumentParser
 import BlobStorage
 import Config
+import Daemon
 import Monitoring
+import Observability
 import Replication
 import Snapshots
-import Telemetry
 
 /// `lightningstream resync`: rebuilds a database that has been away for too long.
 struct Resync: ProgramCommand {
@@ -32,7 +33,7 @@ struct Resync: ProgramCommand {
             }
             guard configuration.sweeper.enabled else {
                 throw CommandFailure.failed(
-                    "resync: sweeper.enabled is false in \(global.configurationFile), so no database is ever kept from sending"
+                    "resync: sweeper.enabled is false in \(session.options.configurationFile), so no database is ever kept from sending"
                 )
             }
             let sweeper = SweeperMachine.Settings(configuration.sweeper)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// `lightningstream stats`: sizes and counters of the local databases.
 struct Stats: ProgramCommand {

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Config
+import Daemon
 import Monitoring
+import Observability
 import Snapshots
-import Telemetry
 
 /// `lightningstream status`: where everything stands.
 struct Status: ProgramCommand {

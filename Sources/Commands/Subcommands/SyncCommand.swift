@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// The flags of both syncing commands.
 struct SyncOptions: ParsableArguments {
@@ -26,6 +27,8 @@ struct Sync: ProgramCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        try SyncRun.perform(global, options, onlyDatabases: onlyDatabases, receiveOnly: false, in: context)
+        try SyncRun.perform(
+            global.session, onlyDatabases: onlyDatabases, receiveOnly: false, onlyOnce: options.onlyOnce,
+            markerName: options.waitForMarkerFile, in: context)
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 
 /// `lightningstream version`: needs no configuration file.
 struct Version: ProgramCommand {

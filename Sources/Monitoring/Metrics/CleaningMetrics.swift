@@ -1,5 +1,5 @@
+import Observability
 import Replication
-import Telemetry
 
 /// The metrics of the cleaner of the storage and of the sweeper of the LMDBs.
 package struct CleaningMetrics: Sendable {

@@ -1,4 +1,4 @@
-import Telemetry
+import Observability
 
 /// The metrics of the LMDBs, under the names that dashboards for release 1.0 use.
 struct LMDBMetrics: Sendable {

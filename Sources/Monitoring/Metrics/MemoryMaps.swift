@@ -1,5 +1,5 @@
 import Glibc
-import Telemetry
+import Observability
 
 /// What /proc/self/smaps says of mapped files.
 enum MemoryMaps {

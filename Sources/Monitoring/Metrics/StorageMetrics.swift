@@ -1,4 +1,4 @@
-import Telemetry
+import Observability
 
 /// The metrics of requests to an S3 server.
 package struct StorageMetrics: Sendable {

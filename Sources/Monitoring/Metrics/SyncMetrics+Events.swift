@@ -1,5 +1,5 @@
+import Observability
 import Replication
-import Telemetry
 
 extension SyncMetrics {
     /// Counts what happened to a database.

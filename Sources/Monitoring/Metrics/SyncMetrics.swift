@@ -1,5 +1,5 @@
+import Observability
 import Replication
-import Telemetry
 
 /// The metrics of syncing, under the names that dashboards for release 1.0 use.
 struct SyncMetrics: Sendable {

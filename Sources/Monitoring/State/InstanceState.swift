@@ -1,5 +1,5 @@
+import Observability
 import Snapshots
-import Telemetry
 
 /// What an instance says about itself in the state object `{db}__{instance}.state`: who has what.
 ///

@@ -1,9 +1,9 @@
 import BlobStorage
 import Bytes
 import Logging
+import Observability
 import Snapshots
 import Synchronization
-import Telemetry
 
 /// Writes the state object of this instance for one database, as ``PublishSchedule`` says.
 final class StatePublisher: Sendable {

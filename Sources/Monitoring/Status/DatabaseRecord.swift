@@ -1,6 +1,6 @@
+import Observability
 import Replication
 import Snapshots
-import Telemetry
 
 /// What is remembered of the syncing of one database, for the report, the state object and the checks.
 ///

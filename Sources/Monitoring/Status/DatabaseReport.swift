@@ -1,6 +1,6 @@
+import Observability
 import Replication
 import Snapshots
-import Telemetry
 
 extension StatusReport.Database {
     /// The part of the report that the record of a database gives.

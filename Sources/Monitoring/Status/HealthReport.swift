@@ -1,4 +1,4 @@
-import Telemetry
+import Observability
 
 /// What `/healthz` says.
 ///

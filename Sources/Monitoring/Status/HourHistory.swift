@@ -1,4 +1,4 @@
-import Telemetry
+import Observability
 
 /// What was done in each of the last 60 minutes.
 struct HourHistory: Sendable {

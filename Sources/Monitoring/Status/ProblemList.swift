@@ -1,4 +1,4 @@
-import Telemetry
+import Observability
 
 /// What went wrong last, each with all its repetitions.
 struct ProblemList: Sendable {

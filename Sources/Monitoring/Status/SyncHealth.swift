@@ -1,6 +1,6 @@
+import Observability
 import Replication
 import Snapshots
-import Telemetry
 
 /// What the health checks have of the syncing of one database: turns its events into checks.
 ///

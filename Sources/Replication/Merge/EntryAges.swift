@@ -1,3 +1,5 @@
+import Bytes
+
 /// How old entries were when they became visible here, counted in classes, so that any number takes constant memory.
 package struct EntryAges: Sendable, Equatable {
     /// The upper bounds of the classes in seconds, rising; what is older belongs to one more class.

@@ -1,6 +1,6 @@
 import Bytes
 import Monitoring
-import Telemetry
+import Observability
 
 /// The last hour: a column for each minute, merges above and the longest latency below.
 ///

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Bytes
+import Daemon
 import Monitoring
-import PowerDNS
-import PowerDNSSchema
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// `lightningstream pdns check`: whether PowerDNS's data are what PowerDNS and DNS want.
 struct PowerDNSCheck: ProgramCommand {
@@ -51,7 +52,7 @@ struct PowerDNSCheck: ProgramCommand {
 
     /// The IDs of all zones of these names, and a finding for each name that no zone has.
     private func find(
-        _ names: [ZoneName], in database: PowerDNSDatabase
+        _ names: [ZoneName], in database: DatabasePair
     ) throws -> (ids: [UInt32], missing: [ValidationFinding]) {
         var ids: [UInt32] = []
         var missing: [ValidationFinding] = []

@@ -1,6 +1,7 @@
 import ArgumentParser
-import PowerDNS
-import PowerDNSSchema
+import Daemon
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// `lightningstream pdns diff`: what two databases, or one at two times, have in different ways.
 struct PowerDNSDiff: ProgramCommand {
@@ -50,7 +51,7 @@ struct PowerDNSDiff: ProgramCommand {
         return try PowerDNSSource(word.split(separator: ",").map(String.init))
     }
 
-    private func compare(_ databases: [PowerDNSDatabase], in context: CommandContext) throws -> Int32 {
+    private func compare(_ databases: [DatabasePair], in context: CommandContext) throws -> Int32 {
         guard databases.count == 2 else { return Self.troubleCode }
         var isComplete = true
         var output = BufferedOutput(context.standardOutput)

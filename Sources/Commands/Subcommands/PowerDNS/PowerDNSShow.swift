@@ -1,7 +1,8 @@
 import ArgumentParser
+import Daemon
 import LMDB
-import PowerDNS
-import PowerDNSSchema
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// `lightningstream pdns show`: a zone as text.
 struct PowerDNSShow: ProgramCommand {

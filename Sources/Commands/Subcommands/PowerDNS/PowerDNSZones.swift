@@ -1,6 +1,7 @@
 import ArgumentParser
-import PowerDNS
-import PowerDNSSchema
+import Daemon
+import PowerDNSDatabase
+import PowerDNSFormat
 
 /// `lightningstream pdns zones`: the zones with what there is to say about each in a line.
 struct PowerDNSZones: ProgramCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Bytes
+import Daemon
 
 /// `lightningstream snapshots dump`: the contents of a snapshot as text.
 struct SnapshotsDump: ProgramCommand {
@@ -28,7 +29,7 @@ struct SnapshotsDump: ProgramCommand {
 
     func perform(in context: CommandContext) throws -> Int32 {
         guard !local else {
-            Session.startTimeLimit(global, in: context)
+            Session.startTimeLimit(global.session, in: context)
             return try show(LocalFile.open(name), in: context)
         }
         return try Session.run(global, in: context) { session in

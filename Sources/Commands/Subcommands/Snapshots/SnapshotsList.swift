@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlobStorage
+import Daemon
 
 /// `lightningstream snapshots list`: the names of the objects in the storage.
 struct SnapshotsList: ProgramCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlobStorage
 import Config
+import Daemon
 import Replication
 import Snapshots
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Bytes
+import Daemon
 import Snapshots
 
 /// `lightningstream snapshots put`: copies a file into the storage.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlobStorage
 import Bytes
+import Daemon
 import Glibc
 import Monitoring
 import Replication

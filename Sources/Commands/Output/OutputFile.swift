@@ -1,0 +1,151 @@
+import Bytes
+import Daemon
+import Glibc
+
+/// A file that a command writes: it appears complete or not at all, and only its owner can read it.
+///
+/// It may hold private keys, and its place may be a directory where others can make names as well, such as /tmp. So it
+/// is written under a new name beside the given one and renamed over it; nothing that stands there is written to or
+/// followed.
+enum OutputFile {
+    /// Writes the bytes to a file of mode 0600, or of the mode of our own file that it replaces.
+    ///
+    /// `/dev/stdout`, `/dev/fd/N` and `/dev/null` are written to directly.
+    static func write(_ spool: Spool, to path: String) throws {
+        if let descriptor = openedDescriptor(path) {
+            return try copy(spool) { try writeAll($0, to: descriptor, path) }
+        }
+        if path == "/dev/null" { return try copy(spool) { _ in } }
+        let (place, name) = split(path)
+        guard name != ".", name != ".." else {
+            throw CommandFailure.failed("\(path) is a directory; name a file in it")
+        }
+        let directory = try openDirectory(place, for: path)
+        defer { close(directory) }
+        let replaced = try statusOfReplaced(name, in: directory, path)
+        let temporary = ".\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+        let descriptor = Int32(
+            try systemCall("create", "a file beside \(path)") {
+                Int(openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600))
+            })
+        do {
+            defer { close(descriptor) }
+            try copy(spool) { try writeAll($0, to: descriptor, path) }
+            if let replaced {
+                // What another group could not read it does not read now.
+                let keepsGroup = fchown(descriptor, uid_t.max, replaced.st_gid) == 0
+                let mode = replaced.st_mode & (keepsGroup ? 0o777 : 0o700)
+                _ = try systemCall("set the mode of", path) { Int(fchmod(descriptor, mode)) }
+            }
+            _ = try systemCall("sync", path) { Int(fsync(descriptor)) }
+            _ = try systemCall("rename to", path) { Int(renameat(directory, temporary, directory, name)) }
+        } catch {
+            unlinkat(directory, temporary, 0)
+            throw error
+        }
+    }
+
+    /// Hands out all bytes in blocks.
+    static func copy(_ spool: Spool, _ write: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
+        defer { buffer.deallocate() }
+        var offset = 0
+        while offset < spool.count {
+            let count = try spool.read(at: offset, into: buffer)
+            guard count > 0 else { break }
+            try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            offset += count
+        }
+    }
+
+    /// What the caller has opened itself: a shell names a pipe by such a path.
+    private static func openedDescriptor(_ path: String) -> Int32? {
+        if path == "/dev/stdout" { return STDOUT_FILENO }
+        for prefix in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(prefix) {
+            return Int32(path.dropFirst(prefix.count))
+        }
+        return nil
+    }
+
+    private static func split(_ path: String) -> (directory: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        let name = String(path[path.index(after: slash)...])
+        return (slash == path.startIndex ? "/" : String(path[..<slash]), name.isEmpty ? "." : name)
+    }
+
+    /// - Returns: that of the file that is to be replaced; nil when there is none.
+    private static func statusOfReplaced(_ name: String, in directory: Int32, _ path: String) throws -> stat? {
+        var status = stat()
+        guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            guard errno == ENOENT else { throw SystemError("examine", path) }
+            return nil
+        }
+        let kind: String? =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: nil
+            case S_IFDIR: "a directory; name a file in it"
+            case S_IFLNK: "a symbolic link; name the file that it points to"
+            default: "no regular file; use -o - for a pipe"
+            }
+        if let kind { throw CommandFailure.failed("\(path) is \(kind)") }
+        guard status.st_uid == geteuid() else {
+            throw CommandFailure.failed(
+                "\(path) belongs to uid \(status.st_uid), and this process runs as uid \(geteuid()); remove it, or name another file"
+            )
+        }
+        return status
+    }
+
+    /// Opens the directory that the file belongs into. Symbolic links on the way are followed only if they are ours or
+    /// root's, as anybody can make one in /tmp.
+    private static func openDirectory(_ place: String, for path: String) throws -> Int32 {
+        let flags = Self.pathOnly | O_CLOEXEC | O_NOFOLLOW
+        func opened(_ name: String, in directory: Int32, _ more: Int32) throws(SystemError) -> Int32 {
+            Int32(try systemCall("open the directory of", path) { Int(openat(directory, name, flags | more)) })
+        }
+        var current = try opened(place.hasPrefix("/") ? "/" : ".", in: AT_FDCWD, O_DIRECTORY)
+        do {
+            var rest = place.split(separator: "/").map(String.init)
+            var links = 0
+            while !rest.isEmpty {
+                let name = rest.removeFirst()
+                let next = try opened(name, in: current, 0)
+                var status = stat()
+                guard fstat(next, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else {
+                    close(current)
+                    current = next
+                    continue
+                }
+                defer { close(next) }
+                guard status.st_uid == 0 || status.st_uid == geteuid() else {
+                    throw CommandFailure.failed(
+                        "\(path) leads through a symbolic link of uid \(status.st_uid), \(name); name another place")
+                }
+                links += 1
+                guard links <= 40 else { throw SystemError("open the directory of", path, code: ELOOP) }
+                let target = try self.target(of: next, path)
+                rest = target.split(separator: "/").map(String.init) + rest
+                if target.hasPrefix("/") {
+                    let root = try opened("/", in: AT_FDCWD, O_DIRECTORY)
+                    close(current)
+                    current = root
+                }
+            }
+        } catch {
+            close(current)
+            throw error
+        }
+        return current
+    }
+
+    // O_PATH, whose macro Swift can't import.
+    private static let pathOnly: Int32 = 0o10_000_000
+
+    private static func target(of link: Int32, _ path: String) throws(SystemError) -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = try systemCall("read a symbolic link on the way to", path) {
+            readlinkat(link, "", &buffer, buffer.count)
+        }
+        return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}

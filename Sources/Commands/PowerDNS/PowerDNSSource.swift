@@ -1,0 +1,233 @@
+import BlobStorage
+import Bytes
+import Config
+import Daemon
+import Glibc
+import LMDB
+import PowerDNSDatabase
+import PowerDNSFormat
+import Snapshots
+
+/// Where a `pdns` command reads from.
+enum PowerDNSSource: Sendable, Equatable {
+    /// A snapshot or an LMDB.
+    enum Part: Sendable, Equatable {
+        /// The name of a snapshot in the storage.
+        case object(String)
+        /// The path of a file.
+        case file(String)
+
+        /// What has a slash is a path: no object of this program has one in its name.
+        init(_ word: String) { self = word.contains("/") ? .file(word) : .object(word) }
+    }
+
+    /// The databases under `lmdbs`.
+    case configured
+    /// One or both of the two LMDBs.
+    case parts([Part])
+
+    /// What a command line says; no words are the configured databases.
+    init(_ words: [String]) throws(CommandFailure) {
+        guard words.count <= 2 else {
+            throw .usage("\(words.count) snapshots are given: a PowerDNS database has two, zones and records")
+        }
+        self = words.isEmpty ? .configured : .parts(words.map { Part($0) })
+    }
+
+    /// Whether it can be read without the configuration.
+    var isLocal: Bool {
+        guard case .parts(let parts) = self else { return false }
+        return parts.allSatisfy { if case .file = $0 { true } else { false } }
+    }
+}
+
+extension CommandContext {
+    /// Opens databases for reading and runs `body` with them; a configuration is only loaded where one is needed.
+    ///
+    /// - Returns: the exit code of `body`.
+    func withPowerDNS(
+        _ sources: [PowerDNSSource], _ global: GlobalOptions, _ body: ([DatabasePair]) throws -> Int32
+    ) throws -> Int32 {
+        guard sources.contains(where: { !$0.isLocal }) else {
+            Session.startTimeLimit(global.session, in: self)
+            return try body(sources.map { try PowerDNSOpening(context: self, session: nil).open($0) })
+        }
+        return try Session.run(global, in: self) { session in
+            try body(sources.map { try PowerDNSOpening(context: self, session: session).open($0) })
+        }
+    }
+}
+
+/// Opens a PowerDNS database for reading.
+struct PowerDNSOpening {
+    let context: CommandContext
+    /// nil where only files are read.
+    let session: Session?
+
+    func open(_ source: PowerDNSSource) throws -> DatabasePair {
+        var found: [PowerDNSRole: Environment] = [:]
+        switch source {
+        case .configured: try openConfigured(&found)
+        case .parts(let parts):
+            for part in parts { try add(part, &found) }
+            if let part = parts.first, parts.count == 1 { try addPartner(of: part, &found) }
+        }
+        guard let main = found[.main] else {
+            throw CommandFailure.failed(
+                "there are records only, and no zones that they belong to: name the other snapshot, too")
+        }
+        return try DatabasePair(main: main, shard: found[.shard])
+    }
+
+    // MARK: Configured databases
+
+    private func openConfigured(_ found: inout [PowerDNSRole: Environment]) throws {
+        guard let session else { return }
+        session.logConfiguration(session.logger())
+        var failure: LMDBError?
+        var names: [PowerDNSRole: String] = [:]
+        var problems = ""
+        let configured = session.configuration.powerDNS
+        for database in session.configuration.databases.map(LocalDatabase.init) {
+            do {
+                let environment = try database.open()
+                guard let role = try PowerDNSRole.detect(environment) else {
+                    if let problem = try PowerDNSRole.schemaProblem(environment) {
+                        problems += "; \(database.name) is none: \(problem)"
+                    }
+                    continue
+                }
+                let wanted = role == .main ? configured.main : configured.shard
+                guard wanted.isEmpty || wanted == database.name else { continue }
+                if let other = names[role] {
+                    throw CommandFailure.failed(
+                        "both \(other) and \(database.name) hold \(role.contents) of PowerDNS: say in "
+                            + "powerdns.\(role.rawValue) which to take")
+                }
+                (names[role], found[role]) = (database.name, environment)
+            } catch let error as LMDBError { failure = failure ?? error }
+        }
+        if found[.main] == nil || found[.shard] == nil, let failure { throw failure }
+        guard let main = found[.main] else {
+            throw CommandFailure.failed(
+                "no database under lmdbs in \(session.options.configurationFile) is one of PowerDNS 4.8 or later; there are: "
+                    + session.configuration.databases.map(\.name).joined(separator: ", ") + problems)
+        }
+        let hasZones = try main.read { try ZoneLookup($0).hasZones($0) }
+        if found[.shard] == nil, hasZones {
+            throw CommandFailure.failed(
+                "no database under lmdbs in \(session.options.configurationFile) has PowerDNS's records: add the file whose name "
+                    + "ends in -0")
+        }
+    }
+
+    // MARK: Snapshots and files
+
+    private func add(_ part: PowerDNSSource.Part, _ found: inout [PowerDNSRole: Environment]) throws {
+        let environment: Environment
+        let name: String
+        switch part {
+        case .object(let object):
+            name = object
+            environment = try importSnapshot(name, load(object))
+        case .file(let path):
+            name = path
+            environment = try openFile(path)
+        }
+        guard let role = try PowerDNSRole.detect(environment) else {
+            let problem = try PowerDNSRole.schemaProblem(environment) ?? "it has neither zones nor records"
+            throw CommandFailure.failed("\(name) is not of PowerDNS 4.8 or later: \(problem)")
+        }
+        guard found[role] == nil else {
+            throw CommandFailure.failed("\(name) holds \(role.contents), and so does the other one")
+        }
+        found[role] = environment
+    }
+
+    /// Looks for the other LMDB's snapshot, or file.
+    private func addPartner(of part: PowerDNSSource.Part, _ found: inout [PowerDNSRole: Environment]) throws {
+        let candidates: [PowerDNSSource.Part]
+        switch part {
+        case .object(let object): candidates = try partners(of: object, in: listObjects()).map { .object($0) }
+        case .file(let path): candidates = filePartners(of: path)
+        }
+        for candidate in candidates {
+            var more: [PowerDNSRole: Environment] = [:]
+            // A bucket may be of several applications.
+            do { try add(candidate, &more) } catch is CommandFailure where candidates.count > 1 { continue }
+            guard let (role, environment) = more.first, found[role] == nil else { continue }
+            found[role] = environment
+            return
+        }
+        let role: PowerDNSRole = found[.main] == nil ? .main : .shard
+        throw CommandFailure.failed("there are no \(role.contents) that go with \(part.name): name their snapshot, too")
+    }
+
+    private func partners(of name: String, in names: [String]) -> [String] {
+        guard let given = SnapshotName(name) else { return [] }
+        var candidates = SnapshotPartner.candidates(for: given, among: names.compactMap { SnapshotName($0) })
+        if let configured = session?.configuration.powerDNS {
+            let both = [configured.main, configured.shard]
+            if !both.contains(""), both.contains(given.database) {
+                candidates.removeAll { !both.contains($0.database) }
+            }
+        }
+        return candidates.map(\.description)
+    }
+
+    private func filePartners(of path: String) -> [PowerDNSSource.Part] {
+        guard let slash = path.lastIndex(of: "/") else { return [] }
+        let (directory, name) = (String(path[...slash]), String(path[path.index(after: slash)...]))
+        let snapshots = partners(of: name, in: LocalFile.names(in: directory))
+        // PowerDNS calls the file of the records as that of the zones, with -0 at the end.
+        let lmdb = path.hasSuffix("-0") ? String(path.dropLast(2)) : path + "-0"
+        return (snapshots.map { directory + $0 } + (access(lmdb, F_OK) == 0 ? [lmdb] : [])).map { .file($0) }
+    }
+
+    private func openFile(_ path: String) throws -> Environment {
+        let file = try LocalFile.open(path)
+        var magic: [UInt8] = [0, 0]
+        let count = try magic.withUnsafeMutableBytes { try file.read(at: 0, into: $0) }
+        if count == 2, magic == [0x1f, 0x8b] { return try importSnapshot(path, file) }
+        return try LocalDatabase(name: path, path: path, noSubdirectory: true, isNative: true).open()
+    }
+
+    private func importSnapshot(_ name: String, _ spool: Spool) throws -> Environment {
+        try context.withProgress(Progress(title: "reading \(name)", totalBytes: spool.count), writesResults: false) {
+            line in
+            do {
+                return try SnapshotImport(SnapshotText.observed(spool, line)).environment
+            } catch let error as SnapshotError {
+                throw CommandFailure.failed("\(name): \(error)")
+            } catch let error as PowerDNSReadError {
+                throw CommandFailure.failed("\(name): \(error)")
+            }
+        }
+    }
+
+    private func load(_ name: String) throws -> Spool {
+        guard let session else { return Spool([]) }
+        return try context.withProgress(Progress(title: "loading \(name)"), writesResults: false) { line in
+            try session.withStorage(writes: false, progress: line) { try await $0.loadListed(name) }
+        }
+    }
+
+    private func listObjects() throws -> [String] {
+        guard let session else { return [] }
+        return try session.withStorage(writes: false) { try await $0.list(prefix: "").map(\.name) }
+    }
+}
+
+extension PowerDNSSource.Part {
+    /// As the command line has it.
+    var name: String {
+        switch self {
+        case .object(let name), .file(let name): name
+        }
+    }
+}
+
+extension PowerDNSRole {
+    /// What is in such an LMDB, for messages.
+    var contents: String { self == .main ? "zones" : "records" }
+}

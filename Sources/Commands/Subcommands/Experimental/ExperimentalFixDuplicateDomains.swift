@@ -1,0 +1,100 @@
+import ArgumentParser
+import Bytes
+import Daemon
+import LMDB
+import PowerDNSDatabase
+import Replication
+
+/// `lightningstream experimental pdns-v5-fix-duplicate-domains`: makes zones of the same name deletable.
+struct FixDuplicateDomains: ProgramCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pdns-v5-fix-duplicate-domains",
+        abstract: "Find zones of the same name in a database of PowerDNS 4.8 or 4.9, and rename all but one.",
+        discussion: """
+            Two servers that create the same zone at the same time make two zones of one name. PowerDNS uses the one whose \
+            entry in the index of names is the oldest, and a change of either can make it use the other one. Without \
+            --dangerous-do-rename nothing is changed. With it each of the others is called ZONE.dup-ID.invalid from then \
+            on, and can be deleted with pdnsutil; entries of the index that lead to no zone are deleted. Look first at what is in them: docs/powerdns-checks.md.
+            """)
+
+    @Option(
+        name: [.customShort("d"), .customLong("database")],
+        help: ArgumentHelp("The database with the zones.", valueName: "db"))
+    var database: String
+
+    @Flag(
+        name: .customLong("dangerous-do-rename"),
+        help: "Rename them. Other instances get the new names, too; what is only in those zones is no longer answered.")
+    var renames = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func perform(in context: CommandContext) throws -> Int32 {
+        try Session.run(global, in: context) { session in
+            session.logConfiguration(session.logger())
+            guard let database = try session.databases(named: [database], flag: "--database").first else {
+                throw CommandFailure.failed("--database: no database")
+            }
+            let duplicates = DuplicateZones(paddingBlock: database.headerExtraPaddingBlock)
+            let report: DuplicateZones.Report
+            do {
+                let local = LocalDatabase(database)
+                report =
+                    renames ? try duplicates.rename(local.openForWriting()) : try duplicates.find(local.open())
+            } catch let error as PowerDNSReadError {
+                throw CommandFailure.failed(
+                    "pdns-v5-fix-duplicate-domains: database \(database.name): \(error); nothing was changed")
+            } catch let error as LMDBError {
+                throw CommandFailure.failed("pdns-v5-fix-duplicate-domains: database \(database.name): \(error)")
+            }
+            var output = BufferedOutput(context.standardOutput)
+            try output.append(lines: lines(report, of: database.name).map { PrintableText.line($0) })
+            try output.flush()
+            return ExitCode.success
+        }
+    }
+
+    private func lines(_ report: DuplicateZones.Report, of database: String) -> [String] {
+        var lines: [String] = []
+        var toDelete = report.renamed.map { "\($0)" }
+        for duplicate in report.duplicates {
+            lines.append(
+                "\(database): \(duplicate.zone): PowerDNS uses ID \(duplicate.used); "
+                    + (duplicate.others.count == 1 ? "the other one is " : "the others are ")
+                    + duplicate.others.map { "\($0)" }.joined(separator: ", "))
+            guard renames else { continue }
+            for id in duplicate.others {
+                guard let name = DuplicateZones.newName(of: duplicate.zone, id: id) else { continue }
+                lines.append("\(database): \(duplicate.zone): renamed ID \(id) to \(name)")
+                toDelete.append("\(name)")
+            }
+        }
+        for entry in report.leftOver {
+            lines.append(
+                "\(database): \(entry.zone): the index of names leads to ID \(entry.id), which is no zone"
+                    + (renames ? "; deleted that entry" : ""))
+        }
+        if report.duplicates.isEmpty { lines.append("\(database): there are no zones of the same name") }
+        if !renames, !report.duplicates.isEmpty || !report.leftOver.isEmpty {
+            lines.append(
+                "\(database): nothing was changed; --dangerous-do-rename renames the others, and deletes entries of no zone"
+            )
+        }
+        guard !toDelete.isEmpty else { return lines }
+        return lines + ["\(database): when nothing in them is needed any more:"]
+            + toDelete.map { "pdnsutil delete-zone \(Self.shellWord($0))" }
+    }
+
+    /// What a shell takes for this text, whatever a zone's name holds.
+    static func shellWord(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
+                UInt8(ascii: "."), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        return isPlain ? text : "'\(text.replacing("'", with: "'\\''"))'"
+    }
+}

@@ -1,0 +1,69 @@
+import Bytes
+import Config
+
+/// How far a long piece of work has come, and the line that says so; pure.
+package struct Progress: Sendable, Equatable {
+    /// What is done, as a word or two.
+    package var title: String
+    /// How many bytes are done.
+    package var bytes: Int
+    /// How many entries are done.
+    package var entries: Int
+    /// How many bytes there will be; nil where that is not known. Without a total and without any yet they are not shown.
+    package var totalBytes: Int?
+    /// The same of entries.
+    package var totalEntries: Int?
+
+    /// See the properties of the same names.
+    package init(
+        title: String, bytes: Int = 0, entries: Int = 0, totalBytes: Int? = nil, totalEntries: Int? = nil
+    ) {
+        self.title = title
+        self.bytes = bytes
+        self.entries = entries
+        self.totalBytes = totalBytes
+        self.totalEntries = totalEntries
+    }
+
+    /// `snapshots get: 12.3 MiB of 40.0 MiB, 31 %, 8.1 MiB/s, 3s left`
+    func line(elapsed: Duration) -> String {
+        var parts: [String] = []
+        if bytes > 0 || totalBytes != nil {
+            let done = max(0, totalBytes.map { min(bytes, $0) } ?? bytes)
+            parts.append(humanSize(done) + (totalBytes.map { " of \(humanSize($0))" } ?? ""))
+        }
+        if entries > 0 || totalEntries != nil {
+            let done = totalEntries.map { min(entries, $0) } ?? entries
+            parts.append("\(done)" + (totalEntries.map { " of \($0)" } ?? "") + " entries")
+        }
+        if let fraction { parts.append("\(Int(fraction * 100)) %") }
+        // A rate of the first moments says nothing.
+        let seconds = elapsed / .seconds(1)
+        guard seconds >= 1 else { return text(parts) }
+        if bytes > 0 {
+            parts.append("\(humanSize(Self.count(Double(bytes) / seconds)))/s")
+        } else if entries > 0 {
+            parts.append("\(Self.count(Double(entries) / seconds)) entries/s")
+        }
+        if let fraction, fraction > 0, fraction < 1 {
+            let left = (seconds / fraction - seconds).rounded(.up)
+            // Nobody plans with more than days of it.
+            if left < 1_000_000 { parts.append("\(DurationText.format(.seconds(left))) left") }
+        }
+        return text(parts)
+    }
+
+    /// How much is done, from 0 to 1; nil where the end is not known.
+    private var fraction: Double? {
+        for (done, total) in [(bytes, totalBytes), (entries, totalEntries)] {
+            if let total, total > 0 { return min(1, max(0, Double(done) / Double(total))) }
+        }
+        return nil
+    }
+
+    private func text(_ parts: [String]) -> String {
+        parts.isEmpty ? title : "\(title): \(parts.joined(separator: ", "))"
+    }
+
+    private static func count(_ value: Double) -> Int { Int(exactly: value.rounded()) ?? .max }
+}

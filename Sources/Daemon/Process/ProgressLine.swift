@@ -1,0 +1,96 @@
+import Bytes
+import Glibc
+import Observability
+import Synchronization
+
+/// A terminal for people to look at while work goes on.
+package struct Terminal: Sendable {
+    /// Where the line is drawn.
+    var output: any LogOutput
+    /// Whether results that are written to standard output appear on a terminal, too.
+    var showsResults: Bool
+    /// How many columns there are.
+    var columns: @Sendable () -> Int
+
+    /// That of standard error; nil where it is none, or one that can't go back in a line.
+    package static func ofProcess(environment: [String: String]) -> Terminal? {
+        guard isatty(STDERR_FILENO) == 1, environment["TERM"] != "dumb" else { return nil }
+        return Terminal(
+            output: FileDescriptorLogOutput(descriptor: STDERR_FILENO), showsResults: isatty(STDOUT_FILENO) == 1,
+            columns: {
+                var size = winsize()
+                guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+                return Int(size.ws_col)
+            })
+    }
+}
+
+/// One line on a terminal that overwrites itself while long work goes on, at most five times a second.
+///
+/// Nothing is drawn for work that is done at once. Whoever makes one ends it before anything else is written.
+package final class ProgressLine: Sendable {
+    private struct State {
+        var progress: Progress
+        var lastDrawn: ContinuousClock.Instant?
+        var isDrawn = false
+        var isEnded = false
+    }
+
+    private static let interval = Duration.milliseconds(200)
+    private static let firstAfter = Duration.milliseconds(500)
+
+    private let terminal: Terminal
+    private let start: ContinuousClock.Instant
+    private let state: Mutex<State>
+
+    init(_ progress: Progress, on terminal: Terminal, start: ContinuousClock.Instant = .now) {
+        self.terminal = terminal
+        self.start = start
+        state = Mutex(State(progress: progress))
+    }
+
+    /// Notes that more is done; from any thread, cheap.
+    package func add(bytes: Int = 0, entries: Int = 0, now: ContinuousClock.Instant = .now) {
+        update(now: now) { progress in
+            progress.bytes &+= bytes
+            progress.entries &+= entries
+        }
+    }
+
+    /// Changes what is shown.
+    package func update(now: ContinuousClock.Instant = .now, _ change: (inout Progress) -> Void) {
+        state.withLock { state in
+            change(&state.progress)
+            let elapsed = start.duration(to: now)
+            guard !state.isEnded, elapsed >= Self.firstAfter else { return }
+            if let last = state.lastDrawn, last.duration(to: now) < Self.interval { return }
+            // The last column stays free: some terminals go to the next line when it is used.
+            let text = PrintableText.line(state.progress.line(elapsed: elapsed)).prefix(max(1, terminal.columns() - 1))
+            terminal.output.write(line: Array("\r\(text)\u{1b}[K".utf8))
+            state.lastDrawn = now
+            state.isDrawn = true
+        }
+    }
+
+    /// Clears the line; nothing is drawn from here on.
+    package func end() {
+        state.withLock { state in
+            if state.isDrawn, !state.isEnded { terminal.output.write(line: Array("\r\u{1b}[K".utf8)) }
+            state.isEnded = true
+        }
+    }
+}
+
+extension CommandContext {
+    /// Runs `body` with a line that shows its progress, or with nil where nobody would look at one.
+    ///
+    /// - Parameter writesResults: whether `body` writes to standard output, which must not be a terminal then.
+    package func withProgress<Result>(
+        _ progress: Progress, writesResults: Bool, _ body: (ProgressLine?) throws -> Result
+    ) rethrows -> Result {
+        guard let terminal, !(writesResults && terminal.showsResults) else { return try body(nil) }
+        let line = ProgressLine(progress, on: terminal)
+        defer { line.end() }
+        return try body(line)
+    }
+}

@@ -1,0 +1,42 @@
+import Config
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Ends the process when the time given with `--timeout` is over: at once, or softly once somebody asks for that.
+package final class TimeLimit: Sendable {
+    private struct Softness {
+        var grace: Duration
+        var action: @Sendable (String) -> Void
+    }
+
+    private let softness = Mutex<Softness?>(nil)
+    private let queue = DispatchQueue(label: "time limit")
+
+    /// Starts the time.
+    func start(_ duration: Duration, in context: CommandContext) {
+        queue.asyncAfter(deadline: .now() + Self.interval(duration)) { [self] in
+            let text = "timeout: not done after \(DurationText.format(duration)) (--timeout)"
+            guard let softness = softness.withLock(\.self) else {
+                context.report(text)
+                _exit(ExitCode.timeout)
+            }
+            softness.action(text)
+            queue.asyncAfter(deadline: .now() + Self.interval(softness.grace)) { _exit(ExitCode.timeout) }
+        }
+    }
+
+    /// Has `action` called, with a text for the log, when the time is over; the process is ended `grace` later,
+    /// should it still run.
+    package func soften(grace: Duration, _ action: @escaping @Sendable (String) -> Void) {
+        softness.withLock { $0 = Softness(grace: grace, action: action) }
+    }
+
+    /// A duration as Dispatch wants it.
+    static func interval(_ duration: Duration) -> DispatchTimeInterval {
+        let (seconds, attoseconds) = duration.components
+        // Centuries; what a Duration can hold beyond that does not fit.
+        guard seconds < Int64.max / 2_000_000_000 else { return .never }
+        return .nanoseconds(Int(seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
+    }
+}

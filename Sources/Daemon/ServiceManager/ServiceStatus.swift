@@ -1,0 +1,60 @@
+import Bytes
+import Observability
+import Replication
+
+/// What a service manager shows of the daemon: whether it has started, and one line. A pure machine.
+struct ServiceStatus: Sendable {
+    private let databases: [String]
+    private let receiveOnly: Bool
+    private var started: Set<String> = []
+    private var sent: String?
+    private var merged: String?
+    /// What keeps the loops from going on; nil when nothing does.
+    var obstacle: String?
+    /// The first of the failing health checks.
+    var problem: String?
+
+    init(databases: [String], receiveOnly: Bool) {
+        self.databases = databases
+        self.receiveOnly = receiveOnly
+    }
+
+    /// Whether the start-up of every database is complete.
+    var isReady: Bool { started.count == databases.count }
+
+    mutating func handle(_ event: SyncEvent, of database: String, at time: WallTime) {
+        switch event {
+        case .started: started.insert(database)
+        case .stored: sent = "last sent \(database) \(time.rfc3339(digits: 0))"
+        case .merged(let report):
+            merged = "last merged \(database) of \(report.name.instance) \(time.rfc3339(digits: 0))"
+        default: break
+        }
+    }
+
+    /// One line of at most ``longestText`` bytes.
+    var text: String {
+        var parts: [String] = []
+        if isReady {
+            parts.append("\(receiveOnly ? "Receiving" : "Syncing") \(databases.joined(separator: ", "))")
+        } else {
+            let waiting = databases.filter { !started.contains($0) }
+            parts.append("Starting up, not done yet: \(waiting.joined(separator: ", "))")
+        }
+        // What matters most must not be cut off.
+        parts += [obstacle, problem, sent, merged].compactMap(\.self)
+        return Self.line(parts.joined(separator: "; "))
+    }
+
+    static let longestText = 400
+
+    /// One line, whatever the text holds: a line break would begin another assignment.
+    static func line(_ text: String) -> String {
+        var line = ""
+        for scalar in PrintableText.line(text).unicodeScalars {
+            guard line.utf8.count + UTF8.width(scalar) <= longestText else { break }
+            line.unicodeScalars.append(scalar)
+        }
+        return line
+    }
+}

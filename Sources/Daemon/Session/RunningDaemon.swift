@@ -1,0 +1,87 @@
+import BlobStorage
+import Config
+import HTTP
+import LMDB
+import Monitoring
+
+/// The running daemon of this host, as its endpoint shows it.
+package struct RunningDaemon: Sendable {
+    /// Where it serves its pages.
+    var address: ListenAddress
+    /// The files of the LMDBs that it syncs.
+    var dataFiles: [String]
+
+    /// The daemon that should answer at an address.
+    package init(_ address: ListenAddress, _ configuration: Configuration) {
+        self.address = address
+        dataFiles = configuration.databases.map { EnvironmentOptions($0).dataFile }
+    }
+
+    /// Longer than a daemon with much to do needs, and short enough to wait for.
+    private static let limit = Duration.seconds(5)
+
+    /// What it says.
+    ///
+    /// - Throws: ``CommandFailure`` when nobody answers, or not as a daemon does.
+    package func report() async throws -> StatusReport {
+        let url = "http://\(reachable)/status.json"
+        let nonce = DaemonProof.makeSecret()
+        let document: Document
+        do {
+            document = try await Document.get(
+                url, headers: [(DaemonProof.nonceHeader, nonce)], within: Self.limit)
+        } catch let failure as Document.Failure {
+            throw CommandFailure.failed(
+                "the daemon does not answer at http.address (\(failure)); is it running with this configuration?")
+        }
+        let doubt = try self.doubt(document, nonce, url)
+        guard document.status == 200, var report = try? JSON.decode(StatusReport.self, from: document.body) else {
+            throw CommandFailure.failed(
+                "\(url): what answers (status \(document.status)) is not a daemon of this program and version")
+        }
+        if let doubt {
+            report.health.warnings["daemon"] = doubt
+            if report.health.status == "OK" { report.health.status = "Warning" }
+        }
+        return report
+    }
+
+    /// Anybody on this host may listen where the daemon should; only the daemon knows what lies beside the LMDBs.
+    ///
+    /// - Returns: why that can't be told.
+    /// - Throws: ``CommandFailure`` when it is somebody else.
+    private func doubt(_ document: Document, _ nonce: String, _ url: String) throws -> String? {
+        let standings = dataFiles.map(DaemonLock.look)
+        if !standings.isEmpty, standings.allSatisfy({ $0 == .free }) {
+            throw CommandFailure.failed(
+                "\(url): something answers, but no daemon runs here: nobody holds the lock of the LMDB; end what listens there"
+            )
+        }
+        let tokens = standings.compactMap { standing -> String? in
+            if case .held(_, let token) = standing { token } else { nil }
+        }
+        guard !tokens.isEmpty else {
+            return "\(url): whether the daemon of this LMDB answers can't be told, because its lock "
+                + "(\(dataFiles.first.map(DaemonLock.path) ?? "")) is not there or can't be read; run this as its owner"
+        }
+        let proof = document.headers[DaemonProof.proofHeader.lowercased()]
+        guard let proof,
+            tokens.contains(where: { DaemonProof.make(secret: $0, nonce: nonce, body: document.body) == proof })
+        else {
+            throw CommandFailure.failed(
+                "\(url): what answers is not the daemon that syncs this LMDB; end what listens there")
+        }
+        return nil
+    }
+
+    /// The address to connect to: one that means all interfaces is reached through the loopback interface.
+    private var reachable: ListenAddress {
+        var address = address
+        switch address.host {
+        case "", "0.0.0.0": address.host = "127.0.0.1"
+        case "::": address.host = "::1"
+        default: break
+        }
+        return address
+    }
+}

@@ -1,0 +1,139 @@
+import Config
+import Glibc
+import Logging
+import Observability
+
+/// What every command that uses the configuration begins with.
+package struct Session {
+    /// What the command line says.
+    package let options: SessionOptions
+    /// What it works with.
+    package let context: CommandContext
+    /// What `--timeout` has started.
+    package let timeLimit: TimeLimit
+    /// The name of this host.
+    package let hostname: String
+    /// What the file says, with the flags of the command line applied.
+    package private(set) var configuration: Configuration
+    /// What the operator should know about the file.
+    package let warnings: [ConfigurationProblem]
+    /// Folds what is logged again and again.
+    let folder: LogFolder
+
+    /// Loads the configuration and runs `body`, in a child process where `--minimum-pid` wants that.
+    ///
+    /// - Returns: the exit code: that of `body`, or of the child.
+    package static func run(
+        _ options: SessionOptions, in context: CommandContext, _ body: (Session) throws -> Int32
+    ) throws -> Int32 {
+        if let minimum = options.wantedPID, context.ownsProcess,
+            PIDSupervisor.isNeeded(minimum: minimum, own: Int(getpid()), environment: context.environment)
+        {
+            return try PIDSupervisor.run(minimum: minimum, arguments: CommandLine.arguments)
+        }
+        let session = try Session(options, context, startTimeLimit(options, in: context))
+        defer { session.folder.flush() }
+        if let asked = options.minimumPID, asked > SessionOptions.greatestMinimumPID {
+            session.logger().warning(
+                "--minimum-pid is lowered to the most that is used up",
+                metadata: [
+                    "asked": .stringConvertible(asked),
+                    "minimum_pid": .stringConvertible(SessionOptions.greatestMinimumPID),
+                ])
+        }
+        return try body(session)
+    }
+
+    /// Starts the time of `--timeout`, where it is given.
+    @discardableResult
+    package static func startTimeLimit(_ options: SessionOptions, in context: CommandContext) -> TimeLimit {
+        let timeLimit = TimeLimit()
+        if let timeout = options.timeout, context.ownsProcess { timeLimit.start(timeout, in: context) }
+        return timeLimit
+    }
+
+    private init(_ options: SessionOptions, _ context: CommandContext, _ timeLimit: TimeLimit) throws {
+        self.options = options
+        self.context = context
+        self.timeLimit = timeLimit
+        hostname = Self.readHostname()
+        let loaded = try options.loadConfiguration(environment: context.environment, hostname: hostname)
+        configuration = loaded.configuration
+        warnings = loaded.warnings
+        if let instance = options.instance { configuration.instance = instance }
+        if let level = options.logLevel { configuration.log.level = level }
+        if let format = options.logFormat { configuration.log.format = format }
+        if let timestamp = options.logTimestamp { configuration.log.timestamp = timestamp }
+        folder = LogFolder(
+            LogSettings(
+                configuration, usesColour: context.usesColour, isOnTerminal: context.logsToTerminal),
+            clock: context.clock,
+            output: context.standardError)
+    }
+
+    /// The configured databases with these names, all of them when there are none.
+    package func databases(named names: [String], flag: String) throws(CommandFailure) -> [DatabaseConfiguration] {
+        let known = configuration.databases.map(\.name)
+        if let unknown = names.first(where: { !known.contains($0) }) {
+            throw .usage(
+                "\(flag): there is no database \"\(unknown)\" in \(options.configurationFile); there are: "
+                    + known.joined(separator: ", "))
+        }
+        return names.isEmpty ? configuration.databases : configuration.databases.filter { names.contains($0.name) }
+    }
+
+    private static func readHostname() -> String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return "" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+// MARK: Logging
+
+extension Session {
+    /// The logger of what syncs: `instance` is in every line, beside that of a snapshot (`snapshot_instance`).
+    package func instanceLogger() -> Logger {
+        var logger = logger()
+        logger[metadataKey: "instance"] = "\(configuration.instance)"
+        return logger
+    }
+
+    /// The logger that the configuration asks for.
+    package func logger() -> Logger {
+        let settings = LogSettings(
+            configuration, usesColour: context.usesColour, isOnTerminal: context.logsToTerminal)
+        let (clock, output, folder) = (context.clock, context.standardError, folder)
+        return Logger(label: "lightningstream") { _ in
+            LineLogHandler(settings: settings, clock: clock, output: output, folder: folder)
+        }
+    }
+
+    /// Logs the configuration where `--log-config` asks for it, each key in a line of its own, secrets masked.
+    package func logConfiguration(_ logger: Logger) {
+        guard options.logsConfiguration else { return }
+        for line in configuration.maskedYAML().split(separator: "\n") {
+            // Asked for, so at any level.
+            logger.log(level: max(.info, logger.logLevel), "configuration: \(line)")
+        }
+    }
+}
+
+extension LogSettings {
+    init(_ configuration: Configuration, usesColour: Bool, isOnTerminal: Bool = true) {
+        let log = configuration.log
+        let level: Logger.Level =
+            switch log.level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            case .fatal: .critical
+            }
+        self.init(
+            format: Observability.LogFormat(rawValue: log.format.rawValue) ?? .human,
+            timestamp: Observability.LogTimestamp(rawValue: log.timestamp.rawValue) ?? .short, level: level,
+            usesColour: usesColour, isOnTerminal: isOnTerminal,
+            databaseWidth: configuration.databases.map(\.name.count).max() ?? 0)
+    }
+}

@@ -1,0 +1,102 @@
+import BlobStorage
+import Config
+import HTTP
+import Logging
+
+/// A storage, ready for use.
+package struct OpenStorage: Sendable {
+    /// For everything but what `unmarked` is for.
+    package var store: any BlobStore
+    /// The same objects, but writing here does not wake up others (see `use_update_marker`): for what changes often
+    /// and is of no interest to their syncing. What was written here is seen at once in listings of this one only.
+    package var unmarked: any BlobStore
+
+    init(_ store: any BlobStore, unmarked: (any BlobStore)? = nil) {
+        self.store = store
+        self.unmarked = unmarked ?? store
+    }
+}
+
+/// Makes the storage that the configuration asks for.
+package enum StorageFactory {
+    /// Opens the storage.
+    ///
+    /// - Parameters:
+    ///   - writes: whether anything may be written to it; without, not even a bucket is created.
+    ///   - owner: the instance that begins to sync: a missing directory is created, and what an earlier process of
+    ///     that instance has left there half written is removed.
+    ///   - environment: looks up an environment variable, for credentials.
+    ///   - logger: is told of attempts that fail and are made again.
+    ///   - observe: is told of every request to an S3 server that has ended; must not block.
+    /// - Throws: `BlobStoreError` when the storage can't be used as configured, ``CommandFailure`` when there is no
+    ///   support for its type.
+    package static func open(
+        _ backend: StorageBackend, writes: Bool, owner: String? = nil,
+        environment: @escaping @Sendable (String) -> String?, logger: Logger,
+        observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
+    ) async throws -> OpenStorage {
+        switch backend {
+        case .s3(let options):
+            let store = try await S3Store.open(
+                S3Options(options, writes: writes), environment: environment,
+                willRetry: { error, pause in
+                    logger.debug(
+                        "a storage request failed; it is tried again",
+                        metadata: ["error": "\(error)", "pause": "\(DurationText.format(pause))"])
+                }, observe: observe)
+            guard options.updateMarker.isUsed else { return OpenStorage(store) }
+            let marked = UpdateMarkerStore(
+                store, forceListInterval: options.updateMarker.forceListInterval,
+                markerFailed: { error in
+                    logger.warning(
+                        "cannot write the update marker; it is tried again with the next request, until then others may see a change late",
+                        metadata: ["error": "\(error)"])
+                })
+            return OpenStorage(marked, unmarked: store)
+        case .fileSystem(let options):
+            return OpenStorage(try FileSystemStore(rootPath: options.rootPath, create: owner != nil, owner: owner))
+        case .memory:
+            return OpenStorage(MemoryStore())
+        case .azure:
+            throw CommandFailure.failed(
+                "storage.type azure is not supported yet; use s3 (with an S3 gateway), or fs with a shared directory")
+        }
+    }
+}
+
+extension S3Options.Addressing {
+    fileprivate init(_ addressing: S3Addressing) {
+        self =
+            switch addressing {
+            case .auto: .auto
+            case .path: .path
+            case .virtual: .virtual
+            }
+    }
+}
+
+extension S3Options {
+    init(_ options: S3StorageOptions, writes: Bool) {
+        let tls = options.tls
+        let connection = options.connection
+        self.init(
+            bucket: options.bucket, accessKey: options.accessKey, secretKey: options.secretKey,
+            accessKeyFile: options.accessKeyFile, secretKeyFile: options.secretKeyFile,
+            secretsRefreshInterval: options.secretsRefreshInterval, region: options.region,
+            createBucket: options.createBucket && writes, endpointURL: options.endpointURL,
+            addressing: S3Options.Addressing(options.addressing), storageClass: options.storageClass,
+            globalPrefix: options.globalPrefix,
+            prefixFolders: options.prefixFolders, hideFolders: options.hideFolders,
+            disableSendContentMD5: options.disableSendContentMD5, parallelParts: options.numMinioThreads,
+            initTimeout: connection.initTimeout, idleConnectionTimeout: connection.idleConnTimeout,
+            maximumIdleConnections: connection.maxIdleConns, dialTimeout: connection.dialTimeout,
+            tlsHandshakeTimeout: connection.tlsHandshakeTimeout, dialKeepAlive: connection.dialKeepAlive,
+            clientTimeout: connection.clientTimeout,
+            tls: HTTP.TLSOptions(
+                caFile: tls.caFile, ca: tls.ca, addSystemCAPool: tls.addSystemCAPool, certFile: tls.certFile,
+                cert: tls.cert, keyFile: tls.keyFile, key: tls.key, watchCerts: tls.watchCerts,
+                watchCertsPollInterval: tls.watchCertsPollInterval, insecureSkipVerify: tls.insecureSkipVerify,
+                insecureKeyLogFile: tls.insecureKeyLogFile))
+        isCreatedBySync = options.createBucket
+    }
+}

@@ -1,0 +1,44 @@
+import BlobStorage
+import Bytes
+import HTTP
+import Logging
+
+extension Session {
+    /// Opens the storage and runs `body` with it, for commands that work on objects.
+    ///
+    /// - Parameters:
+    ///   - writes: whether anything may be written to the storage.
+    ///   - marksUpdates: whether what is written wakes up others that watch the update marker.
+    ///   - line: shows how many bytes have come or gone.
+    package func withStorage<Result: Sendable>(
+        writes: Bool, marksUpdates: Bool = true, progress line: ProgressLine? = nil,
+        _ body: @escaping @Sendable (any BlobStore) async throws -> Result
+    ) throws -> Result {
+        try withOpenStorage(writes: writes) { storage in
+            let store = marksUpdates ? storage.store : storage.unmarked
+            guard let line else { return try await body(store) }
+            let report: TransferProgress.Report = { moved, total in
+                line.update { progress in
+                    progress.bytes &+= moved
+                    if progress.totalBytes == nil { progress.totalBytes = total }
+                }
+            }
+            return try await TransferProgress.$report.withValue(report) { try await body(store) }
+        }
+    }
+
+    /// Opens the storage and runs `body` with it and with its side without update marker.
+    ///
+    /// - Parameter writes: whether anything may be written to the storage.
+    package func withOpenStorage<Result: Sendable>(
+        writes: Bool, _ body: @escaping @Sendable (OpenStorage) async throws -> Result
+    ) throws -> Result {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let (backend, logger) = (configuration.storage.backend, logger())
+        logConfiguration(logger)
+        return try runBlocking {
+            try await body(
+                StorageFactory.open(backend, writes: writes, environment: environment, logger: logger))
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import Config
+import Monitoring
+import Observability
+import Replication
+
+extension MonitorSettings {
+    /// What the configuration says.
+    ///
+    /// - Parameter databases: those that are synced.
+    init(_ configuration: Configuration, databases: [SyncSettings], receiveOnly: Bool, hostname: String) {
+        self.init(
+            instance: configuration.instance, hostname: hostname, version: programVersion, receiveOnly: receiveOnly,
+            onlyOnce: configuration.onlyOnce,
+            databases: databases.map { database in
+                Database(
+                    name: database.identity.database, path: database.environment.dataFile,
+                    downloads: database.machine.receiver.concurrentDownloads)
+            },
+            health: Health(configuration.health), publishesState: configuration.publishState,
+            scrapesMaps: configuration.lmdbScrapeSmaps, statisticsInterval: configuration.lmdbLogStatsInterval)
+    }
+}
+
+extension MonitorSettings.Health {
+    init(_ health: HealthConfiguration) {
+        self.init(
+            storageList: LastingTrouble.Limits(health.storageList),
+            storageLoad: LastingTrouble.Limits(health.storageLoad),
+            storageStore: LastingTrouble.Limits(health.storageStore),
+            start: LastingTrouble.Limits(warning: health.start.warnDuration, failure: health.start.errorDuration),
+            reportsStart: health.start.reportHealthz, notesStart: health.start.reportMetadata)
+    }
+}
+
+extension LastingTrouble.Limits {
+    init(_ check: HealthCheckConfiguration) { self.init(warning: check.warnDuration, failure: check.errorDuration) }
+}

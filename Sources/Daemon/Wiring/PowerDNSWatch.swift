@@ -1,0 +1,169 @@
+import BlobStorage
+import Config
+import HTTP
+import Logging
+import Observability
+import PowerDNSSync
+import Replication
+import ServiceLifecycle
+
+/// What looks into the databases of PowerDNS while they are synced.
+struct PowerDNSWatch: Sendable {
+    let inspector: PowerDNSInspector
+    /// Checks the zones that merges change; nil when nobody wants that.
+    private let checker: ChangedZoneChecker?
+    /// Flushes PowerDNS's caches; nil when nobody wants that.
+    private let flusher: CacheFlusher?
+    private let names: NamedDatabaseCheck
+    private let schema: SchemaWatch
+    /// Which databases are PowerDNS's.
+    let databases: PowerDNSDatabases
+    /// Are told what the syncers do.
+    let observers: [any SyncObserver]
+
+    /// - Parameter warn: gets the name of a health check and one line, or nil when all is well.
+    /// - Returns: nil when the configuration does not want it.
+    init?(
+        _ configuration: Configuration, _ syncers: [SyncSettings], registry: MetricRegistry, logger: Logger,
+        warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void
+    ) {
+        guard configuration.powerDNS.enabled != .never else { return nil }
+        let settings = InspectorSettings(configuration.powerDNS, syncers)
+        let databases = PowerDNSDatabases(settings)
+        self.databases = databases
+        checker = ChangedZoneChecker(configuration.powerDNS.validation, databases, registry: registry, logger: logger)
+        flusher = PowerDNSAPI(configuration.powerDNS.api).map { api in
+            CacheFlusher(
+                api, knowsZones: { databases.environment(.main) != nil }, registry: registry, logger: logger,
+                checksAccess: !configuration.onlyOnce
+            ) { warn("powerdns_api", $0) }
+        }
+        let lastCheck = configuration.onlyOnce ? checker.map(LastCheck.init) : nil
+        let consumers: [(any ZoneConsumer)?] = [flusher, checker, lastCheck]
+        inspector = PowerDNSInspector(
+            settings, databases: databases, registry: registry, logger: logger,
+            consumers: consumers.compactMap(\.self))
+        names = NamedDatabaseCheck(settings, logger: logger)
+        schema = SchemaWatch(
+            shadowed: settings.shadowed, databases: syncers.count, logger: logger, warn: warn)
+        observers = [databases, names, schema]
+    }
+
+    /// Does what has to be done beside syncing, while `body` syncs.
+    static func run(_ watch: PowerDNSWatch?, while body: @Sendable () async throws -> Void) async throws {
+        guard let watch else { return try await body() }
+        let checking = Task { await watch.checker?.run() }
+        defer { checking.cancel() }
+        guard let flusher = watch.flusher else { return try await watch.inspect(while: body) }
+        // What the last merges have changed is known only after them.
+        try await flusher.run { try await watch.inspect(while: body) }
+    }
+
+    private func inspect(while body: @Sendable () async throws -> Void) async throws {
+        try await inspector.run { try await schema.run { try await names.run(while: body) } }
+    }
+}
+
+/// Where nothing more will come, zones need not wait for it: they are checked before the process ends.
+private struct LastCheck: ZoneConsumer {
+    let checker: ChangedZoneChecker
+
+    func zonesChanged(_ zones: MergedZones) async {}
+
+    func changesEnded() async {
+        // Who asks for the end does not want to wait for it.
+        await cancelWhenGracefulShutdown { await checker.finish() }
+    }
+}
+
+/// Tells several observers.
+struct Observers: SyncObserver {
+    private let observers: [any SyncObserver]
+
+    init(_ observers: [any SyncObserver]) { self.observers = observers }
+
+    func observe(_ event: SyncEvent, of database: String) {
+        for observer in observers { observer.observe(event, of: database) }
+    }
+}
+
+extension InspectorSettings {
+    fileprivate init(_ configuration: PowerDNSSection, _ syncers: [SyncSettings]) {
+        self.init()
+        main = configuration.main.isEmpty ? nil : configuration.main
+        shard = configuration.shard.isEmpty ? nil : configuration.shard
+        isExpected = configuration.enabled == .always
+        detail =
+            switch configuration.logChanges {
+            case .off: .off
+            case .summary: .summary
+            case .records: .records
+            }
+        schema = Action(configuration.validation.schema)
+        structure = Action(configuration.validation.structure)
+        relations = Action(configuration.validation.relations)
+        zones = Action(configuration.validation.zones)
+        maxDeletedRecords = configuration.validation.maxDeletedRecords
+        maxDeletedZones = configuration.validation.maxDeletedZones
+        shadowed = Set(syncers.filter(\.schema.hasShadows).map(\.identity.database))
+    }
+}
+
+extension ChangedZoneChecker {
+    /// - Returns: nil when no rules are on.
+    fileprivate convenience init?(
+        _ validation: PowerDNSValidationConfiguration, _ databases: PowerDNSDatabases, registry: MetricRegistry,
+        logger: Logger
+    ) {
+        var settings = Settings()
+        settings.groups = []
+        if validation.relations != .off { settings.groups.insert(.relations) }
+        if validation.zones != .off { settings.groups.insert(.zones) }
+        guard !settings.groups.isEmpty else { return nil }
+        if validation.structure != .off { settings.groups.insert(.structure) }
+        for (name, action) in [("relations", validation.relations), ("zones", validation.zones)]
+        where action == .reject {
+            logger.info("powerdns.validation.\(name): what can only be seen after a merge is a warning, not a refusal")
+        }
+        self.init(
+            settings,
+            databases: {
+                Databases(
+                    main: databases.environment(.main), shard: databases.environment(.shard),
+                    name: databases.name(.main))
+            },
+            registry: registry, logger: logger)
+    }
+}
+
+extension PowerDNSAPI {
+    /// - Returns: nil when it is not to be used.
+    package init?(_ configuration: PowerDNSAPIConfiguration) {
+        guard !configuration.url.isEmpty else { return nil }
+        self.init(url: configuration.url) {
+            guard !configuration.keyFile.isEmpty else { return configuration.key }
+            return try readKeyFile(configuration.keyFile, for: "powerdns.api.key_file")
+        }
+    }
+}
+
+extension InspectorSettings.Action {
+    fileprivate init(_ action: StructureAction) {
+        self =
+            switch action {
+            case .off: .off
+            case .warn: .warn
+            case .hold: .hold
+            case .reject: .reject
+            }
+    }
+
+    fileprivate init(_ action: RuleAction) {
+        self =
+            switch action {
+            case .off: .off
+            case .warn: .warn
+            case .reject: .reject
+            }
+    }
+}

@@ -1,0 +1,294 @@
+import BlobStorage
+import Config
+import Dispatch
+import Glibc
+import Logging
+import Monitoring
+import Observability
+import Replication
+import ServiceLifecycle
+import Snapshots
+import StatusServer
+import Synchronization
+
+/// What `sync` and `receive` have in common: everything but the direction.
+package struct SyncRun: Sendable {
+    /// Longer than an upload under way gets from its own database, so that this only ends what hangs.
+    static let shutdownLimit = DatabaseSyncer.shutdownGrace + .seconds(2)
+
+    var configuration: Configuration
+    /// Those of the configured databases that are synced.
+    var databases: [SyncSettings]
+    var receiveOnly: Bool
+    /// An object that must be in the storage before anything starts.
+    var markerName: String?
+    var monitor: Monitor
+    /// Tells the service manager, where there is one.
+    var notifier: ServiceNotifier?
+    var folder: LogFolder
+    var logger: Logger
+    var locks: DaemonLocks
+    var context: CommandContext
+
+    /// Runs the command.
+    ///
+    /// - Parameters:
+    ///   - onlyDatabases: the names of the databases to sync; all when there are none.
+    ///   - onlyOnce: whether it ends once everything is merged and sent, whatever the configuration says.
+    ///   - markerName: an object that must be in the storage before anything starts.
+    /// - Returns: the exit code.
+    package static func perform(
+        _ options: SessionOptions, onlyDatabases: [String], receiveOnly: Bool, onlyOnce: Bool, markerName: String?,
+        in context: CommandContext
+    ) throws -> Int32 {
+        try Session.run(options, in: context) { session in
+            var configuration = session.configuration
+            if onlyOnce { configuration.onlyOnce = true }
+            let databases = try session.databases(named: onlyDatabases, flag: "--only-db").map {
+                SyncSettings(
+                    $0, in: configuration, receiveOnly: receiveOnly, hostname: session.hostname)
+            }
+            let logger = session.instanceLogger()
+            for warning in session.warnings {
+                logger.warning("configuration: \(warning)")
+            }
+            session.logConfiguration(logger)
+            let monitor = Monitor(
+                MonitorSettings(
+                    configuration, databases: databases, receiveOnly: receiveOnly, hostname: session.hostname),
+                logger: logger)
+            let run = SyncRun(
+                configuration: configuration, databases: databases, receiveOnly: receiveOnly,
+                markerName: markerName, monitor: monitor,
+                notifier: ServiceNotifier.make(
+                    for: databases.map(\.identity.database), receiveOnly: receiveOnly, monitor, logger, context),
+                folder: session.folder, logger: logger,
+                locks: DaemonLocks(hostname: session.hostname, logger: logger), context: context)
+            return try run.perform(session.timeLimit)
+        }
+    }
+
+    /// Syncs until it is done or asked to end.
+    private func perform(_ timeLimit: TimeLimit) throws -> Int32 {
+        let ending = Ending()
+        if context.ownsProcess {
+            SignalThread.block(SignalThread.endings)
+            SignalThread.start(SignalThread.endings) { [self, logger, folder, notifier] signal in
+                // Whoever asks twice does not want to wait for an upload.
+                let now = ContinuousClock.now
+                let isFirst = ending.request(.signal(signal), at: now) {
+                    notifier?.stopping("Shutting down")
+                    logger.info(
+                        "shutting down; a second signal, a second from now or later, ends the process at once",
+                        metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
+                }
+                guard !isFirst else { return Self.endWhatHangs(logger, folder, exitCode: endedBySignal(signal)) }
+                guard ending.isInsistent(at: now) else { return }
+                logger.warning("ended at once by a second signal")
+                folder.flush()
+                _exit(ExitCode.signal(signal))
+            }
+        }
+        timeLimit.soften(grace: Self.shutdownLimit) { [logger, folder] text in
+            folder.flush()
+            _ = ending.request(.timeout) { logger.critical("\(text)") }
+        }
+        do {
+            try runBlocking { try await run(ending) }
+        } catch {
+            // Work that was cut off at the end of a shutdown is no failure.
+            if ending.reason == nil || !(error is CancellationError) {
+                notifier?.stopping("Failed: \(error)")
+                folder.flush()
+                var metadata: Logger.Metadata = ["error": "\(error)"]
+                if let failure = error as? SyncService.Failure { metadata["db"] = "\(failure.database)" }
+                logger.critical("\(receiveOnly ? "receive" : "sync") has failed", metadata: metadata)
+                return ExitCode.failure
+            }
+        }
+        notifier?.stopping("Done")
+        let code =
+            switch ending.reason {
+            case nil: ExitCode.success
+            case .signal(let signal)?: endedBySignal(signal)
+            case .timeout?: ExitCode.timeout
+            }
+        if configuration.onlyOnce, code != ExitCode.success {
+            logger.warning("ended before everything was merged and sent; run it again to complete it")
+        }
+        folder.flush()
+        logger.info("ended")
+        return code
+    }
+
+    /// Being ended is how a daemon ends, but not how `--only-once` does.
+    private func endedBySignal(_ signal: Int32) -> Int32 {
+        configuration.onlyOnce ? ExitCode.signal(signal) : ExitCode.success
+    }
+
+    /// Ends the process when a call that can't be cancelled outlasts the shutdown: one that waits for a write lock
+    /// that another process does not give up, or for a disk. LMDB drops a transaction that was not committed.
+    private static func endWhatHangs(_ logger: Logger, _ folder: LogFolder, exitCode: Int32) {
+        DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + TimeLimit.interval(shutdownLimit + .seconds(1)))
+        {
+            logger.warning("ended although something hangs: a write lock that another process holds, or a disk")
+            folder.flush()
+            _exit(exitCode)
+        }
+    }
+
+    private func run(_ ending: Ending) async throws {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        for database in databases { try locks.take(database) }
+        let source = DaemonSource(monitor, secret: locks.token)
+        if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
+        let notifying = Task { await notifier?.run() }
+        defer { notifying.cancel() }
+        // Before anything else, so that start-up is seen.
+        let server = await statusEndpoint(source)
+        let service = StartingService { [self] in
+            let storage = try await openStorage(environment)
+            source.opened(storage.unmarked)
+            let store = storage.store
+            if let markerName {
+                let marker = MarkerWait(
+                    name: markerName, store: store, pollInterval: configuration.storagePollInterval,
+                    retryInterval: configuration.storageRetryInterval, logger: logger, sleep: context.sleep)
+                guard try await marker.run() else { return nil }
+            }
+            let powerDNS = PowerDNSWatch(
+                configuration, databases, registry: monitor.registry, logger: logger, warn: monitor.warn)
+            if let powerDNS { source.looks(into: powerDNS) }
+            let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
+            let observer = Observers(observers.compactMap(\.self))
+            let service = SyncService(
+                databases: databases.map { settings in
+                    let syncer = DatabaseSyncer(
+                        settings: settings, store: store, unmarked: storage.unmarked, logger: logger,
+                        observer: observer,
+                        inspector: powerDNS?.inspector, willSync: { [locks] in try locks.take(settings) }
+                    )
+                    notifier?.watch(syncer, of: settings.identity.database)
+                    return (settings.identity.database, syncer)
+                })
+            return { [monitor] in
+                try await monitor.run(with: storage.unmarked) {
+                    try await PowerDNSWatch.run(powerDNS) { try await service.run() }
+                }
+            }
+        }
+        var group = ServiceGroupConfiguration(
+            // They are shut down from the last to the first: whoever watches sees the end of syncing.
+            services: (server.map { [.init(service: $0)] } ?? []) + [
+                .init(
+                    service: service, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup)
+            ], logger: Logger(label: "service-lifecycle") { _ in SwiftLogNoOpLogHandler() })
+        group.maximumGracefulShutdownDuration = Self.shutdownLimit
+        let services = ServiceGroup(configuration: group)
+        ending.onRequest { Task { await services.triggerGracefulShutdown() } }
+        try await services.run()
+    }
+}
+
+extension SyncRun {
+    /// Serves what there is to see, where the configuration asks for that.
+    private func statusEndpoint(_ source: DaemonSource) async -> StatusEndpoint? {
+        guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
+        return await StatusEndpoint(logger: logger) { [monitor] in
+            monitor.observeServing($0)
+        } bind: { [logger, hosts = configuration.http.allowedHosts] in
+            try await StatusServer.bind(
+                to: address.host, port: address.port, allowedHosts: hosts, source: source, logger: logger)
+        }
+    }
+
+    // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.
+    private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> OpenStorage {
+        while true {
+            do {
+                return try await StorageFactory.open(
+                    configuration.storage.backend, writes: !receiveOnly,
+                    owner: receiveOnly ? nil : SnapshotName.sanitize(instance: configuration.instance),
+                    environment: environment,
+                    logger: logger,
+                    observe: monitor.observe)
+            } catch let error as BlobStoreError where Self.passingCodes.contains(error.code) {
+                logger.warning("cannot open the storage; it is tried again", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: configuration.storageRetryInterval)
+            }
+        }
+    }
+
+    /// The codes of errors that end when a server or a network comes up, or a clock is set.
+    private static let passingCodes: Set<String> = [
+        "Timeout", "DNSError", "URLError", "RequestTimeTooSkewed", "RequestExpired", "SlowDown", "ServiceUnavailable",
+        "InternalError", "TooManyRequests",
+    ]
+}
+
+/// Opens what a service needs, within the life of the service, and runs it.
+private struct StartingService: Service {
+    typealias Body = @Sendable () async throws -> Void
+
+    /// Returns what is to run then.
+    var start: @Sendable () async throws -> Body?
+
+    init(_ start: @escaping @Sendable () async throws -> Body?) { self.start = start }
+
+    func run() async throws {
+        // Nothing is under way yet that would be worth waiting for.
+        guard let body = try await cancelWhenGracefulShutdown(start) else { return }
+        try await body()
+    }
+}
+
+/// Whether and why the process is to end before it is done.
+final class Ending: Sendable {
+    enum Reason: Equatable {
+        case signal(Int32)
+        case timeout
+    }
+
+    /// Signals that come sooner after a request are part of it: GNU `timeout` sends one to the process and one to its
+    /// group.
+    private static let echo = Duration.seconds(1)
+
+    private struct State {
+        var reason: Reason?
+        var requestedAt: ContinuousClock.Instant?
+        var action: (@Sendable () -> Void)?
+    }
+    private let state = Mutex(State())
+
+    var reason: Reason? { state.withLock { $0.reason } }
+
+    /// Asks for the end.
+    ///
+    /// - Parameter announce: called before anything ends, unless the end was requested before.
+    /// - Returns: false when it was requested before.
+    func request(_ reason: Reason, at now: ContinuousClock.Instant = .now, announce: () -> Void) -> Bool {
+        let (isFirst, action) = state.withLock { state in
+            guard state.reason == nil else { return (false, nil as (@Sendable () -> Void)?) }
+            (state.reason, state.requestedAt) = (reason, now)
+            return (true, state.action)
+        }
+        if isFirst { announce() }
+        action?()
+        return isFirst
+    }
+
+    /// Whether a signal at this moment asks once more, and is no echo of the request.
+    func isInsistent(at now: ContinuousClock.Instant) -> Bool {
+        state.withLock { state in state.requestedAt.map { $0.duration(to: now) >= Self.echo } ?? false }
+    }
+
+    /// Sets what a request does; at once, when one has come already.
+    func onRequest(_ action: @escaping @Sendable () -> Void) {
+        let isLate = state.withLock { state in
+            state.action = action
+            return state.reason != nil
+        }
+        if isLate { action() }
+    }
+}

@@ -1,0 +1,103 @@
+import Bytes
+import LMDB
+import PowerDNSFormat
+import Snapshots
+
+/// A snapshot of one of PowerDNS's LMDBs, in a temporary LMDB, so that whatever reads an LMDB reads it in constant memory.
+///
+/// Only PowerDNS's own DBIs are there. Values have headers, with the transaction number 0.
+package struct SnapshotImport: Sendable {
+    /// The LMDB; its files are gone with the last reference.
+    package let environment: Environment
+    /// What the snapshot says about itself.
+    package let meta: SnapshotMeta
+
+    // Entries, or bytes, between two commits: what LMDB keeps in memory meanwhile.
+    private static let batchEntries = 20_000
+    private static let batchBytes = 16 << 20
+    // More than any snapshot has; a map takes room only where something is.
+    private static let mapSize = 1 << 40
+
+    /// Reads all of a snapshot, which checks it as a whole.
+    ///
+    /// - Throws: `SnapshotError` for a damaged snapshot, ``PowerDNSReadError`` for one that no LMDB could hold, otherwise
+    ///   what making the temporary LMDB throws.
+    package init(_ snapshot: Spool) throws {
+        environment = try .temporary(mapSize: Self.mapSize)
+        var reader = SnapshotReader(snapshot, maximumEntrySize: SnapshotReader.largestPlausibleEntry)
+        var name: String?
+        var isComplete = false
+        while !isComplete {
+            isComplete = try environment.write { transaction in
+                guard try Self.fill(transaction, &reader, &name) else { return .commit(false) }
+                return .commit(true)
+            }
+        }
+        meta = reader.meta
+        guard meta.fromTransactionID == 0 else {
+            throw PowerDNSReadError(
+                "it has only what changed since transaction \(meta.fromTransactionID), and not everything")
+        }
+    }
+
+    /// - Returns: whether that was all.
+    private static func fill(
+        _ transaction: borrowing WriteTransaction, _ reader: inout SnapshotReader, _ name: inout String?
+    ) throws -> Bool {
+        var entries = 0
+        var bytes = 0
+        while true {
+            guard let current = name else {
+                switch try reader.next() {
+                case .databaseBegin:
+                    if PowerDNSTable(rawValue: reader.databaseName) != nil { name = reader.databaseName }
+                case .entry, .databaseEnd: break
+                case .end: return true
+                }
+                continue
+            }
+            var cursor = try transaction.openWriteCursor(transaction.database(current, creating: []))
+            while name != nil {
+                if entries >= batchEntries || bytes >= batchBytes { return false }
+                guard case .entry = try reader.next() else {
+                    name = nil
+                    continue
+                }
+                try put(reader, &cursor)
+                entries += 1
+                bytes += reader.value.count
+            }
+        }
+    }
+
+    private static func put(_ reader: borrowing SnapshotReader, _ cursor: inout WriteCursor) throws {
+        let (key, value) = (reader.key, reader.isDeleted ? nil : reader.value)
+        guard (1...511).contains(key.count) else {
+            throw PowerDNSReadError("an entry of DBI \(reader.databaseName) has a key of \(key.count) bytes")
+        }
+        let header = EntryHeader(
+            timestamp: reader.timestamp, transactionID: 0, flags: value == nil ? EntryHeader.deletedFlag : 0)
+        let fill = { (target: UnsafeMutableRawBufferPointer) in
+            header.write(to: target)
+            guard let value else { return }
+            UnsafeMutableRawBufferPointer(rebasing: target[EntryHeader.size...]).copyMemory(from: value)
+        }
+        let size = EntryHeader.size + (value?.count ?? 0)
+        do throws(LMDBError) {
+            // Snapshots come in the order of the keys, which fills pages best.
+            try cursor.put(key, size: size, append: true, fill)
+        } catch {
+            guard error.code == .keyExists else { throw error }
+            try cursor.put(key, size: size, append: false, fill)
+        }
+    }
+}
+
+/// Why a PowerDNS database can't be read.
+package struct PowerDNSReadError: Error, Sendable, CustomStringConvertible {
+    /// One line: what, where and what to do.
+    package let description: String
+
+    /// - Parameter description: one line.
+    package init(_ description: String) { self.description = description }
+}

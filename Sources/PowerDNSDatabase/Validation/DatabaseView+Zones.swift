@@ -1,0 +1,130 @@
+import LMDB
+import PowerDNSFormat
+import Snapshots
+
+/// Finds zones by name as PowerDNS does.
+extension DatabaseView {
+    /// An entry of the index of zone names.
+    package struct IndexedZone: Hashable {
+        /// The ID of the zone.
+        package var id: UInt32
+        /// Of the index entry, in nanoseconds since the UNIX epoch.
+        package var timestamp: UInt64
+    }
+
+    /// Most zones of one name that are told apart; who has more has to begin with these.
+    private static let mostNamesakes = 100
+
+    /// The live index entries of a zone name, in the order of their IDs.
+    package func indexedZones(_ zone: ZoneName) throws -> [IndexedZone] {
+        let prefix = IndexKey.prefix(of: zone)
+        let index = self[.domainsIndex]
+        var found: [IndexedZone] = []
+        try index.seek(prefix)
+        while index.hasPrefix(prefix), found.count < Self.mostNamesakes {
+            // A key of this name has nothing behind it but the ID.
+            if index.key.count == prefix.count + 4, let entry = index.live, let key = try? IndexKey(index.key) {
+                found.append(IndexedZone(id: key.id, timestamp: entry.header.timestamp))
+            }
+            try index.next()
+        }
+        return found
+    }
+
+    /// Which of the zones of one name PowerDNS uses: that of the oldest index entry, of several the lowest ID.
+    static func used(_ zones: [IndexedZone]) -> IndexedZone? {
+        zones.min { ($0.timestamp, $0.id) < ($1.timestamp, $1.id) }
+    }
+
+    /// The ID of the zone that PowerDNS uses for a name.
+    func zoneID(_ zone: ZoneName) throws -> UInt32? { Self.used(try indexedZones(zone))?.id }
+
+    /// The live zone with this ID.
+    ///
+    /// - Throws: `DecodeError` for a value that can't be read.
+    package func zone(_ id: UInt32) throws -> DomainInfo? {
+        guard let entry = try self[.domains].find(RecordKey.prefix(domainID: id)) else { return nil }
+        return try DomainInfo(entry.payload)
+    }
+
+    /// Whether there are live rows whose keys begin like this.
+    func hasLiveRows(_ table: PowerDNSTable, _ prefix: [UInt8]) throws -> Bool {
+        let records = self[table]
+        try records.seek(prefix)
+        while records.hasPrefix(prefix) {
+            if records.live != nil { return true }
+            try records.next()
+        }
+        return false
+    }
+
+    /// What is at an owner name of a zone, and enabled.
+    struct OwnerTypes {
+        /// Whether anything is.
+        var exists = false
+        var hasAddress = false
+        var hasCNAME = false
+        var hasNS = false
+        var hasDNAME = false
+    }
+
+    /// What is enabled at an owner name.
+    ///
+    /// - Parameter ownerKey: relative to the zone, as `KeyName`.
+    func types(at ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> OwnerTypes {
+        setPrefix(id, ownerKey)
+        prefix.append(0)
+        let records = self[.records]
+        var types = OwnerTypes()
+        try records.seek(prefix)
+        while records.hasPrefix(prefix) {
+            if records.key.count == prefix.count + 2, let entry = records.live, let key = try? RecordKey(records.key),
+                key.type != .nsec3, key.type == .emptyNonTerminal || Self.hasEnabledRecord(entry.payload)
+            {
+                types.exists = true
+                switch key.type {
+                // What PowerDNS makes addresses of counts as such.
+                case .a, .aaaa, .alias, .lua: types.hasAddress = true
+                case .cname: types.hasCNAME = true
+                case .ns: types.hasNS = true
+                case .dname: types.hasDNAME = true
+                default: break
+                }
+            }
+            try records.next()
+        }
+        return types
+    }
+
+    /// Whether there is a name at or below an owner name.
+    func existsAtOrBelow(_ ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> Bool {
+        setPrefix(id, ownerKey)
+        let records = self[.records]
+        try records.seek(prefix)
+        while records.hasPrefix(prefix) {
+            if let entry = records.live, let key = try? RecordKey(records.key), key.type != .nsec3,
+                Self.hasEnabledRecord(entry.payload)
+            {
+                return true
+            }
+            try records.next()
+        }
+        return false
+    }
+
+    /// Sets ``prefix`` to what the keys of records at and below an owner name begin with.
+    private func setPrefix(_ id: UInt32, _ ownerKey: ArraySlice<UInt8>) {
+        prefix.removeAll(keepingCapacity: true)
+        withUnsafeBytes(of: id.bigEndian) { prefix.append(contentsOf: $0) }
+        ownerKey.withUnsafeBytes { prefix.append(contentsOf: $0) }
+    }
+
+    /// Whether at least one of the records of an RRset is served.
+    static func hasEnabledRecord(_ payload: UnsafeRawBufferPointer) -> Bool {
+        var value = RecordValue(payload)
+        while let record = try? value.next() {
+            if !record.isDisabled { return true }
+        }
+        return false
+    }
+}

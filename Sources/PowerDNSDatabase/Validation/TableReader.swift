@@ -1,0 +1,85 @@
+import Glibc
+import LMDB
+import PowerDNSFormat
+import Snapshots
+
+/// Reads one DBI of PowerDNS in key order; one that is not there is empty.
+///
+/// It must not outlive the transaction, and ``key`` and ``value`` are valid until the next movement.
+package final class TableReader {
+    // Without the check at run time for accesses that overlap, of which there would be several for each row: the movements of
+    // a cursor call nothing that comes back here.
+    @exclusivity(unchecked) private var cursor: Cursor?
+    /// Whether it stands on an entry.
+    @exclusivity(unchecked) package private(set) var isAtEntry = false
+
+    /// An empty one.
+    init() { cursor = nil }
+
+    /// - Parameter table: one that is not there, or has other flags than PowerDNS gives it, is empty.
+    package init<T: Transaction & ~Copyable>(_ table: PowerDNSTable, _ transaction: borrowing T) throws(LMDBError) {
+        if let database = try transaction.database(table.rawValue), database.sortsBytewise,
+            !database.flags.contains(.duplicateSort)
+        {
+            cursor = try transaction.openCursor(database)
+        } else {
+            cursor = nil
+        }
+    }
+
+    /// The key that it stands on; no bytes behind the last one.
+    package var key: UnsafeRawBufferPointer { isAtEntry ? cursor?.key ?? Self.nothing : Self.nothing }
+    /// The value that it stands on; no bytes behind the last one.
+    package var value: UnsafeRawBufferPointer { isAtEntry ? cursor?.value ?? Self.nothing : Self.nothing }
+
+    private static var nothing: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+
+    /// Goes to the next entry, the first one at the beginning.
+    package func next() throws(LMDBError) { isAtEntry = try cursor?.next() ?? false }
+
+    /// Goes to the first entry.
+    func first() throws(LMDBError) { isAtEntry = try cursor?.first() ?? false }
+
+    /// Goes to the first entry whose key is not below `key`.
+    package func seek(_ key: [UInt8]) throws {
+        isAtEntry = try key.withUnsafeBytes { key in try cursor?.seek(key) ?? false }
+    }
+
+    /// Whether the key that it stands on begins with these bytes.
+    package func hasPrefix(_ prefix: [UInt8]) -> Bool {
+        let key = key
+        return isAtEntry && key.count >= prefix.count
+            && prefix.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: key[..<prefix.count]).isSame(as: $0) }
+    }
+
+    /// The entry that it stands on, when it is live and has a usable header.
+    package var live: ParsedEntry? { isAtEntry ? Self.live(value) : nil }
+
+    /// Goes to this key.
+    ///
+    /// - Returns: its entry, when it is live and has a usable header.
+    package func find(_ key: [UInt8]) throws -> ParsedEntry? {
+        isAtEntry = try key.withUnsafeBytes { key in try cursor?.find(key) ?? false }
+        return live
+    }
+
+    private static func live(_ value: UnsafeRawBufferPointer) -> ParsedEntry? {
+        guard let entry = try? EntryHeader.parse(value), !entry.header.isDeleted else { return nil }
+        return entry
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether they hold the same bytes.
+    package func isSame(as other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        guard let a = baseAddress, let b = other.baseAddress else { return true }
+        return memcmp(a, b, count) == 0
+    }
+
+    /// Whether they begin with these bytes.
+    func starts(withBytes prefix: [UInt8]) -> Bool {
+        count >= prefix.count
+            && prefix.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: self[..<prefix.count]).isSame(as: $0) }
+    }
+}

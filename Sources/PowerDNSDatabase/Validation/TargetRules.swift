@@ -1,0 +1,128 @@
+import PowerDNSFormat
+
+/// What the name that a record leads to turned out to be.
+enum TargetState {
+    /// It has an address, or others know about it.
+    case fine
+    /// It has a CNAME in the data of this server.
+    case alias
+    /// It would have to be in the zone, and has no address there.
+    case missing
+    /// It is below the delegation that names it, and has no address here.
+    case missingGlue
+}
+
+/// Looks up where MX, NS and SRV records lead to, in the data of this server.
+struct TargetRules {
+    /// Where a record is.
+    struct Place {
+        var id: UInt32
+        var zone: DomainName
+        /// The relative key of its owner, when it is the NS record of a delegation.
+        var delegation: [UInt8]?
+    }
+
+    private let context: CheckContext
+    private var view: DatabaseView { context.view }
+
+    /// So many answers about other zones are remembered.
+    private static let mostKnown = 4096
+
+    init(_ context: CheckContext) { self.context = context }
+
+    /// What the target of a record is.
+    ///
+    /// - Parameter wire: the name in wire form.
+    func state(of wire: UnsafeRawBufferPointer, from place: Place) throws -> TargetState {
+        // "No such service" (RFC 2782, RFC 7505).
+        if wire.count == 1 { return .fine }
+        guard let key = RecordKey.ownerKey(wire: wire, in: place.zone) else {
+            if let known = context.recentTargets[wire] { return known }
+            let state = try stateElsewhere(DomainName(wire: wire))
+            context.recentTargets[wire] = state
+            return state
+        }
+        let types = try view.types(at: key[...], of: place.id)
+        if types.hasAddress { return .fine }
+        if types.hasCNAME { return .alias }
+        let target = try DomainName(wire: wire)
+        if try closestZone(target, below: place.zone) != nil { return try stateElsewhere(target) }
+        for end in key.indices where key[end] == 0 && key.count > 1 {
+            let ancestor = key[...end]
+            let isItself = ancestor.count == key.count
+            let above = isItself ? types : try view.types(at: ancestor, of: place.id)
+            if above.hasNS { return place.delegation.map { ancestor.elementsEqual($0) } == true ? .missingGlue : .fine }
+            if above.hasDNAME, !isItself { return .fine }
+        }
+        return try types.exists ? .missing : stateByWildcard(key, place.id)
+    }
+
+    /// What a wildcard makes of a name that has no records.
+    private func stateByWildcard(_ key: [UInt8], _ id: UInt32) throws -> TargetState {
+        if try view.existsAtOrBelow(key[...], of: id) { return .missing }
+        let asterisk = [UInt8(ascii: "*"), 0]
+        for end in key.indices.dropLast().reversed() where key[end] == 0 {
+            let encloser = key[...end]
+            guard try view.existsAtOrBelow(encloser, of: id) else { continue }
+            return try state(view.types(at: encloser + asterisk, of: id))
+        }
+        return try state(view.types(at: asterisk[...], of: id))
+    }
+
+    private func state(_ types: DatabaseView.OwnerTypes) -> TargetState {
+        types.hasAddress ? .fine : types.hasCNAME ? .alias : .missing
+    }
+
+    /// What a name of another zone is: only a CNAME can be told from here.
+    private func stateElsewhere(_ target: DomainName) throws -> TargetState {
+        if let known = context.knownTargets[target] { return known }
+        var state = TargetState.fine
+        if let zone = try closestZone(target),
+            let key = RecordKey.ownerKey(target, in: zone.name), try view.types(at: key[...], of: zone.id).hasCNAME
+        {
+            state = .alias
+        }
+        if context.knownTargets.count >= Self.mostKnown { context.knownTargets = [:] }
+        context.knownTargets[target] = state
+        return state
+    }
+
+    /// The zone of this server that a name is in.
+    ///
+    /// - Parameter top: only zones below this one count.
+    private func closestZone(
+        _ name: DomainName, below top: DomainName? = nil
+    ) throws -> (id: UInt32, name: DomainName)? {
+        var candidate: DomainName? = name
+        while let zone = candidate, zone != top {
+            if let id = try view.zoneID(ZoneName(zone)) { return (id, zone) }
+            candidate = zone.parent
+        }
+        return nil
+    }
+}
+
+/// What the last few names were found to be: zones name the same servers again and again.
+struct RecentTargets {
+    private static let most = 8
+
+    private var targets: [(wire: [UInt8], state: TargetState)] = []
+    private var oldest = 0
+
+    /// By the wire form of the name.
+    subscript(wire: UnsafeRawBufferPointer) -> TargetState? {
+        get {
+            for target in targets where target.wire.withUnsafeBytes({ $0.isSame(as: wire) }) { return target.state }
+            return nil
+        }
+        set {
+            guard let newValue else { return }
+            if targets.count < Self.most {
+                targets.append((Array(wire), newValue))
+            } else {
+                targets[oldest] = (Array(wire), newValue)
+                oldest = (oldest + 1) % Self.most
+            }
+        }
+    }
+}

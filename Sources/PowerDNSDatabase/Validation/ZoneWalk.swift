@@ -1,0 +1,322 @@
+import PowerDNSFormat
+import Snapshots
+
+/// Checks the records of one zone on one walk in key order, which is DNSSEC's order: what is below a name comes behind it.
+///
+/// Kept between rows are only the types at the current name, and the delegation and the DNAME above it, so memory does not
+/// grow with the zone.
+struct ZoneWalk {
+    private let id: UInt32
+    private let zone: DomainInfo
+    private let prefix: [UInt8]
+    private var owner = OwnerState()
+    private var delegation: NameCut?
+    private var dname: NameCut?
+    private var soaCount = 0
+    private var hasApexNS = false
+    private var isEmpty = true
+    private var names = NamePath()
+    /// Rules of which the first case of a zone is enough.
+    private var reported: Set<ValidationRule> = []
+    private var signing: (isSecured: Bool, isPresigned: Bool)?
+
+    /// How many rows are checked before the task is asked whether it is cancelled.
+    private static let rowsBetweenQuestions = 256
+
+    /// A walk from the beginning.
+    init(_ id: UInt32, _ zone: DomainInfo) {
+        (self.id, self.zone) = (id, zone)
+        prefix = RecordKey.prefix(domainID: id)
+    }
+
+    private var zoneText: String { "\(zone.zone)" }
+
+    /// Walks along the rows, and leaves the reader at the first one behind them.
+    ///
+    /// - Parameter isCancelled: asked now and then.
+    /// - Throws: `CancellationError` when it is.
+    mutating func run(_ context: CheckContext, isCancelled: () -> Bool = { false }) throws {
+        let rows = context.view.recordWalk
+        // On a walk along all zones it stands there already.
+        if !rows.hasPrefix(prefix) { try rows.seek(prefix) }
+        var count = 0
+        while rows.hasPrefix(prefix) {
+            count += 1
+            if count % Self.rowsBetweenQuestions == 0, isCancelled() { throw CancellationError() }
+            try visit(rows, context)
+            try rows.next()
+        }
+        try leaveOwner(context)
+        try finish(context)
+    }
+
+    // MARK: Rows
+
+    private mutating func visit(_ rows: TableReader, _ context: CheckContext) throws {
+        let rowKey = rows.key
+        guard let payload = try context.structure.header(.records, rowKey, rows.value) else {
+            return names.noteDeleted(rowKey)
+        }
+        let key: RecordKey
+        let kind: RowKind
+        do throws(DecodeError) {
+            key = try RecordKey(rowKey)
+            kind = try RowKind(key, payload: payload)
+        } catch {
+            return try context.structure.bad(.records, rowKey, error, zone: zoneText)
+        }
+        if !owner.key.withUnsafeBytes({ $0.isSame(as: key.ownerKey) }) { try enter(key, context) }
+        guard let name = owner.name else {
+            return try context.structure.bad(
+                .records, rowKey, DecodeError(.longName, at: 4), zone: zoneText, isKey: true)
+        }
+        do throws(DecodeError) {
+            if kind != .records { _ = try RecordValue.count(payload) }
+        } catch {
+            return try context.structure.bad(
+                .records, rowKey, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
+        }
+        if kind == .emptyNonTerminal { try noteName(context) }
+        guard kind == .records else { return }
+        let set: ServedRecords
+        do throws(DecodeError) {
+            set = try ServedRecords(payload, key.type, owner: name, &context.room)
+        } catch {
+            return try context.structure.bad(
+                .records, rowKey, error, severity: try severity(of: error, context.view), zone: zoneText,
+                owner: owner.text, type: "\(key.type)")
+        }
+        if set.count > 0 { try look(at: set, of: key.type, context) }
+    }
+
+    /// That of the rule, unless the PowerDNS that these databases belong to serves it.
+    private func severity(of error: DecodeError, _ view: DatabaseView) throws -> ValidationFinding.Severity? {
+        guard error.problem == .refusedByNewer else { return nil }
+        let settings = view[.settings]
+        guard let entry = try settings.find(Array(PdnsValue.schemaVersionKey.utf8)),
+            case .schemaVersion(let version)? = try? PdnsValue(key: settings.key, payload: entry.payload)
+        else { return nil }
+        return version < 6 ? .warning : nil
+    }
+
+    /// Goes on to the name of a row.
+    private mutating func enter(_ key: RecordKey, _ context: CheckContext) throws {
+        try leaveOwner(context)
+        owner.enter(key, in: zone.zone.name)
+        if let cut = delegation, !cut.isAbove(owner.key) { delegation = nil }
+        if let cut = dname, !cut.isAbove(owner.key) { dname = nil }
+        if owner.key.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) {
+            try report(
+                .upperCaseName,
+                "its key has upper-case letters, and PowerDNS looks for lower case, so this is never answered; "
+                    + "have it written anew", context)
+        }
+    }
+
+    // MARK: Rules
+
+    private func report(
+        _ rule: ValidationRule, type: RecordType? = nil, _ text: String, _ context: CheckContext
+    ) throws {
+        try context.report(
+            ValidationFinding(
+                rule, zone: zoneText, owner: owner.text, type: type.map { "\($0)" }, text))
+    }
+
+    private mutating func look(at set: ServedRecords, of type: RecordType, _ context: CheckContext) throws {
+        isEmpty = false
+        try noteName(context)
+        owner.note(type, count: set.count)
+        if set.hasDuplicate {
+            try report(.duplicateRecord, type: type, "the RRset has the same record twice; remove one", context)
+        }
+        if let other = set.otherTTL {
+            try report(
+                .ttlMismatch, type: type,
+                "the records have the TTLs \(set.ttl) and \(other); give all of them the same", context)
+        }
+        try checkDNAME(context)
+        let isHidden = try checkDelegation(type, context)
+        switch type {
+        case .soa:
+            if owner.isApex {
+                soaCount += set.count
+            } else {
+                try report(.soaNotAtApex, type: type, "the name is not that of the zone; remove the record", context)
+            }
+        case .ns:
+            if owner.isApex {
+                hasApexNS = true
+            } else if delegation == nil {
+                delegation = NameCut(owner)
+            }
+        case .dname where dname == nil: dname = NameCut(owner)
+        case .rrsig, .nsec:
+            if try !signing(context).isPresigned, context.view.hasMain, reported.insert(.storedSignature).inserted {
+                try report(
+                    .storedSignature, type: type,
+                    "PowerDNS makes these records itself, as the zone is not presigned; remove them", context)
+            }
+        case .ds where owner.isApex:
+            try report(
+                .dsAtApex, type: type, "DS records belong into the zone above; remove them from this one", context)
+        default: break
+        }
+        try checkAuthority(of: set, type, context)
+        // What is hidden leads nowhere.
+        guard !isHidden else { return }
+        try context.room.forEachTarget { try check($0, of: type, context) }
+    }
+
+    private mutating func signing(_ context: CheckContext) throws -> (isSecured: Bool, isPresigned: Bool) {
+        if let signing { return signing }
+        let found = try SigningRules(context: context, zone: zone.zone).state()
+        signing = found
+        return found
+    }
+
+    /// Whether the marks of authority are those that `rectify-zone` gives: they decide what is signed. Without DNSSEC, nobody
+    /// needs them.
+    private mutating func checkAuthority(
+        of set: ServedRecords, _ type: RecordType, _ context: CheckContext
+    ) throws {
+        let isBelow = delegation?.isAbove(owner.key) == true
+        switch type {
+        case .rrsig, .nsec: return
+        case .ns where !owner.isApex, _ where isBelow:
+            guard set.hasOwn else { return }
+            try reportAuthority(
+                type, severity: .warning, "belongs to the zone below, and is marked as this one's own", context)
+        case .a where !owner.isApex: owner.hasGlue = set.hasOthers
+        case _ where owner.hasNS && type != .ds && !owner.isApex: return
+        default:
+            if set.hasOthers { try reportAuthority(type, "is the zone's own, and marked as if it were not", context) }
+        }
+    }
+
+    private mutating func reportAuthority(
+        _ type: RecordType, severity: ValidationFinding.Severity = .error, _ what: String, _ context: CheckContext
+    ) throws {
+        guard try signing(context).isSecured, reported.insert(.wrongAuthority).inserted else { return }
+        try context.report(
+            ValidationFinding(
+                .wrongAuthority, severity: severity, zone: zoneText, owner: owner.text, type: "\(type)",
+                "the RRset \(what), so DNSSEC answers are wrong; run pdnsutil rectify-zone \(zoneText)"))
+    }
+
+    /// Takes the name down as one that exists, and looks whether all above it do.
+    private mutating func noteName(_ context: CheckContext) throws {
+        guard !owner.isNoted else { return }
+        owner.isNoted = true
+        let isBelow = delegation?.isAbove(owner.key) == true
+        guard let (missing, isDeleted) = names.note(owner.key), !isBelow,
+            try isDeleted || signing(context).isSecured, reported.insert(.missingEmptyNonTerminal).inserted
+        else { return }
+        let name = missing.withUnsafeBytes { try? KeyName.decode($0, relativeTo: zone.zone.name) }
+        try context.report(
+            ValidationFinding(
+                .missingEmptyNonTerminal, zone: zoneText, owner: name.map { "\($0)" } ?? "",
+                "\(owner.text) is below this name, which is not there, so that it is answered as if there were nothing below "
+                    + "it; run pdnsutil rectify-zone \(zoneText)"))
+    }
+
+    private mutating func checkDNAME(_ context: CheckContext) throws {
+        guard let cut = dname, !cut.isReported, cut.isAbove(owner.key) else { return }
+        dname?.isReported = true
+        try report(
+            .namesBelowDNAME,
+            "the name is below one that has a DNAME, which is asked instead; remove the names below it, or the DNAME",
+            context)
+    }
+
+    /// - Returns: whether the RRset is below a delegation.
+    private func checkDelegation(_ type: RecordType, _ context: CheckContext) throws -> Bool {
+        guard let cut = delegation else { return false }
+        let isBelow = cut.isAbove(owner.key)
+        switch type {
+        // Addresses are taken for glue, maybe that of another delegation.
+        case .a, .aaaa: return isBelow
+        case .ns, .ds, .nsec, .rrsig, .cname: if !isBelow { return false }
+        default: break
+        }
+        try report(
+            .dataBelowDelegation, type: type,
+            isBelow
+                ? "a name above it is delegated with NS records, so this is never answered; remove it or the delegation"
+                : "the name is delegated with NS records, so this is never answered; remove it or the delegation",
+            context)
+        return true
+    }
+
+    private func check(_ wire: UnsafeRawBufferPointer, of type: RecordType, _ context: CheckContext) throws {
+        let isDelegation = type == .ns && !owner.isApex
+        let place = TargetRules.Place(
+            id: id, zone: zone.zone.name, delegation: isDelegation ? owner.key : nil)
+        let state = try TargetRules(context).state(of: wire, from: place)
+        if state == .fine { return }
+        let target = try DomainName(wire: wire)
+        switch state {
+        case .fine: break
+        case .alias:
+            try report(
+                .targetIsCNAME, type: type,
+                "the target \(target) is a CNAME; name what it leads to", context)
+        case .missing:
+            try report(
+                .targetMissing, type: type,
+                "the target \(target) has no address in this zone; add one, or name another target", context)
+        case .missingGlue:
+            try report(
+                .missingGlue, type: type,
+                "the name server \(target) is below the delegation, and nobody can find it without an address here; "
+                    + "add its A or AAAA record", context)
+        }
+    }
+
+    private mutating func leaveOwner(_ context: CheckContext) throws {
+        if owner.hasGlue, !owner.hasNS {
+            try reportAuthority(.a, "is the zone's own, and marked as if it were not", context)
+        }
+        if owner.cnameCount > 1 {
+            try report(
+                .severalCNAMEs, type: .cname, "the name has \(owner.cnameCount) CNAME records; keep one", context)
+        }
+        if owner.cnameCount > 0, !owner.others.isEmpty {
+            let others = owner.others.map { "\($0)" }.joined(separator: ", ")
+            try report(
+                .cnameWithOtherData, type: .cname,
+                "the name has \(others) as well, and answers are one or the other; remove the CNAME or the rest",
+                context)
+        }
+        if owner.dnameCount > 1 {
+            try report(
+                .severalDNAMEs, type: .dname, "the name has \(owner.dnameCount) DNAME records; keep one", context)
+        }
+        if owner.hasDS, !owner.hasNS, !owner.isApex, delegation == nil {
+            try report(
+                .dsWithoutNS, type: .ds, "the name is not delegated; add its NS records, or remove these", context)
+        }
+    }
+
+    private func finish(_ context: CheckContext) throws {
+        func report(
+            _ rule: ValidationRule, _ type: RecordType, severity: ValidationFinding.Severity? = nil, _ text: String
+        ) throws {
+            try context.report(
+                ValidationFinding(
+                    rule, severity: severity, zone: zoneText, owner: "\(zone.zone.name)", type: "\(type)", text))
+        }
+        if soaCount == 0 {
+            let isCopy = zone.kind == .secondary || zone.kind == .consumer
+            if isEmpty, isCopy {
+                return try report(
+                    .soaMissing, .soa, severity: .warning,
+                    "the zone has no records: it has not been transferred from its primary yet")
+            }
+            return try report(
+                .soaMissing, .soa, "the zone has no SOA record, so PowerDNS answers SERVFAIL or REFUSED; add one")
+        }
+        if soaCount > 1 { try report(.severalSOAs, .soa, "the zone has \(soaCount) SOA records; keep one") }
+        if !hasApexNS { try report(.nsMissing, .ns, "the zone has no NS records; add the names of its servers") }
+    }
+}

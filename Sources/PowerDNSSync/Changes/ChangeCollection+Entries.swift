@@ -1,0 +1,169 @@
+import PowerDNSDatabase
+import PowerDNSFormat
+
+/// What a change of an entry is in DNS terms. What can't be decoded is left out: the check of the structure tells of it.
+extension ChangeCollection {
+    /// An entry that another instance has changed.
+    ///
+    /// - Parameters:
+    ///   - old: the payload of the version before; nil when there was none, or a Deleted one.
+    ///   - new: the payload of the version after; the same.
+    /// - Returns: what it is, nil for what is not counted.
+    @discardableResult
+    mutating func merged(
+        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?,
+        to new: UnsafeRawBufferPointer?
+    ) -> ChangeKind? {
+        learn(from: table, key)
+        guard let either = new ?? old else { return nil }
+        if case .domainsIndex = table {
+            guard old == nil || new == nil, let entry = try? IndexKey(key) else { return nil }
+            // It comes and goes with its zone; where it does not, the zone has to be looked at.
+            add(.bookkeeping, of: table, in: .name(entry.zone), key: key, from: nil, to: nil)
+            return .bookkeeping
+        }
+        let kind: ChangeKind
+        switch (old, new) {
+        case (nil, _): kind = .rrsetAdded
+        case (_, nil): kind = .rrsetRemoved
+        case (let old?, let new?): kind = old.isSame(as: new) ? .rrsetRewritten : .rrsetChanged
+        }
+        if case .records = table { return record(kind, key, from: old, to: new) }
+        guard kind != .rrsetRewritten, let (zone, found) = Self.place(table, key, either, kind) else { return nil }
+        if case .name(let name)? = zone, table == .domains, let id = try? PowerDNSTable.id(key) { learn(id, name) }
+        add(found, of: table, in: zone, key: key, from: old, to: new)
+        return found
+    }
+
+    /// An entry that the application has written.
+    ///
+    /// - Parameter new: the payload; nil when it was deleted.
+    mutating func sent(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, to new: UnsafeRawBufferPointer?) {
+        learn(from: table, key)
+        if table == .records {
+            record(new == nil ? .rrsetRemoved : .rrsetWritten, key, from: nil, to: new)
+        } else if let new {
+            guard let (zone, found) = Self.place(table, key, new, .rrsetWritten) else { return }
+            add(found, of: table, in: zone, key: key, from: nil, to: new)
+        } else if let (zone, found) = Self.deleted(table, key) {
+            add(found, of: table, in: zone, key: key, from: nil, to: nil)
+        }
+    }
+
+    @discardableResult
+    private mutating func record(
+        _ kind: ChangeKind, _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?,
+        to new: UnsafeRawBufferPointer?
+    ) -> ChangeKind? {
+        guard let record = try? RecordKey(key) else { return nil }
+        let zone = Zone.number(record.domainID)
+        if record.type == .emptyNonTerminal || record.type == .nsec3 {
+            guard kind != .rrsetRewritten else { return nil }
+            add(.bookkeeping, of: .records, in: zone, key: key, from: nil, to: nil)
+            return .bookkeeping
+        }
+        var kind = kind
+        if kind == .rrsetChanged, let old, let new, RecordValue.hasSameRecords(old, new) { kind = .rrsetMarked }
+        add(kind, of: .records, in: zone, key: key, from: old, to: new)
+        if record.type == .soa, record.isApex, kind != .rrsetRewritten, kind != .rrsetMarked {
+            setSerials(zone, old: old.flatMap(Self.serial), new: new.flatMap(Self.serial))
+        }
+        return kind
+    }
+
+    private static func serial(_ payload: UnsafeRawBufferPointer) -> UInt32? {
+        var value = RecordValue(payload)
+        guard let soa = try? value.next() else { return nil }
+        return RData.soaSerial(soa.rdata)
+    }
+
+    /// Where an entry of another table belongs.
+    private static func place(
+        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer, _ kind: ChangeKind
+    ) -> (Zone?, ChangeKind)? {
+        switch table {
+        case .domains:
+            guard let domain = try? DomainInfo(payload) else { return nil }
+            let found: ChangeKind =
+                switch kind {
+                case .rrsetAdded: .zoneCreated
+                case .rrsetRemoved: .zoneDeleted
+                case .rrsetWritten: .zoneWritten
+                default: .zoneChanged
+                }
+            return (.name(domain.zone), found)
+        case .metadata: return (try? DomainMetadata(payload)).map { (.name($0.zone), .metadata) }
+        case .keys: return (try? KeyData(payload)).map { (.name($0.zone), .key) }
+        case .comments: return (try? RecordComment.recordKey(key)).map { (.number($0.domainID), .comment) }
+        case .tsigKeys: return (nil, .tsigKey)
+        case .views: return (nil, .view)
+        case .networks: return (nil, .network)
+        case .settings: return (nil, .setting)
+        // What changes often there is no news: when a zone was looked at, and which serial was told.
+        case .domainsExtra: return nil
+        case .domainsIndex, .metadataIndex, .keysIndex, .tsigKeysIndex, .records: return nil
+        }
+    }
+
+    /// Where an entry that the application has deleted belongs: of objects, only the index still has the name.
+    private static func deleted(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) -> (Zone?, ChangeKind)? {
+        let kind: ChangeKind
+        switch table {
+        case .domainsIndex: kind = .zoneDeleted
+        case .metadataIndex: kind = .metadata
+        case .keysIndex: kind = .key
+        case .tsigKeysIndex: return (nil, .tsigKey)
+        case .comments: return (try? RecordComment.recordKey(key)).map { (.number($0.domainID), .comment) }
+        case .views: return (nil, .view)
+        case .networks: return (nil, .network)
+        case .settings: return (nil, .setting)
+        default: return nil
+        }
+        return (try? IndexKey(key)).map { (.name($0.zone), kind) }
+    }
+
+    private mutating func learn(from table: PowerDNSTable, _ key: UnsafeRawBufferPointer) {
+        guard case .domainsIndex = table, let entry = try? IndexKey(key) else { return }
+        learn(entry.id, entry.zone)
+    }
+}
+
+extension RecordValue {
+    /// Whether two payloads of one key hold the same records for DNS: RDATA, TTL, and whether they are served. Their order,
+    /// and what PowerDNS notes beside them on authority and the chain of denial, don't count.
+    fileprivate static func hasSameRecords(_ old: UnsafeRawBufferPointer, _ new: UnsafeRawBufferPointer) -> Bool {
+        // The marks are of one size each.
+        guard old.count == new.count else { return false }
+        do {
+            var (before, after) = (RecordValue(old), RecordValue(new))
+            while let one = try before.next() {
+                guard let other = try after.next() else { return false }
+                if !one.isSame(as: other) { return try hasSameRecordsInAnotherOrder(old, new) }
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private static func hasSameRecordsInAnotherOrder(
+        _ old: UnsafeRawBufferPointer, _ new: UnsafeRawBufferPointer
+    ) throws(DecodeError) -> Bool {
+        func counted(_ payload: UnsafeRawBufferPointer) throws(DecodeError) -> [[UInt8]: Int] {
+            var value = RecordValue(payload)
+            var counts: [[UInt8]: Int] = [:]
+            while let record = try value.next() {
+                let ttl = withUnsafeBytes(of: record.ttl) { Array($0) }
+                counts[ttl + [record.isDisabled ? 1 : 0] + record.rdata, default: 0] += 1
+            }
+            return counts
+        }
+        return try counted(old) == counted(new)
+    }
+}
+
+extension StoredRecord {
+    fileprivate func isSame(as other: StoredRecord) -> Bool {
+        ttl == other.ttl && isDisabled == other.isDisabled && rdata.isSame(as: other.rdata)
+    }
+}

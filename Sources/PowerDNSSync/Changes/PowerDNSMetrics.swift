@@ -1,0 +1,24 @@
+import Observability
+
+/// The metrics of what syncing knows of PowerDNS. They have series only where there are databases of PowerDNS.
+package struct PowerDNSMetrics: Sendable {
+    private let changes, findings: MetricFamily<Counter>
+
+    /// Adds the families to a registry.
+    package init(_ registry: MetricRegistry) {
+        changes = registry.counters(
+            "lightningstream_powerdns_changes_total",
+            "Changes in DNS terms that were merged from others or sent to them.",
+            labels: ["lmdb", "direction", "kind"])
+        findings = registry.counters(
+            "lightningstream_powerdns_snapshot_findings_total",
+            "What rules found in snapshots before they were merged: an error refused the snapshot, held left entries out.",
+            labels: ["lmdb", "rule", "severity"])
+    }
+
+    func changed(_ counts: ChangeCounts, _ direction: ChangeJob.Direction, in lmdb: String) {
+        for (kind, count) in counts.present { changes.with(lmdb, direction.rawValue, kind.label).add(count) }
+    }
+
+    func found(_ rule: String, severity: String, in lmdb: String) { findings.with(lmdb, rule, severity).add() }
+}

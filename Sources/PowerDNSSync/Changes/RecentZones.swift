@@ -1,0 +1,66 @@
+import PowerDNSFormat
+import Snapshots
+import Synchronization
+
+/// The zones that changed last, in all databases: few, so that they can be kept for as long as the process runs.
+package final class RecentZones: Sendable {
+    /// A zone that changed.
+    package struct Change: Sendable, Equatable {
+        /// Its name.
+        package var zone: ZoneName
+        /// By database, the newest snapshot that a change of it was in.
+        package var snapshots: [String: SnapshotName]
+        /// The newest of these: when it changed, and by whom.
+        package var newest: SnapshotName
+        /// The database of that one.
+        package var database: String
+    }
+
+    /// No more zones than this are kept.
+    package static let most = 20
+
+    private let changes = Mutex<[Change]>([])
+
+    /// None have changed.
+    package init() {}
+
+    /// The newest change first.
+    package var newest: [Change] { changes.withLock(\.self) }
+
+    /// Takes in the zones in which something is news.
+    ///
+    /// - Parameter names: those of the zones by their numbers; what has none comes with the main database.
+    func note(_ job: ChangeJob, _ names: [UInt32: ZoneName]) {
+        let zones = job.changes.zones.lazy.filter { $0.counts.isNews }.compactMap { tally in
+            switch tally.zone {
+            case .number(let id): names[id]
+            case .name(let name): name
+            }
+        }
+        let found = Array(zones.prefix(Self.most))
+        guard !found.isEmpty else { return }
+        changes.withLock { changes in
+            for zone in found {
+                if let index = changes.firstIndex(where: { $0.zone == zone }) {
+                    changes[index].add(job.snapshot, job.database)
+                } else {
+                    changes.append(
+                        Change(
+                            zone: zone, snapshots: [job.database: job.snapshot], newest: job.snapshot,
+                            database: job.database))
+                }
+            }
+            changes.sort { $0.newest.timestamp > $1.newest.timestamp }
+            if changes.count > Self.most { changes.removeLast(changes.count - Self.most) }
+        }
+    }
+}
+
+extension RecentZones.Change {
+    fileprivate mutating func add(_ snapshot: SnapshotName, _ database: String) {
+        if snapshots[database].map({ $0.timestamp < snapshot.timestamp }) ?? true { snapshots[database] = snapshot }
+        guard newest.timestamp < snapshot.timestamp else { return }
+        newest = snapshot
+        self.database = database
+    }
+}

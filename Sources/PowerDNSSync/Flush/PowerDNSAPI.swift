@@ -1,0 +1,111 @@
+import BlobStorage
+import Bytes
+import HTTP
+import PowerDNSFormat
+import Replication
+
+/// What is used of the HTTP API of a PowerDNS server.
+///
+/// <https://doc.powerdns.com/authoritative/http-api/cache.html>
+package struct PowerDNSAPI: Sendable {
+    /// Where it is, with scheme, host and port.
+    private let base: String
+    private let key: @Sendable () throws -> String
+    private let client: DocumentClient
+
+    /// - Parameters:
+    ///   - url: where it is, with scheme, host and port.
+    ///   - key: the key that PowerDNS asks for; may block; asked before each request, so that the key can be replaced.
+    ///   - stallTimeout: for connecting, and for the time without a byte.
+    package init(url: String, stallTimeout: Duration = .seconds(3), key: @escaping @Sendable () throws -> String) {
+        base = url.hasSuffix("/") ? String(url.dropLast()) : url
+        self.key = key
+        client = DocumentClient(stallTimeout: stallTimeout, totalTimeout: stallTimeout * 3, largest: 64 << 10)
+    }
+
+    /// Why a request was not done: one line that says where and what.
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+        /// Whether PowerDNS does not take this request, however often it is sent.
+        var isFinal = false
+    }
+
+    /// Flushes what PowerDNS has cached of the names in a zone, or of all names.
+    ///
+    /// PowerDNS flushes all answers below a name, so that `.` is every answer. When the name is one of a zone, it also flushes
+    /// its keys and metadata, and looks whether there is that zone.
+    ///
+    /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
+    func flush(_ target: FlushQueue.Target) async throws {
+        let name =
+            switch target {
+            case .everything: "."
+            case .zone(let zone): zone.name.text(escaping: .powerDNS) + (zone.variant.isEmpty ? "" : ".\(zone.variant)")
+            }
+        try await send("PUT", "/cache/flush?domain=\(percentEncoded(name))")
+    }
+
+    /// Whether it is there, and takes the key.
+    ///
+    /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
+    package func check() async throws { try await send("GET", "") }
+
+    private func send(_ method: String, _ path: String) async throws {
+        let url = "\(base)/api/v1/servers/localhost\(path)"
+        let key = try await self.readKey()
+        let answer: Document
+        do {
+            answer = try await client.perform(
+                method, url, headers: [("X-API-Key", key), ("Accept", "application/json")])
+        } catch let failure as Document.Failure {
+            // Without the zone: it is the same trouble for all zones.
+            throw Failure(description: "\(base): \(failure.detail)")
+        }
+        guard !(200..<300).contains(answer.status) else { return }
+        throw Failure(
+            description: "\(base): \(explanation(of: answer, key))",
+            isFinal: answer.status == 400 || answer.status == 422)
+    }
+
+    private func readKey() async throws -> String {
+        do {
+            return try await Self.pool.run { [key] _ in try key() }
+        } catch let error as BlobStoreError {
+            throw Failure(description: error.description)
+        }
+    }
+
+    private static let pool = BlockingPool(label: "powerdns-api-key", width: 1)
+
+    private func explanation(of answer: Document, _ key: String) -> String {
+        let advice =
+            switch answer.status {
+            case 401: " (is powerdns.api.key PowerDNS's api-key?)"
+            case 403: " (does PowerDNS's webserver-allow-from have this host?)"
+            case 404: " (is this PowerDNS's webserver, with api=yes?)"
+            default: ""
+            }
+        // Nobody knows what answers there: it may send back what it was sent.
+        var text = String(decoding: answer.body, as: UTF8.self)
+        if !key.isEmpty { text = text.replacing(key, with: "***") }
+        text = Array(text.utf8).withUnsafeBytes(printable)
+        return "answered with status \(answer.status)\(advice)\(text.isEmpty ? "" : ": \(text)")"
+    }
+}
+
+/// A text as part of a query: RFC 3986, 2.3.
+private func percentEncoded(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var result: [UInt8] = []
+    for byte in text.utf8 {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            result.append(byte)
+        default:
+            result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        }
+    }
+    return String(decoding: result, as: UTF8.self)
+}

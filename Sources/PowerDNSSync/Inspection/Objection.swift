@@ -1,0 +1,77 @@
+import PowerDNSFormat
+import Replication
+
+/// What speaks against a merge: which rule, where, and what to do.
+struct Objection: Sendable {
+    /// A zone, as the database that is merged knows it.
+    enum Zone: Hashable, Sendable {
+        /// Records have the number only.
+        case number(UInt32)
+        case name(ZoneName)
+    }
+
+    /// No more zones than this are named.
+    static let mostZones = 5
+
+    /// The name of the rule.
+    var rule: String
+    /// Where; the first ones of many, and none where no zone is concerned.
+    var zones: [Zone] = []
+    /// How many zones there are besides.
+    var moreZones = 0
+    /// The owner name relative to the zone, as `KeyName`.
+    var owner: [UInt8]?
+    /// The type of the RRset.
+    var type: RecordType?
+    /// What is wrong, and what to do.
+    var text: String
+
+    /// Something about a row of the records, as far as its key tells.
+    static func row(_ rule: String, _ key: UnsafeRawBufferPointer, _ text: String) -> Objection {
+        guard let key = try? RecordKey(key) else { return Objection(rule: rule, text: text) }
+        return Objection(
+            rule: rule, zones: [.number(key.domainID)], owner: Array(key.ownerKey), type: key.type, text: text)
+    }
+
+    /// The numbers that names would be better than.
+    var numbers: [UInt32] { zones.compactMap { if case .number(let id) = $0 { id } else { nil } } }
+
+    /// The refusal with this reason.
+    ///
+    /// - Parameter names: of zones, as far as they are known.
+    func refusal(_ names: [UInt32: ZoneName] = [:]) -> RefusedSnapshot {
+        var facts = ["rule": rule]
+        var place: [String] = []
+        if !zones.isEmpty {
+            var texts = zones.map { Self.text($0, names) }
+            facts["zone"] = texts[0]
+            if moreZones > 0 { texts.append("\(moreZones) more") }
+            place.append((texts.count == 1 ? "zone " : "zones ") + texts.joined(separator: ", "))
+        }
+        if let owner = ownerText(names) {
+            facts["owner"] = owner
+            facts["type"] = type.map { "\($0)" }
+            place.append(type.map { "\(owner) \($0)" } ?? owner)
+        }
+        return RefusedSnapshot((["rule \(rule)"] + place + [text]).joined(separator: ": "), facts: facts)
+    }
+
+    private static func text(_ zone: Zone, _ names: [UInt32: ZoneName]) -> String {
+        switch zone {
+        case .name(let name): "\(name)"
+        case .number(let id): names[id].map { "\($0)" } ?? "#\(id)"
+        }
+    }
+
+    /// The absolute owner name; the relative one without a dot at its end, or `@`, where the zone is not known.
+    private func ownerText(_ names: [UInt32: ZoneName]) -> String? {
+        guard let owner else { return nil }
+        let zone = numbers.first.flatMap { names[$0] }
+        let name = owner.withUnsafeBytes { key in
+            try? KeyName.decode(key, relativeTo: zone?.name ?? .root)
+        }
+        guard let name else { return nil }
+        if zone == nil, owner.count == 1 { return "@" }
+        return name.text(finalDot: zone != nil)
+    }
+}

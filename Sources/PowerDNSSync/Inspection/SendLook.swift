@@ -1,0 +1,41 @@
+import LMDB
+import PowerDNSFormat
+import Replication
+
+/// Looks into one send of a database that is PowerDNS's, or may be.
+///
+/// `@unchecked Sendable`: the syncer calls one after the other, as `SendInspection` says.
+final class SendLook: SendInspection, @unchecked Sendable {
+    private let inspector: PowerDNSInspector
+    private let database: String
+    private let isShadowed: Bool
+    private var kind = PowerDNSDatabases.Kind.unknown
+    private var changes: ChangeCollection
+    private var tables = TableCache()
+
+    init(_ inspector: PowerDNSInspector, of database: String) {
+        self.inspector = inspector
+        self.database = database
+        isShadowed = inspector.settings.shadowed.contains(database)
+        changes = ChangeCollection(keepsValues: inspector.settings.detail == .records)
+    }
+
+    func begins(_ transaction: borrowing ReadTransaction) throws {
+        kind = try inspector.look(at: database, transaction)
+        changes = ChangeCollection(keepsValues: inspector.settings.detail == .records)
+    }
+
+    func change(of key: UnsafeRawBufferPointer, in dbi: String, to new: MergeRule.Version) {
+        guard case .powerDNS = kind, let table = tables.table(dbi) else { return }
+        guard let payload = try? StoredPayload.of(new, isShadowed: isShadowed) else {
+            return changes.sent(table, key, to: nil)
+        }
+        changes.sent(table, key, to: payload)
+    }
+
+    func ended(_ report: SendReport?) {
+        guard let report, case .powerDNS(let role) = kind else { return }
+        inspector.changeLog.add(
+            ChangeJob(database: database, role: role, snapshot: report.name, direction: .sent, changes: changes))
+    }
+}
