@@ -64,45 +64,45 @@ let package = Package(
         system("CYAML", "yaml-0.1", apt: "libyaml-dev"),
         system("CISAL", "libisal", apt: "libisal-dev"),
 
-        room("Bytes", uses: []),
-        room("LMDB", uses: ["Bytes", "CLMDB"]),
-        room("Snapshots", uses: ["Bytes", "CISAL"]),
-        room("HTTP", uses: ["Bytes", "CCurl", "COpenSSL"]),
-        room("BlobStorage", uses: ["Bytes", "HTTP"]),
-        room("Replication", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", log]),
-        room("Config", uses: ["Bytes", "CYAML"]),
-        room("Observability", uses: ["Bytes", log]),
-        room("PowerDNSFormat", uses: ["Bytes", "LMDB", "Snapshots", "COpenSSL"]),
-        room("PowerDNSDatabase", uses: ["Bytes", "LMDB", "Snapshots", "PowerDNSFormat"]),
+        room("Support", uses: []),
+        room("LMDB", uses: ["Support", "CLMDB"]),
+        room("Snapshots", uses: ["Support", "CISAL"]),
+        room("HTTP", uses: ["Support", "CCurl", "COpenSSL"]),
+        room("BlobStorage", uses: ["Support", "HTTP"]),
+        room("Replication", uses: ["Support", "LMDB", "Snapshots", "BlobStorage", log]),
+        room("Config", uses: ["Support", "CYAML"]),
+        room("Observability", uses: ["Support", log]),
+        room("PowerDNSFormat", uses: ["Support", "LMDB", "Snapshots", "COpenSSL"]),
+        room("PowerDNSDatabase", uses: ["Support", "LMDB", "Snapshots", "PowerDNSFormat"]),
         room(
             "PowerDNSSync",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSFormat",
+                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSFormat",
                 "PowerDNSDatabase",
                 "Observability", log,
             ]),
-        room("Monitoring", uses: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Observability", log]),
+        room("Monitoring", uses: ["Support", "LMDB", "Snapshots", "BlobStorage", "Replication", "Observability", log]),
         room(
             "StatusServer",
-            uses: ["Bytes", "Snapshots", "HTTP", "Monitoring", "Observability", log, lifecycle, hummingbird] + http
+            uses: ["Support", "Snapshots", "HTTP", "Monitoring", "Observability", log, lifecycle, hummingbird] + http
                 + indirect),
         room(
             "Daemon",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
                 "Monitoring",
                 "PowerDNSFormat", "PowerDNSDatabase", "PowerDNSSync", "StatusServer", lifecycle, log,
             ]),
         room(
             "Doctor",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Monitoring", "PowerDNSFormat",
+                "Support", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Monitoring", "PowerDNSFormat",
                 "PowerDNSDatabase", "PowerDNSSync", "Daemon",
             ]),
         room(
             "Commands",
             uses: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
                 "Monitoring",
                 "PowerDNSFormat", "PowerDNSDatabase", "Daemon", "Doctor", argumentParser, log,
             ]),
@@ -117,47 +117,48 @@ let package = Package(
         .target(
             name: "Simulator",
             dependencies: [
-                "Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "TestSupport",
+                "Support", "LMDB", "Snapshots", "BlobStorage", "Replication", "TestSupport",
                 .product(name: "HeapModule", package: "swift-collections"),
             ], path: "Tests/Simulator", swiftSettings: settings),
         .executableTarget(
             name: "simulate", dependencies: ["Simulator"], path: "Tests/Simulate", swiftSettings: settings),
-        tests("Bytes"),
+        tests("Support"),
         tests("LMDB"),
-        tests("Snapshots", also: ["Bytes", "LMDB"], exclude: ["Fixtures"]),
+        tests("Snapshots", also: ["Support", "LMDB"], exclude: ["Fixtures"]),
         .target(
             name: "PowerDNSTestSupport", dependencies: ["LMDB", "PowerDNSFormat", "PowerDNSDatabase", "TestSupport"],
             path: "Tests/PowerDNSTestSupport", swiftSettings: settings),
-        tests("PowerDNSFormat", also: ["Bytes", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
-        tests("PowerDNSDatabase", also: ["Bytes", "LMDB", "Snapshots", "PowerDNSFormat", "PowerDNSTestSupport"]),
+        tests("PowerDNSFormat", also: ["Support", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
+        tests("PowerDNSDatabase", also: ["Support", "LMDB", "Snapshots", "PowerDNSFormat", "PowerDNSTestSupport"]),
         tests(
             "PowerDNSSync",
             also: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSFormat",
+                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "PowerDNSFormat",
                 "PowerDNSDatabase",
                 "PowerDNSTestSupport", "Observability", log,
             ]),
-        tests("HTTP", also: ["Bytes"]),
-        tests("BlobStorage", also: ["Bytes", "HTTP"]),
-        tests("Replication", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Simulator", log]),
+        tests("HTTP", also: ["Support"]),
+        tests("BlobStorage", also: ["Support", "HTTP"]),
+        tests("Replication", also: ["Support", "LMDB", "Snapshots", "BlobStorage", "Simulator", log]),
         tests("Config"),
         tests("Observability"),
-        tests("Monitoring", also: ["Bytes", "LMDB", "Snapshots", "BlobStorage", "Replication", "Observability", log]),
-        tests("StatusServer", also: ["Bytes", "Monitoring", "Observability", log, lifecycle]),
+        tests(
+            "Monitoring", also: ["Support", "LMDB", "Snapshots", "BlobStorage", "Replication", "Observability", log]),
+        tests("StatusServer", also: ["Support", "Monitoring", "Observability", log, lifecycle]),
         .target(
             name: "DaemonTestSupport", dependencies: ["Daemon", "Observability", "TestSupport"],
             path: "Tests/DaemonTestSupport", swiftSettings: settings),
         tests(
             "Daemon",
             also: [
-                "DaemonTestSupport", "Bytes", "LMDB", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "DaemonTestSupport", "Support", "LMDB", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
                 "Monitoring", log,
             ]),
-        tests("Doctor", also: ["Bytes", "LMDB", "BlobStorage", "Replication", "Snapshots", "Config", "Daemon"]),
+        tests("Doctor", also: ["Support", "LMDB", "BlobStorage", "Replication", "Snapshots", "Config", "Daemon"]),
         tests(
             "Commands",
             also: [
-                "Bytes", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
                 "PowerDNSFormat", "Daemon", "DaemonTestSupport", "Doctor", "lightningstream",
             ]),
     ]

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// A flat collection of named, immutable objects: a bucket.
 ///

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// The names of files that are renamed into a directory, as inotify(7) reports them; nil where it is not available.
 ///

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// A directory as a storage: one file per object, named like it.
 ///

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 import Synchronization
 
 /// A storage in the memory of this process, for tests and simulations: it is gone with the process.

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// The files of a directory that are to become objects, under names that tell whose they are.
 ///

@@ -1,5 +1,5 @@
-import Bytes
 import HTTP
+import Support
 import Synchronization
 
 /// An S3 bucket with an object that changes whenever any other does, so that who waits for changes can read that

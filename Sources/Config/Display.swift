@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// How texts from the file appear in messages: on one line, bounded, and never more of an unknown key than a name.
 enum Display {

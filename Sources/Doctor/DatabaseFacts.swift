@@ -1,4 +1,3 @@
-import Bytes
 import Config
 import Glibc
 import LMDB
@@ -7,6 +6,7 @@ import PowerDNSFormat
 import PowerDNSSync
 import Replication
 import Snapshots
+import Support
 
 /// Looks at a configured database, and disturbs nobody who uses it: it is opened for reading only.
 struct DatabaseFacts {

@@ -1,7 +1,7 @@
-import Bytes
 import Config
 import Daemon
 import Monitoring
+import Support
 
 /// All findings, as `doctor` shows them.
 package struct DoctorReport: Encodable {

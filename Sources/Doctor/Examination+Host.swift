@@ -1,7 +1,7 @@
-import Bytes
 import Config
 import Daemon
 import Glibc
+import Support
 
 /// What the host gives us beside the databases: secrets in files, room for temporary ones, a directory as storage.
 extension Examination {

@@ -1,5 +1,4 @@
 import BlobStorage
-import Bytes
 import Config
 import Daemon
 import Glibc
@@ -8,6 +7,7 @@ import Monitoring
 import PowerDNSDatabase
 import PowerDNSSync
 import Snapshots
+import Support
 
 /// Gathers the facts one group after the other, and has them judged.
 package struct Examination {

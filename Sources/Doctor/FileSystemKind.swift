@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// The kind of a file system, as the kernel calls it.
 struct FileSystemKind: Sendable, Equatable {

@@ -1,6 +1,6 @@
-import Bytes
 import PowerDNSFormat
 import Snapshots
+import Support
 
 /// What an LMDB says about itself.
 struct LMDBFacts: Sendable, Equatable {

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// What PowerDNS's configuration is compared with.
 struct PowerDNSFacts: Sendable, Equatable {

@@ -1,6 +1,6 @@
-import Bytes
 import Daemon
 import Glibc
+import Support
 
 /// The settings of a pdns.conf.
 ///

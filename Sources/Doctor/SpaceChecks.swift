@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// What is free on a file system.
 struct FreeSpace: Sendable, Equatable {

@@ -1,9 +1,9 @@
 import BlobStorage
-import Bytes
 import Config
 import Monitoring
 import Replication
 import Snapshots
+import Support
 
 /// Tries everything that syncing does with a storage.
 struct StorageProbe: Sendable {

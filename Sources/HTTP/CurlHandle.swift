@@ -1,6 +1,6 @@
-import Bytes
 import CCurl
 import Glibc
+import Support
 
 /// One connection's worth of libcurl: performs a request at a time on the calling thread, and keeps the
 /// connection for the next one.

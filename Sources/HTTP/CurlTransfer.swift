@@ -1,5 +1,5 @@
-import Bytes
 import CCurl
+import Support
 
 /// What libcurl's callbacks work on during one transfer, all on the thread that performs it.
 final class CurlTransfer {

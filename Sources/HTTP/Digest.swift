@@ -1,5 +1,5 @@
-import Bytes
 import COpenSSL
+import Support
 
 /// A running hash.
 package struct Digest: ~Copyable {

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// A small document that a server on this host gives, over HTTP.
 package struct Document: Sendable {

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Makes small requests to a server of this site, one after the other over a connection that is kept.
 package struct DocumentClient: Sendable {

@@ -1,6 +1,6 @@
-import Bytes
 import CCurl
 import Glibc
+import Support
 import Synchronization
 
 /// Performs requests on threads that may block, over connections that are kept and used again.

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// A request, complete: what is signed is what is sent.
 package struct HTTPRequest: Sendable {

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// Why no request can be made at all: something on this machine has to be put right first.
 package enum HTTPSetupError: Error, Sendable, CustomStringConvertible {

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// The key in the first line of a file.
 ///

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 import Synchronization
 
 /// How servers are verified, and with what certificate we show ourselves.

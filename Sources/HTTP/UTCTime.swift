@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// An instant in whole seconds, in the spellings that HTTP and S3 use.
 package struct UTCTime: Sendable, Hashable {

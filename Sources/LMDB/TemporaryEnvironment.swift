@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 extension Environment {
     /// Makes an empty LMDB for what does not fit into memory.

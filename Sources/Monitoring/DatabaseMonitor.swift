@@ -1,10 +1,10 @@
 import BlobStorage
-import Bytes
 import LMDB
 import Logging
 import Observability
 import Replication
 import Snapshots
+import Support
 import Synchronization
 
 /// Watches the syncing of one database: its events become metrics, health checks, and what the report shows.

@@ -1,5 +1,5 @@
-import Bytes
 import FoundationEssentials
+import Support
 
 /// The JSON that this program writes and reads: names in snake case, sorted, so that equal contents are equal bytes, and
 /// with nothing in it that a terminal might act on.

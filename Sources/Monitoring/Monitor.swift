@@ -1,10 +1,10 @@
 import BlobStorage
-import Bytes
 import Glibc
 import Logging
 import Observability
 import Replication
 import Snapshots
+import Support
 import Synchronization
 
 /// Watches everything that runs: is told by the syncers and the storage, and answers the status page, Prometheus and

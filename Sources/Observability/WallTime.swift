@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// A point in time as the system clock counts it, and its text in UTC.
 package struct WallTime: Sendable, Hashable {

@@ -1,9 +1,9 @@
-import Bytes
 import LMDB
 import Logging
 import PowerDNSFormat
 import Replication
 import Snapshots
+import Support
 
 /// Looks whether the databases that the configuration names for PowerDNS's are these, and warns where they are not.
 package final class NamedDatabaseCheck: SyncObserver {

@@ -1,10 +1,10 @@
-import Bytes
 import LMDB
 import Logging
 import PowerDNSDatabase
 import PowerDNSFormat
 import Replication
 import Snapshots
+import Support
 import Synchronization
 
 /// Looks whether PowerDNS keeps its data in a way that what is configured can sync as a whole, and says so where it does not.

@@ -1,7 +1,7 @@
-import Bytes
 import Glibc
 import LMDB
 import Snapshots
+import Support
 
 /// Makes a database that has been away for too long what a new instance would be, which gets everything from the
 /// snapshots of the others; but what is so young that its deletion can't be forgotten yet is kept.

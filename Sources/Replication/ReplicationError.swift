@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// A snapshot that must not be merged, however often it is tried.
 package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {

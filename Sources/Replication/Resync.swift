@@ -1,7 +1,7 @@
 import BlobStorage
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// Lifts the fence of one database (``StaleFence``) by rebuilding it from the snapshots of the others.
 ///

@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// A run of the sweeper through one LMDB, slice by slice: finds Deleted entries that are older than a limit under short
 /// read transactions, and removes them under short write transactions.

@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// Carries timestamps from one DBI over to another with the same keys, such as from a shadow DBI to the DBI that took
 /// the place of the application's: what `experimental migrate-timestamps` does.

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// The part of an uncompressed message that is in memory, and the way along it.
 ///

@@ -1,6 +1,6 @@
-import Bytes
 import CISAL
 import Glibc
+import Support
 
 /// Compresses bytes to one gzip member.
 struct GzipDeflater: ~Copyable {

@@ -1,5 +1,5 @@
-import Bytes
 import CISAL
+import Support
 
 /// Uncompresses a gzip stream (RFC 1952) of one or more members, and checks every one of them.
 ///

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 import Synchronization
 
 /// Compresses chunks, in the order in which it gets them, into a ``Spool``: in a thread of its own, unless they are few.

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Reads a snapshot from front to back, in constant memory, and refuses whatever is wrong with it.
 ///

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Runs ahead over a snapshot, for what should have stood in front of the entries but comes behind them.
 ///

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// The timestamp in a snapshot's name: `YYYYMMDD-HHMMSS-nnnnnnnnn`, UTC.
 package enum SnapshotTimestamp {

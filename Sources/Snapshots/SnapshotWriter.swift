@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// Writes a snapshot from front to back, in constant memory; a second thread compresses it.
 ///

@@ -1,8 +1,8 @@
-import Bytes
 import HTTPTypes
 import HummingbirdCore
 import Monitoring
 import NIOCore
+import Support
 
 import enum HTTP.DaemonProof
 

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// The names by which a browser may know this server.
 ///

@@ -1,6 +1,6 @@
-import Bytes
 import Glibc
 import NIOCore
+import Support
 
 /// The socket addresses that a configured address stands for.
 enum ListenAddresses {

@@ -1,6 +1,6 @@
-import Bytes
 import Foundation
 import HTTP
+import Support
 import Synchronization
 import TestSupport
 import Testing

@@ -1,5 +1,5 @@
-import Bytes
 import HTTP
+import Support
 import TestSupport
 import Testing
 

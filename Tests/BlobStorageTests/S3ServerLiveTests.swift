@@ -1,6 +1,6 @@
-import Bytes
 import Foundation
 import HTTP
+import Support
 import Testing
 
 @testable import BlobStorage

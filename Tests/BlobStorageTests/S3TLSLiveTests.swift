@@ -1,6 +1,6 @@
-import Bytes
 import Foundation
 import HTTP
+import Support
 import TestSupport
 import Testing
 

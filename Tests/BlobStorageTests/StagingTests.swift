@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 import TestSupport
 import Testing
 

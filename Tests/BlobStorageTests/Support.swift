@@ -1,5 +1,5 @@
-import Bytes
 import Foundation
+import Support
 import TestSupport
 
 @testable import BlobStorage

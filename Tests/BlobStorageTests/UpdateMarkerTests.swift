@@ -1,5 +1,5 @@
-import Bytes
 import Foundation
+import Support
 import Synchronization
 import TestSupport
 import Testing

@@ -1,5 +1,4 @@
 import BlobStorage
-import Bytes
 import DaemonTestSupport
 import Foundation
 import LMDB
@@ -7,6 +6,7 @@ import Logging
 import Monitoring
 import Observability
 import Snapshots
+import Support
 import TestSupport
 import Testing
 

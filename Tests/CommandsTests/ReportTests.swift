@@ -1,5 +1,5 @@
-import Bytes
 import DaemonTestSupport
+import Support
 import Testing
 
 @testable import Commands

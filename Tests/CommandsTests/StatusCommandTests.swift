@@ -1,10 +1,10 @@
-import Bytes
 import DaemonTestSupport
 import Foundation
 import LMDB
 import Monitoring
 import Observability
 import Snapshots
+import Support
 import TestSupport
 import Testing
 

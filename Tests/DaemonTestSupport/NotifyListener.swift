@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// A real datagram socket such as a service manager listens on.
 package final class NotifyListener: Sendable {

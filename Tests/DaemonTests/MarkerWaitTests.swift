@@ -1,8 +1,8 @@
 import BlobStorage
-import Bytes
 import DaemonTestSupport
 import Logging
 import Observability
+import Support
 import Synchronization
 import Testing
 

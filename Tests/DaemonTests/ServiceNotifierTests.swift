@@ -1,10 +1,10 @@
-import Bytes
 import DaemonTestSupport
 import Foundation
 import LMDB
 import Logging
 import Observability
 import Replication
+import Support
 import Synchronization
 import TestSupport
 import Testing

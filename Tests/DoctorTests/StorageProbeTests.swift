@@ -1,5 +1,5 @@
 import BlobStorage
-import Bytes
+import Support
 import Synchronization
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 @testable import PowerDNSFormat
 @testable import Snapshots

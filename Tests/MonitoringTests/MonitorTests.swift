@@ -1,10 +1,10 @@
 import BlobStorage
-import Bytes
 import Dispatch
 import LMDB
 import Observability
 import Replication
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 import Testing

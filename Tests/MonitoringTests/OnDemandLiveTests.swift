@@ -1,5 +1,5 @@
-import Bytes
 import Dispatch
+import Support
 import Synchronization
 import TestSupport
 import Testing

@@ -1,8 +1,8 @@
 import BlobStorage
-import Bytes
 import Observability
 import Replication
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 import Testing

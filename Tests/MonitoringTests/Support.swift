@@ -1,9 +1,9 @@
 import BlobStorage
-import Bytes
 import LMDB
 import Logging
 import Observability
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 

@@ -1,8 +1,8 @@
-import Bytes
 import Foundation
 import LMDB
 import PowerDNSFormat
 import Snapshots
+import Support
 import TestSupport
 import Testing
 

@@ -1,11 +1,11 @@
 import BlobStorage
-import Bytes
 import Foundation
 import LMDB
 import Observability
 import PowerDNSFormat
 import Replication
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 import Testing

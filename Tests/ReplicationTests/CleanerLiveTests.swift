@@ -1,8 +1,8 @@
 import BlobStorage
-import Bytes
 import Glibc
 import Logging
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 import Testing

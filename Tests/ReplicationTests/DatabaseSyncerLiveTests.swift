@@ -1,9 +1,9 @@
 import BlobStorage
-import Bytes
 import Glibc
 import LMDB
 import Logging
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import BlobStorage
-import Bytes
 import LMDB
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 import Testing

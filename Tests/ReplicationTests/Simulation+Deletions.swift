@@ -1,6 +1,6 @@
 import BlobStorage
-import Bytes
 import Snapshots
+import Support
 import Synchronization
 import TestSupport
 

@@ -1,5 +1,5 @@
-import Bytes
 import Snapshots
+import Support
 import TestSupport
 import Testing
 

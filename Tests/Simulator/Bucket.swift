@@ -1,5 +1,5 @@
 import BlobStorage
-import Bytes
+import Support
 import Replication
 import Snapshots
 import TestSupport

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 import Glibc
 
 /// The bytes of a file.

@@ -1,5 +1,5 @@
 import BlobStorage
-import Bytes
+import Support
 import HeapModule
 import LMDB
 import Replication

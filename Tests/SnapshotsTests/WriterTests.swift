@@ -1,6 +1,6 @@
-import Bytes
 import Dispatch
 import Foundation
+import Support
 import Synchronization
 import TestSupport
 import Testing

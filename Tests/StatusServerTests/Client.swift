@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 import Testing
 
 /// A TCP client that does nothing on its own: what it sends and reads is what the test says.

@@ -1,4 +1,3 @@
-import Bytes
 import LMDB
 import Logging
 import Observability
@@ -6,6 +5,7 @@ import PowerDNSDatabase
 import PowerDNSSync
 import Replication
 import Snapshots
+import Support
 
 /// The loops over entries that are measured: each pass goes over all entries of a database once.
 struct Passes {

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 extension S3Store {
     /// Creates the bucket unless it exists, within `initTimeout`.

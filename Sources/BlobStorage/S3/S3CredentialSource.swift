@@ -1,5 +1,5 @@
-import Bytes
 import HTTP
+import Support
 import Synchronization
 
 /// Where the keys come from: the configuration, files, the environment, or the file of the AWS tools.

@@ -1,5 +1,5 @@
-import Bytes
 import HTTP
+import Support
 
 /// What is done with a bucket, as errors word it.
 enum S3Operation: String, Sendable {

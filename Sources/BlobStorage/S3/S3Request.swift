@@ -1,5 +1,5 @@
-import Bytes
 import HTTP
+import Support
 
 /// A request for a bucket or an object, before it is signed; pure.
 struct S3Request: Sendable {

@@ -1,6 +1,6 @@
-import Bytes
 import Glibc
 import HTTP
+import Support
 import Synchronization
 
 /// A bucket of an S3 server as a storage.

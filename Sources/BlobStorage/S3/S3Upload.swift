@@ -1,5 +1,5 @@
-import Bytes
 import HTTP
+import Support
 
 /// Uploads in parts.
 ///

@@ -1,6 +1,6 @@
-import Bytes
 import Daemon
 import Glibc
+import Support
 
 /// A file that a command writes: it appears complete or not at all, and only its owner can read it.
 ///

@@ -1,5 +1,4 @@
 import BlobStorage
-import Bytes
 import Config
 import Daemon
 import Glibc
@@ -7,6 +6,7 @@ import LMDB
 import PowerDNSDatabase
 import PowerDNSFormat
 import Snapshots
+import Support
 
 /// Where a `pdns` command reads from.
 enum PowerDNSSource: Sendable, Equatable {

@@ -1,8 +1,8 @@
-import Bytes
 import Daemon
 import LMDB
 import Observability
 import Snapshots
+import Support
 
 /// Writes one database as text, an entry a line.
 ///

@@ -1,7 +1,7 @@
-import Bytes
 import Daemon
 import PowerDNSDatabase
 import PowerDNSFormat
+import Support
 
 /// Writes a difference as it is found.
 protocol DiffText {

@@ -1,5 +1,5 @@
-import Bytes
 import Daemon
+import Support
 
 /// Bytes as `dump` shows them: printable ASCII as it is, anything else as dots and then all of it in hex.
 enum PrintableBytes {

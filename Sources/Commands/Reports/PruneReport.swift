@@ -1,7 +1,7 @@
-import Bytes
 import Config
 import Replication
 import Snapshots
+import Support
 
 /// What `snapshots prune` has done, or would do.
 struct PruneReport: Sendable {

@@ -1,7 +1,7 @@
-import Bytes
 import Daemon
 import PowerDNSDatabase
 import PowerDNSFormat
+import Support
 
 /// Writes a zone as `pdnsutil list-zone` does, its RRsets as they come.
 struct ShownZoneText {

@@ -1,8 +1,8 @@
 import BlobStorage
-import Bytes
 import Daemon
 import Observability
 import Snapshots
+import Support
 
 /// The objects of a storage, as `snapshots list` shows them.
 struct SnapshotList {

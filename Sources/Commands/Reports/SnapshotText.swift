@@ -1,9 +1,9 @@
 import ArgumentParser
-import Bytes
 import Daemon
 import LMDB
 import Observability
 import Snapshots
+import Support
 
 /// Writes a snapshot as text, an entry a line, while it is read.
 struct SnapshotText {

@@ -1,6 +1,6 @@
-import Bytes
 import Daemon
 import Monitoring
+import Support
 
 /// What `lightningstream stats` shows of one database.
 struct StatsReport: Encodable {

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Rows of text in aligned columns.
 struct Table {

@@ -1,9 +1,9 @@
-import Bytes
 import Daemon
 import Monitoring
 import Observability
 import PowerDNSDatabase
 import PowerDNSFormat
+import Support
 
 /// Writes the list of zones as it is found, because there may be millions: columns have fixed widths.
 struct ZoneListText {

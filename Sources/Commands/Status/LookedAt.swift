@@ -1,5 +1,4 @@
 import BlobStorage
-import Bytes
 import Config
 import Daemon
 import LMDB
@@ -8,6 +7,7 @@ import Monitoring
 import Observability
 import Replication
 import Snapshots
+import Support
 
 /// A report that needs no daemon: from the storage with the state objects in it, and the LMDBs.
 struct LookedAt {

@@ -1,7 +1,7 @@
-import Bytes
 import Monitoring
 import Observability
 import Snapshots
+import Support
 
 /// How far the newest snapshot of this instance has come: who has merged it, by their state objects.
 struct Spread: Equatable, Sendable {

@@ -1,7 +1,7 @@
-import Bytes
 import Monitoring
 import Observability
 import Snapshots
+import Support
 
 /// The text of `lightningstream status`: a report for people.
 struct StatusText {

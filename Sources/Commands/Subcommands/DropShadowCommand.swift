@@ -1,8 +1,8 @@
 import ArgumentParser
-import Bytes
 import Daemon
 import LMDB
 import Replication
+import Support
 
 /// `lightningstream drop-shadow`: drops the DBIs that the syncing keeps for itself.
 struct DropShadow: ProgramCommand {

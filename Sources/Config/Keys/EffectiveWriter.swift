@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Writes the effective configuration as YAML, secrets masked.
 struct EffectiveWriter {

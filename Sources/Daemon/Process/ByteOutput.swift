@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// Takes the result of a command.
 package protocol ByteOutput: Sendable {

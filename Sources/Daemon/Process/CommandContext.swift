@@ -1,6 +1,6 @@
-import Bytes
 import Glibc
 import Observability
+import Support
 
 /// Everything that a command touches outside of itself, so that tests can run it within their process.
 package struct CommandContext: Sendable {

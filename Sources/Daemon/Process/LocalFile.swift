@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// A file that the command line names, to be read.
 package enum LocalFile {

@@ -1,5 +1,5 @@
-import Bytes
 import Config
+import Support
 
 /// How far a long piece of work has come, and the line that says so; pure.
 package struct Progress: Sendable, Equatable {

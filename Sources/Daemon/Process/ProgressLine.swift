@@ -1,6 +1,6 @@
-import Bytes
 import Glibc
 import Observability
+import Support
 import Synchronization
 
 /// A terminal for people to look at while work goes on.

@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// The socket on which a service manager such as systemd hears from its services: sd_notify(3), protocol included.
 final class NotifySocket: Sendable {

@@ -1,10 +1,10 @@
-import Bytes
 import Glibc
 import LMDB
 import Logging
 import Monitoring
 import Observability
 import Replication
+import Support
 import Synchronization
 
 /// A sync loop that can be asked whether it lives.

@@ -1,6 +1,6 @@
-import Bytes
 import Observability
 import Replication
+import Support
 
 /// What a service manager shows of the daemon: whether it has started, and one line. A pure machine.
 struct ServiceStatus: Sendable {

@@ -1,7 +1,7 @@
 import BlobStorage
-import Bytes
 import HTTP
 import Logging
+import Support
 
 extension Session {
     /// Opens the storage and runs `body` with it, for commands that work on objects.

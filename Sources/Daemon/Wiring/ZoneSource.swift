@@ -1,4 +1,3 @@
-import Bytes
 import LMDB
 import Monitoring
 import Observability
@@ -6,6 +5,7 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import PowerDNSSync
 import Snapshots
+import Support
 import Synchronization
 
 /// What the status server tells of zones: from what merges and sends have told, and from short looks into the LMDBs.

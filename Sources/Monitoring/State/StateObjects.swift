@@ -1,6 +1,6 @@
 import BlobStorage
-import Bytes
 import Snapshots
+import Support
 
 /// The state objects of a database in the storage.
 package struct StateObjects: Sendable {

@@ -1,8 +1,8 @@
 import BlobStorage
-import Bytes
 import Logging
 import Observability
 import Snapshots
+import Support
 import Synchronization
 
 /// Writes the state object of this instance for one database, as ``PublishSchedule`` says.

@@ -1,6 +1,6 @@
-import Bytes
 import Glibc
 import LMDB
+import Support
 
 extension StatusReport.LMDBFacts {
     /// What an open LMDB says about itself, from one read transaction. Blocks.

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Builds the bytes of log lines so that nothing in a value can end its line or steer a terminal.
 struct LogText {

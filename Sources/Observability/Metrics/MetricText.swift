@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Builds the text format of Prometheus, version 0.0.4.
 package struct MetricText {

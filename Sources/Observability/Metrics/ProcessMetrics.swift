@@ -1,5 +1,5 @@
-import Bytes
 import Glibc
+import Support
 
 /// The metrics that Prometheus' client libraries have of every process, from /proc.
 package struct ProcessMetrics: Sendable {

@@ -1,7 +1,7 @@
-import Bytes
 import LMDB
 import PowerDNSFormat
 import Snapshots
+import Support
 
 /// A snapshot of one of PowerDNS's LMDBs, in a temporary LMDB, so that whatever reads an LMDB reads it in constant memory.
 ///

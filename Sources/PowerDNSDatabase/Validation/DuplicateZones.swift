@@ -1,7 +1,7 @@
-import Bytes
 import LMDB
 import PowerDNSFormat
 import Snapshots
+import Support
 
 /// Finds zones of the same name in a main database of schema 5, and gives all but the one that PowerDNS uses names under
 /// which they can be deleted: what `experimental pdns-v5-fix-duplicate-domains` does.

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 extension RData {
     /// Appends RDATA as text.

@@ -1,6 +1,6 @@
-import Bytes
 import Logging
 import PowerDNSFormat
+import Support
 
 /// A line of the change log.
 struct ChangeLine {

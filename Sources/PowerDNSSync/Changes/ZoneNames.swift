@@ -1,7 +1,7 @@
-import Bytes
 import LMDB
 import PowerDNSDatabase
 import PowerDNSFormat
+import Support
 
 /// Finds the names of zones by their numbers: in the main database, and for deleted ones among those seen before.
 struct ZoneNames: Sendable {

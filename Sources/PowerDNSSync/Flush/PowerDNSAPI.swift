@@ -1,8 +1,8 @@
 import BlobStorage
-import Bytes
 import HTTP
 import PowerDNSFormat
 import Replication
+import Support
 
 /// What is used of the HTTP API of a PowerDNS server.
 ///

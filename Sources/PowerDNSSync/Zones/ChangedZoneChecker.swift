@@ -1,9 +1,9 @@
-import Bytes
 import LMDB
 import Logging
 import Observability
 import PowerDNSDatabase
 import PowerDNSFormat
+import Support
 import Synchronization
 
 /// Checks the zones that merges have changed, and logs each finding once: when it comes, and when it is gone.

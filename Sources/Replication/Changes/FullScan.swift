@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// Writes a snapshot of everything in an LMDB.
 package enum FullScan {

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// How old entries were when they became visible here, counted in classes, so that any number takes constant memory.
 package struct EntryAges: Sendable, Equatable {

@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// The keys of any number of snapshots, by DBI, in an LMDB of its own: takes constant memory, and room among the
 /// temporary files.

@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// Writes a plan's entries: the second half of a merge.
 package enum Merge {

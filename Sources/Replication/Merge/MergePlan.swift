@@ -1,6 +1,6 @@
-import Bytes
 import Glibc
 import LMDB
+import Support
 
 /// The entries of a snapshot that change the local LMDB, found under a read transaction, kept for the write
 /// transaction that follows.

@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// Compares a snapshot with the local LMDB under a read transaction and plans what is to be written.
 ///

@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// Copies what an application has changed to the shadows of its DBIs.
 ///

@@ -1,6 +1,6 @@
-import Bytes
 import LMDB
 import Snapshots
+import Support
 
 /// The entries that an application has changed since its DBIs were last copied to their shadows: those where the two
 /// differ. It holds keys only; the values are looked up when they are copied.

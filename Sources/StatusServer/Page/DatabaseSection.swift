@@ -1,6 +1,6 @@
-import Bytes
 import Monitoring
 import Snapshots
+import Support
 
 /// What the page says of one database.
 struct DatabaseSection {

@@ -1,5 +1,5 @@
-import Bytes
 import Observability
+import Support
 
 /// Figures as the page shows them: for people, with the exact value in the markup.
 struct Figures {

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// A piece of HTML. What is put into a literal of it is escaped, unless it is HTML itself.
 struct HTML: ExpressibleByStringInterpolation, Sendable {

@@ -1,6 +1,6 @@
-import Bytes
 import Monitoring
 import Observability
+import Support
 
 /// The last hour: a column for each minute, merges above and the longest latency below.
 ///

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Bytes
 import Daemon
 import LMDB
 import PowerDNSDatabase
 import Replication
+import Support
 
 /// `lightningstream experimental pdns-v5-fix-duplicate-domains`: makes zones of the same name deletable.
 struct FixDuplicateDomains: ProgramCommand {

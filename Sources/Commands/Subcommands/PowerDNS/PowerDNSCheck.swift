@@ -1,9 +1,9 @@
 import ArgumentParser
-import Bytes
 import Daemon
 import Monitoring
 import PowerDNSDatabase
 import PowerDNSFormat
+import Support
 
 /// `lightningstream pdns check`: whether PowerDNS's data are what PowerDNS and DNS want.
 struct PowerDNSCheck: ProgramCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Bytes
 import Daemon
+import Support
 
 /// `lightningstream snapshots dump`: the contents of a snapshot as text.
 struct SnapshotsDump: ProgramCommand {

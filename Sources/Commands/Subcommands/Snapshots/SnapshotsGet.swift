@@ -1,6 +1,6 @@
 import ArgumentParser
-import Bytes
 import Daemon
+import Support
 
 /// `lightningstream snapshots get`: copies an object from the storage into a file.
 struct SnapshotsGet: ProgramCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Bytes
 import Daemon
 import Snapshots
+import Support
 
 /// `lightningstream snapshots put`: copies a file into the storage.
 struct SnapshotsPut: ProgramCommand {

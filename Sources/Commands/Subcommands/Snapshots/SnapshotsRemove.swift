@@ -1,11 +1,11 @@
 import ArgumentParser
 import BlobStorage
-import Bytes
 import Daemon
 import Glibc
 import Monitoring
 import Replication
 import Snapshots
+import Support
 
 /// `lightningstream snapshots remove`: removes an object from the storage, or all of an instance.
 struct SnapshotsRemove: ProgramCommand {

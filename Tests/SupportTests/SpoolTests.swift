@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Bytes
+@testable import Support
 
 @Suite("Spools")
 struct SpoolTests {

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Bytes
+@testable import Support
 
 @Suite("Printable text")
 struct PrintableTextTests {
