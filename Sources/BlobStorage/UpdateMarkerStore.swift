@@ -185,7 +185,7 @@ package final class UpdateMarkerStore: BlobStore {
         var pauses = Self.pauses[...]
         while true {
             let text =
-                "\(unmarked.options.globalPrefix)\(change.name):\(change.etag):\(systemTime()):\(change.isDeletion)"
+                "\(unmarked.options.globalPrefix)\(change.name):\(change.etag):\(systemWallClock()):\(change.isDeletion)"
             do {
                 _ = try await unmarked.put(Self.markerName, Spool(Array(text.utf8)), retry: once)
                 return

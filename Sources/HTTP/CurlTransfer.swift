@@ -105,7 +105,7 @@ final class CurlTransfer {
         let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
         if line == "\r\n" || line == "\n" {
             hasWholeHead = true
-            answer.receivedAt = systemTime()
+            answer.receivedAt = systemWallClock()
         } else if line.hasPrefix("HTTP/") {
             hasWholeHead = false
             // The last of several (after 100 Continue) is the one that counts.

@@ -1,3 +1,5 @@
+import Support
+
 /// How a daemon shows that an answer is its own: by a secret that lies beside its LMDBs.
 ///
 /// Whoever asks sends a number that was never used before; the answer comes with the HMAC of that and the body. Who does

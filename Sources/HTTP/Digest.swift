@@ -92,17 +92,6 @@ package struct BodyDigest: Sendable {
 /// The SHA-256 of a text's UTF-8 in base64; nil when OpenSSL doesn't offer it.
 package func base64SHA256(_ text: String) -> String? { (try? Digest.sha256(text.utf8)).map(base64) }
 
-/// Two lower-case digits a byte.
-package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var result: [UInt8] = []
-    for byte in bytes {
-        result.append(digits[Int(byte >> 4)])
-        result.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: result, as: UTF8.self)
-}
-
 /// RFC 4648, with padding.
 package func base64(_ bytes: [UInt8]) -> String {
     var result = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)

@@ -1,3 +1,5 @@
+import Support
+
 /// A point in time by two clocks: one that never jumps, to measure with, and the one that people read.
 package struct Moment: Sendable, Hashable {
     /// Since the process began to count.

@@ -64,7 +64,7 @@ struct ClockTests {
             ("2554-07-21T23:34:33.000Z", 18_446_744_073_000_000_000),
         ] as [(String, UInt64)])
     func timesOfListingsAreRead(_ text: String, _ nanoseconds: UInt64) {
-        #expect(HTTP.nanoseconds(isoTime: text) == nanoseconds)
+        #expect(WallTime(rfc3339: text)?.nanosecondsSinceEpoch == nanoseconds)
     }
 
     @Test(arguments: [
@@ -73,7 +73,7 @@ struct ClockTests {
         "9999-12-31T23:59:59Z", "2026-11-20T17:39:55,12Z", "2026-1-020T17:39:55Z", "+026-11-20T17:39:55Z",
     ])
     func timesThatAreNoneAreUnknown(_ text: String) {
-        #expect(HTTP.nanoseconds(isoTime: text) == nil)
+        #expect(WallTime(rfc3339: text)?.nanosecondsSinceEpoch == nil)
     }
 
     @Test func aDirectoryTellsWhenFilesWereWritten() async throws {

@@ -1,10 +1,11 @@
 import HTTP
+import Support
 import Testing
 
 @testable import BlobStorage
 
 @Suite struct S3FailureTests {
-    private static let now = UTCTime(seconds: 784_111_777)
+    private static let now = WallTime(seconds: 784_111_777)
 
     private func context(_ operation: S3Operation, _ key: String? = "main__a") -> S3FailureContext {
         S3FailureContext(operation: operation, bucket: "zones", key: key, authority: "h:9000", region: "us-east-1")
@@ -33,7 +34,7 @@ import Testing
         let body = Array("<Error><Code>NoSuchBucket</Code></Error>".utf8)
         var answer = HTTPAnswer()
         (answer.status, answer.body) = (404, body)
-        let text = "\(context.failure(answer, now: UTCTime(seconds: 0)).error)"
+        let text = "\(context.failure(answer, now: WallTime(seconds: 0)).error)"
         #expect(text.contains("create_bucket is true, so sync creates it at its start"))
         #expect(!text.contains("set create_bucket"))
     }

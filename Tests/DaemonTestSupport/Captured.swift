@@ -1,5 +1,6 @@
 import Daemon
 import Observability
+import Support
 import Synchronization
 
 /// Keeps what a command writes to standard output.

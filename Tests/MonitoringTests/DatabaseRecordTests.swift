@@ -1,6 +1,7 @@
 import Observability
 import Replication
 import Snapshots
+import Support
 import Testing
 
 @testable import Monitoring

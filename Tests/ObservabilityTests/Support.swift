@@ -1,4 +1,5 @@
 import Logging
+import Support
 import Synchronization
 
 @testable import Observability

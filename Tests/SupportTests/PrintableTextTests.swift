@@ -43,3 +43,18 @@ struct PrintableTextTests {
         #expect(bytes.withUnsafeBytes { PrintableText.bytes($0, longest: 1) } == "a…")
     }
 }
+
+/// Cutting texts that are too long.
+@Suite struct TextCutTests {
+    @Test(arguments: [
+        ("", 0, ""), ("abc", 3, "abc"), ("abcd", 3, "abc…"), ("aäb", 2, "a…"), ("aäb", 3, "aä…"), ("äb", 1, "…"),
+        ("🇨🇭x", 4, "🇨…"),
+    ])
+    func endsWithAWholeCharacter(text: String, longest: Int, expected: String) {
+        #expect(PrintableText.cut(text, longest: longest) == expected)
+    }
+
+    @Test func nothingStandsForTheRestWhereThatIsNotWanted() {
+        #expect(PrintableText.cut("abcd", longest: 3, ending: "") == "abc")
+    }
+}

@@ -1,4 +1,5 @@
 import HTTP
+import Support
 
 /// One page of a ListObjectsV2 answer.
 ///
@@ -55,7 +56,7 @@ struct S3ListPage: Sendable {
                 guard key == nil else { throw XMLError(problem: "an object with two keys", offset: 0) }
                 key = text
             case ["Contents", "Size"]: size = try Self.count(text, "Size")
-            case ["Contents", "LastModified"]: modified = nanoseconds(isoTime: text)
+            case ["Contents", "LastModified"]: modified = WallTime(rfc3339: text)?.nanosecondsSinceEpoch
             case ["Contents"]:
                 guard let name = key, let count = size, count >= 0 else {
                     throw XMLError(problem: "an object without key or size", offset: 0)

@@ -49,7 +49,7 @@ struct S3FailureContext: Sendable {
     /// Of an answer that is no success.
     ///
     /// - Parameter now: what our clock says.
-    func failure(_ answer: HTTPAnswer, now: UTCTime) -> RequestFailure {
+    func failure(_ answer: HTTPAnswer, now: WallTime) -> RequestFailure {
         let detail = S3ErrorAnswer(answer.body)
         let code = detail?.code ?? Self.code(status: answer.status)
         let message = detail.map { $0.message.isEmpty ? "" : ": \($0.message)" } ?? ""
@@ -127,14 +127,14 @@ struct S3FailureContext: Sendable {
         return "cannot \(operation.rawValue) \(object) \(bucket.oneLine())"
     }
 
-    private func advice(_ code: String, _ answer: HTTPAnswer, _ detail: S3ErrorAnswer?, _ now: UTCTime) -> String {
+    private func advice(_ code: String, _ answer: HTTPAnswer, _ detail: S3ErrorAnswer?, _ now: WallTime) -> String {
         switch code {
         case "InvalidAccessKeyId", "InvalidClientTokenId":
             return "the server doesn't know this access_key"
         case "SignatureDoesNotMatch":
             return "check secret_key, and that nothing on the way changes the Host header or the path"
         case "RequestTimeTooSkewed", "RequestExpired":
-            guard let theirs = answer.headers["date"].flatMap({ UTCTime(httpDate: $0) }) else {
+            guard let theirs = answer.headers["date"].flatMap({ WallTime(httpDate: $0) }) else {
                 return "set the clock of this machine or of the server"
             }
             let ahead = now.seconds - theirs.seconds
@@ -244,8 +244,8 @@ struct S3FailureContext: Sendable {
     }
 
     /// Seconds, or a date (RFC 9110, 10.2.3).
-    private static func pause(retryAfter text: String, now: UTCTime) -> Duration? {
+    private static func pause(retryAfter text: String, now: WallTime) -> Duration? {
         if let seconds = Int(text) { return .seconds(max(0, min(seconds, 86_400))) }
-        return UTCTime(httpDate: text).map { .seconds(max(0, min($0.seconds - now.seconds, 86_400))) }
+        return WallTime(httpDate: text).map { .seconds(max(0, min($0.seconds - now.seconds, 86_400))) }
     }
 }

@@ -52,7 +52,7 @@ struct S3Request: Sendable {
     }
 
     /// The message that goes out.
-    func signed(_ signer: SigV4, _ endpoint: S3Endpoint, time: UTCTime) throws(HTTPSetupError) -> HTTPRequest {
+    func signed(_ signer: SigV4, _ endpoint: S3Endpoint, time: WallTime) throws(HTTPSetupError) -> HTTPRequest {
         let path = endpoint.path(key: key)
         let query = SigV4.canonicalQuery(query)
         let payloadHash = body?.digest.sha256 ?? emptySHA256

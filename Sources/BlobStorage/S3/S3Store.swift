@@ -258,7 +258,7 @@ package final class S3Store: BlobStore {
         func report(_ code: String?) {
             observe(
                 StorageCall(
-                    method: method, time: systemTime(), duration: start.duration(to: .now), errorCode: code))
+                    method: method, time: systemWallClock(), duration: start.duration(to: .now), errorCode: code))
         }
         do {
             let result = try perform()
@@ -280,7 +280,7 @@ package final class S3Store: BlobStore {
         let answer: HTTPAnswer
         do {
             let message = try request.signed(
-                SigV4(credentials: credentials, region: options.region), endpoint, time: .now)
+                SigV4(credentials: credentials, region: options.region), endpoint, time: .now())
             answer = try client.perform(message, cancellation)
         } catch let failure as TransferFailure {
             throw context.failure(failure)
@@ -293,7 +293,7 @@ package final class S3Store: BlobStore {
         let isLateError =
             isSuccess && !request.spoolsAnswer && answer.body.count <= 64 << 10 && S3ErrorAnswer(answer.body) != nil
         guard isSuccess, !isLateError else {
-            var failure = context.failure(answer, now: .now)
+            var failure = context.failure(answer, now: .now())
             if isLateError { failure.isTransient = true }
             // A server may send back what it was sent. Something shorter is no secret, and would blot out half the text.
             for secret in [credentials.secretKey, credentials.sessionToken ?? ""] where secret.utf8.count >= 4 {

@@ -1,4 +1,5 @@
 import HTTP
+import Support
 
 /// The keys a request is signed with.
 struct S3Credentials: Sendable, Hashable {
@@ -25,17 +26,17 @@ struct SigV4: Sendable {
     ///   - payloadHash: SHA-256 of the body, lower-case hexadecimal.
     func authorization(
         method: String, path: String, query: String, headers: [(name: String, value: String)],
-        payloadHash: String, time: UTCTime
+        payloadHash: String, time: WallTime
     ) throws(HTTPSetupError) -> String {
         let canonical = Self.canonicalHeaders(headers)
         let signedHeaders = canonical.map(\.name).joined(separator: ";")
         let request =
             ([method, path, query] + canonical.map { "\($0.name):\($0.value)" } + ["", signedHeaders, payloadHash])
             .joined(separator: "\n")
-        let scope = "\(time.day)/\(region)/\(service)/aws4_request"
+        let scope = "\(time.basicDay)/\(region)/\(service)/aws4_request"
         let toSign = "AWS4-HMAC-SHA256\n\(time.basicISO)\n\(scope)\n\(hexadecimal(try Digest.sha256(request.utf8)))"
         var key = Array("AWS4\(credentials.secretKey)".utf8)
-        for step in [time.day, region, service, "aws4_request"] { key = try Digest.hmac(key: key, step) }
+        for step in [time.basicDay, region, service, "aws4_request"] { key = try Digest.hmac(key: key, step) }
         let signature = hexadecimal(try Digest.hmac(key: key, toSign))
         return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKey)/\(scope), "
             + "SignedHeaders=\(signedHeaders), Signature=\(signature)"

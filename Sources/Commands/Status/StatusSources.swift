@@ -5,6 +5,7 @@ import LMDB
 import Monitoring
 import Observability
 import Snapshots
+import Support
 
 /// Where `status` gets its knowledge from: the daemon, or storage and LMDBs.
 struct StatusSources: Sendable {

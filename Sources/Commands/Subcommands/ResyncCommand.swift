@@ -6,6 +6,7 @@ import Monitoring
 import Observability
 import Replication
 import Snapshots
+import Support
 
 /// `lightningstream resync`: rebuilds a database that has been away for too long.
 struct Resync: ProgramCommand {

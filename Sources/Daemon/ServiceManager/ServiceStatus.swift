@@ -50,11 +50,6 @@ struct ServiceStatus: Sendable {
 
     /// One line, whatever the text holds: a line break would begin another assignment.
     static func line(_ text: String) -> String {
-        var line = ""
-        for scalar in PrintableText.line(text).unicodeScalars {
-            guard line.utf8.count + UTF8.width(scalar) <= longestText else { break }
-            line.unicodeScalars.append(scalar)
-        }
-        return line
+        PrintableText.cut(PrintableText.line(text), longest: longestText, ending: "")
     }
 }

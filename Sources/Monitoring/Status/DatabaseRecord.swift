@@ -1,6 +1,7 @@
 import Observability
 import Replication
 import Snapshots
+import Support
 
 /// What is remembered of the syncing of one database, for the report, the state object and the checks.
 ///

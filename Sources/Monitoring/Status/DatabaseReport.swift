@@ -1,6 +1,7 @@
 import Observability
 import Replication
 import Snapshots
+import Support
 
 extension StatusReport.Database {
     /// The part of the report that the record of a database gives.

@@ -1,4 +1,5 @@
 import Observability
+import Support
 
 /// What was done in each of the last 60 minutes.
 struct HourHistory: Sendable {
@@ -45,10 +46,6 @@ struct HourHistory: Sendable {
         newest = now
     }
 
-    private static func minute(_ time: WallTime) -> Int64 { Int64(floorDiv(time.seconds, 60)) }
-    private static func place(_ number: Int64) -> Int { Int(number - floorDiv(number, Int64(length)) * Int64(length)) }
-    private static func floorDiv(_ number: Int64, _ divisor: Int64) -> Int64 {
-        let (quotient, remainder) = number.quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? quotient - 1 : quotient
-    }
+    private static func minute(_ time: WallTime) -> Int64 { Int64(floorDivided(Int(time.seconds), by: 60)) }
+    private static func place(_ number: Int64) -> Int { Int(number) - floorDivided(Int(number), by: length) * length }
 }

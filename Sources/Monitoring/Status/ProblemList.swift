@@ -1,9 +1,10 @@
 import Observability
+import Support
 
 /// What went wrong last, each with all its repetitions.
 struct ProblemList: Sendable {
     static let most = 50
-    /// In characters.
+    /// In bytes.
     static let longest = 1000
 
     /// Newest first.
@@ -12,7 +13,7 @@ struct ProblemList: Sendable {
     private var likenesses: [String] = []
 
     mutating func add(_ text: String, database: String?, at time: WallTime) {
-        let text = text.unicodeScalars.count > Self.longest ? String(text.prefix(Self.longest)) + "…" : text
+        let text = PrintableText.cut(text, longest: Self.longest)
         var problem = StatusReport.Problem()
         problem.text = text
         problem.database = database

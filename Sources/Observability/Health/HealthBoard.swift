@@ -1,5 +1,6 @@
 import Dispatch
 import Logging
+import Support
 import Synchronization
 
 /// The health checks of the process, kept by all who know something, asked by all who want to know.

@@ -1,4 +1,5 @@
 import Logging
+import Support
 
 /// The log handler of the program: one event, one line.
 package struct LineLogHandler: LogHandler {

@@ -1,4 +1,5 @@
 import Dispatch
+import Support
 import Synchronization
 
 /// Folds the lines of all loggers of a process, as ``LogFolding`` says.

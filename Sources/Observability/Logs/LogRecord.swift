@@ -1,4 +1,5 @@
 import Logging
+import Support
 
 /// One event on its way to becoming a line: what the formats have in common.
 struct LogRecord {

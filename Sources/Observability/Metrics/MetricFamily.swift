@@ -1,3 +1,4 @@
+import Support
 import Synchronization
 
 /// The series of one metric.
@@ -86,17 +87,7 @@ struct LabelValues: Hashable, Comparable {
         for index in values.indices where index > 0 || values.count == 1 { values[index] = "other" }
     }
 
-    static func cut(_ text: String) -> String {
-        guard text.utf8.count > longest else { return text }
-        var end = text.startIndex
-        var length = 0
-        for index in text.unicodeScalars.indices {
-            length += text.unicodeScalars[index].utf8.count
-            if length > longest { break }
-            end = text.unicodeScalars.index(after: index)
-        }
-        return String(text.unicodeScalars[..<end])
-    }
+    static func cut(_ text: String) -> String { PrintableText.cut(text, longest: longest, ending: "") }
 
     static func < (one: LabelValues, other: LabelValues) -> Bool {
         one.values.lexicographicallyPrecedes(other.values) { $0.utf8.lexicographicallyPrecedes($1.utf8) }

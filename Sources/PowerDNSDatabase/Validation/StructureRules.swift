@@ -1,5 +1,6 @@
 import PowerDNSFormat
 import Snapshots
+import Support
 
 /// Whether entries are what PowerDNS can read.
 struct StructureRules {
@@ -75,11 +76,6 @@ struct StructureRules {
     /// The DBI and the key in hexadecimal digits, cut off where it gets long.
     static func place(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) -> String {
         let most = 40
-        var text = "\(table.rawValue), key "
-        for byte in key.prefix(most) {
-            let digits = String(byte, radix: 16)
-            text += digits.count == 1 ? "0" + digits : digits
-        }
-        return key.count > most ? text + "…" : text
+        return "\(table.rawValue), key \(hexadecimal(key.prefix(most)))\(key.count > most ? "…" : "")"
     }
 }

@@ -1,3 +1,5 @@
+import Support
+
 /// Something in a PowerDNS database that is not as it should be.
 ///
 /// Two findings are the same when they say the same of the same place, wherever it came from.
@@ -42,8 +44,7 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
 
     /// Names of views and variants can be of any size.
     private static func bounded(_ text: String) -> String {
-        let most = 2000
-        return text.utf8.count <= most ? text : String(text.unicodeScalars.prefix(most)) + "…"
+        PrintableText.cut(text, longest: 2000)
     }
 
     /// What it is about, with a colon and a blank behind it: "example.org.: www.example.org. CNAME: "; empty where it is about

@@ -144,17 +144,8 @@ extension RDataField {
 
     /// `YYYYMMDDHHmmSS` (RFC 4034, 3.2), the seconds counted from 1970 on.
     private static func append(date seconds: UInt32, to text: inout [UInt8]) {
-        let days = Int(seconds / 86_400)
-        let date = CivilDate(daysSinceEpoch: days)
-        let rest = seconds % 86_400
-        let fields = [
-            UInt32(truncatingIfNeeded: date.month), UInt32(truncatingIfNeeded: date.day), rest / 3600,
-            rest / 60 % 60, rest % 60,
-        ]
-        text.append(String(date.year))
-        for field in fields {
-            text.append(number: field / 10)
-            text.append(number: field % 10)
-        }
+        let time = CivilTime(secondsSinceEpoch: Int(seconds))
+        text.append(time.dateText(separator: ""))
+        text.append(time.timeText(separator: ""))
     }
 }

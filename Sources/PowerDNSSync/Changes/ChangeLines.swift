@@ -63,12 +63,7 @@ enum ChangeLines {
 
     /// Text from outside for a line, with its end cut off.
     static func bounded(_ text: String) -> String {
-        var bounded = ""
-        for scalar in PrintableText.line(text).unicodeScalars {
-            if bounded.utf8.count >= longest { return bounded + "…" }
-            bounded.unicodeScalars.append(scalar)
-        }
-        return bounded
+        PrintableText.cut(PrintableText.line(text), longest: longest)
     }
 }
 

@@ -99,11 +99,25 @@ package enum PrintableText {
             if isPrintable(byte) && byte != UInt8(ascii: "\\") {
                 text.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
-                let hex = String(byte, radix: 16)
-                text += "\\x" + (hex.count == 1 ? "0" : "") + hex
+                text += "\\x" + hexadecimal(CollectionOfOne(byte))
             }
         }
         return bytes.count > longest ? text + "…" : text
+    }
+
+    /// The beginning of a text, whole characters of at most so many bytes.
+    ///
+    /// - Parameter ending: stands behind it where something was cut off.
+    package static func cut(_ text: String, longest: Int, ending: String = "…") -> String {
+        guard text.utf8.count > longest else { return text }
+        var beginning = String.UnicodeScalarView()
+        var length = 0
+        for scalar in text.unicodeScalars {
+            length += UTF8.width(scalar)
+            if length > longest { break }
+            beginning.append(scalar)
+        }
+        return String(beginning) + ending
     }
 
     /// Whether a byte is a printable character of ASCII.

@@ -1,9 +1,12 @@
 import Foundation
 import Testing
 
-@testable import Observability
+@testable import Support
 
 @Suite struct WallTimeTests {
+    /// 2026-11-21T00:11:41.839786911Z
+    private let sampleTime = WallTime(seconds: 1_795_219_901, nanoseconds: 839_786_911)
+
     @Test(arguments: [
         (Int64(0), "1970-01-01T00:00:00Z"),
         (-1, "1969-12-31T23:59:59Z"),
