@@ -136,7 +136,7 @@ extension SnapshotReader {
             let tag = try window.readTag(limit: .max)
             switch tag.number {
             case SnapshotFields.formatVersion: try readFormatVersion(tag)
-            case SnapshotFields.meta: try readMeta(tag)
+            case SnapshotFields.meta: try window.readMeta(tag, into: &meta)
             case SnapshotFields.databases: return try beginDatabase(tag)
             case SnapshotFields.compatVersion: try readCompatVersion(tag)
             default: try window.skipValue(tag, limit: .max)
@@ -262,39 +262,6 @@ extension SnapshotReader {
         } else {
             entriesEnd = window.cursor
         }
-    }
-}
-
-// MARK: - Meta
-
-extension SnapshotReader {
-    private mutating func readMeta(_ tag: FieldTag) throws(SnapshotError) {
-        try window.expect(tag, .length, of: "meta")
-        let end = try window.readLength(limit: .max, of: "meta") &+ window.offset
-        while window.offset < end {
-            let tag = try window.readTag(limit: end)
-            switch tag.number {
-            case SnapshotFields.Meta.generationID: meta.generationID = try metaText(tag, end, "generationID")
-            case SnapshotFields.Meta.instanceID: meta.instanceID = try metaText(tag, end, "instanceID")
-            case SnapshotFields.Meta.hostname: meta.hostname = try metaText(tag, end, "hostname")
-            case SnapshotFields.Meta.databaseName: meta.databaseName = try metaText(tag, end, "databaseName")
-            case SnapshotFields.Meta.transactionID:
-                try window.expect(tag, .varint, of: "meta.lmdbTxnID")
-                meta.transactionID = Int64(bitPattern: try window.readVarint(limit: end))
-            case SnapshotFields.Meta.fromTransactionID:
-                try window.expect(tag, .varint, of: "meta.fromLmdbTxnID")
-                meta.fromTransactionID = Int64(bitPattern: try window.readVarint(limit: end))
-            case SnapshotFields.Meta.timestamp:
-                try window.expect(tag, .eightBytes, of: "meta.timestampNano")
-                meta.timestamp = try window.readFixed64(limit: end)
-            default: try window.skipValue(tag, limit: end)
-            }
-        }
-    }
-
-    private mutating func metaText(_ tag: FieldTag, _ end: UInt64, _ name: String) throws(SnapshotError) -> String {
-        try window.expect(tag, .length, of: "meta.\(name)")
-        return try window.readString(limit: end, maximum: 64 << 10, of: "meta.\(name)")
     }
 }
 

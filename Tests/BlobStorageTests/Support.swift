@@ -92,3 +92,13 @@ func open(_ server: FaultServer, _ change: (inout S3Options) -> Void = { _ in })
     change(&options)
     return try await S3Store.open(options)
 }
+
+extension FaultServer.Reply {
+    /// A page of a listing.
+    static func page(_ names: [String], token: String?, truncated: Bool) -> Self {
+        let contents = names.map { "<Contents><Key>\($0)</Key><Size>1</Size></Contents>" }.joined()
+        let next = token.map { "<NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
+        return .answer(
+            200, [:], "<ListBucketResult>\(contents)<IsTruncated>\(truncated)</IsTruncated>\(next)</ListBucketResult>")
+    }
+}

@@ -138,7 +138,7 @@ import Testing
 
     @Test func showsWhatCanBeReadOfADamagedZone() async throws {
         try use("5.1")
-        try edit("db-0", .records) { key, payload in
+        try directory.edit("db-0", .records) { key, payload in
             // An A record whose RDATA has 3 bytes.
             guard key.type == .a, key.ownerKey.elementsEqual("www\0".utf8) else { return nil }
             return [3, 0, 1, 2, 3] + payload.dropFirst(6).prefix(7)
@@ -252,7 +252,7 @@ import Testing
         try use("5.1")
         try use("5.1", as: "new", configured: false)
         let old = directory.file("db")
-        try edit("new-0", .records) { key, payload in
+        try directory.edit("new-0", .records) { key, payload in
             guard key.domainID == 0x7165_a9c7 else { return nil }
             switch (key.type, String(decoding: key.ownerKey, as: UTF8.self)) {
             case (.a, "www\0"):
@@ -386,37 +386,5 @@ import Testing
         #expect(lines.count == 2)
         #expect(lines.first?.hasPrefix("lightningstream: A: domains_v5, key 46aec1ab: ") == true)
         #expect(lines.last?.hasPrefix("lightningstream: B: domains_v5, key 46aec1ab: ") == true)
-    }
-
-    // MARK: Edits
-
-    /// Replaces payloads of a table; an empty one marks the entry Deleted.
-    private func edit(
-        _ file: String, _ table: PowerDNSTable, _ change: (RecordKey, [UInt8]) throws -> [UInt8]?
-    ) throws {
-        let environment = try Environment(
-            EnvironmentOptions(path: directory.file(file), noSubdirectory: true, maximumDatabases: 64))
-        try environment.write { transaction in
-            let database = try #require(try transaction.database(table.rawValue))
-            var changes: [(key: [UInt8], value: [UInt8])] = []
-            var cursor = try transaction.openCursor(database)
-            while try cursor.next() {
-                let entry = try EntryHeader.parse(cursor.value)
-                guard !entry.header.isDeleted, let payload = try change(RecordKey(cursor.key), Array(entry.payload))
-                else { continue }
-                let new = header(entry.header.timestamp + 1, 99, flags: payload.isEmpty ? 1 : 0) + payload
-                changes.append((Array(cursor.key), new))
-            }
-            for (key, value) in changes {
-                try key.withUnsafeBytes { key in try value.withUnsafeBytes { try transaction.put(database, key, $0) } }
-            }
-            return .commit(())
-        }
-    }
-}
-
-extension CommandResult: Equatable {
-    static func == (one: CommandResult, other: CommandResult) -> Bool {
-        (one.exitCode, one.output, one.errors) == (other.exitCode, other.output, other.errors)
     }
 }

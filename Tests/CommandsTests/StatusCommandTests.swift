@@ -12,7 +12,7 @@ import Testing
 
 /// `status` without a daemon: from a directory and LMDB files.
 @Suite struct StatusCommandTests {
-    fileprivate let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
     private var bucket: String { directory.path + "/bucket" }
     private var configuration: String { directory.path + "/lightningstream.yaml" }
 
@@ -25,7 +25,7 @@ import Testing
         try configure()
     }
 
-    fileprivate func configure(address: String = "") throws {
+    func configure(address: String = "") throws {
         try """
         instance: ns1
         lmdbs:
@@ -60,7 +60,7 @@ import Testing
     private let ours = SnapshotName(database: "main", instance: "ns1", timestamp: 1_795_219_890_000_000_000)
     private let theirs = SnapshotName(database: "main", instance: "ns2", timestamp: 1_795_219_895_000_000_000)
 
-    fileprivate func report(_ arguments: [String] = []) async throws -> (code: Int32, report: StatusReport) {
+    func report(_ arguments: [String] = []) async throws -> (code: Int32, report: StatusReport) {
         let result = await runCommand(["-c", configuration, "status", "--json"] + arguments)
         return (result.exitCode, try JSON.decode(StatusReport.self, from: Array(result.output.utf8)))
     }
@@ -387,35 +387,5 @@ extension InstanceState {
         self.init(
             instance: instance, hostname: "", software: "", time: "2026-11-21T00:11:40Z", sent: nil,
             applied: applied.mapValues(\.description), covered: nil, health: "OK")
-    }
-}
-
-/// `status` where something listens at `http.address`.
-@Suite struct StatusCommandLiveTests {
-    private let host: StatusCommandTests
-
-    init() throws { host = try StatusCommandTests() }
-
-    /// Some other process of this host listens at http.address and tells a fine story.
-    @Test func aStrangerIsNotTheDaemon() async throws {
-        var story = StatusReport()
-        story.mode = .sync
-        let text = String(decoding: try JSON.encode(story), as: UTF8.self)
-        let server = try FaultServer { _, _ in .answer(200, ["Lightningstream-Proof": "0000"], text) }
-        defer { server.stop() }
-        try host.configure(address: "127.0.0.1:\(server.port)")
-        // An LMDB without a lock: of an older daemon, or one that could not make it.
-        var (code, found) = try await host.report()
-        #expect(code == 0 && found.health.status == "Warning" && found.health.warnings["daemon"] != nil)
-        let file = host.directory.path + "/main.lmdb"
-        if case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "h", token: "t") {
-            (code, found) = try await host.report()
-            #expect(code == 1)
-            #expect(found.health.failures["daemon"]?.contains("is not the daemon that syncs this LMDB") == true)
-            withExtendedLifetime(lock) {}
-        }
-        (code, found) = try await host.report()
-        #expect(code == 1)
-        #expect(found.health.failures["daemon"]?.contains("no daemon runs here") == true)
     }
 }

@@ -57,17 +57,7 @@ struct SnapshotText {
                 chunk.entries += 1
                 if chunk.entries & 1023 == 0 { line?.add(entries: 1024) }
                 guard chunk.isShown else { break }
-                PrintableBytes.append(reader.key, to: &output)
-                output.append(" = {")
-                output.append(WallTime(nanosecondsSinceEpoch: reader.timestamp).rfc3339(digits: 9))
-                if format == .debug { output.append(", \(reader.timestamp) ns") }
-                if reader.isDeleted { output.append(", Deleted") }
-                output.append("}")
-                if !reader.value.isEmpty {
-                    output.append(" ")
-                    PrintableBytes.append(reader.value, to: &output)
-                }
-                try output.endLine()
+                try writeEntry(reader, to: &output)
             case .databaseEnd:
                 guard chunk.isShown, format == .debug else { break }
                 output.append("# end of this chunk of \(PrintableText.line(reader.databaseName)): ")
@@ -81,6 +71,20 @@ struct SnapshotText {
                 return found
             }
         }
+    }
+
+    private func writeEntry(_ reader: borrowing SnapshotReader, to output: inout BufferedOutput) throws {
+        PrintableBytes.append(reader.key, to: &output)
+        output.append(" = {")
+        output.append(WallTime(nanosecondsSinceEpoch: reader.timestamp).rfc3339(digits: 9))
+        if format == .debug { output.append(", \(reader.timestamp) ns") }
+        if reader.isDeleted { output.append(", Deleted") }
+        output.append("}")
+        if !reader.value.isEmpty {
+            output.append(" ")
+            PrintableBytes.append(reader.value, to: &output)
+        }
+        try output.endLine()
     }
 
     private struct Chunk {

@@ -71,24 +71,7 @@ package struct SyncRun: Sendable {
     /// Syncs until it is done or asked to end.
     private func perform(_ timeLimit: TimeLimit) throws -> Int32 {
         let ending = Ending()
-        if context.ownsProcess {
-            SignalThread.block(SignalThread.endings)
-            SignalThread.start(SignalThread.endings) { [self, logger, folder, notifier] signal in
-                // Whoever asks twice does not want to wait for an upload.
-                let now = ContinuousClock.now
-                let isFirst = ending.request(.signal(signal), at: now) {
-                    notifier?.stopping("Shutting down")
-                    logger.info(
-                        "shutting down; a second signal, a second from now or later, ends the process at once",
-                        metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
-                }
-                guard !isFirst else { return Self.endWhatHangs(logger, folder, exitCode: endedBySignal(signal)) }
-                guard ending.isInsistent(at: now) else { return }
-                logger.warning("ended at once by a second signal")
-                folder.flush()
-                _exit(ExitCode.signal(signal))
-            }
-        }
+        takeSignals(ending)
         timeLimit.soften(grace: Self.shutdownLimit) { [logger, folder] text in
             folder.flush()
             _ = ending.request(.timeout) { logger.critical("\(text)") }
@@ -121,6 +104,27 @@ package struct SyncRun: Sendable {
         return code
     }
 
+    /// Ends in an orderly way by the first signal that asks for that, and at once by a second one.
+    private func takeSignals(_ ending: Ending) {
+        guard context.ownsProcess else { return }
+        SignalThread.block(SignalThread.endings)
+        SignalThread.start(SignalThread.endings) { [self, logger, folder, notifier] signal in
+            // Whoever asks twice does not want to wait for an upload.
+            let now = ContinuousClock.now
+            let isFirst = ending.request(.signal(signal), at: now) {
+                notifier?.stopping("Shutting down")
+                logger.info(
+                    "shutting down; a second signal, a second from now or later, ends the process at once",
+                    metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
+            }
+            guard !isFirst else { return Self.endWhatHangs(logger, folder, exitCode: endedBySignal(signal)) }
+            guard ending.isInsistent(at: now) else { return }
+            logger.warning("ended at once by a second signal")
+            folder.flush()
+            _exit(ExitCode.signal(signal))
+        }
+    }
+
     /// Being ended is how a daemon ends, but not how `--only-once` does.
     private func endedBySignal(_ signal: Int32) -> Int32 {
         configuration.onlyOnce ? ExitCode.signal(signal) : ExitCode.success
@@ -138,7 +142,6 @@ package struct SyncRun: Sendable {
     }
 
     private func run(_ ending: Ending) async throws {
-        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         for database in databases { try locks.take(database) }
         let source = DaemonSource(monitor, secret: locks.token)
         if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
@@ -146,37 +149,7 @@ package struct SyncRun: Sendable {
         defer { notifying.cancel() }
         // Before anything else, so that start-up is seen.
         let server = await statusEndpoint(source)
-        let service = StartingService { [self] in
-            let storage = try await openStorage(environment)
-            source.opened(storage.unmarked)
-            let store = storage.store
-            if let markerName {
-                let marker = MarkerWait(
-                    name: markerName, store: store, pollInterval: configuration.storagePollInterval,
-                    retryInterval: configuration.storageRetryInterval, logger: logger, sleep: context.sleep)
-                guard try await marker.run() else { return nil }
-            }
-            let powerDNS = PowerDNSWatch(
-                configuration, databases, registry: monitor.registry, logger: logger, warn: monitor.warn)
-            if let powerDNS { source.looks(into: powerDNS) }
-            let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
-            let observer = Observers(observers.compactMap(\.self))
-            let service = SyncService(
-                databases: databases.map { settings in
-                    let syncer = DatabaseSyncer(
-                        settings: settings, store: store, unmarked: storage.unmarked, logger: logger,
-                        observer: observer,
-                        inspector: powerDNS?.inspector, willSync: { [locks] in try locks.take(settings) }
-                    )
-                    notifier?.watch(syncer, of: settings.identity.database)
-                    return (settings.identity.database, syncer)
-                })
-            return { [monitor] in
-                try await monitor.run(with: storage.unmarked) {
-                    try await PowerDNSWatch.run(powerDNS) { try await service.run() }
-                }
-            }
-        }
+        let service = StartingService { [self] in try await start(source) }
         var group = ServiceGroupConfiguration(
             // They are shut down from the last to the first: whoever watches sees the end of syncing.
             services: (server.map { [.init(service: $0)] } ?? []) + [
@@ -192,6 +165,42 @@ package struct SyncRun: Sendable {
 }
 
 extension SyncRun {
+    /// Opens the storage and prepares the databases.
+    ///
+    /// - Returns: what syncs; nil when the process shuts down before it could begin.
+    private func start(_ source: DaemonSource) async throws -> StartingService.Body? {
+        let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
+        let storage = try await openStorage(environment)
+        source.opened(storage.unmarked)
+        let store = storage.store
+        if let markerName {
+            let marker = MarkerWait(
+                name: markerName, store: store, pollInterval: configuration.storagePollInterval,
+                retryInterval: configuration.storageRetryInterval, logger: logger, sleep: context.sleep)
+            guard try await marker.run() else { return nil }
+        }
+        let powerDNS = PowerDNSWatch(
+            configuration, databases, registry: monitor.registry, logger: logger, warn: monitor.warn)
+        if let powerDNS { source.looks(into: powerDNS) }
+        let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
+        let observer = Observers(observers.compactMap(\.self))
+        let service = SyncService(
+            databases: databases.map { settings in
+                let syncer = DatabaseSyncer(
+                    settings: settings, store: store, unmarked: storage.unmarked, logger: logger,
+                    observer: observer,
+                    inspector: powerDNS?.inspector, willSync: { [locks] in try locks.take(settings) }
+                )
+                notifier?.watch(syncer, of: settings.identity.database)
+                return (settings.identity.database, syncer)
+            })
+        return { [monitor] in
+            try await monitor.run(with: storage.unmarked) {
+                try await PowerDNSWatch.run(powerDNS) { try await service.run() }
+            }
+        }
+    }
+
     /// Serves what there is to see, where the configuration asks for that.
     private func statusEndpoint(_ source: DaemonSource) async -> StatusEndpoint? {
         guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
