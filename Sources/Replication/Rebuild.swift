@@ -165,7 +165,8 @@ package struct Rebuild {
             removed += count
             if isOver { return removed }
             pace.rest(
-                after: SweepLock(deleting: times.committing - times.locked, committing: systemUptime() - times.committing))
+                after: SweepLock(
+                    deleting: times.committing - times.locked, committing: systemUptime() - times.committing))
         }
     }
 

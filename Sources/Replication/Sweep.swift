@@ -71,7 +71,8 @@ package struct Sweep: Sendable {
     ///   taken.
     package mutating func slice(
         _ environment: Environment, deletionTime: Duration, scanTime: Duration = Sweep.scanTime,
-        uptime: Uptime = systemUptime, signal: CancellationSignal = CancellationSignal(), willCommit: (UInt64) -> Void = { _ in }
+        uptime: Uptime = systemUptime, signal: CancellationSignal = CancellationSignal(),
+        willCommit: (UInt64) -> Void = { _ in }
     ) throws -> (transaction: UInt64?, lock: SweepLock?) {
         if found.isEmpty {
             var next = self

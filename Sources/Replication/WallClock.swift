@@ -1,5 +1,6 @@
 import BlobStorage
 import Glibc
+import Support
 
 /// Returns the time since a fixed moment of the process. It never jumps.
 package typealias Uptime = @Sendable () -> Duration

@@ -1,5 +1,6 @@
 import Dispatch
 import LMDB
+import Simulator
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import BlobStorage
 import LMDB
 import Logging
+import Simulator
 import Snapshots
 import Synchronization
 import TestSupport

@@ -1,6 +1,7 @@
 import BlobStorage
 import Glibc
 import Logging
+import Simulator
 import Snapshots
 import Support
 import Synchronization

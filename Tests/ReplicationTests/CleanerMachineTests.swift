@@ -85,21 +85,4 @@ import Testing
         #expect(removals.map(\.reason) == [.newerSnapshot, .staleInstance])
         #expect(removals.map(\.stateObject?.description) == [nil, "main__gone.state"])
     }
-
-    // MARK: Many cleaners, many instances, all orders
-
-    @Test(arguments: 0..<60 as Range<UInt64>)
-    func nothingIsEverLost(_ seed: UInt64) {
-        var bucket = SharedBucket(seed: seed)
-        for step in 0..<600 {
-            bucket.step()
-            #expect(bucket.lost == [], "seed \(seed), step \(step)")
-            guard bucket.lost == [] else { return }
-        }
-        // In the end the living keep one snapshot each, and the dead have gone.
-        bucket.settle()
-        #expect(bucket.lost == [], "seed \(seed)")
-        #expect(bucket.leftovers == [], "seed \(seed)")
-        #expect(bucket.removals > 20, "seed \(seed)")
-    }
 }

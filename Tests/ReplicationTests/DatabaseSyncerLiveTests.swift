@@ -2,6 +2,7 @@ import BlobStorage
 import Glibc
 import LMDB
 import Logging
+import Simulator
 import Snapshots
 import Support
 import Synchronization

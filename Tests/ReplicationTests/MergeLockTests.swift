@@ -1,5 +1,6 @@
 import Dispatch
 import LMDB
+import Simulator
 import Snapshots
 import Synchronization
 import Testing

@@ -1,5 +1,6 @@
 import BlobStorage
 import LMDB
+import Simulator
 import Snapshots
 import Support
 import Synchronization

@@ -1,4 +1,5 @@
 import LMDB
+import Simulator
 import Snapshots
 import Testing
 

@@ -1,4 +1,5 @@
 import LMDB
+import Simulator
 import Snapshots
 
 @testable import Replication
@@ -99,17 +100,6 @@ extension LMDB.Environment {
                 }
             }
             return entries
-        }
-    }
-
-    /// All versions in the shadows.
-    func versions() throws -> TestContents {
-        try rawShadows().mapValues { raw in
-            try raw.withUnsafeBytes { raw in
-                let entry = try EntryHeader.parse(raw)
-                return TestVersion(
-                    timestamp: entry.header.timestamp, isDeleted: entry.header.isDeleted, value: Array(entry.payload))
-            }
         }
     }
 

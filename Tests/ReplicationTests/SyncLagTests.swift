@@ -1,3 +1,4 @@
+import Simulator
 import Snapshots
 import Support
 import TestSupport

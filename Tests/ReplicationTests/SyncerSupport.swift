@@ -2,6 +2,7 @@ import BlobStorage
 import Glibc
 import LMDB
 import Logging
+import Simulator
 import Snapshots
 import Support
 import Synchronization
@@ -46,7 +47,8 @@ final class Instance: Sendable {
 
     func syncer() -> DatabaseSyncer {
         DatabaseSyncer(
-            settings: settings, store: store, logger: Logger(label: "test") { [log] _ in log }, clock: SyncClock(wall: clock),
+            settings: settings, store: store, logger: Logger(label: "test") { [log] _ in log },
+            clock: SyncClock(wall: clock),
             environment: application)
     }
 

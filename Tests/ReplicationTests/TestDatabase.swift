@@ -1,6 +1,7 @@
-import Support
 import LMDB
+import Simulator
 import Snapshots
+import Support
 
 @testable import Replication
 

@@ -41,7 +41,8 @@ extension World {
         case 14..<18: key = TestKey(database: "domains_v5", key: Array("key\(number)".utf8))
         default: key = TestKey(database: Model.droppedDatabase, key: Array("key\(number)".utf8))
         }
-        let value = Array("value\(Int.random(in: 0..<4, using: &random))".utf8.prefix(Int.random(in: 0...6, using: &random)))
+        let value = Array(
+            "value\(Int.random(in: 0..<4, using: &random))".utf8.prefix(Int.random(in: 0...6, using: &random)))
         let isDeleted = random.chance(0.3)
         try refresh(node, .application)
         let seen = node.contents[key]
@@ -61,7 +62,9 @@ extension World {
 
     /// A key that is held back somewhere need not be the same everywhere.
     private func exemptIfHeld(_ key: TestKey) {
-        guard scenario.members.contains(where: { $0.inspection == .holds }), SimulatedInspector.isHeld(key.key) else { return }
+        guard scenario.members.contains(where: { $0.inspection == .holds }), SimulatedInspector.isHeld(key.key) else {
+            return
+        }
         model.exempts(key)
     }
 

@@ -1,7 +1,7 @@
 import BlobStorage
-import Support
 import Replication
 import Snapshots
+import Support
 import TestSupport
 
 /// The storage that all instances share.

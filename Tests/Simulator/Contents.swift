@@ -1,8 +1,8 @@
-import Support
 import Glibc
 import LMDB
 import Replication
 import Snapshots
+import Support
 
 /// A directory that is removed with its owner; in memory where the system offers that, to spare the disk.
 package final class ScratchDirectory: Sendable {

@@ -1,5 +1,5 @@
-import Support
 import Glibc
+import Support
 
 /// The bytes of a file.
 package func readFile(_ path: String) throws -> [UInt8] {

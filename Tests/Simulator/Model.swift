@@ -59,7 +59,11 @@ struct Model {
     // MARK: At every step
 
     /// What may change in an LMDB.
-    enum Change { case application, capture, merge, sweep(limit: UInt64), rebuild }
+    enum Change {
+        case application, capture, merge
+        case sweep(limit: UInt64)
+        case rebuild
+    }
 
     /// Checks that a change of an LMDB brought nothing that nobody wrote, took back nothing and removed nothing.
     func check(_ old: TestContents, _ new: TestContents, _ change: Change, _ name: String) throws(Violation) {

@@ -1,7 +1,7 @@
-import Support
 import LMDB
 import Replication
 import Snapshots
+import Support
 import TestSupport
 
 /// One host: its LMDB, its clock, and the process that syncs it while that runs.

@@ -1,7 +1,7 @@
 import BlobStorage
-import Support
 import Dispatch
 import Snapshots
+import Support
 
 /// The simulated storage, as `resync` sees it at one moment.
 final class ResyncStore: BlobStore, @unchecked Sendable {

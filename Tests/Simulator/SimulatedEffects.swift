@@ -1,8 +1,8 @@
 import BlobStorage
-import Support
 import LMDB
 import Replication
 import Snapshots
+import Support
 import TestSupport
 
 /// Performs the effects of one process in simulated time, with a real LMDB and the simulated storage.
@@ -37,7 +37,9 @@ final class SimulatedEffects: SyncEffects {
         case .list(let readsRecord): list(readsRecord: readsRecord)
         case .measureMap(let name): work(delay(0.01), .capture) { $0(database.measureMap(for: name)) }
         case .download(let name, _): download(name)
-        case .compare(let order): work(delay(0.3), .capture) { database.compare(order, $0) }
+        case .compare(let order):
+            noteBeside()
+            work(delay(0.3), .capture) { database.compare(order, $0) }
         case .apply(let merge, let isOutdated): apply(merge, isOutdated: isOutdated)
         case .capture: work(delay(0.1), .capture) { database.capture($0) }
         case .scan(let floor): scan(floor)
@@ -82,7 +84,9 @@ final class SimulatedEffects: SyncEffects {
             body { events.append($0) }
             try world.refresh(node, change)
             // The change of the file may be noticed before the work is reported, and others may write meanwhile.
-            if node.random.chance(0.3) { world.deliver(to: process, of: node, after: .zero) { process.database.observation } }
+            if node.random.chance(0.3) {
+                world.deliver(to: process, of: node, after: .zero) { process.database.observation }
+            }
             var wait = Duration.seconds(Double.random(in: 0...0.2, using: &node.random))
             for event in events {
                 world.deliver(to: process, of: node, after: wait) { event }
@@ -94,12 +98,20 @@ final class SimulatedEffects: SyncEffects {
     private func apply(_ merge: MergeInHand, isOutdated: Bool) {
         let database = process.database
         // Now and then the application has the write lock for long.
-        let pause = chance(faults.lock) ? .seconds(1) + delay(5) : delay(0.05)
+        let isLocked = chance(faults.lock)
+        if isLocked { world.count("waits for the lock") }
+        let pause = isLocked ? .seconds(1) + delay(5) : delay(0.05)
         work(pause, .merge) { database.apply(merge, isOutdated: isOutdated, $0) }
+    }
+
+    /// Something reads while a merge waits for the write lock, or writes.
+    private func noteBeside() {
+        if case .applying = process.engine?.core.machine.work.writing { world.count("readers beside a writer") }
     }
 
     private func scan(_ floor: UInt64) {
         node.sends += 1
+        noteBeside()
         let (database, process) = (process.database, process)
         work(delay(0.1), .capture) { [world, node] post in
             database.scan(floor: floor) { event in
@@ -129,7 +141,8 @@ final class SimulatedEffects: SyncEffects {
         let age = chance(faults.staleListing) ? delay(10) : nil
         let offset: Duration? = world.scenario.storageHasClock ? .zero - node.clock.error : nil
         return SyncCore.Listing(
-            blobs: world.bucket.listing(asOf: age.map { world.time.now - $0 }, to: node.name), began: began, ended: node.clock.wall,
+            blobs: world.bucket.listing(asOf: age.map { world.time.now - $0 }, to: node.name), began: began,
+            ended: node.clock.wall,
             clockOffset: offset)
     }
 
@@ -164,7 +177,9 @@ final class SimulatedEffects: SyncEffects {
                 return .downloadFailed(name, BlobStoreError(.notFound, "not found"), time: time)
             }
             // One that is damaged each time is a damaged object.
-            let body = isGarbled && !object.isDamaged && node.garbled.insert(name).inserted ? try garbled(object.body, &node.random) : object.body
+            let body =
+                isGarbled && !object.isDamaged && node.garbled.insert(name).inserted
+                ? try garbled(object.body, &node.random) : object.body
             return .downloaded(name, body, time: time)
         }
     }

@@ -1,9 +1,9 @@
 import BlobStorage
-import Support
 import HeapModule
 import LMDB
 import Replication
 import Snapshots
+import Support
 import TestSupport
 
 /// A simulated history: hosts with real LMDBs, the real core and engine, one storage and one clock.
@@ -98,19 +98,22 @@ package final class World {
     package func run() throws {
         // What waits refers to this.
         defer { queue = Heap() }
+        try begin()
+        for step in scenario.steps { try perform(step) }
+        try settle()
+    }
+
+    /// Starts everybody.
+    package func begin() throws {
         for node in nodes {
             // What somebody has at the start differs from what the others have.
             if node.index == 0 || scenario.seed.isMultiple(of: 3) { try write(node, 2) }
             schedule(after: node.member.start + .milliseconds(Int64(node.index) * 10)) { [self] in try start(node) }
         }
-        for step in scenario.steps {
-            try run(until: time.now + step.pause)
-            try perform(step)
-        }
-        try settle()
     }
 
-    private func settle() throws {
+    /// Lets everything end well, and checks what must be true then.
+    package func settle() throws {
         faults = .init()
         trace?("-- from here on nothing goes wrong")
         for node in nodes {
@@ -164,7 +167,8 @@ package final class World {
     /// Where something is left out until the next snapshot, there is a next one.
     private var needsLastWord: Bool {
         // What some have merged from a snapshot that was hidden soon after is sent with the next change.
-        counts["stores of what was lost"] != nil || scenario.faults.garbled > 0 || scenario.steps.contains { $0.action == .dropDatabase }
+        counts["stores of what was lost"] != nil || scenario.faults.garbled > 0
+            || scenario.steps.contains { $0.action == .dropDatabase }
             || scenario.members.contains { $0.inspection == .holds }
     }
 
@@ -196,9 +200,12 @@ package final class World {
         }
         if isFenced(node) { throw Violation(rule: "resync lifts the fence", text: node.name) }
         // A listing that shows less than the one before looks as if somebody had removed something.
-        if scenario.retention == nil, scenario.faults.staleListing == 0, node.sends > (node.member.isReceiver ? 0 : node.reasonsToSend) {
+        if scenario.retention == nil, scenario.faults.staleListing == 0,
+            node.sends > (node.member.isReceiver ? 0 : node.reasonsToSend)
+        {
             throw Violation(
-                rule: "nobody sends without a reason", text: "\(node.name): \(node.sends), \(node.reasonsToSend) reasons")
+                rule: "nobody sends without a reason",
+                text: "\(node.name): \(node.sends), \(node.reasonsToSend) reasons")
         }
         try refresh(node, .application)
         try model.checkAtRest(node.contents, sweeps: scenario.retention != nil, node.name)
@@ -291,8 +298,6 @@ package final class World {
             schema: scenario.usesShadows ? .shadow(dupSortHack: true) : .native)
     }
 
-    package func start(_ node: Int) throws { try start(nodes[node]) }
-
     private func start(_ node: Node, once: Bool = false) throws {
         guard node.process == nil else { return }
         trace?("\(node.name) starts")
@@ -333,11 +338,16 @@ package final class World {
         }
     }
 
+    /// Whether an instance sends nothing because of an absence.
+    package func isFenced(_ index: Int) -> Bool { isFenced(nodes[index]) }
+
     private func isFenced(_ node: Node) -> Bool { node.process?.engine?.core.machine.fence?.reason != nil }
 
     // MARK: Steps
 
-    private func perform(_ step: Scenario.Step) throws {
+    /// Lets time pass, and then somebody do something.
+    package func perform(_ step: Scenario.Step) throws {
+        try run(until: time.now + step.pause)
         let node = nodes[step.member]
         trace?("-- \(time.now) \(node.name): \(step.action)")
         // Its choices do not depend on what happened before.
@@ -385,7 +395,8 @@ package final class World {
         guard let sweeper else { return }
         trace?("\(node.name): resync\(fails ? ", which fails" : "")")
         count("resyncs")
-        let store = ResyncStore(bucket, fails: fails, clockOffset: scenario.storageHasClock ? .zero - node.clock.error : nil)
+        let store = ResyncStore(
+            bucket, fails: fails, clockOffset: scenario.storageHasClock ? .zero - node.clock.error : nil)
         let clock = node.clock
         let resync = Resync(
             settings: settings(node, once: false), sweeper: sweeper, store: store, wallClock: { clock.wall },

@@ -1,7 +1,7 @@
 import BlobStorage
-import Support
 import Logging
 import Snapshots
+import Support
 
 extension SyncCore {
     /// Something that has happened.

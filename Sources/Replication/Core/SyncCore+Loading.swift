@@ -1,8 +1,8 @@
 import BlobStorage
-import Support
 import LMDB
 import Logging
 import Snapshots
+import Support
 
 /// Listings, downloads and merges.
 extension SyncCore {

@@ -1,8 +1,8 @@
 import BlobStorage
-import Support
 import LMDB
 import Logging
 import Snapshots
+import Support
 import Synchronization
 
 /// Keeps one database in sync with the storage: opens its LMDB, and runs its ``SyncEngine`` in the world.

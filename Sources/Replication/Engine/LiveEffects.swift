@@ -1,7 +1,7 @@
 import BlobStorage
-import Support
 import Logging
 import Snapshots
+import Support
 
 /// Performs effects in the world: with a storage, on threads that may block, and with a logger and an observer.
 ///

@@ -1,6 +1,6 @@
-import Support
 import LMDB
 import Snapshots
+import Support
 import Synchronization
 
 /// The LMDB of one database with what this process knows of it. Performs the effects of ``SyncCore`` that read or write it.

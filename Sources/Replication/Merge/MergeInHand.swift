@@ -1,6 +1,6 @@
-import Support
 import LMDB
 import Snapshots
+import Support
 import Synchronization
 
 /// A downloaded snapshot that is to be merged.
