@@ -67,7 +67,7 @@ struct PowerDNSConfiguration: Sendable, Equatable {
 
     private static func text(of path: String) throws -> String {
         let spool = try LocalFile.open(path)
-        guard spool.count <= largestFile else { throw CommandFailure.failed("\(path) is too large for a pdns.conf") }
+        guard spool.count <= largestFile else { throw CommandFailure(.tooLargeFile(path, for: "a pdns.conf")) }
         var bytes = [UInt8](repeating: 0, count: spool.count)
         let count = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
         return String(decoding: bytes.prefix(count), as: UTF8.self)

@@ -1,6 +1,5 @@
 import Daemon
 import LMDB
-import Observability
 import Snapshots
 import Support
 

@@ -1,6 +1,5 @@
 import BlobStorage
 import Daemon
-import Observability
 import Snapshots
 import Support
 

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Daemon
 import LMDB
-import Observability
 import Snapshots
 import Support
 

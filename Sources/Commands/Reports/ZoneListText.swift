@@ -1,6 +1,5 @@
 import Daemon
 import Monitoring
-import Observability
 import PowerDNSDatabase
 import PowerDNSFormat
 import Support

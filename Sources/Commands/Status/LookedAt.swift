@@ -4,7 +4,6 @@ import Daemon
 import LMDB
 import Logging
 import Monitoring
-import Observability
 import Replication
 import Snapshots
 import Support

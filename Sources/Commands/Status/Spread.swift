@@ -1,5 +1,4 @@
 import Monitoring
-import Observability
 import Snapshots
 import Support
 

@@ -1,7 +1,6 @@
 import BlobStorage
 import Config
 import Daemon
-import Doctor
 import Monitoring
 import Replication
 import Snapshots

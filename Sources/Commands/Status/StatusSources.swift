@@ -3,7 +3,6 @@ import Config
 import Daemon
 import LMDB
 import Monitoring
-import Observability
 import Snapshots
 import Support
 

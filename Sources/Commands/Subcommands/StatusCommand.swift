@@ -2,7 +2,6 @@ import ArgumentParser
 import Config
 import Daemon
 import Monitoring
-import Observability
 import Snapshots
 
 /// `lightningstream status`: where everything stands.

@@ -12,27 +12,3 @@ package enum ExitCode {
     /// Ended by a signal, as a shell puts it.
     package static func signal(_ signal: Int32) -> Int32 { 128 + signal }
 }
-
-/// A reason to end with one line on stderr and an exit code.
-package struct CommandFailure: Error, CustomStringConvertible {
-    /// What the process ends with.
-    package var exitCode: Int32
-    /// One line: what failed, on what, and what to do.
-    package var description: String
-
-    /// See the properties of the same names.
-    package init(exitCode: Int32, description: String) {
-        self.exitCode = exitCode
-        self.description = description
-    }
-
-    /// Something failed.
-    package static func failed(_ description: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode.failure, description: description)
-    }
-
-    /// The command line is wrong.
-    package static func usage(_ description: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode.usage, description: description)
-    }
-}

@@ -12,7 +12,7 @@ package enum LocalFile {
         do {
             _ = try systemCall("examine", path) { Int(fstat(descriptor, &status)) }
             guard status.st_mode & S_IFMT == S_IFREG else {
-                throw CommandFailure.failed("\(path) is not a regular file")
+                throw CommandFailure(.noRegularFile(path))
             }
         } catch {
             close(descriptor)

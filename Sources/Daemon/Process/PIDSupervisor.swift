@@ -48,9 +48,7 @@ package enum PIDSupervisor {
             kill(child, SIGKILL)
             var status: Int32 = 0
             waitpid(child, &status, 0)
-            throw .failed(
-                "cannot get a process ID of at least \(minimum), got \(child) (--minimum-pid); "
-                    + "leave the option out where the LMDB is not shared between containers")
+            throw CommandFailure(.lowProcessID(Int(child), minimum: minimum))
         }
         SignalThread.start(passedOn) { signal in kill(child, signal) }
         return wait(for: child)
@@ -81,7 +79,7 @@ package enum PIDSupervisor {
             }
         }
         guard result == 0 else {
-            throw .failed("cannot start a child process (--minimum-pid): \(String(cString: strerror(result)))")
+            throw CommandFailure(.noChildProcess(result))
         }
         return child
     }

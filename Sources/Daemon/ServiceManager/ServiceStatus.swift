@@ -1,4 +1,3 @@
-import Observability
 import Replication
 import Support
 

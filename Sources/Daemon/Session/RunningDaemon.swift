@@ -31,13 +31,11 @@ package struct RunningDaemon: Sendable {
             document = try await Document.get(
                 url, headers: [(DaemonProof.nonceHeader, nonce)], within: Self.limit)
         } catch let failure as Document.Failure {
-            throw CommandFailure.failed(
-                "the daemon does not answer at http.address (\(failure)); is it running with this configuration?")
+            throw CommandFailure(.noDaemonAnswers(failure.description))
         }
         let doubt = try self.doubt(document, nonce, url)
         guard document.status == 200, var report = try? JSON.decode(StatusReport.self, from: document.body) else {
-            throw CommandFailure.failed(
-                "\(url): what answers (status \(document.status)) is not a daemon of this program and version")
+            throw CommandFailure(.noDaemon(url: url, status: document.status))
         }
         if let doubt {
             report.health.warnings["daemon"] = doubt
@@ -53,9 +51,7 @@ package struct RunningDaemon: Sendable {
     private func doubt(_ document: Document, _ nonce: String, _ url: String) throws -> String? {
         let standings = dataFiles.map(DaemonLock.look)
         if !standings.isEmpty, standings.allSatisfy({ $0 == .free }) {
-            throw CommandFailure.failed(
-                "\(url): something answers, but no daemon runs here: nobody holds the lock of the LMDB; end what listens there"
-            )
+            throw CommandFailure(.noDaemonRuns(url: url))
         }
         let tokens = standings.compactMap { standing -> String? in
             if case .held(_, let token) = standing { token } else { nil }
@@ -68,8 +64,7 @@ package struct RunningDaemon: Sendable {
         guard let proof,
             tokens.contains(where: { DaemonProof.make(secret: $0, nonce: nonce, body: document.body) == proof })
         else {
-            throw CommandFailure.failed(
-                "\(url): what answers is not the daemon that syncs this LMDB; end what listens there")
+            throw CommandFailure(.anotherDaemon(url: url))
         }
         return nil
     }

@@ -75,9 +75,8 @@ package struct Session {
     package func databases(named names: [String], flag: String) throws(CommandFailure) -> [DatabaseConfiguration] {
         let known = configuration.databases.map(\.name)
         if let unknown = names.first(where: { !known.contains($0) }) {
-            throw .usage(
-                "\(flag): there is no database \"\(unknown)\" in \(options.configurationFile); there are: "
-                    + known.joined(separator: ", "))
+            throw CommandFailure(
+                .unknownDatabase(unknown, flag: flag, file: options.configurationFile, known: known))
         }
         return names.isEmpty ? configuration.databases : configuration.databases.filter { names.contains($0.name) }
     }

@@ -43,9 +43,7 @@ package struct SessionOptions: Sendable {
     /// What is said when there is none of these files; nil when there is one.
     static func missing(of files: [String]) -> CommandFailure? {
         guard !files.contains(where: { access($0, F_OK) == 0 }) else { return nil }
-        return .failed(
-            "there is no configuration file: neither \(files.joined(separator: " in the working directory nor ")); "
-                + "name it with --config")
+        return CommandFailure(.noConfiguration(lookedFor: files))
     }
 
     /// Few enough that using them up takes no time worth noticing.

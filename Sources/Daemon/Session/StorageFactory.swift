@@ -58,8 +58,7 @@ package enum StorageFactory {
         case .memory:
             return OpenStorage(MemoryStore())
         case .azure:
-            throw CommandFailure.failed(
-                "storage.type azure is not supported yet; use s3 (with an S3 gateway), or fs with a shared directory")
+            throw CommandFailure(.azureStorage)
         }
     }
 }

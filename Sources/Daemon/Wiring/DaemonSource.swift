@@ -51,7 +51,7 @@ final class DaemonSource: StatusSource {
 
     func objects() async throws -> [(name: String, size: Int)] {
         guard let store = store.withLock(\.self) else {
-            throw CommandFailure.failed("the storage is not open yet: the log says what it waits for")
+            throw CommandFailure(.storageIsNotOpen)
         }
         return try await store.list(prefix: "").map { ($0.name, $0.size) }
     }

@@ -1,6 +1,5 @@
 import LMDB
 import Monitoring
-import Observability
 import PowerDNSDatabase
 import PowerDNSFormat
 import PowerDNSSync

@@ -2,7 +2,6 @@ import ArgumentParser
 import Daemon
 import LMDB
 import PowerDNSDatabase
-import Replication
 import Support
 
 /// `lightningstream experimental pdns-v5-fix-duplicate-domains`: makes zones of the same name deletable.

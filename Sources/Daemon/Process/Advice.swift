@@ -1,0 +1,51 @@
+import Glibc
+
+/// Says what failed and what to do about it: the one place that knows the names of options for that.
+package enum Advice {
+    /// One line for a reason.
+    package static func line(_ reason: CommandFailure.Reason) -> String {
+        let (problem, cure) = words(for: reason)
+        return cure.isEmpty ? problem : "\(problem); \(cure)"
+    }
+
+    private static func words(for reason: CommandFailure.Reason) -> (problem: String, cure: String) {
+        switch reason {
+        case .noConfiguration(let files):
+            let places = files.joined(separator: " in the working directory nor ")
+            return ("there is no configuration file: neither \(places)", "name it with --config")
+        case .unknownDatabase(let name, let flag, let file, let known):
+            return (
+                "\(flag): there is no database \"\(name)\" in \(file)", "there are: \(known.joined(separator: ", "))"
+            )
+        case .noChildProcess(let code):
+            return ("cannot start a child process (--minimum-pid): \(String(cString: strerror(code)))", "")
+        case .lowProcessID(let id, let minimum):
+            return (
+                "cannot get a process ID of at least \(minimum), got \(id) (--minimum-pid)",
+                "leave the option out where the LMDB is not shared between containers"
+            )
+        case .noRegularFile(let path): return ("\(path) is not a regular file", "")
+        case .tooLargeFile(let path, let purpose): return ("\(path) is too large for \(purpose)", "")
+        case .azureStorage:
+            return (
+                "storage.type azure is not supported yet",
+                "use s3 (with an S3 gateway), or fs with a shared directory"
+            )
+        case .storageIsNotOpen: return ("the storage is not open yet: the log says what it waits for", "")
+        case .noDaemonAnswers(let problem):
+            return (
+                "the daemon does not answer at http.address (\(problem))", "is it running with this configuration?"
+            )
+        case .noDaemon(let url, let status):
+            return ("\(url): what answers (status \(status)) is not a daemon of this program and version", "")
+        case .noDaemonRuns(let url):
+            return (
+                "\(url): something answers, but no daemon runs here: nobody holds the lock of the LMDB",
+                "end what listens there"
+            )
+        case .anotherDaemon(let url):
+            return ("\(url): what answers is not the daemon that syncs this LMDB", "end what listens there")
+        case .said(let text): return (text, "")
+        }
+    }
+}
