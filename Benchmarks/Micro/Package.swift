@@ -40,7 +40,9 @@ let package = Package(
             ]),
         .executableTarget(
             name: "passes",
-            dependencies: ["Support", "LMDB", "Snapshots", "Replication", "Observability", "PowerDNSSync", log],
+            dependencies: [
+                "Support", "LMDB", "Snapshots", "Replication", "Observability", "PowerDNSDatabase", "PowerDNSSync", log,
+            ],
             path: "Passes"),
     ]
 )
