@@ -121,7 +121,7 @@ package struct Rebuild {
                     while try cursor.next() {
                         count += 1
                         if count & 0xffff == 0 { try signal.check() }
-                        let version = try Schema.version(cursor.value, versions.name, cursor.key)
+                        let version = try Schema.version(at: &cursor)
                         guard !version.isDeleted, version.timestamp < rules.keptSince else { continue }
                         guard try !lookup.find(cursor.key, others) else { continue }
                         let empty = UnsafeRawBufferPointer(start: nil, count: 0)

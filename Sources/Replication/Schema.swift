@@ -107,6 +107,28 @@ package enum Schema: Sendable, Equatable {
 
     // MARK: Versions
 
+    /// The version that a cursor stands on.
+    ///
+    /// What an error needs is looked up for an error only. (The cursor is `inout` because all of it would be loaded if it
+    /// were borrowed.)
+    ///
+    /// - Throws: as ``version(_:_:_:)``.
+    @inline(__always)
+    static func version(at cursor: inout Cursor) throws(LocalContentError) -> MergeRule.Version {
+        do throws(EntryHeaderError) {
+            let entry = try EntryHeader.parse(cursor.value)
+            return .init(
+                timestamp: entry.header.timestamp, isDeleted: entry.header.isDeleted, value: entry.payload)
+        } catch {
+            throw badHeader(&cursor, error)
+        }
+    }
+
+    @inline(never)
+    private static func badHeader(_ cursor: inout Cursor, _ error: EntryHeaderError) -> LocalContentError {
+        badHeader(cursor.database.name, cursor.key, error)
+    }
+
     /// The local version of an entry.
     ///
     /// - Throws: ``LocalContentError`` naming DBI and key when the value has no valid header.
@@ -134,7 +156,7 @@ package enum Schema: Sendable, Equatable {
         var cursor = try transaction.openCursor(database)
         while try cursor.next() {
             do throws(LocalContentError) {
-                _ = try Self.version(cursor.value, database.name, cursor.key)
+                _ = try Self.version(at: &cursor)
             } catch {
                 return error.description
             }

@@ -134,7 +134,7 @@ package struct Sweep: Sendable {
         }
         var count = 0
         while isOn {
-            look(at: cursor.key, cursor.value, database)
+            look(at: &cursor)
             count += 1
             if found.byteCount >= Self.mostKeyBytes || count % Self.entriesPerScanCheck == 0 && uptime() >= end {
                 position.key = Array(cursor.key)
@@ -152,13 +152,13 @@ package struct Sweep: Sendable {
     }
 
     @inline(__always)
-    private mutating func look(at key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ database: Database) {
+    private mutating func look(at cursor: inout Cursor) {
         report.entries += 1
         do throws(LocalContentError) {
-            let version = try Schema.version(value, database.name, key)
+            let version = try Schema.version(at: &cursor)
             guard version.isDeleted else { return }
             report.deleted += 1
-            if version.timestamp < limit { found.append(key) }
+            if version.timestamp < limit { found.append(cursor.key) }
         } catch {
             note(error)
         }

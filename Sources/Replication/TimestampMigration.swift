@@ -88,7 +88,7 @@ package struct TimestampMigration: Sendable {
         while try cursor.next() {
             let entry =
                 try OldHeader.version(cursor.value, notAfter: newest)
-                ?? Schema.version(cursor.value, source, cursor.key)
+                ?? Schema.version(at: &cursor)
             try converted.withKey(cursor.key, of: source) { key in
                 if let integerSizes, !integerSizes.contains(key.count) {
                     throw LocalContentError(
@@ -96,7 +96,7 @@ package struct TimestampMigration: Sendable {
                             + "have other sizes")
                 }
                 let found = try lookup.find(key, transaction)
-                let current = found ? try Schema.version(lookup.value, destination, key) : nil
+                let current = found ? try lookup.version() : nil
                 guard report.count(entry, current, addsDeleted: addsDeleted) else { return }
                 let empty = UnsafeRawBufferPointer(start: nil, count: 0)
                 try writer.append(
@@ -125,7 +125,7 @@ package struct TimestampMigration: Sendable {
                     + "to one that has them")
         }
         var cursor = try transaction.openCursor(to)
-        while try cursor.next() { _ = try Schema.version(cursor.value, destination, cursor.key) }
+        while try cursor.next() { _ = try Schema.version(at: &cursor) }
     }
 
     private var missingDestination: LocalContentError {
@@ -167,8 +167,7 @@ package struct TimestampMigration: Sendable {
                 continue
             }
             guard found,
-                try Schema.version(cursor.reading.value, destination, planned.key).timestamp
-                    < header.timestamp
+                try Schema.version(at: &cursor.reading).timestamp < header.timestamp
             else {
                 lost.copied += 1
                 continue

@@ -58,6 +58,8 @@ final class Process {
     /// Nothing of it happens any more.
     var isDead = false
     var isStarted = false
+    /// Whether a merge waits for the write lock.
+    var isApplying = false
     var isFinished = false
     /// When the next tick comes.
     var tick: Duration?

@@ -101,12 +101,16 @@ final class SimulatedEffects: SyncEffects {
         let isLocked = chance(faults.lock)
         if isLocked { world.count("waits for the lock") }
         let pause = isLocked ? .seconds(1) + delay(5) : delay(0.05)
-        work(pause, .merge) { database.apply(merge, isOutdated: isOutdated, $0) }
+        process.isApplying = true
+        work(pause, .merge) { [process] post in
+            process.isApplying = false
+            database.apply(merge, isOutdated: isOutdated, post)
+        }
     }
 
     /// Something reads while a merge waits for the write lock, or writes.
     private func noteBeside() {
-        if case .applying = process.engine?.core.machine.work.writing { world.count("readers beside a writer") }
+        if process.isApplying { world.count("readers beside a writer") }
     }
 
     private func scan(_ floor: UInt64) {

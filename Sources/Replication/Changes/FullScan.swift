@@ -75,7 +75,7 @@ package enum FullScan {
         var entries = 0
         while try cursor.next() {
             if entries & 0xffff == 0 { try signal.check() }
-            let version = try Schema.version(cursor.value, database.name, cursor.key)
+            let version = try Schema.version(at: &cursor)
             try writer.append(
                 key: cursor.key, value: version.value, timestamp: version.timestamp, isDeleted: version.isDeleted)
             entries += 1

@@ -91,19 +91,26 @@ private struct PlanApplication: ~Copyable {
             outcome.transaction = self.transaction
         }
         var reader = MergePlanReader(plan.entries)
-        var current = -1
-        var cursor: WriteCursor?
-        while let entry = try reader.next() {
-            if entry.target != current {
-                cursor = nil
-                cursor = try open(plan.targets[entry.target], transaction)
-                current = entry.target
-            }
-            // A noncopyable optional can't be bound and mutated in place.
-            guard var open = cursor.take() else { continue }
-            if try write(entry, &open) { written.note(entry.version.timestamp) }
-            cursor = consume open
+        var next = try reader.next()
+        while let first = next {
+            var cursor = try open(plan.targets[first.target], transaction)
+            next = try write(from: first, &reader, &cursor, &written)
         }
+    }
+
+    /// Writes the entries of one DBI, which come together.
+    ///
+    /// - Returns: the first one of another.
+    private mutating func write(
+        from first: PlannedEntry, _ reader: inout MergePlanReader, _ cursor: inout WriteCursor,
+        _ written: inout WrittenTimestamps
+    ) throws -> PlannedEntry? {
+        var next: PlannedEntry? = first
+        while let entry = next, entry.target == first.target {
+            if try write(entry, &cursor) { written.note(entry.version.timestamp) }
+            next = try reader.next()
+        }
+        return next
     }
 
     private func open(
@@ -125,7 +132,8 @@ private struct PlanApplication: ~Copyable {
     }
 
     /// - Returns: whether it was written.
-    private mutating func write(_ entry: borrowing PlannedEntry, _ cursor: inout WriteCursor) throws -> Bool {
+    @inline(__always)
+    private mutating func write(_ entry: PlannedEntry, _ cursor: inout WriteCursor) throws -> Bool {
         if isCurrent {
             do throws(LMDBError) {
                 try put(entry, &cursor, append: entry.isBehindLast)
@@ -135,7 +143,7 @@ private struct PlanApplication: ~Copyable {
             }
         }
         if try cursor.reading.find(entry.key) {
-            let current = try Schema.version(cursor.reading.value, cursor.reading.database.name, entry.key)
+            let current = try Schema.version(at: &cursor.reading)
             guard MergeRule.replaces(entry.version, local: current) else {
                 outcome.lost += 1
                 inspection?.lost(entry.key, in: cursor.reading.database.name)
@@ -146,8 +154,9 @@ private struct PlanApplication: ~Copyable {
         return true
     }
 
+    @inline(__always)
     private mutating func put(
-        _ entry: borrowing PlannedEntry, _ cursor: inout WriteCursor, append: Bool
+        _ entry: PlannedEntry, _ cursor: inout WriteCursor, append: Bool
     ) throws(LMDBError) {
         let header = EntryHeader(
             timestamp: entry.version.timestamp, transactionID: transaction,

@@ -45,12 +45,13 @@ package struct MergePlan: Sendable {
 
 /// One entry of a plan.
 ///
-/// In the spool: target index (2 bytes), flags (1: 0x01 Deleted, 0x02 behind the last key), 1 unused, key size (4),
-/// value size (8), timestamp (8), all in native byte order; then key and value.
+/// In the spool: timestamp (8 bytes), value size (4), target index (2), key size (2) with two flags above it (0x8000 Deleted,
+/// 0x4000 behind the last key), all in native byte order; then key and value. A key is shorter than half a page of LMDB,
+/// which has 32 KiB at most.
 struct PlannedEntry {
-    static let headerSize = 24
-    private static let deleted: UInt8 = 0x01
-    private static let behindLast: UInt8 = 0x02
+    static let headerSize = 16
+    private static let deleted: UInt16 = 0x8000
+    private static let behindLast: UInt16 = 0x4000
 
     var target: Int
     var version: MergeRule.Version
@@ -58,74 +59,101 @@ struct PlannedEntry {
     var isBehindLast: Bool
     var key: UnsafeRawBufferPointer
 
-    func encodeHeader(into buffer: UnsafeMutableRawBufferPointer) {
-        buffer.storeBytes(of: UInt16(truncatingIfNeeded: target), as: UInt16.self)
-        buffer.storeBytes(
-            of: (version.isDeleted ? Self.deleted : 0) | (isBehindLast ? Self.behindLast : 0), toByteOffset: 2,
-            as: UInt8.self)
-        buffer.storeBytes(of: 0, toByteOffset: 3, as: UInt8.self)
-        buffer.storeBytes(of: UInt32(truncatingIfNeeded: key.count), toByteOffset: 4, as: UInt32.self)
-        buffer.storeBytes(of: UInt64(version.value.count), toByteOffset: 8, as: UInt64.self)
-        buffer.storeBytes(of: version.timestamp, toByteOffset: 16, as: UInt64.self)
+    /// What it takes in the spool, in bytes.
+    @inline(__always) var size: Int { Self.headerSize + key.count + version.value.count }
+
+    @inline(__always)
+    func encodeHeader(into buffer: UnsafeMutableRawPointer) {
+        let flags = (version.isDeleted ? Self.deleted : 0) | (isBehindLast ? Self.behindLast : 0)
+        buffer.storeBytes(of: version.timestamp, as: UInt64.self)
+        buffer.storeBytes(of: UInt32(truncatingIfNeeded: version.value.count), toByteOffset: 8, as: UInt32.self)
+        buffer.storeBytes(of: UInt16(truncatingIfNeeded: target), toByteOffset: 12, as: UInt16.self)
+        buffer.storeBytes(of: UInt16(truncatingIfNeeded: key.count) | flags, toByteOffset: 14, as: UInt16.self)
     }
 
     struct Header {
-        var target: Int
-        var isDeleted: Bool
-        var isBehindLast: Bool
-        var keySize: Int
-        var valueSize: Int
-        var timestamp: UInt64
+        private var timestamp: UInt64
+        private var target: Int
+        private var flags: UInt16
+        let keySize: Int
+        private var valueSize: Int
 
-        init(_ bytes: UnsafeRawBufferPointer) {
-            target = Int(bytes.loadUnaligned(fromByteOffset: 0, as: UInt16.self))
-            let flags = bytes.loadUnaligned(fromByteOffset: 2, as: UInt8.self)
-            isDeleted = flags & PlannedEntry.deleted != 0
-            isBehindLast = flags & PlannedEntry.behindLast != 0
-            keySize = Int(bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-            valueSize = Int(bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-            timestamp = bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+        /// - Parameter bytes: ``PlannedEntry/headerSize`` bytes.
+        @inline(__always)
+        init(_ bytes: UnsafeRawPointer) {
+            timestamp = bytes.loadUnaligned(as: UInt64.self)
+            valueSize = Int(bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+            target = Int(bytes.loadUnaligned(fromByteOffset: 12, as: UInt16.self))
+            flags = bytes.loadUnaligned(fromByteOffset: 14, as: UInt16.self)
+            keySize = Int(flags & ~(PlannedEntry.deleted | PlannedEntry.behindLast))
         }
 
-        var size: Int { PlannedEntry.headerSize + keySize + valueSize }
+        @inline(__always) var size: Int { PlannedEntry.headerSize + keySize + valueSize }
+
+        /// The entry whose header this is.
+        ///
+        /// - Parameter bytes: ``size`` bytes, the header among them.
+        @inline(__always)
+        func entry(_ bytes: UnsafeRawPointer) -> PlannedEntry {
+            let key = bytes + PlannedEntry.headerSize
+            return PlannedEntry(
+                target: target,
+                version: .init(
+                    timestamp: timestamp, isDeleted: flags & PlannedEntry.deleted != 0,
+                    value: UnsafeRawBufferPointer(start: key + keySize, count: valueSize)),
+                isBehindLast: flags & PlannedEntry.behindLast != 0,
+                key: UnsafeRawBufferPointer(start: key, count: keySize))
+        }
     }
 }
 
 /// Collects the entries of a plan.
 struct MergePlanWriter: ~Copyable {
-    private let buffer: UnsafeMutableRawBufferPointer
+    private static let capacity = 256 << 10
+
+    private let buffer: UnsafeMutableRawPointer
     private var used = 0
     private var spool: SpoolWriter? = SpoolWriter()
     private(set) var count = 0
 
-    init() { buffer = .allocate(byteCount: 256 << 10, alignment: 16) }
+    init() { buffer = .allocate(byteCount: Self.capacity, alignment: 16) }
 
     deinit { buffer.deallocate() }
 
     /// - Parameter looked: is told of each part of a large value that has been copied.
+    @inline(__always)
     mutating func append(_ entry: PlannedEntry, looked: (UnsafeRawBufferPointer) -> Void = { _ in }) throws {
-        let size = PlannedEntry.headerSize + entry.key.count + entry.version.value.count
-        if size > buffer.count - used { try flush() }
-        count += 1
-        guard size <= buffer.count else {
-            entry.encodeHeader(into: buffer)
-            used = PlannedEntry.headerSize
+        let size = entry.size
+        if size > Self.capacity - used {
             try flush()
-            try spool?.write(entry.key)
-            let value = entry.version.value
-            for start in stride(from: 0, to: value.count, by: Self.pieceSize) {
-                let piece = UnsafeRawBufferPointer(rebasing: value[start..<min(start + Self.pieceSize, value.count)])
-                try spool?.write(piece)
-                looked(piece)
-            }
-            return
+            if size > Self.capacity { return try appendLarge(entry, looked) }
         }
-        let room = UnsafeMutableRawBufferPointer(rebasing: buffer[used..<used + size])
+        count += 1
+        let room = buffer + used
         entry.encodeHeader(into: room)
-        UnsafeMutableRawBufferPointer(rebasing: room[PlannedEntry.headerSize...]).copyMemory(from: entry.key)
-        UnsafeMutableRawBufferPointer(rebasing: room[(PlannedEntry.headerSize + entry.key.count)...])
-            .copyMemory(from: entry.version.value)
+        Self.copy(entry.key, to: room + PlannedEntry.headerSize)
+        Self.copy(entry.version.value, to: room + PlannedEntry.headerSize + entry.key.count)
         used += size
+    }
+
+    @inline(__always)
+    private static func copy(_ bytes: UnsafeRawBufferPointer, to place: UnsafeMutableRawPointer) {
+        if let start = bytes.baseAddress { place.copyMemory(from: start, byteCount: bytes.count) }
+    }
+
+    @inline(never)
+    private mutating func appendLarge(_ entry: PlannedEntry, _ looked: (UnsafeRawBufferPointer) -> Void) throws {
+        count += 1
+        entry.encodeHeader(into: buffer)
+        used = PlannedEntry.headerSize
+        try flush()
+        try spool?.write(entry.key)
+        let value = entry.version.value
+        for start in stride(from: 0, to: value.count, by: Self.pieceSize) {
+            let piece = UnsafeRawBufferPointer(rebasing: value[start..<min(start + Self.pieceSize, value.count)])
+            try spool?.write(piece)
+            looked(piece)
+        }
     }
 
     private static let pieceSize = 1 << 20
@@ -136,8 +164,9 @@ struct MergePlanWriter: ~Copyable {
         return try writer.finish()
     }
 
+    @inline(never)
     private mutating func flush() throws {
-        try spool?.write(UnsafeRawBufferPointer(rebasing: buffer[..<used]))
+        try spool?.write(UnsafeRawBufferPointer(start: buffer, count: used))
         used = 0
     }
 }
@@ -150,61 +179,72 @@ struct MergePlanReader: ~Copyable {
     private let spool: Spool
     /// The present entry, when it is a large one.
     private var mapping: MappedBytes?
+    private var isMapped = false
     private var buffer: UnsafeMutableRawBufferPointer
     /// The part of the buffer that is filled and not yet used.
-    private var position = 0
+    private var position: UnsafeMutableRawPointer
     private var filled = 0
     /// The offset in the spool of what comes behind the filled part.
     private var offset = 0
 
     init(_ spool: Spool) {
         self.spool = spool
-        buffer = .allocate(byteCount: 256 << 10, alignment: 16)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 256 << 10, alignment: 16)
+        buffer = UnsafeMutableRawBufferPointer(start: memory, count: 256 << 10)
+        position = memory
     }
 
     deinit { buffer.deallocate() }
 
     /// The next entry, nil at the end. Its key and value are valid until the next call.
+    @inline(__always)
     mutating func next() throws -> PlannedEntry? {
-        if filled - position < PlannedEntry.headerSize {
-            try fill(atLeast: PlannedEntry.headerSize)
-            if filled == position { return nil }
+        if filled >= PlannedEntry.headerSize {
+            let header = PlannedEntry.Header(position)
+            if header.size <= filled { return take(header) }
         }
-        mapping = nil
-        let header = PlannedEntry.Header(UnsafeRawBufferPointer(rebasing: buffer[position..<filled]))
-        if header.size > Self.largestInMemory, let entry = try large(header) { return entry }
-        if filled - position < header.size { try fill(atLeast: header.size) }
-        let keyStart = position + PlannedEntry.headerSize
-        let valueStart = keyStart + header.keySize
-        position = valueStart + header.valueSize
-        return entry(
-            header, key: UnsafeRawBufferPointer(rebasing: buffer[keyStart..<valueStart]),
-            value: UnsafeRawBufferPointer(rebasing: buffer[valueStart..<position]))
+        return try nextWithCare()
     }
 
-    private func entry(
-        _ header: PlannedEntry.Header, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
-    ) -> PlannedEntry {
-        PlannedEntry(
-            target: header.target,
-            version: .init(timestamp: header.timestamp, isDeleted: header.isDeleted, value: value),
-            isBehindLast: header.isBehindLast, key: key)
+    @inline(never)
+    private mutating func nextWithCare() throws -> PlannedEntry? {
+        if filled < PlannedEntry.headerSize {
+            try fill(atLeast: PlannedEntry.headerSize)
+            if filled == 0 { return nil }
+        }
+        let header = PlannedEntry.Header(position)
+        if header.size > Self.largestInMemory, let entry = try large(header) { return entry }
+        if filled < header.size { try fill(atLeast: header.size) }
+        return take(header)
+    }
+
+    @inline(__always)
+    private mutating func take(_ header: PlannedEntry.Header) -> PlannedEntry {
+        if isMapped { unmap() }
+        let entry = header.entry(position)
+        position += header.size
+        filled -= header.size
+        return entry
+    }
+
+    private mutating func unmap() {
+        mapping = nil
+        isMapped = false
     }
 
     /// Maps an entry's place in the spool's file; nil for a spool in memory.
     private mutating func large(_ header: PlannedEntry.Header) throws -> PlannedEntry? {
-        let start = offset - (filled - position)
+        unmap()
+        let start = offset - filled
         guard start + header.size <= spool.count else {
             throw SystemError("read from", "a spooled merge plan", code: EIO)
         }
         mapping = try MappedBytes.map(spool, start..<start + header.size)
-        guard let bytes = mappedBytes else { return nil }
-        (position, filled) = (0, 0)
+        guard let bytes = mappedBytes?.baseAddress else { return nil }
+        isMapped = true
+        filled = 0
         offset = start + header.size
-        let valueStart = PlannedEntry.headerSize + header.keySize
-        return entry(
-            header, key: UnsafeRawBufferPointer(rebasing: bytes[PlannedEntry.headerSize..<valueStart]),
-            value: UnsafeRawBufferPointer(rebasing: bytes[valueStart...]))
+        return header.entry(bytes)
     }
 
     private var mappedBytes: UnsafeRawBufferPointer? {
@@ -215,7 +255,7 @@ struct MergePlanReader: ~Copyable {
     }
 
     private mutating func fill(atLeast size: Int) throws {
-        let rest = UnsafeRawBufferPointer(rebasing: buffer[position..<filled])
+        let rest = UnsafeRawBufferPointer(start: position, count: filled)
         if size > buffer.count {
             let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
             larger.copyMemory(from: rest)
@@ -224,8 +264,7 @@ struct MergePlanReader: ~Copyable {
         } else {
             buffer.copyMemory(from: rest)
         }
-        filled = rest.count
-        position = 0
+        if let start = buffer.baseAddress { position = start }
         let count = try spool.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
         offset += count
         filled += count

@@ -45,7 +45,7 @@ package struct MergePlanner: ~Copyable {
     private var kept = 0
     /// How many entries the inspection has held back.
     private var held = 0
-    private var order = PlannedOrder()
+    private var order: PlannedOrder
     /// Whether the entries of the present DBI have to be looked at for transformed keys.
     private var mayBeTransformed = false
     /// The first of them that has none.
@@ -57,6 +57,7 @@ package struct MergePlanner: ~Copyable {
         self.environment = environment
         self.rules = rules
         maximumKeySize = environment.maximumKeySize
+        order = PlannedOrder(longestKey: maximumKeySize)
         mapSize = environment.info.mapSize
     }
 
@@ -184,10 +185,13 @@ package struct MergePlanner: ~Copyable {
         _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
     ) throws {
         let integerSizes = try Schema.integerKeySizes(local, transaction)
+        let (longestKey, hasInspection) = (integerSizes == nil ? maximumKeySize : 0, rules.inspection != nil)
         var lookup = try OrderedLookup(local, transaction)
         while case .entry = try reader.next() {
             let key = reader.key
-            try checkKey(key, reader.databaseName, sizes: integerSizes)
+            if key.isEmpty || key.count > longestKey {
+                try Self.checkUnusualKey(key, &reader, longest: maximumKeySize, sizes: integerSizes)
+            }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
             if integerSizes != nil { Self.noteSize(key.count, &keySizes[target]) }
@@ -195,34 +199,44 @@ package struct MergePlanner: ~Copyable {
             let wins: Bool
             var current: MergeRule.Version?
             if try lookup.find(key, transaction) {
-                let version = try Schema.version(lookup.value, local.name, key)
+                let version = try lookup.version()
                 wins = MergeRule.replaces(incoming, local: version)
                 current = version
             } else {
                 wins = MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff)
             }
-            if wins {
-                try plan(target, incoming, key, replacing: current, isBehindLast: lookup.isBehindLast, from: reader)
-            } else {
+            if !wins {
                 kept += 1
+            } else if hasInspection, try isHeld(key, target, from: current, to: incoming) {
+                held += 1
+            } else {
+                try plan(target, incoming, key, isBehindLast: lookup.isBehindLast, from: &reader)
             }
         }
     }
 
     private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
+        let (longestKey, hasInspection) = (maximumKeySize, rules.inspection != nil)
+        var sizes = keySizes[target]
         while case .entry = try reader.next() {
-            try checkKey(reader.key, reader.databaseName, sizes: nil)
+            let key = reader.key
+            if key.isEmpty || key.count > longestKey {
+                try Self.checkUnusualKey(key, &reader, longest: longestKey, sizes: nil)
+            }
             if (kept &+ writer.count) & 0xfff == 0 { environment.noteProgress() }
             let incoming = MergeRule.Version(
                 timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: reader.value)
-            Self.noteSize(reader.key.count, &keySizes[target])
-            if mayBeTransformed { noteTransformed(reader.key, incoming, target) }
-            if MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
-                try plan(target, incoming, reader.key, replacing: nil, isBehindLast: true, from: reader)
-            } else {
+            Self.noteSize(key.count, &sizes)
+            if mayBeTransformed { noteTransformed(key, incoming, target) }
+            if !MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
                 kept += 1
+            } else if hasInspection, try isHeld(key, target, from: nil, to: incoming) {
+                held += 1
+            } else {
+                try plan(target, incoming, key, isBehindLast: true, from: &reader)
             }
         }
+        keySizes[target] = sizes
     }
 
     /// The flags may stand behind the entries, so what depends on them comes last.
@@ -291,14 +305,20 @@ package struct MergePlanner: ~Copyable {
         }
     }
 
+    /// Whether the inspection wants an entry left out.
+    @inline(never)
+    private mutating func isHeld(
+        _ key: UnsafeRawBufferPointer, _ target: Int, from old: MergeRule.Version?, to new: MergeRule.Version
+    ) throws(RefusedSnapshot) -> Bool {
+        try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: new) == .hold
+    }
+
+    // What is large and can't be copied is passed on as `inout`: borrowed, all of it would be loaded for each entry.
+    @inline(__always)
     private mutating func plan(
-        _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, replacing old: MergeRule.Version?,
-        isBehindLast: Bool, from reader: borrowing SnapshotReader
+        _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, isBehindLast: Bool,
+        from reader: inout SnapshotReader
     ) throws {
-        if try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: version) == .hold {
-            held += 1
-            return
-        }
         order.note(target, key)
         // Nobody's keys repeat, so all of this would be in the map at once: what it can't hold is not written to disk.
         planned += Self.nodeSize + key.count + EntryHeader.size + version.value.count
@@ -345,48 +365,19 @@ package struct MergePlanner: ~Copyable {
         return flags
     }
 
-    @inline(__always)
-    private func checkKey(
-        _ key: UnsafeRawBufferPointer, _ database: @autoclosure () -> String, sizes: [Int]?
-    ) throws(RefusedSnapshot) {
-        if sizes == nil, key.count > 0 && key.count <= maximumKeySize { return }
-        try checkUnusualKey(key, database(), sizes: sizes)
-    }
-
+    /// Checks a key that is no usual one: of 1 to `longest` bytes where keys are no integers.
     @inline(never)
-    private func checkUnusualKey(
-        _ key: UnsafeRawBufferPointer, _ database: String, sizes: [Int]?
+    private static func checkUnusualKey(
+        _ key: UnsafeRawBufferPointer, _ reader: inout SnapshotReader, longest: Int, sizes: [Int]?
     ) throws(RefusedSnapshot) {
-        guard key.count > 0 && key.count <= maximumKeySize else {
+        guard key.count > 0 && key.count <= longest else {
             throw RefusedSnapshot(
-                "a key of DBI \(database) has \(key.count) bytes, but LMDB takes 1 to \(maximumKeySize)")
+                "a key of DBI \(reader.databaseName) has \(key.count) bytes, but LMDB takes 1 to \(longest)")
         }
         if let sizes, !sizes.contains(key.count) {
             throw RefusedSnapshot(
-                "a key of DBI \(database) has \(key.count) bytes, but the integer keys here have "
+                "a key of DBI \(reader.databaseName) has \(key.count) bytes, but the integer keys here have "
                     + sizes.map(String.init).joined(separator: " or "))
         }
-    }
-}
-
-/// Whether the planned keys of each database are all different, as those of a well-formed snapshot are.
-private struct PlannedOrder {
-    private(set) var holds = true
-    private var target = -1
-    private var finished: Set<Int> = []
-    private var last: [UInt8] = []
-
-    mutating func note(_ target: Int, _ key: UnsafeRawBufferPointer) {
-        guard holds else { return }
-        if target != self.target {
-            if finished.contains(target) { holds = false }
-            finished.insert(self.target)
-            self.target = target
-            last.removeAll(keepingCapacity: true)
-        }
-        // Bytewise whatever the sort order: only a repetition matters, and that never looks like a rise.
-        if last.withUnsafeBytes({ compareBytes(key, $0) }) <= 0 { holds = false }
-        last.removeAll(keepingCapacity: true)
-        last.append(contentsOf: key)
     }
 }

@@ -24,8 +24,11 @@ struct OrderedLookup: ~Copyable {
         isBytewise = database.sortsBytewise
     }
 
-    /// The value of the key that was found last. Valid until the transaction ends.
-    var value: UnsafeRawBufferPointer { cursor.value }
+    /// The version of the key that was found last. Valid until the transaction ends.
+    ///
+    /// - Throws: as ``Schema/version(at:)``.
+    @inline(__always)
+    mutating func version() throws(LocalContentError) -> MergeRule.Version { try Schema.version(at: &cursor) }
 
     /// Whether the key looked for last is above all keys of the database.
     var isBehindLast: Bool { position == .end }

@@ -131,30 +131,40 @@ private struct CaptureWriter {
                 schema.versions(of: target.name), creating: schema.versionFlags(of: database.flags))
         }
         var reader = MergePlanReader(plan.keys)
-        var (current, written) = (-1, 0)
-        var pair: ShadowPair?
-        while let entry = try reader.next() {
-            if entry.target != current {
-                pair = nil
-                pair = try open(plan.targets[entry.target], transaction)
-                current = entry.target
-            }
-            // A noncopyable optional can't be bound and mutated in place.
-            guard var open = pair.take() else { continue }
-            if try open.capture(entry.key) { written += 1 }
-            pair = consume open
+        var written = 0
+        var next = try reader.next()
+        while let first = next {
+            next = try write(from: first, plan.targets[first.target], &reader, transaction, &written)
         }
         return written
     }
 
-    private func open(
-        _ target: CapturePlan.Target, _ transaction: borrowing WriteTransaction
-    ) throws -> ShadowPair? {
-        guard let shadow = try transaction.database(schema.versions(of: target.name)) else { return nil }
+    /// Writes the entries of one DBI, which come together.
+    ///
+    /// - Returns: the first one of another.
+    private func write(
+        from first: PlannedEntry, _ target: CapturePlan.Target, _ reader: inout MergePlanReader,
+        _ transaction: borrowing WriteTransaction, _ written: inout Int
+    ) throws -> PlannedEntry? {
+        guard let shadow = try transaction.database(schema.versions(of: target.name)) else {
+            return try pass(first.target, &reader)
+        }
         // Somebody has dropped the shadow, and with it when things were changed: that was not now.
         let isLost = target.isNew && known.contains(target.name)
-        return try ShadowPair(
+        var pair = try ShadowPair(
             transaction.database(target.name), shadow: shadow, transaction,
             timestamp: isLost ? Capture.startTimestamp : now, paddingBlock: paddingBlock)
+        var next: PlannedEntry? = first
+        while let entry = next, entry.target == first.target {
+            if try pair.capture(entry.key) { written += 1 }
+            next = try reader.next()
+        }
+        return next
+    }
+
+    /// Passes over the other entries of a DBI.
+    private func pass(_ target: Int, _ reader: inout MergePlanReader) throws -> PlannedEntry? {
+        while let entry = try reader.next() { if entry.target != target { return entry } }
+        return nil
     }
 }

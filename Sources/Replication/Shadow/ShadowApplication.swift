@@ -34,29 +34,36 @@ struct ShadowApplication: ~Copyable {
     ) throws {
         for target in plan.targets where target.isMissing { try create(target, transaction) }
         var reader = MergePlanReader(plan.entries)
-        var current = -1
-        var pair: ShadowPair?
-        while let entry = try reader.next() {
-            if entry.target != current {
-                pair = nil
-                pair = try open(plan.targets[entry.target], transaction)
-                current = entry.target
-            }
-            // A noncopyable optional can't be bound and mutated in place.
-            guard var open = pair.take() else { continue }
-            let changes = try open.merge(entry, isCurrent: isCurrent, transaction)
+        var next = try reader.next()
+        while let first = next {
+            let target = plan.targets[first.target]
+            var pair = try open(target, transaction)
+            next = try write(from: first, target.name, &reader, &pair, transaction, &written)
+        }
+        try settle(plan, transaction)
+    }
+
+    /// Writes the entries of one DBI, which come together.
+    ///
+    /// - Returns: the first one of another.
+    private mutating func write(
+        from first: PlannedEntry, _ name: String, _ reader: inout MergePlanReader, _ pair: inout ShadowPair,
+        _ transaction: borrowing WriteTransaction, _ written: inout WrittenTimestamps
+    ) throws -> PlannedEntry? {
+        var next: PlannedEntry? = first
+        while let entry = next, entry.target == first.target {
+            let changes = try pair.merge(entry, isCurrent: isCurrent, transaction)
             if changes.isCaptured || changes.isWritten { outcome.transaction = self.transaction }
             if changes.isWritten {
                 outcome.written += 1
                 written.note(entry.version.timestamp)
             } else {
                 outcome.lost += 1
-                inspection?.lost(entry.key, in: plan.targets[entry.target].name)
+                inspection?.lost(entry.key, in: name)
             }
-            pair = consume open
+            next = try reader.next()
         }
-        pair = nil
-        try settle(plan, transaction)
+        return next
     }
 
     /// Looks again at what was written where keys have several values, now that everything is written.
@@ -64,18 +71,14 @@ struct ShadowApplication: ~Copyable {
         let isAffected = plan.targets.map { !schema.transform($0.flags).isEmpty }
         guard outcome.written > 0, isAffected.contains(true) else { return }
         var reader = MergePlanReader(plan.entries)
-        var current = -1
-        var pair: ShadowPair?
-        while let entry = try reader.next() {
-            guard isAffected[entry.target], !entry.version.isDeleted else { continue }
-            if entry.target != current {
-                pair = nil
-                pair = try open(plan.targets[entry.target], transaction)
-                current = entry.target
+        var next = try reader.next()
+        while let first = next {
+            let isAffected = isAffected[first.target]
+            var pair = try open(plan.targets[first.target], transaction)
+            while let entry = next, entry.target == first.target {
+                if isAffected, !entry.version.isDeleted { try pair.settle(entry.key, transaction) }
+                next = try reader.next()
             }
-            guard var open = pair.take() else { continue }
-            try open.settle(entry.key, transaction)
-            pair = consume open
         }
     }
 

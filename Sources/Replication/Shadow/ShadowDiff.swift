@@ -119,7 +119,7 @@ struct ShadowDiff: ~Copyable {
                 isOnMain = try main.next()
                 continue
             }
-            let version = try Schema.version(cursor.value, shadow.name, cursor.key)
+            let version = try Schema.version(at: &cursor)
             if order > 0 {
                 try noteMissing(cursor.key, version, database)
             } else {
@@ -135,7 +135,7 @@ struct ShadowDiff: ~Copyable {
         }
         while isOnShadow {
             try step()
-            try noteMissing(cursor.key, try Schema.version(cursor.value, shadow.name, cursor.key), database)
+            try noteMissing(cursor.key, try Schema.version(at: &cursor), database)
             isOnShadow = try cursor.next()
         }
     }
@@ -162,7 +162,7 @@ struct ShadowDiff: ~Copyable {
             try step()
             let key = try main.key()
             if try inShadow.find(key, transaction) {
-                let version = try Schema.version(inShadow.value, shadow.name, key)
+                let version = try inShadow.version()
                 if !version.isDeleted && areEqual(version.value, main.value) { continue }
             }
             try note(key)
@@ -171,7 +171,7 @@ struct ShadowDiff: ~Copyable {
         var inMain = try OrderedLookup(database, transaction)
         while try cursor.next() {
             try step()
-            if try Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { continue }
+            if try Schema.version(at: &cursor).isDeleted { continue }
             if try !inMain.find(cursor.key, transaction) { try note(cursor.key) }
         }
     }
@@ -184,7 +184,7 @@ struct ShadowDiff: ~Copyable {
         var cursor = try transaction.openCursor(shadow)
         while try cursor.next() {
             try step()
-            if try !Schema.version(cursor.value, shadow.name, cursor.key).isDeleted { try note(cursor.key) }
+            if try !Schema.version(at: &cursor).isDeleted { try note(cursor.key) }
         }
         if writer.count > before { dropped.append(name) }
     }

@@ -47,7 +47,7 @@ struct ShadowPair: ~Copyable {
         let isHere = try copyApplicationValue(key)
         var timestamp = defaultTimestamp
         if try shadow.reading.find(key) {
-            let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
+            let known = try Schema.version(at: &shadow.reading)
             if isHere {
                 let isSame = copy.withUnsafeBytes { areEqual($0, known.value) }
                 if !known.isDeleted && isSame { return false }
@@ -123,7 +123,7 @@ struct ShadowPair: ~Copyable {
         copy.removeAll(keepingCapacity: true)
         var wasLive = false
         if try shadow.reading.find(key) {
-            let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
+            let known = try Schema.version(at: &shadow.reading)
             guard MergeRule.replaces(version, local: known) else { return changes }
             wasLive = !known.isDeleted
             copy.append(contentsOf: known.value)
@@ -164,7 +164,7 @@ struct ShadowPair: ~Copyable {
 
     private mutating func isLive(_ key: UnsafeRawBufferPointer) throws -> Bool {
         guard try shadow.reading.find(key) else { return false }
-        return try !Schema.version(shadow.reading.value, shadow.reading.database.name, key).isDeleted
+        return try !Schema.version(at: &shadow.reading).isDeleted
     }
 
     private mutating func checkOrder(_ key: UnsafeRawBufferPointer, _ database: Database) throws {
@@ -208,7 +208,7 @@ struct ShadowPair: ~Copyable {
     ) throws -> Bool {
         let key = entry.key
         guard try !capture(key), try shadow.reading.find(key) else { return false }
-        let known = try Schema.version(shadow.reading.value, shadow.reading.database.name, key)
+        let known = try Schema.version(at: &shadow.reading)
         guard !known.isDeleted, known.timestamp == entry.version.timestamp else { return false }
         copy.removeAll(keepingCapacity: true)
         copy.append(contentsOf: known.value)
