@@ -23,6 +23,12 @@ struct ByteReader {
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ count])
     }
 
+    /// Where the next byte is; nil where there were never any.
+    var position: UnsafeRawPointer? { bytes.baseAddress.map { $0 + offset } }
+
+    /// Goes on by so many bytes, which are there.
+    mutating func skip(_ count: Int) { offset &+= count }
+
     mutating func takeRest() -> UnsafeRawBufferPointer {
         defer { offset = bytes.count }
         return rest

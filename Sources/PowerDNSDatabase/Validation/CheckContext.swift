@@ -1,3 +1,4 @@
+import Support
 import PowerDNSFormat
 
 /// What the rules of one pass share: what they read, where findings go, and what has been found out about targets.
@@ -9,6 +10,8 @@ final class CheckContext {
     var knownTargets: [DomainName: TargetState] = [:]
     /// The same of the last few, in wire form.
     @exclusivity(unchecked) var recentTargets = RecentTargets()
+    /// Where the key of a name that a record leads to is put together.
+    @exclusivity(unchecked) var targetKey = KeptBytes(capacity: DomainName.maximumSize)
     /// Where the records of one RRset are compared. Nothing that is called with one of its bytes writes to it.
     @exclusivity(unchecked) var room = ServedRecords.Room()
 

@@ -36,8 +36,16 @@ extension DatabaseView {
         zones.min { ($0.timestamp, $0.id) < ($1.timestamp, $1.id) }
     }
 
-    /// The ID of the zone that PowerDNS uses for a name.
-    func zoneID(_ zone: ZoneName) throws -> UInt32? { Self.used(try indexedZones(zone))?.id }
+    /// The ID of the zone that PowerDNS uses for a name in wire form.
+    func zoneID(_ name: NameView) throws -> UInt32? {
+        IndexKey.setPrefix(&prefix, of: name)
+        let prefix = prefix.bytes
+        let index = self[.domainsIndex]
+        try index.seek(prefix)
+        // Most names are no zone's.
+        guard index.hasPrefix(prefix) else { return nil }
+        return Self.used(try indexedZones(ZoneName(DomainName(unchecked: Array(name.wire)))))?.id
+    }
 
     /// The live zone with this ID.
     ///
@@ -71,9 +79,25 @@ extension DatabaseView {
     /// What is enabled at an owner name.
     ///
     /// - Parameter ownerKey: relative to the zone, as `KeyName`.
-    func types(at ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> OwnerTypes {
+    func types(at ownerKey: UnsafeRawBufferPointer, of id: UInt32) throws -> OwnerTypes {
         setPrefix(id, ownerKey)
+        return try types()
+    }
+
+    /// What is enabled at the wildcard below a name.
+    ///
+    /// - Parameter encloser: relative to the zone, as `KeyName`; empty for the zone itself.
+    func types(atWildcardBelow encloser: UnsafeRawBufferPointer, of id: UInt32) throws -> OwnerTypes {
+        setPrefix(id, encloser)
+        prefix.append(UInt8(ascii: "*"))
         prefix.append(0)
+        return try types()
+    }
+
+    /// What is enabled at the owner name that ``prefix`` is of.
+    private func types() throws -> OwnerTypes {
+        prefix.append(0)
+        let prefix = prefix.bytes
         let records = self[.records]
         var types = OwnerTypes()
         try records.seek(prefix)
@@ -97,8 +121,9 @@ extension DatabaseView {
     }
 
     /// Whether there is a name at or below an owner name.
-    func existsAtOrBelow(_ ownerKey: ArraySlice<UInt8>, of id: UInt32) throws -> Bool {
+    func existsAtOrBelow(_ ownerKey: UnsafeRawBufferPointer, of id: UInt32) throws -> Bool {
         setPrefix(id, ownerKey)
+        let prefix = prefix.bytes
         let records = self[.records]
         try records.seek(prefix)
         while records.hasPrefix(prefix) {
@@ -113,10 +138,10 @@ extension DatabaseView {
     }
 
     /// Sets ``prefix`` to what the keys of records at and below an owner name begin with.
-    private func setPrefix(_ id: UInt32, _ ownerKey: ArraySlice<UInt8>) {
-        prefix.removeAll(keepingCapacity: true)
-        withUnsafeBytes(of: id.bigEndian) { prefix.append(contentsOf: $0) }
-        ownerKey.withUnsafeBytes { prefix.append(contentsOf: $0) }
+    private func setPrefix(_ id: UInt32, _ ownerKey: UnsafeRawBufferPointer) {
+        prefix.removeAll()
+        withUnsafeBytes(of: id.bigEndian) { prefix.append($0) }
+        prefix.append(ownerKey)
     }
 
     /// Whether at least one of the records of an RRset is served.

@@ -1,3 +1,4 @@
+import Bytes
 import LMDB
 import PowerDNSFormat
 import Snapshots
@@ -12,7 +13,7 @@ package final class DatabaseView {
     // Without the check at run time for accesses that overlap: nothing that is called with it comes back here.
     @exclusivity(unchecked) private var readers = DatabaseView.noReaders
     /// Where the beginnings of keys are put together that are looked for.
-    @exclusivity(unchecked) var prefix: [UInt8] = []
+    @exclusivity(unchecked) var prefix = KeptBytes(capacity: 1024)
     /// A second reader of the records: a walk must not lose its place when something is looked up.
     private(set) var recordWalk = TableReader()
 

@@ -1,7 +1,8 @@
+import Support
 import PowerDNSFormat
 
 /// The names above the present one that exist, on a walk in key order; and empty non-terminals there that have been deleted.
-struct NamePath {
+struct NamePath: ~Copyable {
     private var names = Branch()
     private var deleted = Branch()
 
@@ -21,22 +22,21 @@ struct NamePath {
     /// - Parameter owner: relative to the zone, as `KeyName`.
     /// - Returns: the highest name above it that does not exist, and whether it was there as an empty non-terminal; nil when
     ///   all are there.
-    mutating func note(_ owner: [UInt8]) -> (missing: [UInt8], isDeleted: Bool)? {
+    mutating func note(_ owner: UnsafeRawBufferPointer) -> (missing: [UInt8], isDeleted: Bool)? {
         guard owner.count > 1 else { return nil }
-        return owner.withUnsafeBytes { owner in
-            names.climb(to: owner)
-            deleted.climb(to: owner)
-            defer { names.descend(to: owner) }
-            guard let end = owner[names.size..<owner.count - 1].firstIndex(of: 0) else { return nil }
-            let missing = Array(owner[...end])
-            return (missing, deleted.contains(size: missing.count))
-        }
+        names.climb(to: owner)
+        deleted.climb(to: owner)
+        let known = names.size
+        names.descend(to: owner)
+        guard let end = owner[known..<owner.count - 1].firstIndex(of: 0) else { return nil }
+        let missing = Array(owner[...end])
+        return (missing, deleted.contains(size: missing.count))
     }
 }
 
 /// Names each of which is above the next one: so all of them are at the beginning of the last one.
-private struct Branch {
-    private var last: [UInt8] = []
+private struct Branch: ~Copyable {
+    private var last = KeptBytes(capacity: 512)
     private var sizes: [Int] = []
 
     /// The size of the last name.
@@ -44,22 +44,21 @@ private struct Branch {
 
     /// Leaves out the names that are not above this one.
     mutating func climb(to owner: UnsafeRawBufferPointer) {
-        while let size = sizes.last, !(owner.count > size && last.withUnsafeBytes { isSame($0, owner, size) }) {
+        while let size = sizes.last, !(owner.count > size && Self.isSame(last.bytes, owner, size)) {
             sizes.removeLast()
         }
     }
 
     /// Appends a name that all of them are above.
     mutating func descend(to owner: UnsafeRawBufferPointer) {
-        last.removeAll(keepingCapacity: true)
-        last.append(contentsOf: owner)
+        last.keep(owner)
         sizes.append(owner.count)
     }
 
     /// Whether the name of this size above the present one is there.
     func contains(size: Int) -> Bool { sizes.contains(size) }
 
-    private func isSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ size: Int) -> Bool {
+    private static func isSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ size: Int) -> Bool {
         UnsafeRawBufferPointer(rebasing: a[..<size]).isSame(as: UnsafeRawBufferPointer(rebasing: b[..<size]))
     }
 }

@@ -1,10 +1,13 @@
+import Support
 import PowerDNSFormat
 
 /// What has been seen at one owner name of a zone. One value serves a whole walk: its memory is used again for each name.
-struct OwnerState {
-    /// Relative to the zone, as `KeyName`.
-    private(set) var key: [UInt8] = []
-    private var wire: [UInt8] = []
+struct OwnerState: ~Copyable {
+    private var kept = KeptBytes(capacity: DomainName.maximumSize)
+    /// The wire form; empty until somebody asks for it.
+    private var wire = KeptBytes(capacity: DomainName.maximumSize)
+    /// Whether it would be too long for a name.
+    private(set) var isTooLong = false
     private var found = Found()
     /// Types that may not be beside a CNAME; the first of them.
     private(set) var others: [RecordType] = []
@@ -20,24 +23,42 @@ struct OwnerState {
     }
 
     private static let mostOthers = 4
-    private static let usualSize = 48
-
-    /// Before the first name.
-    init() {
-        key.reserveCapacity(Self.usualSize)
-        wire.reserveCapacity(Self.usualSize)
-    }
 
     /// Goes on to the name of a row.
     mutating func enter(_ record: RecordKey, in zone: DomainName) {
         found = Found()
-        others.removeAll(keepingCapacity: true)
-        key.removeAll(keepingCapacity: true)
-        key.append(contentsOf: record.ownerKey)
-        wire.removeAll(keepingCapacity: true)
-        do throws(DecodeError) {
-            try record.appendOwner(in: zone, to: &wire)
-        } catch { wire.removeAll(keepingCapacity: true) }
+        if !others.isEmpty { others.removeAll(keepingCapacity: true) }
+        kept.keep(record.ownerKey)
+        wire.removeAll()
+        isTooLong = record.isTooLong(in: zone)
+    }
+
+    /// Relative to the zone, as `KeyName`; valid until the next name, as ``view(in:)`` is.
+    var key: UnsafeRawBufferPointer {
+        @inline(__always) get { kept.bytes }
+    }
+    var isApex: Bool {
+        @inline(__always) get { kept.count == 1 }
+    }
+
+    /// The name, which must not be too long for one.
+    mutating func view(in zone: DomainName) -> NameView {
+        if wire.isEmpty {
+            if !isApex {
+                let key = kept.bytes
+                wire.append { room in
+                    KeyName.write(checked: key, to: room)
+                    return key.count
+                }
+            }
+            zone.withView { wire.append($0.wire) }
+        }
+        return NameView(unchecked: wire.bytes)
+    }
+
+    /// The name as text; empty where it would be too long for one.
+    func text(in zone: DomainName) -> String {
+        (try? KeyName.decode(key, relativeTo: zone)).map { "\($0)" } ?? ""
     }
 
     var cnameCount: Int { found.cnameCount }
@@ -54,11 +75,6 @@ struct OwnerState {
         get { found.hasGlue }
         set { found.hasGlue = newValue }
     }
-
-    /// The name; nil where it would be too long for one. Whoever keeps it costs the next name a new memory.
-    var name: DomainName? { wire.isEmpty ? nil : DomainName(unchecked: wire) }
-    var isApex: Bool { key.count == 1 }
-    var text: String { name.map { "\($0)" } ?? "" }
 
     /// Notes a type that records are served of.
     mutating func note(_ type: RecordType, count: Int) {
@@ -87,11 +103,12 @@ struct NameCut {
     let key: [UInt8]
     var isReported = false
 
-    init(_ owner: OwnerState) { key = owner.key }
+    /// - Parameter key: relative to the zone, as `KeyName`.
+    init(_ key: UnsafeRawBufferPointer) { self.key = Array(key) }
 
     /// Whether a name is below it.
-    func isAbove(_ other: [UInt8]) -> Bool {
+    func isAbove(_ other: UnsafeRawBufferPointer) -> Bool {
         // Everything is below the apex, whose key is no prefix of the others.
-        key.count == 1 ? other.count > 1 : other.count > key.count && other.starts(with: key)
+        key.count == 1 ? other.count > 1 : other.count > key.count && other.starts(withBytes: key)
     }
 }

@@ -49,7 +49,7 @@ struct ServedRecords {
         }
 
         fileprivate mutating func append(
-            _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
+            _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?
         ) throws(DecodeError) {
             try RData.appendExpanded(type, rdata, owner: owner, to: &bytes)
             ends.append(bytes.count)
@@ -89,8 +89,10 @@ struct ServedRecords {
     }
 
     /// Decodes all records, and checks the RDATA of the disabled ones, too.
+    ///
+    /// - Parameter owner: nil for addresses, in which there are no names.
     init(
-        _ payload: UnsafeRawBufferPointer, _ type: RecordType, owner: DomainName, _ room: inout Room
+        _ payload: UnsafeRawBufferPointer, _ type: RecordType, owner: NameView?, _ room: inout Room
     ) throws(DecodeError) {
         room.clear(for: type)
         var first: UnsafeRawBufferPointer?

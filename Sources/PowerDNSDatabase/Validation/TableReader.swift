@@ -41,15 +41,19 @@ package final class TableReader {
     func first() throws(LMDBError) { isAtEntry = try cursor?.first() ?? false }
 
     /// Goes to the first entry whose key is not below `key`.
-    package func seek(_ key: [UInt8]) throws {
-        isAtEntry = try key.withUnsafeBytes { key in try cursor?.seek(key) ?? false }
-    }
+    package func seek(_ key: UnsafeRawBufferPointer) throws(LMDBError) { isAtEntry = try cursor?.seek(key) ?? false }
+
+    /// Goes to the first entry whose key is not below `key`.
+    package func seek(_ key: [UInt8]) throws { try key.withUnsafeBytes { try seek($0) } }
 
     /// Whether the key that it stands on begins with these bytes.
-    package func hasPrefix(_ prefix: [UInt8]) -> Bool {
+    package func hasPrefix(_ prefix: [UInt8]) -> Bool { prefix.withUnsafeBytes { hasPrefix($0) } }
+
+    /// Whether the key that it stands on begins with these bytes.
+    package func hasPrefix(_ prefix: UnsafeRawBufferPointer) -> Bool {
         let key = key
         return isAtEntry && key.count >= prefix.count
-            && prefix.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: key[..<prefix.count]).isSame(as: $0) }
+            && UnsafeRawBufferPointer(rebasing: key[..<prefix.count]).isSame(as: prefix)
     }
 
     /// The entry that it stands on, when it is live and has a usable header.

@@ -19,7 +19,7 @@ struct TargetRules {
         var id: UInt32
         var zone: DomainName
         /// The relative key of its owner, when it is the NS record of a delegation.
-        var delegation: [UInt8]?
+        var delegation: UnsafeRawBufferPointer?
     }
 
     private let context: CheckContext
@@ -36,37 +36,38 @@ struct TargetRules {
     func state(of wire: UnsafeRawBufferPointer, from place: Place) throws -> TargetState {
         // "No such service" (RFC 2782, RFC 7505).
         if wire.count == 1 { return .fine }
-        guard let key = RecordKey.ownerKey(wire: wire, in: place.zone) else {
+        guard RecordKey.setOwnerKey(&context.targetKey, wire: wire, in: place.zone) else {
             if let known = context.recentTargets[wire] { return known }
             let state = try stateElsewhere(DomainName(wire: wire))
             context.recentTargets[wire] = state
             return state
         }
-        let types = try view.types(at: key[...], of: place.id)
+        let key = context.targetKey.bytes
+        let types = try view.types(at: key, of: place.id)
         if types.hasAddress { return .fine }
         if types.hasCNAME { return .alias }
-        let target = try DomainName(wire: wire)
-        if try closestZone(target, below: place.zone) != nil { return try stateElsewhere(target) }
+        if try closestZone(wire, above: place.zone.wire.count) != nil {
+            return try stateElsewhere(DomainName(wire: wire))
+        }
         for end in key.indices where key[end] == 0 && key.count > 1 {
-            let ancestor = key[...end]
+            let ancestor = UnsafeRawBufferPointer(rebasing: key[...end])
             let isItself = ancestor.count == key.count
             let above = isItself ? types : try view.types(at: ancestor, of: place.id)
-            if above.hasNS { return place.delegation.map { ancestor.elementsEqual($0) } == true ? .missingGlue : .fine }
+            if above.hasNS { return place.delegation.map(ancestor.isSame(as:)) == true ? .missingGlue : .fine }
             if above.hasDNAME, !isItself { return .fine }
         }
         return try types.exists ? .missing : stateByWildcard(key, place.id)
     }
 
     /// What a wildcard makes of a name that has no records.
-    private func stateByWildcard(_ key: [UInt8], _ id: UInt32) throws -> TargetState {
-        if try view.existsAtOrBelow(key[...], of: id) { return .missing }
-        let asterisk = [UInt8(ascii: "*"), 0]
+    private func stateByWildcard(_ key: UnsafeRawBufferPointer, _ id: UInt32) throws -> TargetState {
+        if try view.existsAtOrBelow(key, of: id) { return .missing }
         for end in key.indices.dropLast().reversed() where key[end] == 0 {
-            let encloser = key[...end]
+            let encloser = UnsafeRawBufferPointer(rebasing: key[...end])
             guard try view.existsAtOrBelow(encloser, of: id) else { continue }
-            return try state(view.types(at: encloser + asterisk, of: id))
+            return try state(view.types(atWildcardBelow: encloser, of: id))
         }
-        return try state(view.types(at: asterisk[...], of: id))
+        return try state(view.types(atWildcardBelow: UnsafeRawBufferPointer(start: nil, count: 0), of: id))
     }
 
     private func state(_ types: DatabaseView.OwnerTypes) -> TargetState {
@@ -77,8 +78,10 @@ struct TargetRules {
     private func stateElsewhere(_ target: DomainName) throws -> TargetState {
         if let known = context.knownTargets[target] { return known }
         var state = TargetState.fine
-        if let zone = try closestZone(target),
-            let key = RecordKey.ownerKey(target, in: zone.name), try view.types(at: key[...], of: zone.id).hasCNAME
+        let wire = target.wire
+        if let zone = try wire.withUnsafeBytes({ try closestZone($0) }),
+            let key = RecordKey.ownerKey(target, in: DomainName(unchecked: Array(wire.suffix(zone.size)))),
+            try key.withUnsafeBytes({ try view.types(at: $0, of: zone.id) }).hasCNAME
         {
             state = .alias
         }
@@ -87,16 +90,19 @@ struct TargetRules {
         return state
     }
 
-    /// The zone of this server that a name is in.
+    /// The zone of this server that a name is in: its ID, and the size of the wire form of its name.
     ///
-    /// - Parameter top: only zones below this one count.
+    /// - Parameters:
+    ///   - wire: the name in wire form.
+    ///   - size: only zones whose names are longer than that count.
     private func closestZone(
-        _ name: DomainName, below top: DomainName? = nil
-    ) throws -> (id: UInt32, name: DomainName)? {
-        var candidate: DomainName? = name
-        while let zone = candidate, zone != top {
-            if let id = try view.zoneID(ZoneName(zone)) { return (id, zone) }
-            candidate = zone.parent
+        _ wire: UnsafeRawBufferPointer, above size: Int = 0
+    ) throws -> (id: UInt32, size: Int)? {
+        var start = 0
+        while wire.count - start > size {
+            let name = NameView(unchecked: UnsafeRawBufferPointer(rebasing: wire[start...]))
+            if let id = try view.zoneID(name) { return (id, name.wire.count) }
+            start += 1 + Int(wire[start])
         }
         return nil
     }

@@ -147,7 +147,7 @@ extension DatabaseView {
 }
 
 /// Checks one zone.
-struct ZoneCheck {
+struct ZoneCheck: ~Copyable {
     private var walk: ZoneWalk?
 
     /// Checks what is not records.

@@ -5,7 +5,7 @@ import Snapshots
 ///
 /// Kept between rows are only the types at the current name, and the delegation and the DNAME above it, so memory does not
 /// grow with the zone.
-struct ZoneWalk {
+struct ZoneWalk: ~Copyable {
     private let id: UInt32
     private let zone: DomainInfo
     private let prefix: [UInt8]
@@ -30,6 +30,7 @@ struct ZoneWalk {
     }
 
     private var zoneText: String { "\(zone.zone)" }
+    private var ownerText: String { owner.text(in: zone.zone.name) }
 
     /// Walks along the rows, and leaves the reader at the first one behind them.
     ///
@@ -65,8 +66,8 @@ struct ZoneWalk {
         } catch {
             return try context.structure.bad(.records, rowKey, error, zone: zoneText)
         }
-        if !owner.key.withUnsafeBytes({ $0.isSame(as: key.ownerKey) }) { try enter(key, context) }
-        guard let name = owner.name else {
+        if !owner.key.isSame(as: key.ownerKey) { try enter(key, context) }
+        if owner.isTooLong {
             return try context.structure.bad(
                 .records, rowKey, DecodeError(.longName, at: 4), zone: zoneText, isKey: true)
         }
@@ -74,17 +75,19 @@ struct ZoneWalk {
             if kind != .records { _ = try RecordValue.count(payload) }
         } catch {
             return try context.structure.bad(
-                .records, rowKey, error, zone: zoneText, owner: owner.text, type: "\(key.type)")
+                .records, rowKey, error, zone: zoneText, owner: ownerText, type: "\(key.type)")
         }
         if kind == .emptyNonTerminal { try noteName(context) }
         guard kind == .records else { return }
         let set: ServedRecords
         do throws(DecodeError) {
-            set = try ServedRecords(payload, key.type, owner: name, &context.room)
+            let hasNames = key.type != .a && key.type != .aaaa
+            set = try ServedRecords(
+                payload, key.type, owner: hasNames ? owner.view(in: zone.zone.name) : nil, &context.room)
         } catch {
             return try context.structure.bad(
                 .records, rowKey, error, severity: try severity(of: error, context.view), zone: zoneText,
-                owner: owner.text, type: "\(key.type)")
+                owner: ownerText, type: "\(key.type)")
         }
         if set.count > 0 { try look(at: set, of: key.type, context) }
     }
@@ -120,7 +123,7 @@ struct ZoneWalk {
     ) throws {
         try context.report(
             ValidationFinding(
-                rule, zone: zoneText, owner: owner.text, type: type.map { "\($0)" }, text))
+                rule, zone: zoneText, owner: ownerText, type: type.map { "\($0)" }, text))
     }
 
     private mutating func look(at set: ServedRecords, of type: RecordType, _ context: CheckContext) throws {
@@ -148,9 +151,9 @@ struct ZoneWalk {
             if owner.isApex {
                 hasApexNS = true
             } else if delegation == nil {
-                delegation = NameCut(owner)
+                delegation = NameCut(owner.key)
             }
-        case .dname where dname == nil: dname = NameCut(owner)
+        case .dname where dname == nil: dname = NameCut(owner.key)
         case .rrsig, .nsec:
             if try !signing(context).isPresigned, context.view.hasMain, reported.insert(.storedSignature).inserted {
                 try report(
@@ -200,7 +203,7 @@ struct ZoneWalk {
         guard try signing(context).isSecured, reported.insert(.wrongAuthority).inserted else { return }
         try context.report(
             ValidationFinding(
-                .wrongAuthority, severity: severity, zone: zoneText, owner: owner.text, type: "\(type)",
+                .wrongAuthority, severity: severity, zone: zoneText, owner: ownerText, type: "\(type)",
                 "the RRset \(what), so DNSSEC answers are wrong; run pdnsutil rectify-zone \(zoneText)"))
     }
 
@@ -216,7 +219,7 @@ struct ZoneWalk {
         try context.report(
             ValidationFinding(
                 .missingEmptyNonTerminal, zone: zoneText, owner: name.map { "\($0)" } ?? "",
-                "\(owner.text) is below this name, which is not there, so that it is answered as if there were nothing below "
+                "\(ownerText) is below this name, which is not there, so that it is answered as if there were nothing below "
                     + "it; run pdnsutil rectify-zone \(zoneText)"))
     }
 

@@ -4,7 +4,7 @@
 /// question, the owner name at offset 17, 10 bytes of type, class, TTL and size, the RDATA.
 struct CompressionContext {
     /// Absolute; nil when it is not known. Then only the shape of names can be checked, and what is behind a pointer is left out.
-    let owner: DomainName?
+    let owner: NameView?
     let rdata: UnsafeRawBufferPointer
 
     private static let questionOffset = 12
@@ -139,7 +139,7 @@ struct CompressionContext {
         }
         let index = offset - Self.ownerOffset
         guard let owner, index >= 0, index + count <= owner.wire.count else { return false }
-        owner.wire.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[index..<index + count])) }
+        body(UnsafeRawBufferPointer(rebasing: owner.wire[index..<index + count]))
         return true
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Names as PowerDNS puts them into keys: labels from the last to the first, in lower case, each followed by a zero,
 /// so that bytewise order is DNSSEC's order; no labels are a single zero.
 package enum KeyName {
@@ -9,20 +11,25 @@ package enum KeyName {
 
     /// Appends the key form of labels in wire form, without the final zero; nothing for none.
     package static func append(labels wire: UnsafeRawBufferPointer, to key: inout [UInt8]) {
-        // A label takes as much room in either form. The first one in wire form is the last one of the key.
         let start = key.count
         // Makes room for it.
         key.append(contentsOf: wire)
-        key.withUnsafeMutableBytes { key in
-            var end = key.count
-            var position = 0
-            while position < wire.count {
-                let size = min(Int(wire[position]), end - start - 1)
-                end -= size + 1
-                for index in 0..<size { key[end + index] = DomainName.lowercase(wire[position + 1 + index]) }
-                key[end + size] = 0
-                position += 1 + size
-            }
+        key.withUnsafeMutableBytes {
+            write(labels: wire, to: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
+        }
+    }
+
+    /// Writes the key form of labels in wire form, without the final zero, which takes as many bytes.
+    package static func write(labels wire: UnsafeRawBufferPointer, to key: UnsafeMutableRawBufferPointer) {
+        // The first label in wire form is the last one of the key.
+        var end = wire.count
+        var position = 0
+        while position < wire.count {
+            let size = min(Int(wire[position]), end - 1)
+            end -= size + 1
+            for index in 0..<size { key[end + index] = DomainName.lowercase(wire[position + 1 + index]) }
+            key[end + size] = 0
+            position += 1 + size
         }
     }
 
@@ -57,20 +64,27 @@ package enum KeyName {
         let start = wire.count
         // Makes room for them.
         wire.append(contentsOf: key)
-        wire.withUnsafeMutableBytes { wire in
-            // Walked backwards, with a byte between labels in either form: each one ends before a zero.
-            var next = start
-            var end = key.count - 1
-            while end > 0 {
-                var labelStart = end
-                while labelStart > 0, key[labelStart - 1] != 0 { labelStart -= 1 }
-                wire[next] = UInt8(truncatingIfNeeded: end - labelStart)
-                for index in labelStart..<end { wire[next + 1 + index - labelStart] = key[index] }
-                next += 1 + end - labelStart
-                end = labelStart - 1
-            }
+        wire.withUnsafeMutableBytes {
+            write(checked: key, to: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
         }
         wire.append(contentsOf: suffix.wire)
+    }
+
+    /// Writes the labels of a key form that has passed ``check(_:)``, in wire form, which takes as many bytes.
+    ///
+    /// - Parameter key: has labels.
+    package static func write(checked key: UnsafeRawBufferPointer, to wire: UnsafeMutableRawBufferPointer) {
+        // Walked backwards, with a byte between labels in either form: each one ends before a zero.
+        var next = 0
+        var end = key.count - 1
+        while end > 0 {
+            var labelStart = end
+            while labelStart > 0, key[labelStart - 1] != 0 { labelStart -= 1 }
+            wire[next] = UInt8(truncatingIfNeeded: end - labelStart)
+            for index in labelStart..<end { wire[next + 1 + index - labelStart] = key[index] }
+            next += 1 + end - labelStart
+            end = labelStart - 1
+        }
     }
 
     /// Checks, without allocating, that `key` is the key form of a name.
@@ -80,11 +94,14 @@ package enum KeyName {
         guard last == 0 else { throw DecodeError(.cutOff, at: key.count) }
         guard key.count < DomainName.maximumSize else { throw DecodeError(.longName, at: 0) }
         var start = 0
-        for (offset, byte) in key.enumerated() where byte == 0 {
-            let size = offset - start
+        // The last byte is a zero.
+        while start < key.count, let label = key.baseAddress.map({ $0 + start }),
+            let end = memchr(label, 0, key.count - start)
+        {
+            let size = UnsafeRawPointer(end) - label
             guard size > 0 else { throw DecodeError(.badLabel, at: start) }
             guard size <= DomainName.maximumLabelSize else { throw DecodeError(.longLabel, at: start) }
-            start = offset + 1
+            start += size + 1
         }
     }
 }

@@ -16,7 +16,7 @@ package enum RData {
     /// - Returns: false for a type that is not known here, or not in this style.
     @inline(__always)
     static func forEachPart(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?,
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?,
         in style: ZoneTextStyle = .zoneFile, _ body: (Part) throws(DecodeError) -> Void
     ) throws(DecodeError) -> Bool {
         try forEachField(
@@ -39,7 +39,7 @@ package enum RData {
     /// - Returns: false for a type that is not known here, or not in this style.
     @inline(__always)
     private static func forEachField(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?, in style: ZoneTextStyle,
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?, in style: ZoneTextStyle,
         name: (CompressionContext, inout ByteReader) throws(DecodeError) -> Void,
         bytes body: (RDataField, UnsafeRawBufferPointer, UInt8?) throws(DecodeError) -> Void
     ) throws(DecodeError) -> Bool {
@@ -105,7 +105,7 @@ package enum RData {
     ///
     /// - Parameter owner: nil when the zone is not known; names are not followed through their pointers then.
     package static func check(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName?
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?
     ) throws(DecodeError) {
         switch type {
         // Most records are addresses.
@@ -118,6 +118,13 @@ package enum RData {
                 },
                 bytes: { _, _, _ in })
         }
+    }
+
+    /// As ``check(_:_:owner:)-(_,_,NameView?)``, of a zone that is known.
+    package static func check(
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
+    ) throws(DecodeError) {
+        try owner.withView { owner throws(DecodeError) in try check(type, rdata, owner: owner) }
     }
 
     /// Checks that PowerDNS 5 serves RDATA that has passed ``check(_:_:owner:)``.
@@ -142,13 +149,15 @@ package enum RData {
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
     ) throws(DecodeError) -> [UInt8] {
         var wire: [UInt8] = []
-        try appendExpanded(type, rdata, owner: owner, to: &wire)
+        try owner.withView { owner throws(DecodeError) in try appendExpanded(type, rdata, owner: owner, to: &wire) }
         return wire
     }
 
     /// As ``expanded(_:_:owner:)``, and appends it, of which a part is there when it throws.
+    ///
+    /// - Parameter owner: nil where there are no names in the RDATA.
     package static func appendExpanded(
-        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName, to wire: inout [UInt8]
+        _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?, to wire: inout [UInt8]
     ) throws(DecodeError) {
         switch type {
         case .a where rdata.count == 4, .aaaa where rdata.count == 16: return wire.append(contentsOf: rdata)
@@ -169,8 +178,10 @@ package enum RData {
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
     ) throws(DecodeError) -> [DomainName] {
         var names: [DomainName] = []
-        _ = try forEachPart(type, rdata, owner: owner) { part in
-            if case .name(let name) = part { names.append(name) }
+        _ = try owner.withView { owner throws(DecodeError) in
+            try forEachPart(type, rdata, owner: owner) { part in
+                if case .name(let name) = part { names.append(name) }
+            }
         }
         return names
     }

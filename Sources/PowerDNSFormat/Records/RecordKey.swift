@@ -1,3 +1,5 @@
+import Bytes
+
 /// The key of an RRset in `records_v5`: the zone's ID in 4 bytes, the owner name relative to the zone as ``KeyName``, a
 /// zero, the type in 2 bytes; integers are big-endian.
 ///
@@ -36,9 +38,9 @@ package struct RecordKey {
         try KeyName.decode(ownerKey, relativeTo: zone)
     }
 
-    /// Appends the wire form of ``owner(in:)``; nothing when it throws.
-    package func appendOwner(in zone: DomainName, to wire: inout [UInt8]) throws(DecodeError) {
-        try KeyName.append(checked: ownerKey, relativeTo: zone, to: &wire)
+    /// Whether ``owner(in:)`` would be too long.
+    package func isTooLong(in zone: DomainName) -> Bool {
+        !isApex && ownerKey.count + zone.wire.count > DomainName.maximumSize
     }
 
     /// Makes a key.
@@ -65,6 +67,25 @@ package struct RecordKey {
         key.reserveCapacity(size)
         KeyName.append(labels: UnsafeRawBufferPointer(rebasing: wire[..<size]), to: &key)
         return key
+    }
+
+    /// The same, in `key`.
+    ///
+    /// - Returns: false for a name that is not in the zone.
+    package static func setOwnerKey(
+        _ key: inout KeptBytes, wire: UnsafeRawBufferPointer, in zone: DomainName
+    ) -> Bool {
+        guard let size = DomainName.prefixSize(wire, below: zone) else { return false }
+        key.removeAll()
+        if size == 0 {
+            key.append(0)
+        } else {
+            key.append { room in
+                KeyName.write(labels: UnsafeRawBufferPointer(rebasing: wire[..<size]), to: room)
+                return size
+            }
+        }
+        return true
     }
 
     /// What the keys of all records of a zone begin with.

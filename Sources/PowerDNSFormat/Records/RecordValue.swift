@@ -10,6 +10,25 @@ package struct RecordValue {
 
     /// The next record; nil behind the last one.
     package mutating func next() throws(DecodeError) -> StoredRecord? {
+        guard let start = reader.position, reader.remaining >= Self.frameSize else { return try nextWithCare() }
+        let size = Int(UInt16(littleEndian: start.loadUnaligned(as: UInt16.self)))
+        guard size <= reader.remaining &- Self.frameSize else { return try nextWithCare() }
+        let end = start + 2 + size
+        reader.skip(Self.frameSize &+ size)
+        return StoredRecord(
+            rdata: UnsafeRawBufferPointer(start: start + 2, count: size),
+            ttl: UInt32(littleEndian: end.loadUnaligned(as: UInt32.self)),
+            isAuthoritative: end.load(fromByteOffset: 4, as: UInt8.self) != 0,
+            isDisabled: end.load(fromByteOffset: 5, as: UInt8.self) != 0,
+            hasOrderName: end.load(fromByteOffset: 6, as: UInt8.self) != 0)
+    }
+
+    /// What a record takes besides its RDATA, in bytes.
+    private static let frameSize = 9
+
+    /// At the end, and where a record is cut off.
+    @inline(never)
+    private mutating func nextWithCare() throws(DecodeError) -> StoredRecord? {
         if reader.isAtEnd { return nil }
         let size = try reader.little(UInt16.self)
         let rdata = try reader.take(Int(size))

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The key of an index from names to IDs (`domains_v5_0` and the like): the size of the name part in 2 bytes, the name
 /// part, the ID in 4 bytes, big-endian. The values are empty.
 package struct IndexKey: Hashable, Sendable {
@@ -42,6 +44,20 @@ package struct IndexKey: Hashable, Sendable {
         let size = key.count - 2
         (key[0], key[1]) = (UInt8(truncatingIfNeeded: size >> 8), UInt8(truncatingIfNeeded: size))
         return key
+    }
+
+    /// The same of a name that is no variant, in `key`.
+    package static func setPrefix(_ key: inout KeptBytes, of name: NameView) {
+        let wire = name.wire
+        let size = max(1, wire.count - 1)
+        key.removeAll()
+        key.append(UInt8(truncatingIfNeeded: size >> 8))
+        key.append(UInt8(truncatingIfNeeded: size))
+        if wire.count == 1 { return key.append(0) }
+        key.append { room in
+            KeyName.write(labels: UnsafeRawBufferPointer(rebasing: wire[..<size]), to: room)
+            return size
+        }
     }
 
     /// The name part: the labels, and behind one more zero the variant.

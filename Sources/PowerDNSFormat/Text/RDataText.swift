@@ -13,16 +13,18 @@ extension RData {
     ) throws(DecodeError) {
         let start = text.count
         do throws(DecodeError) {
-            let isKnown = try forEachPart(type, rdata, owner: owner, in: style) { part in
-                let end = text.count
-                if end > start { text.append(UInt8(ascii: " ")) }
-                let fieldStart = text.count
-                switch part {
-                case .name(let name): style.append(name, in: type, to: &text)
-                case .bytes(let field, let bytes, _): field.append(bytes, style, to: &text)
+            let isKnown = try owner.withView { owner throws(DecodeError) in
+                try forEachPart(type, rdata, owner: owner, in: style) { part in
+                    let end = text.count
+                    if end > start { text.append(UInt8(ascii: " ")) }
+                    let fieldStart = text.count
+                    switch part {
+                    case .name(let name): style.append(name, in: type, to: &text)
+                    case .bytes(let field, let bytes, _): field.append(bytes, style, to: &text)
+                    }
+                    // A field without text, such as no types at all, leaves no space.
+                    if text.count == fieldStart { text.removeSubrange(end...) }
                 }
-                // A field without text, such as no types at all, leaves no space.
-                if text.count == fieldStart { text.removeSubrange(end...) }
             }
             if !isKnown {
                 appendGeneric(rdata, to: &text)

@@ -1,0 +1,18 @@
+/// The wire form of a domain name where it lies, valid as long as its bytes are.
+package struct NameView {
+    /// 1 to ``DomainName/maximumSize`` bytes.
+    package let wire: UnsafeRawBufferPointer
+
+    /// The caller knows that it is a wire form.
+    package init(unchecked wire: UnsafeRawBufferPointer) { self.wire = wire }
+}
+
+extension DomainName {
+    /// Calls `body` with a view of the name.
+    @inline(__always)
+    package func withView<R, E>(_ body: (NameView) throws(E) -> R) throws(E) -> R {
+        try wire.withUnsafeBufferPointer { wire throws(E) in
+            try body(NameView(unchecked: UnsafeRawBufferPointer(wire)))
+        }
+    }
+}
