@@ -72,13 +72,15 @@ package enum PowerDNSEntry {
     /// Checks that PowerDNS 4.9 or 5 can work with an entry, as far as that is known without its zone. That is less than
     /// what can be decoded here: PowerDNS does not look at all of it.
     ///
+    /// - Returns: the key of an RRset, where it can be taken apart.
     /// - Throws: as ``init(_:key:payload:)``.
+    @discardableResult
     package static func checkReadable(
         _ table: PowerDNSTable, key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
-    ) throws(DecodeError) {
+    ) throws(DecodeError) -> RecordKey? {
         guard table != .records else { return try checkReadableRecords(key: key, payload: payload) }
         // Nothing reads it back.
-        if table == .settings, key.elementsEqual("uuid".utf8) { return }
+        if table == .settings, key.elementsEqual("uuid".utf8) { return nil }
         do throws(DecodeError) {
             _ = try PowerDNSEntry(table, key: key, payload: payload)
         } catch {
@@ -88,26 +90,28 @@ package enum PowerDNSEntry {
             default: throw error
             }
         }
+        return nil
     }
 
     private static func checkReadableRecords(
         key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
-    ) throws(DecodeError) {
+    ) throws(DecodeError) -> RecordKey? {
         let recordKey: RecordKey
         do throws(DecodeError) {
             recordKey = try RecordKey(key)
         } catch {
             // A NUL in a label looks like its end, and PowerDNS takes it for that, too.
-            if error.problem == .badLabel { return }
+            if error.problem == .badLabel { return nil }
             throw error
         }
         guard try RowKind(recordKey, payload: payload) == .records else {
             _ = try RecordValue.count(payload)
-            return
+            return recordKey
         }
         if payload.isEmpty { throw DecodeError(.cutOff, at: 0) }
         var value = RecordValue(payload)
         while let record = try value.next() { try RData.checkReadable(recordKey.type, record.rdata) }
+        return recordKey
     }
 
     /// Checks the key of an entry that only says that it was deleted.

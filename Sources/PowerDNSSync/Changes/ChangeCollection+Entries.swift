@@ -6,13 +6,14 @@ extension ChangeCollection {
     /// An entry that another instance has changed.
     ///
     /// - Parameters:
+    ///   - record: the key of an RRset, where somebody has taken it apart already.
     ///   - old: the payload of the version before; nil when there was none, or a Deleted one.
     ///   - new: the payload of the version after; the same.
     /// - Returns: what it is, nil for what is not counted.
     @discardableResult
     mutating func merged(
-        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?,
-        to new: UnsafeRawBufferPointer?
+        _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ record: RecordKey? = nil,
+        from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
     ) -> ChangeKind? {
         learn(from: table, key)
         guard let either = new ?? old else { return nil }
@@ -28,7 +29,7 @@ extension ChangeCollection {
         case (_, nil): kind = .rrsetRemoved
         case (let old?, let new?): kind = old.isSame(as: new) ? .rrsetRewritten : .rrsetChanged
         }
-        if case .records = table { return record(kind, key, from: old, to: new) }
+        if case .records = table { return note(kind, key, record, from: old, to: new) }
         guard kind != .rrsetRewritten, let (zone, found) = Self.place(table, key, either, kind) else { return nil }
         if case .name(let name)? = zone, table == .domains, let id = try? PowerDNSTable.id(key) { learn(id, name) }
         add(found, of: table, in: zone, key: key, from: old, to: new)
@@ -41,7 +42,7 @@ extension ChangeCollection {
     mutating func sent(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, to new: UnsafeRawBufferPointer?) {
         learn(from: table, key)
         if table == .records {
-            record(new == nil ? .rrsetRemoved : .rrsetWritten, key, from: nil, to: new)
+            note(new == nil ? .rrsetRemoved : .rrsetWritten, key, from: nil, to: new)
         } else if let new {
             guard let (zone, found) = Self.place(table, key, new, .rrsetWritten) else { return }
             add(found, of: table, in: zone, key: key, from: nil, to: new)
@@ -51,11 +52,11 @@ extension ChangeCollection {
     }
 
     @discardableResult
-    private mutating func record(
-        _ kind: ChangeKind, _ key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?,
-        to new: UnsafeRawBufferPointer?
+    private mutating func note(
+        _ kind: ChangeKind, _ key: UnsafeRawBufferPointer, _ record: RecordKey? = nil,
+        from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
     ) -> ChangeKind? {
-        guard let record = try? RecordKey(key) else { return nil }
+        guard let record = record ?? (try? RecordKey(key)) else { return nil }
         let zone = Zone.number(record.domainID)
         if record.type == .emptyNonTerminal || record.type == .nsec3 {
             guard kind != .rrsetRewritten else { return nil }

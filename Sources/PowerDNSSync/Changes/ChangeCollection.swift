@@ -59,6 +59,8 @@ struct ChangeCollection: Sendable {
     private var places: [Zone: Int] = [:]
     /// The zone that was looked up last: changes of a zone come together.
     private var last: (zone: Zone, place: Int?)?
+    /// The same of one that has a number, which is quicker to compare.
+    private var lastNumber: (id: UInt32, place: Int?)?
     private var lost: [[UInt8]] = []
     private var lostBytes = 0
 
@@ -146,11 +148,14 @@ struct ChangeCollection: Sendable {
     mutating func summarise() {
         others = zones.reduce(into: others) { $0.add($1.counts) }
         unkept += notes.count { $0.kind.isShown && !$0.isLost }
-        (zones, notes, bytes, places, last) = ([], [], [], [:], nil)
+        (zones, notes, bytes, places, last, lastNumber) = ([], [], [], [:], nil, nil)
     }
 
     private mutating func place(of zone: Zone) -> Int? {
-        if last?.zone == zone { return last?.place }
+        switch zone {
+        case .number(let id): if let lastNumber, lastNumber.id == id { return lastNumber.place }
+        case .name: if last?.zone == zone { return last?.place }
+        }
         var place = places[zone]
         if place == nil, zones.count < Self.mostZones {
             place = zones.count
@@ -158,6 +163,7 @@ struct ChangeCollection: Sendable {
             zones.append(Tally(zone: zone))
         }
         last = (zone, place)
+        if case .number(let id) = zone { lastNumber = (id, place) }
         return place
     }
 

@@ -69,10 +69,11 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             return try note(unreadable: "\(error)", table, key)
         }
         if kind == .unknown { recognise(table, key, payload) }
+        var record: RecordKey?
         if settings.structure != .off {
             do throws(DecodeError) {
                 if let payload {
-                    try PowerDNSEntry.checkReadable(table, key: key, payload: payload)
+                    record = try PowerDNSEntry.checkReadable(table, key: key, payload: payload)
                 } else {
                     try PowerDNSEntry.checkKey(table, key)
                 }
@@ -90,7 +91,8 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         {
             newFormat = domain.zone
         }
-        deletions.note(changes.merged(table, key, from: before, to: payload), table, key, from: before)
+        let found = changes.merged(table, key, record, from: before, to: payload)
+        deletions.note(found, table, key, from: before)
         return .merge
     }
 
