@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// Whether the planned keys of each database are all different, as those of a well-formed snapshot are.
 struct PlannedOrder: ~Copyable {

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 import LMDB
 import PowerDNSFormat
 import Snapshots

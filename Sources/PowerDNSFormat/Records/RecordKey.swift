@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// The key of an RRset in `records_v5`: the zone's ID in 4 bytes, the owner name relative to the zone as ``KeyName``, a
 /// zero, the type in 2 bytes; integers are big-endian.

@@ -1,4 +1,4 @@
-import Bytes
+import Support
 
 /// The key of an index from names to IDs (`domains_v5_0` and the like): the size of the name part in 2 bytes, the name
 /// part, the ID in 4 bytes, big-endian. The values are empty.
