@@ -1,13 +1,13 @@
-/// What keys have to fulfil together. Each function gets a section as it was read and reports what does not fit.
+/// Checks across keys. Each function takes a decoded section and reports inconsistencies.
 enum Checks {
     static func database(_ database: inout DatabaseConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
         if database.path.isEmpty { required("path", scope, &decoder, "the path of the LMDB") }
         if database.schemaTracksChanges, database.dupsortHack {
             decoder.report(
                 scope, "dupsort_hack",
-                "found true, but it is not allowed together with schema_tracks_changes: remove one of the two")
+                "not allowed together with schema_tracks_changes: remove one of them")
         }
-        // 0 stands for the default in files of release 1.0.
+        // 0 means the default in files of release 1.0.
         let defaults = EnvironmentOptions()
         if database.options.maxDBs == 0 { database.options.maxDBs = defaults.maxDBs }
     }
@@ -54,7 +54,7 @@ enum Checks {
         s3Keys(&s3, scope, &decoder)
     }
 
-    /// Complete key files are used, complete keys otherwise, as by release 1.0; what is left over has no effect.
+    /// Complete key files are used, otherwise complete keys, as in release 1.0; the rest has no effect.
     private static func s3Keys(_ s3: inout S3StorageOptions, _ scope: Scope, _ decoder: inout KeyDecoder) {
         let (keys, files) = (["access_key", "secret_key"], ["access_key_file", "secret_key_file"])
         if files.allSatisfy({ decoder.isGiven(scope, $0) }) {
@@ -65,7 +65,7 @@ enum Checks {
             if s3.secretsRefreshInterval < .seconds(1), decoder.isSound(scope, "secrets_refresh_interval") {
                 decoder.report(
                     scope, "secrets_refresh_interval",
-                    "found \(DurationText.format(s3.secretsRefreshInterval)), but allowed is a duration of at least 1s")
+                    "found \(DurationText.format(s3.secretsRefreshInterval)); expected a duration of at least 1s")
             }
         } else if keys.allSatisfy({ decoder.isGiven(scope, $0) }) {
             for name in files where decoder.isGiven(scope, name) {
@@ -100,7 +100,7 @@ enum Checks {
         }
     }
 
-    /// Release 1.0 takes the text where there are both.
+    /// Release 1.0 uses the text if both are set.
     private static func superseded(
         _ file: String, by text: String, _ property: WritableKeyPath<TLSOptions, String>, _ tls: inout TLSOptions,
         _ scope: Scope, _ decoder: inout KeyDecoder
@@ -110,10 +110,10 @@ enum Checks {
         tls[keyPath: property] = ""
     }
 
-    /// The longest retention that counts: a hundred years.
+    /// The longest accepted retention: a hundred years.
     private static let mostDays = 36_500.0
 
-    /// What is switched off may hold anything.
+    /// The keys of a disabled sweeper may have any value.
     static func sweeper(_ sweeper: inout SweeperConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
         let days = sweeper.retentionDays
         if days.isNaN {
@@ -125,12 +125,12 @@ enum Checks {
         if !(days > 0) {
             decoder.report(
                 scope, "retention_days",
-                "found \(days), but allowed is a number of days greater than 0: without any,"
-                    + " what was deleted would come back")
+                "found \(days); expected a number of days greater than 0: without any,"
+                    + " deleted entries would return")
         } else if days > mostDays {
             decoder.warn(
                 scope, "retention_days",
-                "found \(days), which is farther away than counts, taken as \(Int(mostDays)) days")
+                "found \(days), above the maximum, taken as \(Int(mostDays)) days")
         }
         pause("interval", \.interval, &sweeper, scope, &decoder)
         for (name, property) in [
@@ -149,7 +149,7 @@ enum Checks {
         notNegative("remove_old_instances_interval", \.removeOldInstancesInterval, &cleanup, scope, &decoder)
     }
 
-    /// A pause between two rounds of work: without any, there would be nothing but that work.
+    /// A pause between two runs, which must not run without interruption.
     private static func pause<Section>(
         _ name: String, _ property: WritableKeyPath<Section, Duration>, _ section: inout Section, _ scope: Scope,
         _ decoder: inout KeyDecoder
@@ -160,7 +160,7 @@ enum Checks {
         decoder.warn(
             scope, name,
             "found \(DurationText.format(found)), which is less than 1s"
-                + (found < least ? ", taken as \(DurationText.format(least))" : ": a run costs requests or locks"))
+                + (found < least ? ", taken as \(DurationText.format(least))" : ": each run costs requests or locks"))
     }
 
     private static func notNegative<Section>(
@@ -197,18 +197,18 @@ enum Checks {
         }
         if !section.main.isEmpty, section.main == section.shard {
             decoder.report(
-                here, "shard", "the same database as powerdns.main: PowerDNS keeps its records in another one")
+                here, "shard", "the same database as powerdns.main: PowerDNS keeps its records in a separate one")
         }
     }
 
-    /// What concerns the file as a whole.
+    /// Checks that concern the whole file.
     static func configuration(
         _ configuration: inout Configuration, hostname: String, _ scope: Scope, _ decoder: inout KeyDecoder
     ) {
         if configuration.instance.isEmpty, decoder.isSound(scope, "instance") {
             configuration.instance = String(InstanceName.sanitised(hostname).prefix(InstanceName.longest))
             if configuration.instance.isEmpty {
-                decoder.report(scope, "instance", "required, because this host has no name: a name of this node's own")
+                decoder.report(scope, "instance", "required, because this host has no name: a unique name")
             }
         }
         if configuration.databases.isEmpty, decoder.isSound(scope, "lmdbs") {
@@ -222,7 +222,7 @@ enum Checks {
             if let owner = owners.updateValue(database.name, forKey: database.dataFile) {
                 decoder.report(
                     here, "path",
-                    "found \(Display.quoted(database.path)), but database \(Display.oneLine(owner)) has the same LMDB")
+                    "found \(Display.quoted(database.path)), but database \(Display.oneLine(owner)) uses the same LMDB")
             }
         }
     }
@@ -246,7 +246,7 @@ enum Checks {
 }
 
 extension DatabaseConfiguration {
-    /// The file that LMDB uses, without needless `.` and `/`, to tell whether two databases are one.
+    /// The file that LMDB uses, without redundant `.` and `/`, to detect two databases with the same file.
     fileprivate var dataFile: String {
         var parts = path.split(separator: "/").filter { $0 != "." }
         if !options.noSubdir { parts.append("data.mdb") }

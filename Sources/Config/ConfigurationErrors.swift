@@ -1,15 +1,15 @@
-/// One thing that is wrong, or worth knowing, in a configuration file.
+/// An error or a warning in a configuration file.
 package struct ConfigurationProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The file as it was named by the caller.
+    /// The file as named by the caller.
     package var file: String
-    /// The place in the file, or nil when the problem is the file as a whole (missing, not readable).
+    /// The position in the file, or nil if the problem is the file as a whole (missing, not readable).
     package var position: Position?
-    /// Full path of the key, such as `storage.options.bucket`, or empty when the problem is no single key's.
+    /// Full path of the key, such as `storage.options.bucket`, or empty if no single key is concerned.
     package var keyPath: String
-    /// What was found and what is allowed. Never contains a secret.
+    /// The value found and the values allowed. Never contains a secret.
     package var message: String
 
-    /// `file:line:column: key.path: message`, without the parts that do not apply; always one line.
+    /// `file:line:column: key.path: message`, without inapplicable parts; always one line.
     package var description: String {
         var text = Display.whole(file)
         if let position { text += ":\(position.line):\(position.column)" }
@@ -18,19 +18,19 @@ package struct ConfigurationProblem: Error, Sendable, Equatable, CustomStringCon
     }
 }
 
-/// Everything that is wrong with a configuration file, found in one go.
+/// All problems of a configuration file.
 package struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The problems, in the order of their places in the file; never empty.
+    /// The problems by position in the file; never empty.
     package let problems: [ConfigurationProblem]
 
     init(_ problems: [ConfigurationProblem]) { self.problems = problems.inOrderOfPosition() }
 
-    /// One line per problem, in the order of their places in the file.
+    /// One line per problem, by position in the file.
     package var description: String { problems.map(\.description).joined(separator: "\n") }
 }
 
 extension [ConfigurationProblem] {
-    /// By place, those without a place first; the order of finding where places are the same.
+    /// By position, those without one first; the sort is stable.
     func inOrderOfPosition() -> [ConfigurationProblem] {
         enumerated().sorted { left, right in
             let places = (left.element.position ?? .beforeStart, right.element.position ?? .beforeStart)

@@ -2,14 +2,14 @@ import Glibc
 
 /// Reads the configuration file as bytes.
 enum ConfigurationFile {
-    /// No configuration is anywhere near as large; a device or a database named by mistake is.
+    /// Rejects devices and databases named by mistake. No configuration is nearly as large.
     static let largest = 1 << 20
 
     static func read(_ file: String) throws(ConfigurationProblem) -> [UInt8] {
         func problem(_ message: String) -> ConfigurationProblem {
             ConfigurationProblem(file: file.isEmpty ? "\"\"" : file, position: nil, keyPath: "", message: message)
         }
-        // A file name ends at the first NUL in C; opening some other file would be wrong.
+        // C ends a file name at the first NUL and would open a different file.
         guard !file.utf8.contains(0) else { throw problem("not a file name: it has a NUL character in it") }
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw problem(reason(errno)) }
@@ -23,7 +23,7 @@ enum ConfigurationFile {
             if count == 0 { return bytes }
             bytes += buffer.prefix(count)
             guard bytes.count <= largest else {
-                throw problem("longer than \(largest) bytes, so it is no configuration file")
+                throw problem("longer than \(largest) bytes, so it is not a configuration file")
             }
         }
     }
@@ -32,8 +32,8 @@ enum ConfigurationFile {
         switch code {
         case ENOENT, ENOTDIR: "there is no such file; name the configuration file with --config"
         case EISDIR: "is a directory; name the file in it with --config"
-        case EACCES, EPERM: "no permission to read it; let the user that this program runs as read it"
-        default: "can't be read: \(String(cString: strerror(code)))"
+        case EACCES, EPERM: "permission denied; make it readable for the user that this program runs as"
+        default: "cannot be read: \(String(cString: strerror(code)))"
         }
     }
 }

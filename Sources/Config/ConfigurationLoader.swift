@@ -1,15 +1,15 @@
-/// A configuration and what the operator should know about the file it came from.
+/// A configuration with the warnings of its file.
 package struct LoadedConfiguration: Sendable, Equatable {
     /// The configuration; flags of the command line are applied to it afterwards.
     package var configuration: Configuration
-    /// Deprecated keys and keys that have no effect, one each, in the order of the file. To be logged once at start.
+    /// Warnings about deprecated keys and keys without effect, one each, in the order of the file. To be logged at start.
     package var warnings: [ConfigurationProblem]
 }
 
 extension Configuration {
-    /// Reads and checks a configuration file. All problems are found in one go.
+    /// Reads and checks a configuration file. Reports all problems at once.
     ///
-    /// `environment` is what `$NAME` refers to; `hostname` is the instance's name where the file gives none.
+    /// `environment` contains the variables for `$NAME`; `hostname` is the default instance name.
     package static func load(
         file: String, environment: [String: String], hostname: String
     ) throws(ConfigurationErrors) -> LoadedConfiguration {
@@ -48,7 +48,7 @@ extension Configuration {
                 decoder.mapping(root, KeyTable.topLevel, into: &configuration, at: whole)
                 Checks.configuration(&configuration, hostname: hostname, whole, &decoder)
             } else if root.content != .invalid {
-                decoder.report(whole, "found \(root.kind), but allowed is a section of keys", at: root.position)
+                decoder.report(whole, "found \(root.kind); expected a section of keys", at: root.position)
             }
         } else if document.problems.isEmpty {
             decoder.report(whole, "the file is empty; it needs at least lmdbs and storage")
@@ -66,8 +66,8 @@ extension Configuration {
         return offset
     }
 
-    /// The effective configuration as YAML, every key with its value, secrets masked. It reads back as the same
-    /// configuration, but for the secrets.
+    /// The effective configuration as YAML, every key with its value, secrets masked. Parses to the same
+    /// configuration, except for the secrets.
     package func maskedYAML() -> String {
         var writer = EffectiveWriter()
         KeyTable.topLevel.render(self, &writer)

@@ -1,19 +1,19 @@
 import Support
 
-/// How texts from the file appear in messages: on one line, bounded, and never more of an unknown key than a name.
+/// Formats texts of the file for messages: on one line, of bounded length, and of an unknown key only its name.
 enum Display {
     static let longest = 80
 
     /// A value in quotes, for messages. Not for secrets.
     static func quoted(_ text: String) -> String { "\"\(oneLine(text))\"" }
 
-    /// The text as one line, and cut where it gets too long.
+    /// The text as one line, truncated if too long.
     static func oneLine(_ text: String) -> String { PrintableText.line(text, longest: longest) }
 
-    /// The text as one line of any length: for names of files, which editors and scripts open.
+    /// The text as one line of any length: for file names, which editors and scripts open.
     static func whole(_ text: String) -> String { PrintableText.line(text, longest: .max) }
 
-    /// An unknown key, cut after what looks like a name: in `{secret_key:hunter2}` the password is a part of the key.
+    /// An unknown key, truncated after its name-like prefix: in `{secret_key:hunter2}` the password is part of the key.
     static func unknownKey(_ text: String) -> String {
         let name = text.unicodeScalars.prefix { scalar in
             scalar.isASCIILetterOrDigit || scalar == "_" || scalar == "-" || scalar == "."
@@ -31,6 +31,6 @@ extension Unicode.Scalar {
         }
     }
 
-    /// Control characters and the separators that break lines.
+    /// Control characters and line separators.
     var isControl: Bool { value < 0x20 || (0x7f...0x9f).contains(value) || value == 0x2028 || value == 0x2029 }
 }

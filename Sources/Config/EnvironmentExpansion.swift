@@ -1,28 +1,28 @@
 /// Replaces references to environment variables in a scalar.
 ///
 /// Forms: `$NAME`, `${NAME}`, `${NAME:-default}` (also for an empty variable), `${NAME:?message}` (an error with this
-/// text when unset or empty), `$$` for a dollar. A default may hold references again. A dollar before anything that
-/// can't begin a name stays a dollar; before a digit or one of `*#@!?-` it is an error, because release 1.0 replaced
+/// text if unset or empty), `$$` for a dollar. A default may contain references. A dollar before a character that
+/// cannot begin a name stays a dollar; before a digit or one of `*#@!?-` it is an error, because release 1.0 replaced
 /// those by nothing.
 struct EnvironmentExpansion {
     static let deepestNesting = 16
     static let longestResult = 1 << 20
 
-    /// The text with everything replaced.
+    /// The text with all references replaced.
     private(set) var result = ""
     /// Whether there was any reference.
     private(set) var isExpanded = false
-    /// What is wrong, one text per reference.
+    /// The problems, one text per reference.
     private(set) var problems: [String] = []
 
     private let environment: [String: String]
     private let isSecret: Bool
-    /// Whether the text is one reference in braces and nothing else.
+    /// Whether the text is exactly one reference in braces.
     private let isOneReference: Bool
-    /// How long the text is, in bytes.
+    /// The length of the text in bytes.
     private let length: Int
 
-    /// Expands `text`. Of a secret, no part is named in a problem but a variable in braces that is the whole value.
+    /// Expands `text`. For a secret, a problem names only a variable in braces that is the whole value.
     init(_ text: String, environment: [String: String], isSecret: Bool) {
         self.environment = environment
         self.isSecret = isSecret
@@ -63,7 +63,7 @@ struct EnvironmentExpansion {
                 if lookUp(name) == nil { unset(name, isBraced: false) }
             case .some(let byte) where byte.continuesName || Self.specialNames.contains(byte):
                 problems.append(
-                    "`$` before a digit or one of *#@!?- names no variable; write `$$` for a literal dollar")
+                    "`$` before a digit or one of *#@!?- does not name a variable; write `$$` for a literal dollar")
                 return
             default:
                 output.append(UInt8(ascii: "$"))
@@ -100,7 +100,7 @@ struct EnvironmentExpansion {
                     + (message.isEmpty || !isNamed(isBraced: true) ? "" : ": \(message)"))
         } else {
             problems.append(
-                "unknown form of a reference\(shown(name, isBraced: true)); allowed are ${NAME}, ${NAME:-default},"
+                "invalid reference\(shown(name, isBraced: true)); expected ${NAME}, ${NAME:-default},"
                     + " ${NAME:?message} and `$$` for a literal dollar")
         }
     }
@@ -108,7 +108,7 @@ struct EnvironmentExpansion {
     private mutating func unset(_ name: ArraySlice<UInt8>, isBraced: Bool) {
         let known = isNamed(isBraced: isBraced) ? String(decoding: name, as: UTF8.self) : "NAME"
         let problem = "environment variable\(shown(name, isBraced: isBraced)) is not set"
-        // In braces, or as the whole of a value, nobody means a dollar.
+        // In braces, or as the whole value, a reference is certainly meant.
         let isReference = isBraced ? !isSecret || isOneReference : !isSecret && isWhole(name)
         problems.append(
             isReference
@@ -126,7 +126,7 @@ struct EnvironmentExpansion {
 
     private func lookUp(_ name: ArraySlice<UInt8>) -> String? { environment[String(decoding: name, as: UTF8.self)] }
 
-    /// In a password, what looks like a variable may be a part of the password: it is named only where it can't be.
+    /// In a password, text that looks like a variable may be part of the password: it is named only if that is impossible.
     private func isNamed(isBraced: Bool) -> Bool {
         !isSecret || (isBraced && isOneReference)
     }
@@ -135,7 +135,7 @@ struct EnvironmentExpansion {
         isNamed(isBraced: isBraced) ? " \(Display.oneLine(String(decoding: name, as: UTF8.self)))" : ""
     }
 
-    /// Whether there is nothing but a dollar and this name.
+    /// Whether the text is only a dollar and this name.
     private func isWhole(_ name: ArraySlice<UInt8>) -> Bool { name.count + 1 == length }
 
     private static let specialNames = Array("*#@!?-".utf8)

@@ -6,9 +6,9 @@ import Support
 
 import enum HTTP.DaemonProof
 
-/// What each path answers.
+/// The answer to each path.
 struct Answers: Sendable {
-    /// A status and a body of some type: the same for everybody who asked while it was made.
+    /// A status and a body of some type, shared by all requests that arrive while it is computed.
     private struct Answer: Sendable {
         var status: HTTPResponse.Status
         var type: String
@@ -28,10 +28,10 @@ struct Answers: Sendable {
     private let names: HostNames
     private let source: any StatusSource
     private let reports: SharedAnswer<StatusReport>
-    /// What monitoring asks for, by whatever name it knows this host: numbers, and names of checks.
+    /// Paths for monitoring, which are served for any host name. They contain only numbers and names of checks.
     private static let forAnyName: Set<String> = ["/healthz", "/metrics"]
 
-    /// - Parameter names: whoever asks by another name is not shown what is meant for people.
+    /// - Parameter names: host names for which the pages for people are served.
     init(source: any StatusSource, names: HostNames, limits: ServerLimits) {
         self.names = names
         self.source = source
@@ -55,7 +55,7 @@ struct Answers: Sendable {
                     let text = try JSON.encode(await source.report(), pretty: true)
                     return Answer(.ok, type: "application/json; charset=utf-8", text + [UInt8(ascii: "\n")])
                 } catch {
-                    return Answer(.internalServerError, line: "the report can't be written as JSON: \(error)")
+                    return Answer(.internalServerError, line: "the report cannot be written as JSON: \(error)")
                 }
             },
             "/zone": { Answer(.badRequest, line: "name a zone: /zone?name=example.org") },
@@ -75,7 +75,7 @@ struct Answers: Sendable {
             })
     }
 
-    /// The response to a request whose body nobody reads.
+    /// The response to a request. The request's body is not read.
     func response(to request: HTTPRequest) async -> Response {
         var answer: Answer
         var headers = HTTPFields()
@@ -85,7 +85,7 @@ struct Answers: Sendable {
             let name = PrintableText.line(HostNames.host(of: request.authority ?? ""), longest: 100)
             answer = Answer(
                 .misdirectedRequest,
-                line: "\(name) is not known as a name of this host; ask by its IP address, or add the name to "
+                line: "\(name) is not known as a name of this host; use its IP address, or add the name to "
                     + "http.allowed_hosts")
         } else if let known = answers[path] {
             if request.method == .get || request.method == .head {
@@ -104,7 +104,7 @@ struct Answers: Sendable {
         } else {
             answer = Answer(
                 .notFound,
-                line: "there is nothing here; try /, /status.json, /zone?name=, /metrics, /healthz or /storage")
+                line: "not found; try /, /status.json, /zone?name=, /metrics, /healthz or /storage")
         }
         if path == "/status.json", let proof = proof(of: answer.body, for: request) {
             headers[proof.name] = proof.value
@@ -121,12 +121,12 @@ struct Answers: Sendable {
         return Response(status: answer.status, headers: headers, body: body)
     }
 
-    /// The answer to a request that names a zone; nil where the path has nothing to do with zones.
+    /// The answer to a request for a zone; nil if the path does not take a zone.
     private func zoneAnswer(_ path: String, _ name: String?) async -> Answer? {
         guard let name, path == "/zone" || path == "/" else { return nil }
         let zone = await source.zone(name)
         guard path == "/" else {
-            guard let zone else { return Answer(.notFound, line: "no database here is one of PowerDNS") }
+            guard let zone else { return Answer(.notFound, line: "no PowerDNS database is configured") }
             guard let text = try? JSON.encode(zone, pretty: true) else { return nil }
             return Answer(
                 zone.problem == nil ? .ok : .notFound, type: "application/json; charset=utf-8",
@@ -146,7 +146,7 @@ struct Answers: Sendable {
         return HTTPField(name: name, value: proof)
     }
 
-    // Nobody reads bodies, so what comes after one can't be told from it unless all of it has come.
+    // Bodies are not read, so the data after a body cannot be distinguished from it.
     private static func keepsConnection(_ request: HTTPRequest) -> Bool {
         let fields = request.headerFields
         if fields[.transferEncoding] != nil { return false }

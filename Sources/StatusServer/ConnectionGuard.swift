@@ -2,10 +2,10 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Closes a connection that takes too long, and keeps bodies of requests from going any further.
+/// Closes a connection that takes too long, and drops the bodies of requests.
 ///
-/// There is always one deadline: for the head of the next request, for the answer to the one that is being answered, or
-/// for the end of a connection that is closing. What a client sends before it has taken an answer stays in its system.
+/// There is always exactly one deadline: for the head of the next request, for the current answer, or
+/// for the end of a closing connection. Data that a client sends before it has read an answer stay in its system.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -15,14 +15,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let limits: ServerLimits
     private let connections: OpenConnections
     private var deadline: Scheduled<Void>?
-    // Of requests whose heads and whose ends have come, and of answers that have gone. Clients may send several requests
-    // without waiting.
+    // Number of request heads and ends received, and of answers sent. Clients may pipeline requests.
     private var heads = 0
     private var ends = 0
     private var answers = 0
     private var closesAfterAnswer = false
     private var isClosing = false
-    /// Whether there is a wish to read that waits for an answer's end.
+    /// Whether a read is held until the end of an answer.
     private var holdsRead = false
 
     init(limits: ServerLimits, connections: OpenConnections) {
@@ -71,7 +70,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapOutboundIn(data) {
         case .head(let head):
             closesAfterAnswer = head.headerFields[.connection] == "close"
-            // The body has been made, too.
+            // The body has been computed, too.
             connections.note(.reader, context.channel)
             context.write(data, promise: promise)
         case .body: context.write(data, promise: promise)
@@ -95,7 +94,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         answers += 1
         guard !isClosing else { return }
         if closesAfterAnswer || ends < answers {
-            // What a client sends on is thrown away for a moment: closing at once would make its system drop the answer.
+            // Discards further data for a moment: closing at once would make the client's system drop the answer.
             isClosing = true
             expect(.end, context)
             context.close(mode: .output, promise: nil)

@@ -1,23 +1,23 @@
 import Glibc
 import Support
 
-/// The names by which a browser may know this server.
+/// The host names for which pages are served to a browser.
 ///
-/// A page of somebody else can have its own name point here, and then read what is here as if it were its own: the name is
-/// all that tells. IP addresses, `localhost` and names of this host nobody else can have.
+/// Protects against DNS rebinding: a foreign web page can resolve its own name to this host, and is recognised only by
+/// that name. Nobody else can own an IP address, `localhost` or the names of this host.
 struct HostNames: Sendable {
     private let names: Set<String>
 
     /// - Parameters:
-    ///   - listening: the host that is listened on, as it is configured.
-    ///   - allowed: other names, as they are configured.
+    ///   - listening: the configured host to listen on.
+    ///   - allowed: other configured names.
     init(listening: String, allowed: [String]) {
         let own = Self.hostName
         let first = own.prefix { $0 != "." }
         names = Set(([listening, own, String(first)] + allowed).map(Self.plain).filter { !$0.isEmpty } + ["localhost"])
     }
 
-    /// Whether a request may name this host; one without a name is no browser's.
+    /// Whether a request may use this host name. Requests without one do not come from a browser.
     func contain(_ authority: String?) -> Bool {
         guard let authority, !authority.isEmpty else { return true }
         let host = Self.host(of: authority)

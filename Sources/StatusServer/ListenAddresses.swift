@@ -2,13 +2,13 @@ import Glibc
 import NIOCore
 import Support
 
-/// The socket addresses that a configured address stands for.
+/// The socket addresses of a configured address.
 enum ListenAddresses {
     private static let resolver = BlockingPool(label: "resolver", width: 1)
 
-    /// Those to try, in this order, until the system can bind one.
+    /// The addresses to try, in this order, until the system can bind one.
     ///
-    /// No host means all interfaces: the IPv6 wildcard takes IPv4 connections too, and the IPv4 one is for systems
+    /// An empty host means all interfaces: the IPv6 wildcard also accepts IPv4 connections, and the IPv4 one is for systems
     /// without IPv6. A host name means its first address, IPv4 before IPv6.
     static func resolve(host: String, port: UInt16, name: String) async throws -> [SocketAddress] {
         guard !host.isEmpty else {
@@ -18,7 +18,7 @@ enum ListenAddresses {
             ]
         }
         if let address = try? SocketAddress(ipAddress: host, port: Int(port)) { return [address] }
-        // Name servers may take their time.
+        // Name resolution may be slow.
         let found = try await resolver.run { _ in try lookUp(host, port, name) }
         let best = found.first { $0.protocol == .inet } ?? found.first
         guard let best else { throw ListenError(unresolved: name, reason: "none was found") }

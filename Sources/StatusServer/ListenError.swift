@@ -1,12 +1,12 @@
 import Glibc
 
-/// An address that can't be listened on: which, why, and what to do.
+/// An address that cannot be listened on, with the reason and a fix.
 package struct ListenError: Error, Equatable, CustomStringConvertible {
-    /// The address as it is configured.
+    /// The configured address.
     package var address: String
-    /// What the system says.
+    /// The system's error.
     package var reason: String
-    /// What to do.
+    /// The fix.
     package var advice: String
 
     /// The failure of a system call.
@@ -17,8 +17,8 @@ package struct ListenError: Error, Equatable, CustomStringConvertible {
         reason = String(cString: strerror(code))
         advice =
             switch code {
-            case EADDRINUSE: "end what listens there (`ss -ltnp 'sport = :\(port)'` names it), or choose another port"
-            case EACCES, EPERM: "choose a port from 1024 on, or give the process CAP_NET_BIND_SERVICE"
+            case EADDRINUSE: "stop what listens there (see `ss -ltnp 'sport = :\(port)'`), or choose another port"
+            case EACCES, EPERM: "choose a port of 1024 or above, or give the process CAP_NET_BIND_SERVICE"
             case EADDRNOTAVAIL: "choose an address of this host (`ip address` lists them), or :\(port) for all of them"
             default: "choose another address or port"
             }
@@ -28,7 +28,7 @@ package struct ListenError: Error, Equatable, CustomStringConvertible {
     init(unresolved address: String, reason: String) {
         self.address = address
         self.reason = "the host name has no address: \(reason)"
-        advice = "write an IP address of this host, or only the port for all of them"
+        advice = "use an IP address of this host, or only the port for all addresses"
     }
 
     /// One line.

@@ -1,15 +1,15 @@
 import NIOCore
 import Synchronization
 
-/// The connections of a server: how many there may be, and which goes when there are too many.
+/// The connections of a server: limits their number and selects the one to close.
 final class OpenConnections: Sendable {
     /// What a connection waits for.
     enum Phase {
-        /// For its client's next request.
+        /// The client's next request.
         case request
-        /// For the answer to be made.
+        /// The computation of the answer.
         case answer
-        /// For its client to take the answer.
+        /// The client reading the answer.
         case reader
     }
 
@@ -18,7 +18,7 @@ final class OpenConnections: Sendable {
         var phase = Phase.request
         var since = NIODeadline.now()
 
-        /// Those whose clients take their time go first, then what we take our own for; the oldest of them.
+        /// Connections with slow clients close first, then those whose answer takes long; among these, the oldest.
         func goes(before other: Entry) -> Bool {
             (phase == .answer ? 1 : 0, since) < (other.phase == .answer ? 1 : 0, other.since)
         }
@@ -34,11 +34,11 @@ final class OpenConnections: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Takes a new connection in; another one may be closed for it.
+    /// Admits a new connection; another one may be closed for it.
     ///
-    /// Somebody new is never turned away: whoever keeps connections busy would keep health checks out with that.
+    /// New connections are never rejected: otherwise clients that occupy connections could block health checks.
     ///
-    /// - Returns: false when the server ends: it is to be closed.
+    /// - Returns: false if the server is shutting down: the connection is to be closed.
     func admit(_ channel: any Channel) -> Bool {
         let (admitted, evicted) = state.withLock { state -> (Bool, (any Channel)?) in
             guard !state.isEnding else { return (false, nil) }
@@ -55,7 +55,7 @@ final class OpenConnections: Sendable {
         return admitted
     }
 
-    /// Notes what a connection waits for from now on.
+    /// Records what a connection is waiting for.
     func note(_ phase: Phase, _ channel: any Channel) {
         state.withLock { state in
             guard let entry = state.entries[ObjectIdentifier(channel)] else { return }
@@ -63,7 +63,7 @@ final class OpenConnections: Sendable {
         }
     }
 
-    /// Closes what is idle, lets what is being answered be answered, and admits nothing any more.
+    /// Closes idle connections, lets current answers finish, and admits no more connections.
     func quiesce() {
         let channels = state.withLock { state in
             state.isEnding = true
@@ -72,15 +72,15 @@ final class OpenConnections: Sendable {
         for channel in channels { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
     }
 
-    /// Closes all.
+    /// Closes all connections.
     func closeAll() {
         for entry in state.withLock({ $0.entries.values }) { entry.channel.close(promise: nil) }
     }
 
-    /// How many there are.
+    /// The number of connections.
     var count: Int { state.withLock { $0.entries.count } }
 
-    /// On how many a request is being answered.
+    /// The number of connections with a request in progress.
     var busy: Int { state.withLock { $0.entries.values.count { $0.phase != .request } } }
 
     private func remove(_ channel: any Channel) {

@@ -1,25 +1,25 @@
-/// What one client, and all together, may cost.
+/// Limits for each client, and for all clients together.
 package struct ServerLimits: Sendable {
-    /// Open connections. One more closes the one whose client has taken longest to send a request or to take an answer;
-    /// where there is none, the one whose answer has been in the making for longest.
+    /// Open connections. A further one closes the one whose client has taken longest to send a request or read an answer;
+    /// if there is none, the one whose answer takes longest to compute.
     package var connections = 128
     /// From the opening of a connection, or the end of an answer, to the end of the head of a request.
     package var head = Duration.seconds(20)
-    /// From the head of a request to the last byte of its answer's being taken by the system.
+    /// From the head of a request until the system has accepted the last byte of its answer.
     package var answer = Duration.seconds(30)
-    /// How long a connection that is not kept is read on, so that the client sees the answer before a reset.
+    /// How long a closing connection is still read, so that the client sees the answer before a reset.
     package var linger = Duration.seconds(1)
-    /// How long an answer may take to be made.
+    /// The time to compute an answer.
     package var making = Duration.seconds(15)
-    /// For how long a list of the storage's objects is shown again.
+    /// How long a listing of the storage is reused.
     package var listingAge = Duration.seconds(5)
-    /// How long requests may still be answered once the server is to end.
+    /// How long requests may still be answered during shutdown.
     package var shutdown = Duration.seconds(1)
-    /// The size of a head's parts in bytes: of one field or the URI, and of all together.
+    /// The maximum sizes of a head's parts in bytes: of one field or the URI, and of all together.
     package var headField = 8 << 10
     package var headBytes = 16 << 10
     package var headFields = 64
 
-    /// Those that suit a status server.
+    /// The defaults for a status server.
     package init() {}
 }

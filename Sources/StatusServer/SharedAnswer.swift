@@ -1,16 +1,16 @@
 import Synchronization
 
-/// Makes one thing at a time: whoever asks while it is being made, or for a while after that, gets the same one.
+/// Computes one value at a time. Callers that ask during the computation, or for a while after it, share the value.
 ///
-/// Nobody waits longer than the limit; while one that exceeds it is still being made, others are told so at once.
+/// No caller waits longer than the limit; while a computation that exceeds it continues, others return at once.
 final class SharedAnswer<Value: Sendable>: Sendable {
     private struct State {
-        /// Counts what has been made, so that a late timer knows that its own is done.
+        /// Counts computations, so that a late timer can tell that its own has ended.
         var number = 0
         var isMaking = false
         var isOverdue = false
         var waiting: [CheckedContinuation<Value?, Never>] = []
-        /// What was made last, and until when it will do.
+        /// The last value and its expiry.
         var kept: (value: Value, until: ContinuousClock.Instant)?
     }
 
@@ -20,15 +20,15 @@ final class SharedAnswer<Value: Sendable>: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - limit: how long anybody waits.
-    ///   - age: for how long what was made is given again.
+    ///   - limit: how long a caller waits at most.
+    ///   - age: how long a value is reused.
     init(within limit: Duration, for age: Duration = .zero, _ make: @escaping @Sendable () async -> Value) {
         self.limit = limit
         self.age = age
         self.make = make
     }
 
-    /// The one that is made; nil when it takes too long.
+    /// The shared value; nil if it takes too long.
     func value() async -> Value? {
         if let kept = state.withLock(\.kept), ContinuousClock.now < kept.until { return kept.value }
         return await withCheckedContinuation { continuation in

@@ -8,17 +8,17 @@ import ServiceLifecycle
 
 /// Serves the status page, metrics, health and the list of objects over HTTP.
 ///
-/// It listens and answers from ``bind(to:port:allowedHosts:source:logger:limits:)`` on, so that start-up is seen too, and a bad
-/// address is told before any work begins.
+/// It answers from ``bind(to:port:allowedHosts:source:logger:limits:)`` on, so that start-up is visible, and a bad
+/// address is reported before any work begins.
 package final class StatusServer: Service {
-    /// The port that it listens on, also where the system was left to choose one.
+    /// The port it listens on, also if the system chose it.
     package let port: UInt16
 
     private let listener: any Channel
     private let connections: OpenConnections
     private let limits: ServerLimits
 
-    /// One thread is enough, it is only there once there is a server, and it costs nothing while nobody asks.
+    /// One thread is enough. It is created with the first server, and idle without requests.
     private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     private init(listener: any Channel, connections: OpenConnections, limits: ServerLimits) {
@@ -28,12 +28,12 @@ package final class StatusServer: Service {
         port = UInt16(clamping: listener.localAddress?.port ?? 0)
     }
 
-    /// Listens on an address and begins to answer.
+    /// Listens on an address and starts to answer.
     ///
     /// - Parameters:
     ///   - host: a host name or an IP address without brackets; empty for all interfaces, IPv4 and IPv6.
     ///   - port: 0 lets the system choose one.
-    ///   - allowedHosts: names of this host by which pages may be asked for, besides those that it knows itself.
+    ///   - allowedHosts: further host names for which pages are served.
     /// - Throws: ``ListenError``.
     package static func bind(
         to host: String, port: UInt16, allowedHosts: [String] = [], source: any StatusSource, logger: Logger,
@@ -68,12 +68,12 @@ package final class StatusServer: Service {
         await close()
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     var openConnections: Int { connections.count }
-    /// On how many of them a request is being answered.
+    /// The number of connections with a request in progress.
     var busyConnections: Int { connections.busy }
 
-    /// Ends: no connection is taken any more, and those that are there are closed once their requests are answered, or
+    /// Shuts down: accepts no more connections, and closes the open ones when their requests are answered, or
     /// when that takes too long.
     package func close() async {
         try? await listener.close()
@@ -104,7 +104,7 @@ package final class StatusServer: Service {
     private static func listen(
         on address: SocketAddress, _ http: HTTP1Channel, _ connections: OpenConnections
     ) async throws -> any Channel {
-        // What goes wrong with one connection is its client's business, not the log's.
+        // An error of one connection concerns its client only and is not logged.
         let quiet = Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }
         var bootstrap = ServerBootstrap(group: loops)
             .serverChannelOption(.backlog, value: 256)

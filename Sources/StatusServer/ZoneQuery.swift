@@ -1,6 +1,6 @@
-/// The zone that a request asks for, in the query of its path.
+/// The requested zone, in the query of a path.
 enum ZoneQuery {
-    /// The value of `name` or `zone`, decoded; nil where there is none, or it is empty or no text.
+    /// The decoded value of `name` or `zone`; nil if it is missing, empty or not valid text.
     static func name(in path: String) -> String? {
         guard let mark = path.firstIndex(of: "?") else { return nil }
         for field in path[path.index(after: mark)...].split(separator: "&") {
@@ -12,7 +12,7 @@ enum ZoneQuery {
         return nil
     }
 
-    /// The bytes behind `%` and two hexadecimal digits; `+` stands for a blank, which a name that was typed may end with.
+    /// Decodes `%` and two hexadecimal digits; `+` is a blank, which a typed name may end with.
     private static func decoded(_ text: Substring) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]

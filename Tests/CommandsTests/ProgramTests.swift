@@ -51,17 +51,17 @@ import Testing
         (["--minimum-pid", "-1", "stats"], "Missing value for '--minimum-pid <n>'; see lightningstream --help"),
         (
             ["sync", "--log-format", "xml"],
-            "The value 'xml' is invalid for '--log-format <format>': allowed is one of human, logfmt, json; "
+            "The value 'xml' is invalid for '--log-format <format>': expected one of human, logfmt, json; "
                 + "see lightningstream --help"
         ),
         (
             ["--log-level", "loud", "sync"],
-            "The value 'loud' is invalid for '--log-level <level>': allowed is one of debug, info, warning, error, fatal; "
+            "The value 'loud' is invalid for '--log-level <level>': expected one of debug, info, warning, error, fatal; "
                 + "see lightningstream --help"
         ),
         (
             ["sync", "--timeout", "5"],
-            "The value '5' is invalid for '--timeout <duration>': allowed is a duration with its unit, such as 250ms, 10s "
+            "The value '5' is invalid for '--timeout <duration>': expected a duration with its unit, such as 250ms, 10s "
                 + "or 1h30m; a number needs a unit: ns, us, ms, s, m or h; see lightningstream --help"
         ),
         (

@@ -37,16 +37,16 @@ import Testing
         ("${UNSET:-${NAME}", "`${` without its `}`; write `$$` for a literal dollar"),
         (
             "${NAME:+x}",
-            "unknown form of a reference NAME; allowed are ${NAME}, ${NAME:-default}, ${NAME:?message} and `$$` for a"
+            "invalid reference NAME; expected ${NAME}, ${NAME:-default}, ${NAME:?message} and `$$` for a"
                 + " literal dollar"
         ),
         (
             "${NAME-x}",
-            "unknown form of a reference NAME; allowed are ${NAME}, ${NAME:-default}, ${NAME:?message} and `$$` for a"
+            "invalid reference NAME; expected ${NAME}, ${NAME:-default}, ${NAME:?message} and `$$` for a"
                 + " literal dollar"
         ),
-        ("a$1", "`$` before a digit or one of *#@!?- names no variable; write `$$` for a literal dollar"),
-        ("a$!", "`$` before a digit or one of *#@!?- names no variable; write `$$` for a literal dollar"),
+        ("a$1", "`$` before a digit or one of *#@!?- does not name a variable; write `$$` for a literal dollar"),
+        ("a$!", "`$` before a digit or one of *#@!?- does not name a variable; write `$$` for a literal dollar"),
     ])
     func refuses(text: String, problem: String) {
         let expansion = EnvironmentExpansion(text, environment: environment, isSecret: false)
@@ -76,7 +76,7 @@ import Testing
             "pa${word}1",
             "environment variable is not set; write `$$` for a dollar that is part of the value, or set the variable"
         ),
-        ("pa$1", "`$` before a digit or one of *#@!?- names no variable; write `$$` for a literal dollar"),
+        ("pa$1", "`$` before a digit or one of *#@!?- does not name a variable; write `$$` for a literal dollar"),
         ("pa${word", "`${` without its `}`; write `$$` for a literal dollar"),
         ("${WORD}", "environment variable WORD is not set; set it, or give a default: ${WORD:-default}"),
     ])
@@ -129,13 +129,13 @@ import Testing
     @Test func aVariableCanNotPutALineBreakIntoAPath() {
         let lines = errors(file(setting: ["lmdbs", "main", "path"], to: "$LINES"), environment: environment)
         #expect(lines.count == 1)
-        #expect(lines.first?.contains("found \"a.b\", but allowed is a text of one line") == true)
+        #expect(lines.first?.contains("found \"a.b\"; expected a text of one line") == true)
     }
 
     @Test func bracesOfReferencesDoNotMoveThePlacesOfErrors() {
         #expect(
             errors("log: {level: ${L:-info}, format: x}\n" + minimal) == [
-                "1:34: log.format: found \"x\", but allowed is one of human, logfmt, json"
+                "1:34: log.format: found \"x\"; expected one of human, logfmt, json"
             ])
     }
 

@@ -25,25 +25,24 @@ import Testing
             """
         #expect(
             errors(text) == [
-                "1:21: lmdb_poll_interval: found \"10\", but allowed is a duration of at least 100ms, with its unit, such as"
+                "1:21: lmdb_poll_interval: found \"10\"; expected a duration of at least 100ms, with its unit, such as"
                     + " 250ms, 10s or 1h30m (a number needs a unit: ns, us, ms, s, m or h)",
-                "2:22: storage_retry_count: found \"many\", but allowed is a whole number of at least 1",
+                "2:22: storage_retry_count: found \"many\"; expected a whole number of at least 1",
                 "4:3: log.levle: unknown key; did you mean level?",
-                "5:11: log.format: found \"xml\", but allowed is one of human, logfmt, json",
+                "5:11: log.format: found \"xml\"; expected one of human, logfmt, json",
                 "7:3: lmdbs.main.path: required: the path of the LMDB",
-                "8:3: lmdbs.ma__in: \"ma__in\" is no usable name, allowed is a name of at most 100 bytes without dot, slash,"
+                "8:3: lmdbs.ma__in: \"ma__in\" is not a valid name; expected a name of at most 100 bytes without dot, slash,"
                     + " backslash, `__`, control characters, or `_` at its end",
-                "10:27: lmdbs.ma__in.options.file_mask: found \"664\", but allowed is a file mode from 0 to 0777, in octal"
+                "10:27: lmdbs.ma__in.options.file_mask: found \"664\"; expected a file mode from 0 to 0777, in octal"
                     + " such as 0664 (without a leading 0 it is a decimal number: write 0664 for octal)",
-                "10:42: lmdbs.ma__in.options.map_size: found \"1.5GB\", but allowed is a size, such as 1000MB, 1GB or a"
+                "10:42: lmdbs.ma__in.options.map_size: found \"1.5GB\"; expected a size, such as 1000MB, 1GB or a"
                     + " number of bytes (use a smaller unit instead of a fraction)",
-                "11:19: lmdbs.ma__in.dupsort_hack: found true, but it is not allowed together with schema_tracks_changes:"
-                    + " remove one of the two",
+                "11:19: lmdbs.ma__in.dupsort_hack: not allowed together with schema_tracks_changes: remove one of them",
                 "13:1: storage.type: required: one of s3, fs, memory",
                 "14:3: storage.typ: unknown key; did you mean type?",
                 "15:29: storage.options.bukcet: unknown key; did you mean bucket?",
                 "16:11: instance: environment variable WHO is not set; set it, or give a default: ${WHO:-default}",
-                "17:1: log: duplicate key; it is given at 3:1 already",
+                "17:1: log: duplicate key; first given at 3:1",
             ])
     }
 
@@ -56,8 +55,8 @@ import Testing
                 "1:1: storage.type: required: one of s3, fs, memory",
             ]
         ),
-        ("- a", ["1:1: found a list, but allowed is a section of keys"]),
-        ("\n\n foo", ["3:2: found a single value, but allowed is a section of keys"]),
+        ("- a", ["1:1: found a list; expected a section of keys"]),
+        ("\n\n foo", ["3:2: found a single value; expected a section of keys"]),
         ("a: b: c", ["1:5: YAML syntax: mapping values are not allowed in this context"]),
     ])
     func filesThatAreSomethingElse(text: String, expected: [String]) {
@@ -68,8 +67,8 @@ import Testing
         (
             "lmdbs: 5\nstorage: []",
             [
-                "1:8: lmdbs: found a single value, but allowed is a section of keys",
-                "2:10: storage: found a list, but allowed is a section of keys",
+                "1:8: lmdbs: found a single value; expected a section of keys",
+                "2:10: storage: found a list; expected a section of keys",
             ]
         ),
         (
@@ -82,8 +81,8 @@ import Testing
         (
             "lmdbs: {main: 5, b: [1]}\nstorage: {type: memory}",
             [
-                "1:15: lmdbs.main: found a single value, but allowed is a section of keys",
-                "1:21: lmdbs.b: found a list, but allowed is a section of keys",
+                "1:15: lmdbs.main: found a single value; expected a section of keys",
+                "1:21: lmdbs.b: found a list; expected a section of keys",
             ]
         ),
         ("lmdbs: {main: }\nstorage: {type: memory}", ["1:9: lmdbs.main.path: required: the path of the LMDB"]),
@@ -93,7 +92,7 @@ import Testing
         ),
         (
             "lmdbs: {main: {path: [x]}}\nstorage: {type: memory}",
-            ["1:22: lmdbs.main.path: found a list, but allowed is one value (string)"]
+            ["1:22: lmdbs.main.path: found a list; expected one value (string)"]
         ),
         (
             "lmdbs: {main: {path: *x}}\nstorage: {type: memory}",
@@ -101,7 +100,7 @@ import Testing
         ),
         (
             "lmdbs: {main: {path: /m, dbi_options: {'': {}}}}\nstorage: {type: memory}",
-            ["1:40: lmdbs.main.dbi_options.: \"\" is no usable name, allowed is a name that is not empty"]
+            ["1:40: lmdbs.main.dbi_options.: \"\" is not a valid name; expected a name that is not empty"]
         ),
     ])
     func sectionsThatAreSomethingElse(text: String, expected: [String]) {
@@ -139,12 +138,12 @@ import Testing
         ),
         (
             "{type: S3, options: {bucket: b}}",
-            ["2:17: storage.type: found \"S3\", but allowed is one of s3, fs, memory"]
+            ["2:17: storage.type: found \"S3\"; expected one of s3, fs, memory"]
         ),
         // Required ones.
         ("{type: s3}", ["2:1: storage.options.bucket: required: the name of the bucket"]),
         ("{type: s3, options: {}}", ["2:21: storage.options.bucket: required: the name of the bucket"]),
-        ("{type: s3, options: []}", ["2:30: storage.options: found a list, but allowed is a section of keys"]),
+        ("{type: s3, options: []}", ["2:30: storage.options: found a list; expected a section of keys"]),
         ("{type: fs}", ["2:1: storage.options.root_path: required: the directory of the snapshots"]),
         (
             "{type: azure, options: {bucket: b}}",
@@ -183,7 +182,7 @@ import Testing
         (
             "{type: s3, options: {bucket: b, endpoint_url: minio}}",
             [
-                "2:56: storage.options.endpoint_url: found \"minio\", but allowed is http:// or https:// and a host, maybe with a"
+                "2:56: storage.options.endpoint_url: found \"minio\"; expected http:// or https:// and a host, optionally with a"
                     + " port and a path, such as https://s3.example.org:9000 (put https:// or http:// in front)"
             ]
         ),
@@ -205,7 +204,7 @@ import Testing
               b: { path: \(other), options: { no_subdir: \(isFile2) } }
             storage: { type: memory }
             """
-        let expected = ["3:14: lmdbs.b.path: found \"\(other)\", but database a has the same LMDB"]
+        let expected = ["3:14: lmdbs.b.path: found \"\(other)\", but database a uses the same LMDB"]
         #expect(errors(text) == (isError ? expected : []))
     }
 
@@ -227,8 +226,8 @@ import Testing
         ("bucket", "it belongs at storage.options.bucket (check the indentation)"),
         ("no_subdir", "it belongs at lmdbs.{name}.options.no_subdir (check the indentation)"),
         ("cleanup", "it belongs at storage.cleanup (check the indentation)"),
-        ("http:8500", "after http: there must be a blank"),
-        ("frobnicate", "allowed are instance, lmdb_poll_interval, "),
+        ("http:8500", "a blank is required after http:"),
+        ("frobnicate", "expected instance, lmdb_poll_interval, "),
     ])
     func unknownKeysGetAHint(key: String, hint: String) {
         let found = errors("\(key): 1\n" + minimal)

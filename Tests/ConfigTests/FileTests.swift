@@ -46,10 +46,10 @@ import Testing
     }
 
     @Test func reasonsAreClear() {
-        #expect(ConfigurationFile.reason(EACCES).hasPrefix("no permission to read it"))
-        #expect(ConfigurationFile.reason(EIO).hasPrefix("can't be read: "))
+        #expect(ConfigurationFile.reason(EACCES).hasPrefix("permission denied"))
+        #expect(ConfigurationFile.reason(EIO).hasPrefix("cannot be read: "))
         // The first page of the own memory is never mapped.
-        #expect(problem("/proc/self/mem").hasPrefix("/proc/self/mem: can't be read: "))
+        #expect(problem("/proc/self/mem").hasPrefix("/proc/self/mem: cannot be read: "))
     }
 
     @Test func emptyFiles() throws {
@@ -65,9 +65,9 @@ import Testing
             #expect(problem(path).hasSuffix("the file is empty; it needs at least lmdbs and storage"))
         }
         try withFile([UInt8](repeating: UInt8(ascii: "#"), count: ConfigurationFile.largest + 1)) { path in
-            #expect(problem(path) == "\(path): longer than 1048576 bytes, so it is no configuration file")
+            #expect(problem(path) == "\(path): longer than 1048576 bytes, so it is not a configuration file")
         }
-        #expect(problem("/dev/zero") == "/dev/zero: longer than 1048576 bytes, so it is no configuration file")
+        #expect(problem("/dev/zero") == "/dev/zero: longer than 1048576 bytes, so it is not a configuration file")
     }
 
     @Test(

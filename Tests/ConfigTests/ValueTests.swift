@@ -138,7 +138,7 @@ import Testing
         let lines = errors(file(setting: ["lmdbs", "main", "options", "file_mask"], to: "664"))
         #expect(
             lines == [
-                "5:18: lmdbs.main.options.file_mask: found \"664\", but allowed is a file mode from 0 to 0777, in octal"
+                "5:18: lmdbs.main.options.file_mask: found \"664\"; expected a file mode from 0 to 0777, in octal"
                     + " such as 0664 (without a leading 0 it is a decimal number: write 0664 for octal)"
             ])
     }

@@ -133,7 +133,7 @@ def move(host, install, bucket):
     host.server.stop()
     assert host.type("Stop") == "systemctl stop pdns\nsystemctl stop lightningstream\n"
     known = host.shadows()
-    host.type("Keep a copy")
+    host.type("Make a copy")
     host.server.install(install("4.9"))
     zones = host.type("PowerDNS 4.9")
     assert sorted(zones.split()) == sorted(
@@ -144,7 +144,7 @@ def move(host, install, bucket):
     assert {entry.timestamp for name in known for entry in before[name].values()} == {0}
 
     host.become_native(bucket)
-    printed = host.type("Carry the timestamps over").splitlines()
+    printed = host.type("Copy the timestamps").splitlines()
     assert len(printed) == 9 and not any("left out" in line or "differ" in line for line in printed), printed
     after = host.contents()
     assert {name: entries for name, entries in versions(after).items() if name in known} == versions(known)

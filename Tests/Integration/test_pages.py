@@ -63,13 +63,13 @@ def test_backup_and_restore(powerdns, lightningstream, directory, tmp_path):
     operator.tool("lightningstream", *syncers[0].command())
     operator.tool("pdnsutil", a.prefix / "bin/pdnsutil", f"--config-dir={a.directory}")
     operator.tool("mdb_copy", a.prefix / "bin/mdb_copy")
-    operator.type("Copy the databases", "Or keep snapshots")
+    operator.type("Copy the databases", "Keep snapshots")
     assert len(list((tmp_path / "backups" / "snapshots").glob("*.pb.gz"))) == 2
 
     a.util("delete-zone", "example.org")
     eventually("the zone is gone everywhere", lambda: b.answer("www.example.org", "A")[0] == "REFUSED")
-    assert "example.org." in operator.type("Does the copy work?")
-    operator.type("Bring back a zone")
+    assert "example.org." in operator.type("Test the copy")
+    operator.type("Restore a zone")
     eventually("the zone is back everywhere",
                lambda: b.answer("www.example.org", "A") == ("NOERROR", ["www.example.org. 300 A 192.0.2.1"]))
     pair.agree()
@@ -78,7 +78,7 @@ def test_backup_and_restore(powerdns, lightningstream, directory, tmp_path):
     eventually("the zone is gone everywhere", lambda: b.answer("www.example.net", "A")[0] == "REFUSED")
     for one in [*syncers, *servers]:
         one.stop()
-    operator.type("Bring back everything")
+    operator.type("Restore everything")
     for file in b.main, b.shard:
         file.unlink()
         file.with_name(f"{file.name}-lock").unlink()
@@ -112,7 +112,7 @@ def test_upgrading_to_powerdns_5(powerdns, installed_powerdns, lightningstream, 
         operator.tool("mdb_copy", server.prefix / "bin/mdb_copy")
         operator.tool("systemctl", "echo", "systemctl")
         operators.append(operator)
-    operators[0].type("Look", "Keep a copy")
+    operators[0].type("Check the zones", "Make a copy")
     assert lmdbs.contents(tmp_path / "backups" / "pdns-4.9" / "pdns.lmdb").keys() >= {"domains_v5"}
 
     def upgrade(server, syncer, operator):
@@ -183,8 +183,8 @@ def test_installation(bucket, powerdns, lightningstream, tmp_path):
         server.start()
         operators.append((operator, server))
     for operator, _ in operators:
-        said = operator.type("Look before you start")
+        said = operator.type("Check the setup")
         assert "PowerDNS, " in said and "  fail  " not in said
     [(first, _), (_, other)] = operators
-    assert "merged by" in first.type("See that it works")
+    assert "merged by" in first.type("Check that it works")
     eventually("the other host answers", lambda: other.answer("test.example", "NS")[0] == "NOERROR")

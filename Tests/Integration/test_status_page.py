@@ -147,7 +147,7 @@ def test_zones(page, preview):
             "document.getElementById('zone').value = 'example.org'; document.querySelector('.search button').click()")
         eventually("it is shown", lambda: "2026112101" in page.text("section[data-key=zones]"))
         shown = page.text("section[data-key=zones]")
-        assert "not yet: ns3-fra" in shown and "not known: old-release" in shown
+        assert "not yet: ns3-fra" in shown and "unknown: old-release" in shown
     page.open(preview.url + "?zone=%3Cscript%3Enothing")
     assert "<script>nothing: there is no such zone here" in page.text("section[data-key=zones]")
 

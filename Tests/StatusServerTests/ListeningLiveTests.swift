@@ -32,7 +32,7 @@ struct ListeningLiveTests {
         let text = try await failure("no-such-host.invalid", 8500)
         #expect(
             text.hasPrefix("cannot listen on no-such-host.invalid:8500 (http.address): the host name has no address: "))
-        #expect(text.hasSuffix("; write an IP address of this host, or only the port for all of them"))
+        #expect(text.hasSuffix("; use an IP address of this host, or only the port for all addresses"))
     }
 
     @Test("An address of another host")
@@ -46,7 +46,7 @@ struct ListeningLiveTests {
         let error = ListenError(address: ":80", port: 80, code: EACCES)
         #expect(
             "\(error)"
-                == "cannot listen on :80 (http.address): Permission denied; choose a port from 1024 on, or give the "
+                == "cannot listen on :80 (http.address): Permission denied; choose a port of 1024 or above, or give the "
                 + "process CAP_NET_BIND_SERVICE")
     }
 

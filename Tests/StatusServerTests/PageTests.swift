@@ -122,7 +122,7 @@ struct PageTests {
             return holder
         }
         let page = String(decoding: StatusPage(report, zone: zone).bytes, as: UTF8.self)
-        #expect(!page.contains("<script>alert") && page.contains("not yet: ") && page.contains("not known: "))
+        #expect(!page.contains("<script>alert") && page.contains("not yet: ") && page.contains("unknown: "))
         #expect(page.contains("more than <data value=\"3\">"))
     }
 

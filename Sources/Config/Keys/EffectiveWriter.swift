@@ -2,7 +2,7 @@ import Support
 
 /// Writes the effective configuration as YAML, secrets masked.
 struct EffectiveWriter {
-    /// Stands for a secret that is set.
+    /// Replaces a secret that is set.
     static let mask = "\"******\""
 
     private(set) var text = ""
@@ -19,7 +19,7 @@ struct EffectiveWriter {
         text += inner.text
     }
 
-    /// Leaves the section out when there is nothing in it.
+    /// Omits an empty section.
     mutating func sectionIfAny(_ name: String, _ contents: (inout EffectiveWriter) -> Void) {
         var inner = EffectiveWriter()
         contents(&inner)
@@ -28,13 +28,13 @@ struct EffectiveWriter {
 
     private mutating func line(_ line: String) { text += String(repeating: "  ", count: depth) + line + "\n" }
 
-    /// A key as it is where that is safe in YAML, otherwise in quotes.
+    /// A key, quoted if YAML requires it.
     private static func key(_ name: String) -> String {
         let isSafe = name.unicodeScalars.allSatisfy { $0.isASCIILetterOrDigit || $0 == "_" }
         return isSafe && !name.isEmpty ? name : quoted(name, escapingDollars: false)
     }
 
-    /// A double-quoted YAML scalar; the dollar is doubled, so that it reads back as a dollar.
+    /// A double-quoted YAML scalar; a dollar is doubled, so that it parses to a dollar.
     static func quoted(_ text: String, escapingDollars: Bool = true) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {

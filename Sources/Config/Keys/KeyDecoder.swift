@@ -1,16 +1,16 @@
-/// Reads a tree of YAML nodes by the key table. Collects problems instead of stopping at the first.
+/// Decodes a tree of YAML nodes with the key table. Collects problems instead of stopping at the first.
 struct KeyDecoder {
     let file: String
     let environment: [String: String]
     private(set) var problems: [ConfigurationProblem] = []
     private(set) var warnings: [ConfigurationProblem] = []
-    /// Keys and sections that the file gives (with more than nothing): the places of values, and of sections' keys.
+    /// Keys and sections with a value in the file: the positions of values, and of sections' keys.
     private var given: [[String]: Position] = [:]
-    /// Places of the keys that the file has, also of those without a value.
+    /// Positions of the keys in the file, including those without a value.
     private var written: [[String]: Position] = [:]
-    /// Keys among those that are given as the empty text.
+    /// The given keys with an empty text.
     private var blank: Set<[String]> = []
-    /// Keys whose values were reported already.
+    /// Keys whose values have been reported.
     private var failed: Set<[String]> = []
 
     init(file: String, environment: [String: String]) {
@@ -18,8 +18,8 @@ struct KeyDecoder {
         self.environment = environment
     }
 
-    /// Reads every key of a section, and reports those that are not in the table.
-    /// `explain` may know more of a key that is not in the table.
+    /// Decodes every key of a section, and reports keys that are not in the table.
+    /// `explain` may describe a key that is not in the table.
     mutating func mapping<Root>(
         _ node: YAMLNode?, _ keys: [KeyDefinition<Root>], into root: inout Root, at scope: Scope,
         explain: (String) -> String? = { _ in nil }
@@ -41,7 +41,7 @@ struct KeyDecoder {
         }
     }
 
-    /// The entries of a section; none, and reported, when it is something else.
+    /// The entries of a section; empty, and reported, if the node is something else.
     mutating func entries(of node: YAMLNode?, at scope: Scope) -> [YAMLEntry] {
         guard let node, !node.isNull else { return [] }
         given[scope.path] = scope.position
@@ -49,13 +49,13 @@ struct KeyDecoder {
         case .mapping(let entries): return entries
         case .invalid: break
         case .scalar, .sequence:
-            report(scope, "found \(node.kind), but allowed is a section of keys", at: node.position)
+            report(scope, "found \(node.kind); expected a section of keys", at: node.position)
         }
         failed.insert(scope.path)
         return []
     }
 
-    /// The typed value of a scalar; nil, which leaves the default, when nothing is given or the value is refused.
+    /// The typed value of a scalar; nil, which keeps the default, if the value is missing or invalid.
     mutating func value<Value>(
         of node: YAMLNode, as type: ValueType<Value>, at scope: Scope, isSecret: Bool
     ) -> Value? {
@@ -63,7 +63,7 @@ struct KeyDecoder {
         guard case .scalar(let scalar) = node.content else {
             failed.insert(scope.path)
             if node.content != .invalid {
-                report(scope, "found \(node.kind), but allowed is one value (\(type.name))", at: node.position)
+                report(scope, "found \(node.kind); expected one value (\(type.name))", at: node.position)
             }
             return nil
         }
@@ -78,12 +78,12 @@ struct KeyDecoder {
         } catch {
             let advice = error.advice.isEmpty ? "" : " (\(error.advice))"
             failed.insert(scope.path)
-            report(scope, "found \(found), but allowed is \(error.allowed)\(advice)", at: node.position)
+            report(scope, "found \(found); expected \(error.allowed)\(advice)", at: node.position)
             return nil
         }
     }
 
-    /// Replaces references to the environment. nil when there is nothing, or a problem, which is reported.
+    /// Replaces references to the environment. nil if the result is empty, or for a problem, which is reported.
     private mutating func expand(
         _ scalar: YAMLScalar, at scope: Scope, _ position: Position, isSecret: Bool
     ) -> ScalarText? {
@@ -100,12 +100,12 @@ struct KeyDecoder {
         guard expansion.isExpanded, scalar.style == .plain else {
             return ScalarText(text: expansion.result, isText: scalar.isText && !expansion.isExpanded)
         }
-        // A plain scalar ends where its text ends, so a line feed at the end of a variable is no part of it.
+        // A plain scalar ends with its text, so a line feed at the end of a variable is not part of it.
         let blanks: Set<Unicode.Scalar> = [" ", "\t", "\n", "\r"]
         let scalars = expansion.result.unicodeScalars.drop { blanks.contains($0) }
         let end = scalars.lastIndex { !blanks.contains($0) }
         let trimmed = end.map { String(scalars[...$0]) } ?? ""
-        // Nothing left is nothing given: the default.
+        // An empty result means the default.
         if trimmed.isEmpty, scalar.tag == .none {
             given[scope.path] = nil
             return nil
@@ -113,19 +113,19 @@ struct KeyDecoder {
         return ScalarText(text: trimmed, isText: scalar.tag == .text)
     }
 
-    /// Whether the file gives the key, with a usable value or not; an empty text is as good as none.
+    /// Whether the file contains the key, with a valid value or not; an empty text counts as missing.
     func isGiven(_ scope: Scope, _ name: String) -> Bool {
         let path = scope.path + [name]
         return given[path] != nil && !blank.contains(path)
     }
 
-    /// Whether nothing was said yet about the key's value.
+    /// Whether no problem of the key's value has been reported.
     func isSound(_ scope: Scope, _ name: String) -> Bool { !failed.contains(scope.path + [name]) }
 
-    /// Whether nothing was said yet about the section itself.
+    /// Whether no problem of the section itself has been reported.
     func isSound(_ scope: Scope) -> Bool { !failed.contains(scope.path) }
 
-    /// Where the value of a key is, or the key when it has none, or its section when the file does not have the key.
+    /// The position of the key's value, or of the key if it has none, or of its section if the file lacks the key.
     func position(_ scope: Scope, _ name: String) -> Position {
         let path = scope.path + [name]
         return given[path] ?? written[path] ?? scope.position

@@ -1,19 +1,19 @@
-/// One row of the key table: a key or a section in a record of type `Root`, how it is read, described and written.
+/// One row of the key table: a key or a section in a value of type `Root`, with its decoding, description and output.
 struct KeyDefinition<Root: ConfigurationSection>: Sendable {
-    /// The key as it is in the file.
+    /// The key in the file.
     var name: String
-    /// This key, or every key below this section, with paths from here.
+    /// The description of this key, or of every key in this section, with relative paths.
     var descriptions: [KeyDescription]
-    /// Reads the entry, which is nil when the file does not have it, into the record.
+    /// Decodes the entry, which is nil if the file lacks it, into the root.
     var decode: @Sendable (YAMLEntry?, inout Root, Scope, inout KeyDecoder) -> Void
-    /// Writes the value that the record has.
+    /// Writes the root's value.
     var render: @Sendable (Root, inout EffectiveWriter) -> Void
 }
 
-/// Where in the file a mapping is.
+/// The position of a mapping in the file.
 struct Scope {
     var path: [String]
-    /// Of the section's key, or of the file.
+    /// The position of the section's key, or of the file.
     var position: Position
 
     func below(_ name: String, _ entry: YAMLEntry?) -> Scope {
@@ -49,7 +49,7 @@ extension KeyDefinition {
             })
     }
 
-    /// A section with keys of its own. `check` looks at them together, also when the section is not in the file.
+    /// A section with keys of its own. `check` checks them together, even if the section is not in the file.
     static func section<Section: ConfigurationSection>(
         _ name: String, _ property: WritableKeyPath<Root, Section> & Sendable, _ keys: [KeyDefinition<Section>],
         check: @escaping @Sendable (inout Section, Scope, inout KeyDecoder) -> Void = { _, _, _ in }
@@ -64,8 +64,8 @@ extension KeyDefinition {
             render: { root, writer in writer.section(name) { keys.render(root[keyPath: property], &$0) } })
     }
 
-    /// A section whose keys are names of the operator's choice, each with the same keys below it. `allowed` says what a
-    /// usable name is; `insert` puts the record that was read into the root.
+    /// A section whose keys are names chosen by the operator, each with the same keys below it. `allowed` describes
+    /// valid names; `insert` adds the decoded element to the root.
     static func named<Element: ConfigurationSection>(
         _ name: String, placeholder: String, _ keys: [KeyDefinition<Element>], allowed: String,
         isUsable: @escaping @Sendable (String) -> Bool,
@@ -81,7 +81,7 @@ extension KeyDefinition {
                     let place = here.below(element.name, element)
                     if !isUsable(element.name) {
                         decoder.report(
-                            place, "\(Display.quoted(element.name)) is no usable name, allowed is \(allowed)",
+                            place, "\(Display.quoted(element.name)) is not a valid name; expected \(allowed)",
                             at: element.keyPosition)
                     }
                     var record = Element()
@@ -97,7 +97,7 @@ extension KeyDefinition {
             })
     }
 
-    /// The same key in a record that holds this one; the file knows nothing of that nesting.
+    /// The same key in a value that contains this one; the nesting is not visible in the file.
     func within<Outer: ConfigurationSection>(
         _ property: WritableKeyPath<Outer, Root> & Sendable
     ) -> KeyDefinition<Outer> {

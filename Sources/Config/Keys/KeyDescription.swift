@@ -1,33 +1,33 @@
-/// What the reference page says about one key; the decoder works from the same table.
+/// The reference documentation of one key; the decoder uses the same table.
 package struct KeyDescription: Sendable, Equatable {
-    /// Path of the key, `{name}` standing for a name of the operator's choice.
+    /// Path of the key, with `{name}` for a name chosen by the operator.
     package var path: [String]
     /// Name of the type, such as `duration`.
     package var type: String
-    /// What is allowed beyond the type, such as `>= 100ms`, or empty.
+    /// Restrictions beyond the type, such as `>= 100ms`, or empty.
     package var range: String
-    /// The default as it is written in YAML, or in words.
+    /// The default in YAML, or in words.
     package var defaultText: String
-    /// What the key does.
+    /// The purpose of the key.
     package var help: String
-    /// What is special about it.
+    /// Special properties of the key.
     package var traits: [KeyTrait]
-    /// For keys under `storage.options`: the type of storage that they belong to.
+    /// For keys under `storage.options`: their type of storage.
     package var storageType: StorageType?
 }
 
-/// What is special about a key.
+/// A special property of a key.
 package enum KeyTrait: Sendable, Equatable {
     /// The file must have it.
     case required
     /// The value never appears in a log, an error or the effective configuration.
     case secret
-    /// Accepted; a warning tells to use something else.
+    /// Accepted; a warning names the replacement.
     case deprecated(String)
-    /// Accepted and checked; a warning tells that it has no effect here, and why.
+    /// Accepted and checked; a warning says that it has no effect here, and why.
     case noEffect(String)
 
-    /// What the operator is told when the key is in the file, or nil.
+    /// The warning if the key is in the file, or nil.
     package var warning: String? {
         switch self {
         case .required, .secret: nil

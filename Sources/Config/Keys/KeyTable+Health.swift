@@ -6,21 +6,21 @@ extension KeyTable {
         .section("start", \.start, start),
     ]
 
-    private static let ignored = KeyTrait.noEffect("a check is made whenever its outcome may have changed")
+    private static let ignored = KeyTrait.noEffect("checks are updated whenever their results may change")
 
     private static func check(_ activity: String) -> [KeyDefinition<HealthCheckConfiguration>] {
         [
             .value("interval", \.interval, .duration, "Time between checks of \(activity).", ignored),
-            .value("warn_duration", \.warnDuration, .duration, "A warning after failing for this long."),
-            .value("error_duration", \.errorDuration, .duration, "An error after failing for this long."),
+            .value("warn_duration", \.warnDuration, .duration, "Warning after failures for this long."),
+            .value("error_duration", \.errorDuration, .duration, "Failure after failures for this long."),
         ]
     }
 
     private static let start: [KeyDefinition<StartHealthConfiguration>] = [
-        .value("interval", \.interval, .duration, "Time between checks of the start-up.", ignored),
-        .value("warn_duration", \.warnDuration, .duration, "A warning when the start-up takes this long."),
-        .value("error_duration", \.errorDuration, .duration, "An error when the start-up takes this long."),
-        .value("report_healthz", \.reportHealthz, .bool, "Whether /healthz tells of a start-up that takes long."),
-        .value("report_metadata", \.reportMetadata, .bool, "Whether the metadata of /healthz tell of it."),
+        .value("interval", \.interval, .duration, "Time between checks of start-up.", ignored),
+        .value("warn_duration", \.warnDuration, .duration, "Warning when start-up takes this long."),
+        .value("error_duration", \.errorDuration, .duration, "Failure when start-up takes this long."),
+        .value("report_healthz", \.reportHealthz, .bool, "Report a long start-up in /healthz."),
+        .value("report_metadata", \.reportMetadata, .bool, "Report start-up in the metadata of /healthz."),
     ]
 }

@@ -2,17 +2,17 @@ extension KeyTable {
     static let powerDNS: [KeyDefinition<PowerDNSSection>] = [
         .value(
             "enabled", \.enabled, .powerDNSUse,
-            "Look into the databases of PowerDNS: log which zones change, and check what comes in. `auto` for those that"
-                + " look like it, `true` when `main` and `shard` are certain to be PowerDNS's."),
+            "Inspect the databases of PowerDNS: log changes of zones and check snapshots. `auto`: those that are"
+                + " detected; `true`: `main` and `shard` must be PowerDNS's."),
         .value(
             "main", \.main, .text, "Name under `lmdbs` of the database with zones, metadata and keys.",
-            default: "found by its DBIs"),
+            default: "detected by its DBIs"),
         .value(
             "shard", \.shard, .text, "Name under `lmdbs` of the database with the records.",
-            default: "found by its DBIs"),
+            default: "detected by its DBIs"),
         .value(
             "log_changes", \.logChanges, .logDetail,
-            "Log what merges and sends change: a line for each zone, with `records` also one for each record."),
+            "Log changes of merges and sends: a line for each zone; with `records` also one for each record."),
         .section("validation", \.validation, validation),
         .section("api", \.api, api, check: Checks.powerDNSAPI),
     ]
@@ -24,27 +24,27 @@ extension KeyTable {
                 + " it."),
         .value(
             "structure", \.structure, .structureAction,
-            "Entries that PowerDNS could not read: `hold` leaves them out and merges the rest of the snapshot, `reject`"
-                + " refuses all of it."),
+            "Entries that PowerDNS could not read: `hold` skips them and merges the rest of the snapshot, `reject`"
+                + " rejects all of it."),
         .value(
             "relations", \.relations, .ruleAction,
-            "Records, metadata and keys of no zone, index entries without an object, zones that are there twice."),
+            "Records, metadata and keys without a zone, index entries without an object, duplicate zones."),
         .value(
             "zones", \.zones, .ruleAction,
-            "What is wrong in a changed zone, such as a missing SOA or a CNAME with other data."),
+            "Problems in a changed zone, such as a missing SOA or a CNAME with other data."),
         .value(
             "max_deleted_records", \.maxDeletedRecords, .percent,
-            "Refuse a snapshot that would delete more than this percentage of a zone's RRsets, without deleting the"
+            "Reject a snapshot that would delete more than this percentage of a zone's RRsets, without deleting the"
                 + " zone; 0 for off."),
         .value(
             "max_deleted_zones", \.maxDeletedZones, .percent,
-            "Refuse a snapshot that would delete more than this percentage of the zones; 0 for off."),
+            "Reject a snapshot that would delete more than this percentage of the zones; 0 for off."),
     ]
 
     private static let api: [KeyDefinition<PowerDNSAPIConfiguration>] = [
         .value(
             "url", \.url, .endpointURL(of: .powerDNS),
-            "PowerDNS's API, such as `http://127.0.0.1:8081`: its caches are flushed for the zones that a merge"
+            "PowerDNS's API, such as `http://127.0.0.1:8081`, to flush its caches for the zones that a merge"
                 + " changes.", default: "off"),
         .value("key", \.key, .text, "PowerDNS's `api-key`.", .secret),
         .value("key_file", \.keyFile, .text, "File with the key, instead of `key`."),

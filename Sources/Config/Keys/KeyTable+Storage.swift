@@ -1,4 +1,4 @@
-/// The section `storage` as the file has it; the options that count are those of the type.
+/// The section `storage` of the file; the options depend on the type.
 struct StorageSection: ConfigurationSection {
     var type: StorageType?
     var rootPath = ""
@@ -21,7 +21,7 @@ struct StorageSection: ConfigurationSection {
         }
     }
 
-    /// Memory stands in where the type is missing, which is an error.
+    /// Memory is used if the type is missing, which is an error.
     var configuration: StorageConfiguration {
         var storage = StorageConfiguration()
         storage.cleanup = cleanup
@@ -53,7 +53,7 @@ extension KeyTable {
             writer.section("storage") { storage.render(StorageSection(root.storage), &$0) }
         })
 
-    // In this order: the type decides how the options are read.
+    // The order matters: the type determines the options.
     private static let storage: [KeyDefinition<StorageSection>] = [
         .value("type", \.type, .storageType, "Where snapshots are kept.", .required),
         KeyDefinition(
@@ -74,7 +74,7 @@ extension KeyTable {
             }),
         KeyDefinition.value(
             "root_path", \.rootPath, .text, "Old spelling of `options.root_path` of type `fs`.",
-            .deprecated("write storage.options.root_path")
+            .deprecated("use storage.options.root_path")
         ).hidden,
         .section("cleanup", \.cleanup, cleanup, check: Checks.cleanup),
     ]
@@ -93,14 +93,14 @@ extension KeyTable {
         }
     }
 
-    /// Without a type at least the names of the options can be checked.
+    /// Without a type, only the names of the options are checked.
     private static func checkNames(_ entry: YAMLEntry?, _ scope: Scope, _ decoder: inout KeyDecoder) {
         for option in decoder.entries(of: entry?.value, at: scope) where owner(of: option.name) == nil {
             decoder.unknownKey(option, allowed: s3.map(\.name) + fileSystem.map(\.name) + azure.map(\.name), at: scope)
         }
     }
 
-    /// `belongs to storage.type s3 or azure`, or nil for a key that no storage knows.
+    /// `belongs to storage.type s3 or azure`, or nil for an unknown key.
     private static func owner(of name: String) -> String? {
         let names = [
             (StorageType.s3, s3.map(\.name)), (.fileSystem, fileSystem.map(\.name)), (.azure, azure.map(\.name)),
@@ -111,28 +111,29 @@ extension KeyTable {
 
     private static let cleanup: [KeyDefinition<CleanupConfiguration>] = [
         .value(
-            "enabled", \.enabled, .bool, "Remove old snapshots, of every node. Not with `only_once`, nor by `receive`."),
+            "enabled", \.enabled, .bool,
+            "Remove old snapshots of every instance. Not with `only_once`, nor by `receive`."),
         .value("interval", \.interval, .anyDuration, "Time between runs, varied by 20 %."),
         .value(
             "must_keep_interval", \.mustKeepInterval, .anyDuration,
-            "A snapshot stays for at least this long after it was first seen."),
+            "Keep every snapshot for at least this long after it was first seen."),
         .value(
             "remove_old_instances_interval", \.removeOldInstancesInterval, .anyDuration,
-            "The last snapshot of a node is removed when it is older than this and everything in it was merged here and sent on."
+            "Remove the last snapshot of an instance when it is older than this and its contents were merged and sent by this one."
         ),
     ]
 
     private static let fileSystem: [KeyDefinition<FileSystemStorageOptions>] = [
         .value(
             "root_path", \.rootPath, .text,
-            "Directory of the snapshots; `sync` creates it at its start when it is missing.", .required)
+            "Directory of the snapshots; `sync` creates it at start if it is missing.", .required)
     ]
 
     private static let s3: [KeyDefinition<S3StorageOptions>] =
         [
             .value(
                 "access_key", \.accessKey, .text,
-                "Access key ID. Without keys and key files the AWS_* environment variables count, then"
+                "Access key ID. Without keys and key files, the AWS_* environment variables are used, then"
                     + " ~/.aws/credentials with AWS_PROFILE."),
             .value("secret_key", \.secretKey, .text, "Secret access key.", .secret),
             .value("access_key_file", \.accessKeyFile, .text, "File with the access key ID, instead of `access_key`."),
@@ -140,29 +141,29 @@ extension KeyTable {
                 "secret_key_file", \.secretKeyFile, .text, "File with the secret access key, instead of `secret_key`."),
             .value(
                 "secrets_refresh_interval", \.secretsRefreshInterval, refreshInterval,
-                "How often the key files are read again."),
+                "Interval at which the key files are read again."),
             .value("region", \.region, .text, "Region that requests are signed for."),
             .value("bucket", \.bucket, .text, "The bucket.", .required),
-            .value("create_bucket", \.createBucket, .bool, "Create the bucket when it does not exist."),
+            .value("create_bucket", \.createBucket, .bool, "Create the bucket if it does not exist."),
             .value(
                 "endpoint_url", \.endpointURL, .endpointURL(of: .s3),
-                "The service, when it is not AWS; a path in front of the bucket may follow.", default: "AWS"),
+                "URL of the service if it is not AWS, optionally with a path.", default: "AWS"),
             .value(
                 "addressing", \.addressing, .choice,
-                "Where a URL has the bucket: `path`, `virtual` (in the host name), or `auto`: in the host name with AWS,"
+                "Position of the bucket in URLs: `path`, `virtual` (in the host name), or `auto`: in the host name for AWS,"
                     + " Google and Alibaba."),
             .value("storage_class", \.storageClass, .text, "Storage class of new objects.", default: "the bucket's"),
-            .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
+            .value("global_prefix", \.globalPrefix, .text, "Prefix of all object names."),
             .value(
-                "prefix_folders", \.prefixFolders, .bool, "Old way of keeping names with a slash out of listings.",
-                .deprecated("write hide_folders")),
-            .value("hide_folders", \.hideFolders, .bool, "Leave names with a slash out of listings."),
+                "prefix_folders", \.prefixFolders, .bool, "Old spelling of `hide_folders`.",
+                .deprecated("use hide_folders")),
+            .value("hide_folders", \.hideFolders, .bool, "Exclude names with a slash from listings."),
             .value(
                 "disable_send_content_md5", \.disableSendContentMD5, .bool,
                 "Send no Content-MD5, for services that refuse it."),
             .value(
                 "num_minio_threads", \.numMinioThreads, .count(atLeast: 0, upTo: 1000),
-                "Parts of one upload that are sent at the same time; 0 for the default."),
+                "Concurrent parts of one upload; 0 for the default."),
         ] + connection.map { $0.within(\.connection) } + updateMarker.map { $0.within(\.updateMarker) } + [
             .section("tls", \.tls, tls, check: Checks.tls)
         ]
@@ -177,17 +178,17 @@ extension KeyTable {
             ),
             .value(
                 "secrets_refresh_interval", \.secretsRefreshInterval, refreshInterval,
-                "How often the key file is read again."),
+                "Interval at which the key file is read again."),
             .value("use_shared_key", \.useSharedKey, .bool, "Sign requests with the key of the account."),
             .value("container", \.container, .text, "The container.", .required),
-            .value("create_container", \.createContainer, .bool, "Create the container when it does not exist."),
+            .value("create_container", \.createContainer, .bool, "Create the container if it does not exist."),
             .value(
-                "endpoint_url", \.endpointURL, .endpointURL(of: .azure), "The service, when it is not Azure's own.",
+                "endpoint_url", \.endpointURL, .endpointURL(of: .azure), "URL of the service if it is not Azure's own.",
                 default: "Azure"),
-            .value("global_prefix", \.globalPrefix, .text, "Put in front of the name of every object."),
+            .value("global_prefix", \.globalPrefix, .text, "Prefix of all object names."),
             .value(
                 "concurrency", \.concurrency, .count(atLeast: 1, upTo: 1000),
-                "Blocks of one upload that are sent at the same time."),
+                "Concurrent blocks of one upload."),
         ] + connection.map { $0.within(\.connection) } + updateMarker.map { $0.within(\.updateMarker) } + [
             .section("tls", \.tls, tls, check: Checks.tls)
         ]
@@ -195,48 +196,48 @@ extension KeyTable {
     private static let refreshInterval = ValueType.duration(zeroIs: S3StorageOptions().secretsRefreshInterval)
         .ranged(">= 1s")
 
-    /// 0 stands for the default of each, as in release 1.0.
+    /// 0 means the default of each, as in release 1.0.
     private static let connection: [KeyDefinition<ConnectionOptions>] = {
         let usual = ConnectionOptions()
         return [
             .value(
                 "init_timeout", \.initTimeout, .duration(zeroIs: usual.initTimeout),
-                "Limit of the first contact at start-up."),
+                "Timeout of the first request at start."),
             .value(
                 "idle_conn_timeout", \.idleConnTimeout, .duration(zeroIs: usual.idleConnTimeout, negativeIsNone: true),
-                "Idle connections are closed after this; negative for never."),
+                "Close idle connections after this time; negative for never."),
             .value(
                 "max_idle_conns", \.maxIdleConns, .count(zero: usual.maxIdleConns, negative: 1, upTo: mostThings),
-                "Idle connections that are kept."),
-            .value("dial_timeout", \.dialTimeout, .duration(zeroIs: usual.dialTimeout), "Limit of connecting."),
+                "Maximum number of idle connections."),
+            .value("dial_timeout", \.dialTimeout, .duration(zeroIs: usual.dialTimeout), "Timeout of connecting."),
             .value(
                 "dial_keep_alive", \.dialKeepAlive, .duration(zeroIs: usual.dialKeepAlive, negativeIsNone: true),
                 "Interval of TCP keep-alive probes; negative for none."),
             .value(
                 "tls_handshake_timeout", \.tlsHandshakeTimeout, .duration(zeroIs: usual.tlsHandshakeTimeout),
-                "Limit of the TLS handshake."),
+                "Timeout of the TLS handshake."),
             .value(
                 "client_timeout", \.clientTimeout, .duration(zeroIs: usual.clientTimeout, negativeIsNone: true),
-                "Limit of one request as a whole; negative for none."),
+                "Timeout of one whole request; negative for none."),
         ]
     }()
 
     private static let updateMarker: [KeyDefinition<UpdateMarkerOptions>] = [
         .value(
             "use_update_marker", \.isUsed, .bool,
-            "Keep an object that tells of changes, and list only when it has changed. On all nodes or on none."),
+            "Maintain an object that marks changes, and list only when it has changed. On all instances or on none."),
         .value(
             "update_marker_force_list_interval", \.forceListInterval,
             .duration(zeroIs: UpdateMarkerOptions().forceListInterval, negativeIsNone: true),
-            "With the update marker, list at least this often; negative for at each poll."),
+            "With the update marker, list at least at this interval; negative for every poll."),
     ]
 
     private static let tls: [KeyDefinition<TLSOptions>] = [
-        .value("ca_file", \.caFile, .text, "File of certificates that are trusted instead of the system's."),
-        .value("ca", \.ca, .pem, "Certificates that are trusted instead of the system's."),
+        .value("ca_file", \.caFile, .text, "File of CA certificates trusted instead of the system's."),
+        .value("ca", \.ca, .pem, "CA certificates trusted instead of the system's."),
         .value(
             "add_system_ca_pool", \.addSystemCAPool, .bool,
-            "Trust the system's certificates besides `ca` and `ca_file`."),
+            "Trust the system's CA certificates in addition to `ca` and `ca_file`."),
         .value("cert_file", \.certFile, .text, "File of the client certificate."),
         .value("cert", \.cert, .pem, "Client certificate."),
         .value("key_file", \.keyFile, .text, "File of the key of the client certificate."),
@@ -244,16 +245,16 @@ extension KeyTable {
         .value("watch_certs", \.watchCerts, .bool, "Read the files again when they change."),
         .value(
             "watch_certs_poll_interval", \.watchCertsPollInterval,
-            .duration(zeroIs: TLSOptions().watchCertsPollInterval), "How often the files are looked at."),
+            .duration(zeroIs: TLSOptions().watchCertsPollInterval), "Interval at which the files are checked."),
         .value(
-            "require_client_cert", \.requireClientCert, .bool, "Of servers only.",
+            "require_client_cert", \.requireClientCert, .bool, "For servers only.",
             .noEffect("it is a server that requires a client certificate")),
         .value(
             "insecure_skip_verify", \.insecureSkipVerify, .bool,
-            "Do not check the server's certificate. Whoever is on the way can then read and change everything."),
+            "Do not verify the server's certificate. Anybody on the network path can then read and change everything."),
         .value(
             "insecure_key_log_file", \.insecureKeyLogFile, .text,
-            "File that the session keys are written to, to decode recorded traffic."),
+            "File for the session keys, to decrypt recorded traffic."),
     ]
 }
 
@@ -269,7 +270,7 @@ extension Array {
 }
 
 extension KeyDefinition {
-    /// The same key, left out of the effective configuration: its value shows up under another key.
+    /// The same key, omitted from the effective configuration because its value appears under another key.
     fileprivate var hidden: KeyDefinition {
         var key = self
         key.render = { _, _ in }

@@ -1,7 +1,7 @@
 /// Every key of the configuration file. The decoder, the checks of types and ranges, the reference page and the masked
-/// effective configuration all work from these lists; defaults are the initial values of the properties they name.
+/// effective configuration use these lists; defaults are the initial values of the properties they name.
 package enum KeyTable {
-    /// Every key, in the order of the file as the reference shows it.
+    /// Every key, in the order of the reference.
     package static let descriptions: [KeyDescription] = topLevel.flatMap(\.descriptions)
 
     static let mostThings = 1_000_000
@@ -9,47 +9,47 @@ package enum KeyTable {
     static let topLevel: [KeyDefinition<Configuration>] = [
         .value(
             "instance", \.instance, .instanceName,
-            "Name of this node, different on every node. Characters other than letters, digits and `-` become `-`.",
+            "Name of this instance; must be unique. Characters other than letters, digits and `-` become `-`.",
             default: "host name"),
         .value(
             "lmdb_poll_interval", \.lmdbPollInterval, .duration(atLeast: .milliseconds(100)),
-            "How often the LMDBs are checked for changes where nothing tells of them, and the shortest time between two"
+            "Interval at which the LMDBs are checked for changes without a notification, and minimum time between two"
                 + " snapshots of a database."),
         .value(
             "lmdb_log_stats_interval", \.lmdbLogStatsInterval, .duration,
-            "How often statistics of the LMDBs are logged; 0 for never."),
+            "Interval at which statistics of the LMDBs are logged; 0 for never."),
         .value(
-            "lmdb_scrape_smaps", \.lmdbScrapeSmaps, .bool, "Whether the metrics tell the memory use of the LMDBs."),
+            "lmdb_scrape_smaps", \.lmdbScrapeSmaps, .bool, "Include the memory use of the LMDBs in the metrics."),
         .value(
             "storage_poll_interval", \.storagePollInterval, .duration(atLeast: .milliseconds(100)),
-            "How often the storage is checked for new snapshots."),
+            "Interval at which the storage is checked for new snapshots."),
         .value(
             "storage_retry_interval", \.storageRetryInterval, .duration(atLeast: .milliseconds(100)),
-            "Pause before a failed upload, download or listing is tried again."),
+            "Pause before a failed upload, download or listing is retried."),
         .value(
             "storage_retry_count", \.storageRetryCount, .count(atLeast: 1),
-            "How often a failed upload is tried again before the program ends with an error."),
+            "Retries of a failed upload before the program ends with an error."),
         .value("storage_retry_forever", \.storageRetryForever, .bool, "Never give up on a failing upload."),
         .value(
             "storage_force_snapshot_interval", \.storageForceSnapshotInterval,
             .duration(atLeast: .minutes(1), zeroIsOff: true),
-            "Send a snapshot after this time even without a change, so that this node does not look gone; 0 for never."),
+            "Send a snapshot after this time even without a change, to show that this instance exists; 0 for never."),
         .value(
             "memory_downloaded_snapshots", \.memoryDownloadedSnapshots, .count(atLeast: 1, upTo: mostThings),
-            "Downloads at the same time, per database."),
+            "Concurrent downloads per database."),
         .value(
             "memory_decompressed_snapshots", \.memoryDecompressedSnapshots, .count(atLeast: 1, upTo: mostThings),
-            "Accepted for old files. No snapshot is ever decompressed into memory as a whole.",
+            "Accepted for old files. Snapshots are never decompressed into memory as a whole.",
             .noEffect("snapshots are decompressed as streams")),
         .value(
             "only_once", \.onlyOnce, .bool,
-            "Load what is in the storage, store local changes, and end; as `--only-once`."),
+            "Load the snapshots in the storage, store local changes, and end; as `--only-once`."),
         .value(
             "clock_skew_tolerance", \.clockSkewTolerance, .duration,
-            "A snapshot further in the future than this means that the clock of its sender is wrong."),
+            "Maximum clock difference: a snapshot further in the future means that its sender's clock is wrong."),
         .value(
             "publish_state", \.publishState, .bool,
-            "Keep an object in the storage that tells which snapshots this node has merged."),
+            "Publish the snapshots merged by this instance in an object in the storage."),
         .named(
             "lmdbs", placeholder: "{name}", database, allowed: DatabaseName.allowed, isUsable: DatabaseName.isUsable,
             insert: { name, database, root in
@@ -71,11 +71,11 @@ package enum KeyTable {
         .section("options", \.options, environment),
         .value(
             "schema_tracks_changes", \.schemaTracksChanges, .bool,
-            "Native mode: the application puts the header with time and flags in front of every value, as PowerDNS"
-                + " Authoritative 4.8 and newer does with `lmdb-lightning-stream=yes`."),
+            "Native mode: the application prefixes every value with a header of time and flags, as PowerDNS"
+                + " Authoritative 4.8 and later does with `lmdb-lightning-stream=yes`."),
         .value(
             "dupsort_hack", \.dupsortHack, .bool,
-            "Sync DBIs with MDB_DUPSORT in shadow mode, the same on all instances. Not together with"
+            "Sync DBIs with MDB_DUPSORT in shadow mode; must be the same on all instances. Not together with"
                 + " `schema_tracks_changes`."),
         .value(
             "header_extra_padding_block", \.headerExtraPaddingBlock, .bool,
@@ -87,22 +87,24 @@ package enum KeyTable {
     ]
 
     private static let environment: [KeyDefinition<EnvironmentOptions>] = [
-        .value("no_subdir", \.noSubdir, .bool, "`path` is the file itself and no directory; true for PowerDNS."),
+        .value("no_subdir", \.noSubdir, .bool, "`path` is the file itself, not a directory; true for PowerDNS."),
         .value(
             "create", \.create, .bool,
-            "Create the LMDB and its directory when they are missing. Without it a missing LMDB is an error."),
+            "Create the LMDB and its directory if they are missing. Otherwise a missing LMDB is an error."),
         .value(
             "dir_mask", \.dirMask, .fileMode,
-            "Mode of a directory that is created, whatever the umask; 0 for the default, which the umask limits.",
+            "Mode of created directories, whatever the umask; 0 for the default, which the umask limits.",
             default: "0775 less the umask"),
         .value(
             "file_mask", \.fileMask, .fileMode,
-            "Mode of files that are created, whatever the umask; 0 for the default, which the umask limits.",
+            "Mode of created files, whatever the umask; 0 for the default, which the umask limits.",
             default: "0664 less the umask"),
         .value(
             "map_size", \.mapSize, .size,
-            "Most that the LMDB can grow to. 0 keeps what the file says, and takes 1GB when it is created."),
-        .value("max_dbs", \.maxDBs, .count(atLeast: 0, upTo: 65_535), "Most DBIs in the LMDB; 0 for the default."),
+            "Maximum size of the LMDB. 0 keeps the size of the file, and 1GB for a new one."),
+        .value(
+            "max_dbs", \.maxDBs, .count(atLeast: 0, upTo: 65_535),
+            "Maximum number of DBIs in the LMDB; 0 for the default."),
     ]
 
     private static let dbi: [KeyDefinition<DBIOptions>] = [
@@ -114,42 +116,42 @@ package enum KeyTable {
     private static let sweeper: [KeyDefinition<SweeperConfiguration>] = [
         .value(
             "enabled", \.enabled, .bool,
-            "Remove Deleted entries that are older than the retention, and send nothing after a long absence until"
+            "Remove Deleted entries older than the retention, and send nothing after a long absence until"
                 + " `lightningstream resync` has run."),
         .value(
             "retention_days", \.retentionDays, .days,
-            "How many days Deleted entries are kept; the same on every node."),
+            "Days that Deleted entries are kept; must be the same on all instances."),
         .value(
-            "interval", \.interval, .anyDuration, "Time from the beginning of a run to the next one."
+            "interval", \.interval, .anyDuration, "Time from the start of a run to the next one."
         ),
         .value("first_interval", \.firstInterval, .anyDuration, "Time before the first run."),
-        .value("lock_duration", \.lockDuration, .anyDuration, "About how long the write lock is held at once."),
-        .value("release_duration", \.releaseDuration, .anyDuration, "Pause before it is taken again."),
+        .value("lock_duration", \.lockDuration, .anyDuration, "Approximate time that the write lock is held at once."),
+        .value("release_duration", \.releaseDuration, .anyDuration, "Pause before the write lock is taken again."),
         .value(
             "retention_load_cutoff_duration", \.retentionLoadCutoffDuration, .anyDuration,
-            "Received Deleted entries that the sweeper would remove within this time are not added."
-                + " 0 for 1 % of the retention; at most 75 % of it counts."),
+            "Do not add received Deleted entries that the sweeper would remove within this time."
+                + " 0 for 1 % of the retention; limited to 75 % of it."),
     ]
 
     private static let http: [KeyDefinition<HTTPConfiguration>] = [
         .value(
             "address", \.address, .listenAddress,
-            "Where status page, metrics and health checks are served; `:8500` for all interfaces, empty for off.",
+            "Address of status page, metrics and health checks; `:8500` for all interfaces, empty for off.",
             default: "off"),
         .value(
             "allowed_hosts", \.allowedHosts, .hostNames,
-            "Names of this host, separated by commas, by which a browser may ask for the status page, besides `localhost`,"
+            "Host names, separated by commas, for which the status page is served to browsers, besides `localhost`,"
                 + " IP addresses and the host's own name."),
     ]
 
     private static let log: [KeyDefinition<LogConfiguration>] = [
         .value(
             "level", \.level, .logLevel,
-            "Lowest level that is logged, in any case. `trace` is taken as debug, `warn` as warning, `panic` as fatal."),
-        .value("format", \.format, .choice, "Form of the lines."),
+            "Lowest level that is logged, in upper or lower case. `trace` means debug, `warn` warning, `panic` fatal."),
+        .value("format", \.format, .choice, "Format of the lines."),
         .value(
             "timestamp", \.timestamp, .logTimestamp,
-            "Time of a line: `short` is the time of day on a terminal, and date and time everywhere else; `full` is both in"
-                + " any case; `disable` is none."),
+            "Time of a line: `short` is the time of day on a terminal, otherwise date and time; `full` is always"
+                + " both; `disable` is none."),
     ]
 }

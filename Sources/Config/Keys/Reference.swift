@@ -6,7 +6,7 @@ extension KeyTable {
 
             <!-- Generated from the table of keys in the program; a test compares the two. -->
 
-            Every key of the configuration file. How the file works, the types, and examples are in
+            Every key of the configuration file. The file, its types, and examples are described in
             [configuration.md](configuration.md).
 
             """
@@ -34,7 +34,7 @@ extension KeyTable {
 
     private static func defaultText(_ key: KeyDescription) -> String {
         if key.traits.contains(.required) { return "required" }
-        // Quotes are YAML's, not the value's.
+        // The quotes belong to YAML, not to the value.
         return key.defaultText.filter { $0 != "\"" }
     }
 

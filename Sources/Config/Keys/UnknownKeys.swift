@@ -1,5 +1,5 @@
 extension KeyDecoder {
-    /// Says that a key is unknown, and which one may have been meant. Nothing of its value is shown.
+    /// Reports an unknown key and suggests a known one. Shows nothing of its value.
     mutating func unknownKey(_ entry: YAMLEntry, allowed: [String], at scope: Scope) {
         let shown = Display.unknownKey(entry.name)
         let place = Scope(path: scope.path + [shown], position: entry.keyPosition)
@@ -7,22 +7,22 @@ extension KeyDecoder {
     }
 
     private static func help(_ name: String, _ shown: String, allowed: [String]) -> String {
-        // `bucket:name` without the blank is one long key.
+        // `bucket:name` without the blank is one key.
         if shown != name, let key = allowed.first(where: { name.hasPrefix($0 + ":") }) {
-            return "after \(key): there must be a blank"
+            return "a blank is required after \(key):"
         }
         if let nearest = Suggestion.nearest(to: name, among: allowed) { return "did you mean \(nearest)?" }
         let elsewhere = KeyTable.descriptions.filter { $0.path.contains(name) }
         if let known = elsewhere.first, let index = known.path.firstIndex(of: name) {
             return "it belongs at \(known.path[...index].joined(separator: ".")) (check the indentation)"
         }
-        return allowed.isEmpty ? "no keys are allowed here" : "allowed are \(allowed.joined(separator: ", "))"
+        return allowed.isEmpty ? "no keys are allowed here" : "expected \(allowed.joined(separator: ", "))"
     }
 }
 
-/// Finds what a misspelt name was meant to be.
+/// Suggests the intended name for a misspelt one.
 package enum Suggestion {
-    /// The name with the fewest changes, when they are few for its length.
+    /// The name with the fewest changes, if they are few for its length.
     static func nearest(to name: String, among candidates: [String]) -> String? {
         let normalised = name.lowercased().map { $0 == "-" ? "_" : $0 }
         guard normalised.count <= 64 else { return nil }
@@ -31,7 +31,7 @@ package enum Suggestion {
         return best.distance <= max(1, best.name.count / 4) ? best.name : nil
     }
 
-    /// How many characters must be added, removed, replaced or swapped with their neighbour to get from one word to
+    /// The number of characters to add, remove, replace or swap with their neighbour to turn one word into
     /// the other.
     package static func distance(_ left: [Character], _ right: [Character]) -> Int {
         var beforePrevious: [Int] = []

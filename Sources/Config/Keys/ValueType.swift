@@ -1,28 +1,28 @@
-/// A scalar after environment expansion, ready for typing.
+/// A scalar after environment expansion, ready for conversion.
 struct ScalarText {
     var text: String
     /// Quoted, a block, or tagged `!!str`, and without a reference to the environment: neither a number nor a bool.
-    /// Who writes "${COUNT}" quotes the dollar, not the number.
+    /// In "${COUNT}" the quotes are for the dollar, not for the number.
     var isText: Bool
 }
 
-/// How the values of one kind of key are read, described and written.
+/// Parsing, description and output of one kind of values.
 struct ValueType<Value: Sendable & Equatable>: Sendable {
     /// For the reference: `duration`.
     var name: String
     /// For the reference: `>= 100ms`, or empty.
     var range = ""
     var parse: @Sendable (ScalarText) throws(ValueProblem) -> Value
-    /// As YAML that reads back as the same value, or nil when there is nothing to write.
+    /// As YAML that parses to the same value, or nil if there is nothing to write.
     var render: @Sendable (Value) -> String?
-    /// For a value that is odd but can be meant: what is taken instead, and a remark for a warning.
+    /// For an unusual value that is accepted: its replacement, and a remark for a warning.
     var replacement: @Sendable (Value) -> (value: Value, remark: String)? = { _ in nil }
-    /// Whether a refused text may hold a secret, and is not shown.
+    /// Whether an invalid text may contain a secret, and is not shown.
     var conceals: @Sendable (String) -> Bool = { _ in false }
 }
 
 extension ValueType {
-    /// The same type with another text for the reference.
+    /// The same type with a different range in the reference.
     func ranged(_ range: String) -> ValueType {
         var type = self
         type.range = range
@@ -31,7 +31,7 @@ extension ValueType {
 }
 
 extension ValueType where Value == String {
-    /// Any scalar, as it is written. One line, because a key or path with a line break in it is a mistake.
+    /// Any scalar, verbatim. One line, because a line break in a key or path is a mistake.
     static let text = ValueType(
         name: "string", parse: { scalar throws(ValueProblem) in try line(scalar) }, render: quoted)
 
@@ -46,7 +46,7 @@ extension ValueType where Value == String {
     static let instanceName = ValueType(
         name: "string", parse: { scalar throws(ValueProblem) in try InstanceName.parse(scalar.text) }, render: quoted)
 
-    /// Empty stands for the service's own endpoint.
+    /// Empty means the service's own endpoint.
     static func endpointURL(of service: EndpointURL.Service) -> ValueType {
         ValueType(
             name: "URL",
@@ -79,7 +79,7 @@ extension ValueType where Value == Bool {
 }
 
 extension ValueType where Value == Int {
-    /// A whole number of at least `least`. A greater one than `most` is taken as `most`; with `zero`, 0 stands for that.
+    /// An integer of at least `least`. Values above `most` become `most`; with `zero`, 0 means that value.
     static func count(atLeast least: Int, upTo most: Int = .max, zero: Int? = nil) -> ValueType {
         let allowed = "a whole number" + (least > .min ? " of at least \(least)" : "")
         return ValueType(
@@ -89,10 +89,10 @@ extension ValueType where Value == Int {
                     throw ValueProblem(allowed: allowed, advice: unquote(scalar, whole))
                 }
                 return value == 0 ? zero ?? 0 : value
-            }, render: { "\($0)" }, replacement: { $0 > most ? (most, "more than is of use, taken as \(most)") : nil })
+            }, render: { "\($0)" }, replacement: { $0 > most ? (most, "above the maximum, taken as \(most)") : nil })
     }
 
-    /// A whole number that release 1.0 also takes when it is negative, and as `zero` when it is 0.
+    /// An integer that release 1.0 also accepts if negative, and as `zero` if 0.
     static func count(zero: Int, negative: Int, upTo most: Int) -> ValueType {
         var type = count(atLeast: .min, upTo: most, zero: zero)
         let tooMany = type.replacement
@@ -101,14 +101,14 @@ extension ValueType where Value == Int {
         return type
     }
 
-    /// A number such as `1e2` is whole too.
+    /// `1e2` is an integer, too.
     private static func whole(_ text: String) -> Int? {
         NumberText.integer(text) ?? NumberText.decimal(text).flatMap { Int(exactly: $0) }
     }
 }
 
 extension ValueType where Value == Double {
-    /// Any number, infinite ones and NaN included: which make sense depends on whether they are used.
+    /// Any number, including infinite ones and NaN: the check depends on whether it is used.
     static let days = ValueType(
         name: "float", range: "> 0",
         parse: { scalar throws(ValueProblem) in
@@ -123,7 +123,7 @@ extension ValueType where Value == Double {
         parse: { scalar throws(ValueProblem) in
             guard !scalar.isText, let value = number(scalar.text), (0...100).contains(value) else {
                 throw ValueProblem(
-                    allowed: "a percentage from 0 to 100, without a sign for it", advice: unquote(scalar, number))
+                    allowed: "a percentage from 0 to 100, without a percent sign", advice: unquote(scalar, number))
             }
             return value
         }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" })
@@ -134,14 +134,14 @@ extension ValueType where Value == Double {
 }
 
 extension ValueType where Value == Duration {
-    /// Any duration; a negative one, which release 1.0 takes, is as good as 0.
+    /// Any duration; a negative one, which release 1.0 accepts, becomes 0.
     static let duration: ValueType = {
         var type = anyDuration
         type.replacement = { $0 < .zero ? (.zero, "negative, taken as 0") : nil }
         return type
     }()
 
-    /// Any duration, even a negative one: for keys whose check says more.
+    /// Any duration, even a negative one: for keys with checks of their own.
     static let anyDuration = ValueType(
         name: "duration",
         parse: { scalar throws(ValueProblem) in try parse(scalar, allowed: DurationText.allowed) },
@@ -161,8 +161,8 @@ extension ValueType where Value == Duration {
             }, render: DurationText.format)
     }
 
-    /// A duration with which release 1.0 takes 0 for the default, and a negative one for none at all where that works
-    /// (`negativeIsNone`), which is 0 in the model.
+    /// A duration for which release 1.0 treats 0 as the default, and, with `negativeIsNone`, a negative value as no limit,
+    /// which is 0 in the model.
     static func duration(zeroIs value: Duration, negativeIsNone: Bool = false) -> ValueType {
         let usual = DurationText.format(value)
         var type = anyDuration
@@ -171,11 +171,11 @@ extension ValueType where Value == Duration {
             let parsed = try parseAny(scalar)
             return parsed == .zero ? value : parsed
         }
-        // The written 0 is taken, so none is written as it is read.
+        // The written 0 is taken, so no limit is written as a negative value.
         type.render = { $0 == .zero ? "-1s" : DurationText.format($0) }
         type.replacement = { parsed in
             guard parsed < .zero else { return nil }
-            return negativeIsNone ? (.zero, "negative, taken as none at all") : (value, "negative, taken as \(usual)")
+            return negativeIsNone ? (.zero, "negative, taken as no limit") : (value, "negative, taken as \(usual)")
         }
         return type
     }
@@ -190,9 +190,9 @@ extension ValueType where Value == Duration {
 }
 
 extension ValueType where Value == UInt64 {
-    /// The most that 47 bits of address space hold.
+    /// The limit of 47 bits of address space.
     private static let largest: UInt64 = 1 << 47
-    /// What is left of that for one of several maps.
+    /// The part of it for one of several maps.
     private static let largestUsed: UInt64 = 1 << 44
 
     static let size = ValueType(
@@ -200,7 +200,7 @@ extension ValueType where Value == UInt64 {
         render: SizeText.format,
         replacement: { value in
             guard value > largest else { return nil }
-            return (largestUsed, "more than can be mapped, taken as \(SizeText.format(largestUsed))")
+            return (largestUsed, "above the maximum, taken as \(SizeText.format(largestUsed))")
         })
 }
 
@@ -265,7 +265,7 @@ extension ValueType where Value == LogLevel {
 }
 
 extension ValueType where Value == StorageType? {
-    /// Only what a file says; without it there is no storage.
+    /// Set by the file only; there is no default storage.
     static let storageType = ValueType(
         name: "string", range: StorageType.offered,
         parse: { scalar throws(ValueProblem) in
@@ -277,7 +277,7 @@ extension ValueType where Value == StorageType? {
 }
 
 extension ValueType where Value == LogTimestamp {
-    /// Empty stands for the default, as in release 1.0.
+    /// Empty means the default, as in release 1.0.
     static let logTimestamp = ValueType(
         name: "string", range: allowedChoices(LogTimestamp.self),
         parse: { scalar throws(ValueProblem) in try scalar.text.isEmpty ? .short : .parse(scalar.text) },
@@ -294,5 +294,5 @@ extension ValueType where Value: CaseIterable & RawRepresentable<String> {
 
 /// Advice for a number or bool in quotes.
 private func unquote<Value>(_ scalar: ScalarText, _ read: (String) -> Value?) -> String {
-    scalar.isText && read(scalar.text) != nil ? "it is in quotes, which make it a text: remove them" : ""
+    scalar.isText && read(scalar.text) != nil ? "the quotes make it a text: remove them" : ""
 }

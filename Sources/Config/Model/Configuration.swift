@@ -1,31 +1,31 @@
-/// The whole configuration, typed. Initial values of the properties are the defaults of the keys; which key sets which
-/// property, and what is allowed, is said in `KeyTable`.
+/// The whole configuration, typed. Initial values of the properties are the defaults of the keys; `KeyTable` maps keys to
+/// properties and restricts their values.
 package struct Configuration: ConfigurationSection {
-    /// Name of this node, safe for object names (`[a-zA-Z0-9-]`).
+    /// Name of this instance, safe for object names (`[a-zA-Z0-9-]`).
     package var instance = ""
-    /// How often the LMDBs are looked at, at the latest.
+    /// Maximum time between checks of the LMDBs.
     package var lmdbPollInterval = Duration.seconds(1)
-    /// How often statistics of the LMDBs are logged; zero for never.
+    /// Interval at which statistics of the LMDBs are logged; zero for never.
     package var lmdbLogStatsInterval = Duration.minutes(30)
     /// Whether the memory use of the LMDBs is read for the metrics.
     package var lmdbScrapeSmaps = true
-    /// How often the storage is listed, at the latest.
+    /// Maximum time between listings of the storage.
     package var storagePollInterval = Duration.seconds(1)
-    /// Pause before a failed upload, download or listing is tried again.
+    /// Pause before a failed upload, download or listing is retried.
     package var storageRetryInterval = Duration.seconds(5)
     /// Attempts at an upload before the program gives up.
     package var storageRetryCount = 100
-    /// Whether it never gives up.
+    /// Whether uploads are retried without limit.
     package var storageRetryForever = false
     /// A snapshot is sent after this long without one; zero for off.
     package var storageForceSnapshotInterval = Duration.hours(4)
-    /// Downloads at the same time, per database.
+    /// Concurrent downloads per database.
     package var memoryDownloadedSnapshots = 2
-    /// Has no effect: decompression is a stream.
+    /// Has no effect: decompression is streamed.
     package var memoryDecompressedSnapshots = 3
-    /// Whether to leave once everything is synced.
+    /// Whether to end when everything is synced.
     package var onlyOnce = false
-    /// How far in the future another node's snapshot may be before its clock is called wrong.
+    /// How far in the future another instance's snapshot may be before its clock counts as wrong.
     package var clockSkewTolerance = Duration.seconds(5)
     /// Whether the state object is written.
     package var publishState = true
@@ -41,7 +41,7 @@ package struct Configuration: ConfigurationSection {
     package var log = LogConfiguration()
     /// Health checks.
     package var health = HealthConfiguration()
-    /// What is done with databases of PowerDNS.
+    /// Handling of databases of PowerDNS.
     package var powerDNS = PowerDNSSection()
 
     /// A configuration of defaults: without instance and databases, in memory. For tests; others load a file.
@@ -60,7 +60,7 @@ package struct SweeperConfiguration: ConfigurationSection {
     package var firstInterval = Duration.minutes(10)
     /// Longest time the write lock is held at once.
     package var lockDuration = Duration.milliseconds(50)
-    /// Pause before it is taken again.
+    /// Pause before the write lock is taken again.
     package var releaseDuration = Duration.milliseconds(50)
     /// Margin before the end of the retention in which incoming Deleted entries are not added; zero for 1 %.
     package var retentionLoadCutoffDuration = Duration.zero
@@ -76,7 +76,7 @@ package struct SweeperConfiguration: ConfigurationSection {
 package struct HTTPConfiguration: ConfigurationSection {
     /// Where to listen; nil for off.
     package var address: ListenAddress?
-    /// Names of this host, in lower case, by which pages may be asked for, besides those that it knows itself.
+    /// Further host names of this host, in lower case, for which pages are served.
     package var allowedHosts: [String] = []
 
     /// The defaults.
@@ -87,7 +87,7 @@ package struct HTTPConfiguration: ConfigurationSection {
 package struct LogConfiguration: ConfigurationSection {
     /// Lowest level that is logged.
     package var level = LogLevel.info
-    /// Form of the lines.
+    /// Format of the lines.
     package var format = LogFormat.human
     /// Timestamps of the human format.
     package var timestamp = LogTimestamp.short
@@ -132,9 +132,9 @@ package struct StartHealthConfiguration: ConfigurationSection {
     package var warnDuration = Duration.minutes(1)
     /// A start-up of this length is an error.
     package var errorDuration = Duration.minutes(5)
-    /// Whether a start-up under way shows in /healthz as a failure.
+    /// Whether /healthz reports a start-up in progress as a failure.
     package var reportHealthz = false
-    /// Whether it shows in the metadata of /healthz.
+    /// Whether the metadata of /healthz report it.
     package var reportMetadata = true
 
     /// The defaults.
@@ -143,6 +143,6 @@ package struct StartHealthConfiguration: ConfigurationSection {
 
 /// A section of the configuration: its initial values are the defaults of its keys.
 package protocol ConfigurationSection: Sendable, Equatable {
-    /// The section as it is when nothing of it is in the file.
+    /// The section with all defaults.
     init()
 }

@@ -4,7 +4,7 @@ package struct DatabaseConfiguration: ConfigurationSection {
     package var name = ""
     /// The LMDB's directory, or its file with `no_subdir`.
     package var path = ""
-    /// How the LMDB is opened.
+    /// Options for opening the LMDB.
     package var options = EnvironmentOptions()
     /// Native mode: every value starts with a header that the application maintains.
     package var schemaTracksChanges = false
@@ -12,7 +12,7 @@ package struct DatabaseConfiguration: ConfigurationSection {
     package var dupsortHack = false
     /// Test aid: write a header extension block.
     package var headerExtraPaddingBlock = false
-    /// By the name of the DBI.
+    /// By name of the DBI.
     package var dbiOptions: [String: DBIOptions] = [:]
 
     /// The defaults: without name and path.
@@ -23,15 +23,15 @@ package struct DatabaseConfiguration: ConfigurationSection {
 package struct EnvironmentOptions: ConfigurationSection {
     /// Whether `path` is a file; otherwise it is a directory with a data.mdb.
     package var noSubdir = false
-    /// Whether a missing LMDB is created, its directory too.
+    /// Whether a missing LMDB and its directory are created.
     package var create = false
-    /// Mode of a directory that is created, whatever the umask; 0 for 0775 less the umask.
+    /// Mode of created directories, whatever the umask; 0 for 0775 less the umask.
     package var dirMask: UInt16 = 0
-    /// Mode of files that are created, whatever the umask; 0 for 0664 less the umask.
+    /// Mode of created files, whatever the umask; 0 for 0664 less the umask.
     package var fileMask: UInt16 = 0
-    /// Size of the map in bytes; zero keeps the file's, and takes 1 GiB when creating.
+    /// Size of the map in bytes; zero keeps the file's, or 1 GiB for a new file.
     package var mapSize: UInt64 = 0
-    /// Named DBIs that can be open at once.
+    /// Maximum number of named DBIs.
     package var maxDBs = 64
 
     /// The defaults.
@@ -40,7 +40,7 @@ package struct EnvironmentOptions: ConfigurationSection {
 
 /// `lmdbs.{name}.dbi_options.{dbi}`.
 package struct DBIOptions: ConfigurationSection {
-    /// Flags that the DBI is created with, instead of the snapshot's; nil for the snapshot's.
+    /// Flags for creating the DBI, instead of the snapshot's; nil for the snapshot's.
     package var overrideCreateFlags: DatabaseFlags?
 
     /// The defaults.

@@ -1,14 +1,14 @@
 /// `powerdns`.
 package struct PowerDNSSection: ConfigurationSection {
-    /// Whether databases are looked into as PowerDNS's.
+    /// Whether databases are inspected as PowerDNS's.
     package var enabled = PowerDNSUse.auto
-    /// The database with zones, metadata and keys; empty for the one that looks like it.
+    /// The database with zones, metadata and keys; empty for detection.
     package var main = ""
-    /// The database with the records; empty for the one that looks like it.
+    /// The database with the records; empty for detection.
     package var shard = ""
-    /// How much is logged of what changes.
+    /// Level of detail of the change log.
     package var logChanges = ChangeLogDetail.summary
-    /// What is checked of data from others.
+    /// Checks of received data.
     package var validation = PowerDNSValidationConfiguration()
     /// PowerDNS's API.
     package var api = PowerDNSAPIConfiguration()
@@ -21,28 +21,28 @@ package struct PowerDNSSection: ConfigurationSection {
 package struct PowerDNSValidationConfiguration: ConfigurationSection {
     /// Snapshots of a newer PowerDNS than the local one.
     package var schema = RuleAction.reject
-    /// Entries that can't be read.
+    /// Entries that cannot be read.
     package var structure = StructureAction.hold
-    /// Entries that belong to nothing.
+    /// Entries without a related object.
     package var relations = RuleAction.warn
-    /// What is wrong in a zone.
+    /// Problems in a zone.
     package var zones = RuleAction.warn
-    /// A merge must not delete more than this many percent of a zone's records; zero for no limit.
+    /// Maximum percentage of a zone's records that a merge may delete; zero for no limit.
     package var maxDeletedRecords = 0.0
-    /// A merge must not delete more than this many percent of the zones; zero for no limit.
+    /// Maximum percentage of the zones that a merge may delete; zero for no limit.
     package var maxDeletedZones = 0.0
 
     /// The defaults.
     package init() {}
 }
 
-/// `powerdns.api`. Empty texts stand for what is not given.
+/// `powerdns.api`. Empty texts mean unset.
 package struct PowerDNSAPIConfiguration: ConfigurationSection {
-    /// Where PowerDNS's API is; empty for no use of it.
+    /// URL of PowerDNS's API; empty for off.
     package var url = ""
-    /// The key that PowerDNS asks for. Secret.
+    /// The API key. Secret.
     package var key = ""
-    /// File holding that key.
+    /// File with the API key.
     package var keyFile = ""
 
     /// The defaults: no API.

@@ -9,7 +9,7 @@ package struct StorageConfiguration: ConfigurationSection {
     package init() {}
 }
 
-/// A kind of storage with the options that it takes.
+/// A type of storage with its options.
 package enum StorageBackend: Sendable, Equatable {
     /// A bucket of an S3 service.
     case s3(S3StorageOptions)
@@ -20,7 +20,7 @@ package enum StorageBackend: Sendable, Equatable {
     /// A container of Azure Blob Storage.
     case azure(AzureStorageOptions)
 
-    /// The kind alone.
+    /// The type alone.
     package var type: StorageType {
         switch self {
         case .s3: .s3
@@ -37,7 +37,7 @@ package struct CleanupConfiguration: ConfigurationSection {
     package var enabled = false
     /// Time between runs.
     package var interval = Duration.minutes(5)
-    /// Snapshots stay for at least this long after they were first seen.
+    /// Minimum time that snapshots are kept after they were first seen.
     package var mustKeepInterval = Duration.minutes(10)
     /// Age of the newest snapshot of an instance from which the instance counts as gone.
     package var removeOldInstancesInterval = Duration.hours(168)
@@ -48,16 +48,16 @@ package struct CleanupConfiguration: ConfigurationSection {
 
 /// `storage.options` of type `fs`.
 package struct FileSystemStorageOptions: ConfigurationSection {
-    /// Directory of the objects; created.
+    /// Directory of the objects.
     package var rootPath = ""
 
     /// The defaults: without a directory.
     package init() {}
 }
 
-/// Where in the URL of an object its bucket is.
+/// Position of the bucket in the URL of an object.
 package enum S3Addressing: String, Sendable, CaseIterable {
-    /// As the service wants it.
+    /// As the service requires.
     case auto
     /// In the path.
     case path
@@ -65,17 +65,17 @@ package enum S3Addressing: String, Sendable, CaseIterable {
     case virtual
 }
 
-/// `storage.options` of type `s3`. Empty texts stand for what is not given.
+/// `storage.options` of type `s3`. Empty texts mean unset.
 package struct S3StorageOptions: ConfigurationSection {
     /// Access key ID.
     package var accessKey = ""
     /// Secret access key. Secret.
     package var secretKey = ""
-    /// File holding the access key ID.
+    /// File with the access key ID.
     package var accessKeyFile = ""
-    /// File holding the secret access key.
+    /// File with the secret access key.
     package var secretKeyFile = ""
-    /// How often key files are read again.
+    /// Interval at which key files are read again.
     package var secretsRefreshInterval = Duration.seconds(15)
     /// Region for signing.
     package var region = "us-east-1"
@@ -85,21 +85,21 @@ package struct S3StorageOptions: ConfigurationSection {
     package var createBucket = false
     /// URL of the service; empty for AWS.
     package var endpointURL = ""
-    /// Where in a URL the bucket is.
+    /// Position of the bucket in URLs.
     package var addressing = S3Addressing.auto
     /// Storage class of new objects; empty for the bucket's.
     package var storageClass = ""
-    /// Put in front of every object name.
+    /// Prefix of all object names.
     package var globalPrefix = ""
-    /// Deprecated spelling of a listing that does not descend.
+    /// Deprecated spelling of ``hideFolders``.
     package var prefixFolders = false
-    /// Whether names with a slash are left out of listings.
+    /// Whether names with a slash are excluded from listings.
     package var hideFolders = false
-    /// Whether Content-MD5 is left out.
+    /// Whether Content-MD5 is omitted.
     package var disableSendContentMD5 = false
-    /// Parallel parts of one upload.
+    /// Concurrent parts of one upload.
     package var numMinioThreads = 4
-    /// Connections and time limits.
+    /// Connections and timeouts.
     package var connection = ConnectionOptions()
     /// The update marker.
     package var updateMarker = UpdateMarkerOptions()
@@ -110,15 +110,15 @@ package struct S3StorageOptions: ConfigurationSection {
     package init() {}
 }
 
-/// `storage.options` of type `azure`. Empty texts stand for what is not given.
+/// `storage.options` of type `azure`. Empty texts mean unset.
 package struct AzureStorageOptions: ConfigurationSection {
     /// Storage account.
     package var accountName = ""
     /// Key of the account. Secret.
     package var accountKey = ""
-    /// File holding the key of the account.
+    /// File with the key of the account.
     package var accountKeyFile = ""
-    /// How often the key file is read again.
+    /// Interval at which the key file is read again.
     package var secretsRefreshInterval = Duration.seconds(15)
     /// Whether requests are signed with the account's key.
     package var useSharedKey = false
@@ -128,11 +128,11 @@ package struct AzureStorageOptions: ConfigurationSection {
     package var createContainer = false
     /// URL of the service; empty for Azure.
     package var endpointURL = ""
-    /// Put in front of every object name.
+    /// Prefix of all object names.
     package var globalPrefix = ""
-    /// Parallel blocks of one upload.
+    /// Concurrent blocks of one upload.
     package var concurrency = 1
-    /// Connections and time limits.
+    /// Connections and timeouts.
     package var connection = ConnectionOptions()
     /// The update marker.
     package var updateMarker = UpdateMarkerOptions()
@@ -143,45 +143,45 @@ package struct AzureStorageOptions: ConfigurationSection {
     package init() {}
 }
 
-/// Connections and time limits of storages reached over HTTP. A limit of zero is none.
+/// Connections and timeouts of storages accessed over HTTP. Zero means no limit.
 package struct ConnectionOptions: ConfigurationSection {
-    /// Limit of the first contact at start-up.
+    /// Timeout of the first request at start.
     package var initTimeout = Duration.seconds(20)
     /// Idle connections are closed after this.
     package var idleConnTimeout = Duration.seconds(90)
-    /// Idle connections that are kept; zero for no limit.
+    /// Maximum number of idle connections; zero for no limit.
     package var maxIdleConns = 100
-    /// Limit of connecting.
+    /// Timeout of connecting.
     package var dialTimeout = Duration.seconds(10)
     /// Interval of TCP keep-alive probes.
     package var dialKeepAlive = Duration.seconds(10)
-    /// Limit of the TLS handshake.
+    /// Timeout of the TLS handshake.
     package var tlsHandshakeTimeout = Duration.seconds(10)
-    /// Limit of one request as a whole.
+    /// Timeout of one whole request.
     package var clientTimeout = Duration.minutes(15)
 
     /// The defaults.
     package init() {}
 }
 
-/// The update marker, an object that tells whether a listing is worth it.
+/// The update marker, an object that shows whether a listing is needed.
 package struct UpdateMarkerOptions: ConfigurationSection {
     /// Whether it is written and read.
     package var isUsed = false
-    /// A listing is never older than this.
+    /// Maximum age of a listing.
     package var forceListInterval = Duration.minutes(5)
 
     /// The defaults.
     package init() {}
 }
 
-/// `storage.options.tls`. Empty texts stand for what is not given.
+/// `storage.options.tls`. Empty texts mean unset.
 package struct TLSOptions: ConfigurationSection {
     /// File of trusted certificates.
     package var caFile = ""
     /// Trusted certificates.
     package var ca = ""
-    /// Whether the system's trusted certificates count as well.
+    /// Whether the system's CA certificates are trusted as well.
     package var addSystemCAPool = false
     /// File of the client certificate.
     package var certFile = ""
@@ -193,13 +193,13 @@ package struct TLSOptions: ConfigurationSection {
     package var key = ""
     /// Whether certificate files are read again when they change.
     package var watchCerts = false
-    /// How often they are looked at.
+    /// Interval at which they are checked.
     package var watchCertsPollInterval = Duration.seconds(5)
     /// Has no effect on a client.
     package var requireClientCert = false
-    /// Whether the server's certificate is not checked.
+    /// Whether the server's certificate is not verified.
     package var insecureSkipVerify = false
-    /// File that session keys are written to, for debugging.
+    /// File for session keys, for debugging.
     package var insecureKeyLogFile = ""
 
     /// The defaults.

@@ -1,4 +1,4 @@
-/// LMDB flags that a DBI can be created with; raw values are LMDB's own.
+/// LMDB flags for creating a DBI; raw values are LMDB's own.
 package struct DatabaseFlags: OptionSet, Sendable, Hashable {
     /// LMDB's bits.
     package let rawValue: UInt32
@@ -17,28 +17,28 @@ package struct DatabaseFlags: OptionSet, Sendable, Hashable {
         "names of LMDB flags separated by | (" + named.map { "MDB_\($0.name)" }.joined(separator: ", ")
         + "), or numbers, 0 for none"
 
-    /// Reads names with or without `MDB_` in any case, and numbers of LMDB's bits, decimal or with `0x`, separated by
-    /// `|`, `,`, `+` or blanks. Nothing is no flag.
+    /// Parses names with or without `MDB_` in any case, and numbers of LMDB's bits, decimal or with `0x`, separated by
+    /// `|`, `,`, `+` or blanks. An empty text means no flags.
     package static func parse(_ text: String) throws(ValueProblem) -> DatabaseFlags {
         var flags = DatabaseFlags()
         for part in text.uppercased().split(whereSeparator: { "|,+ \t".contains($0) }) {
             if let bits = number(part) {
                 guard allKnown.isSuperset(of: DatabaseFlags(rawValue: bits)) else {
-                    throw ValueProblem(allowed: allowed, advice: "the number has bits that are no flag of a DBI")
+                    throw ValueProblem(allowed: allowed, advice: "the number has bits that are not flags of a DBI")
                 }
                 flags.formUnion(DatabaseFlags(rawValue: bits))
                 continue
             }
             let short = part.hasPrefix("MDB_") ? part.dropFirst(4) : part
             guard let flag = named.first(where: { $0.name == short })?.flag else {
-                throw ValueProblem(allowed: allowed, advice: "there is a name that is none of them")
+                throw ValueProblem(allowed: allowed, advice: "it contains an unknown name")
             }
             flags.insert(flag)
         }
         return flags
     }
 
-    /// Digits, also with a leading 0, are decimal, as in release 1.0.
+    /// Digits are decimal even with a leading 0, as in release 1.0.
     private static func number(_ text: Substring) -> UInt32? {
         let (digits, radix) = text.hasPrefix("0X") ? (text.dropFirst(2), 16) : (text, 10)
         guard digits.first?.isHexDigit == true else { return nil }

@@ -1,4 +1,4 @@
-/// Durations as they are written: `1h30m`, `250ms`, `1.5s`, `0`.
+/// The text form of durations: `1h30m`, `250ms`, `1.5s`, `0`.
 package enum DurationText {
     static let allowed = "a duration with its unit, such as 250ms, 10s or 1h30m"
     private static let nanosecondsPerUnit: [(unit: String, nanoseconds: UInt64)] = [
@@ -6,8 +6,8 @@ package enum DurationText {
         ("m", 60_000_000_000), ("h", 3_600_000_000_000),
     ]
 
-    /// Reads an optional sign, then numbers with a fraction or without, each with a unit of ns, us, µs, ms, s, m, h; or
-    /// `0`. Limited to what fits 64 bits of nanoseconds, about 292 years.
+    /// Parses an optional sign, then numbers with or without a fraction, each with a unit of ns, us, µs, ms, s, m, h; or
+    /// `0`. Limited to 64 bits of nanoseconds, about 292 years.
     package static func parse(_ text: String) throws(ValueProblem) -> Duration {
         var rest = Substring(text)
         var isNegative = false
@@ -44,7 +44,7 @@ package enum DurationText {
         return .nanoseconds(isNegative ? -nanoseconds : nanoseconds)
     }
 
-    /// nil when it does not fit.
+    /// nil on overflow.
     private static func nanoseconds(_ whole: Substring, _ fraction: Substring, unit: UInt64) -> UInt64? {
         guard let count = whole.isEmpty ? 0 : UInt64(whole),
             case (let product, let overflow) = count.multipliedReportingOverflow(by: unit), !overflow
@@ -60,7 +60,7 @@ package enum DurationText {
         return carry ? nil : sum
     }
 
-    /// The shortest usual form: `1h30m`, `1.5s`, `250ms`, `0`. Reads back as the same duration, to the nanosecond.
+    /// The shortest usual form: `1h30m`, `1.5s`, `250ms`, `0`. Parses to the same duration, to the nanosecond.
     package static func format(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -85,7 +85,7 @@ package enum DurationText {
 
     private static func decimal(_ value: UInt64, per unit: UInt64) -> String {
         guard value % unit != 0 else { return "\(value / unit)" }
-        // One more digit in front keeps the leading zeros of the fraction.
+        // An additional leading digit keeps the leading zeros of the fraction.
         var digits = String(unit + value % unit).dropFirst()
         while digits.last == "0" { digits = digits.dropLast() }
         return "\(value / unit).\(digits)"

@@ -1,6 +1,6 @@
-/// The shape of an `endpoint_url`: `http://` or `https://`, a host, maybe a port.
+/// The syntax of an `endpoint_url`: `http://` or `https://`, a host, optionally a port.
 enum EndpointURL {
-    /// What is at the address.
+    /// The service at the address.
     enum Service: Sendable {
         case s3
         /// Azure's emulator has the account in the path.
@@ -12,18 +12,18 @@ enum EndpointURL {
     }
 
     static func allowed(_ service: Service) -> String {
-        "http:// or https:// and a host, maybe with a port\(service == .powerDNS ? "" : " and a path"), "
+        "http:// or https:// and a host, optionally with a port\(service == .powerDNS ? "" : " and a path"), "
             + "such as \(service.example)"
     }
 
-    /// Whether user name and password are in it: then it is never shown.
+    /// Whether it contains a user name and password: then it is never shown.
     @Sendable static func holdsCredentials(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "@")) }
 
-    /// Checks the shape; a path is taken only where the service has one.
+    /// Checks the syntax; a path is accepted only for services with one.
     static func check(_ text: String, of service: Service) throws(ValueProblem) {
         let allowed = allowed(service)
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-            throw ValueProblem(allowed: allowed, advice: "it has blanks or characters that are no ASCII")
+            throw ValueProblem(allowed: allowed, advice: "it has blanks or non-ASCII characters")
         }
         let scheme = ["http://", "https://"].first { text.lowercased().hasPrefix($0) }
         guard let scheme else {
@@ -31,7 +31,7 @@ enum EndpointURL {
             throw ValueProblem(allowed: allowed, advice: advice)
         }
         guard !holdsCredentials(text) else {
-            throw ValueProblem(allowed: allowed, advice: "credentials have keys of their own")
+            throw ValueProblem(allowed: allowed, advice: "set credentials with their own keys")
         }
         guard !text.contains("?"), !text.contains("#") else {
             throw ValueProblem(allowed: allowed, advice: "it has a query or a fragment")
@@ -40,7 +40,7 @@ enum EndpointURL {
         let authority = rest.prefix { $0 != "/" }
         let pathText = rest.dropFirst(authority.count)
         guard service != .powerDNS || pathText.isEmpty || pathText == "/" else {
-            throw ValueProblem(allowed: allowed, advice: "it has a path; /api/v1 is added by itself")
+            throw ValueProblem(allowed: allowed, advice: "it has a path; /api/v1 is added automatically")
         }
         try checkAuthority(authority, allowed: allowed)
     }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where to listen: `127.0.0.1:8500`, `[::1]:8500`, `localhost:8500`, `:8500` for all interfaces.
+/// An address to listen on: `127.0.0.1:8500`, `[::1]:8500`, `localhost:8500`, `:8500` for all interfaces.
 package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// Host name or IP address without brackets; empty for all interfaces.
     package var host: String
@@ -9,13 +9,13 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
     static let allowed = "host:port, such as 127.0.0.1:8500, or :8500 for all interfaces"
 
-    /// Listens on this host (empty for all interfaces) and port.
+    /// Creates an address of a host (empty for all interfaces) and a port.
     package init(host: String, port: UInt16) {
         self.host = host
         self.port = port
     }
 
-    /// Reads `host:port`; an IPv6 address is in brackets.
+    /// Parses `host:port`; an IPv6 address is in brackets.
     package init(_ text: String) throws(ValueProblem) {
         guard let colon = text.lastIndex(of: ":") else {
             throw ValueProblem(allowed: Self.allowed, advice: "the port is missing")
@@ -34,7 +34,7 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
                 throw ValueProblem(allowed: Self.allowed)
             }
         } else if host.contains(":") {
-            throw ValueProblem(allowed: Self.allowed, advice: "an IPv6 address goes into brackets: [::1]:8500")
+            throw ValueProblem(allowed: Self.allowed, advice: "put an IPv6 address into brackets: [::1]:8500")
         } else if !host.unicodeScalars.allSatisfy({ $0.isASCIILetterOrDigit || "-._*".unicodeScalars.contains($0) }) {
             throw ValueProblem(allowed: Self.allowed)
         }
@@ -50,6 +50,6 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         return UInt16(bigEndian: UInt16(truncatingIfNeeded: entry.s_port))
     }
 
-    /// As it is written in the configuration.
+    /// The form in the configuration.
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -2,18 +2,18 @@
 package enum LogLevel: String, Sendable, CaseIterable {
     /// Everything.
     case debug
-    /// What happens in normal work.
+    /// Normal operation.
     case info
-    /// What may need attention.
+    /// Conditions that may need attention.
     case warning
-    /// What failed.
+    /// Failures.
     case error
-    /// What ends the program.
+    /// The error that ends the program.
     case fatal
 
     static let allowed = "one of " + allCases.map(\.rawValue).joined(separator: ", ")
 
-    /// Reads a level in any case; `trace` is taken as debug, `warn` as warning and `panic` as fatal.
+    /// Parses a level in any case; `trace` means debug, `warn` warning and `panic` fatal.
     package static func parse(_ text: String) throws(ValueProblem) -> LogLevel {
         switch text.lowercased() {
         case "trace": return .debug
@@ -26,7 +26,7 @@ package enum LogLevel: String, Sendable, CaseIterable {
     }
 }
 
-/// Form of a log line.
+/// Format of a log line.
 package enum LogFormat: String, Sendable, CaseIterable {
     /// Aligned, for people.
     case human
@@ -35,7 +35,7 @@ package enum LogFormat: String, Sendable, CaseIterable {
     /// One JSON object a line.
     case json
 
-    /// Reads a format by its name.
+    /// Parses a format by its name.
     package static func parse(_ text: String) throws(ValueProblem) -> LogFormat { try parseChoice(text) }
 }
 
@@ -48,7 +48,7 @@ package enum LogTimestamp: String, Sendable, CaseIterable {
     /// Date and time.
     case full
 
-    /// Reads a kind of timestamp by its name.
+    /// Parses a timestamp style by its name.
     package static func parse(_ text: String) throws(ValueProblem) -> LogTimestamp { try parseChoice(text) }
 }
 
@@ -60,14 +60,14 @@ package enum StorageType: String, Sendable, CaseIterable {
     case fileSystem = "fs"
     /// This process's memory, for tests.
     case memory
-    /// A container of Azure Blob Storage. Read, so that a file is checked as a whole, but there is no such storage yet.
+    /// A container of Azure Blob Storage. Parsed, so that a file is checked completely, but not implemented yet.
     case azure
 
-    /// What is offered: the types that there are.
+    /// The implemented types.
     static let offered = "one of s3, fs, memory"
 }
 
-/// The case with this raw value, exactly as written.
+/// The case with exactly this raw value.
 func parseChoice<Choice: CaseIterable & RawRepresentable<String>>(_ text: String) throws(ValueProblem) -> Choice {
     guard let choice = Choice(rawValue: text) else { throw ValueProblem(allowed: allowedChoices(Choice.self)) }
     return choice

@@ -1,4 +1,4 @@
-/// Numbers and bools as YAML 1.1 reads plain scalars.
+/// Numbers and bools of YAML 1.1 in plain scalars.
 enum NumberText {
     /// Decimal, `0x` hexadecimal, `0b` binary, octal with a leading `0` or `0o`; sign and `_` between digits allowed.
     static func integer(_ text: String) -> Int? {
@@ -9,7 +9,7 @@ enum NumberText {
             sign = first == "-" ? "-" : ""
             digits.removeFirst()
         }
-        // `Int(_:radix:)` would take a second sign.
+        // `Int(_:radix:)` would accept a second sign.
         guard let first = digits.first, first != "-", first != "+" else { return nil }
         for (prefix, radix) in [("0x", 16), ("0X", 16), ("0b", 2), ("0B", 2), ("0o", 8), ("0O", 8)]
         where digits.hasPrefix(prefix) {
@@ -27,7 +27,7 @@ enum NumberText {
         return number
     }
 
-    /// The spellings of what is no finite number.
+    /// The spellings of infinity and NaN.
     static func notFinite(_ text: String) -> Double? {
         switch text.first == "+" ? String(text.dropFirst()) : text {
         case ".inf", ".Inf", ".INF": .infinity

@@ -1,13 +1,13 @@
-/// Whether databases are looked into as PowerDNS's.
+/// Whether databases are inspected as PowerDNS's.
 package enum PowerDNSUse: String, Sendable, CaseIterable {
-    /// Those that are.
+    /// Those that are detected.
     case auto
-    /// They must be.
+    /// They must be PowerDNS's.
     case always = "true"
     /// None.
     case never = "false"
 
-    /// Reads `auto`, or a bool in any spelling of YAML.
+    /// Parses `auto`, or a bool in any spelling of YAML.
     package static func parse(_ text: String) throws(ValueProblem) -> PowerDNSUse {
         switch NumberText.bool(text) {
         case true?: .always
@@ -17,7 +17,7 @@ package enum PowerDNSUse: String, Sendable, CaseIterable {
     }
 }
 
-/// How much is logged of what merges and sends change in PowerDNS's data.
+/// Level of detail of the change log of PowerDNS's data.
 package enum ChangeLogDetail: String, Sendable, CaseIterable {
     /// Nothing.
     case off
@@ -26,39 +26,39 @@ package enum ChangeLogDetail: String, Sendable, CaseIterable {
     /// A line for each record, too.
     case records
 
-    /// Reads `records`, `summary` or a spelling of off.
+    /// Parses `records`, `summary` or a spelling of off.
     package static func parse(_ text: String) throws(ValueProblem) -> ChangeLogDetail {
         NumberText.bool(text) == false ? .off : try parseChoice(text)
     }
 }
 
-/// What becomes of entries of a snapshot that PowerDNS could not read, and of the snapshot.
+/// Handling of entries of a snapshot that PowerDNS could not read.
 package enum StructureAction: String, Sendable, CaseIterable {
-    /// Nobody looks.
+    /// Not checked.
     case off
     /// They are merged, logged and counted.
     case warn
-    /// They are left out, and the rest is merged.
+    /// They are skipped, and the rest is merged.
     case hold
-    /// The snapshot is refused.
+    /// The snapshot is rejected.
     case reject
 
-    /// Reads `hold`, `reject`, `warn` or a spelling of off.
+    /// Parses `hold`, `reject`, `warn` or a spelling of off.
     package static func parse(_ text: String) throws(ValueProblem) -> StructureAction {
         NumberText.bool(text) == false ? .off : try parseChoice(text)
     }
 }
 
-/// What becomes of a snapshot that a rule finds fault with.
+/// Handling of a snapshot that violates a rule.
 package enum RuleAction: String, Sendable, CaseIterable {
-    /// Nobody looks.
+    /// Not checked.
     case off
     /// It is logged and counted.
     case warn
-    /// The snapshot is refused.
+    /// The snapshot is rejected.
     case reject
 
-    /// Reads `reject`, `warn` or a spelling of off.
+    /// Parses `reject`, `warn` or a spelling of off.
     package static func parse(_ text: String) throws(ValueProblem) -> RuleAction {
         NumberText.bool(text) == false ? .off : try parseChoice(text)
     }

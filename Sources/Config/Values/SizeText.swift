@@ -1,11 +1,11 @@
-/// Sizes as they are written: `1000MB`, `1 gb`, `1K`, `64KiB`, `4096`.
+/// The text form of sizes: `1000MB`, `1 gb`, `1K`, `64KiB`, `4096`.
 package enum SizeText {
     static let allowed = "a size, such as 1000MB, 1GB or a number of bytes"
-    /// Each 1024 times the one before it.
+    /// Each is 1024 times the previous one.
     private static let units = ["kilo", "mega", "giga", "tera", "peta", "exa"]
 
-    /// Reads digits, blanks and one of B, K, M, G, T, P, E, with `B` or `iB` after it or not, in any case, or the unit
-    /// as a word; every form counts in powers of 1024. In bytes; nothing is 0.
+    /// Parses digits, blanks and one of B, K, M, G, T, P, E, with or without `B` or `iB` after it, in any case, or the unit
+    /// as a word; all count in powers of 1024. In bytes; an empty text is 0.
     package static func parse(_ text: String) throws(ValueProblem) -> UInt64 {
         if text.isEmpty { return 0 }
         let digits = text.prefix(while: \.isASCIIDigit)

@@ -1,8 +1,8 @@
-/// Why a text is not a value of the wanted type. Parsers of what may be secret put nothing of the text into it.
+/// The reason why a text is not valid for a type. Parsers of possible secrets include nothing of the text.
 package struct ValueProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What is allowed, such as `a duration of at least 100ms`.
+    /// The allowed values, such as `a duration of at least 100ms`.
     package var allowed: String
-    /// Why this text is none, where that is not obvious, or empty.
+    /// A hint if the reason is not obvious, or empty.
     package var advice: String
 
     init(allowed: String, advice: String = "") {
@@ -10,6 +10,6 @@ package struct ValueProblem: Error, Sendable, Equatable, CustomStringConvertible
         self.advice = advice
     }
 
-    /// For a message about a flag: `allowed is …`.
-    package var description: String { "allowed is \(allowed)\(advice.isEmpty ? "" : "; \(advice)")" }
+    /// For a message about a flag: `expected …`.
+    package var description: String { "expected \(allowed)\(advice.isEmpty ? "" : "; \(advice)")" }
 }

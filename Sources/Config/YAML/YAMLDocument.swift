@@ -1,17 +1,17 @@
-/// A whole YAML text as one tree of nodes: anchors, aliases and `<<` resolved, duplicate keys found.
+/// A whole YAML text as one tree of nodes: anchors, aliases and `<<` are resolved, duplicate keys detected.
 ///
-/// Bounded against hostile input: nesting (through aliases too) and the number of entries that `<<` brings in. Aliases
-/// share their node, so that a chain of them costs no memory.
+/// Bounded against hostile input: the nesting (also through aliases) and the number of entries added by `<<`. Aliases
+/// share their node, so a chain of them needs no memory.
 struct YAMLDocument {
     static let deepestNesting = 32
     static let mostMergedEntries = 10_000
 
-    /// The tree, or nil when the text is empty or can't be read.
+    /// The tree, or nil if the text is empty or cannot be parsed.
     var root: YAMLNode?
-    /// Everything found, in the order of finding.
+    /// All problems, in the order of detection.
     var problems: [YAMLProblem]
 
-    /// Reads the text; never throws, problems are collected.
+    /// Parses the text; never throws, problems are collected.
     init(_ bytes: [UInt8]) {
         let shield = ReferenceShield(bytes)
         var composer = Composer(shield: shield)
@@ -24,7 +24,7 @@ struct YAMLDocument {
     }
 }
 
-/// Builds nodes from events. What leaves the rest of the tree readable is collected, anything else is thrown.
+/// Builds nodes from events. Collects problems that leave the rest of the tree readable, throws others.
 private struct Composer {
     var problems: [YAMLProblem] = []
     private let shield: ReferenceShield
@@ -41,10 +41,10 @@ private struct Composer {
             case .streamStart, .documentEnd: continue
             case .documentStart:
                 let document = try node(events.next(), events, path: [])
-                // A `---` at the end begins a document of nothing.
+                // A `---` at the end begins an empty document.
                 guard root == nil || document.isNull else {
                     throw YAMLProblem(
-                        position: event.position, message: "a second YAML document starts here; allowed is one a file")
+                        position: event.position, message: "a second YAML document starts here; expected one per file")
                 }
                 root = root ?? document
             default: return root
@@ -110,7 +110,7 @@ private struct Composer {
             let value = try node(events.next(), events, path: valuePath)
             guard let key else { continue }
             if let first = firstUse[key] {
-                report(event.position, valuePath, "duplicate key; it is given at \(first.line):\(first.column) already")
+                report(event.position, valuePath, "duplicate key; first given at \(first.line):\(first.column)")
                 continue
             }
             firstUse[key] = event.position
@@ -118,7 +118,7 @@ private struct Composer {
         }
     }
 
-    /// The text of a key (nil when it is no scalar, which is reported), and whether it is the merge key.
+    /// The text of a key (nil if it is not a scalar, which is reported), and whether it is the merge key.
     private mutating func key(
         _ event: YAMLEvent, _ events: YAMLEventReader, path: [String]
     ) throws(YAMLProblem) -> (String?, isMerge: Bool) {
@@ -129,13 +129,13 @@ private struct Composer {
         switch key.content {
         case .scalar(let scalar): return (scalar.text, false)
         case .sequence, .mapping:
-            report(event.position, path, "found \(key.kind) as a key, but allowed is a name")
+            report(event.position, path, "found \(key.kind) as a key; expected a name")
             return (nil, false)
         case .invalid: return (nil, false)
         }
     }
 
-    /// Replaces each `<<` by the entries it names: those written here win, then the mapping named first.
+    /// Replaces each `<<` by the entries it names. Entries written here win, then those of the first mapping.
     private mutating func merged(
         _ written: [(entry: YAMLEntry, isMerge: Bool)], path: [String]
     ) throws(YAMLProblem) -> [YAMLEntry] {
@@ -148,13 +148,13 @@ private struct Composer {
                 continue
             }
             for source in mergeSources(entry.value, path: path + ["<<"]) {
-                // Counted whether taken or not: looking at them is the work that has to stay bounded.
+                // Counted whether used or not: the work of checking them must stay bounded.
                 mergedEntries += source.count
                 guard mergedEntries <= YAMLDocument.mostMergedEntries else {
                     throw YAMLProblem(
                         position: entry.keyPosition, path: path + ["<<"],
-                        message: "the merge keys (`<<`) of this file bring in too many entries;"
-                            + " allowed are \(YAMLDocument.mostMergedEntries)")
+                        message: "the merge keys (`<<`) of this file add too many entries;"
+                            + " the maximum is \(YAMLDocument.mostMergedEntries)")
                 }
                 entries += source.filter { taken.insert($0.name).inserted }
             }
@@ -169,12 +169,12 @@ private struct Composer {
             return items.flatMap { item in
                 if case .mapping(let entries) = item.content { return [entries] }
                 if item.content != .invalid {
-                    report(item.position, path, "found \(item.kind), but a merge key takes sections only")
+                    report(item.position, path, "found \(item.kind), but a merge key accepts sections only")
                 }
                 return []
             }
         case .scalar:
-            report(node.position, path, "found \(node.kind), but a merge key takes a section or a list of sections")
+            report(node.position, path, "found \(node.kind), but a merge key accepts a section or a list of sections")
             return []
         case .invalid: return []
         }
@@ -191,7 +191,7 @@ private struct Composer {
         default:
             report(
                 position, path,
-                "unknown YAML tag (`!`); allowed are !!str, !!int, !!float, !!bool, !!null;"
+                "unknown YAML tag (`!`); expected !!str, !!int, !!float, !!bool, !!null;"
                     + " put a value that starts with `!` into quotes")
             return nil
         }
@@ -199,7 +199,7 @@ private struct Composer {
 
     private mutating func isPlain(_ tag: String?, or name: String, at position: Position, _ path: [String]) -> Bool {
         if tag == nil || tag == "!" || tag == "tag:yaml.org,2002:\(name)" { return true }
-        report(position, path, "unknown YAML tag (`!`); allowed is none, or !!\(name)")
+        report(position, path, "unknown YAML tag (`!`); expected none, or !!\(name)")
         return false
     }
 

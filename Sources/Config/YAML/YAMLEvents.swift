@@ -1,6 +1,6 @@
 import CYAML
 
-/// One event of libyaml's parser, copied out of C memory.
+/// One event of libyaml's parser, copied from C memory.
 struct YAMLEvent {
     enum Kind {
         case streamStart
@@ -19,16 +19,16 @@ struct YAMLEvent {
     var position: Position
 }
 
-/// The events of a text, one after another, from libyaml. The text must be valid UTF-8.
+/// The sequence of libyaml's events of a text, which must be valid UTF-8.
 final class YAMLEventReader {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeMutableBufferPointer<UInt8>
     private let bytes: [UInt8]
 
-    /// Throws only when memory runs out.
+    /// Throws only if memory is exhausted.
     init(_ bytes: [UInt8]) throws(YAMLProblem) {
         self.bytes = bytes
-        // libyaml keeps the pointer to its input, so the text gets memory of its own for as long as the parser lives.
+        // libyaml keeps the pointer to its input, so the text is copied for the lifetime of the parser.
         input = .allocate(capacity: bytes.count)
         _ = input.initialize(from: bytes)
         parser = .allocate(capacity: 1)
@@ -45,7 +45,7 @@ final class YAMLEventReader {
         input.deallocate()
     }
 
-    /// The next event. Not to be called again after an error or the end of the stream.
+    /// The next event. Must not be called after an error or the end of the stream.
     func next() throws(YAMLProblem) -> YAMLEvent {
         var event = yaml_event_t()
         guard yaml_parser_parse(parser, &event) == 1 else { throw syntaxProblem() }
@@ -73,7 +73,7 @@ final class YAMLEventReader {
             let start = event.data.mapping_start
             return .mappingStart(tag: text(start.tag), anchor: text(start.anchor))
         case YAML_MAPPING_END_EVENT: return .mappingEnd
-        // libyaml has no other events; YAML_NO_EVENT comes after the end only.
+        // libyaml has no other events; YAML_NO_EVENT only follows the end.
         default: return .streamEnd
         }
     }
@@ -91,7 +91,7 @@ final class YAMLEventReader {
         }
     }
 
-    /// What libyaml says went wrong. Its texts are fixed ones: they never hold a part of the file, which may be secret.
+    /// libyaml's error. Its texts are constant: they never contain a part of the file, which may be secret.
     private func syntaxProblem() -> YAMLProblem {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "out of memory while reading YAML"
         guard parser.pointee.error != YAML_READER_ERROR else {
@@ -113,7 +113,7 @@ final class YAMLEventReader {
         return YAMLProblem(position: position, message: message)
     }
 
-    /// The byte at a position, where everything before it on its line is ASCII; used for hints only.
+    /// The byte at a position, if everything before it on its line is ASCII; used for hints only.
     private func byte(at position: Position) -> UInt8? {
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         guard position.line <= lines.count, position.column <= lines[position.line - 1].count else { return nil }
@@ -126,7 +126,7 @@ extension Position {
         self.init(line: Int(clamping: mark.line) &+ 1, column: Int(clamping: mark.column) &+ 1)
     }
 
-    /// The place of the byte at `offset`.
+    /// The position of the byte at `offset`.
     init(offset: Int, in bytes: [UInt8]) {
         let before = bytes.prefix(max(0, offset))
         let line = before.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

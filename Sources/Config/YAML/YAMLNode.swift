@@ -1,11 +1,11 @@
-/// A place in the configuration file, as editors count: lines and columns from 1, a column is one Unicode scalar.
+/// A position in the configuration file, as counted by editors: line and column from 1; a column is a Unicode scalar.
 package struct Position: Sendable, Hashable, Comparable {
     /// Line, from 1.
     package var line: Int
     /// Column, from 1.
     package var column: Int
 
-    /// The place at this line and column, both from 1.
+    /// The position at this line and column, both from 1.
     package init(line: Int, column: Int) {
         self.line = line
         self.column = column
@@ -20,31 +20,31 @@ package struct Position: Sendable, Hashable, Comparable {
     }
 }
 
-/// One node of a YAML document with its place. Aliases share the node they stand for.
+/// One node of a YAML document with its position. Aliases share their node.
 struct YAMLNode: Sendable, Equatable {
     enum Content: Sendable, Equatable {
         case scalar(YAMLScalar)
         case sequence([YAMLNode])
         case mapping([YAMLEntry])
-        /// A node that has been reported already; nothing more is said about it.
+        /// A node that has been reported; it causes no further problems.
         case invalid
     }
 
     var content: Content
     var position: Position
-    /// Levels of nodes below this one, aliases included. Bounded, because a tree is released recursively.
+    /// Levels of nodes below this one, including aliases. Bounded, because a tree is released recursively.
     var height = 0
 
     static func scalar(_ scalar: YAMLScalar, at position: Position) -> YAMLNode {
         YAMLNode(content: .scalar(scalar), position: position)
     }
 
-    /// The bare nothing of `log:` without a value, `~` or `null`.
+    /// An empty value: `log:` without a value, `~` or `null`.
     var isNull: Bool {
         if case .scalar(let scalar) = content { scalar.isNull } else { false }
     }
 
-    /// What the node is, in words for an error message. Never the contents.
+    /// The kind of the node, for an error message. Never the contents.
     var kind: String {
         switch content {
         case .scalar(let scalar): scalar.isNull ? "nothing" : "a single value"
@@ -55,14 +55,14 @@ struct YAMLNode: Sendable, Equatable {
     }
 }
 
-/// One `key: value` of a mapping. Keys are always scalars; merged entries keep the place they were written at.
+/// One `key: value` of a mapping. Keys are always scalars; merged entries keep their original positions.
 struct YAMLEntry: Sendable, Equatable {
     var name: String
     var keyPosition: Position
     var value: YAMLNode
 }
 
-/// A scalar as written, before environment expansion and typing.
+/// A scalar in the file, before environment expansion and conversion.
 struct YAMLScalar: Sendable, Equatable {
     enum Style: Sendable {
         case plain
@@ -71,7 +71,7 @@ struct YAMLScalar: Sendable, Equatable {
         case block
     }
 
-    /// Tags that have a meaning for a scalar here. Others are errors.
+    /// Tags with a meaning for scalars. Others are errors.
     enum Tag: Sendable {
         case none
         case text
@@ -84,7 +84,7 @@ struct YAMLScalar: Sendable, Equatable {
     var style = Style.plain
     var tag = Tag.none
 
-    /// Text by its form, that is neither a number nor a bool: quoted, a block, or tagged so.
+    /// Text by its form, neither a number nor a bool: quoted, a block, or tagged so.
     var isText: Bool {
         switch tag {
         case .none: style != .plain
@@ -93,7 +93,7 @@ struct YAMLScalar: Sendable, Equatable {
         }
     }
 
-    /// YAML 1.1 spellings of nothing.
+    /// The YAML 1.1 spellings of null.
     var isNull: Bool {
         switch tag {
         case .null: true
@@ -103,7 +103,7 @@ struct YAMLScalar: Sendable, Equatable {
     }
 }
 
-/// A problem of the YAML itself.
+/// An error in the YAML itself.
 struct YAMLProblem: Error, Equatable {
     var position: Position
     /// Path of the key concerned, for display, or empty.

@@ -2,7 +2,7 @@ import Monitoring
 import Snapshots
 import Support
 
-/// What the page says of one database.
+/// The page's section for one database.
 struct DatabaseSection {
     var database: StatusReport.Database
     var report: StatusReport
@@ -33,7 +33,7 @@ struct DatabaseSection {
             html += "<p class=\"notice bad\"><strong>Changes wait to be sent.</strong> \(reason)</p>\n"
         }
         if let blocked = database.blocked, database.unsentReason == nil {
-            html += "<p class=\"notice warn\"><strong>Sending is held back.</strong> \(blocked)</p>\n"
+            html += "<p class=\"notice warn\"><strong>Sending is blocked.</strong> \(blocked)</p>\n"
         }
         if let notInSync = database.notInSync {
             html += "<p class=\"notice warn\"><strong>Not in sync.</strong> \(notInSync)</p>\n"

@@ -1,15 +1,15 @@
 import Observability
 import Support
 
-/// Figures as the page shows them: for people, with the exact value in the markup.
+/// Figures for people, with the exact value in the markup.
 struct Figures {
-    /// The time of the report in seconds since the UNIX epoch, to which ages are relative; nil when it can't be read.
+    /// The time of the report in seconds since the UNIX epoch, to which ages are relative; nil if it cannot be parsed.
     var now: Double?
 
     /// A size in bytes.
     static func size(_ bytes: Int) -> HTML { "<data value=\"\(bytes)\">\(humanSize(bytes))</data>" }
 
-    /// A number of things, with its thousands apart.
+    /// A number with a thousands separator.
     static func count(_ number: some BinaryInteger) -> HTML { "<data value=\"\(number)\">\(grouped(number))</data>" }
 
     /// A number of seconds.
@@ -22,16 +22,16 @@ struct Figures {
         "\(count(number)) \(number == 1 ? one : many)"
     }
 
-    /// How long ago a time was, with the time itself as its title.
+    /// The age of a time, with the time itself as title.
     func ago(_ time: String) -> HTML {
         guard let age = age(time) else { return Self.element(time, time) }
         return Self.element(time, age < 1 ? "just now" : "\(Self.coarse(age)) ago")
     }
 
-    /// For how long something has been so.
+    /// The duration since a time.
     func since(_ time: String) -> HTML { Self.element(time, age(time).map(Self.coarse) ?? time) }
 
-    // Tenths of a second of an age are only noise.
+    // Tenths of a second of an age are noise.
     private static func coarse(_ age: Double) -> String { age < 99.5 ? "\(Int(age)) s" : humanDuration(age) }
 
     /// The time of day in UTC.
@@ -39,7 +39,7 @@ struct Figures {
         element(time, WallTime(rfc3339: time).map { $0.timeOfDay(digits: 0) } ?? time)
     }
 
-    /// Seconds from a time to the report's; nil when one of them is no time.
+    /// Seconds from a time to the report's; nil if either cannot be parsed.
     func age(_ time: String) -> Double? {
         guard let now, let then = Self.seconds(time) else { return nil }
         return max(0, now - then)
@@ -51,7 +51,7 @@ struct Figures {
     }
 
     private static func element(_ time: String, _ text: String) -> HTML {
-        // What is no time may be as long as it likes.
+        // A text that is not a time may be arbitrarily long.
         guard seconds(time) != nil else { return "<span>\(text)</span>" }
         return "<time datetime=\"\(time)\" title=\"\(time)\">\(text)</time>"
     }

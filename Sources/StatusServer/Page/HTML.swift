@@ -1,6 +1,6 @@
 import Support
 
-/// A piece of HTML. What is put into a literal of it is escaped, unless it is HTML itself.
+/// A piece of HTML. Interpolated values are escaped unless they are HTML themselves.
 struct HTML: ExpressibleByStringInterpolation, Sendable {
     /// The markup.
     private(set) var markup: String
@@ -9,15 +9,15 @@ struct HTML: ExpressibleByStringInterpolation, Sendable {
 
     init(stringInterpolation: StringInterpolation) { markup = stringInterpolation.markup }
 
-    /// Nothing, to append to.
+    /// Empty HTML.
     init() { markup = "" }
 
-    /// One after the other.
+    /// The concatenation of the parts.
     init(_ parts: some Sequence<HTML>) {
         markup = parts.reduce(into: "") { $0 += $1.markup }
     }
 
-    /// Markup that is known to be safe: our own style and script.
+    /// Markup known to be safe: the page's own style and script.
     init(trusted markup: String) { self.markup = markup }
 
     static func + (html: HTML, more: HTML) -> HTML { HTML(trusted: html.markup + more.markup) }

@@ -4,7 +4,7 @@ import Support
 
 /// The last hour: a column for each minute, merges above and the longest latency below.
 ///
-/// What is written stands beside the drawing, so that the drawing can stretch to any width.
+/// Labels are placed beside the drawing, so that the drawing can stretch to any width.
 struct HistoryChart {
     var minutes: [StatusReport.Minute]
     var name: String
@@ -42,7 +42,7 @@ struct HistoryChart {
         for (index, minute) in shown.enumerated() {
             let value = value(minute)
             guard top > 0, value > 0 else { continue }
-            // Something that is there is always seen.
+            // Small values are still visible.
             let height = max(2, min(Self.height, Self.height * value / top))
             let x = Self.columns - shown.count + index
             bars += """

@@ -1,6 +1,6 @@
 import Monitoring
 
-/// All instances in one table, a row for each: of its databases, the one that is worst off is shown, and named.
+/// All instances in one table, a row for each. A row shows and names the worst database.
 struct InstanceTable {
     var report: StatusReport
     var figures: Figures
@@ -48,7 +48,7 @@ struct InstanceTable {
         ]
         for (column, value, shown) in numbers {
             let part = parts.max { (value($0.instance) ?? -1) < (value($1.instance) ?? -1) }
-            // Our own clock is compared with the storage's.
+            // The clock of this instance is compared with the storage's.
             let isShown = !isOwn || column.markup == "Clock"
             cells += PageTable.cell(column, isShown ? part.flatMap(shown) : nil, isNumber: true)
         }
@@ -59,7 +59,7 @@ struct InstanceTable {
         return "<tr role=\"row\" data-key=\"\(name)\">\(cells)</tr>\n"
     }
 
-    /// Of the databases the cell that needs a look, with the database's name where there are several.
+    /// The cell of the worst database, with the database's name if there are several.
     private func worst(_ parts: [Part], _ shown: (Part) -> HTML?) -> HTML? {
         let cells = parts.compactMap { part in shown(part).map { (part.section.database.name, $0) } }
         func weight(_ cell: HTML) -> Int {

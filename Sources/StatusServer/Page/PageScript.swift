@@ -1,8 +1,8 @@
 /// The script of the status page. The page is complete without it.
 enum PageScript {
-    /// Fetches the page every few seconds and changes only what differs, so that nothing flickers and what is unfolded,
-    /// selected or scrolled to stays; says so when the daemon does not answer. Texts become text nodes, never markup:
-    /// the page has been parsed as a document of its own, where scripts don't run.
+    /// Fetches the page every few seconds and updates only the differences, so that nothing flickers and expanded,
+    /// selected and scrolled parts stay. Reports when the daemon does not answer. Texts become text nodes, never markup:
+    /// the page is parsed as a separate document, in which scripts do not run.
     static let javascript = #"""
 
         "use strict";
@@ -30,7 +30,7 @@ enum PageScript {
             let old = node.firstChild;
             for (const child of [...next.childNodes]) {
               let match = old;
-              // Texts are alike everywhere: one further on belongs to what is there.
+              // All text nodes are alike: a later one belongs to another element.
               while (match && !alike(match, child)) match = child.nodeType === Node.ELEMENT_NODE ? match.nextSibling : null;
               if (!match) {
                 node.insertBefore(document.importNode(child, true), old);
@@ -79,8 +79,8 @@ enum PageScript {
               if (!answer.ok) throw new Error(`status ${answer.status}`);
               const next = new DOMParser().parseFromString(await answer.text(), "text/html");
               const nextScript = next.querySelector("body > script");
-              if (!nextScript || !next.getElementById("view")) throw new Error("something else answers here");
-              // Another version of the program has come up.
+              if (!nextScript || !next.getElementById("view")) throw new Error("another program answers here");
+              // Another version of the program is running.
               if (nextScript.textContent !== script) return location.reload();
               document.title = next.title;
               become(document.getElementById("icon"), next.getElementById("icon"));

@@ -1,6 +1,6 @@
 /// The style of the status page.
 enum PageStyle {
-    /// Made for phones first; colour only where it means something.
+    /// Designed for phones first; colour only carries meaning.
     static let css = #"""
 
         :root {

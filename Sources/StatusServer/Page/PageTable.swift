@@ -1,5 +1,5 @@
 /// Tables of the page. On narrow screens each row becomes a card, whose cells are labelled by their columns; the roles
-/// keep it a table for screen readers then.
+/// keep it a table for screen readers.
 enum PageTable {
     struct Column {
         var name: HTML
@@ -9,7 +9,7 @@ enum PageTable {
         static func number(_ name: HTML) -> Column { Column(name: name, isNumber: true) }
     }
 
-    /// - Parameter isHidden: whether the title is only for screen readers, because it stands above anyway.
+    /// - Parameter isHidden: whether the title is only for screen readers, because it is already visible.
     static func html(
         _ title: HTML, style: HTML = "", isHidden: Bool = false, columns: [Column], rows: HTML
     ) -> HTML {
@@ -33,12 +33,12 @@ enum PageTable {
 
     /// Any other cell.
     ///
-    /// - Parameter content: nil for what is not known or does not apply.
+    /// - Parameter content: nil if unknown or not applicable.
     static func cell(_ column: HTML, _ content: HTML?, isNumber: Bool = false) -> HTML {
         guard let content else {
             return """
                 <td role="cell" data-label="\(column)" class="none\(isNumber ? " number" : "")">\
-                <span class="quiet" title="not known, or does not apply">–</span></td>
+                <span class="quiet" title="unknown or not applicable">–</span></td>
                 """
         }
         return "<td role=\"cell\" data-label=\"\(column)\"\(isNumber ? number : "")><span>\(content)</span></td>"

@@ -2,14 +2,14 @@ import Monitoring
 
 import func HTTP.base64SHA256
 
-/// The status page: a report for people, complete without its script, which only fetches the page again and again.
+/// The status page: a report for people, complete without its script, which only fetches the page repeatedly.
 struct StatusPage {
     var report: StatusReport
-    /// What was asked for.
+    /// The requested zone.
     var zone: StatusReport.Zone?
     var figures: Figures
 
-    /// - Parameter zone: of which the page is to tell.
+    /// - Parameter zone: the zone to show.
     init(_ report: StatusReport, zone: StatusReport.Zone? = nil) {
         self.report = report
         self.zone = zone
@@ -19,13 +19,13 @@ struct StatusPage {
     /// The page as UTF-8.
     var bytes: [UInt8] { Array(document.markup.utf8) }
 
-    /// What a browser may do with the page: use our own style and script, and fetch the page again.
+    /// The policy for the page: it may use its own style and script, and fetch itself.
     static let securityPolicy = policy(
         ["style": PageStyle.css, "script": PageScript.javascript].sorted { $0.key < $1.key }
             .map { "; \($0.key)-src '\(base64SHA256($0.value).map { "sha256-\($0)" } ?? "none")'" }.joined()
             + "; connect-src 'self'; img-src data:", form: "'self'")
 
-    /// What a browser may do with anything else: nothing.
+    /// The policy for all other answers.
     static let strictestPolicy = policy("")
 
     private static func policy(_ allowed: String, form: String = "'none'") -> String {
@@ -58,7 +58,7 @@ struct StatusPage {
 
     private var title: String { "\(standing.word) · \(report.instance) · lightningstream" }
 
-    // A disc in the colour of the standing, which tells among many tabs.
+    // A disc in the colour of the overall health, visible among many tabs.
     private var icon: String {
         "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' r='7'"
             + " fill='%23\(standing.colour)'/%3E%3C/svg%3E"
@@ -133,7 +133,7 @@ struct StatusPage {
             parts.append("\(Figures.counted(health.failures.count, "check fails", "checks fail"))")
         }
         if !health.warnings.isEmpty { parts.append("\(Figures.counted(health.warnings.count, "warning", "warnings"))") }
-        if parts.isEmpty { parts.append(standing == .starting ? "Reading what is in the storage" : "No check fails") }
+        if parts.isEmpty { parts.append(standing == .starting ? "Reading the storage" : "No check fails") }
         if let since = health.since { parts.append("for \(figures.since(since))") }
         return parts.dropFirst().reduce(parts[0]) { "\($0) · \($1)" }
     }
@@ -163,7 +163,7 @@ struct StatusPage {
     }
 }
 
-/// How it is with everything together.
+/// The overall health.
 enum Standing {
     case ok, starting, warning, failing
 
@@ -204,7 +204,7 @@ enum Standing {
         }
     }
 
-    /// Of the icon, in hexadecimal; seen on light and on dark.
+    /// The icon's colour in hexadecimal; visible on light and dark backgrounds.
     var colour: String {
         switch self {
         case .ok: "2e9e5b"

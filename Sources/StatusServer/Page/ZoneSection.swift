@@ -1,9 +1,9 @@
 import Monitoring
 
-/// What the page says of PowerDNS's zones: how many, which changed last, and of one that was asked for all that is known.
+/// The page's section for PowerDNS's zones: their number, recent changes, and the requested zone.
 struct ZoneSection {
     var zones: StatusReport.Zones
-    /// What was asked for, and what came of it.
+    /// The requested zone and its result.
     var found: StatusReport.Zone?
     var figures: Figures
 
@@ -11,9 +11,9 @@ struct ZoneSection {
         """
         <section class="card" data-key="zones" aria-labelledby="zones">
         <h2 id="zones">\(zones.count.map { Figures.counted($0, "zone", "zones") } ?? "Zones")</h2>
-        <form class="search" method="get" role="search"><label for="zone">Look for a zone</label>
+        <form class="search" method="get" role="search"><label for="zone">Find a zone</label>
         <input id="zone" name="zone" type="search" value="\(found?.name ?? "")" placeholder="example.org" maxlength="1100" \
-        autocomplete="off" autocapitalize="none" spellcheck="false"> <button>Look</button></form>
+        autocomplete="off" autocapitalize="none" spellcheck="false"> <button>Find</button></form>
         \(found.map(answer) ?? "")\(changed)</section>
 
         """
@@ -37,7 +37,7 @@ struct ZoneSection {
         for (name, value) in facts { list += "<div><dt>\(name)</dt><dd>\(value)</dd></div>\n" }
         list += "<div class=\"wide\"><dt>Who has it</dt><dd>\(names(have, "nobody else"))"
         if !lack.isEmpty { list += "<br><span class=\"warn\">not yet: \(names(lack, ""))</span>" }
-        if !unknown.isEmpty { list += "<br><span class=\"quiet\">not known: \(names(unknown, ""))</span>" }
+        if !unknown.isEmpty { list += "<br><span class=\"quiet\">unknown: \(names(unknown, ""))</span>" }
         list += "</dd></div>\n"
         return "<h3 data-key=\"found\">\(zone.name)</h3>\n<dl class=\"facts zone\">\n\(list)</dl>\n"
     }
