@@ -2,49 +2,49 @@ import Support
 
 /// A flat collection of named, immutable objects: a bucket.
 ///
-/// Implementations run their blocking calls on threads of their own, never on Swift's cooperative pool.
-/// A cancelled task ends its call early with `CancellationError`. Every other error thrown is a ``BlobStoreError``.
+/// Implementations run blocking calls on threads of their own, never on Swift's cooperative pool.
+/// A cancelled task ends its call early with `CancellationError`. Every other error is a ``BlobStoreError``.
 package protocol BlobStore: Sendable {
-    /// All objects whose name starts with `prefix`, sorted by name (bytewise).
+    /// All objects whose name starts with `prefix`, sorted bytewise by name.
     func list(prefix: String) async throws -> [Blob]
 
-    /// The bytes of an object, complete and checked as far as the storage can.
+    /// The bytes of an object, complete and checked as far as the storage supports it.
     ///
-    /// - Parameter limit: an object of more bytes is an error with the code ``BlobStoreError/tooLarge``, found while it
-    ///   is read. The size in a listing, where there is one.
+    /// - Parameter limit: a larger object is an error with the code ``BlobStoreError/tooLarge``, detected while it
+    ///   is read. Pass the size of the listing if there is one.
     func load(_ name: String, atMost limit: Int) async throws -> Spool
 
-    /// Stores an object; it becomes visible complete or not at all. An existing one is replaced.
+    /// Stores an object. It becomes visible complete or not at all, and replaces an existing one.
     func store(_ name: String, _ body: Spool) async throws
 
-    /// Removes an object. One that is not there is no error.
+    /// Removes an object. A missing object is not an error.
     func delete(_ name: String) async throws
 
-    /// Removes what writers that were interrupted have left behind, where that has no name of an object.
+    /// Removes temporary files of interrupted writers, which do not have object names.
     ///
-    /// - Parameter age: what was written more recently stays.
-    /// - Returns: how many there were.
+    /// - Parameter age: files written more recently are kept.
+    /// - Returns: the number of removed files.
     func removeLeftovers(olderThan age: Duration) async throws -> Int
 
-    /// Tells when objects whose names start with `prefix` may have appeared, at once; nil when the storage can't.
+    /// Announces at once that objects whose names start with `prefix` may have appeared; nil if not supported.
     ///
-    /// The stream carries the names that appeared, or an empty name when they are not known. It may miss
-    /// changes: polling stays necessary.
+    /// The stream carries the new names, or an empty name if they are unknown. It may miss
+    /// changes: polling is still necessary.
     func changes(prefix: String) -> AsyncStream<String>?
 
-    /// The directory in which the file of a spool should be made so that it can be stored without a copy, if any.
+    /// The directory in which to create a spool's file so that it can be stored without a copy, if any.
     var stagingDirectory: String? { get }
 
-    /// How far the storage's clock is ahead of this host's, as last seen; nil when it is not known, or when both are
+    /// How far the storage's clock is ahead of this host's, as last measured; nil if unknown, or if both use
     /// the same clock.
     var clockOffset: Duration? { get }
 }
 
 extension BlobStore {
-    /// As ``load(_:atMost:)``, of an object whose size is not known.
+    /// As ``load(_:atMost:)``, for an object of unknown size.
     package func load(_ name: String) async throws -> Spool { try await load(name, atMost: Blob.largestUnlisted) }
 
-    /// As ``load(_:atMost:)``, of an object that the caller knows by its name only: a listing tells the size.
+    /// As ``load(_:atMost:)``, for an object known by name only: its size is taken from a listing.
     package func loadListed(_ name: String) async throws -> Spool {
         var size: Int?
         do {
@@ -53,28 +53,28 @@ extension BlobStore {
         return try await load(name, atMost: size ?? Blob.largestUnlisted)
     }
 
-    /// There are none, unless a storage says otherwise.
+    /// By default there are none.
     package func removeLeftovers(olderThan age: Duration) async throws -> Int { 0 }
 
-    /// None, unless a storage says otherwise.
+    /// None by default.
     package var stagingDirectory: String? { nil }
-    /// Unknown, unless a storage says otherwise.
+    /// Unknown by default.
     package var clockOffset: Duration? { nil }
 }
 
-/// An object as a listing shows it.
+/// An object in a listing.
 package struct Blob: Sendable, Hashable {
-    /// The name, complete.
+    /// The complete name.
     package var name: String
-    /// In bytes.
+    /// The size in bytes.
     package var size: Int
-    /// When it was stored, by the storage's clock, in nanoseconds since the UNIX epoch; nil where that is unknown.
+    /// When it was stored, by the storage's clock, in nanoseconds since the UNIX epoch; nil if unknown.
     package var modified: UInt64?
 
-    /// What an object of unknown size may have, in bytes: 64 GiB, which is more than a snapshot has.
+    /// The size limit for objects of unknown size: 64 GiB, larger than any snapshot.
     package static let largestUnlisted = 64 << 30
 
-    /// An object of this name and size in bytes.
+    /// Creates an object of this name and size in bytes.
     package init(name: String, size: Int, modified: UInt64? = nil) {
         self.name = name
         self.size = size

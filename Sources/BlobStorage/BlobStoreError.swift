@@ -1,6 +1,6 @@
-/// A storage operation that failed, after the retries that could help.
+/// A failed storage operation, after useless retries have been excluded.
 package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
-    /// What a caller may want to tell apart.
+    /// The kind of an error, for callers.
     package enum Kind: Sendable, Hashable {
         /// The object (or bucket) does not exist.
         case notFound
@@ -12,20 +12,20 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
         case other
     }
 
-    /// What a caller may want to tell apart.
+    /// The kind of the error.
     package var kind: Kind
 
-    /// One line: operation, bucket or directory, object, what happened, and advice where there is some. No secrets.
+    /// One line: operation, bucket or directory, object, cause, and advice if there is any. No secrets.
     package var description: String
 
-    /// A short name of the error for counting: what an S3 server calls it, or NotFound, Timeout, DNSError,
+    /// A short code for metrics: the S3 server's error code, or NotFound, Timeout, DNSError,
     /// URLError, TooLarge, Unknown.
     package var code: String
 
-    /// The ``code`` of an error about an answer or an object that is larger than it may be.
+    /// The ``code`` of an error about an answer or an object that exceeds its limit.
     package static let tooLarge = "TooLarge"
 
-    /// An error; without `code` the kind gives it.
+    /// Creates an error; the default code depends on the kind.
     package init(_ kind: Kind, _ description: String, code: String? = nil) {
         self.kind = kind
         self.description = description
@@ -42,7 +42,7 @@ extension BlobStoreError {
     static func tooLarge(_ name: String, _ place: String, _ limit: Int) -> BlobStoreError {
         BlobStoreError(
             .other,
-            "cannot load \(name.oneLine()) from \(place.oneLine()): it has more than the \(limit) bytes that are expected",
+            "cannot load \(name.oneLine()) from \(place.oneLine()): it is larger than the expected \(limit) bytes",
             code: tooLarge)
     }
 }

@@ -1,9 +1,9 @@
 import Glibc
 import Support
 
-/// The names of files that are renamed into a directory, as inotify(7) reports them; nil where it is not available.
+/// The names of files that are renamed into a directory, from inotify(7); nil if it is not available.
 ///
-/// The stream carries an empty name when the kernel's queue was full, and ends when the directory goes away.
+/// The stream carries an empty name if the kernel's queue overflowed, and ends when the directory is removed.
 func watchDirectory(_ path: String, where isWanted: @escaping @Sendable (String) -> Bool) -> AsyncStream<String>? {
     let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .announcements)
     let events = UInt32(IN_MOVED_TO) | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_ONLYDIR)
@@ -17,7 +17,7 @@ func watchDirectory(_ path: String, where isWanted: @escaping @Sendable (String)
         }
     }
     guard let watch else { return nil }
-    // Also called when the stream is dropped.
+    // Also called when the stream is released.
     continuation.onTermination = { _ in watch.cancel() }
     return stream
 }

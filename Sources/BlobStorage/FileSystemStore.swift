@@ -1,12 +1,12 @@
 import Glibc
 import Support
 
-/// A directory as a storage: one file per object, named like it.
+/// A directory as a storage: one file per object, with the same name.
 ///
-/// A file is written under a temporary name ending in `.tmp`, fsynced and renamed, so that readers, on
-/// other machines too, see it complete or not at all, and it survives a power failure once
-/// ``store(_:_:)`` has returned. Names with `/`, a leading `.` or ending in `.tmp` are refused and, like
-/// everything that is no regular file, never listed: symbolic links neither.
+/// A file is written under a temporary name ending in `.tmp`, fsynced and renamed, so that readers, also on
+/// other machines, see it complete or not at all, and it survives a power failure once
+/// ``store(_:_:)`` has returned. Names with `/`, a leading `.` or ending in `.tmp` are refused. These and everything
+/// that is not a regular file, including symbolic links, are never listed.
 package final class FileSystemStore: BlobStore {
     /// The directory.
     package let rootPath: String
@@ -18,11 +18,12 @@ package final class FileSystemStore: BlobStore {
     /// Opens the directory.
     ///
     /// - Parameters:
-    ///   - create: whether it and those above it are created where they don't exist. Only for who begins to
-    ///     write: elsewhere a missing directory may be a share that is not mounted, and an empty one in its place would
-    ///     look like a storage that works.
-    ///   - owner: the name of the instance whose daemon opens it. Its temporary files carry that name, and those that
-    ///     one before has left behind are removed. Others leave it out.
+    ///   - create: whether it and its parents are created if missing. Only for the process that starts to
+    ///     write: otherwise a missing directory may be an unmounted share, and an empty directory in its place would
+    ///     look like a working storage.
+    ///   - owner: the name of the instance whose daemon opens it. Its temporary files carry that name, and those of an
+    ///     earlier daemon are removed. Commands omit it.
+    /// - Throws: ``BlobStoreError`` if it cannot be created or is not a directory.
     /// - Throws: ``BlobStoreError`` when it can't be created or is no directory.
     package convenience init(rootPath: String, create: Bool = true, owner: String? = nil) throws(BlobStoreError) {
         try self.init(rootPath: rootPath, create: create, owner: owner, syncDirectory: { fsync($0) == 0 ? 0 : errno })
@@ -61,12 +62,12 @@ package final class FileSystemStore: BlobStore {
         }
     }
 
-    /// The open file itself: a replacement or deletion by others doesn't change what is read.
+    /// Reads from the open file: concurrent replacement or deletion does not affect the contents.
     package func load(_ name: String, atMost limit: Int) async throws -> Spool {
         try refuse(name, "load")
         return try await call("load", name) { [rootPath] _ in
             let path = "\(rootPath)/\(name)"
-            // A pipe with this name must not block, and a link may lead to any file of the host.
+            // A pipe with this name must not block, and a link may refer to any file of the host.
             let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
             let descriptor = Glibc.open(path, flags)
             guard descriptor >= 0 || errno != ELOOP else { throw Self.noFile(name, rootPath) }
@@ -84,14 +85,14 @@ package final class FileSystemStore: BlobStore {
         }
     }
 
-    /// A spool's file that was made in the directory is given its name; everything else is copied.
+    /// A spool's file created in this directory is linked to its name; other contents are copied.
     package var stagingDirectory: String? { rootPath }
 
     /// See ``BlobStore/store(_:_:)``.
     package func store(_ name: String, _ body: Spool) async throws {
         try refuse(name, "store")
         try await call("store", name) { [rootPath, temporaries, syncDirectory] cancellation in
-            // First of all: a directory that can't be opened must not get an object.
+            // First, because a directory that cannot be opened must not get an object.
             let directory = Int32(
                 try systemCall("open", rootPath) { Int(Glibc.open(rootPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) })
             defer { close(directory) }
@@ -100,12 +101,12 @@ package final class FileSystemStore: BlobStore {
             do {
                 try temporaries.place(body, at: path, cancellation)
             } catch let error as SystemError where error.code == ENOENT {
-                // Somebody took it for a file that was left behind, as another daemon of this instance does at its start.
+                // Another daemon of this instance removed the temporary file at its start.
                 try temporaries.place(body, at: path, cancellation)
             }
             let code = syncDirectory(directory)
             guard code == 0 || isUnsupportedSync(code) else {
-                // What is stored again gets another name: this one would stay for ever.
+                // The next attempt uses a new name, so this file would stay for ever.
                 if !replaces { unlink(path) }
                 throw SystemError("sync", rootPath, code: code)
             }
@@ -131,7 +132,7 @@ package final class FileSystemStore: BlobStore {
         watchDirectory(rootPath) { Self.isObjectName($0) && $0.startsBytewise(with: prefix) }
     }
 
-    /// Whether a file of this name would be an object.
+    /// Whether a file of this name is an object.
     static func isObjectName(_ name: String) -> Bool {
         let bytes = name.utf8
         return !bytes.isEmpty && bytes.count <= 255 && bytes.first != UInt8(ascii: ".")
@@ -146,11 +147,11 @@ package final class FileSystemStore: BlobStore {
         guard !Self.isObjectName(name) else { return }
         throw BlobStoreError(
             .other,
-            "cannot \(operation) \(name.oneLine()): a file storage takes no name that is empty, longer than 255"
-                + " bytes, contains / or a zero byte, starts with . or ends in .tmp")
+            "cannot \(operation) \(name.oneLine()): an object name must not be empty, exceed 255"
+                + " bytes, contain / or a zero byte, start with . or end in .tmp")
     }
 
-    /// Runs `body` where it may block, and words its errors.
+    /// Runs `body` on a blocking thread, and converts its errors.
     private func call<Result: Sendable>(
         _ operation: String, _ name: String?, _ body: @escaping @Sendable (CancellationSignal) throws -> Result
     ) async throws -> Result {
@@ -170,16 +171,16 @@ package final class FileSystemStore: BlobStore {
             switch error.code {
             case EACCES, EPERM: (.accessDenied, "check owner and mode of the directory")
             case ENOENT where name == nil || name?.hasSuffix("*") == true:
-                (.notFound, "is root_path right, and mounted? Only sync creates it, at its start")
+                (.notFound, "check that root_path is right and mounted; only sync creates it, at start")
             case ENOENT: (.notFound, "")
             case ENOTDIR: (.other, "root_path must name a directory")
             case ENOSPC: (.other, "free some space")
-            case EDQUOT: (.other, "the quota of this user is used up")
+            case EDQUOT: (.other, "the quota of this user is exhausted")
             case EROFS: (.accessDenied, "the file system is mounted read-only")
             case EMFILE, ENFILE: (.other, "raise the limit of open files")
             default: (.other, "")
             }
-        // The temporary directory of a spool is another file system: its errors name it.
+        // The temporary directory of a spool may be on another file system: its errors name it.
         let subject = error.subject.hasPrefix(directory) ? "" : " (\(error))"
         return BlobStoreError(
             kind, "cannot \(operation) \(place): \(reason)\(subject)\(advice.isEmpty ? "" : "; \(advice)")")
@@ -199,30 +200,30 @@ package final class FileSystemStore: BlobStore {
     }
 }
 
-/// Since the UNIX epoch; nil before it.
+/// Since the UNIX epoch; nil for earlier times.
 private func nanoseconds(_ time: timespec) -> UInt64? {
     guard let seconds = UInt64(exactly: time.tv_sec), let rest = UInt64(exactly: time.tv_nsec) else { return nil }
     let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
     return overflow ? nil : scaled.addingReportingOverflow(rest).partialValue
 }
 
-/// Calls `body` with the name and status of each regular file; what a link leads to is none.
+/// Calls `body` with the name and status of each regular file. Links are not followed.
 func forEachFile(in path: String, _ body: (String, stat) throws -> Void) throws {
     guard let directory = opendir(path) else { throw SystemError("open", path) }
     defer { closedir(directory) }
     while let name = try nextName(in: directory, path) {
         var status = stat()
-        // It may have been deleted since.
+        // It may have been deleted in the meantime.
         guard fstatat(dirfd(directory), name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
         else { continue }
         try body(name, status)
     }
 }
 
-/// Whether an error of fsync(2) says that the file system has no such thing, as some network file systems.
+/// Whether an error of fsync(2) means that the file system does not support it, as some network file systems.
 func isUnsupportedSync(_ code: Int32) -> Bool { [EINVAL, ENOTSUP, EOPNOTSUPP, EBADF, ENOSYS].contains(code) }
 
-/// The next name that is text; others can be no object's.
+/// The next name that is valid text; other names are not objects.
 private func nextName(in directory: OpaquePointer, _ path: String) throws(SystemError) -> String? {
     while true {
         errno = 0

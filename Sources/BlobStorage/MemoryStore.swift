@@ -1,7 +1,7 @@
 import Support
 import Synchronization
 
-/// A storage in the memory of this process, for tests and simulations: it is gone with the process.
+/// A storage in the memory of this process, for tests and simulations.
 package final class MemoryStore: BlobStore {
     private struct State {
         /// Sorted by name.
@@ -9,7 +9,7 @@ package final class MemoryStore: BlobStore {
         var watchers: [Int: (prefix: String, continuation: AsyncStream<String>.Continuation)] = [:]
         var nextWatcher = 0
 
-        /// Where `name` is, or would be inserted.
+        /// The index of `name`, or the index at which to insert it.
         func position(of name: String) -> (index: Int, found: Bool) {
             var low = 0
             var high = objects.count
@@ -24,10 +24,10 @@ package final class MemoryStore: BlobStore {
     private let state = Mutex(State())
     private let clock: (@Sendable () -> UInt64)?
 
-    /// A storage without objects.
+    /// An empty storage.
     ///
-    /// - Parameter clock: tells when an object is stored, in nanoseconds since the UNIX epoch; without it listings
-    ///   don't say.
+    /// - Parameter clock: the time at which an object is stored, in nanoseconds since the UNIX epoch; without it listings
+    ///   contain no times.
     package init(clock: (@Sendable () -> UInt64)? = nil) { self.clock = clock }
 
     /// See ``BlobStore/list(prefix:)``.
@@ -88,12 +88,12 @@ package final class MemoryStore: BlobStore {
 }
 
 extension AsyncStream.Continuation.BufferingPolicy where Element == String {
-    /// A reader that is busy for long must not cost memory without limit.
+    // Bounds the memory for a busy reader.
     static var announcements: Self { .bufferingNewest(256) }
 }
 
 extension AsyncStream.Continuation where Element == String {
-    /// Hands over a name; where that pushes another one out, the reader is told to look for itself.
+    /// Announces a name. If the buffer overflows, an empty name makes the reader list all objects.
     func announce(_ name: String) {
         if case .dropped = yield(name) { yield("") }
     }

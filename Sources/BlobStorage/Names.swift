@@ -1,4 +1,4 @@
-/// Names are compared by their bytes, as storages do; Swift's own comparison follows Unicode equivalence.
+/// Compares names bytewise, as storages do; Swift's own comparison uses Unicode equivalence.
 extension String {
     func precedesBytewise(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
 

@@ -1,9 +1,9 @@
-/// A request to a storage that has ended, for metrics.
+/// A completed request to a storage, for metrics.
 ///
-/// One HTTP request is one call: each page of a listing, each part of an upload, and each further attempt after a
-/// failure. The request that creates a bucket, and those that a cancelled task breaks off, are not reported.
+/// Each HTTP request is one call: each page of a listing, each part of an upload, and each retry.
+/// The request that creates a bucket and requests of cancelled tasks are not reported.
 package struct StorageCall: Sendable, Hashable {
-    /// What the request was part of.
+    /// The operation of a request.
     package enum Method: String, Sendable, CaseIterable {
         /// A listing.
         case list
@@ -15,13 +15,13 @@ package struct StorageCall: Sendable, Hashable {
         case delete
     }
 
-    /// What the request was part of.
+    /// The operation of the request.
     package var method: Method
     /// When it ended, by the system's clock, in nanoseconds since the UNIX epoch.
     package var time: UInt64
-    /// From its first byte to the last one of the answer.
+    /// From the first byte of the request to the last one of the answer.
     package var duration: Duration
-    /// As in ``BlobStoreError/code``; nil when it succeeded.
+    /// As in ``BlobStoreError/code``; nil on success.
     package var errorCode: String?
 
     /// See the properties of the same names.

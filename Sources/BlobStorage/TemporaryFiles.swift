@@ -1,16 +1,16 @@
 import Glibc
 import Support
 
-/// The files of a directory that are to become objects, under names that tell whose they are.
+/// Files in a directory that will become objects. Their names identify the writer.
 ///
-/// What a process that was killed has left behind is removed by the next one of the same owner when it starts, and by
-/// cleaners when it is old.
+/// Files of a killed process are removed by the next process of the same owner at start, and by
+/// cleaners when they are old.
 struct TemporaryFiles: Sendable {
     private let directory: String
-    /// What their names begin with; a name ends in `.tmp`.
+    /// The prefix of the names; they end in `.tmp`.
     private let prefix: String
 
-    /// - Parameter owner: the name of an instance; without it they carry the names of host and process.
+    /// - Parameter owner: the name of an instance; without it the names contain host and process.
     init(directory: String, owner: String?) {
         self.directory = directory
         let name = owner ?? "\(hostName())-\(getpid())"
@@ -18,9 +18,9 @@ struct TemporaryFiles: Sendable {
         prefix = ".\(String(decoding: safe.prefix(200), as: UTF8.self))."
     }
 
-    /// Removes those of this owner, which has not begun to write.
+    /// Removes the owner's files. Must be called before the owner writes.
     func removeOwn() {
-        // They cost room, but nobody reads them: no reason not to start.
+        // Errors are ignored: leftover files only take space.
         try? forEachFile(in: directory) { name, _ in
             guard name.startsBytewise(with: prefix), Self.isRandom(name.utf8.dropFirst(prefix.utf8.count)) else {
                 return
@@ -29,9 +29,9 @@ struct TemporaryFiles: Sendable {
         }
     }
 
-    /// Removes all that were last written before this time.
+    /// Removes all files last written before this age.
     ///
-    /// - Returns: how many.
+    /// - Returns: the number of removed files.
     func remove(olderThan age: Duration) throws -> Int {
         var count = 0
         let limit = time(nil) - Int(age.components.seconds)
@@ -42,7 +42,7 @@ struct TemporaryFiles: Sendable {
         return count
     }
 
-    /// Makes a file with what is in a spool, on the disk, and gives it its name.
+    /// Writes a spool to a file, syncs it, and renames it to `path`.
     func place(_ body: Spool, at path: String, _ cancellation: CancellationSignal) throws {
         let temporary = try link(body) ?? write(body, cancellation)
         do {
@@ -69,14 +69,14 @@ struct TemporaryFiles: Sendable {
         return digits.count <= 16 && digits.allSatisfy { "0123456789abcdef".utf8.contains($0) }
     }
 
-    /// Gives the file of a spool a temporary name in the directory.
+    /// Links the file of a spool to a temporary name in the directory.
     ///
-    /// - Returns: nil where that can't be done: the spool is in memory, on another file system, or has had a name.
+    /// - Returns: nil if that is impossible: the spool is in memory, on another file system, or already had a name.
     private func link(_ body: Spool) throws(SystemError) -> String? {
         var status = stat()
         guard let descriptor = body.fileDescriptor, fstat(descriptor, &status) == 0, status.st_nlink == 0,
             Int(status.st_size) == body.count, fsync(descriptor) == 0,
-            // A file from elsewhere does not belong to the group that shares the directory.
+            // A file created elsewhere does not belong to the group that shares the directory.
             newFileMode(in: directory) & 0o040 == status.st_mode & 0o040
         else { return nil }
         let path = newName()
@@ -124,7 +124,7 @@ private func copy(
 ) throws {
     var offset = 0
     if let source = body.fileDescriptor {
-        // The kernel copies without our memory. Where it can't or won't, the loop below goes on, and fails
+        // The kernel copies without user memory. If it cannot, the loop below continues, and fails
         // with the reason if there is one.
         var position = off_t(0)
         while offset < body.count {

@@ -2,32 +2,32 @@ import HTTP
 import Support
 import Synchronization
 
-/// An S3 bucket with an object that changes whenever any other does, so that who waits for changes can read that
-/// one instead of listing all of them.
+/// An S3 bucket with an object that changes whenever any other does, so that a reader can poll that
+/// object instead of listing all of them.
 ///
-/// Everybody who writes to the bucket has to keep the marker. Who doesn't, and who writes through ``unmarked``, is
-/// noticed with the next change of somebody else, at the latest after the force interval.
+/// Every writer of the bucket must maintain the marker. Changes by others, and those through ``unmarked``, are
+/// noticed with the next marked change, or after the force interval at the latest.
 package final class UpdateMarkerStore: BlobStore {
-    /// The name of the marker, behind the global prefix. It is never listed.
+    /// The name of the marker after the global prefix. It is never listed.
     package static let markerName = "update-marker"
-    /// A marker that is longer is none.
+    /// The maximum size of a valid marker.
     private static let longestMarker = 16 << 10
-    /// The pauses between the tries to write the marker.
+    /// The pauses between attempts to write the marker.
     private static let pauses: [Duration] = [.milliseconds(200), .seconds(1)]
-    /// After this long without success a change is reported as made, and the marker is written with the next call.
+    /// After this time without success a change counts as made, and the marker is written with the next call.
     private static let longestWrite = Duration.seconds(10)
 
-    /// How long listings wait after a failure before they try to write the marker.
+    /// Minimum time after a failure before a listing tries to write the marker.
     private static let pauseAfterFailure = Duration.seconds(5)
 
-    /// A listing, and what the marker said before it.
+    /// A listing, and the marker before it.
     private struct Listing {
         var marker: [UInt8]
         var start: ContinuousClock.Instant
         var blobs: [Blob]
     }
 
-    /// A change that the marker has to tell of.
+    /// A change that is written to the marker.
     private struct Change {
         var name: String
         var etag: String
@@ -35,15 +35,15 @@ package final class UpdateMarkerStore: BlobStore {
     }
 
     private struct State {
-        /// By prefix.
+        /// Listings by prefix.
         var listings: [String: Listing] = [:]
-        /// The last change of ours that the marker does not tell of yet.
-        var untold: Change?
-        /// When the marker could not be written.
+        /// The last local change that is not in the marker yet.
+        var unwritten: Change?
+        /// The time of the last failure to write the marker.
         var failedAt: ContinuousClock.Instant?
     }
 
-    /// The bucket without the marker: what is written here does not wake up others.
+    /// The bucket without the marker: writes through it do not make other instances list the bucket.
     package let unmarked: S3Store
     private let forceListInterval: Duration
     private let now: @Sendable () -> ContinuousClock.Instant
@@ -52,10 +52,10 @@ package final class UpdateMarkerStore: BlobStore {
 
     /// - Parameters:
     ///   - store: the bucket.
-    ///   - forceListInterval: a listing is used for this long at most.
-    ///   - markerFailed: is told when the marker could not be written after a change; it is tried again with the
+    ///   - forceListInterval: the maximum age of a listing.
+    ///   - markerFailed: called if the marker could not be written after a change; it is retried with the
     ///     next call.
-    ///   - now: the time.
+    ///   - now: the current time.
     package init(
         _ store: S3Store, forceListInterval: Duration,
         markerFailed: @escaping @Sendable (BlobStoreError) -> Void = { _ in },
@@ -67,9 +67,9 @@ package final class UpdateMarkerStore: BlobStore {
         self.now = now
     }
 
-    /// The last listing of this prefix, where the marker says that nothing has changed since; otherwise a new one.
+    /// The last listing of this prefix if the marker is unchanged; otherwise a new one.
     package func list(prefix: String) async throws -> [Blob] {
-        await tellOfChange(isNew: false)
+        await writeMarkerIfNeeded(isNew: false)
         let marker = try await readMarker()
         let start = now()
         let kept = state.withLock { state -> Listing? in
@@ -81,9 +81,9 @@ package final class UpdateMarkerStore: BlobStore {
         if let kept { return kept.blobs }
         let blobs = try await unmarked.list(prefix: prefix)
         state.withLock { state in
-            // Of two listings at the same time, the one that began later is right for longer.
+            // Of two concurrent listings, the later one stays valid longer.
             if let kept = state.listings[prefix], kept.start > start { return }
-            // The marker was read before: whatever the listing has missed will have changed it.
+            // The marker was read first: any change that the listing has missed changes the marker.
             state.listings[prefix] = marker.map { Listing(marker: $0, start: start, blobs: blobs) }
         }
         return blobs
@@ -96,20 +96,20 @@ package final class UpdateMarkerStore: BlobStore {
 
     /// Stores an object, then the marker.
     ///
-    /// Succeeds when the object is stored: a marker that can't be written now is written with the next call, and
-    /// until then others learn of the object by their force interval.
+    /// Succeeds when the object is stored: if the marker cannot be written now, it is written with the next call, and
+    /// other instances notice the object after their force interval.
     package func store(_ name: String, _ body: Spool) async throws {
         let etag = try await unmarked.put(name, body)
-        await tell(Change(name: name, etag: etag, isDeletion: false))
+        await announce(Change(name: name, etag: etag, isDeletion: false))
     }
 
-    /// Removes an object, then stores the marker; see ``store(_:_:)``.
+    /// Removes an object, then writes the marker; see ``store(_:_:)``.
     package func delete(_ name: String) async throws {
         try await unmarked.delete(name)
-        await tell(Change(name: name, etag: "", isDeletion: true))
+        await announce(Change(name: name, etag: "", isDeletion: true))
     }
 
-    /// None: an S3 server does not tell of changes.
+    /// None: S3 servers do not announce changes.
     package func changes(prefix: String) -> AsyncStream<String>? { nil }
 
     /// See ``BlobStore/clockOffset``.
@@ -117,7 +117,7 @@ package final class UpdateMarkerStore: BlobStore {
 
     // MARK: The marker
 
-    /// What it says; nil when there is none.
+    /// The contents of the marker; nil if it does not exist.
     private func readMarker() async throws -> [UInt8]? {
         let spool: Spool
         do {
@@ -138,24 +138,24 @@ package final class UpdateMarkerStore: BlobStore {
         }
     }
 
-    private func tell(_ change: Change) async {
-        state.withLock { $0.untold = change }
-        await tellOfChange(isNew: true)
+    private func announce(_ change: Change) async {
+        state.withLock { $0.unwritten = change }
+        await writeMarkerIfNeeded(isNew: true)
     }
 
-    /// Writes the marker, where the last change is not told of yet.
+    /// Writes the marker if it does not contain the last change yet.
     ///
-    /// - Parameter isNew: whether it has just been made. An old one waits until some time after the last failure.
-    private func tellOfChange(isNew: Bool) async {
+    /// - Parameter isNew: whether the change was just made. Older changes wait for some time after the last failure.
+    private func writeMarkerIfNeeded(isNew: Bool) async {
         let time = now()
         let change = state.withLock { state -> Change? in
             if !isNew, let failedAt = state.failedAt, failedAt.duration(to: time) < Self.pauseAfterFailure {
                 return nil
             }
-            return state.untold.take()
+            return state.unwritten.take()
         }
         guard let change else { return }
-        // Also when the task is cancelled, as at the end of the process: the object is stored.
+        // Runs even if the task is cancelled, as at the end of the process: the object is stored.
         let write = Task.detached { [self] in try await writeMarker(change) }
         let limit = Task.detached {
             try await Task.sleep(for: Self.longestWrite)
@@ -169,8 +169,8 @@ package final class UpdateMarkerStore: BlobStore {
             let failedAt = now()
             state.withLock { state in
                 state.failedAt = failedAt
-                // One that came meanwhile serves as well: any other text will do.
-                if state.untold == nil { state.untold = change }
+                // A newer change replaces it, because any different text is enough.
+                if state.unwritten == nil { state.unwritten = change }
             }
             markerFailed(
                 error as? BlobStoreError
@@ -180,7 +180,7 @@ package final class UpdateMarkerStore: BlobStore {
     }
 
     private func writeMarker(_ change: Change) async throws {
-        // Each try has a text of its own: a late repetition must not bring back one that others have seen before.
+        // Each attempt has a unique text: a delayed repetition must not restore one that others have seen before.
         let once = RetryPolicy(attempts: 1)
         var pauses = Self.pauses[...]
         while true {

@@ -2,15 +2,15 @@ import CCurl
 import Glibc
 import Support
 
-/// One connection's worth of libcurl: performs a request at a time on the calling thread, and keeps the
+/// One libcurl connection: performs one request at a time on the calling thread, and keeps the
 /// connection for the next one.
 // Unchecked: libcurl's handles may be used by any thread, one at a time, and HTTPClient gives each handle to
-// one transfer at a time. Only wakeUp() is called from other threads; curl_multi_wakeup(3) allows that.
+// one transfer at a time. Only wakeUp() is called from other threads, which curl_multi_wakeup(3) allows.
 final class CurlHandle: @unchecked Sendable {
     private let easy: UnsafeMutableRawPointer
     private let multi: UnsafeMutableRawPointer
 
-    /// nil when memory or descriptors are used up.
+    /// nil if memory or file descriptors are exhausted.
     init?() {
         guard let easy = curl_easy_init() else { return nil }
         guard let multi = curl_multi_init() else {
@@ -26,7 +26,7 @@ final class CurlHandle: @unchecked Sendable {
         curl_multi_cleanup(multi)
     }
 
-    /// Ends the wait for the network in ``perform(_:_:_:)``, so that it looks at its cancellation.
+    /// Wakes ``perform(_:_:_:)`` from its wait, so that it checks for cancellation.
     func wakeUp() { curl_multi_wakeup(multi) }
 
     /// Sends a request and reads its answer.
@@ -36,13 +36,13 @@ final class CurlHandle: @unchecked Sendable {
         _ request: HTTPRequest, _ settings: HTTPSettings, _ cancellation: CancellationSignal
     ) throws -> HTTPAnswer {
         let transfer = CurlTransfer(request, largestAnswer: settings.largestAnswer)
-        // libcurl keeps the pointers it is given until the reset at the end.
+        // libcurl keeps these pointers until the reset at the end.
         return try withExtendedLifetime(transfer) {
             defer { curl_easy_reset(easy) }
             var headers: UnsafeMutablePointer<curl_slist>?
             defer { curl_slist_free_all(headers) }
             // Expect: 100-continue makes some servers hang, and costs a round trip with all.
-            // What is loaded is to be what was stored, and encoded by nobody on the way.
+            // Identity encoding, so that the loaded bytes are the stored ones.
             let encoding = request.spoolsAnswer ? [("Accept-Encoding", "identity")] : []
             for (name, value) in request.headers + [("Expect", ""), ("Transfer-Encoding", "")] + encoding {
                 guard !(name + value).utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
@@ -81,7 +81,7 @@ final class CurlHandle: @unchecked Sendable {
         guard curl_multi_add_handle(multi, easy) == CURLM_OK else {
             throw TransferFailure(reason: .unusable, detail: "libcurl is out of memory")
         }
-        // Closes the connection of a transfer that is not complete.
+        // Closes the connection of an incomplete transfer.
         defer { curl_multi_remove_handle(multi, easy) }
         cancellation.onCancel { [self] in wakeUp() }
         let start = ContinuousClock.now
@@ -99,7 +99,7 @@ final class CurlHandle: @unchecked Sendable {
             try cancellation.check()
             let now = ContinuousClock.now
             if transfer.moved != moved { (moved, lastMove) = (transfer.moved, now) }
-            // Before the connection stands, libcurl's own limit applies.
+            // libcurl's own timeout applies while connecting.
             if transfer.moved == 0, !isConnected { lastMove = now }
             let untilEnd = settings.totalTimeout - (now - start)
             let untilStalled = settings.stallTimeout - (now - lastMove)
@@ -137,19 +137,19 @@ final class CurlHandle: @unchecked Sendable {
     ) throws {
         try set(curl_set_string(easy, CURLOPT_URL, request.url))
         try set(curl_set_long(easy, CURLOPT_NOSIGNAL, 1))
-        // One connection carries one transfer at a time here, so HTTP/2 would only add its flow control.
+        // One connection carries one transfer at a time, so HTTP/2 would only add its flow control.
         try set(curl_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)))
-        // An object whose Content-Encoding is gzip is loaded as it is; other answers are decoded, asked for or not.
+        // An object whose Content-Encoding is gzip is loaded as is; other answers are always decoded.
         if request.spoolsAnswer {
             try set(curl_set_long(easy, CURLOPT_HTTP_CONTENT_DECODING, 0))
         } else {
             try set(curl_set_string(easy, CURLOPT_ACCEPT_ENCODING, "identity"))
         }
-        // The path is signed as it is.
+        // The path is signed as is.
         try set(curl_set_long(easy, CURLOPT_PATH_AS_IS, 1))
         try set(curl_set_headers(easy, headers))
         try set(curl_set_string(easy, CURLOPT_USERAGENT, "lightningstream"))
-        // Refused, harmlessly, where a failed transfer has left its buffer behind.
+        // Refused without harm if a failed transfer still has its buffer.
         _ = curl_set_long(easy, CURLOPT_BUFFERSIZE, 256 << 10)
         try set(curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout.milliseconds(limit: Int32.max)))
         try set(curl_set_long(easy, CURLOPT_MAXAGE_CONN, settings.idleConnectionTimeout.wholeSeconds))
@@ -187,7 +187,7 @@ final class CurlHandle: @unchecked Sendable {
         }
         if !tls.authorities.isEmpty {
             try set(curl_set_blob(easy, CURLOPT_CAINFO_BLOB, tls.authorities, tls.authorities.count))
-            // Otherwise the machine's directory of certificates is accepted too.
+            // Otherwise the system's certificate directory is used too.
             try set(curl_set_string(easy, CURLOPT_CAPATH, nil))
         }
         if !tls.certificate.isEmpty {
@@ -196,7 +196,7 @@ final class CurlHandle: @unchecked Sendable {
         }
     }
 
-    /// What the system said when a connection failed, such as `connection refused`; nil when it said nothing.
+    /// The system's error for a failed connection, such as `connection refused`; nil if there was none.
     private var lastSystemError: String? {
         var number = 0
         guard curl_get_long(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK, number > 0 else { return nil }

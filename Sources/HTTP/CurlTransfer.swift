@@ -1,14 +1,14 @@
 import CCurl
 import Support
 
-/// What libcurl's callbacks work on during one transfer, all on the thread that performs it.
+/// The state of libcurl's callbacks during one transfer, used on the thread that performs it.
 final class CurlTransfer {
     private(set) var answer = HTTPAnswer()
-    /// Counts every step forward; only its changes mean something.
+    /// Incremented with every progress; only changes are meaningful.
     private(set) var moved = 0
     /// Why a callback stopped the transfer.
     private(set) var error: (any Error)?
-    /// Whether the transfer was stopped because enough of the body of an error has come.
+    /// Whether the transfer was stopped because enough of an error's body has arrived.
     private(set) var hasEnough = false
 
     private static let largestErrorBody = 64 << 10
@@ -21,7 +21,7 @@ final class CurlTransfer {
     private var headBytes = 0
     private let md5InHeaders: (@Sendable ([String: String]) -> String?)?
     private let progress: TransferProgress.Report?
-    /// What ``progress`` has been told.
+    /// The progress reported so far.
     private var reported = 0
     private var sent = 0
     private var hasWholeHead = false
@@ -44,10 +44,10 @@ final class CurlTransfer {
         progress(count, total)
     }
 
-    /// Takes back what was reported: the attempt has failed.
+    /// Withdraws the reported progress of a failed attempt.
     func takeBackProgress() { report(-reported) }
 
-    /// The transfer that libcurl was given as the context of its callbacks.
+    /// The transfer passed to libcurl as callback context.
     static func at(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
         context.map { Unmanaged<CurlTransfer>.fromOpaque($0).takeUnretainedValue() }
     }
@@ -60,7 +60,7 @@ final class CurlTransfer {
         let writer = self.writer.take() ?? SpoolWriter()
         let spool = try writer.finish()
         if let length = answer.headers["content-length"], Int(length) != spool.count {
-            throw TransferFailure(reason: .broken, detail: "\(spool.count) of \(length) bytes came")
+            throw TransferFailure(reason: .broken, detail: "received \(spool.count) of \(length) bytes")
         }
         if let digest = md5.take() {
             let actual = hexadecimal(digest.finish())
@@ -86,7 +86,7 @@ final class CurlTransfer {
         }
     }
 
-    /// libcurl starts a body anew when a kept connection turns out to be closed.
+    /// libcurl rewinds a body when a reused connection turns out to be closed.
     func seek(to offset: Int, from origin: Int32) -> Int32 {
         guard origin == 0, let body, (0...body.range.count).contains(offset) else { return Int32(CURL_SEEKFUNC_FAIL) }
         report(offset - sent)
@@ -108,7 +108,7 @@ final class CurlTransfer {
             answer.receivedAt = systemWallClock()
         } else if line.hasPrefix("HTTP/") {
             hasWholeHead = false
-            // The last of several (after 100 Continue) is the one that counts.
+            // Of several headers (after 100 Continue) the last one counts.
             answer.headers = [:]
             answer.status =
                 line.utf8.split(separator: UInt8(ascii: " ")).dropFirst().first
@@ -152,7 +152,7 @@ final class CurlTransfer {
     private func checkSpool(_ count: Int) throws {
         guard count <= largestSpool else {
             throw TransferFailure(
-                reason: .tooLarge, detail: "it has more than the \(largestSpool) bytes that are expected")
+                reason: .tooLarge, detail: "it is larger than the expected \(largestSpool) bytes")
         }
     }
 

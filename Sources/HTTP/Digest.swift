@@ -1,19 +1,19 @@
 import COpenSSL
 import Support
 
-/// A running hash.
+/// An incremental hash.
 package struct Digest: ~Copyable {
-    /// What is computed.
+    /// A hash algorithm.
     package enum Algorithm: Sendable {
         /// SHA-256 (FIPS 180-4).
         case sha256
-        /// MD5 (RFC 1321), where S3 asks for it.
+        /// MD5 (RFC 1321), required by S3 in places.
         case md5
     }
 
     private let context: OpaquePointer
 
-    /// nil when OpenSSL doesn't offer the algorithm, as with MD5 on machines in FIPS mode.
+    /// nil if OpenSSL does not provide the algorithm, as with MD5 on machines in FIPS mode.
     package init?(_ algorithm: Algorithm) {
         guard let context = EVP_MD_CTX_new() else { return nil }
         guard EVP_DigestInit_ex(context, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil) == 1 else {
@@ -30,7 +30,7 @@ package struct Digest: ~Copyable {
         EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
     }
 
-    /// The hash of all bytes.
+    /// The hash of all added bytes.
     package consuming func finish() -> [UInt8] {
         var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var count: UInt32 = 0
@@ -57,14 +57,14 @@ package struct Digest: ~Copyable {
     }
 }
 
-/// The hashes S3 wants of a body before it is sent.
+/// The hashes of a body that S3 requires before it is sent.
 package struct BodyDigest: Sendable {
     /// Lower-case hexadecimal.
     package var sha256: String
-    /// Base64, as in Content-MD5; nil when not asked for or not available.
+    /// Base64, as in Content-MD5; nil if not requested or not available.
     package var md5: String?
 
-    /// Of `range` of a spool, in blocks.
+    /// Hashes `range` of a spool in blocks.
     package init(of spool: Spool, _ range: Range<Int>, md5 wantsMD5: Bool, _ cancellation: CancellationSignal) throws {
         guard let sha256 = Digest(.sha256) else { throw HTTPSetupError.noSHA256 }
         let md5 = wantsMD5 ? Digest(.md5) : nil
@@ -89,7 +89,7 @@ package struct BodyDigest: Sendable {
     }
 }
 
-/// The SHA-256 of a text's UTF-8 in base64; nil when OpenSSL doesn't offer it.
+/// The SHA-256 of a text's UTF-8 in base64; nil if OpenSSL does not provide it.
 package func base64SHA256(_ text: String) -> String? { (try? Digest.sha256(text.utf8)).map(base64) }
 
 /// RFC 4648, with padding.

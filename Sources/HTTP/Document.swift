@@ -1,35 +1,35 @@
 import Support
 
-/// A small document that a server on this host gives, over HTTP.
+/// A small document from an HTTP server on this host.
 package struct Document: Sendable {
     /// The status of the answer.
     package var status: Int
-    /// What it holds.
+    /// The body of the answer.
     package var body: [UInt8]
     /// The headers of the answer, names in lower case.
     package var headers: [String: String]
 
-    /// Why there is none.
+    /// The reason for a failure.
     package struct Failure: Error, Sendable, CustomStringConvertible {
-        /// Whether nobody listens there.
+        /// Whether the connection was refused.
         package var isRefused: Bool
-        /// Where that was to be.
+        /// The URL.
         package var url: String
-        /// What happened.
+        /// The cause.
         package var detail: String
 
-        /// One line that says where and what.
+        /// One line with URL and cause.
         package var description: String { "\(url): \(detail)" }
     }
 
     /// Gets a document, without a proxy.
     ///
     /// - Parameters:
-    ///   - url: where it is, with scheme `http`.
-    ///   - headers: of the request, in addition to the usual ones.
-    ///   - limit: for the whole exchange.
-    ///   - largest: a document of more bytes is a failure.
-    /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
+    ///   - url: the URL, with scheme `http`.
+    ///   - headers: additional request headers.
+    ///   - limit: timeout of the whole exchange.
+    ///   - largest: maximum size in bytes; a larger document is a failure.
+    /// - Throws: ``Failure``, or `CancellationError` if the task is cancelled.
     package static func get(
         _ url: String, headers: [(name: String, value: String)] = [], within limit: Duration, largest: Int = 16 << 20
     ) async throws -> Document {

@@ -1,16 +1,16 @@
 import Support
 
-/// Makes small requests to a server of this site, one after the other over a connection that is kept.
+/// Sends small requests to a local server, one at a time over a persistent connection.
 package struct DocumentClient: Sendable {
     private let client: Result<HTTPClient, any Error>
     private let pool = BlockingPool(label: "document", width: 1)
 
-    /// Makes no request, and uses no proxy.
+    /// Does not connect yet. Uses no proxy.
     ///
     /// - Parameters:
-    ///   - stallTimeout: for connecting, and for the time without a byte.
-    ///   - totalTimeout: for a whole exchange.
-    ///   - largest: an answer of more bytes is a failure.
+    ///   - stallTimeout: timeout of connecting, and without a byte.
+    ///   - totalTimeout: timeout of a whole exchange.
+    ///   - largest: maximum size of an answer in bytes; a larger one is a failure.
     package init(stallTimeout: Duration, totalTimeout: Duration, largest: Int) {
         let settings = HTTPSettings(
             connectTimeout: stallTimeout, totalTimeout: totalTimeout, stallTimeout: stallTimeout,
@@ -20,14 +20,14 @@ package struct DocumentClient: Sendable {
         }
     }
 
-    /// Performs a request without a body.
+    /// Sends a request without a body.
     ///
-    /// - Parameter headers: in addition to what HTTP itself needs.
-    /// - Throws: ``Document/Failure``, or `CancellationError` when the task is cancelled.
+    /// - Parameter headers: additional headers.
+    /// - Throws: ``Document/Failure``, or `CancellationError` if the task is cancelled.
     package func perform(
         _ method: String, _ url: String, headers: [(name: String, value: String)]
     ) async throws -> Document {
-        // Some servers wait for a body where nothing says that there is none.
+        // Some servers wait for a body unless its length is given.
         let length = method == "GET" ? [] : [(name: "Content-Length", value: "0")]
         let request = HTTPRequest(method: method, url: url, headers: headers + length)
         do {

@@ -3,7 +3,7 @@ import Glibc
 import Support
 import Synchronization
 
-/// Performs requests on threads that may block, over connections that are kept and used again.
+/// Performs requests on blocking threads, over persistent connections.
 package final class HTTPClient: Sendable {
     private struct Kept {
         var handle: CurlHandle
@@ -16,17 +16,17 @@ package final class HTTPClient: Sendable {
     private let kept = Mutex<[Kept]>([])
 
     /// - Parameters:
-    ///   - settings: those of all requests.
-    ///   - maximumIdleConnections: further ones are closed after use.
-    ///   - tls: how servers are verified.
-    ///   - keyLogFile: where session keys are written for debugging; empty for nowhere.
+    ///   - settings: settings of all requests.
+    ///   - maximumIdleConnections: further connections are closed after use.
+    ///   - tls: verification of servers.
+    ///   - keyLogFile: file for session keys, for debugging; empty for none.
     package init(
         _ settings: HTTPSettings, maximumIdleConnections: Int, tls: TLSSource, keyLogFile: String
     ) throws(HTTPSetupError) {
         self.settings = settings
         self.maximumIdleConnections = maximumIdleConnections
         self.tls = tls
-        // libcurl opens the file when it starts, once for the whole process.
+        // libcurl opens the file once per process, when it starts.
         if !keyLogFile.isEmpty { setenv("SSLKEYLOGFILE", keyLogFile, 1) }
         guard startCurl == CURLE_OK else { throw .curlDoesNotStart }
     }
@@ -45,14 +45,14 @@ package final class HTTPClient: Sendable {
         return try handle.perform(request, settings, cancellation)
     }
 
-    /// The one used last: the others can grow old and be closed.
+    /// The most recently used connection, so that the others can time out.
     private func take() -> CurlHandle? {
         kept.withLock { $0.popLast()?.handle }
     }
 
     private func keep(_ handle: CurlHandle) {
         let now = ContinuousClock.now
-        // Closing connections takes time: not under the lock.
+        // Closing connections takes time, so it happens outside the lock.
         let closed = kept.withLock { kept in
             if kept.count < maximumIdleConnections { kept.append(Kept(handle: handle, since: now)) }
             let old = kept.prefix { $0.since.duration(to: now) > settings.idleConnectionTimeout }

@@ -1,30 +1,30 @@
 import Support
 
-/// A request, complete: what is signed is what is sent.
+/// A complete request: the signed data are exactly the sent data.
 package struct HTTPRequest: Sendable {
     /// GET, PUT and so on.
     package var method: String
-    /// Scheme, authority, path and query as they are sent.
+    /// Scheme, authority, path and query, as sent.
     package var url: String
-    /// Sent in addition to what HTTP itself needs (Content-Length).
+    /// Headers in addition to those of HTTP itself (Content-Length).
     package var headers: [(name: String, value: String)]
-    /// What is sent; nil for nothing.
+    /// The body; nil for none.
     package var body: Body?
-    /// Where the body of a 2xx answer goes: to a spool, or into memory.
+    /// Whether the body of a 2xx answer is written to a spool instead of memory.
     package var spoolsAnswer: Bool
-    /// Of a body that is spooled, in bytes; a longer one is a failure as soon as that is seen.
+    /// Maximum size of a spooled body in bytes; a longer one fails as soon as this is detected.
     package var largestSpool: Int
-    /// The MD5 that a spooled body should have, by the headers of the answer: lower-case hexadecimal digits, nil when they
-    /// do not tell.
+    /// The expected MD5 of a spooled body, from the headers of the answer: lower-case hexadecimal digits, nil if they
+    /// do not contain it.
     package var expectedMD5: (@Sendable (_ headers: [String: String]) -> String?)?
-    /// Is told of the bytes of the body, and of an answer that is spooled.
+    /// Called with the transferred bytes of the body, and of a spooled answer.
     package var progress: TransferProgress.Report?
 
     /// Part of a spool.
     package struct Body: Sendable {
-        /// Where the bytes are.
+        /// The bytes.
         package var spool: Spool
-        /// Which of them.
+        /// The range to send.
         package var range: Range<Int>
 
         /// See the properties of the same names.
@@ -49,19 +49,19 @@ package struct HTTPRequest: Sendable {
     }
 }
 
-/// An answer with its whole body, whatever its status is.
+/// An answer with its whole body, whatever its status.
 package struct HTTPAnswer: Sendable {
-    /// 200 and so on.
+    /// The status code.
     package var status: Int
     /// Names in lower case.
     package var headers: [String: String]
-    /// When the last header came, by the system's clock, in nanoseconds since the UNIX epoch.
+    /// When the last header arrived, by the system's clock, in nanoseconds since the UNIX epoch.
     package var receivedAt: UInt64
-    /// Of a bounded size.
+    /// The body in memory, of bounded size.
     package var body: [UInt8]
-    /// The body, where the request wanted it there and the status is 2xx.
+    /// The body, if it was requested as a spool and the status is 2xx.
     package var spool: Spool?
-    /// The MD5 of a spooled body that is not the one that ``HTTPRequest/expectedMD5`` expects.
+    /// The MD5 of a spooled body if it differs from ``HTTPRequest/expectedMD5``.
     package var unexpectedMD5: String?
 
     /// See the properties of the same names.
@@ -75,19 +75,19 @@ package struct HTTPAnswer: Sendable {
 
 /// The limits and connection settings of a transfer.
 package struct HTTPSettings: Sendable {
-    /// For name resolution, TCP and TLS together, which is the one limit that libcurl has.
+    /// Timeout of name resolution, TCP and TLS together, for which libcurl has a single limit.
     package var connectTimeout: Duration
-    /// From start to end, whatever happens.
+    /// Timeout of the whole transfer.
     package var totalTimeout: Duration
-    /// Without a byte in either direction.
+    /// Timeout without a byte in either direction.
     package var stallTimeout: Duration
-    /// Between probes of an idle connection.
+    /// Interval of probes on an idle connection.
     package var keepAlive: Duration
-    /// After so long without a request a connection is closed.
+    /// Idle time after which a connection is closed.
     package var idleConnectionTimeout: Duration
-    /// Whether the proxy that the environment names, if any, is for this server.
+    /// Whether the proxy of the environment is used for this server.
     package var usesProxy: Bool
-    /// Of an answer's body in memory, in bytes.
+    /// Maximum size of an answer's body in memory, in bytes.
     package var largestAnswer: Int
     var tls = TLSMaterial()
 
@@ -106,29 +106,29 @@ package struct HTTPSettings: Sendable {
     }
 }
 
-/// A transfer that brought no answer.
+/// A transfer without an answer.
 package struct TransferFailure: Error, Sendable, Hashable {
-    /// What went wrong.
+    /// The reason for a failure.
     package enum Reason: Sendable, Hashable {
-        /// The name of the server is not known.
+        /// The server's name cannot be resolved.
         case nameResolution
-        /// Nobody listens there.
+        /// The connection was refused.
         case refused
-        /// Connect, stall or total.
+        /// Connect, stall or total timeout.
         case timeout
         /// The connection broke, or the body was shorter than announced.
         case broken
-        /// The server can't be verified.
+        /// The server cannot be verified.
         case tls
-        /// What is there does not speak TLS, or none that we do.
+        /// The server does not speak TLS, or no common version.
         case handshake
-        /// The request can't even be made.
+        /// The request is invalid.
         case unusable
-        /// The answer is larger than anything that makes sense.
+        /// The answer exceeds its limit.
         case tooLarge
     }
 
-    /// What went wrong.
+    /// The reason.
     package var reason: Reason
     /// One line for people.
     package var detail: String

@@ -1,33 +1,33 @@
 import Glibc
 import Support
 
-/// Why no request can be made at all: something on this machine has to be put right first.
+/// A local problem that prevents all requests.
 package enum HTTPSetupError: Error, Sendable, CustomStringConvertible {
-    /// OpenSSL does not offer SHA-256.
+    /// OpenSSL does not provide SHA-256.
     case noSHA256
-    /// libcurl does not start.
+    /// libcurl cannot be initialised.
     case curlDoesNotStart
-    /// Of a client certificate and its key one is missing.
+    /// A client certificate without its key, or the reverse.
     case certificateWithoutKey
-    /// What an option gives is not PEM; the file, empty where it is inline.
+    /// The value of an option is not PEM; the file is empty if the value is inline.
     case notPEM(option: String, file: String)
-    /// None of the files with the machine's certificates exists.
+    /// None of the system's certificate files exists.
     case noSystemAuthorities([String])
-    /// The file that an option names can't be read.
+    /// The file of an option cannot be read.
     case unreadable(option: String, SystemError)
-    /// There is no key in the first line of the file that an option names.
+    /// The first line of an option's file contains no key.
     case noKey(option: String, file: String)
 
-    /// Whether the system refuses access to a file.
+    /// Whether access to a file is denied.
     package var isAccessDenied: Bool {
         if case .unreadable(_, let error) = self { error.code == EACCES } else { false }
     }
 
-    /// One line: what, where, and what to do.
+    /// One line: problem, place and fix.
     package var description: String {
         switch self {
-        case .noSHA256: "OpenSSL does not offer SHA-256: check its installation and configuration"
-        case .curlDoesNotStart: "libcurl does not start"
+        case .noSHA256: "OpenSSL does not provide SHA-256: check its installation and configuration"
+        case .curlDoesNotStart: "libcurl cannot be initialised"
         case .certificateWithoutKey:
             "tls: a client certificate needs both cert (or cert_file) and key (or key_file)"
         case .notPEM(let option, let file):

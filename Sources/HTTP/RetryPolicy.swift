@@ -1,14 +1,14 @@
-/// When a failed request is tried again.
+/// The schedule for retries of failed requests.
 package struct RetryPolicy: Sendable {
-    /// How often a request is tried in all.
+    /// Maximum number of attempts.
     package var attempts: Int
     /// The pause after the first failure; it doubles with each further one.
     package var firstPause: Duration
-    /// No pause is longer, unless the server asks for that.
+    /// The maximum pause, unless the server requests a longer one.
     package var longestPause: Duration
-    /// After this time no further attempt begins.
+    /// No attempt begins after this time.
     package var total: Duration
-    /// A server that asks for a longer pause (Retry-After) gets this one.
+    /// The maximum pause that a server can request (Retry-After).
     package var longestRetryAfter: Duration
 
     /// See the properties of the same names.
@@ -23,12 +23,12 @@ package struct RetryPolicy: Sendable {
         self.longestRetryAfter = longestRetryAfter
     }
 
-    /// How long to pause before the next attempt; nil to give up.
+    /// The pause before the next attempt; nil to give up.
     ///
     /// - Parameters:
-    ///   - failures: how many attempts have failed, at least one.
-    ///   - elapsed: since the first attempt began.
-    ///   - retryAfter: what the server asked for, if it did.
+    ///   - failures: the number of failed attempts, at least one.
+    ///   - elapsed: time since the start of the first attempt.
+    ///   - retryAfter: the pause requested by the server, if any.
     ///   - random: 0..<1; spreads the attempts of many clients over the second half of the pause.
     package func pause(failures: Int, elapsed: Duration, retryAfter: Duration?, random: Double) -> Duration? {
         guard failures < attempts, elapsed < total else { return nil }
@@ -39,14 +39,14 @@ package struct RetryPolicy: Sendable {
         return max(spread, min(retryAfter, longestRetryAfter))
     }
 
-    /// Runs `attempt` until it succeeds, fails for good, or the policy gives up, which throws its last error.
+    /// Runs `attempt` until it succeeds, fails permanently, or the policy gives up, and then throws its last error.
     ///
     /// - Parameters:
-    ///   - Failure: the errors of which some are worth another try; any other one is thrown at once.
+    ///   - Failure: the type of retryable errors; any other error is thrown at once.
     ///   - now: the time since a fixed moment.
-    ///   - random: 0..<1, another one each time.
+    ///   - random: 0..<1, a new value for each call.
     ///   - sleep: pauses.
-    ///   - willRetry: is told of each failure that is not the end, and of the pause after it.
+    ///   - willRetry: called for each failure that is retried, with the pause after it.
     package func run<Failure: RetryableFailure, Result>(
         retrying _: Failure.Type, now: () -> Duration, random: () -> Double, sleep: (Duration) async throws -> Void,
         willRetry: (Failure, Duration) -> Void = { _, _ in }, attempt: () async throws -> Result
@@ -69,10 +69,10 @@ package struct RetryPolicy: Sendable {
     }
 }
 
-/// A request that failed once.
+/// One failed attempt of a request.
 package protocol RetryableFailure: Error {
-    /// Whether trying again can help.
+    /// Whether a retry can succeed.
     var isTransient: Bool { get }
-    /// The pause the server asked for.
+    /// The pause requested by the server.
     var retryAfter: Duration? { get }
 }

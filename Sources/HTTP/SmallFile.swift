@@ -3,7 +3,7 @@ import Support
 
 /// The key in the first line of a file.
 ///
-/// - Parameter option: what named the file, for the error.
+/// - Parameter option: the option with the path, for the error.
 package func readKeyFile(_ path: String, for option: String) throws(HTTPSetupError) -> String {
     let bytes = try readSmallFile(path, for: option)
     let value = keyText(String(validating: bytes, as: UTF8.self) ?? "")
@@ -13,7 +13,7 @@ package func readKeyFile(_ path: String, for option: String) throws(HTTPSetupErr
     return value
 }
 
-/// A key as it is meant, wherever it comes from: the first line, without blanks around it or a byte order mark.
+/// The key in a text from any source: the first line, without surrounding blanks and byte order mark.
 package func keyText(_ text: String) -> String {
     var scalars = text.unicodeScalars[...]
     while scalars.first == "\u{FEFF}" { scalars = scalars.dropFirst() }
@@ -23,9 +23,9 @@ package func keyText(_ text: String) -> String {
     return String(scalars)
 }
 
-/// The content of a file that is expected to be at most 4 MiB.
+/// The content of a file of at most 4 MiB.
 ///
-/// - Parameter option: what named the file, for the error.
+/// - Parameter option: the option with the path, for the error.
 package func readSmallFile(_ path: String, for option: String) throws(HTTPSetupError) -> [UInt8] {
     do {
         return try readSmallFile(path)

@@ -2,34 +2,34 @@ import Glibc
 import Support
 import Synchronization
 
-/// How servers are verified, and with what certificate we show ourselves.
+/// Verification of servers, and the client certificate.
 package struct TLSOptions: Sendable {
-    /// A file of PEM certificates that servers are verified with.
+    /// A file of PEM certificates for verifying servers.
     package var caFile: String
-    /// The same inline; both are used when both are given.
+    /// The same inline; both are used if both are set.
     package var ca: String
-    /// Whether the machine's own certificates are accepted in addition to those.
+    /// Whether the system's certificates are accepted as well.
     package var addSystemCAPool: Bool
-    /// Our certificate (PEM), for servers that want one: a file, or inline.
+    /// File of the client certificate (PEM).
     package var certFile: String
     /// The same inline.
     package var cert: String
-    /// The key to it (PEM): a file, or inline.
+    /// File of its key (PEM).
     package var keyFile: String
     /// The same inline. Secret.
     package var key: String
     /// Whether the files are read again every `watchCertsPollInterval`.
     package var watchCerts: Bool
-    /// How often the files are read again with ``watchCerts``.
+    /// Interval at which the files are read again with ``watchCerts``.
     package var watchCertsPollInterval: Duration
     /// Accepts every certificate. For experiments only.
     package var insecureSkipVerify: Bool
-    /// A file that session keys are appended to, so that a recorded connection can be decrypted. For debugging only.
+    /// A file to which session keys are appended, to decrypt a recorded connection. For debugging only.
     ///
-    /// libcurl takes it per process, not per storage, and from the environment variable SSLKEYLOGFILE.
+    /// libcurl reads it once per process, not per storage, from the environment variable SSLKEYLOGFILE.
     package var insecureKeyLogFile: String
 
-    /// The defaults, but for what is given: verify servers with the machine's certificates, and show none.
+    /// Creates options; the defaults verify servers with the system's certificates, without a client certificate.
     package init(
         caFile: String = "", ca: String = "", addSystemCAPool: Bool = false, certFile: String = "", cert: String = "",
         keyFile: String = "", key: String = "", watchCerts: Bool = false,
@@ -50,16 +50,16 @@ package struct TLSOptions: Sendable {
     }
 }
 
-/// What the files of ``TLSOptions`` contain.
+/// The contents of the files of ``TLSOptions``.
 struct TLSMaterial: Sendable, Hashable {
-    /// PEM; empty means the machine's own certificates.
+    /// PEM; empty means the system's certificates.
     var authorities: [UInt8] = []
     var certificate: [UInt8] = []
     var key: [UInt8] = []
     var verifies = true
 }
 
-/// Keeps the material of ``TLSOptions`` as fresh as they ask for.
+/// Reads the files of ``TLSOptions`` again at their interval.
 package final class TLSSource: Sendable {
     private let options: TLSOptions
     private let state: Mutex<(material: TLSMaterial, readAt: ContinuousClock.Instant)>
@@ -80,7 +80,7 @@ package final class TLSSource: Sendable {
         guard options.watchCerts else { return state.withLock { $0.material } }
         return state.withLock { state in
             if state.readAt.duration(to: .now) >= options.watchCertsPollInterval {
-                // A file that is just being replaced: what was good so far stays until it can be read again.
+                // The file may be in the middle of a replacement: the old contents stay in use until it can be read.
                 if let material = try? Self.read(options) { state.material = material }
                 state.readAt = .now
             }
@@ -108,7 +108,7 @@ package final class TLSSource: Sendable {
         return material
     }
 
-    /// Where the distributions keep their bundle.
+    /// The certificate bundle of the distribution.
     private static func systemAuthorities() throws(HTTPSetupError) -> [UInt8] {
         var places = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
         if let named = getenv("SSL_CERT_FILE") { places.insert(String(cString: named), at: 0) }

@@ -1,11 +1,11 @@
-/// Tells somebody how far uploads and downloads have come, for storages that move bytes over a network.
+/// Reports the progress of uploads and downloads, for storages on a network.
 package enum TransferProgress {
-    /// Takes how many bytes have moved since the last call (fewer than none when a request starts anew), and how many
-    /// there are in all where the request knows.
+    /// Called with the bytes transferred since the last call (negative when a request restarts), and with the
+    /// total if the request knows it.
     ///
     /// Called often, from any thread; must not block.
     package typealias Report = @Sendable (_ moved: Int, _ total: Int?) -> Void
 
-    /// Who is told by the calls of this task and its children.
+    /// The receiver for calls of this task and its children.
     @TaskLocal package static var report: Report?
 }

@@ -1,20 +1,20 @@
-/// An XML text that can't be understood.
+/// An XML text that cannot be parsed.
 package struct XMLError: Error, Hashable, CustomStringConvertible {
-    /// What is wrong.
+    /// The problem.
     package var problem: String
-    /// In bytes from the start.
+    /// Bytes from the start.
     package var offset: Int
 
     /// See the properties of the same names.
     package init(problem: String, offset: Int) { (self.problem, self.offset) = (problem, offset) }
 
-    /// One line: where and what.
+    /// One line: position and problem.
     package var description: String { "bad XML at byte \(offset): \(problem)" }
 }
 
-/// Reads the XML that S3 and Azure servers answer with: elements, text, references, CDATA; UTF-8.
+/// Parses the XML answers of S3 and Azure servers: elements, text, references, CDATA; UTF-8.
 ///
-/// Attributes and namespaces are skipped; a DOCTYPE is refused, so nothing can be defined that expands.
+/// Attributes and namespaces are skipped. A DOCTYPE is rejected, so no expanding entities can be defined.
 package struct XMLReader {
     private static let deepest = 32
 
@@ -24,8 +24,8 @@ package struct XMLReader {
     private var path: [String] = []
     private var texts: [[UInt8]] = []
 
-    /// Calls `body` for every element when it ends, inner ones first, with the names from the outermost element
-    /// to itself and the text directly in it.
+    /// Calls `body` at the end of every element, inner ones first, with the names from the outermost element
+    /// to the element itself and the text directly in it.
     package static func read(_ bytes: [UInt8], _ body: (_ path: [String], _ text: String) throws(XMLError) -> Void)
         throws(XMLError)
     {
@@ -57,7 +57,7 @@ package struct XMLReader {
                 let name = try readName()
                 skipBlanks()
                 try expect(">")
-                guard path.last == name else { throw error("</\(name.oneLine(limit: 40))> ends no element") }
+                guard path.last == name else { throw error("</\(name.oneLine(limit: 40))> closes no element") }
                 try end(body)
             } else {
                 if path.isEmpty {
@@ -72,7 +72,7 @@ package struct XMLReader {
 
     private mutating func readStartTag(_ body: ([String], String) throws(XMLError) -> Void) throws(XMLError) {
         offset += 1
-        guard path.count < Self.deepest else { throw error("more than \(Self.deepest) elements in one another") }
+        guard path.count < Self.deepest else { throw error("more than \(Self.deepest) nested elements") }
         path.append(try readName())
         texts.append([])
         while true {
@@ -99,7 +99,7 @@ package struct XMLReader {
     }
 
     private mutating func end(_ body: ([String], String) throws(XMLError) -> Void) throws(XMLError) {
-        guard let text = String(validating: texts.last ?? [], as: UTF8.self) else { throw error("text is no UTF-8") }
+        guard let text = String(validating: texts.last ?? [], as: UTF8.self) else { throw error("text is not UTF-8") }
         try body(path, text)
         path.removeLast()
         texts.removeLast()

@@ -1,26 +1,26 @@
 import Support
 
-/// The part of an uncompressed message that is in memory, and the way along it.
+/// The part of an uncompressed message that is in memory, with a cursor.
 ///
-/// All places are counted in bytes from the start of the message, in 64 bits: a message may have any length. What has to
-/// lie side by side and is large goes to a temporary file, which is mapped: memory stays within ``largestInMemory``.
+/// Offsets are bytes from the start of the message in 64 bits, because a message may have any length. Large pieces that
+/// must be contiguous go to a mapped temporary file: memory stays within ``largestInMemory``.
 struct ByteWindow: ~Copyable {
     private var inflater: GzipInflater
     private var base: UnsafeMutablePointer<UInt8>
     private var capacity: Int
-    // Of the large piece that the window is on, instead of on `base`.
+    // The large piece that the window covers instead of `base`.
     private var mapping: MappedBytes?
-    // What lies at the start of the window, and where that is in the message.
+    // The start of the window, and its offset in the message.
     private var origin: UnsafePointer<UInt8>
     private var originOffset: UInt64 = 0
     private var isComplete = false
 
-    /// The next byte to be looked at. Everything up to `end` may be read through it.
+    /// The next byte. Everything up to `end` may be read.
     var cursor: UnsafePointer<UInt8>
-    /// Behind the last byte in memory.
+    /// The end of the bytes in memory.
     private(set) var end: UnsafePointer<UInt8>
 
-    /// How many bytes are kept in memory unless one entry is larger.
+    /// The window's size in bytes, unless one entry is larger.
     static let size = 256 << 10
     /// The largest piece that is kept in memory.
     static let largestInMemory = 4 << 20
@@ -36,26 +36,26 @@ struct ByteWindow: ~Copyable {
 
     deinit { base.deallocate() }
 
-    /// The place of the next byte.
+    /// The offset of the next byte.
     var offset: UInt64 { offset(of: cursor) }
 
-    /// How many of the next bytes are in memory.
+    /// The number of following bytes in memory.
     var available: Int { end - cursor }
 
-    /// The place that is `pointer`, which must be inside the window, in the message.
+    /// The offset in the message of `pointer`, which must be inside the window.
     func offset(of pointer: UnsafePointer<UInt8>) -> UInt64 {
         originOffset &+ UInt64(UInt(bitPattern: pointer - origin))
     }
 
-    /// Where in memory the place `limit` is, or the end of what is in memory when it lies behind that.
+    /// The pointer for the offset `limit`, or the end of the window if it is outside.
     func pointer(to limit: UInt64) -> UnsafePointer<UInt8> {
         let distance = limit &- offset
         return distance < UInt64(UInt(bitPattern: available)) ? cursor + Int(distance) : end
     }
 
-    /// Gets at least `count` bytes into memory, side by side, unless the message ends before.
+    /// Makes at least `count` contiguous bytes available, unless the message ends before.
     ///
-    /// What `cursor` pointed to moves. Memory grows only as far as bytes really arrive.
+    /// Invalidates pointers into the window. Memory grows only as far as bytes really arrive.
     ///
     /// - Returns: whether there are that many.
     mutating func ensure(_ count: Int) throws(SnapshotError) -> Bool {
@@ -71,7 +71,7 @@ struct ByteWindow: ~Copyable {
         return true
     }
 
-    /// Gives back the memory of bytes that have been looked at, as far as they lie in a file: they can be looked at again.
+    /// Releases the memory of processed bytes if they are in a file; they can be read again.
     func forget(_ bytes: UnsafeRawBufferPointer) {
         switch mapping {
         case .some(let mapping): mapping.forget(bytes)
@@ -79,9 +79,9 @@ struct ByteWindow: ~Copyable {
         }
     }
 
-    /// Passes over the next `count` bytes.
+    /// Skips the next `count` bytes.
     ///
-    /// - Returns: false when the message ends before.
+    /// - Returns: false if the message ends before.
     mutating func skip(_ count: UInt64) throws(SnapshotError) -> Bool {
         var left = count
         while left > UInt64(UInt(bitPattern: available)) {
@@ -97,7 +97,7 @@ struct ByteWindow: ~Copyable {
         let rest = available
         let place = offset
         var wanted = capacity > Self.size && count <= Self.size ? Self.size : capacity
-        // When everything is in use it at most doubles what has arrived.
+        // The buffer grows to at most twice the bytes that have arrived.
         while wanted <= rest { wanted &*= 2 }
         if wanted == capacity {
             base.update(from: cursor, count: rest)
@@ -109,10 +109,10 @@ struct ByteWindow: ~Copyable {
             capacity = wanted
         }
         mapping = nil
-        lookAt(UnsafePointer(base), count: rest, at: place)
+        setWindow(UnsafePointer(base), count: rest, at: place)
     }
 
-    private mutating func lookAt(_ start: UnsafePointer<UInt8>, count: Int, at place: UInt64) {
+    private mutating func setWindow(_ start: UnsafePointer<UInt8>, count: Int, at place: UInt64) {
         origin = start
         originOffset = place
         cursor = start
@@ -124,7 +124,7 @@ struct ByteWindow: ~Copyable {
         end += try inflate(into: UnsafeMutableRawBufferPointer(start: base + used, count: capacity - used))
     }
 
-    /// Moves to a temporary file that holds the next `count` bytes, or all that there are.
+    /// Switches to a temporary file with the next `count` bytes, or all remaining ones.
     private mutating func spill(_ count: Int) throws(SnapshotError) {
         let place = offset
         do {
@@ -145,7 +145,8 @@ struct ByteWindow: ~Copyable {
             throw SnapshotError(.unreadable, "\(error)", offset: place)
         }
         let bytes = mappedBytes
-        lookAt(bytes?.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? cursor, count: bytes?.count ?? 0, at: place)
+        let start = bytes?.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? cursor
+        setWindow(start, count: bytes?.count ?? 0, at: place)
     }
 
     private var mappedBytes: UnsafeRawBufferPointer? {

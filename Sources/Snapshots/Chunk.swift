@@ -1,11 +1,11 @@
-/// A piece of memory that goes from one thread to another.
+/// A buffer that is passed between threads.
 ///
-/// Unchecked: it has one owner at a time. Whoever puts it into a ``ChunkQueue`` does not touch it any more
-/// until it comes back, and the queue's lock lies between the two.
+/// Unchecked: it has one owner at a time. A thread that puts it into a ``ChunkQueue`` does not access it again
+/// until it comes back, and the queue's lock orders the accesses.
 final class Chunk: @unchecked Sendable {
     let base: UnsafeMutablePointer<UInt8>
     let capacity: Int
-    /// Which of the bytes are to be compressed.
+    /// The bytes to compress.
     var range = 0..<0
 
     init(capacity: Int) {
@@ -13,7 +13,7 @@ final class Chunk: @unchecked Sendable {
         base = .allocate(capacity: max(1, capacity))
     }
 
-    /// A chunk to be compressed as it is.
+    /// A chunk with these bytes to compress.
     convenience init(_ bytes: [UInt8]) {
         self.init(capacity: bytes.count)
         base.initialize(from: bytes, count: bytes.count)

@@ -1,17 +1,17 @@
 import Dispatch
 import Synchronization
 
-/// Hands chunks from the thread that fills them to the one that compresses them, and empty ones back.
+/// Passes chunks from the thread that fills them to the one that compresses them, and empty ones back.
 ///
-/// At most ``capacity`` full chunks wait; the filling thread waits while there are that many.
+/// At most ``capacity`` full chunks wait; then the filling thread blocks.
 final class ChunkQueue: Sendable {
     private struct State {
-        // nil is the end.
+        // nil marks the end.
         var items: [Chunk?] = []
         var empty: [Chunk] = []
     }
 
-    // One chunk is being filled and one compressed; a second one waiting would only take memory.
+    // One chunk is being filled and one compressed; more waiting chunks would only use memory.
     private static let capacity = 1
 
     private let state = Mutex(State())
@@ -23,13 +23,13 @@ final class ChunkQueue: Sendable {
         for _ in 0..<Self.capacity { places.signal() }
     }
 
-    /// Waits for a place and puts `chunk` there.
+    /// Waits for space and adds `chunk`.
     func put(_ chunk: Chunk) {
         places.wait()
         push(chunk)
     }
 
-    /// Ends the queue; this never waits.
+    /// Ends the queue; never waits.
     func end() { push(nil) }
 
     private func push(_ item: Chunk?) {
@@ -45,12 +45,12 @@ final class ChunkQueue: Sendable {
         return item
     }
 
-    /// Gives a chunk back that is not needed any more.
+    /// Returns a chunk that is no longer needed.
     func recycle(_ chunk: Chunk) {
         state.withLock { $0.empty.append(chunk) }
     }
 
-    /// An empty chunk of at least `capacity` bytes, but not of much more.
+    /// An empty chunk of at least `capacity` bytes, but not much more.
     func recycled(capacity: Int) -> Chunk {
         state.withLock { state in
             while let chunk = state.empty.popLast() {

@@ -1,4 +1,4 @@
-/// The header in front of every synced value in an LMDB.
+/// The header of every synced value in an LMDB.
 ///
 /// 24 bytes, integers big-endian: timestamp (8), transaction ID (8), version (1, always 0), flags (1),
 /// reserved (4, zero), number N of extension blocks (2); then N × 8 bytes of extensions, then the
@@ -6,9 +6,9 @@
 public struct EntryHeader: Equatable, Sendable {
     /// When the entry was last changed, in nanoseconds since the UNIX epoch.
     public var timestamp: UInt64
-    /// The LMDB transaction that wrote the entry; it only means something inside that LMDB.
+    /// The LMDB transaction that wrote the entry; only meaningful inside that LMDB.
     public var transactionID: UInt64
-    /// ``deletedFlag`` and bits of unknown meaning.
+    /// ``deletedFlag`` and unknown bits.
     public var flags: UInt8
 
     /// A header without extensions.
@@ -21,18 +21,18 @@ public struct EntryHeader: Equatable, Sendable {
 
     /// Bytes of a header without extensions.
     public static let size = 24
-    /// The flag of an entry that only says that its key was deleted.
+    /// The flag of an entry that marks a deleted key.
     public static let deletedFlag: UInt8 = 1
     @usableFromInline static let extensionSize = 8
 
-    /// Whether the entry only says that its key was deleted.
+    /// Whether the entry marks a deleted key.
     @inlinable public var isDeleted: Bool { flags & Self.deletedFlag != 0 }
 
-    /// Bytes that ``write(to:paddingBlock:)`` writes.
+    /// The number of bytes written by ``write(to:paddingBlock:)``.
     @inlinable
     public static func size(paddingBlock: Bool) -> Int { paddingBlock ? size + extensionSize : size }
 
-    /// Takes a value of an LMDB apart. Extensions, reserved bytes and unknown flags are not looked at.
+    /// Parses a value of an LMDB. Extensions, reserved bytes and unknown flags are ignored.
     @inlinable @inline(__always)
     public static func parse(_ value: UnsafeRawBufferPointer) throws(EntryHeaderError) -> ParsedEntry {
         guard value.count >= size, let base = value.baseAddress else { throw .tooShort(value.count) }
@@ -49,17 +49,17 @@ public struct EntryHeader: Equatable, Sendable {
             payload: UnsafeRawBufferPointer(start: base + start, count: value.count &- start))
     }
 
-    /// The transaction that wrote a value which ``parse(_:)`` has taken apart before.
+    /// The transaction that wrote a value that ``parse(_:)`` has accepted.
     @inlinable @inline(__always)
     public static func transactionID(of value: UnsafeRawBufferPointer) -> UInt64 {
         value.count >= size ? UInt64(bigEndian: value.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) : 0
     }
 
-    /// Writes the header to the first ``size(paddingBlock:)`` bytes of `target`, which must have room for them.
+    /// Writes the header to the first ``size(paddingBlock:)`` bytes of `target`, which must be large enough.
     ///
-    /// Flags of unknown meaning are left out.
+    /// Unknown flags are omitted.
     ///
-    /// - Parameter paddingBlock: whether one extension block of zeroes follows; a help for tests of readers.
+    /// - Parameter paddingBlock: whether to add one extension block of zeroes, for testing readers.
     @inlinable
     public func write(to target: UnsafeMutableRawBufferPointer, paddingBlock: Bool = false) {
         target.storeBytes(of: timestamp.bigEndian, toByteOffset: 0, as: UInt64.self)
@@ -71,7 +71,7 @@ public struct EntryHeader: Equatable, Sendable {
         if paddingBlock { target.storeBytes(of: 0, toByteOffset: Self.size, as: UInt64.self) }
     }
 
-    /// Replaces timestamp and transaction ID in a value that has a header, and leaves everything else as it is.
+    /// Replaces timestamp and transaction ID in a value with a header, and keeps everything else.
     public func rewriteTime(in value: UnsafeMutableRawBufferPointer) {
         guard value.count >= Self.size else { return }
         value.storeBytes(of: timestamp.bigEndian, toByteOffset: 0, as: UInt64.self)
@@ -79,14 +79,14 @@ public struct EntryHeader: Equatable, Sendable {
     }
 }
 
-/// A value of an LMDB, taken apart.
+/// A parsed value of an LMDB.
 public struct ParsedEntry {
-    /// The header in front of the application's value.
+    /// The header of the application's value.
     public var header: EntryHeader
-    /// The application's value; valid as long as the bytes that were parsed.
+    /// The application's value; valid as long as the parsed bytes.
     public var payload: UnsafeRawBufferPointer
 
-    /// Puts a header and a value side by side, without copying.
+    /// Combines a header and a value without copying.
     @inlinable
     public init(header: EntryHeader, payload: UnsafeRawBufferPointer) {
         self.header = header
@@ -94,24 +94,24 @@ public struct ParsedEntry {
     }
 }
 
-/// Why a value of an LMDB has no usable ``EntryHeader``.
+/// The reason why a value of an LMDB has no valid ``EntryHeader``.
 public enum EntryHeaderError: Error, Equatable, CustomStringConvertible {
-    /// The value has this many bytes, fewer than a header.
+    /// The value has this many bytes, less than a header.
     case tooShort(Int)
-    /// The header is of this version, about which nothing is known.
+    /// The header has this unknown version.
     case unsupportedVersion(UInt8)
-    /// The header announces more extension blocks than the value has room for.
+    /// The header announces more extension blocks than fit in the value.
     case extensionsCutOff(extensions: Int, size: Int)
 
-    /// What is wrong, and what it may come from.
+    /// The problem and its likely cause.
     public var description: String {
         switch self {
         case .tooShort(let size):
-            "the value has \(size) bytes and so no Lightning Stream header, which has \(EntryHeader.size): "
-                + "was it written by an application without Lightning Stream support?"
+            "the value has \(size) bytes, too few for a Lightning Stream header of \(EntryHeader.size): "
+                + "it may be written by an application without Lightning Stream support"
         case .unsupportedVersion(let version):
-            "the Lightning Stream header has version \(version), only version 0 is known: "
-                + "was it written by an application without Lightning Stream support?"
+            "the Lightning Stream header has version \(version); only version 0 is supported: "
+                + "it may be written by an application without Lightning Stream support"
         case .extensionsCutOff(let extensions, let size):
             "the Lightning Stream header announces \(extensions) extension blocks of 8 bytes, "
                 + "but the whole value has \(size) bytes"

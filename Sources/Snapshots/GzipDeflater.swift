@@ -8,9 +8,9 @@ struct GzipDeflater: ~Copyable {
     private let levelBuffer: UnsafeMutablePointer<UInt8>
     private let output: UnsafeMutableRawBufferPointer
 
-    // Level 1 (of 0 to 3) is about as fast as 0 on DNS records, and makes them smaller.
+    // Level 1 (of 0 to 3) is about as fast as 0 on DNS records, and compresses better.
     private static let level = 1
-    // What ISA-L calls ISAL_DEF_LVL1_DEFAULT: 4 KiB, a hash table of 16 KiB, 64 Ki tokens of 4 bytes.
+    // ISA-L's ISAL_DEF_LVL1_DEFAULT: 4 KiB, a hash table of 16 KiB, 64 Ki tokens of 4 bytes.
     private static let levelBufferSize = (4 << 10) + (16 << 10) + (256 << 10)
     private static let outputSize = 256 << 10
 
@@ -42,7 +42,7 @@ struct GzipDeflater: ~Copyable {
         } while !rest.isEmpty
     }
 
-    /// Writes what is left of the member to `sink`.
+    /// Writes the rest of the member to `sink`.
     mutating func finish(to sink: inout SpoolWriter) throws {
         try compress(UnsafeRawBufferPointer(start: nil, count: 0), isLast: true, to: &sink)
     }
@@ -50,7 +50,7 @@ struct GzipDeflater: ~Copyable {
     private mutating func compress(
         _ bytes: UnsafeRawBufferPointer, isLast: Bool, to sink: inout SpoolWriter
     ) throws {
-        // ISA-L does not change its input, whatever its type says.
+        // ISA-L does not modify its input, despite the type.
         stream.pointee.next_in = UnsafeMutablePointer(
             mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
         stream.pointee.avail_in = UInt32(bytes.count)

@@ -1,7 +1,7 @@
-/// The header of a gzip member (RFC 1952, section 2.3), which is passed over byte by byte.
+/// Skips the header of a gzip member (RFC 1952, section 2.3) byte by byte.
 ///
-/// Ten fixed bytes, then as the flags say: an extra field with its length in two bytes (0x04), a name (0x08) and
-/// a comment (0x10) that end with a zero byte, and the lower half of the CRC-32 of all that (0x02).
+/// Ten fixed bytes, then, depending on the flags: an extra field with its length in two bytes (0x04), a name (0x08) and
+/// a comment (0x10) that end with a zero byte, and the lower half of the CRC-32 of all these (0x02).
 struct GzipHeader {
     private enum Part: Int {
         case fixed
@@ -14,19 +14,19 @@ struct GzipHeader {
     }
 
     private var part = Part.fixed
-    // Bytes of the part that have been seen.
+    // Bytes of the current part seen so far.
     private var count = 0
     private var flags: UInt8 = 0
     private var extraLength = 0
     private var crc = UInt32.max
     private var checksum: UInt16 = 0
 
-    /// Whether the compressed data come next.
+    /// Whether the compressed data follow.
     var isComplete: Bool { part == .complete }
 
-    /// Takes the next byte.
+    /// Consumes the next byte.
     ///
-    /// - Returns: false when it can't be one of a header.
+    /// - Returns: false if it is not valid.
     mutating func take(_ byte: UInt8) -> Bool {
         let isEnd: Bool
         count += 1
@@ -35,10 +35,10 @@ struct GzipHeader {
             switch count {
             case 1: guard byte == 0x1f else { return false }
             case 2: guard byte == 0x8b else { return false }
-            // 8 is deflate, the only method there is.
+            // 8 is deflate, the only defined method.
             case 3: guard byte == 8 else { return false }
             case 4:
-                // What reserved flags bring is not known.
+                // The meaning of reserved flags is unknown.
                 guard byte & 0xe0 == 0 else { return false }
                 flags = byte
             default: break

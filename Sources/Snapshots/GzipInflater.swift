@@ -1,10 +1,10 @@
 import CISAL
 import Support
 
-/// Uncompresses a gzip stream (RFC 1952) of one or more members, and checks every one of them.
+/// Decompresses a gzip stream (RFC 1952) of one or more members, and checks each of them.
 ///
-/// Bytes come out before the checksum and the length behind them have been seen, so nobody may act upon
-/// them before a read has returned 0.
+/// Bytes are returned before the checksum and length after them have been checked, so they must not be acted upon
+/// before a read has returned 0.
 struct GzipInflater: ~Copyable {
     private let spool: Spool
     private let input: UnsafeMutableRawBufferPointer
@@ -14,13 +14,13 @@ struct GzipInflater: ~Copyable {
     private var membersDone = 0
 
     private enum Phase {
-        // In front of a member's header, or of the end.
+        // Before a member's header, or at the end.
         case header
         case body
         case finished
     }
 
-    /// - Parameter inputSize: how many compressed bytes are read at once, at least 1.
+    /// - Parameter inputSize: the number of compressed bytes per read, at least 1.
     init(_ spool: Spool, inputSize: Int = 128 << 10) {
         self.spool = spool
         input = .allocate(byteCount: max(1, inputSize), alignment: 64)
@@ -33,9 +33,9 @@ struct GzipInflater: ~Copyable {
         state.deallocate()
     }
 
-    /// Fills `output`, which has fewer than 4 GiB, as far as there is something.
+    /// Fills `output`, which has less than 4 GiB, as far as possible.
     ///
-    /// - Returns: how many bytes were uncompressed; fewer than `output.count` only when the stream has ended
+    /// - Returns: the number of decompressed bytes; fewer than `output.count` only if the stream has ended
     ///   and all its checksums are right.
     mutating func read(into output: UnsafeMutableRawBufferPointer) throws(GzipError) -> Int {
         let wanted = UInt32(clamping: output.count)
@@ -71,7 +71,7 @@ struct GzipInflater: ~Copyable {
         }
     }
 
-    // ISA-L can read headers, too, but loses its way when one with optional parts comes in several pieces.
+    // ISA-L can parse headers, too, but fails if one with optional parts arrives in several pieces.
     private mutating func beginMember() throws(GzipError) {
         if spool.count == 0 { throw .corrupt("the object is empty") }
         var header = GzipHeader()
@@ -80,12 +80,12 @@ struct GzipInflater: ~Copyable {
             guard state.pointee.avail_in > 0 else { throw Self.cutOff }
             guard header.take(state.pointee.next_in.pointee) else {
                 throw .corrupt(
-                    membersDone == 0 ? "the object is not gzip" : "there is garbage after the end of the gzip stream")
+                    membersDone == 0 ? "the object is not gzip" : "garbage after the end of the gzip stream")
             }
             state.pointee.next_in += 1
             state.pointee.avail_in -= 1
         }
-        // This leaves the pointers and the counts of input and output alone, but for the total.
+        // Keeps the pointers and counts of input and output, except for the total.
         isal_inflate_reset(state)
         state.pointee.crc_flag = UInt32(ISAL_GZIP_NO_HDR_VER)
         phase = .body
@@ -103,12 +103,12 @@ struct GzipInflater: ~Copyable {
         state.pointee.avail_in = UInt32(count)
     }
 
-    private static var cutOff: GzipError { .corrupt("the gzip stream is cut off") }
+    private static var cutOff: GzipError { .corrupt("the gzip stream is truncated") }
 }
 
-/// Why a gzip stream could not be uncompressed.
+/// The reason why a gzip stream could not be decompressed.
 enum GzipError: Error, Equatable {
-    /// The bytes are wrong; the text says how.
+    /// The bytes are invalid; the text describes the problem.
     case corrupt(String)
     /// The compressed bytes could not be read.
     case unreadable(SystemError)

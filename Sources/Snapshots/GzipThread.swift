@@ -28,9 +28,9 @@ final class GzipThread {
 
     deinit { join() }
 
-    /// Hands over a chunk. Waits while the thread is behind.
+    /// Passes a chunk to the thread. Waits if the thread lags.
     ///
-    /// - Throws: what has gone wrong in the thread.
+    /// - Throws: the thread's error.
     func submit(_ chunk: Chunk) throws {
         if thread == nil {
             early.append(chunk)
@@ -46,9 +46,9 @@ final class GzipThread {
     /// An empty chunk of at least `capacity` bytes.
     func recycled(capacity: Int) -> Chunk { job.queue.recycled(capacity: capacity) }
 
-    /// Waits for everything to be compressed.
+    /// Waits until everything is compressed.
     ///
-    /// - Throws: what has gone wrong in the thread.
+    /// - Throws: the thread's error.
     func finish() throws -> Spool {
         if thread == nil { return try job.compress(early) }
         join()
@@ -63,7 +63,7 @@ final class GzipThread {
     }
 }
 
-/// What the thread does.
+/// The work of the thread.
 private final class Job: Sendable {
     let queue = ChunkQueue()
     private let sink: @Sendable () -> SpoolWriter
@@ -110,7 +110,7 @@ private final class Job: Sendable {
             outcome.withLock { $0 = .success(spool) }
         } catch {
             outcome.withLock { $0 = .failure(error) }
-            // The other side must not wait for a place for ever.
+            // The other thread must not wait for space for ever.
             while !isEnded { isEnded = queue.take() == nil }
         }
     }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The parts of a snapshot's message as they are written: fields of zero or nothing are left out.
+/// The encoded parts of a snapshot's message. Zero and empty fields are omitted.
 enum SnapshotEncoding {
     /// The tag of a DBI in the message.
     static let databaseTag: UInt8 = 0x1a
@@ -64,7 +64,7 @@ enum SnapshotEncoding {
         bytes.append(UInt8(truncatingIfNeeded: rest))
     }
 
-    /// Writes a field of an entry and moves `next` behind it. There must be room for it.
+    /// Writes a field of an entry and advances `next`. There must be space for it.
     @inline(__always)
     static func write(_ tag: UInt8, _ bytes: UnsafeRawBufferPointer, _ next: inout UnsafeMutablePointer<UInt8>) {
         next.pointee = tag

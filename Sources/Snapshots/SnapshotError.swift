@@ -1,27 +1,27 @@
-/// Why a snapshot is refused.
+/// The reason for rejecting a snapshot.
 package struct SnapshotError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What a caller may want to tell apart.
+    /// The kind of an error, for callers.
     package enum Kind: Sendable, Hashable {
-        /// The bytes are not a snapshot, or a damaged one. No retry with the same bytes can help.
+        /// The bytes are not a valid snapshot. A retry with the same bytes is useless.
         case malformed
-        /// A snapshot that this version does not understand, or that breaks a rule.
+        /// A snapshot that this version does not support, or that violates a rule.
         case unsupported
-        /// An entry that could not fit into the local LMDB.
+        /// An entry that cannot fit into the local LMDB.
         case tooLarge
-        /// The bytes could not be read from where they are kept: nothing is known about the snapshot itself.
+        /// The bytes could not be read from their local file: nothing is known about the snapshot itself.
         case unreadable
     }
 
-    /// What kind of a refusal it is.
+    /// The kind of the error.
     package var kind: Kind
-    /// What is wrong, without the place.
+    /// The problem, without its position.
     package var reason: String
-    /// How many bytes of the uncompressed message lie before the place.
+    /// The offset in the uncompressed message.
     package var offset: UInt64
-    /// The DBI that the place belongs to, nil outside of one, empty when its name is not known.
+    /// The DBI at the offset, nil outside of one, empty if its name is unknown.
     package var database: String?
 
-    /// A refusal with its place.
+    /// Creates an error with its position.
     package init(_ kind: Kind, _ reason: String, offset: UInt64, database: String? = nil) {
         self.kind = kind
         self.reason = reason
@@ -29,11 +29,11 @@ package struct SnapshotError: Error, Equatable, Sendable, CustomStringConvertibl
         self.database = database
     }
 
-    /// One line: what, where and why.
+    /// One line with the position and the problem.
     package var description: String {
         let dbi = database.map { $0.isEmpty ? ", in a DBI without a name" : ", DBI \"\($0)\"" } ?? ""
         return kind == .unreadable
             ? "cannot read the snapshot at byte \(offset)\(dbi): \(reason)"
-            : "refused the snapshot at byte \(offset)\(dbi): \(reason)"
+            : "rejected the snapshot at byte \(offset)\(dbi): \(reason)"
     }
 }

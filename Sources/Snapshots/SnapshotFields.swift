@@ -1,13 +1,13 @@
-/// The numbers of the message, as docs/snapshot-format.md has them.
+/// The field numbers of the message; see docs/snapshot-format.md.
 enum SnapshotFields {
     static let formatVersion: UInt32 = 1
     static let meta: UInt32 = 2
     static let databases: UInt32 = 3
     static let compatVersion: UInt32 = 4
 
-    /// The format version that is written, and the newest one that is understood.
+    /// The format version that is written, and the newest supported one.
     static let currentVersion: UInt64 = 3
-    /// The oldest format version of which a reader understands what is written.
+    /// The oldest format version whose readers understand the output.
     static let writtenCompatVersion: UInt64 = 1
 
     enum Meta {
@@ -27,7 +27,7 @@ enum SnapshotFields {
         static let transform: UInt32 = 4
     }
 
-    /// The tags are number << 3 | wire type, in one byte.
+    /// Tags are number << 3 | wire type, in one byte.
     enum KV {
         static let keyTag: UInt8 = 0x0a
         static let valueTag: UInt8 = 0x12
@@ -39,14 +39,14 @@ enum SnapshotFields {
     /// The tag of an entry in a DBI.
     static let entryTag: UInt8 = 0x12
 
-    /// The transform that makes one key of a key and one of its values.
+    /// The transform that combines a key and one of its values to one key.
     static let dupSortTransform = "dupsort_hack_v1"
     /// LMDB's MDB_DUPSORT.
     static let dupSortFlag: UInt64 = 0x04
-    /// What LMDB takes as a key in its main DBI, which is where the names of DBIs are.
+    /// Maximum key size in LMDB's main DBI, which stores the names of DBIs.
     static let longestDatabaseName = 511
 
-    /// What is wrong with the flags and the transform of a DBI, nil when nothing is.
+    /// The conflict between the flags and the transform of a DBI, nil if there is none.
     static func contradiction(_ flags: UInt64, _ transform: String) -> String? {
         switch (flags & dupSortFlag != 0, transform == dupSortTransform) {
         case (true, false): "the DBI has the flag MDB_DUPSORT, but not the transform \(dupSortTransform)"
@@ -55,14 +55,14 @@ enum SnapshotFields {
         }
     }
 
-    /// Reads the name of a DBI, of which the tag has been read.
+    /// Reads the name of a DBI after its tag.
     static func readDatabaseName(
         _ tag: FieldTag, _ window: inout ByteWindow, limit: UInt64
     ) throws(SnapshotError) -> String {
         try window.expect(tag, .length, of: "the name of a DBI")
         let name = try window.readString(limit: limit, maximum: longestDatabaseName, of: "the name of a DBI")
-        // LMDB's interface ends a name at a zero byte: it would be another DBI.
-        guard !name.utf8.contains(0) else { throw window.refusal("the name of a DBI has a zero byte in it") }
+        // LMDB ends a name at a zero byte and would use a different DBI.
+        guard !name.utf8.contains(0) else { throw window.refusal("the name of a DBI contains a zero byte") }
         return name
     }
 }

@@ -1,16 +1,16 @@
-/// Tells the names of snapshots that a clock may have made from those that lie in the far future.
+/// Distinguishes plausible times in snapshot names from those in the far future.
 ///
-/// A snapshot in the far future must not hide the later ones of its instance, so it stands apart from them: it is merged,
-/// and kept, but is not the newest one of its instance.
+/// A snapshot in the far future must not hide the later ones of its instance, so it is treated separately: it is merged
+/// and kept, but does not count as the newest one of its instance.
 package struct SnapshotHorizon: Sendable {
-    /// Where the far future begins: ten years from now, in nanoseconds.
+    /// The start of the far future: ten years from now, in nanoseconds.
     private static let distance: UInt64 = 3652 * 86_400 * 1_000_000_000
 
-    /// The snapshots of an instance that follow each other.
+    /// Snapshots of an instance that supersede each other.
     package struct Group: Hashable, Sendable {
         /// The instance's name.
         package var instance: String
-        /// Whether they lie in the far future.
+        /// Whether they are in the far future.
         package var isFarAhead: Bool
 
         /// See the properties of the same names.
@@ -28,24 +28,24 @@ package struct SnapshotHorizon: Sendable {
         latest = overflows ? .max : sum
     }
 
-    /// Whether a snapshot lies in the far future.
+    /// Whether a snapshot is in the far future.
     package func isFarAhead(_ name: SnapshotName) -> Bool { name.timestamp > latest }
 
-    /// Whether `name` is newer than `other` of the same instance; one in the far future is older than any that is not.
+    /// Whether `name` is newer than `other` of the same instance; one in the far future is older than any other.
     package func supersedes(_ name: SnapshotName, _ other: SnapshotName) -> Bool {
         isFarAhead(name) == isFarAhead(other) ? name > other : isFarAhead(other)
     }
 
-    /// Which snapshots it follows.
+    /// The group of a snapshot.
     package func group(_ name: SnapshotName) -> Group {
         Group(instance: name.instance, isFarAhead: isFarAhead(name))
     }
 }
 
 extension UInt64 {
-    /// How long ago another time was, in nanoseconds; 0 for one that is still to come.
+    /// The age of another time in nanoseconds; 0 for a future time.
     package func elapsed(since time: UInt64) -> UInt64 { self > time ? self - time : 0 }
 
-    /// The next timestamp; none comes after the last one.
+    /// The next timestamp; the maximum stays the same.
     package var nextTimestamp: UInt64 { self == .max ? self : self + 1 }
 }

@@ -1,21 +1,21 @@
-/// What a snapshot says about itself.
+/// The metadata in a snapshot.
 package struct SnapshotMeta: Equatable, Sendable {
     /// Always "GX" today.
     package var generationID: String
-    /// The instance that wrote it, as configured (not as in the object name).
+    /// The configured name of the instance that wrote it (not as in the object name).
     package var instanceID: String
-    /// The host that it was written on.
+    /// The host on which it was written.
     package var hostname: String
-    /// The LMDB transaction that the data was read from.
+    /// The LMDB transaction of the data.
     package var transactionID: Int64
     /// When that transaction was opened, in nanoseconds since the UNIX epoch.
     package var timestamp: UInt64
     /// The configured name of the LMDB.
     package var databaseName: String
-    /// Only entries of later transactions are in the snapshot; 0 in a full one.
+    /// The snapshot contains only entries of later transactions; 0 in a full one.
     package var fromTransactionID: Int64
 
-    /// What is not given is zero or empty, and so not written.
+    /// Omitted values are zero or empty, and not written.
     package init(
         generationID: String = SnapshotName.generation, instanceID: String = "", hostname: String = "",
         transactionID: Int64 = 0, timestamp: UInt64 = 0, databaseName: String = "", fromTransactionID: Int64 = 0
@@ -31,9 +31,9 @@ package struct SnapshotMeta: Equatable, Sendable {
 }
 
 extension SnapshotMeta {
-    /// What it says otherwise than the name of its object: "database main, instance ns1"; nil when it does not.
+    /// The differences to the name of its object: "database main, instance ns1"; nil if there are none.
     ///
-    /// The name is what counts. People copy and rename snapshots, which is why nothing is refused for that.
+    /// The name counts. Snapshots are not rejected for a difference, because people copy and rename them.
     package func disagreement(with name: SnapshotName) -> String? {
         var parts: [String] = []
         if !databaseName.isEmpty, databaseName != name.database { parts.append("database \(databaseName)") }

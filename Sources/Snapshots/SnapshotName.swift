@@ -43,12 +43,12 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
     /// The name as it was parsed, or as it is written.
     package var description: String { parts.description }
 
-    /// The generation that is written; readers take any.
+    /// The generation that is written; readers accept any.
     package static let generation = "GX"
     /// The extension of a full snapshot.
     package static let fullExtension = "pb.gz"
 
-    /// The name for a new snapshot; `instance` and the order of `extras` are put right.
+    /// Creates a new name; normalises `instance` and sorts `extras`.
     package init(
         database: String, instance: String, timestamp: UInt64, generation: String = SnapshotName.generation,
         extras: [String] = [], fileExtension: String = SnapshotName.fullExtension
@@ -61,7 +61,7 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
             fileExtension: fileExtension, description: texts.joined(separator: Self.separator) + "." + fileExtension)
     }
 
-    /// Parses a name; nil when it is none.
+    /// Parses a name; nil if it is not valid.
     package init?(_ text: String) {
         guard let dot = text.utf8.firstIndex(of: UInt8(ascii: ".")) else { return nil }
         let texts = Self.split(text[..<dot])
@@ -79,20 +79,20 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
             fileExtension: fileExtension, description: text)
     }
 
-    /// Whether it names a snapshot of a whole database. Objects of any other kind must be left alone.
+    /// Whether it is the name of a full snapshot. Objects of other kinds must be ignored.
     package var isFullSnapshot: Bool { fileExtension == Self.fullExtension }
 
-    /// What an instance is called in names: every character that is not an ASCII letter, digit or `-` is a `-`.
+    /// The form of an instance's name in object names: characters other than ASCII letters, digits and `-` become `-`.
     package static func sanitize(instance: String) -> String {
         String(
             String.UnicodeScalarView(
                 instance.unicodeScalars.map { $0.isASCII && isPlain(UInt8(truncatingIfNeeded: $0.value)) ? $0 : "-" }))
     }
 
-    /// How the names of all snapshots of a database start.
+    /// The prefix of the names of all snapshots of a database.
     package static func prefix(database: String) -> String { database + separator }
 
-    /// By database, instance and time, then by the whole name.
+    /// Orders by database, instance and time, then by the whole name.
     package static func < (one: SnapshotName, other: SnapshotName) -> Bool {
         if one.parts === other.parts { return false }
         if one.database != other.database { return one.database < other.database }

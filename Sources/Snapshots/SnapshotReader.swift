@@ -1,27 +1,27 @@
 import Support
 
-/// Reads a snapshot from front to back, in constant memory, and refuses whatever is wrong with it.
+/// Reads a snapshot from start to end in constant memory, and rejects invalid ones.
 ///
-/// The format is described in docs/snapshot-format.md: gzip of a protobuf message. Nothing of a snapshot may
-/// be acted upon for good before ``next()`` has returned ``Event/end``: only then has everything been checked.
+/// The format is described in docs/snapshot-format.md: gzip of a protobuf message. The contents must not be
+/// applied before ``next()`` has returned ``Event/end``: only then has everything been checked.
 package struct SnapshotReader: ~Copyable {
-    /// What ``next()`` came to.
+    /// The result of ``next()``.
     package enum Event: Sendable {
-        /// A DBI starts, or a part of one: a DBI may come in several parts. Its name is known.
+        /// Start of a DBI or of a part of it: a DBI may come in several parts. Its name is known.
         case databaseBegin
         /// An entry of the DBI.
         case entry
-        /// The DBI, or the part of it, ends. Its flags and its transform are known.
+        /// End of the DBI or of the part. Its flags and transform are known.
         case databaseEnd
-        /// There is nothing more, and everything has been checked.
+        /// End of the snapshot; everything has been checked.
         case end
     }
 
     private enum State {
         case betweenDatabases
-        // In front of a field of a DBI.
+        // Before a field of a DBI.
         case inDatabase
-        // In front of the length of an entry.
+        // Before the length of an entry.
         case beforeEntryLength
         case ended
         case failed(SnapshotError)
@@ -31,34 +31,34 @@ package struct SnapshotReader: ~Copyable {
     private let maximumEntrySize: UInt64
     private var window: ByteWindow
     private var state = State.betweenDatabases
-    // Entries that end before this pointer lie in memory as a whole. At the cursor when no entry can come next.
+    // Entries that end before this pointer are completely in memory. At the cursor if no entry can follow.
     private var entriesEnd: UnsafePointer<UInt8>
     private var databaseEnd: UInt64 = 0
-    // Counts the DBI messages, for the search for names that come late.
+    // Number of DBI messages, for finding names that follow the entries.
     private var databaseIndex = -1
     private var lateNames: SnapshotScan?
 
     /// The format version; complete at the first ``Event/databaseBegin``.
     package private(set) var formatVersion: UInt32 = 0
-    /// What the snapshot says about itself; complete at ``Event/end``.
+    /// The snapshot's metadata; complete at ``Event/end``.
     package private(set) var meta = SnapshotMeta(generationID: "")
     /// The name of the current DBI.
     package private(set) var databaseName = ""
     /// The LMDB flags of the current DBI; final at ``Event/databaseEnd``.
     package private(set) var databaseFlags: UInt64 = 0
-    /// How keys of the current DBI are transformed, "" for not at all; final at ``Event/databaseEnd``.
+    /// The transform of keys of the current DBI, "" for none; final at ``Event/databaseEnd``.
     package private(set) var databaseTransform = ""
     /// The key of the entry, valid until the next call of ``next()``.
     package private(set) var key: UnsafeRawBufferPointer
-    /// The application's value of the entry, as it is given; valid until the next call of ``next()``.
+    /// The application's value of the entry; valid until the next call of ``next()``.
     package private(set) var value: UnsafeRawBufferPointer
     /// When the entry was last changed, in nanoseconds since the UNIX epoch.
     package private(set) var timestamp: UInt64 = 0
-    /// Whether the entry says that its key was deleted. Its value may be there nevertheless.
+    /// Whether the entry marks its key as deleted. It may still have a value.
     package private(set) var isDeleted = false
 
-    /// - Parameter maximumEntrySize: an entry whose message has more bytes is refused, before it is read. One of more
-    ///   than a few MiB goes through a temporary file.
+    /// - Parameter maximumEntrySize: an entry with a larger message is rejected before it is read. Entries of more
+    ///   than a few MiB go through a temporary file.
     package init(_ spool: Spool, maximumEntrySize: Int) {
         self.spool = spool
         self.maximumEntrySize = UInt64(clamping: maximumEntrySize)
@@ -68,9 +68,9 @@ package struct SnapshotReader: ~Copyable {
         value = key
     }
 
-    /// Reads on to whatever comes next. After an error it throws the same one again.
+    /// Advances to the next event. After an error it throws the same error again.
     package mutating func next() throws(SnapshotError) -> Event {
-        // Most entries lie in memory with a length of one or two bytes in front of them.
+        // Most entries are completely in memory, with a length of one or two bytes.
         let start = window.cursor
         let left = entriesEnd - start
         if left > 3 && start.pointee == SnapshotFields.entryTag {
@@ -101,8 +101,8 @@ package struct SnapshotReader: ~Copyable {
         }
     }
 
-    /// Gives back the memory of a part of ``value`` that has been looked at, where a large value lies in a file. It can be
-    /// looked at again.
+    /// Releases the memory of a processed part of ``value`` if a large value is in a file. It can be read
+    /// again.
     package func forget(_ part: UnsafeRawBufferPointer) { window.forget(part) }
 
     private mutating func nextWithCare() throws(SnapshotError) -> Event {
@@ -162,13 +162,13 @@ extension SnapshotReader {
         let version = try window.readVarint(limit: .max)
         guard version <= SnapshotFields.currentVersion else {
             throw window.refusal(
-                "it takes a reader of format version \(version) or later, this one knows \(SnapshotFields.currentVersion)",
+                "it requires a reader of format version \(version) or later, this one supports \(SnapshotFields.currentVersion)",
                 .unsupported)
         }
     }
 
     private func noFormatVersion() -> SnapshotError {
-        window.refusal("it has no formatVersion: it is empty, or no snapshot")
+        window.refusal("it has no formatVersion: it is empty, or not a snapshot")
     }
 
     private mutating func beginDatabase(_ tag: FieldTag) throws(SnapshotError) -> Event {
@@ -181,7 +181,7 @@ extension SnapshotReader {
         databaseTransform = ""
         state = .inDatabase
         if formatVersion == 0 {
-            // It says how entries are to be read, so it is looked for behind them.
+            // The version determines how entries are parsed, so the reader scans ahead for it.
             formatVersion = try SnapshotScan(spool).findFormatVersion()
             guard formatVersion > 0 else { throw noFormatVersion() }
         }
@@ -213,7 +213,7 @@ extension SnapshotReader {
         case SnapshotFields.DBI.name:
             let name = try SnapshotFields.readDatabaseName(tag, &window, limit: databaseEnd)
             guard databaseName.isEmpty || name == databaseName else {
-                throw window.refusal("it is called \"\(name)\" as well")
+                throw window.refusal("it has a second name, \"\(name)\"")
             }
             databaseName = name
         case SnapshotFields.DBI.flags:
@@ -223,7 +223,7 @@ extension SnapshotReader {
             try window.expect(tag, .length, of: "the transform")
             databaseTransform = try window.readString(limit: databaseEnd, maximum: 256, of: "the transform")
             guard databaseTransform.isEmpty || databaseTransform == SnapshotFields.dupSortTransform else {
-                throw window.refusal("the transform \"\(databaseTransform)\" is not known", .unsupported)
+                throw window.refusal("the transform \"\(databaseTransform)\" is unknown", .unsupported)
             }
         default: try window.skipValue(tag, limit: databaseEnd)
         }
@@ -268,7 +268,7 @@ extension SnapshotReader {
 // MARK: - Entries
 
 extension SnapshotReader {
-    // The message lies in memory as a whole. Nothing here takes memory or counts references.
+    // The message is completely in memory. This code does not allocate or retain.
     @inline(__always)
     private mutating func readEntry(
         _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
@@ -287,7 +287,7 @@ extension SnapshotReader {
                 next += 1
                 value = try readBytes(&next, end)
             case SnapshotFields.KV.timestampTag:
-                guard end - next >= 9 else { throw entryRefusal("the timestamp of an entry is cut off", next) }
+                guard end - next >= 9 else { throw entryRefusal("the timestamp of an entry is truncated", next) }
                 timestamp = UInt64(
                     littleEndian: UnsafeRawPointer(next).loadUnaligned(fromByteOffset: 1, as: UInt64.self))
                 next += 9
@@ -310,16 +310,16 @@ extension SnapshotReader {
     ) throws(SnapshotError) -> UnsafeRawBufferPointer {
         guard let length = Varint.read(&next, end) else { throw badNumber(next) }
         guard length <= UInt64(UInt(bitPattern: end - next)) else {
-            throw entryRefusal("a length in an entry runs past the end of the entry", next)
+            throw entryRefusal("a length in an entry exceeds the entry", next)
         }
         let bytes = UnsafeRawBufferPointer(start: next, count: Int(length))
         next += Int(length)
         return bytes
     }
 
-    // Reads a field that is not known, or whose tag takes more bytes than it needs.
+    // Reads an unknown field, or one whose tag is not minimally encoded.
     //
-    // - Returns: the flags, when that is what it is.
+    // - Returns: the flags, if it is that field.
     @inline(never)
     private mutating func readUnusualField(
         _ next: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
@@ -330,7 +330,7 @@ extension SnapshotReader {
             throw entryRefusal("a field of an entry has the unknown wire type \(number & 7)", start)
         }
         guard number >> 3 > 0, number >> 3 < 1 << 29 else {
-            throw entryRefusal("a field of an entry has the impossible number \(number >> 3)", start)
+            throw entryRefusal("a field of an entry has the invalid number \(number >> 3)", start)
         }
         switch type {
         case .varint:
@@ -348,7 +348,7 @@ extension SnapshotReader {
             }
         case .eightBytes, .fourBytes:
             let count = type == .eightBytes ? 8 : 4
-            guard count <= end - next else { throw entryRefusal("a number of \(count) bytes is cut off", start) }
+            guard count <= end - next else { throw entryRefusal("a number of \(count) bytes is truncated", start) }
             if number == UInt64(SnapshotFields.KV.timestampTag) {
                 timestamp = UInt64(littleEndian: UnsafeRawPointer(next).loadUnaligned(as: UInt64.self))
             }
@@ -362,7 +362,7 @@ extension SnapshotReader {
     }
 
     private func badNumber(_ place: UnsafePointer<UInt8>) -> SnapshotError {
-        entryRefusal("a number in an entry is cut off, or takes more than 10 bytes or 64 bits", place)
+        entryRefusal("a number in an entry is truncated, or exceeds 10 bytes or 64 bits", place)
     }
 
     private func entryRefusal(_ reason: String, _ place: UnsafePointer<UInt8>) -> SnapshotError {

@@ -1,9 +1,9 @@
 import Support
 
-/// Runs ahead over a snapshot, for what should have stood in front of the entries but comes behind them.
+/// Scans ahead for fields that follow the entries but are needed before them.
 ///
-/// The message's encoding allows any order; every known writer has a sensible one, so that this is hardly
-/// ever needed. Its memory is constant, too.
+/// The encoding allows any order; every known writer uses a sensible one, so this is rarely
+/// needed. Memory is constant, too.
 final class SnapshotScan {
     private var window: ByteWindow
     private var formatVersion: UInt32 = 0
@@ -11,15 +11,15 @@ final class SnapshotScan {
 
     init(_ spool: Spool) { window = ByteWindow(spool) }
 
-    /// Reads to the end for the format version; 0 when there is none.
+    /// Finds the format version by reading to the end; 0 if there is none.
     func findFormatVersion() throws(SnapshotError) -> UInt32 {
         while try nextName() != nil {}
         return formatVersion
     }
 
-    /// Reads on to the end of the DBI message with the number `wanted`, from 0 on, for its name.
+    /// Reads to the end of the DBI message with the number `wanted`, from 0 on, and returns its name.
     ///
-    /// The numbers that are asked for must rise.
+    /// The numbers must increase from call to call.
     func findName(ofDatabase wanted: Int) throws(SnapshotError) -> String? {
         while let name = try nextName() {
             if index == wanted { return name }
@@ -27,7 +27,7 @@ final class SnapshotScan {
         return nil
     }
 
-    // The name of the next DBI, "" when it has none, nil at the end.
+    // The name of the next DBI, "" if it has none, nil at the end.
     private func nextName() throws(SnapshotError) -> String? {
         while try window.ensure(1) {
             let tag = try window.readTag(limit: .max)

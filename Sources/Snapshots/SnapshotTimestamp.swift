@@ -10,7 +10,7 @@ package enum SnapshotTimestamp {
             + zeroPadded(Int(time.nanoseconds), 9)
     }
 
-    /// Nanoseconds since the UNIX epoch; nil when the text is no such timestamp, or one that does not fit.
+    /// Nanoseconds since the UNIX epoch; nil if the text is not a valid timestamp or out of range.
     package static func parse(_ text: Substring) -> UInt64? {
         let bytes = Array(text.utf8)
         guard bytes.count == 25, bytes[8] == UInt8(ascii: "-"), bytes[15] == UInt8(ascii: "-"),

@@ -1,13 +1,13 @@
 import Glibc
 import Support
 
-/// Writes a snapshot from front to back, in constant memory; a second thread compresses it.
+/// Writes a snapshot from start to end in constant memory; a second thread compresses it.
 ///
-/// The format is described in docs/snapshot-format.md. A DBI is cut into parts of about ``chunkSize`` bytes, so
-/// that none is ever in memory as a whole. DBIs and their entries must come in the order in which they are to
-/// be read; the order of keys is the caller's business.
+/// The format is described in docs/snapshot-format.md. A DBI is split into parts of about ``chunkSize`` bytes, so
+/// that it is never in memory as a whole. DBIs and entries must be added in the order in which they are to
+/// be read; the caller is responsible for the order of keys.
 package struct SnapshotWriter: ~Copyable {
-    /// About how many bytes of a DBI go into one part.
+    /// The approximate size of a part of a DBI in bytes.
     package static let chunkSize = 2 << 20
 
     private let compression: GzipThread
@@ -16,22 +16,22 @@ package struct SnapshotWriter: ~Copyable {
     private static let firstPartSize = 16 << 10
     private var partSize: Int
     private var chunk: Chunk
-    // What every part of the current DBI starts with: its name, its flags and its transform.
+    // The start of every part of the current DBI: its name, flags and transform.
     private var head: [UInt8] = []
     private var isInDatabase = false
-    // The next byte of the part, and the end of its room. The same while there is no DBI.
+    // The next byte of the part, and the end of its buffer. Equal while there is no DBI.
     private var cursor: UnsafeMutablePointer<UInt8>
     private var limit: UnsafeMutablePointer<UInt8>
 
     /// Starts the snapshot with its format version and `meta`.
     ///
-    /// - Parameter stagingDirectory: where the file of a large snapshot is made if possible; see `SpoolWriter`.
-    /// - Throws: ``SystemError`` when no thread can be had.
+    /// - Parameter stagingDirectory: the preferred directory for the file of a large snapshot; see `SpoolWriter`.
+    /// - Throws: ``SystemError`` if no thread can be created.
     package init(_ meta: SnapshotMeta, stagingDirectory: String? = nil) throws {
         try self.init(meta, chunkSize: Self.chunkSize) { SpoolWriter(stagingDirectory: stagingDirectory) }
     }
 
-    /// The same with parts of another size, or another place for the compressed bytes, for tests.
+    /// The same with a different part size or sink, for tests.
     init(
         _ meta: SnapshotMeta, chunkSize: Int, sink: @escaping @Sendable () -> SpoolWriter = { SpoolWriter() }
     ) throws {
@@ -45,7 +45,7 @@ package struct SnapshotWriter: ~Copyable {
         limit = cursor
     }
 
-    /// Starts a DBI. One without entries is written nevertheless, so that receivers create it.
+    /// Starts a DBI. A DBI without entries is written as well, so that receivers create it.
     ///
     /// - Parameters:
     ///   - flags: the LMDB flags of the application's DBI.
@@ -67,7 +67,7 @@ package struct SnapshotWriter: ~Copyable {
     /// - Parameters:
     ///   - value: the application's value, without ``EntryHeader``.
     ///   - timestamp: in nanoseconds since the UNIX epoch.
-    /// - Throws: the error of the other thread, as soon as it is known; ``SystemError`` of a temporary file.
+    /// - Throws: the error of the other thread as soon as it is known; ``SystemError`` of a temporary file.
     package mutating func append(
         key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, timestamp: UInt64, isDeleted: Bool
     ) throws {
@@ -75,7 +75,7 @@ package struct SnapshotWriter: ~Copyable {
         if !key.isEmpty { size &+= 1 &+ Varint.size(UInt64(UInt(bitPattern: key.count))) &+ key.count }
         if !value.isEmpty { size &+= 1 &+ Varint.size(UInt64(UInt(bitPattern: value.count))) &+ value.count }
         if isDeleted { size &+= 2 }
-        // The entry's tag and its length take up to 11 bytes.
+        // The entry's tag and length need up to 11 bytes.
         if limit - cursor < size &+ 11 { try makeRoom(size &+ 11) }
 
         var next = cursor
@@ -111,14 +111,14 @@ package struct SnapshotWriter: ~Copyable {
         return try compression.finish()
     }
 
-    // A part needs its length in front of it, which is known in the end: room is kept for it, 11 bytes at most.
+    // The length of a part precedes it but is known only at its end, so space is reserved for it, at most 11 bytes.
     private static let prefixRoom = 16
-    // What a part may have beyond the chunk size: prefix and head.
+    // Maximum size of a part beyond the chunk size: prefix and head.
     private static let slack = 2048
 
     private mutating func makeRoom(_ size: Int) throws {
         guard isInDatabase else {
-            throw SnapshotError(.unsupported, "an entry comes outside of any DBI", offset: 0)
+            throw SnapshotError(.unsupported, "an entry outside of any DBI", offset: 0)
         }
         if cursor - chunk.base > Self.prefixRoom + head.count { try submitChunk() }
         try startChunk(room: size)
@@ -158,7 +158,7 @@ package struct SnapshotWriter: ~Copyable {
             return "DBIs whose names start with \(PrivateDatabases.prefix) are private to this LMDB"
         }
         if !transform.isEmpty && transform != SnapshotFields.dupSortTransform {
-            return "the transform \"\(transform)\" is not known"
+            return "the transform \"\(transform)\" is unknown"
         }
         return SnapshotFields.contradiction(flags, transform)
     }

@@ -1,6 +1,6 @@
-/// The name of the object in which an instance says where it stands: `{db}__{instance}.state`.
+/// The name of the object with the state of an instance: `{db}__{instance}.state`.
 ///
-/// Whoever reads snapshots only skips it, because its name is not that of a snapshot.
+/// Readers of snapshots skip it, because it is not a snapshot name.
 package struct StateObjectName: Hashable, Sendable, CustomStringConvertible {
     /// The configured name of the LMDB.
     package let database: String
@@ -9,13 +9,13 @@ package struct StateObjectName: Hashable, Sendable, CustomStringConvertible {
 
     private static let suffix = ".state"
 
-    /// The name for an instance; the instance's name is put right.
+    /// Creates the name for an instance; normalises the instance's name.
     package init(database: String, instance: String) {
         self.database = database
         self.instance = SnapshotName.sanitize(instance: instance)
     }
 
-    /// Parses the name of an object of one database; nil when it is none of its state objects.
+    /// Parses the name of an object of one database; nil if it is not a state object of it.
     package init?(_ text: String, database: String) {
         let prefix = SnapshotName.prefix(database: database)
         guard text.hasPrefix(prefix), text.hasSuffix(Self.suffix) else { return nil }
@@ -25,6 +25,6 @@ package struct StateObjectName: Hashable, Sendable, CustomStringConvertible {
         self.instance = instance
     }
 
-    /// The name as it is written.
+    /// The whole name.
     package var description: String { SnapshotName.prefix(database: database) + instance + Self.suffix }
 }

@@ -1,4 +1,4 @@
-/// How the protobuf encoding says what kind of value follows a field's number.
+/// The kind of value that follows a field's number in the protobuf encoding.
 enum WireType: UInt8 {
     case varint = 0
     case eightBytes = 1
@@ -6,7 +6,7 @@ enum WireType: UInt8 {
     case fourBytes = 5
 }
 
-/// What announces a field.
+/// The start of a field.
 struct FieldTag: Equatable {
     var number: UInt32
     var type: WireType
@@ -18,29 +18,29 @@ struct FieldTag: Equatable {
 }
 
 extension ByteWindow {
-    /// Refuses the message at the next byte.
+    /// An error at the next byte.
     func refusal(_ reason: String, _ kind: SnapshotError.Kind = .malformed) -> SnapshotError {
         SnapshotError(kind, reason, offset: offset)
     }
 
-    /// Refuses a message that ends too early.
-    var cutOff: SnapshotError { refusal("the message is cut off") }
+    /// An error for a message that ends too early.
+    var cutOff: SnapshotError { refusal("the message is truncated") }
 
-    /// Reads a varint that must end before the place `limit`.
+    /// Reads a varint that must end before the offset `limit`.
     mutating func readVarint(limit: UInt64) throws(SnapshotError) -> UInt64 {
-        // A varint has at most 10 bytes; fewer may be left before the limit or the end.
+        // A varint has at most 10 bytes; fewer may remain before the limit or the end.
         _ = try ensure(10)
         let stop = pointer(to: limit)
         var next = cursor
         guard let value = Varint.read(&next, stop) else {
-            if stop - cursor >= 10 { throw refusal("a number takes more than 10 bytes or 64 bits") }
-            throw limit > offset(of: end) ? cutOff : refusal("a number runs past the end of what it is part of")
+            if stop - cursor >= 10 { throw refusal("a number exceeds 10 bytes or 64 bits") }
+            throw limit > offset(of: end) ? cutOff : refusal("a number exceeds its container")
         }
         cursor = next
         return value
     }
 
-    /// Reads what announces a field; its value must end before the place `limit`.
+    /// Reads the start of a field; its value must end before the offset `limit`.
     mutating func readTag(limit: UInt64) throws(SnapshotError) -> FieldTag {
         let start = offset
         let tag = try readVarint(limit: limit)
@@ -48,23 +48,23 @@ extension ByteWindow {
             throw SnapshotError(.malformed, "a field has the unknown wire type \(tag & 7)", offset: start)
         }
         guard let number = UInt32(exactly: tag >> 3), number > 0, number < 1 << 29 else {
-            throw SnapshotError(.malformed, "a field has the impossible number \(tag >> 3)", offset: start)
+            throw SnapshotError(.malformed, "a field has the invalid number \(tag >> 3)", offset: start)
         }
         return FieldTag(number, type)
     }
 
-    /// Reads the length of something that must end before the place `limit`.
+    /// Reads the length of a value that must end before the offset `limit`.
     mutating func readLength(limit: UInt64, of what: @autoclosure () -> String) throws(SnapshotError) -> UInt64 {
         let length = try readVarint(limit: limit)
         guard length <= limit &- offset else {
-            throw refusal("the length \(length) of \(what()) runs past the end of what it is part of")
+            throw refusal("the length \(length) of \(what()) exceeds its container")
         }
         return length
     }
 
     /// Reads a little-endian number of 8 bytes.
     mutating func readFixed64(limit: UInt64) throws(SnapshotError) -> UInt64 {
-        guard limit &- offset >= 8 else { throw refusal("a number of 8 bytes runs past the end of what it is part of") }
+        guard limit &- offset >= 8 else { throw refusal("a number of 8 bytes exceeds its container") }
         guard try ensure(8) else { throw cutOff }
         let value = UInt64(littleEndian: UnsafeRawPointer(cursor).loadUnaligned(as: UInt64.self))
         cursor += 8
@@ -88,7 +88,7 @@ extension ByteWindow {
         return text
     }
 
-    /// Passes over the value of a field that nothing is known about.
+    /// Skips the value of an unknown field.
     mutating func skipValue(_ tag: FieldTag, limit: UInt64) throws(SnapshotError) {
         let count: UInt64
         switch tag.type {
@@ -100,12 +100,12 @@ extension ByteWindow {
         case .length: count = try readLength(limit: limit, of: "field \(tag.number)")
         }
         guard count <= limit &- offset else {
-            throw refusal("field \(tag.number) runs past the end of what it is part of")
+            throw refusal("field \(tag.number) exceeds its container")
         }
         guard try skip(count) else { throw cutOff }
     }
 
-    /// Refuses a known field that carries another kind of value than it has.
+    /// Rejects a known field with the wrong kind of value.
     func expect(_ tag: FieldTag, _ type: WireType, of what: @autoclosure () -> String) throws(SnapshotError) {
         guard tag.type == type else {
             throw refusal("\(what()) has wire type \(tag.type.rawValue) instead of \(type.rawValue)")
@@ -115,9 +115,9 @@ extension ByteWindow {
 
 /// Numbers of 1 to 10 bytes, 7 bits in each, the lowest first.
 enum Varint {
-    /// Reads a number and moves `cursor` behind it.
+    /// Reads a number and advances `cursor`.
     ///
-    /// - Returns: nil, without moving, when it does not end before `end` or has more than 64 bits.
+    /// - Returns: nil, without advancing, if it does not end before `end` or has more than 64 bits.
     @inline(__always)
     static func read(_ cursor: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UInt64? {
         guard cursor < end else { return nil }
@@ -136,7 +136,7 @@ enum Varint {
             guard next < end else { return nil }
             let byte = next.pointee
             next += 1
-            // Only one bit of the tenth byte has a place.
+            // Only one bit of the tenth byte is valid.
             if shift == 63 && byte > 1 { return nil }
             value |= UInt64(byte & 0x7f) << shift
             if byte < 0x80 {
@@ -147,14 +147,14 @@ enum Varint {
         return nil
     }
 
-    /// How many bytes `value` takes.
+    /// The encoded size of `value` in bytes.
     @inline(__always)
     static func size(_ value: UInt64) -> Int {
         // 7 bits a byte: 9 / 64 is exact enough for 1 to 64 bits.
         ((63 &- (value | 1).leadingZeroBitCount) &* 9 &+ 73) >> 6
     }
 
-    /// Writes `value` and moves `cursor` behind it.
+    /// Writes `value` and advances `cursor`.
     @inline(__always)
     static func write(_ value: UInt64, _ cursor: inout UnsafeMutablePointer<UInt8>) {
         var rest = value

@@ -19,7 +19,7 @@ final class OpenConnections: Sendable {
         var since = NIODeadline.now()
 
         /// Connections with slow clients close first, then those whose answer takes long; among these, the oldest.
-        func goes(before other: Entry) -> Bool {
+        func closes(before other: Entry) -> Bool {
             (phase == .answer ? 1 : 0, since) < (other.phase == .answer ? 1 : 0, other.since)
         }
     }
@@ -43,7 +43,7 @@ final class OpenConnections: Sendable {
         let (admitted, evicted) = state.withLock { state -> (Bool, (any Channel)?) in
             guard !state.isEnding else { return (false, nil) }
             var evicted: (any Channel)?
-            if state.entries.count >= limit, let first = state.entries.min(by: { $0.value.goes(before: $1.value) }) {
+            if state.entries.count >= limit, let first = state.entries.min(by: { $0.value.closes(before: $1.value) }) {
                 state.entries[first.key] = nil
                 evicted = first.value.channel
             }

@@ -1,5 +1,5 @@
 extension Sequence<Int> {
-    /// The sum, or the greatest number where it is larger: in a damaged file counts may be anything.
+    /// The sum, or the maximum on overflow: counts in a damaged file may be arbitrary.
     package func saturatedSum() -> Int {
         reduce(0) { sum, number in
             let (larger, overflows) = sum.addingReportingOverflow(number)

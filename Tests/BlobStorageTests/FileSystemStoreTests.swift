@@ -27,7 +27,7 @@ struct FileSystemStoreTests {
             await storageError { _ = try await store.load(name) },
             await storageError { try await store.delete(name) },
         ] {
-            #expect(error?.description.contains("takes no name") == true)
+            #expect(error?.description.contains("an object name must not be") == true)
             #expect(error?.description.contains("\0") == false)
         }
         #expect(try directory.names == [])
@@ -97,7 +97,7 @@ struct FileSystemStoreTests {
         let store = try FileSystemStore(rootPath: directory.file("share/bucket"), create: false)
         let error = await storageError { _ = try await store.list(prefix: "") }
         #expect(error?.kind == .notFound)
-        #expect(error?.description.contains("mounted?") == true)
+        #expect(error?.description.contains("is right and mounted") == true)
         #expect(await storageError { try await store.store("x", Spool("x")) }?.kind == .notFound)
         #expect(!FileManager.default.fileExists(atPath: directory.file("share")))
     }
@@ -121,7 +121,7 @@ struct FileSystemStoreTests {
         let error = await storageError { _ = try await store.list(prefix: "main__") }
         #expect(
             error?.description == "cannot list main__* in \(directory.file("gone")): No such file or directory; "
-                + "is root_path right, and mounted? Only sync creates it, at its start")
+                + "check that root_path is right and mounted; only sync creates it, at start")
         #expect(await storageError { try await store.store("x", Spool("x")) }?.kind == .notFound)
         // The stream ends, and with it the caller's wait for news that can't come any more.
         for await _ in stream {}

@@ -35,7 +35,7 @@ import Testing
         var answer = HTTPAnswer()
         (answer.status, answer.body) = (404, body)
         let text = "\(context.failure(answer, now: WallTime(seconds: 0)).error)"
-        #expect(text.contains("create_bucket is true, so sync creates it at its start"))
+        #expect(text.contains("create_bucket is true, so sync creates it at start"))
         #expect(!text.contains("set create_bucket"))
     }
 
@@ -45,10 +45,10 @@ import Testing
             status: 404, code: "NoSuchBucket", kind: .notFound, advice: "check bucket and region, or set create_bucket"),
         Case(
             status: 403, code: "InvalidAccessKeyId",
-            advice: "the server doesn't know this access_key"),
+            advice: "the server does not know this access_key"),
         Case(
             status: 403, code: "SignatureDoesNotMatch",
-            advice: "check secret_key, and that nothing on the way changes the Host header or the path"),
+            advice: "check secret_key, and that no proxy changes the Host header or the path"),
         Case(
             status: 403, code: "RequestTimeTooSkewed", headers: ["date": "Sun, 06 Nov 1994 09:49:37 GMT"],
             advice: "the clock of this machine is 3600 s behind the server's: set it"),
@@ -135,22 +135,22 @@ import Testing
         var answer = HTTPAnswer()
         (answer.status, answer.headers) = (status, ["location": location])
         let text = context(.list, nil).failure(answer, now: Self.now).error.description
-        #expect(text.contains("; " + (shown.map { "the server sends to \($0): " } ?? "")))
+        #expect(text.contains("; " + (shown.map { "the server redirects to \($0): " } ?? "")))
         #expect(text.contains(advice))
         #expect(!text.contains("geheim") && !text.contains("Signature"))
     }
 
     @Test func anErrorOfAnotherWebServerIsNotBelieved() {
         for (status, body, advice) in [
-            (404, "<html>Not Found</html>", "that is no answer of an S3 server (text/html): check endpoint_url"),
-            (403, "Forbidden", "that is no answer of an S3 server (text/html): check endpoint_url"),
+            (404, "<html>Not Found</html>", "this is not an answer of an S3 server (text/html): check endpoint_url"),
+            (403, "Forbidden", "this is not an answer of an S3 server (text/html): check endpoint_url"),
             (
                 400, "Client sent an HTTP request to an HTTPS server.\n",
-                "this port wants https: write https:// in endpoint_url"
+                "this port requires https: use https:// in endpoint_url"
             ),
             (
                 400, "<center>The plain HTTP request was sent to HTTPS port</center>",
-                "this port wants https: write https:// in endpoint_url"
+                "this port requires https: use https:// in endpoint_url"
             ),
         ] {
             var answer = HTTPAnswer()

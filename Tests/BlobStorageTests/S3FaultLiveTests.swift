@@ -70,7 +70,7 @@ struct S3FaultLiveTests {
         let error = await storageError { _ = try await store.list(prefix: "main__") }
         #expect(
             error?.description
-                == "cannot list main__* in bucket b: 127.0.0.1:\(server.port) answers like no S3 server: the listing repeats"
+                == "cannot list main__* in bucket b: 127.0.0.1:\(server.port) does not answer like an S3 server: the listing repeats"
                 + " itself; check endpoint_url")
         #expect(server.requests.count == 2)
     }
@@ -90,7 +90,7 @@ struct S3FaultLiveTests {
         let error = await storageError { _ = try await store.list(prefix: "") }
         #expect(
             error?.description
-                == "cannot list bucket b: 127.0.0.1:\(server.port) answers like no S3 server: bad XML at byte 0: html is not a"
+                == "cannot list bucket b: 127.0.0.1:\(server.port) does not answer like an S3 server: bad XML at byte 0: html is not a"
                 + " listing; check endpoint_url")
     }
 
@@ -295,7 +295,7 @@ struct S3FaultLiveTests {
         #expect(server.requests.map(\.method) == ["GET"])
         #expect(
             error?.description
-                == "cannot list bucket b: HTTP 404 NotFound; that is no answer of an S3 server (text/html from nginx):"
+                == "cannot list bucket b: HTTP 404 NotFound; this is not an answer of an S3 server (text/html from nginx):"
                 + " check endpoint_url")
         let store = try await open(server)
         #expect(await storageError { _ = try await store.load("x") }?.kind == .other)

@@ -124,7 +124,7 @@ struct S3ServerLiveTests {
         wrongKey.accessKey = "nobody"
         for (options, code, advice) in [
             (wrongSecret, "SignatureDoesNotMatch", "check secret_key"),
-            (wrongKey, "InvalidAccessKeyId", "the server doesn't know this access_key"),
+            (wrongKey, "InvalidAccessKeyId", "the server does not know this access_key"),
             (server.options(bucket: "no-such-bucket", create: false), "NoSuchBucket", "set create_bucket"),
         ] {
             let error = await storageError { _ = try await S3Store.open(options).list(prefix: "main__") }

@@ -60,7 +60,7 @@ struct S3TLSLiveTests {
         var options = options { _ in }
         options.endpointURL = server.endpoint.replacingOccurrences(of: "https://", with: "http://")
         let error = await storageError { _ = try await S3Store.open(options).list(prefix: "") }
-        #expect(error?.description.hasSuffix("; this port wants https: write https:// in endpoint_url") == true)
+        #expect(error?.description.hasSuffix("; this port requires https: use https:// in endpoint_url") == true)
     }
 
     @Test func watchedFilesAreReadAgain() async throws {

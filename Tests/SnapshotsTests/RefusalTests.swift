@@ -53,11 +53,11 @@ struct RefusalTests {
             "compatible version 4 behind", Message().varint(1, 4).field(3, database).varint(4, 4),
             says: "format version 4 or later", .unsupported),
         Refusal(
-            "unknown transform", inDatabase(Message().field(4, "rot13")), says: "transform \"rot13\" is not known",
+            "unknown transform", inDatabase(Message().field(4, "rot13")), says: "transform \"rot13\" is unknown",
             .unsupported, in: "d"),
         Refusal(
             "unknown transform behind the entries", inDatabase(Message().field(2, entry).field(4, "rot13")),
-            says: "transform \"rot13\" is not known", .unsupported, in: "d"),
+            says: "transform \"rot13\" is unknown", .unsupported, in: "d"),
         Refusal(
             "MDB_DUPSORT without transform", inDatabase(Message().varint(3, 0x04).field(2, entry)),
             says: "flag MDB_DUPSORT, but not", .unsupported, in: "d"),
@@ -72,13 +72,14 @@ struct RefusalTests {
         Refusal(
             "name that LMDB could not hold", good.field(3, Message().field(1, String(repeating: "n", count: 512))),
             says: "512 bytes, more than 511", .unsupported, in: ""),
-        Refusal("two names", inDatabase(Message().field(1, "e")), says: "called \"e\" as well", in: "d"),
+        Refusal("two names", inDatabase(Message().field(1, "e")), says: "it has a second name, \"e\"", in: "d"),
         Refusal(
-            "two names, one behind", inDatabase(Message().field(2, entry).field(1, "e")), says: "called \"e\" as well",
+            "two names, one behind", inDatabase(Message().field(2, entry).field(1, "e")),
+            says: "it has a second name, \"e\"",
             in: "d"),
         Refusal(
             "two names behind", good.field(3, Message().field(2, entry).field(1, "d").field(1, "e")),
-            says: "called \"d\" as well", in: "e"),
+            says: "it has a second name, \"d\"", in: "e"),
         Refusal(
             "entry that could not fit", inEntry(Message().field(2, [UInt8](repeating: 1, count: 2000))),
             says: "2003 bytes, but only 1000 could fit", .tooLarge, in: "d"),
@@ -94,44 +95,45 @@ struct RefusalTests {
     ]
 
     static let lengths = [
-        Refusal("meta past the end", good.length(2, 1), says: "cut off"),
-        Refusal("DBI past the end", good.length(3, 1), says: "cut off", in: ""),
-        Refusal("DBI of 3 GiB past the end", good.length(3, 3 << 30).field(1, "d"), says: "cut off", in: "d"),
-        Refusal("DBI of 2^63 bytes", good.length(3, 1 << 63).field(1, "d"), says: "cut off", in: "d"),
-        Refusal("DBI of 2^64-1 bytes", good.length(3, .max), says: "runs past the end"),
-        Refusal("unknown field past the end", good.length(9, 1), says: "cut off"),
-        Refusal("unknown field of 2^63 bytes", good.length(9, 1 << 63), says: "cut off"),
-        Refusal("unknown field of 2^64-1 bytes", good.length(9, .max), says: "runs past the end"),
-        Refusal("text of meta past meta", good.field(2, Message().length(1, 1)).raw([1]), says: "runs past the end"),
-        Refusal("name past its DBI", good.field(3, Message().length(1, 1)).raw([1]), says: "runs past", in: ""),
-        Refusal("transform past its DBI", inDatabase(Message().length(4, 1)).raw([1]), says: "runs past", in: "d"),
-        Refusal("entry past its DBI", inDatabase(Message().length(2, 1)).raw([1]), says: "runs past", in: "d"),
+        Refusal("meta past the end", good.length(2, 1), says: "truncated"),
+        Refusal("DBI past the end", good.length(3, 1), says: "truncated", in: ""),
+        Refusal("DBI of 3 GiB past the end", good.length(3, 3 << 30).field(1, "d"), says: "truncated", in: "d"),
+        Refusal("DBI of 2^63 bytes", good.length(3, 1 << 63).field(1, "d"), says: "truncated", in: "d"),
+        Refusal("DBI of 2^64-1 bytes", good.length(3, .max), says: "exceeds"),
+        Refusal("unknown field past the end", good.length(9, 1), says: "truncated"),
+        Refusal("unknown field of 2^63 bytes", good.length(9, 1 << 63), says: "truncated"),
+        Refusal("unknown field of 2^64-1 bytes", good.length(9, .max), says: "exceeds"),
+        Refusal("text of meta past meta", good.field(2, Message().length(1, 1)).raw([1]), says: "exceeds"),
+        Refusal("name past its DBI", good.field(3, Message().length(1, 1)).raw([1]), says: "exceeds", in: ""),
+        Refusal("transform past its DBI", inDatabase(Message().length(4, 1)).raw([1]), says: "exceeds", in: "d"),
+        Refusal("entry past its DBI", inDatabase(Message().length(2, 1)).raw([1]), says: "exceeds", in: "d"),
         Refusal(
             "second entry past its DBI", inDatabase(Message().field(2, entry).length(2, 1)).raw([1]),
-            says: "runs past", in: "d"),
-        Refusal("entry of 2^31 bytes", inDatabase(Message().length(2, 1 << 31)), says: "runs past", in: "d"),
-        Refusal("entry of 2^64-1 bytes", inDatabase(Message().length(2, .max)), says: "runs past", in: "d"),
-        Refusal("field of a DBI past it", inDatabase(Message().length(9, 1)).raw([1]), says: "runs past", in: "d"),
-        Refusal("key past its entry", inEntry(Message().length(1, 1)).raw([1]), says: "runs past", in: "d"),
-        Refusal("value past its entry", inEntry(Message().field(1, "k").length(2, 1)), says: "runs past", in: "d"),
-        Refusal("value of 2^31 bytes", inEntry(Message().length(2, 1 << 31)), says: "runs past", in: "d"),
-        Refusal("value of 2^63 bytes", inEntry(Message().length(2, 1 << 63)), says: "runs past", in: "d"),
-        Refusal("value of 2^64-1 bytes", inEntry(Message().length(2, .max)), says: "runs past", in: "d"),
-        Refusal("unknown field past its entry", inEntry(Message().length(9, 1)), says: "runs past", in: "d"),
+            says: "exceeds", in: "d"),
+        Refusal("entry of 2^31 bytes", inDatabase(Message().length(2, 1 << 31)), says: "exceeds", in: "d"),
+        Refusal("entry of 2^64-1 bytes", inDatabase(Message().length(2, .max)), says: "exceeds", in: "d"),
+        Refusal("field of a DBI past it", inDatabase(Message().length(9, 1)).raw([1]), says: "exceeds", in: "d"),
+        Refusal("key past its entry", inEntry(Message().length(1, 1)).raw([1]), says: "exceeds", in: "d"),
+        Refusal("value past its entry", inEntry(Message().field(1, "k").length(2, 1)), says: "exceeds", in: "d"),
+        Refusal("value of 2^31 bytes", inEntry(Message().length(2, 1 << 31)), says: "exceeds", in: "d"),
+        Refusal("value of 2^63 bytes", inEntry(Message().length(2, 1 << 63)), says: "exceeds", in: "d"),
+        Refusal("value of 2^64-1 bytes", inEntry(Message().length(2, .max)), says: "exceeds", in: "d"),
+        Refusal("unknown field past its entry", inEntry(Message().length(9, 1)), says: "exceeds", in: "d"),
         Refusal(
-            "unknown 8 bytes past their entry", inEntry(Message().raw(Message.tag(9, 1))), says: "cut off", in: "d"),
+            "unknown 8 bytes past their entry", inEntry(Message().raw(Message.tag(9, 1))), says: "truncated", in: "d"),
         Refusal(
-            "unknown 4 bytes past their entry", inEntry(Message().raw(Message.tag(9, 5))), says: "cut off", in: "d"),
-        Refusal("unknown 8 bytes past their DBI", inDatabase(Message().raw(Message.tag(9, 1))), says: "past", in: "d"),
+            "unknown 4 bytes past their entry", inEntry(Message().raw(Message.tag(9, 5))), says: "truncated", in: "d"),
         Refusal(
-            "timestamp past its entry", inEntry(Message().raw([0x19, 1, 2, 3, 4, 5, 6, 7])), says: "cut off", in: "d"),
-        Refusal("flags past their entry", inEntry(Message().raw([0x20])), says: "cut off", in: "d"),
-        Refusal("flags past their DBI", inDatabase(Message().raw([0x18])), says: "runs past", in: "d"),
-        Refusal("number past its DBI", inDatabase(Message().raw([0x18, 0x80])).raw([1]), says: "runs past", in: "d"),
-        Refusal("timestamp past meta", good.field(2, Message().raw([0x29, 1, 2])), says: "runs past"),
-        Refusal("number at the end", good.raw([0x08]), says: "cut off"),
-        Refusal("number cut off", good.raw([0x48, 0x80]), says: "cut off"),
-        Refusal("tag cut off", good.raw([0x80]), says: "cut off"),
+            "unknown 8 bytes past their DBI", inDatabase(Message().raw(Message.tag(9, 1))), says: "exceeds", in: "d"),
+        Refusal(
+            "timestamp past its entry", inEntry(Message().raw([0x19, 1, 2, 3, 4, 5, 6, 7])), says: "truncated", in: "d"),
+        Refusal("flags past their entry", inEntry(Message().raw([0x20])), says: "truncated", in: "d"),
+        Refusal("flags past their DBI", inDatabase(Message().raw([0x18])), says: "exceeds", in: "d"),
+        Refusal("number past its DBI", inDatabase(Message().raw([0x18, 0x80])).raw([1]), says: "exceeds", in: "d"),
+        Refusal("timestamp past meta", good.field(2, Message().raw([0x29, 1, 2])), says: "exceeds"),
+        Refusal("number at the end", good.raw([0x08]), says: "truncated"),
+        Refusal("number truncated", good.raw([0x48, 0x80]), says: "truncated"),
+        Refusal("tag truncated", good.raw([0x80]), says: "truncated"),
     ]
 
     static let encoding: [Refusal] = {
@@ -155,25 +157,25 @@ struct RefusalTests {
                     Refusal(
                         "field number 0 of wire type \(type) in \(place)",
                         put(Message().raw(Message.tag(0, type) + [UInt8](repeating: 0, count: 8))),
-                        says: "impossible number 0", in: database))
+                        says: "invalid number 0", in: database))
             }
             rows.append(
                 Refusal(
                     "field number 2^29 in \(place)", put(Message().varint(1 << 29, 1)),
-                    says: "impossible number 536870912", in: database))
+                    says: "invalid number 536870912", in: database))
             for (name, number) in [("overlong", overlong), ("too big", tooBig)] {
                 rows.append(
                     Refusal(
                         "\(name) number in \(place)", put(Message().raw([0x48] + number)),
-                        says: "more than 10 bytes or 64 bits", in: database))
+                        says: "exceeds 10 bytes or 64 bits", in: database))
                 rows.append(
                     Refusal(
-                        "\(name) tag in \(place)", put(Message().raw(number)), says: "more than 10 bytes or 64 bits",
+                        "\(name) tag in \(place)", put(Message().raw(number)), says: "exceeds 10 bytes or 64 bits",
                         in: database))
                 rows.append(
                     Refusal(
                         "\(name) length in \(place)", put(Message().raw([0x4a] + number)),
-                        says: "more than 10 bytes or 64 bits", in: database))
+                        says: "exceeds 10 bytes or 64 bits", in: database))
             }
         }
         return rows
@@ -231,8 +233,8 @@ struct RefusalTests {
         }
         #expect(
             error.description
-                == "refused the snapshot at byte 28, DBI \"d\": "
-                + "the length 99 of an entry runs past the end of what it is part of")
+                == "rejected the snapshot at byte 28, DBI \"d\": "
+                + "the length 99 of an entry exceeds its container")
     }
 
     @Test("no matter where the message ends")

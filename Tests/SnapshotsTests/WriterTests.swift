@@ -120,7 +120,7 @@ struct WriterTests {
         let rows: [(String, UInt64, String, String)] = [
             ("_sync", 0, "", "private"), ("_sync_shadow_x", 0, "", "private"), ("", 0, "", "1 to 511 bytes"),
             ("a\0b", 0, "", "1 to 511 bytes"), (String(repeating: "n", count: 512), 0, "", "1 to 511 bytes"),
-            ("d", 0, "rot13", "not known"), ("d", 4, "", "MDB_DUPSORT"), ("d", 0, "dupsort_hack_v1", "MDB_DUPSORT"),
+            ("d", 0, "rot13", "unknown"), ("d", 4, "", "MDB_DUPSORT"), ("d", 0, "dupsort_hack_v1", "MDB_DUPSORT"),
         ]
         var writer = try SnapshotWriter(SnapshotMeta())
         for (name, flags, transform, text) in rows {

@@ -120,7 +120,7 @@ struct SpoolTests {
         let directory = try TemporaryDirectory()
         var fallback = SpoolWriter(memoryLimit: 0, stagingDirectory: "/nonexistent", directory: directory.path)
         try [UInt8](repeating: 1, count: 10).withUnsafeBytes { try fallback.write($0) }
-        #expect(fallback.subject == "a temporary file in \(directory.path) (TMPDIR names another directory)")
+        #expect(fallback.subject == "a temporary file in \(directory.path) (set TMPDIR to use another directory)")
     }
 
     @Test("say where a file could not be made, and what helps")
@@ -137,7 +137,7 @@ struct SpoolTests {
         }
         #expect(
             message
-                == "cannot create a temporary file in /nonexistent (TMPDIR names another directory): "
+                == "cannot create a temporary file in /nonexistent (set TMPDIR to use another directory): "
                 + "No such file or directory")
     }
 

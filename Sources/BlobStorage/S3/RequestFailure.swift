@@ -1,6 +1,6 @@
 import HTTP
 
-/// A request to a storage that failed once.
+/// One failed attempt of a request to a storage.
 struct RequestFailure: RetryableFailure, Sendable {
     var error: BlobStoreError
     var isTransient: Bool
@@ -8,7 +8,7 @@ struct RequestFailure: RetryableFailure, Sendable {
 }
 
 extension BlobStoreError {
-    /// Something on this machine is in the way of all requests.
+    /// A local problem that affects all requests.
     init(_ error: HTTPSetupError) {
         self.init(error.isAccessDenied ? .accessDenied : .other, error.description)
     }

@@ -6,18 +6,18 @@ import Support
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 struct S3ListPage: Sendable {
     var blobs: [Blob] = []
-    /// Whether there is another page; nil when the server does not say.
+    /// Whether there is another page; nil if the server does not say.
     var isTruncated: Bool?
     var nextToken: String?
     private var folders = 0
     private var saysCount = false
 
-    /// Where the next page begins; nil when this is the last one.
+    /// The start of the next page; nil if this is the last one.
     ///
-    /// A token means that there is another page, whatever else is said, unless that has been tried. Some servers forget it: then the listing
-    /// goes on behind the last name, also where nothing is said of further pages.
+    /// A token means that there is another page, whatever else the answer says, unless that token was just used. Some servers
+    /// omit it: the listing then continues after the last name, even if the answer does not mention further pages.
     ///
-    /// - Parameter current: where this page began.
+    /// - Parameter current: the start of this page.
     func next(after current: S3Request.Continuation?) throws(XMLError) -> S3Request.Continuation? {
         if let nextToken {
             let bringsNothing = current == .token(nextToken) || (blobs.isEmpty && folders == 0)
@@ -26,9 +26,9 @@ struct S3ListPage: Sendable {
         if isTruncated == false { return nil }
         if let last = blobs.last { return .name(last.name) }
         guard isTruncated == nil else {
-            throw XMLError(problem: "a page without objects and token says that there are more", offset: 0)
+            throw XMLError(problem: "a truncated page without objects and token", offset: 0)
         }
-        // An empty bucket is said to be one; behind a last name there may be silence.
+        // An empty bucket must be declared as empty; after a last name, the fields may be missing.
         guard current != nil || saysCount || folders > 0 else {
             throw XMLError(problem: "a listing without objects, IsTruncated and KeyCount", offset: 0)
         }
@@ -70,7 +70,7 @@ struct S3ListPage: Sendable {
         if let announced, announced > found.count + folders {
             throw XMLError(problem: "KeyCount is \(announced), but there are \(found.count + folders)", offset: 0)
         }
-        // The element that tells the encoding may come last.
+        // The element with the encoding may come last.
         for (key, size, modified) in found {
             guard let name = isEncoded ? percentDecoded(key) : key else {
                 throw XMLError(problem: "the key \(key.oneLine(limit: 80)) is not encoded properly", offset: 0)
@@ -79,7 +79,7 @@ struct S3ListPage: Sendable {
         }
     }
 
-    // A value in a form that nobody knows is an error: none may pass for the harmless one.
+    // Unknown forms of a value are errors, because they must not be mistaken for a harmless value.
 
     private static func truth(_ text: String, _ element: String) throws(XMLError) -> Bool {
         switch withoutBlanks(text).lowercased() {
@@ -99,7 +99,7 @@ struct S3ListPage: Sendable {
         }
     }
 
-    /// nil when there is no text.
+    /// nil if there is no text.
     private static func count(_ text: String, _ element: String) throws(XMLError) -> Int? {
         let digits = withoutBlanks(text)
         guard !digits.isEmpty else { return nil }
@@ -110,16 +110,16 @@ struct S3ListPage: Sendable {
     }
 }
 
-/// The answer to a refused request.
+/// The answer to a failed request.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 struct S3ErrorAnswer: Sendable, Hashable {
     var code: String
     var message = ""
-    /// The region the request should have been signed for.
+    /// The region for which the request should have been signed.
     var region: String?
 
-    /// nil when the body is something else.
+    /// nil if the body is something else.
     init?(_ body: [UInt8]) {
         var code: String?
         var message = ""
@@ -145,7 +145,7 @@ struct S3ErrorAnswer: Sendable, Hashable {
     }
 }
 
-/// The upload ID in the answer to CreateMultipartUpload; nil when the body is something else.
+/// The upload ID in the answer to CreateMultipartUpload; nil if the body is something else.
 func s3UploadID(_ body: [UInt8]) -> String? {
     var id: String?
     do throws(XMLError) {
@@ -158,9 +158,9 @@ func s3UploadID(_ body: [UInt8]) -> String? {
     return id?.isEmpty == true ? nil : id
 }
 
-/// The ETag in the answer to CompleteMultipartUpload, without quotes; empty when there is none.
+/// The ETag in the answer to CompleteMultipartUpload, without quotes; empty if there is none.
 ///
-/// - Throws: when the answer is something else, which does not mean that the upload is complete.
+/// - Throws: if the answer is something else, which does not mean that the upload is complete.
 func s3UploadETag(_ body: [UInt8]) throws(XMLError) -> String {
     var etag = ""
     try XMLReader.read(body) { (path, text) throws(XMLError) in
@@ -173,7 +173,7 @@ func s3UploadETag(_ body: [UInt8]) throws(XMLError) -> String {
     return withoutQuotes(withoutBlanks(etag))
 }
 
-/// Without the blanks and line ends around it.
+/// Without surrounding blanks and line ends.
 private func withoutBlanks(_ text: String) -> String {
     var rest = text[...]
     while let first = rest.first, first.isWhitespace { rest = rest.dropFirst() }
@@ -186,8 +186,8 @@ func withoutQuotes(_ etag: String) -> String {
     String(decoding: etag.utf8.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
 }
 
-/// The MD5 of the body, where the ETag is one: not for objects that were uploaded in parts or are
-/// encrypted with keys that the server doesn't give away.
+/// The MD5 of the body if the ETag is one: not for objects that were uploaded in parts or are
+/// encrypted with keys held by the server.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
 @Sendable func md5InETag(_ headers: [String: String]) -> String? {

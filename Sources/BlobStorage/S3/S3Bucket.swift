@@ -27,7 +27,7 @@ extension S3Store {
     private func createIfMissing() async throws {
         if try await exists() { return }
         var request = S3Request(.create, "PUT", key: nil)
-        // us-east-1 is where buckets are without saying so, and AWS refuses it as a constraint.
+        // us-east-1 is the default, and AWS refuses it as a constraint.
         let xml =
             options.region == "us-east-1"
             ? ""
@@ -38,13 +38,13 @@ extension S3Store {
         do {
             try await send(request) { _ in }
         } catch let error as BlobStoreError where error.code.hasPrefix("BucketAlready") {
-            // Another instance may have been quicker.
+            // Another instance may have created it at the same time.
             guard error.code != "BucketAlreadyOwnedByYou", try await !exists() else { return }
             throw error
         }
     }
 
-    // Not by HEAD: its answers have no body, so that a wrong clock or key would look like a missing permission.
+    // Not by HEAD: its answers have no body, so a wrong clock or key would look like a missing permission.
     private func exists() async throws -> Bool {
         var request = S3Request.listing(options.globalPrefix, after: nil, options)
         request.query.append(("max-keys", "1"))

@@ -2,7 +2,7 @@ import HTTP
 import Support
 import Synchronization
 
-/// Where the keys come from: the configuration, files, the environment, or the file of the AWS tools.
+/// Provides the keys from the configuration, files, the environment, or the file of the AWS tools.
 ///
 /// The order, and the names in the environment and the file, are those of the AWS tools:
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
@@ -11,7 +11,7 @@ final class S3CredentialSource: Sendable {
     private let environment: @Sendable (String) -> String?
     private let state: Mutex<(credentials: S3Credentials, readAt: ContinuousClock.Instant)>
 
-    /// - Throws: ``BlobStoreError`` when there are no keys, or a file can't be read.
+    /// - Throws: ``BlobStoreError`` if there are no keys, or a file cannot be read.
     init(_ options: S3Options, environment: @escaping @Sendable (String) -> String?) throws(BlobStoreError) {
         self.options = options
         self.environment = environment
@@ -22,7 +22,7 @@ final class S3CredentialSource: Sendable {
     func current() -> S3Credentials {
         state.withLock { state in
             if state.readAt.duration(to: .now) >= options.secretsRefreshInterval {
-                // A file that is just being replaced: the old keys stay until it can be read again.
+                // The file may be in the middle of a replacement: the old keys stay in use until it can be read.
                 if let credentials = try? Self.read(options, environment) { state.credentials = credentials }
                 state.readAt = .now
             }
@@ -80,7 +80,7 @@ final class S3CredentialSource: Sendable {
     }
 }
 
-/// The keys of one profile of a file as the AWS tools write it; nil when it isn't there or not complete.
+/// The keys of one profile in a file of the AWS tools; nil if it is missing or incomplete.
 func parseCredentials(_ text: String, profile: String) -> S3Credentials? {
     var values: [String: String] = [:]
     var isWanted = false
@@ -98,7 +98,7 @@ func parseCredentials(_ text: String, profile: String) -> S3Credentials? {
 }
 
 extension S3Credentials {
-    /// Keys as they were found; nil when one of the two is missing.
+    /// The keys found; nil if one of the two is missing.
     fileprivate init?(_ access: String?, _ secret: String?, _ token: String?) {
         let (access, secret, token) = (keyText(access ?? ""), keyText(secret ?? ""), keyText(token ?? ""))
         guard !access.isEmpty, !secret.isEmpty else { return nil }

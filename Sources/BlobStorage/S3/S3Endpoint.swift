@@ -1,34 +1,35 @@
-/// Where the requests for a bucket go.
+/// The address of a bucket.
 struct S3Endpoint: Sendable, Hashable {
     /// "https" or "http".
     var scheme: String
-    /// Host and, where it isn't the usual one, port: what the Host header says and is signed.
+    /// Host and, if it is not the default, port: the signed value of the Host header.
     var authority: String
-    /// What comes before the key in a path, encoded: base path and, with path-style addressing, the bucket. No `/` at the end.
+    /// The encoded path before the key: base path and, with path-style addressing, the bucket. No `/` at the end.
     var bucketPath: String
-    /// Whether the server runs on this machine, where no proxy has a place.
+    /// Whether the server runs on this machine, for which no proxy is used.
     let isLocal: Bool
 
     /// - Parameters:
     ///   - endpointURL: empty means AWS.
-    ///   - addressing: where the bucket goes. ``S3Options/Addressing/auto`` puts it into the host name as minio-go does:
-    ///     with AWS, Google and Alibaba, where the name of the bucket is one label of a host name (with http, some).
+    ///   - addressing: the position of the bucket. ``S3Options/Addressing/auto`` puts it into the host name like minio-go:
+    ///     for AWS, Google and Alibaba, if the bucket's name is one label of a host name (with http, several).
     init(
         endpointURL: String, region: String, bucket: String, addressing: S3Options.Addressing = .auto
     ) throws(BlobStoreError) {
         guard !bucket.isEmpty else { throw BlobStoreError(.other, "S3 bucket is not set") }
         guard !bucket.utf8.contains(UInt8(ascii: "/")), bucket != ".", bucket != ".." else {
             throw BlobStoreError(
-                .other, "\(bucket.oneLine()) is no S3 bucket name: a folder in a bucket goes into global_prefix")
+                .other, "\(bucket.oneLine()) is not a valid S3 bucket name: put a folder in a bucket into global_prefix"
+            )
         }
         guard !region.isEmpty, region.utf8.allSatisfy({ isNameByte($0) || $0 == UInt8(ascii: "_") }) else {
-            throw BlobStoreError(.other, "\(region.oneLine()) is no S3 region: letters, digits and - only")
+            throw BlobStoreError(.other, "\(region.oneLine()) is not a valid S3 region: use letters, digits and - only")
         }
         let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
         var parts = (scheme: "https", authority: "s3.\(region).\(domain)", path: "")
         if !endpointURL.isEmpty {
             let given = try Self.parse(endpointURL)
-            // AWS answers there for all regions, but sends the requests for most buckets elsewhere.
+            // AWS answers there for all regions, but redirects the requests for most buckets.
             parts = given.authority == "s3.amazonaws.com" ? (given.scheme, parts.authority, given.path) : given
         }
         let host = String(parts.authority.prefix { $0 != ":" })
@@ -44,7 +45,7 @@ struct S3Endpoint: Sendable, Hashable {
             else {
                 throw BlobStoreError(
                     .other,
-                    "addressing virtual puts the bucket into the host name, and \(bucket.oneLine()).\(host) is none:"
+                    "addressing virtual puts the bucket into the host name, and \(bucket.oneLine()).\(host) is not a valid host name:"
                         + " use path")
             }
         }
@@ -53,14 +54,14 @@ struct S3Endpoint: Sendable, Hashable {
         bucketPath = isInHost ? parts.path : "\(parts.path)/\(percentEncoded(bucket))"
     }
 
-    /// Whether a service has its buckets in the host name, sometimes only there.
+    /// Whether a service expects buckets in the host name.
     private static func wantsBucketInHost(_ host: String) -> Bool {
         if host == "storage.googleapis.com" || host.hasSuffix(".aliyuncs.com") { return true }
         guard host.hasSuffix(".amazonaws.com") || host.hasSuffix(".amazonaws.com.cn") else { return false }
         return host.hasPrefix("s3.") || host.hasPrefix("s3-")
     }
 
-    /// Whether a bucket's name can stand in a host name, which has only lower case.
+    /// Whether a bucket's name is valid in a host name, which has only lower case.
     ///
     /// - Parameter dots: whether it may be more than one label. Certificates cover one.
     private static func fitsHost(_ bucket: String, dots: Bool) -> Bool {
@@ -85,7 +86,7 @@ struct S3Endpoint: Sendable, Hashable {
     private static func parse(_ text: String) throws(BlobStoreError) -> (
         scheme: String, authority: String, path: String
     ) {
-        // What is shown must not contain a password.
+        // The message must not contain a password.
         func bad(_ problem: String) -> BlobStoreError {
             let shown = text.utf8.contains(UInt8(ascii: "@")) ? "endpoint_url" : "endpoint_url \(text.oneLine())"
             return BlobStoreError(.other, "\(shown): \(problem), as in https://s3.example.com:9000")
@@ -98,15 +99,15 @@ struct S3Endpoint: Sendable, Hashable {
         guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
         else { throw bad("only host, port and path can be given") }
         guard !rest[..<slash].utf8.contains(UInt8(ascii: "@")) else {
-            throw bad("user and password go into access_key and secret_key")
+            throw bad("put user and password into access_key and secret_key")
         }
         var host = rest[..<slash]
         var port: Substring?
         if host.hasPrefix("[") {
-            guard let end = host.firstIndex(of: "]") else { throw bad("] is missing behind the IPv6 address") }
-            let behind = host[host.index(after: end)...]
-            guard behind.isEmpty || behind.hasPrefix(":") else { throw bad("the port is no number") }
-            port = behind.isEmpty ? nil : behind.dropFirst()
+            guard let end = host.firstIndex(of: "]") else { throw bad("] is missing after the IPv6 address") }
+            let suffix = host[host.index(after: end)...]
+            guard suffix.isEmpty || suffix.hasPrefix(":") else { throw bad("the port is not a number") }
+            port = suffix.isEmpty ? nil : suffix.dropFirst()
             host = host[...end]
         } else if let colon = host.firstIndex(of: ":") {
             port = host[host.index(after: colon)...]
@@ -115,8 +116,8 @@ struct S3Endpoint: Sendable, Hashable {
         guard !host.isEmpty, host != "[]" else { throw bad("the host is missing") }
         var authority = String(host).lowercased()
         if let port {
-            guard let number = UInt16(port), number > 0 else { throw bad("the port is no number from 1 to 65535") }
-            // HTTP clients leave the usual port out, and servers sign what clients send.
+            guard let number = UInt16(port), number > 0 else { throw bad("the port is not a number from 1 to 65535") }
+            // HTTP clients omit the default port, and servers sign what clients send.
             if number != (scheme == "https" ? 443 : 80) { authority += ":\(number)" }
         }
         var path = rest[slash...]

@@ -1,17 +1,17 @@
 import HTTP
 import Support
 
-/// What is done with a bucket, as errors word it.
+/// An operation on a bucket, as named in errors.
 enum S3Operation: String, Sendable {
     case list
     case load
     case store
     case delete
     case create
-    /// Looking whether an object is there whose upload was answered in an odd way.
+    /// A check whether an object exists after an unusual answer to its upload.
     case verify
 
-    /// As metrics count it.
+    /// The method in metrics.
     var method: StorageCall.Method? {
         switch self {
         case .list: .list
@@ -22,7 +22,7 @@ enum S3Operation: String, Sendable {
         }
     }
 
-    /// The permission it takes.
+    /// The required permission.
     var permission: String {
         switch self {
         case .list: "s3:ListBucket"
@@ -34,11 +34,11 @@ enum S3Operation: String, Sendable {
     }
 }
 
-/// Turns what went wrong into one line that says what to do about it. Pure.
+/// Converts failures to one-line errors with advice. Pure.
 struct S3FailureContext: Sendable {
     var operation: S3Operation
     var bucket: String
-    /// Object, or prefix with `*`; nil for the bucket itself.
+    /// The object, or a prefix with `*`; nil for the bucket itself.
     var key: String?
     /// Host and port.
     var authority: String
@@ -46,7 +46,7 @@ struct S3FailureContext: Sendable {
     /// See ``S3Options/isCreatedBySync``.
     var isCreatedBySync = false
 
-    /// Of an answer that is no success.
+    /// The failure for an answer without success.
     ///
     /// - Parameter now: what our clock says.
     func failure(_ answer: HTTPAnswer, now: WallTime) -> RequestFailure {
@@ -58,7 +58,7 @@ struct S3FailureContext: Sendable {
         let kind: BlobStoreError.Kind =
             switch (code, answer.status) {
             case ("RequestTimeout", _), (_, 408), (_, 504): .timeout
-            // Some other web server's word that something is missing or forbidden means nothing.
+            // "Not found" or "forbidden" from another web server means nothing.
             case _ where isForeign: .other
             case _ where Self.identityCodes.contains(code): .other
             case (_, 403), (_, 401): .accessDenied
@@ -73,7 +73,7 @@ struct S3FailureContext: Sendable {
             retryAfter: answer.headers["retry-after"].flatMap { Self.pause(retryAfter: $0, now: now) })
     }
 
-    /// Of a request without answer.
+    /// The failure for a request without answer.
     func failure(_ failure: TransferFailure) -> RequestFailure {
         let (kind, code, advice): (BlobStoreError.Kind, String, String) =
             switch failure.reason {
@@ -81,13 +81,13 @@ struct S3FailureContext: Sendable {
             case .refused: (.other, "URLError", "check endpoint_url, that the server runs, and firewalls")
             case .timeout: (.timeout, "Timeout", "check the network and the load of the server")
             case .broken where failure.detail.contains("HTTP/0.9"):
-                (.other, "URLError", "this port does not speak http: does endpoint_url need https://?")
+                (.other, "URLError", "this port does not speak http: endpoint_url may need https://")
             case .broken: (.other, "URLError", "")
             case .tls:
                 (
                     .other, "URLError",
-                    "the server's certificate must be signed by an authority this machine knows or tls.ca_file names,"
-                        + " and be made for the host in endpoint_url"
+                    "the server's certificate must be signed by a CA of this machine or of tls.ca_file,"
+                        + " and be valid for the host in endpoint_url"
                 )
             case .handshake: (.other, "URLError", Self.handshakeAdvice(failure.detail))
             case .unusable: (.other, "URLError", "")
@@ -105,21 +105,21 @@ struct S3FailureContext: Sendable {
             isTransient: isTransient)
     }
 
-    /// Of an answer that is a success but makes no sense.
+    /// The failure for a successful but implausible answer.
     ///
-    /// Nothing counts as stored on the word of such an answer; an upload is tried again.
+    /// Such an answer never counts as success; an upload is retried.
     func failure(unexpected problem: String, in answer: HTTPAnswer = HTTPAnswer()) -> RequestFailure {
         let source = Self.source(of: answer)
         return RequestFailure(
             error: BlobStoreError(
                 .other,
-                "\(what): \(authority) answers like no S3 server\(source.isEmpty ? "" : " (\(source))"):"
+                "\(what): \(authority) does not answer like an S3 server\(source.isEmpty ? "" : " (\(source))"):"
                     + " \(problem.oneLine()); check endpoint_url",
                 code: "Unknown"),
             isTransient: operation == .store)
     }
 
-    /// Of a temporary file that the bytes go through.
+    /// The failure for a temporary file with the bytes.
     func failure(_ error: SystemError) -> BlobStoreError { BlobStoreError(.other, "\(what): \(error)".oneLine()) }
 
     private var what: String {
@@ -130,9 +130,9 @@ struct S3FailureContext: Sendable {
     private func advice(_ code: String, _ answer: HTTPAnswer, _ detail: S3ErrorAnswer?, _ now: WallTime) -> String {
         switch code {
         case "InvalidAccessKeyId", "InvalidClientTokenId":
-            return "the server doesn't know this access_key"
+            return "the server does not know this access_key"
         case "SignatureDoesNotMatch":
-            return "check secret_key, and that nothing on the way changes the Host header or the path"
+            return "check secret_key, and that no proxy changes the Host header or the path"
         case "RequestTimeTooSkewed", "RequestExpired":
             guard let theirs = answer.headers["date"].flatMap({ WallTime(httpDate: $0) }) else {
                 return "set the clock of this machine or of the server"
@@ -141,38 +141,38 @@ struct S3FailureContext: Sendable {
             return
                 "the clock of this machine is \(abs(ahead)) s \(ahead < 0 ? "behind" : "ahead of") the server's: set it"
         case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
-            return "the session token is not valid any more: get new temporary credentials"
+            return "the session token has expired: get new temporary credentials"
         case "NoSuchBucket":
             return isCreatedBySync
-                ? "check bucket and region; create_bucket is true, so sync creates it at its start"
+                ? "check bucket and region; create_bucket is true, so sync creates it at start"
                 : "check bucket and region, or set create_bucket"
         case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException",
             "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
             let right = detail?.region ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)
             if let right, !right.isEmpty, right != region { return "set region to \(right) (it is \(region))" }
             if let location = Self.location(answer) {
-                return "the server sends to \(location): check endpoint_url and region (it is \(region))"
+                return "the server redirects to \(location): check endpoint_url and region (it is \(region))"
             }
             return "check region (it is \(region)) and endpoint_url"
         case "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized":
             let resource = key == nil || operation == .list ? bucket : "\(bucket)/*"
             return "this key needs the permission \(operation.permission) on \(resource.oneLine())"
         case "BucketAlreadyExists":
-            return "somebody else has a bucket of this name: choose another"
+            return "another account owns a bucket of this name: choose another name"
         default:
             guard (300..<400).contains(answer.status) else { return "" }
-            let location = Self.location(answer).map { "the server sends to \($0): " } ?? ""
+            let location = Self.location(answer).map { "the server redirects to \($0): " } ?? ""
             return "\(location)endpoint_url must name the S3 service itself"
         }
     }
 
-    /// The codes of errors about keys and clocks, which no permission cures.
+    /// The codes of errors about keys and clocks, which are not about permissions.
     private static let identityCodes: Set<String> = [
         "InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired",
         "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "AuthorizationHeaderMalformed",
     ]
 
-    /// Whether an error comes with a text that no S3 server sends; nothing at all may be from one.
+    /// Whether an error has a body that no S3 server sends; an empty one may be from one.
     private static func isForeign(_ answer: HTTPAnswer) -> Bool {
         (400..<500).contains(answer.status) && answer.status != 429 && answer.status != 408 && !answer.body.isEmpty
             && answer.headers["content-encoding"] == nil
@@ -180,13 +180,13 @@ struct S3FailureContext: Sendable {
 
     private static func foreignAdvice(_ answer: HTTPAnswer) -> String {
         if answer.status == 400, String(decoding: answer.body, as: UTF8.self).uppercased().contains("HTTPS") {
-            return "this port wants https: write https:// in endpoint_url"
+            return "this port requires https: use https:// in endpoint_url"
         }
         let source = source(of: answer)
-        return "that is no answer of an S3 server\(source.isEmpty ? "" : " (\(source))"): check endpoint_url"
+        return "this is not an answer of an S3 server\(source.isEmpty ? "" : " (\(source))"): check endpoint_url"
     }
 
-    /// `text/html from nginx`, as far as the answer says.
+    /// `text/html from nginx`, if the answer contains it.
     private static func source(of answer: HTTPAnswer) -> String {
         let type = (answer.headers["content-type"] ?? "").prefix { $0 != ";" }
         let server = answer.headers["server"] ?? ""
@@ -196,15 +196,15 @@ struct S3FailureContext: Sendable {
     }
 
     private static func handshakeAdvice(_ detail: String) -> String {
-        // What OpenSSL and GnuTLS call an answer in another protocol.
+        // Messages of OpenSSL and GnuTLS for an answer in another protocol.
         let foreign = ["wrong version number", "packet length too long", "http request", "unexpected TLS packet"]
         if foreign.contains(where: { detail.contains($0) }) {
-            return "this port does not speak https: write http:// in endpoint_url, or the port that does"
+            return "this port does not speak https: use http:// in endpoint_url, or the https port"
         }
-        return "check that endpoint_url names a port that speaks https, and what tls says of client certificates"
+        return "check that the port in endpoint_url speaks https, and the client certificate in tls"
     }
 
-    /// Where a redirection leads, without what may be secret: user, password and query.
+    /// The target of a redirect, without possible secrets: user, password and query.
     private static func location(_ answer: HTTPAnswer) -> String? {
         guard (300..<400).contains(answer.status), let text = answer.headers["location"] else { return nil }
         let address = text.prefix { $0 != "?" && $0 != "#" }
@@ -215,7 +215,7 @@ struct S3FailureContext: Sendable {
         return shown.isEmpty ? nil : shown
     }
 
-    /// Servers may leave the body out, and must for HEAD.
+    /// Servers may omit the body, and must for HEAD.
     private static func code(status: Int) -> String {
         switch status {
         case 301, 308: "PermanentRedirect"
@@ -238,7 +238,7 @@ struct S3FailureContext: Sendable {
             "ErrTooManyRequest", "ThrottlingException", "Throttling", "RequestLimitExceeded", "BandwidthLimitExceeded":
             return true
         default:
-            // Not implemented, and HTTP version not supported, stay so.
+            // 501 (not implemented) and 505 (HTTP version not supported) are permanent.
             return status == 429 || status == 408 || (status >= 500 && status != 501 && status != 505)
         }
     }

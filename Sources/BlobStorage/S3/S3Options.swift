@@ -1,12 +1,12 @@
 import HTTP
 
-/// What `storage.options` says for a storage of type `s3`.
+/// `storage.options` for a storage of type `s3`.
 ///
-/// Empty strings mean: not set. 0 as a timeout or as `maximumIdleConnections` means: no limit.
+/// Empty strings mean unset. 0 as a timeout or as `maximumIdleConnections` means no limit.
 package struct S3Options: Sendable {
-    /// Where in a URL the bucket is.
+    /// Position of the bucket in URLs.
     package enum Addressing: String, Sendable, CaseIterable {
-        /// In the host name with services that want it there: AWS, Google, Alibaba; else in the path.
+        /// In the host name for services that expect it there: AWS, Google, Alibaba; otherwise in the path.
         case auto
         /// `https://s3.example.com/bucket/object`
         case path
@@ -18,60 +18,60 @@ package struct S3Options: Sendable {
     package var accessKey: String
     /// The secret access key. Secret.
     package var secretKey: String
-    /// Files with the keys, read again every `secretsRefreshInterval`; the end of line is cut.
+    /// Files with the keys, read again every `secretsRefreshInterval`; the end of line is ignored.
     package var accessKeyFile: String
     /// See ``accessKeyFile``.
     package var secretKeyFile: String
-    /// How often the key files are read again.
+    /// Interval at which the key files are read again.
     package var secretsRefreshInterval: Duration
-    /// What requests are signed for.
+    /// The region for signatures.
     package var region: String
     /// Required.
     package var bucket: String
-    /// Whether a bucket that doesn't exist is created by ``S3Store/open(_:environment:willRetry:)``.
+    /// Whether ``S3Store/open(_:environment:willRetry:)`` creates a missing bucket.
     package var createBucket: Bool
     /// AWS when empty.
     package var endpointURL: String
-    /// Where in a URL the bucket is.
+    /// Position of the bucket in URLs.
     package var addressing: Addressing
     /// The storage class of new objects; the bucket's default when empty.
     package var storageClass: String
-    /// Is put before every name, and not seen outside of the storage.
+    /// Prefix of all names, not visible outside of the storage.
     package var globalPrefix: String
-    /// Deprecated: the same as `hideFolders`, since a folder is no object that could be listed.
+    /// Deprecated: the same as `hideFolders`, because a folder is not an object.
     package var prefixFolders: Bool
-    /// Whether objects are not listed whose name has a `/` behind the prefix.
+    /// Whether objects with a `/` after the prefix are excluded from listings.
     package var hideFolders: Bool
-    /// Whether Content-MD5 is left out.
+    /// Whether Content-MD5 is omitted.
     package var disableSendContentMD5: Bool
-    /// `num_minio_threads`: how many parts of one upload are sent at a time.
+    /// `num_minio_threads`: concurrent parts of one upload.
     package var parallelParts: Int
-    /// For the whole of ``S3Store/open(_:environment:willRetry:)``.
+    /// Timeout of ``S3Store/open(_:environment:willRetry:)`` as a whole.
     package var initTimeout: Duration
-    /// After this long without use a connection is closed.
+    /// Idle time after which a connection is closed.
     package var idleConnectionTimeout: Duration
-    /// How many connections are kept for further use.
+    /// Maximum number of idle connections.
     package var maximumIdleConnections: Int
-    /// libcurl has one limit for both: see ``connectTimeout``.
+    /// libcurl has one timeout for both: see ``connectTimeout``.
     package var dialTimeout: Duration
     /// See ``dialTimeout``.
     package var tlsHandshakeTimeout: Duration
     /// The interval of TCP keep-alive probes; 0 for none.
     package var dialKeepAlive: Duration
-    /// For one request with its body, from start to end.
+    /// Timeout of one request with its body.
     package var clientTimeout: Duration
-    /// How the server is verified.
+    /// Verification of the server.
     package var tls: TLSOptions
 
-    /// Whether syncing creates the bucket, even where this process must not: errors advise accordingly.
+    /// Whether syncing creates the bucket, even if this process must not: affects the advice in errors.
     package var isCreatedBySync = false
-    /// For one request without a byte moving in either direction. No option of the configuration file.
+    /// Timeout of one request without a byte in either direction. Not in the configuration file.
     package var stallTimeout: Duration = .seconds(60)
-    /// Bodies above this many bytes are uploaded in parts, of this size where 10,000 of them suffice. At least 5 MiB.
+    /// Larger bodies are uploaded in parts of this size in bytes if 10,000 of them suffice. At least 5 MiB.
     package var partSize = 16 << 20
     var retry = RetryPolicy()
 
-    /// The defaults of the configuration file, but for what is given.
+    /// Creates options with the defaults of the configuration file.
     package init(
         bucket: String, accessKey: String = "", secretKey: String = "", accessKeyFile: String = "",
         secretKeyFile: String = "", secretsRefreshInterval: Duration = .seconds(15), region: String = "us-east-1",
@@ -109,7 +109,7 @@ package struct S3Options: Sendable {
         self.tls = tls
     }
 
-    /// What libcurl gets as its one limit for name resolution, TCP and TLS: the sum of the two options.
+    /// libcurl's single timeout for name resolution, TCP and TLS: the sum of the two options.
     func connectTimeout(scheme: String) -> Duration {
         guard scheme == "https" else { return dialTimeout.orNoLimit }
         return dialTimeout.orNoLimit + tlsHandshakeTimeout.orNoLimit
@@ -117,6 +117,6 @@ package struct S3Options: Sendable {
 }
 
 extension Duration {
-    /// A timeout of 0 is none; a year is as good.
+    /// A timeout of 0 means none; a year is equivalent.
     var orNoLimit: Duration { self > .zero ? self : .seconds(365 * 86_400) }
 }

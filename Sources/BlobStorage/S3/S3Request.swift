@@ -1,12 +1,12 @@
 import HTTP
 import Support
 
-/// A request for a bucket or an object, before it is signed; pure.
+/// An unsigned request for a bucket or an object; pure.
 struct S3Request: Sendable {
-    /// Where a listing goes on.
+    /// The position at which a listing continues.
     enum Continuation: Sendable, Hashable {
         case token(String)
-        /// Behind this key.
+        /// After this key.
         case name(String)
     }
 
@@ -23,10 +23,10 @@ struct S3Request: Sendable {
     var headers: [(name: String, value: String)] = []
     var body: Body?
     var spoolsAnswer = false
-    /// Of the body of an answer that is spooled, in bytes.
+    /// Maximum size of a spooled body in bytes.
     var largestAnswer = Int.max
     var progress: TransferProgress.Report?
-    /// What errors call the object, where it isn't the key.
+    /// The object's name in errors, if it is not the key.
     var subject: String?
 
     var shownKey: String? { subject ?? key }
@@ -70,5 +70,5 @@ struct S3Request: Sendable {
     }
 }
 
-/// The hash of no bytes at all.
+/// The hash of an empty body.
 private let emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

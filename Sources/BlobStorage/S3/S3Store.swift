@@ -5,8 +5,8 @@ import Synchronization
 
 /// A bucket of an S3 server as a storage.
 ///
-/// Requests are signed by ``SigV4`` and sent by libcurl over kept connections, on threads that may block.
-/// Listing and loading make ListObjectsV2 and GetObject requests only.
+/// Requests are signed by ``SigV4`` and sent by libcurl over persistent connections, on blocking threads.
+/// Listing and loading only send ListObjectsV2 and GetObject requests.
 package final class S3Store: BlobStore {
     let options: S3Options
     private let endpoint: S3Endpoint
@@ -16,19 +16,19 @@ package final class S3Store: BlobStore {
     private let willRetry: @Sendable (BlobStoreError, Duration) -> Void
     private let observe: @Sendable (StorageCall) -> Void
     private let lastClockOffset = Mutex<Duration?>(nil)
-    /// Whether the ETags of this server have been seen to be no MD5 although they look like one.
+    /// Whether this server has ETags that look like an MD5 but are not.
     private let hasOtherETags = Mutex(false)
 
-    /// What the names of one listing may take in memory, in bytes; about 200,000 objects.
+    /// Memory limit for the names of one listing, in bytes; about 200,000 objects.
     static let largestListing = 64 << 20
 
-    /// Opens a bucket. Makes requests only with `createBucket`: a listing, and PUT when the bucket doesn't exist.
+    /// Opens a bucket. Sends requests only with `createBucket`: a listing, and PUT if the bucket does not exist.
     ///
     /// - Parameters:
-    ///   - environment: gives the value of an environment variable.
-    ///   - willRetry: is told of every failed attempt after which another follows, and the pause before that.
-    ///   - observe: is told of every request that has ended, from any thread; must not block.
-    /// - Throws: ``BlobStoreError`` when an option makes no sense, a file can't be read, or the bucket can't be created.
+    ///   - environment: returns the value of an environment variable.
+    ///   - willRetry: called for every failed attempt that is retried, with the pause before the retry.
+    ///   - observe: called for every completed request, from any thread; must not block.
+    /// - Throws: ``BlobStoreError`` if an option is invalid, a file cannot be read, or the bucket cannot be created.
     package static func open(
         _ options: S3Options,
         environment: @escaping @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } },
@@ -89,17 +89,17 @@ package final class S3Store: BlobStore {
                     throw BlobStoreError(
                         .other,
                         "cannot list bucket \(options.bucket.oneLine()): more than \(names.count - 1) objects: use a bucket"
-                            + " or a global_prefix that holds nothing else",
+                            + " or a global_prefix of its own",
                         code: BlobStoreError.tooLarge)
                 }
                 guard blob.name.startsBytewise(with: key(prefix)) else { continue }
                 let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
-                // The prefix itself may be an object: tools make one to show a folder.
+                // The prefix itself may be an object: some tools create one for a folder.
                 guard !name.isEmpty, name != UpdateMarkerStore.markerName else { continue }
                 blobs.append(Blob(name: name, size: blob.size, modified: blob.modified))
             }
             guard let next else { break }
-            // A page without names is fine: it may hold folders only.
+            // A page without names is valid: it may contain only folders.
             emptyPages = page.blobs.isEmpty ? emptyPages + 1 : 0
             guard next != continuation, page.blobs.isEmpty || names.count > countBefore, emptyPages < 10_000 else {
                 throw context(request).failure(unexpected: "the listing repeats itself").error
@@ -120,14 +120,14 @@ package final class S3Store: BlobStore {
         return try await send(request) { [self] answer in
             guard let spool = answer.spool else { throw XMLError(problem: "no body", offset: 0) }
             guard let actual = answer.unexpectedMD5, !hasOtherETags.withLock(\.self) else { return spool }
-            // The ETag need not be an MD5, even if it looks like one: what comes twice is what is stored.
+            // An ETag may look like an MD5 without being one: if the same bytes arrive twice, they are what is stored.
             let before = firstMD5.withLock { first in
                 defer { first = actual }
                 return first
             }
             guard before == actual else {
                 throw context.failure(
-                    TransferFailure(reason: .broken, detail: "the bytes that came don't match the MD5 in their ETag"))
+                    TransferFailure(reason: .broken, detail: "the bytes do not match the MD5 in their ETag"))
             }
             hasOtherETags.withLock { $0 = true }
             return spool
@@ -139,8 +139,8 @@ package final class S3Store: BlobStore {
 
     /// As ``store(_:_:)``.
     ///
-    /// - Parameter retry: another policy than that of the options.
-    /// - Returns: the ETag without quotes, empty when the server doesn't tell.
+    /// - Parameter retry: overrides the options' policy.
+    /// - Returns: the ETag without quotes, empty if the server does not send it.
     func put(_ name: String, _ body: Spool, retry: RetryPolicy? = nil) async throws -> String {
         let key = try objectKey(name, .store)
         if body.count > partSize(for: body.count) {
@@ -151,24 +151,24 @@ package final class S3Store: BlobStore {
         request.progress = TransferProgress.report
         request.body = try await self.body(body, 0..<body.count)
         let etag = try await send(request, retry: retry) { answer in withoutQuotes(answer.headers["etag"] ?? "") }
-        return etag.isEmpty ? try await look(for: key, body) : etag
+        return etag.isEmpty ? try await verify(key, body) : etag
     }
 
-    /// Looks whether an object is there, where the answer to its upload did not name its ETag.
+    /// Checks whether an object exists, if the answer to its upload had no ETag.
     ///
-    /// - Returns: the ETag without quotes, empty when the server doesn't tell that here either.
-    /// - Throws: ``BlobStoreError`` when the object is not there, or has another size.
-    func look(for key: String, _ body: Spool) async throws -> String {
+    /// - Returns: the ETag without quotes, empty if the server does not send it here either.
+    /// - Throws: ``BlobStoreError`` if the object does not exist, or has a different size.
+    func verify(_ key: String, _ body: Spool) async throws -> String {
         let request = S3Request(.verify, "HEAD", key: key)
         do {
             return try await send(request) { answer in
                 guard let length = answer.headers["content-length"], Int(length) == body.count else {
-                    throw XMLError(problem: "an object that was stored is not there with its size", offset: 0)
+                    throw XMLError(problem: "the stored object does not exist with its size", offset: 0)
                 }
                 return withoutQuotes(answer.headers["etag"] ?? "")
             }
         } catch let error as BlobStoreError where error.kind == .notFound {
-            throw BlobStoreError(.other, "\(error.description): the server said that it is stored", code: error.code)
+            throw BlobStoreError(.other, "\(error.description): the server had confirmed the upload", code: error.code)
         }
     }
 
@@ -182,13 +182,13 @@ package final class S3Store: BlobStore {
         }
     }
 
-    /// None: an S3 server does not tell of changes.
+    /// None: S3 servers do not announce changes.
     package func changes(prefix: String) -> AsyncStream<String>? { nil }
 
-    /// From the answer to the last request that told the server's time.
+    /// From the last answer with the server's time.
     package var clockOffset: Duration? { lastClockOffset.withLock { $0 } }
 
-    /// Of a new object.
+    /// The headers of a new object.
     var newObjectHeaders: [(name: String, value: String)] {
         [("Content-Type", "application/octet-stream")]
             + (options.storageClass.isEmpty ? [] : [("x-amz-storage-class", options.storageClass)])
@@ -202,13 +202,13 @@ package final class S3Store: BlobStore {
         guard !name.isEmpty, count <= 1024, !name.utf8.contains(0) else {
             throw BlobStoreError(
                 .other,
-                "cannot \(operation.rawValue) \(name.oneLine(limit: 80)) in bucket \(options.bucket): S3 takes names of"
-                    + " 1 to 1024 bytes without zero bytes")
+                "cannot \(operation.rawValue) \(name.oneLine(limit: 80)) in bucket \(options.bucket): names must have"
+                    + " 1 to 1024 bytes, none of them zero")
         }
         return key(name)
     }
 
-    /// Hashes the part of a body that a request sends.
+    /// Hashes the part of a body sent by a request.
     func body(_ spool: Spool, _ range: Range<Int>) async throws -> S3Request.Body {
         let wantsMD5 = !options.disableSendContentMD5
         do {
@@ -224,11 +224,11 @@ package final class S3Store: BlobStore {
         }
     }
 
-    /// Sends a request until it succeeds or can't, and reads its answer.
+    /// Sends a request with retries, and parses its answer.
     ///
     /// - Parameters:
-    ///   - retry: another policy than that of the options.
-    ///   - read: makes sense of a 2xx answer; its `XMLError` means that it can't.
+    ///   - retry: overrides the options' policy.
+    ///   - read: parses a 2xx answer; throws `XMLError` if that is impossible.
     @discardableResult
     func send<Result: Sendable>(
         _ request: S3Request, retry: RetryPolicy? = nil, _ read: @escaping @Sendable (HTTPAnswer) throws -> Result
@@ -251,7 +251,7 @@ package final class S3Store: BlobStore {
         }
     }
 
-    /// Performs one HTTP request, and tells who wants to know how it ended.
+    /// Sends one HTTP request, and reports its result to the observer.
     private func observed<Result>(_ request: S3Request, _ perform: () throws -> Result) throws -> Result {
         guard let method = request.operation.method else { return try perform() }
         let start = ContinuousClock.now
@@ -289,13 +289,13 @@ package final class S3Store: BlobStore {
         }
         if let offset = HTTP.clockOffset(of: answer) { lastClockOffset.withLock { $0 = offset } }
         let isSuccess = (200..<300).contains(answer.status)
-        // An upload of many parts is answered with 200 before it is known how it ends.
+        // An upload of many parts is answered with 200 before its result is known.
         let isLateError =
             isSuccess && !request.spoolsAnswer && answer.body.count <= 64 << 10 && S3ErrorAnswer(answer.body) != nil
         guard isSuccess, !isLateError else {
             var failure = context.failure(answer, now: .now())
             if isLateError { failure.isTransient = true }
-            // A server may send back what it was sent. Something shorter is no secret, and would blot out half the text.
+            // A server may echo the request. Shorter texts are not secrets, and masking them would garble the message.
             for secret in [credentials.secretKey, credentials.sessionToken ?? ""] where secret.utf8.count >= 4 {
                 failure.error.description = failure.error.description.replacing(secret, with: "***")
             }

@@ -5,14 +5,14 @@ import Support
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
 extension S3Store {
-    /// S3's limits: at most 10,000 parts, all but the last at least 5 MiB.
+    /// The part size for a body, within S3's limits: at most 10,000 parts, all but the last at least 5 MiB.
     func partSize(for count: Int) -> Int {
         let smallest = max(5 << 20, options.partSize)
         let megabytes = (count / 10_000 + (1 << 20)) >> 20
         return max(smallest, megabytes << 20)
     }
 
-    /// - Returns: the ETag without quotes, empty when the server doesn't tell.
+    /// - Returns: the ETag without quotes, empty if the server does not send it.
     func storeInParts(_ key: String, _ body: Spool) async throws -> String {
         var begin = S3Request(.store, "POST", key: key)
         begin.query = [("uploads", "")]
@@ -37,7 +37,7 @@ extension S3Store {
         return try await withThrowingTaskGroup(of: (Int, String).self) { group in
             var etags = [String](repeating: "", count: count)
             for index in 0..<count {
-                // A new part begins when one is done, so that few connections are used.
+                // A new part starts when another is done, which limits the number of connections.
                 if index >= max(1, options.parallelParts), let (done, etag) = try await group.next() {
                     etags[done] = etag
                 }
@@ -75,15 +75,15 @@ extension S3Store {
         request.body = try await self.body(partList, 0..<partList.count)
         do {
             let etag = try await send(request) { answer in try s3UploadETag(answer.body) }
-            return etag.isEmpty ? try await look(for: key, body) : etag
+            return etag.isEmpty ? try await verify(key, body) : etag
         } catch let error as BlobStoreError where error.code == "NoSuchUpload" {
-            // The answer to an attempt that succeeded may have been lost: then the upload is gone and the object there.
-            guard let etag = try? await look(for: key, body) else { throw error }
+            // The answer to a successful attempt may have been lost: then the upload is gone and the object exists.
+            guard let etag = try? await verify(key, body) else { throw error }
             return etag
         }
     }
 
-    /// The parts cost storage until they are deleted, also when the task has been cancelled.
+    /// Parts cost storage until they are deleted, so this runs even if the task has been cancelled.
     private func abort(_ key: String, _ id: String) async {
         var request = S3Request(.store, "DELETE", key: key)
         request.query = [("uploadId", id)]
@@ -92,7 +92,7 @@ extension S3Store {
             try await Task.sleep(for: .seconds(5))
             abort.cancel()
         }
-        // What is left behind is the server's to clean up; the error that led here is the one to report.
+        // A failure here is ignored: the server cleans up, and the original error is reported.
         _ = await abort.result
         limit.cancel()
     }

@@ -1,11 +1,11 @@
 import HTTP
 import Support
 
-/// The keys a request is signed with.
+/// The keys for signing requests.
 struct S3Credentials: Sendable, Hashable {
     var accessKey: String
     var secretKey: String
-    /// Of temporary credentials.
+    /// For temporary credentials.
     var sessionToken: String?
 }
 
@@ -21,8 +21,8 @@ struct SigV4: Sendable {
     ///
     /// - Parameters:
     ///   - path: as in the request line, percent-encoded once.
-    ///   - query: as ``canonicalQuery(_:)`` makes it, and as it is sent.
-    ///   - headers: all that are to be signed; `host` and `x-amz-date` (of `time`) among them.
+    ///   - query: from ``canonicalQuery(_:)``, exactly as sent.
+    ///   - headers: all signed headers, including `host` and `x-amz-date` (of `time`).
     ///   - payloadHash: SHA-256 of the body, lower-case hexadecimal.
     func authorization(
         method: String, path: String, query: String, headers: [(name: String, value: String)],
@@ -42,7 +42,7 @@ struct SigV4: Sendable {
             + "SignedHeaders=\(signedHeaders), Signature=\(signature)"
     }
 
-    /// `query` encoded and sorted: the only form that every server verifies, so it is also what is sent.
+    /// `query` encoded and sorted: the only form that every server verifies, and therefore the form that is sent.
     static func canonicalQuery(_ query: [(name: String, value: String)]) -> String {
         query.map { (percentEncoded($0.name), percentEncoded($0.value)) }
             .sorted { $0.0 == $1.0 ? $0.1.precedesBytewise($1.1) : $0.0.precedesBytewise($1.0) }
@@ -64,7 +64,7 @@ struct SigV4: Sendable {
 
 private let unreserved = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
 
-/// Every byte but the unreserved ones (RFC 3986, 2.3) and `kept` as %XX.
+/// Encodes every byte except the unreserved ones (RFC 3986, 2.3) and `kept` as %XX.
 func percentEncoded(_ text: String, keeping kept: String = "") -> String {
     let digits = Array("0123456789ABCDEF".utf8)
     var result: [UInt8] = []
@@ -78,7 +78,7 @@ func percentEncoded(_ text: String, keeping kept: String = "") -> String {
     return String(decoding: result, as: UTF8.self)
 }
 
-/// The bytes behind %XX and `+` (a blank); nil when they are no UTF-8 or an escape is broken.
+/// Decodes %XX and `+` (a blank); nil if the bytes are not UTF-8 or an escape is invalid.
 func percentDecoded(_ text: String) -> String? {
     var result: [UInt8] = []
     var bytes = text.utf8.makeIterator()

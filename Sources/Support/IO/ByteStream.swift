@@ -1,13 +1,13 @@
-/// Bytes read once, from front to back, in blocks of the reader's choice.
+/// Bytes that are read once, in order, in blocks of the reader's choice.
 package protocol ByteSource: ~Copyable {
     /// Fills `buffer` from its start with the next bytes.
     ///
-    /// - Returns: how many bytes were read: at least one, at most `buffer.count`; 0 at the end.
+    /// - Returns: the number of bytes read: at least one, at most `buffer.count`; 0 at the end.
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
 }
 
-/// Bytes written once, from front to back.
+/// Bytes that are written once, in order.
 package protocol ByteSink: ~Copyable {
-    /// Takes all of `bytes`, which are only valid during the call.
+    /// Writes all of `bytes`, which are only valid during the call.
     mutating func write(_ bytes: UnsafeRawBufferPointer) throws
 }

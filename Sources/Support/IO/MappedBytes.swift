@@ -1,7 +1,7 @@
 import Glibc
 
-/// A part of a ``Spool``'s file as memory that the system fills when it is looked at, and may take back at any time:
-/// many bytes side by side that need no memory of their own.
+/// A part of a ``Spool``'s file, mapped into memory: many contiguous bytes that the system loads on access and may
+/// evict at any time, so that they need no private memory.
 package struct MappedBytes: ~Copyable {
     /// The bytes, valid as long as this lives.
     package let bytes: UnsafeRawBufferPointer
@@ -16,13 +16,13 @@ package struct MappedBytes: ~Copyable {
 
     /// Maps the bytes in `range`, which must be within the spool.
     ///
-    /// - Returns: nil for a spool that is in memory anyway.
+    /// - Returns: nil for a spool in memory.
     package static func map(_ spool: Spool, _ range: Range<Int>) throws(SystemError) -> MappedBytes? {
         guard let descriptor = spool.fileDescriptor else { return nil }
         guard range.lowerBound >= 0, range.upperBound <= spool.count, !range.isEmpty else {
             throw SystemError("map", "a spooled file", code: EINVAL)
         }
-        // A mapping begins with a page.
+        // A mapping must start at a page.
         let start = range.lowerBound / pageSize * pageSize
         let length = range.upperBound - start
         guard let base = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, off_t(start)), base != MAP_FAILED else {
@@ -33,7 +33,7 @@ package struct MappedBytes: ~Copyable {
 
     deinit { munmap(base, length) }
 
-    /// Gives back the memory of whole pages within `part`, which can be read again. Does nothing for other memory.
+    /// Releases the memory of whole pages within `part`, which can be read again. Does nothing for other memory.
     package func forget(_ part: UnsafeRawBufferPointer) {
         guard let start = part.baseAddress, start >= UnsafeRawPointer(base),
             start + part.count <= UnsafeRawPointer(base) + length

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Bytes at rest that can be read any number of times, from any thread: in memory while they are
-/// few, in an unlinked temporary file beyond that.
+/// Immutable bytes that can be read any number of times, from any thread: in memory if they are
+/// few, otherwise in an unlinked temporary file.
 ///
-/// Whatever has an unknown size (a snapshot on its way, the changes of a merge) goes through a spool,
-/// so that memory stays constant. The file has no name: it is gone with the process.
+/// Data of unknown size (snapshots, the changes of a merge) go through a spool,
+/// so that memory stays constant. The file has no name and disappears with the process.
 package final class Spool: Sendable {
     private enum Storage: Sendable {
         case memory([UInt8])
@@ -17,15 +17,15 @@ package final class Spool: Sendable {
     /// The number of bytes.
     package let count: Int
 
-    /// Bytes that are in memory already.
+    /// A spool of bytes in memory.
     package init(_ bytes: [UInt8]) {
         storage = .memory(bytes)
         count = bytes.count
     }
 
-    /// The first `count` bytes of an open file, which the spool closes in the end.
+    /// The first `count` bytes of an open file, which the spool closes at the end.
     ///
-    /// The file must not change from here on.
+    /// The file must not change any more.
     package init(owning descriptor: Int32, count: Int) {
         storage = .file(descriptor: descriptor)
         self.count = count
@@ -33,7 +33,7 @@ package final class Spool: Sendable {
 
     /// The same bytes as `spool`.
     ///
-    /// - Parameter didRead: is told how many bytes a call has read, on the thread that reads.
+    /// - Parameter didRead: called with the number of bytes of each read, on the reading thread.
     package init(_ spool: Spool, didRead: @escaping @Sendable (Int) -> Void) {
         storage = .observed(spool, didRead)
         count = spool.count
@@ -43,7 +43,7 @@ package final class Spool: Sendable {
         if case .file(let descriptor) = storage { _ = close(descriptor) }
     }
 
-    /// The descriptor of the file that holds the bytes, nil while they are in memory.
+    /// The descriptor of the file with the bytes, nil if they are in memory.
     ///
     /// Only valid as long as the spool lives.
     package var fileDescriptor: Int32? {
@@ -56,7 +56,7 @@ package final class Spool: Sendable {
 
     /// Fills `buffer` with the bytes from `offset` on.
     ///
-    /// - Returns: how many bytes were read; fewer than `buffer.count` only at the end.
+    /// - Returns: the number of bytes read; less than `buffer.count` only at the end.
     package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {
         let wanted = max(0, min(buffer.count, count - offset))
         guard wanted > 0 else { return 0 }
@@ -71,7 +71,7 @@ package final class Spool: Sendable {
                 let part = try systemCall("read from", "a spooled file") {
                     pread(descriptor, buffer.baseAddress?.advanced(by: done), wanted - done, off_t(offset + done))
                 }
-                // Shorter than it was written: somebody truncated a file that was promised not to change.
+                // The file is shorter than written: another process truncated it.
                 guard part > 0 else { throw SystemError("read from", "a spooled file", code: EIO) }
                 done += part
             }
@@ -80,11 +80,11 @@ package final class Spool: Sendable {
         return wanted
     }
 
-    /// A reader of all the bytes, from the first one on.
+    /// A reader of all the bytes.
     package func reader() -> SpoolReader { SpoolReader(spool: self) }
 }
 
-/// Reads a ``Spool`` from front to back.
+/// Reads a ``Spool`` from start to end.
 package struct SpoolReader: ByteSource {
     private let spool: Spool
     private var offset = 0

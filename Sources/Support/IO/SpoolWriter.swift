@@ -2,30 +2,30 @@ import Glibc
 
 /// Fills a ``Spool``.
 package struct SpoolWriter: ByteSink, ~Copyable {
-    /// Above this many bytes a spool moves from memory to a file.
+    /// The size in bytes above which a spool moves from memory to a file.
     package static let memoryLimit = 1 << 20
 
     private var bytes: [UInt8] = []
     private var descriptor: Int32 = -1
-    /// What an error calls the file, with advice.
+    /// The file's name in errors, with advice.
     private(set) var subject = ""
     private let memoryLimit: Int
     private let stagingDirectory: String?
     private let directory: String
-    /// How many bytes the kernel has been asked to write to the disk.
+    /// The number of bytes passed to the kernel for writeback.
     private var announced = 0
     private var written = 0
 
-    /// How many bytes have been written so far.
+    /// The number of bytes written so far.
     package private(set) var count = 0
 
-    /// Starts with no bytes, and without a file.
+    /// Creates a writer without bytes and file.
     ///
     /// - Parameters:
     ///   - memoryLimit: the number of bytes up to which no file is used.
-    ///   - stagingDirectory: where the file is made if possible, because it is to stay there: it can be given a name
-    ///     with `linkat`. Otherwise it is made where temporary files belong.
-    ///   - directory: where temporary files belong.
+    ///   - stagingDirectory: the preferred directory for a file that is to stay there: it can be given a name
+    ///     with `linkat`. Otherwise the temporary directory is used.
+    ///   - directory: the temporary directory.
     package init(
         memoryLimit: Int = SpoolWriter.memoryLimit, stagingDirectory: String? = nil,
         directory: String = SpoolWriter.temporaryDirectory
@@ -39,9 +39,9 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         if descriptor >= 0 { close(descriptor) }
     }
 
-    /// Takes all of `new`, which is only needed during the call.
+    /// Writes all of `new`, which is only needed during the call.
     ///
-    /// - Throws: ``SystemError`` when there is no room for a file; the writer is of no use then.
+    /// - Throws: ``SystemError`` if there is no space for a file; the writer must not be used then.
     package mutating func write(_ new: UnsafeRawBufferPointer) throws {
         guard new.count > 0 else { return }
         if descriptor < 0 && bytes.count + new.count > memoryLimit { descriptor = try openTemporaryFile() }
@@ -51,7 +51,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         count += new.count
     }
 
-    /// Ends the writing: the bytes can be read now.
+    /// Ends writing and returns the bytes.
     package consuming func finish() throws -> Spool {
         guard descriptor >= 0 else { return Spool(bytes) }
         try flush()
@@ -60,7 +60,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         return spool
     }
 
-    // Once there is a file, memory only gathers small writes into blocks.
+    // With a file, memory only combines small writes into blocks.
     private static let blockSize = 256 << 10
 
     private mutating func flush() throws {
@@ -73,7 +73,7 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         try writeAll(block, to: descriptor, subject)
         written += block.count
         if stagingDirectory != nil && written - announced >= Self.writeBackSize {
-            // On Linux this starts writing the pages to disk, so that the fsync in the end has little left to wait for.
+            // On Linux this starts writeback of the pages, so that the final fsync has little left to wait for.
             posix_fadvise(descriptor, off_t(announced), off_t(written - announced), POSIX_FADV_DONTNEED)
             announced = written
         }
@@ -81,26 +81,26 @@ package struct SpoolWriter: ByteSink, ~Copyable {
 
     private static let writeBackSize = 8 << 20
 
-    /// What TMPDIR says, or else a directory for temporary files.
+    /// TMPDIR, or the default directory for temporary files.
     ///
-    /// /var/tmp rather than /tmp: the latter is often memory, which is what a spool is there to save.
+    /// /var/tmp rather than /tmp, which is often in memory.
     package static var temporaryDirectory: String {
         if let named = getenv("TMPDIR"), named.pointee != 0 { return String(cString: named) }
         return access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp"
     }
 
     private mutating func openTemporaryFile() throws(SystemError) -> Int32 {
-        // Never has a name, so that nothing is left behind whenever the process ends.
+        // The file never has a name, so that nothing remains however the process ends.
         if let stagingDirectory {
             let descriptor = open(
                 stagingDirectory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, newFileMode(in: stagingDirectory))
             subject = "a new file in \(stagingDirectory)"
             if descriptor >= 0 { return descriptor }
         }
-        subject = "a temporary file in \(directory) (TMPDIR names another directory)"
+        subject = "a temporary file in \(directory) (set TMPDIR to use another directory)"
         let nameless = open(directory, O_RDWR | O_CLOEXEC | Self.temporaryFileFlag, 0o600)
         if nameless >= 0 { return nameless }
-        // A file system that knows no such thing.
+        // The file system does not support this.
         var template = Array("\(directory)/lightningstream.XXXXXX".utf8CString)
         let descriptor = Int32(
             try systemCall("create", subject) { Int(mkstemp(&template)) })
@@ -109,6 +109,6 @@ package struct SpoolWriter: ByteSink, ~Copyable {
         return descriptor
     }
 
-    // O_TMPFILE, whose macro Swift can't import.
+    // O_TMPFILE, whose macro Swift cannot import.
     private static let temporaryFileFlag: Int32 = 0o20_000_000 | O_DIRECTORY
 }

@@ -1,26 +1,26 @@
 import Glibc
 
-/// A system call that failed: what was tried, on what, and why.
+/// A failed system call: operation, subject and reason.
 package struct SystemError: Error, Equatable, CustomStringConvertible {
-    /// What was tried, as a verb phrase: "open", "write to".
+    /// The operation as a verb phrase: "open", "write to".
     package var operation: String
-    /// The file or other object it was tried on.
+    /// The file or other object.
     package var subject: String
     /// The value of `errno`.
     package var code: Int32
 
-    /// The failure of a call that has just set `errno`, unless `code` says another.
+    /// The failure of a call that has just set `errno`, unless `code` is given.
     package init(_ operation: String, _ subject: String, code: Int32 = errno) {
         self.operation = operation
         self.subject = subject
         self.code = code
     }
 
-    /// One line: what, on what and why.
+    /// One line: operation, subject and reason.
     package var description: String { "cannot \(operation) \(subject): \(String(cString: strerror(code)))" }
 }
 
-/// Calls `body` until it is not interrupted by a signal, and turns -1 into an error.
+/// Repeats `body` while it is interrupted by a signal, and turns -1 into an error.
 package func systemCall(
     _ operation: @autoclosure () -> String, _ subject: @autoclosure () -> String, _ body: () -> Int
 ) throws(SystemError) -> Int {
@@ -34,7 +34,7 @@ package func systemCall(
 
 /// Writes all of `bytes` to an open file.
 ///
-/// - Parameter subject: what an error calls the file.
+/// - Parameter subject: the file's name in errors.
 package func writeAll(
     _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ subject: @autoclosure () -> String
 ) throws(SystemError) {

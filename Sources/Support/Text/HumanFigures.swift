@@ -18,7 +18,7 @@ package func oneDecimal(_ value: Double) -> String {
     return (value < 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
 }
 
-/// A number of seconds in the unit that suits it: 0.0123 is `12 ms`, 7300 is `2 h`.
+/// A number of seconds in a suitable unit: 0.0123 is `12 ms`, 7300 is `2 h`.
 package func humanDuration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0 else { return "?" }
     return switch seconds {

@@ -1,14 +1,14 @@
-/// Text from outside on its way to a terminal, a log, a page or a metric: nothing in it may end a line, steer a terminal,
-/// be invisible, or turn the direction of writing.
+/// Makes untrusted text safe for terminals, logs, pages and metrics: it must not end a line, control a terminal,
+/// be invisible, or change the writing direction.
 ///
-/// There is one rule for all of them, ``isPrintable(_:)``, and two ways to keep it: ``line(_:longest:)`` for people,
-/// ``escaped(_:)`` where different texts must stay different. What HTML, JSON and the metrics' format want escaped comes on
-/// top.
+/// ``isPrintable(_:)`` is the only rule. ``line(_:longest:)`` applies it for people,
+/// ``escaped(_:)`` keeps different texts different. Escaping for HTML, JSON and the metrics format is applied in
+/// addition.
 package enum PrintableText {
-    /// Whether a character is shown as it is.
+    /// Whether a character is shown unchanged.
     ///
-    /// Not so for controls (C0, DEL and C1), the separators of lines and paragraphs, everything that has no form of its own
-    /// (zero-width characters, marks and overrides of the direction, fillers, tags), and what nobody knows the form of.
+    /// Not printable are controls (C0, DEL and C1), line and paragraph separators, characters without a visible form
+    /// (zero-width characters, bidirectional controls, fillers, tags), and unassigned characters.
     @inline(__always)
     package static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         if scalar.value < 0x7f { return scalar.value >= 0x20 }
@@ -23,11 +23,11 @@ package enum PrintableText {
         }
     }
 
-    /// The text as one line, with a dot for each character that is not printable.
+    /// The text as one line, with a dot for each unprintable character.
     ///
     /// - Parameters:
-    ///   - longest: how many characters there may be; `…` stands for the rest.
-    ///   - substitute: what stands instead of the dot; a blank suits prose that had several lines.
+    ///   - longest: maximum number of characters; `…` replaces the rest.
+    ///   - substitute: replaces the dot; a blank suits prose of several lines.
     package static func line(
         _ text: String, longest: Int = .max, substitute: Unicode.Scalar = "."
     ) -> String {
@@ -45,7 +45,7 @@ package enum PrintableText {
         return String(line)
     }
 
-    /// The text as one line, with an escape as in JSON for each character that is not printable.
+    /// The text as one line, with a JSON escape for each unprintable character.
     package static func escaped(_ text: String) -> String {
         guard !text.unicodeScalars.allSatisfy(isPrintable) else { return text }
         var bytes: [UInt8] = []
@@ -59,9 +59,9 @@ package enum PrintableText {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The text of a JSON document, where characters that are not printable stand in strings only, with those escaped.
+    /// A JSON document with unprintable characters in its strings escaped.
     ///
-    /// Line feeds lay the document out and stay.
+    /// Line feeds of the layout are kept.
     package static func json(_ document: [UInt8]) -> [UInt8] {
         let text = String(decoding: document, as: UTF8.self)
         guard !text.unicodeScalars.allSatisfy({ isPrintable($0) || $0 == "\n" }) else { return document }
@@ -76,7 +76,7 @@ package enum PrintableText {
         return bytes
     }
 
-    /// Appends a character as JSON escapes it: `\n`, `\r` and `\t`, otherwise `\uXXXX` for each UTF-16 unit.
+    /// Appends the JSON escape of a character: `\n`, `\r` and `\t`, otherwise `\uXXXX` for each UTF-16 unit.
     package static func append(escape scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
         switch scalar {
         case "\n": bytes.append(contentsOf: "\\n".utf8)
@@ -90,9 +90,9 @@ package enum PrintableText {
         }
     }
 
-    /// Bytes that need be no text, as one line: printable ASCII as it is, everything else as `\xNN`.
+    /// Arbitrary bytes as one line: printable ASCII unchanged, everything else as `\xNN`.
     ///
-    /// - Parameter longest: how many bytes there may be; `…` stands for the rest.
+    /// - Parameter longest: maximum number of bytes; `…` replaces the rest.
     package static func bytes(_ bytes: UnsafeRawBufferPointer, longest: Int = 64) -> String {
         var text = ""
         for byte in bytes.prefix(longest) {
@@ -125,6 +125,6 @@ package enum PrintableText {
 }
 
 extension String {
-    /// The text as one line, and cut where it gets too long. What servers say often has several.
+    /// The text as one line, truncated if too long. Errors from servers often have several lines.
     package func oneLine(limit: Int = 300) -> String { PrintableText.line(self, longest: limit, substitute: " ") }
 }

@@ -1,14 +1,14 @@
 import Dispatch
 import Synchronization
 
-/// Runs calls that block (system calls, LMDB, libcurl) on threads that may block.
+/// Runs blocking calls (system calls, LMDB, libcurl) on threads that may block.
 ///
-/// Swift's own pool has one thread a core: a call that blocks there stops everything else. The threads
-/// here come and go with the work; at most `width` calls run at a time, further ones wait in order.
+/// Swift's own pool has one thread per core: a blocking call there stops everything else. The threads
+/// of this pool are created on demand; at most `width` calls run at a time, further ones wait in order.
 package final class BlockingPool: Sendable {
     private struct State {
         var waiting: [@Sendable (DispatchQueue) -> Void] = []
-        // Calls before this index have been started; saves moving the rest for each of them.
+        // Calls before this index have been started; avoids moving the rest for each of them.
         var firstWaiting = 0
         var idle: [DispatchQueue] = []
         var lanes = 0
@@ -19,24 +19,24 @@ package final class BlockingPool: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - label: what debuggers call the threads.
-    ///   - width: how many calls run at a time, at least one.
+    ///   - label: the name of the threads in debuggers.
+    ///   - width: maximum number of concurrent calls, at least one.
     package init(label: String, width: Int) {
         self.label = label
         self.width = max(1, width)
     }
 
-    /// Runs `body` on a thread of its own until it returns, and hands over what it returns or throws.
+    /// Runs `body` on a separate thread, and returns its result or throws its error.
     ///
-    /// - Throws: `CancellationError` without running `body` when the task is cancelled before its turn comes.
-    ///   A `body` that is running is never abandoned: it is told through its argument and ends as it likes.
+    /// - Throws: `CancellationError` without running `body` if the task is cancelled before its turn.
+    ///   A running `body` is never abandoned: it is notified through its argument and ends on its own.
     package func run<Result: Sendable>(
         _ body: @escaping @Sendable (CancellationSignal) throws -> Result
     ) async throws -> Result {
         let signal = CancellationSignal()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Result, any Error>) in
-                // The one who takes the turn answers: the lane that runs the call, or the canceller before that.
+                // Whoever takes the turn resumes the continuation: the lane that runs the call, or an earlier cancellation.
                 let turn = Turn()
                 signal.onCancel {
                     if turn.take() { continuation.resume(throwing: CancellationError()) }
@@ -54,7 +54,7 @@ package final class BlockingPool: Sendable {
     }
 
     // A lane is a serial queue: unlike a concurrent queue, Dispatch gives it a thread at once even
-    // when as many threads as there are cores are blocked.
+    // if as many threads as there are cores are blocked.
     private func submit(_ call: @escaping @Sendable (DispatchQueue) -> Void) {
         let lane: DispatchQueue? = state.withLock { state in
             if let lane = state.idle.popLast() { return lane }
@@ -76,7 +76,7 @@ package final class BlockingPool: Sendable {
             }
             let call = state.waiting[state.firstWaiting]
             state.firstWaiting += 1
-            // Moves each call once on average, and never keeps more started ones than there are waiting ones.
+            // Moves each call once on average, and never keeps more started calls than waiting ones.
             if state.firstWaiting * 2 >= state.waiting.count {
                 state.waiting.removeFirst(state.firstWaiting)
                 state.firstWaiting = 0
@@ -87,7 +87,7 @@ package final class BlockingPool: Sendable {
     }
 }
 
-/// Tells a blocking call that nobody waits for its result any more.
+/// Notifies a blocking call that its result is no longer needed.
 package final class CancellationSignal: Sendable {
     private struct State {
         var isCancelled = false
@@ -96,18 +96,18 @@ package final class CancellationSignal: Sendable {
 
     private let state = Mutex(State())
 
-    /// A signal that has not been raised.
+    /// A signal that is not cancelled.
     package init() {}
 
     /// Whether the call should end early.
     package var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
-    /// - Throws: `CancellationError` when the call should end early.
+    /// - Throws: `CancellationError` if the call should end early.
     package func check() throws {
         if isCancelled { throw CancellationError() }
     }
 
-    /// Calls `handler` once, on any thread, when the cancellation comes; at once when it has come.
+    /// Calls `handler` once, on any thread, on cancellation; at once if already cancelled.
     package func onCancel(_ handler: @escaping @Sendable () -> Void) {
         let now = state.withLock { state in
             if !state.isCancelled { state.handlers.append(handler) }
@@ -116,7 +116,7 @@ package final class CancellationSignal: Sendable {
         if now { handler() }
     }
 
-    /// Raises the signal; again does nothing.
+    /// Cancels the signal; repeated calls have no effect.
     package func cancel() {
         let handlers = state.withLock { state in
             defer { state.handlers = [] }

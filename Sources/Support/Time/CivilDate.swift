@@ -1,4 +1,4 @@
-/// A date of the Gregorian calendar, continued to before its introduction; days are those of UTC.
+/// A date of the proleptic Gregorian calendar in UTC.
 package struct CivilDate: Sendable, Hashable {
     /// 1970 for the year of the UNIX epoch.
     package var year: Int
@@ -7,17 +7,17 @@ package struct CivilDate: Sendable, Hashable {
     /// 1 to 31.
     package var day: Int
 
-    /// The date with these parts, which are not checked.
+    /// A date with these parts, which are not checked.
     package init(year: Int, month: Int, day: Int) {
         self.year = year
         self.month = month
         self.day = day
     }
 
-    // Years begin in March here, so that the leap day is the last one of its year. The calendar repeats every 400
+    // Years begin in March here, so that the leap day is the last day of a year. The calendar repeats every 400
     // years, which are 146,097 days; 719,468 days lie between 1 March of the year 0 and the UNIX epoch.
 
-    /// The date that lies so many days behind 1970-01-01, or before it where negative.
+    /// The date this many days after 1970-01-01, or before it if negative.
     package init(daysSinceEpoch days: Int) {
         let fromMarch = days + 719_468
         let era = floorDivided(fromMarch, by: 146_097)
@@ -30,7 +30,7 @@ package struct CivilDate: Sendable, Hashable {
         day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
     }
 
-    /// Days since 1970-01-01, negative before. A day that its month does not have is counted on into the next month.
+    /// Days since 1970-01-01, negative before. An invalid day of a month overflows into the next month.
     package var daysSinceEpoch: Int {
         let yearFromMarch = month > 2 ? year : year - 1
         let era = floorDivided(yearFromMarch, by: 400)
@@ -40,13 +40,13 @@ package struct CivilDate: Sendable, Hashable {
     }
 }
 
-/// The quotient rounded down, also of a negative number.
+/// The quotient rounded down, also for a negative number.
 package func floorDivided(_ number: Int, by divisor: Int) -> Int {
     let (quotient, remainder) = number.quotientAndRemainder(dividingBy: divisor)
     return remainder < 0 ? quotient - 1 : quotient
 }
 
-/// Decimal digits, with zeros in front up to a width.
+/// Decimal digits, with leading zeros up to a width.
 package func zeroPadded(_ number: Int, _ width: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits

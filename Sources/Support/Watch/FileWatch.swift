@@ -1,4 +1,6 @@
-// Dispatch objects may be used from any thread, but on Linux their types don't say so.
+// Dispatch objects are thread-safe, but on Linux their types are not Sendable.
+///
+/// Changes made by other machines (NFS) and through memory maps are not reported.
 @preconcurrency import Dispatch
 import Glibc
 
@@ -9,11 +11,11 @@ package final class FileWatch: Sendable {
     private let source: any DispatchSourceRead
 
     /// - Parameters:
-    ///   - path: what to watch.
+    ///   - path: the path to watch.
     ///   - events: the `IN_…` bits of interest.
-    ///   - label: what debuggers call the thread.
-    ///   - handler: called for each event with its mask and, in a directory, the name of the file.
-    /// - Returns: nil where inotify is not available.
+    ///   - label: the name of the thread in debuggers.
+    ///   - handler: called for each event with its mask and, for a directory, the name of the file.
+    /// - Returns: nil if inotify is not available.
     package init?(
         _ path: String, events: UInt32, label: String,
         handler: @escaping @Sendable (_ mask: UInt32, _ name: String?) -> Void
@@ -33,10 +35,10 @@ package final class FileWatch: Sendable {
 
     deinit { source.cancel() }
 
-    /// Ends the watch; no call of the handler begins after the one that may be running.
+    /// Ends the watch. A running handler finishes; no further call begins.
     package func cancel() { source.cancel() }
 
-    /// Takes all waiting events: `struct inotify_event` (watch, mask, cookie, length: 4 bytes each), then the
+    /// Reads all pending events: `struct inotify_event` (watch, mask, cookie, length: 4 bytes each), then the
     /// name, padded with zeros to `length`.
     private static func readEvents(_ descriptor: Int32, _ body: (_ mask: UInt32, _ name: String?) -> Void) {
         let headerSize = MemoryLayout<inotify_event>.size
@@ -58,9 +60,9 @@ package final class FileWatch: Sendable {
     }
 }
 
-/// Announces that a file was written to; nil where inotify is not available.
+/// Announces writes to a file; nil if inotify is not available.
 ///
-/// Any number of writes while nobody listens become one announcement.
+/// Writes are coalesced while the stream is not read.
 package func fileChanges(_ path: String) -> AsyncStream<Void>? {
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     guard
