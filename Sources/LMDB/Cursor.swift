@@ -1,11 +1,12 @@
 import CLMDB
 
-/// Walks the entries of one database in key order.
+/// Iterates the entries of one database in key order.
 ///
 /// ``key`` and ``value`` point into the map: they are valid until the transaction ends or writes, and only while the
 /// last movement returned true. After a ``seek(_:)`` or ``find(_:)`` that returned false the position is
-/// undefined: go on with another one, or with ``first()`` or ``last()``.
+/// undefined: continue with another one, or with ``first()`` or ``last()``.
 ///
+/// If a key has several values, each of them is an entry.
 /// Where a key has several values, each of them is an entry.
 public struct Cursor: ~Copyable {
     @usableFromInline let pointer: OpaquePointer
@@ -15,7 +16,7 @@ public struct Cursor: ~Copyable {
     @usableFromInline let bounds: PageBounds
     @usableFromInline let hasIntegerKeys: Bool
     @usableFromInline var steps: UInt32 = 0
-    /// The database that it walks.
+    /// The database it iterates.
     package let database: Database
 
     init(_ pointer: OpaquePointer, _ environment: Environment, _ database: Database, _ bounds: PageBounds) {
@@ -28,38 +29,38 @@ public struct Cursor: ~Copyable {
 
     deinit { mdb_cursor_close(pointer) }
 
-    /// The key that the cursor stands on.
+    /// The key at the cursor.
     @inlinable @inline(__always) public var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentKey) }
-    /// The value that the cursor stands on.
+    /// The value at the cursor.
     @inlinable @inline(__always) public var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(currentValue) }
 
-    /// Goes to the next entry, the first one at the beginning.
+    /// Moves to the next entry, initially to the first one.
     ///
-    /// - Returns: false behind the last entry.
+    /// - Returns: false after the last entry.
     @inlinable @inline(__always)
     public mutating func next() throws(LMDBError) -> Bool { try move(MDB_NEXT) }
 
-    /// Goes to the entry before, the last one at the beginning.
+    /// Moves to the previous entry, initially to the last one.
     ///
-    /// - Returns: false in front of the first entry.
+    /// - Returns: false before the first entry.
     package mutating func previous() throws(LMDBError) -> Bool { try move(MDB_PREV) }
 
-    /// Goes to the first entry.
+    /// Moves to the first entry.
     ///
-    /// - Returns: false when the database is empty.
+    /// - Returns: false if the database is empty.
     @inlinable
     public mutating func first() throws(LMDBError) -> Bool { try move(MDB_FIRST) }
 
-    /// Goes to the last entry.
+    /// Moves to the last entry.
     ///
-    /// - Returns: false when the database is empty.
+    /// - Returns: false if the database is empty.
     @inlinable
     public mutating func last() throws(LMDBError) -> Bool { try move(MDB_LAST) }
 
-    /// Goes to the first entry whose key is not below `key`.
+    /// Moves to the first entry whose key is not below `key`.
     ///
-    /// - Returns: false when all keys are below it.
-    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
+    /// - Returns: false if all keys are below it.
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for an invalid size of an integer key.
     @inlinable
     public mutating func seek(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
         if hasIntegerKeys { try checkKey(key) }
@@ -67,10 +68,10 @@ public struct Cursor: ~Copyable {
         return try move(MDB_SET_RANGE)
     }
 
-    /// Goes to the entry with exactly this key.
+    /// Moves to the entry with exactly this key.
     ///
-    /// - Returns: false when there is none.
-    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
+    /// - Returns: false if there is none.
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for an invalid size of an integer key.
     @inlinable
     public mutating func find(_ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
         if hasIntegerKeys { try checkKey(key) }
@@ -78,19 +79,19 @@ public struct Cursor: ~Copyable {
         return try move(MDB_SET_KEY)
     }
 
-    /// Goes to exactly this value of a key, where a key may have several values.
+    /// Moves to exactly this value of a key, in a database with several values per key.
     ///
-    /// - Returns: false when there is none.
-    /// - Throws: ``LMDBError/Code/incompatible`` where a key has one value only, otherwise as ``find(_:)``.
+    /// - Returns: false if there is none.
+    /// - Throws: ``LMDBError/Code/incompatible`` if keys have one value only, otherwise as ``find(_:)``.
     package mutating func find(
         _ key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) throws(LMDBError) -> Bool {
         try move(to: key, value, MDB_GET_BOTH)
     }
 
-    /// Goes to the first value of a key that is not below `value`, where a key may have several values.
+    /// Moves to the first value of a key that is not below `value`, in a database with several values per key.
     ///
-    /// - Returns: false when there is none.
+    /// - Returns: false if there is none.
     /// - Throws: as ``find(_:value:)``.
     package mutating func seek(
         _ key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
@@ -103,14 +104,14 @@ public struct Cursor: ~Copyable {
     ) throws(LMDBError) -> Bool {
         guard database.flags.contains(.duplicateSort) else { throw readError(MDB_INCOMPATIBLE) }
         guard try find(key) else { return false }
-        // liblmdb does not look for an empty value; it would be the first one.
+        // liblmdb does not search for an empty value; it would be the first one.
         if value.isEmpty { return operation == MDB_GET_BOTH_RANGE || currentValue.mv_size == 0 }
         // liblmdb would compare integers of different sizes by the size of one of them.
         if database.flags.contains(.integerDuplicates) && currentValue.mv_size != value.count { return false }
         currentKey = MDB_val(key)
         currentValue = MDB_val(value)
         guard try move(operation) else { return false }
-        // These movements leave the key as it was given, which may not outlive the call.
+        // After these movements liblmdb returns the caller's key, which may not outlive the call.
         return try move(MDB_GET_CURRENT)
     }
 
@@ -127,7 +128,7 @@ public struct Cursor: ~Copyable {
         throw readError(result)
     }
 
-    // Only now and then is it told, so that it costs nothing.
+    // Counted only now and then, so that it costs nothing.
     @inlinable @inline(__always)
     mutating func countStep() {
         steps &+= 1
@@ -142,7 +143,7 @@ public struct Cursor: ~Copyable {
     @usableFromInline
     func readError(_ result: Int32) -> LMDBError {
         environment.error(
-            bounds.meaning(of: result), "read from the database \(database.name)", key: currentKey.mv_size)
+            bounds.meaning(of: result), "read from DBI \(database.name)", key: currentKey.mv_size)
     }
 }
 
@@ -150,22 +151,22 @@ public struct Cursor: ~Copyable {
 package struct WriteCursor: ~Copyable {
     @usableFromInline var cursor: Cursor
 
-    /// The key and value that the cursor stands on, and its movements.
+    /// The key and value at the cursor, and its movements.
     @inlinable package var reading: Cursor {
         _read { yield cursor }
         _modify { yield &cursor }
     }
 
-    /// Makes room for a value of `size` bytes and lets `fill` write it.
+    /// Reserves space for a value of `size` bytes and lets `fill` write it.
     ///
     /// `fill` must write every byte. `key` must not point into the map.
     ///
     /// - Parameters:
     ///   - key: 1 to ``Environment/maximumKeySize`` bytes.
-    ///   - size: of the value in bytes, less than 4 GiB.
+    ///   - size: size of the value in bytes, less than 4 GiB.
     ///   - append: the caller knows that `key` is above every key of the database; LMDB checks it.
-    /// - Throws: ``LMDBError/Code/keyExists`` when `append` is not true of the key, ``LMDBError/Code/badSize`` for
-    ///   sizes that LMDB can't take, ``LMDBError/Code/mapFull``.
+    /// - Throws: ``LMDBError/Code/keyExists`` if `append` is wrong for the key, ``LMDBError/Code/badSize`` for
+    ///   sizes that LMDB does not support, ``LMDBError/Code/mapFull``.
     @inlinable
     package mutating func put(
         _ key: UnsafeRawBufferPointer, size: Int, append: Bool, _ fill: (UnsafeMutableRawBufferPointer) -> Void
@@ -182,18 +183,18 @@ package struct WriteCursor: ~Copyable {
 
     @usableFromInline
     func writeError(_ result: Int32, key: Int, value: Int) -> LMDBError {
-        cursor.environment.error(result, "write to the database \(cursor.database.name)", key: key, value: value)
+        cursor.environment.error(result, "write to DBI \(cursor.database.name)", key: key, value: value)
     }
 }
 
 extension WriteTransaction {
     /// Opens a cursor for writing. It must not outlive the transaction.
     ///
-    /// - Throws: ``LMDBError/Code/incompatible`` where a key may have several values: LMDB has to know a value to find
-    ///   its place, so there is no room to be had beforehand. Use ``put(_:_:_:)`` there.
+    /// - Throws: ``LMDBError/Code/incompatible`` if a key may have several values: LMDB must know a value to find
+    ///   its place, so space cannot be reserved before. Use ``put(_:_:_:)`` there.
     package func openWriteCursor(_ database: Database) throws(LMDBError) -> WriteCursor {
         guard !database.flags.contains(.duplicateSort) else {
-            throw environment.error(MDB_INCOMPATIBLE, "open a write cursor on the database \(database.name)")
+            throw environment.error(MDB_INCOMPATIBLE, "open a write cursor on DBI \(database.name)")
         }
         return WriteCursor(cursor: try openCursor(database))
     }

@@ -1,30 +1,30 @@
 import Glibc
 
-/// What keeps two daemons from syncing one LMDB: a lock on a file beside it, `{data file}-lightningstream`.
+/// Prevents two daemons from syncing one LMDB: a lock on a file beside it, `{data file}-lightningstream`.
 ///
-/// The lock belongs to the open file (an OFD lock, fcntl), so the kernel gives it up however the process ends. The file
-/// stays; it says who holds the lock, and holds the secret by which that one can be told from others. Whoever may write
-/// the LMDB may read and lock it, and nobody else: others could keep the daemon from starting.
+/// The lock belongs to the open file (an OFD lock, fcntl), so the kernel releases it however the process ends. The file
+/// stays. It names the holder and contains a secret that identifies it. Only users who may write the LMDB may read and
+/// lock the file, because others could block the daemon.
 package final class DaemonLock: Sendable {
-    /// What came of an attempt to lock.
+    /// The result of an attempt to lock.
     package enum Outcome: Sendable {
-        /// The lock is held until the object goes.
+        /// The lock is held as long as the object lives.
         case locked(DaemonLock)
-        /// Somebody else has it: one phrase that says who.
+        /// Another process holds it: a phrase that names it.
         case taken(by: String)
         /// There is no LMDB yet.
         case noDatabase
-        /// There can't be a lock: one phrase that says why.
+        /// Locking is impossible: a phrase with the reason.
         case unavailable(String)
     }
 
-    /// How it is with the lock of an LMDB.
+    /// The state of an LMDB's lock.
     package enum Standing: Sendable, Equatable {
-        /// There is no file, or it can't be read: nothing is known.
+        /// There is no file, or it cannot be read.
         case unknown
-        /// Nobody holds it.
+        /// No process holds it.
         case free
-        /// A daemon holds it: who, in a phrase, and its secret.
+        /// A daemon holds it: a phrase that names it, and its secret.
         case held(by: String, token: String?)
     }
 
@@ -34,7 +34,7 @@ package final class DaemonLock: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The lock's file, beside the data file itself, whatever symbolic links lead there.
+    /// The lock file, beside the data file with symbolic links resolved.
     package static func path(dataFile: String) -> String {
         guard let resolved = realpath(dataFile, nil) else { return dataFile + "-lightningstream" }
         defer { free(resolved) }
@@ -44,8 +44,8 @@ package final class DaemonLock: Sendable {
     /// Takes the lock.
     ///
     /// - Parameters:
-    ///   - dataFile: the LMDB's.
-    ///   - hostname: of this host, for those who find the lock taken.
+    ///   - dataFile: the LMDB's data file.
+    ///   - hostname: this host's name, for processes that find the lock taken.
     ///   - token: the secret of this process; one word.
     package static func take(dataFile: String, hostname: String, token: String) -> Outcome {
         let path = path(dataFile: dataFile)
@@ -64,7 +64,7 @@ package final class DaemonLock: Sendable {
         var request = wholeFile()
         guard isRegular(descriptor) else {
             close(descriptor)
-            return .unavailable("\(path) is no regular file")
+            return .unavailable("\(path) is not a regular file")
         }
         guard fcntl(descriptor, setLock, &request) == 0 else {
             let code = errno
@@ -82,7 +82,7 @@ package final class DaemonLock: Sendable {
         return .locked(DaemonLock(descriptor))
     }
 
-    /// Looks at the lock without taking it.
+    /// Reads the state of the lock without taking it.
     package static func look(dataFile: String) -> Standing {
         let descriptor = openFile(path(dataFile: dataFile), O_RDONLY)
         guard descriptor >= 0 else { return .unknown }
@@ -94,7 +94,7 @@ package final class DaemonLock: Sendable {
         return .held(by: holder, token: token)
     }
 
-    // The numbers of F_OFD_GETLK and F_OFD_SETLK, which not all headers show; the same on all architectures.
+    // The values of F_OFD_GETLK and F_OFD_SETLK, which some headers lack; the same on all architectures.
     private static let getLock: Int32 = 36
     private static let setLock: Int32 = 37
 
@@ -114,7 +114,7 @@ package final class DaemonLock: Sendable {
         return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    /// Makes the file with the owner and group of the LMDB, as far as this process may; readable for those who may write
+    /// Creates the file with the owner and group of the LMDB, if permitted; readable for users who may write
     /// the LMDB.
     private static func makeFile(_ path: String, like dataFile: String) {
         var status = stat()
@@ -125,7 +125,7 @@ package final class DaemonLock: Sendable {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { return }
         if fchown(descriptor, status.st_uid, status.st_gid) != 0, fchown(descriptor, uid_t.max, status.st_gid) != 0 {
-            // A group that is not the LMDB's gets no access.
+            // A group other than the LMDB's gets no access.
             mode &= ~0o060
         }
         _ = fchmod(descriptor, mode)

@@ -1,7 +1,7 @@
 import CLMDB
 
 extension Environment {
-    /// Adopts the size that another process has given the map, if that is larger than it is here, and no thread of this process
+    /// Adopts the map size set by another process, if it is larger than the local one, and no thread of this process
     /// writes or waits for the write lock.
     ///
     /// - Returns: whether the map is larger now.
@@ -21,10 +21,10 @@ extension Environment {
         }
     }
 
-    /// Adopts the map size that the file has been given by another process. For a thread without a transaction.
+    /// Adopts the map size in the file, set by another process. For a thread without a transaction.
     ///
-    /// A writer of this process that waits for the write lock is waited for: liblmdb has no way to call it back, it reads the map
-    /// as soon as it has the lock, and nobody could keep it from that while the map moves. It finds the map too small itself then,
+    /// Waits for a writer of this process that waits for the write lock: liblmdb cannot cancel that wait, and the writer reads the
+    /// map as soon as it has the lock, while the map must not move. Such a writer detects the small map itself
     /// and resizes it.
     func followMap() throws(LMDBError) {
         turns.beginWriting()
@@ -32,7 +32,7 @@ extension Environment {
         try resizeMap()
     }
 
-    /// The same for who has the turn to write.
+    /// The same for a thread with the turn to write.
     func resizeMap() throws(LMDBError) {
         let result = withoutTransactions(.mapResized) {
             map.withLock { state in
@@ -45,10 +45,10 @@ extension Environment {
         noteFileMapSize()
     }
 
-    /// Adopts the file's map size if another process has made it larger, or if it is larger than this process's, which is full.
-    /// For who has the turn to write, before the wait for the write lock.
+    /// Adopts the file's map size if another process has enlarged it, or if it is larger than this process's map, which is full.
+    /// For a thread with the turn to write, before it waits for the write lock.
     ///
-    /// liblmdb asks for that only when pages beyond the map are in use. Then nobody here could read before the writer has got
+    /// liblmdb requires this only when pages beyond the map are in use. At that point no thread could read before the writer has
     /// the lock.
     func followLargerMap() throws(LMDBError) {
         let now = UInt(bitPattern: info.mapSize)
@@ -63,10 +63,10 @@ extension Environment {
         try resizeMap()
     }
 
-    /// Remembers the file's map size as the one that the map was made for.
+    /// Records the file's map size at the time when the map was made.
     func noteFileMapSize() { fileMapSize.store(currentFileMapSize ?? .max, ordering: .relaxed) }
 
-    /// What the file says; nil when that can't be read, as it may be while another process writes it.
+    /// The map size in the file; nil if it cannot be read, for example while another process writes it.
     private var currentFileMapSize: UInt? {
         var descriptor: Int32 = -1
         mdb_env_get_fd(pointer, &descriptor)

@@ -2,20 +2,20 @@ import CLMDB
 import Glibc
 
 extension Environment {
-    /// Runs `body` in a read transaction: one consistent view, without holding up any other process, nor other
+    /// Runs `body` in a read transaction: one consistent view, which does not block other processes, nor other
     /// transactions of this one.
     ///
-    /// Nothing that `body` got from the transaction may be used after it, cursors included. `body` must not begin
+    /// Nothing that `body` got from the transaction may be used after it, including cursors. `body` must not begin
     /// another transaction of this environment.
     ///
-    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin, for example
+    /// - Throws: errors of `body`; ``LMDBError`` if the transaction cannot begin, for example
     ///   ``LMDBError/Code/readersFull``.
     package func read<R>(_ body: (borrowing ReadTransaction) throws -> R) throws -> R {
         // The transaction ends with the call, before the turn does.
         try begin { try body($0) }
     }
 
-    /// Begins a read transaction that sees nothing but databases with handles, and hands it to `use` with a share of the access.
+    /// Begins a read transaction that sees only databases with handles, and passes it to `use` with shared access.
     func begin<R>(_ use: (consuming ReadTransaction) throws -> R) throws -> R {
         counter.turn(begins: true)
         defer { counter.turn(begins: false) }
@@ -39,20 +39,20 @@ extension Environment {
         throw LMDBError(EAGAIN, "start a read transaction while map or databases change all the time", options)
     }
 
-    /// Runs `body` in a write transaction, waiting for other writers first.
+    /// Runs `body` in a write transaction, after waiting for other writers.
     ///
-    /// When `body` returns ``WriteOutcome/commit(_:)``, everything it wrote becomes visible at once; when it
-    /// returns ``WriteOutcome/abort(_:)`` or throws, nothing does. A commit of nothing leaves no trace. Cursors must
+    /// If `body` returns ``WriteOutcome/commit(_:)``, everything it wrote becomes visible at once; if it
+    /// returns ``WriteOutcome/abort(_:)`` or throws, nothing does. An empty commit has no effect. Cursors must
     /// not outlive `body`, and `body` must not begin another transaction of this environment.
     ///
-    /// A map that another process has made larger is adopted first, and after ``LMDBError/Code/mapFull`` whatever the file has.
+    /// Adopts a map enlarged by another process first, and, after ``LMDBError/Code/mapFull``, the size in the file.
     ///
-    /// - Throws: what `body` throws; ``LMDBError`` when the transaction can't begin or not be committed.
+    /// - Throws: errors of `body`; ``LMDBError`` if the transaction cannot begin or be committed.
     package func write<R>(_ body: (borrowing WriteTransaction) throws -> WriteOutcome<R>) throws -> R {
         guard !options.readOnly else {
             throw LMDBError(
                 .noPermission,
-                "cannot start a write transaction of LMDB \(options.dataFile): it was opened for reading only")
+                "cannot start a write transaction of LMDB \(options.dataFile): it was opened read-only")
         }
         counter.turn(begins: true)
         defer { counter.turn(begins: false) }
@@ -60,7 +60,7 @@ extension Environment {
         defer { turns.endWriting() }
         for _ in 0..<Self.mostAttempts {
             let known = handles.withLock(\.generation)
-            // Waits, perhaps for PowerDNS, with nothing but the turn to write.
+            // Waits, perhaps for PowerDNS, with only the turn to write.
             let pointer = try beginWriteTransaction()
             turns.beginOpening()
             turns.beginShared()
@@ -78,7 +78,7 @@ extension Environment {
         throw LMDBError(EAGAIN, "start a write transaction while databases change all the time", options)
     }
 
-    // Each attempt but the first follows a change that another process has made meanwhile.
+    // Each attempt but the first follows a concurrent change by another process.
     private static let mostAttempts = 32
 
     private enum Begun<R> {
@@ -90,7 +90,7 @@ extension Environment {
     private func beginIfComplete<R>(
         _ failures: [OpenHandles.Name: Int32], _ use: (consuming ReadTransaction) throws -> R
     ) throws -> Begun<R> {
-        // Before the transaction begins: a handle that is open now is one that it sees.
+        // Before the transaction begins: it sees every handle that is open now.
         let known = handles.withLock(\.self)
         guard let pointer = try beginReadTransaction() else { return .mapHasGrown }
         let transaction = ReadTransaction(core: TransactionCore(pointer, self, readOnly: true))
@@ -102,7 +102,7 @@ extension Environment {
         return .done(try use(transaction))
     }
 
-    /// - Returns: nil when handles had to be opened or closed by others first, or the transaction does not see some of them.
+    /// - Returns: nil if handles had to be opened or closed by others first, or the transaction does not see some of them.
     private func writeIfComplete<R>(
         _ pointer: OpaquePointer, _ generation: Int, _ body: (borrowing WriteTransaction) throws -> WriteOutcome<R>
     ) throws -> R? {
@@ -111,7 +111,7 @@ extension Environment {
         guard known.generation == generation else { return nil }
         let survey = try DatabaseSurvey(transaction, known)
         guard !survey.wantsClosing(known: known.databases.count, limit: options.handleLimit) else {
-            // No handle is in use that this transaction knows: it ends first, and so does its share of the turn.
+            // The transaction uses none of the handles: it ends first, and so does its share of the access.
             transaction.core.abort()
             turns.endShared()
             closeHandles(survey)
@@ -129,7 +129,7 @@ extension Environment {
         }
     }
 
-    /// - Returns: nil when the map must follow the file first.
+    /// - Returns: nil if the map must follow the file first.
     private func beginReadTransaction() throws(LMDBError) -> OpaquePointer? {
         let operation = "start a read transaction"
         var attempts = 0
@@ -147,7 +147,7 @@ extension Environment {
         }
     }
 
-    /// For who has the turn to write.
+    /// For a thread with the turn to write.
     private func beginWriteTransaction() throws(LMDBError) -> OpaquePointer {
         let operation = "start a write transaction"
         try checkMap(operation)
@@ -170,16 +170,16 @@ extension Environment {
     // MARK: Handles
 
     private enum Opening {
-        /// Nothing is missing any more but these, with what `mdb_dbi_open` said.
+        /// All databases have handles except these, with the error of `mdb_dbi_open`.
         case done(failures: [OpenHandles.Name: Int32])
         /// Handles must be closed first.
         case mustClose(DatabaseSurvey)
     }
 
-    /// Opens the databases that have no handle yet, and closes the handles of those that were created again with other
+    /// Opens the databases without a handle, and closes the handles of those that were recreated with different
     /// flags.
     ///
-    /// - Returns: those that can't be opened, with what `mdb_dbi_open` said.
+    /// - Returns: those that cannot be opened, with the error of `mdb_dbi_open`.
     private func openDatabases() throws -> [OpenHandles.Name: Int32] {
         turns.beginOpening()
         defer { turns.endOpening() }
@@ -203,7 +203,7 @@ extension Environment {
 
     private func openMissing() throws -> Opening {
         let known = handles.withLock(\.self)
-        // The caller finds out, and follows the map, with no turn taken.
+        // The caller detects this, and follows the map without holding a turn.
         guard let pointer = try beginReadTransaction() else { return .done(failures: [:]) }
         let transaction = ReadTransaction(core: TransactionCore(pointer, self, readOnly: true))
         let survey = try DatabaseSurvey(transaction, known)
@@ -215,7 +215,7 @@ extension Environment {
         return .done(failures: databases.failures)
     }
 
-    /// Closes handles that no transaction wants any more. For who has the turn to open, and no share of the access.
+    /// Closes unused handles. For a thread with the turn to open, and without shared access.
     private func closeHandles(_ survey: DatabaseSurvey) {
         let names = survey.recreated + survey.vanished.keys
         withoutTransactions(.handleClosed) {

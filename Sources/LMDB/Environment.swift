@@ -4,18 +4,18 @@ import Synchronization
 
 /// An open LMDB environment: one data file with its named databases.
 ///
-/// Any number of transactions may run side by side, one writer among them, in this process and in others, such as
-/// PowerDNS; ``TransactionTurns`` says what must wait for what within this process. A thread must not begin a transaction
-/// within another one of the same environment. The calls block: run them on a thread that may wait, never on Swift's
+/// Any number of transactions may run concurrently, one of them a writer, in this process and in others, such as
+/// PowerDNS; ``TransactionTurns`` implements the exclusion within this process. A thread must not begin a transaction
+/// within another one of the same environment. The calls block: run them on a blocking thread, never on Swift's
 /// cooperative pool.
 ///
-/// A process can have a file open only once at a time; it is closed when the last reference goes.
+/// A process can have a file open only once at a time; it is closed with the last reference.
 public final class Environment: Sendable {
     /// A pointer to an `MDB_env`.
-    // Sendable because liblmdb lets any thread use an environment (lmdb.h, "mdb_env_create").
+    // Sendable because any thread may use an environment (lmdb.h, "mdb_env_create").
     private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }
 
-    /// How it was opened.
+    /// The options it was opened with.
     package let options: EnvironmentOptions
     private let handle: Handle
     /// The `MDB_env`.
@@ -24,30 +24,30 @@ public final class Environment: Sendable {
     private let lockIdentity: FileIdentity?
     /// The handles of named databases, kept for the life of the environment.
     let handles = Mutex(OpenHandles())
-    /// Which transactions may run beside each other.
+    /// The exclusion between transactions.
     let turns = TransactionTurns()
     /// The read transactions that stay open.
     let pins = Mutex<[PinnedTransaction]>([])
-    /// The lock is held while the map moves, so that nobody looks at a counter where it was.
+    /// The lock is held while the map moves, so that no thread reads a counter at its old address.
     let map = Mutex(MapState.sound)
-    /// The file's map size when the map was made: it is larger where the options ask for less.
+    /// The file's map size when the map was made: it is larger than the map if the options ask for less.
     let fileMapSize = Atomic<UInt>(.max)
     @usableFromInline let counter = ActivityCounter()
 
     enum MapState {
         case sound
-        /// There was no more room to be had in this one.
+        /// There was no space left in this map.
         case full
-        /// It could not be made anew; nothing can be read any more.
+        /// It could not be remapped; nothing can be read any more.
         case lost(Int32)
     }
 
-    /// Opens the environment, creating it where the options say so, and clears reader slots of dead processes.
+    /// Opens the environment, creating it if requested, and clears reader slots of dead processes.
     ///
-    /// A lock file that is missing gets the owner and mode of the data file. The map is as large as the options
-    /// or else the file say, and never smaller than what the file uses.
+    /// A missing lock file gets the owner and mode of the data file. The map has the size in the options
+    /// or otherwise in the file, and is never smaller than the used part of the file.
     ///
-    /// - Throws: ``LMDBError`` when the files are not there, not usable or not what the options say. Nothing has been
+    /// - Throws: ``LMDBError`` if the files are missing, unusable or do not match the options. Nothing has been
     ///   created then unless the options have `create`.
     package init(_ options: EnvironmentOptions) throws(LMDBError) {
         self.options = options
@@ -92,13 +92,13 @@ public final class Environment: Sendable {
         if result != 0 { throw LMDBError(result, operation, options) }
     }
 
-    /// Refuses a file that lacks pages which are in use.
+    /// Rejects a file without some of its used pages.
     private static func checkLength(_ environment: OpaquePointer?, _ options: EnvironmentOptions) throws(LMDBError) {
-        // The transaction keeps the pages that it sees from being used anew.
+        // The transaction prevents the reuse of the pages that it sees.
         var transaction: OpaquePointer?
         mdb_reader_check(environment, nil)
         let result = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction)
-        // Somebody has made the file longer just now.
+        // Another process has just extended the file.
         if result == MDB_MAP_RESIZED { return }
         if result != 0 {
             throw LMDBError(result, "start a read transaction", options, info: environment.map(info(of:)))
@@ -119,7 +119,7 @@ public final class Environment: Sendable {
         } catch {
             throw LMDBError(EIO, "read the file", options)
         }
-        if isTruncated { throw LMDBError(.damaged("it is truncated: pages in use are behind its end"), options) }
+        if isTruncated { throw LMDBError(.damaged("it is truncated: pages in use are after its end"), options) }
     }
 
     /// The error for a return code of liblmdb, with this environment's path and sizes.
@@ -153,26 +153,26 @@ public final class Environment: Sendable {
             maximumReaders: Int(info.me_maxreaders))
     }
 
-    /// Whether transactions get on; never waits, and on any thread.
+    /// Whether transactions make progress; never waits, and on any thread.
     package var activity: TransactionActivity { counter.activity }
 
-    /// Tells ``activity`` that a transaction gets on, where that takes long without a cursor.
+    /// Reports progress of a transaction to ``activity``, if it takes long without a cursor.
     package func noteProgress() { counter.step() }
 
-    /// The greatest size of a key in bytes.
+    /// The maximum size of a key in bytes.
     package var maximumKeySize: Int { Int(mdb_env_get_maxkeysize(handle.pointer)) }
 
-    /// Whether the path still names the file that was opened.
+    /// Whether the path still names the opened file.
     ///
-    /// When it does not, every reference to this environment must go before the new file is opened.
+    /// If it does not, every reference to this environment must be released before the new file is opened.
     package var isInPlace: Bool { dataIdentity != nil && FileIdentity(of: options.dataFile) == dataIdentity }
 
-    /// Frees the reader slots of processes that ended without doing so; on any thread.
+    /// Frees the reader slots of dead processes; on any thread.
     ///
-    /// A slot whose process is alive is left alone, and so is one whose process this one can't see: processes in
+    /// Slots of live and of invisible processes are kept: processes in
     /// different PID namespaces must not share an LMDB unless their PIDs differ.
     ///
-    /// - Returns: how many were freed.
+    /// - Returns: the number of freed slots.
     @discardableResult
     package func clearStaleReaders() -> Int {
         var dead: Int32 = 0
@@ -181,7 +181,7 @@ public final class Environment: Sendable {
     }
 }
 
-/// What becomes of a write transaction.
+/// The outcome of a write transaction.
 package enum WriteOutcome<R> {
     /// Everything written becomes visible.
     case commit(R)

@@ -10,10 +10,10 @@ package struct EnvironmentInfo: Sendable, Equatable {
     package var lastTransactionID: UInt64
     /// Reader slots in use or used before.
     package var readers: Int
-    /// All reader slots; their number was settled by the process that made the lock file.
+    /// The number of reader slots, set by the process that created the lock file.
     package var maximumReaders: Int
 
-    /// How much of the map has ever been used, in bytes; free pages inside count as used.
+    /// The part of the map that has ever been used, in bytes, including free pages in it.
     package var usedBytes: Int { byteCount(pages: lastPage.saturatingAdd(1), of: pageSize) }
 }
 
@@ -23,16 +23,16 @@ package struct DatabaseStatistics: Sendable, Equatable {
     package var entries: Int
     /// Levels of the B+ tree.
     package var depth: Int
-    /// Pages that lead to other pages.
+    /// Pages that refer to other pages.
     package var branchPages: Int
-    /// Pages that hold entries.
+    /// Pages with entries.
     package var leafPages: Int
-    /// Pages that hold values too large for a leaf page.
+    /// Pages with values too large for a leaf page.
     package var overflowPages: Int
     /// In bytes.
     package var pageSize: Int
 
-    /// Bytes in pages of this database.
+    /// The size of this database's pages in bytes.
     package var usedBytes: Int {
         byteCount(pages: branchPages.saturatingAdd(leafPages).saturatingAdd(overflowPages), of: pageSize)
     }

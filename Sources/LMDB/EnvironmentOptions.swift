@@ -1,17 +1,17 @@
 import Glibc
 
-/// How an LMDB environment is opened.
+/// Options for opening an LMDB environment.
 package struct EnvironmentOptions: Sendable {
-    /// The data file with ``noSubdirectory``, otherwise the directory that holds `data.mdb`.
+    /// The data file with ``noSubdirectory``, otherwise the directory of `data.mdb`.
     package var path: String
     /// Whether ``path`` names the data file itself (MDB_NOSUBDIR).
     package var noSubdirectory: Bool
     /// Whether this process only reads.
     ///
-    /// Nothing is created then, whatever ``create`` says, and the data file stays as it is. An existing lock file
-    /// is used to register the reader; where there is none, none is made.
+    /// Nothing is created then, even with ``create``, and the data file is not changed. An existing lock file
+    /// is used to register the reader; a missing one is not created.
     package var readOnly: Bool
-    /// Whether a missing file, and its directory, are created.
+    /// Whether a missing file and its directory are created.
     package var create: Bool
     /// The permission bits of a created directory, whatever the umask; nil for 0775 less the umask.
     package var directoryMode: UInt32?
@@ -19,11 +19,11 @@ package struct EnvironmentOptions: Sendable {
     package var fileMode: UInt32?
     /// The size of the map in bytes; 0 keeps the file's, and means 1 GiB for a new file.
     ///
-    /// A size below what the file uses already leaves no room for writing.
+    /// A size below the used part of the file leaves no space for writing.
     package var mapSize: Int
-    /// The greatest number of named databases, at least 1.
+    /// The maximum number of named databases, at least 1.
     package var maximumDatabases: Int
-    /// How many handles liblmdb is asked for: it allocates for each possible one in each transaction.
+    /// The number of handles passed to liblmdb, which allocates each of them in every transaction.
     var handleLimit: Int { min(max(maximumDatabases, 1), 1 << 16) }
 
     /// - Parameters:
@@ -42,8 +42,8 @@ package struct EnvironmentOptions: Sendable {
         self.maximumDatabases = maximumDatabases
     }
 
-    /// The file that holds the data.
+    /// The data file.
     package var dataFile: String { noSubdirectory ? path : path + "/data.mdb" }
-    /// The file that holds the reader table and the write lock.
+    /// The file with the reader table and the write lock.
     package var lockFile: String { noSubdirectory ? path + "-lock" : path + "/lock.mdb" }
 }

@@ -1,19 +1,19 @@
 import Glibc
 
-/// A system call on a file that failed.
+/// A failed system call on a file.
 struct FileFailure: Error {
     /// The value of `errno`.
     var code: Int32
-    /// What was tried, as a verb phrase.
+    /// The operation, as a verb phrase.
     var operation: String
 }
 
-/// Device and inode, which tell a file from another that took its name.
+/// Device and inode, which distinguish a file from a replacement with the same name.
 struct FileIdentity: Hashable, Sendable {
     var device: UInt
     var inode: UInt
 
-    /// The identity of the file at a path, nil when there is none to be seen.
+    /// The identity of the file at a path, nil if it does not exist or is not accessible.
     init?(of path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -22,12 +22,12 @@ struct FileIdentity: Hashable, Sendable {
     }
 }
 
-/// What the file system says about a path, and the few changes that opening an LMDB makes to it.
+/// File system queries, and the few changes that opening an LMDB makes.
 enum FileFacts {
-    /// Whether the file system that holds a file has next to no room left.
+    /// Whether the file system of a file is nearly full.
     static func isDiskFull(_ path: String) -> Bool {
         var status = statvfs()
-        // Too little for the smallest of writes that LMDB makes of many pages.
+        // Too little for a small write of many pages by LMDB.
         return statvfs(path, &status) == 0 && status.f_bavail * UInt(status.f_frsize) < 1 << 20
     }
 
@@ -61,7 +61,7 @@ enum FileFacts {
     static let defaultDirectoryMode: mode_t = 0o775
     static let defaultFileMode: mode_t = 0o664
 
-    /// Makes a directory and all missing ones above it; each new one gets exactly `mode`, whatever the umask, or the
+    /// Creates a directory and its missing parents; each new one gets exactly `mode`, whatever the umask, or the
     /// default less the umask.
     static func makeDirectories(_ path: String, mode: mode_t?) throws(FileFailure) {
         if try kind(of: path) == .directory { return }
@@ -73,14 +73,14 @@ enum FileFacts {
             throw FileFailure(code: code, operation: "create the directory \(path)")
         }
         guard let mode else { return }
-        // A directory below one that hands down its group hands it down too.
+        // A new directory inherits the set-group-ID bit.
         var status = stat()
         let inherited = stat(path, &status) == 0 ? status.st_mode & S_ISGID : 0
         _ = chmod(path, mode | inherited)
     }
 
-    /// Makes an empty file with exactly `mode`, whatever the umask, or the default less the umask, unless there is one
-    /// of that name.
+    /// Creates an empty file with exactly `mode`, whatever the umask, or the default less the umask, unless it
+    /// exists.
     static func makeFile(_ path: String, mode: mode_t?) throws(FileFailure) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ?? defaultFileMode)
         guard descriptor >= 0 else {
@@ -92,20 +92,20 @@ enum FileFacts {
         close(descriptor)
     }
 
-    /// Makes an empty file with the mode of `model` and, as far as this process may, its owner and group, unless
-    /// there is one of that name.
+    /// Creates an empty file with the mode of `model` and, if permitted, its owner and group, unless
+    /// it exists.
     static func makeFile(_ path: String, like model: String) {
         var status = stat()
         guard stat(model, &status) == 0 else { return }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, status.st_mode & 0o777)
         guard descriptor >= 0 else { return }
-        // Giving away the owner takes root; the group takes only membership.
+        // Changing the owner requires root; changing the group requires membership.
         if fchown(descriptor, status.st_uid, status.st_gid) != 0 { _ = fchown(descriptor, uid_t.max, status.st_gid) }
         _ = fchmod(descriptor, status.st_mode & 0o777)
         close(descriptor)
     }
 
-    /// The user whose directory root would make a file in: the owner of the nearest directory that is there; nil when
+    /// The user in whose directory root would create a file: the owner of the nearest existing directory; nil if
     /// this process is not root's, or the directory is.
     static func foreignOwner(ofDirectoryFor path: String) -> (directory: String, owner: uid_t)? {
         guard geteuid() == 0 else { return nil }
@@ -115,7 +115,7 @@ enum FileFacts {
         return status.st_uid == 0 ? nil : (above, status.st_uid)
     }
 
-    /// As `sudo -u` takes it: the name of a user, or `#` and the number where it has none.
+    /// The user for `sudo -u`: the name, or `#` and the number if it has none.
     static func userName(_ user: uid_t) -> String {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
@@ -128,7 +128,7 @@ enum FileFacts {
         }
     }
 
-    /// Why this process may not use an LMDB, for an error message: what it can't access, and whose that is.
+    /// The reason why this process may not use an LMDB, for an error: the inaccessible file and its owner.
     static func obstacles(_ options: EnvironmentOptions) -> String {
         let wanted = options.readOnly ? R_OK : R_OK | W_OK
         var candidates: [(path: String, access: Int32)] = []
@@ -149,7 +149,7 @@ enum FileFacts {
         }
         let who = "this process runs as uid \(geteuid()) gid \(getegid())"
         guard !names.isEmpty else {
-            return "\(who), and the file modes would allow it; look at the mount options, SELinux or AppArmor"
+            return "\(who), and the file modes allow it; check the mount options, SELinux or AppArmor"
         }
         let what =
             options.readOnly ? "the data file must be readable and its lock file" : "data file and lock file must be"

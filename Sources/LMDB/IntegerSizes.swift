@@ -4,10 +4,10 @@ import CLMDB
 package let integerSizes = [4, 8]
 
 // liblmdb compares integers, and copies values of fixed size, by the size of one of two, and reads beyond the other
-// when that is shorter. It leaves it to the caller that all sizes are the same; here a caller passes on what
-// comes from elsewhere.
+// if that is shorter. The caller must ensure that all sizes are equal; here the data come from outside,
+// so they are checked.
 extension Environment {
-    /// Checks the size of a key where keys are integers.
+    /// Checks the size of an integer key.
     func checkKey(
         _ key: UnsafeRawBufferPointer, of database: Database, _ transaction: OpaquePointer
     ) throws(LMDBError) {
@@ -19,7 +19,7 @@ extension Environment {
         }
     }
 
-    /// Checks the size of a value where all values have one size, or are integers.
+    /// Checks the size of a value if all values have one size, or are integers.
     func checkValue(
         _ value: UnsafeRawBufferPointer, of database: Database, _ transaction: OpaquePointer
     ) throws(LMDBError) {
@@ -32,7 +32,7 @@ extension Environment {
         } else if isInteger && !integerSizes.contains(value.count) {
             throw sizeError("a value", value.count, "the integer values", integerSizes, database)
         } else if value.isEmpty {
-            throw error(MDB_BAD_VALSIZE, "write to the database \(database.name)", value: 0)
+            throw error(MDB_BAD_VALSIZE, "write to DBI \(database.name)", value: 0)
         }
     }
 
@@ -47,7 +47,7 @@ extension Environment {
             mdb_cursor_close(cursor)
         }
         if result == MDB_NOTFOUND { return nil }
-        if result != 0 { throw error(result, "read from the database \(database.name)") }
+        if result != 0 { throw error(result, "read from DBI \(database.name)") }
         return (key, value)
     }
 
@@ -56,7 +56,7 @@ extension Environment {
     ) -> LMDBError {
         LMDBError(
             .badSize,
-            "cannot use \(what) of \(size) bytes in the database \(database.name) of LMDB \(options.dataFile): "
+            "cannot use \(what) of \(size) bytes in DBI \(database.name) of LMDB \(options.dataFile): "
                 + "\(others) there have " + allowed.map(String.init).joined(separator: " or ") + " bytes")
     }
 }

@@ -1,54 +1,54 @@
 import CLMDB
 import Glibc
 
-/// A failed LMDB operation: what was tried, on which file, why it failed and what to do about it.
+/// A failed LMDB operation: operation, file, reason and fix.
 public struct LMDBError: Error, Sendable, CustomStringConvertible {
-    /// What a caller may want to tell apart. New codes of LMDB become ``other(_:)``.
+    /// The kind of an error, for callers. New codes of LMDB become ``other(_:)``.
     package enum Code: Sendable, Hashable {
-        /// There is no data file, or an empty one, and it is not to be created.
+        /// The data file is missing or empty, and must not be created.
         case missingFile
         /// The path is a directory where a file should be.
         case isDirectory
         /// The path is a file where a directory should be.
         case isNotDirectory
-        /// The file system or the opening for reading only forbids it.
+        /// The file system or the read-only mode forbids it.
         case noPermission
-        /// This process has the environment open already.
+        /// This process already has the environment open.
         case alreadyOpen
-        /// The file is of another format.
+        /// The file has a different format.
         case notLMDB
-        /// The file, or its lock file, is of a format version that this liblmdb does not know.
+        /// The file, or its lock file, has a format version unknown to this liblmdb.
         case versionMismatch
         /// The file, or its lock file, is damaged or incomplete.
         case corrupted
-        /// No room is left in the map.
+        /// The map is full.
         case mapFull
         /// The map could not follow the growth of the file.
         case mapResized
-        /// A process in another PID namespace reads under the same process ID.
+        /// A process in another PID namespace reads with the same process ID.
         case samePID
-        /// All reader slots are taken by running processes.
+        /// All reader slots are in use by running processes.
         case readersFull
         /// More named databases than the options allow.
         case databasesFull
-        /// The key exists, or is not behind the last one, and that was asked for.
+        /// The key exists, or is not above the last one, although that was requested.
         case keyExists
-        /// A key or value has a size that can't be stored.
+        /// A key or value has an unsupported size.
         case badSize
-        /// A database can't have this name.
+        /// The name is not valid for a database.
         case badName
-        /// The name belongs to something that can't be used like this.
+        /// The name belongs to an object that cannot be used like this.
         case incompatible
         /// A code of liblmdb (negative) or an `errno`.
         case other(Int32)
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     package var code: Code
     /// One line: operation, file, reason, advice.
     public var description: String
 
-    /// An error whose one line is complete.
+    /// Creates an error with a complete description.
     package init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
@@ -56,28 +56,28 @@ public struct LMDBError: Error, Sendable, CustomStringConvertible {
 }
 
 extension LMDBError {
-    /// The error for a return code of liblmdb or an `errno`, with the sizes that matter for it.
+    /// Creates the error for a return code of liblmdb or an `errno`, with the relevant sizes.
     ///
     /// - Parameters:
-    ///   - result: what was returned.
+    ///   - result: the return code.
     ///   - operation: a verb phrase such as "start a read transaction".
-    ///   - options: of the environment.
-    ///   - info: the environment's sizes, where it is open.
-    ///   - sizes: the sizes in bytes of the key and the value that were used.
+    ///   - options: the environment's options.
+    ///   - info: the environment's sizes, if it is open.
+    ///   - sizes: the sizes in bytes of the key and the value used.
     init(
         _ result: Int32, _ operation: String, _ options: EnvironmentOptions, info: EnvironmentInfo? = nil,
         sizes: (key: Int?, value: Int?) = (nil, nil)
     ) {
         let reason: String
-        // liblmdb turns a write that was cut short by a full disk into this.
+        // liblmdb reports a short write on a full disk as EIO.
         let result = result == EIO && FileFacts.isDiskFull(options.dataFile) ? ENOSPC : result
         switch result {
         case MDB_INVALID, MDB_VERSION_MISMATCH:
-            // The data file has been looked at before liblmdb did.
+            // The data file was checked before liblmdb opened it.
             code = result == MDB_INVALID ? .corrupted : .versionMismatch
             reason =
                 "its lock file \(options.lockFile) is in use with a format that liblmdb \(LMDBVersion.text) does not "
-                + "know; every process that uses it must have the same kind of LMDB"
+                + "support; all processes must use a compatible LMDB"
         case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC, MDB_CURSOR_FULL:
             code = .corrupted
             reason = "\(Self.damaged) (\(Self.text(result))); \(Self.repair)"
@@ -89,28 +89,28 @@ extension LMDBError {
                 + "(lmdb-map-size of PowerDNS) to at least the same"
         case MDB_MAP_RESIZED:
             code = .mapResized
-            reason = "another process keeps changing the size of the map; it is worth another try"
+            reason = "another process keeps changing the size of the map; try again"
         case MDB_READERS_FULL:
             code = .readersFull
             let slots = info.map { "all \($0.maximumReaders) reader slots" } ?? "all reader slots"
             reason =
-                "\(slots) are in use by running processes, those of dead ones have been freed; end readers that are not "
-                + "needed, such as a long dump"
+                "\(slots) are in use by running processes, those of dead ones have been freed; end unneeded readers, "
+                + "such as a long dump"
         case MDB_DBS_FULL:
             code = .databasesFull
             reason = "it has more named databases than options.max_dbs (\(options.maximumDatabases)) allows; raise it"
         case MDB_KEYEXIST:
             code = .keyExists
-            reason = "the key is not behind the last one"
+            reason = "the key is not above the last one"
         case MDB_BAD_VALSIZE:
             code = .badSize
             let key = sizes.key.map { "a key of \($0) bytes" }
             let value = sizes.value.map { $0 < 0 ? "a value of negative size" : "a value of \($0) bytes" }
             let what = [key, value].compactMap(\.self).joined(separator: " or ")
-            reason = "LMDB can't take \(what.isEmpty ? "a key or value of this size" : what)"
+            reason = "LMDB does not support \(what.isEmpty ? "a key or value of this size" : what)"
         case MDB_INCOMPATIBLE:
             code = .incompatible
-            reason = "what has this name is used as something else, or was made with other flags"
+            reason = "the object with this name is used differently, or was created with different flags"
         case EACCES, EPERM, EROFS:
             code = .noPermission
             reason = "\(Self.text(result)) (\(FileFacts.obstacles(options)))"
@@ -124,14 +124,14 @@ extension LMDBError {
                 "there is not enough memory or address space; \(map) must fit in the address space (ulimit -v), "
                 + "whatever the size of the file"
         case EAGAIN:
-            // From the lock that a process takes on its ID before it first reads.
+            // From the lock that a process takes on its ID before its first read.
             code = .samePID
             reason =
                 "a process of another container has it open with the same process ID (\(getpid())); share one PID "
                 + "namespace, or start with --minimum-pid"
         case ENOSPC, EDQUOT:
             code = .other(result)
-            reason = "\(Self.text(result)); the file can grow up to the map size, make that much room for it"
+            reason = "\(Self.text(result)); the file can grow up to the map size, which must be available"
         default:
             code = .other(result)
             reason = Self.text(result)
@@ -139,12 +139,12 @@ extension LMDBError {
         description = "cannot \(operation) of LMDB \(options.dataFile): \(reason)"
     }
 
-    /// The error for a system call that failed.
+    /// Creates the error for a failed system call.
     init(_ failure: FileFailure, _ options: EnvironmentOptions) {
         self.init(failure.code, failure.operation, options)
     }
 
-    /// The error for a data file that can't be opened as what it is.
+    /// Creates the error for a data file that cannot be opened.
     init(_ refusal: MetaPage.Refusal, _ options: EnvironmentOptions) {
         switch refusal {
         case .failed(let code):
@@ -156,7 +156,7 @@ extension LMDBError {
         case .version(let version):
             self.init(
                 .versionMismatch, options,
-                "it has data format version \(version), and liblmdb \(LMDBVersion.text) knows only version 1; use a "
+                "it has data format version \(version), and liblmdb \(LMDBVersion.text) supports only version 1; use a "
                     + "version of the application that writes the format of LMDB 0.9")
         case .damaged(let what):
             self.init(.corrupted, options, "\(Self.damaged) (\(what)); \(Self.repair)")
@@ -175,9 +175,9 @@ extension LMDBError {
         mdb_strerror(result).map { String(cString: $0) } ?? "error \(result)"
     }
 
-    /// What liblmdb calls when it finds damage that it has no error code for, before it would abort.
+    /// Called by liblmdb for damage without an error code, before it would abort.
     ///
-    /// There is no way back from here: the line on standard error and exit code 1 take the place of a core dump.
+    /// The process must end here: a line on standard error and exit code 1 replace the core dump.
     static let endProcess: @convention(c) (OpaquePointer?, UnsafePointer<CChar>?) -> Void = { environment, text in
         var path: UnsafePointer<CChar>?
         mdb_env_get_path(environment, &path)

@@ -1,11 +1,11 @@
 import Glibc
 
-/// One of the two pages at the start of a data file that say what a commit left behind.
+/// One of the two pages at the start of a data file that describe a commit.
 ///
-/// The layout is that of LMDB 0.9's data format version 1 on 64-bit systems, in the byte order of the machine:
+/// The layout is that of LMDB 0.9's data format version 1 on 64-bit systems, in native byte order:
 /// a page header of 16 bytes with the page's flags at 10, then magic (4 bytes), version (4), map address (8), map
 /// size (8), the records of the free-page and the main database (48 each), last page (8), transaction ID (8). The
-/// page size stands in the first 4 bytes of the free-page database's record, its root in the last 8.
+/// page size is in the first 4 bytes of the free-page database's record, its root in the last 8.
 struct MetaPage {
     let mapSize: UInt
     let pageSize: Int
@@ -19,7 +19,7 @@ struct MetaPage {
     private static let isMeta: UInt16 = 0x08
     private static let size = 16 + 24 + 2 * 48 + 16
 
-    /// Why a file can't be opened.
+    /// The reason why a file cannot be opened.
     enum Refusal: Error {
         case failed(Int32)
         case notLMDB
@@ -29,7 +29,7 @@ struct MetaPage {
 
     /// The two meta pages of a file, the one with the newer transaction first.
     ///
-    /// liblmdb checks magic and version too, but divides by the page size and maps what the pages say.
+    /// liblmdb also checks magic and version, but divides by the page size and maps pages without further checks.
     static func read(_ descriptor: Int32) throws(Refusal) -> (newer: MetaPage, older: MetaPage) {
         let first = try MetaPage(descriptor, at: 0)
         let second = try MetaPage(descriptor, at: first.pageSize)
@@ -39,7 +39,7 @@ struct MetaPage {
 
     /// The same for a path.
     ///
-    /// - Parameter writable: whether it must be possible to write to the file as well.
+    /// - Parameter writable: whether the file must be writable as well.
     static func read(path: String, writable: Bool = false) throws(Refusal) -> (newer: MetaPage, older: MetaPage) {
         let descriptor = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC)
         guard descriptor >= 0 else { throw .failed(errno) }
@@ -55,7 +55,7 @@ struct MetaPage {
             throw .failed(error.code)
         }
         guard bytes.count == Self.size else {
-            // The first page names LMDB as the format, so a missing second one is a loss.
+            // The first page identifies LMDB, so a missing second one means damage.
             if offset > 0 { throw .damaged("it ends within its meta pages") }
             throw .notLMDB
         }
@@ -71,14 +71,14 @@ struct MetaPage {
         lastPage = bytes.load(136, as: UInt.self)
         transactionID = bytes.load(144, as: UInt.self)
         guard (256...65536).contains(pageSize), pageSize & (pageSize - 1) == 0 else {
-            throw .damaged("it names a page size of \(pageSize) bytes")
+            throw .damaged("its page size is \(pageSize) bytes")
         }
-        // LMDB keeps page numbers in 48 bits.
-        guard lastPage >= 1, lastPage < 1 << 47 else { throw .damaged("it names \(lastPage) as its last page") }
+        // LMDB stores page numbers in 48 bits.
+        guard lastPage >= 1, lastPage < 1 << 47 else { throw .damaged("its last page is \(lastPage)") }
     }
 }
 
-/// Some bytes of a file, read and not mapped: a mapped page that the file does not have ends the process.
+/// Bytes read from a file, not mapped: access to a mapped page beyond the end of the file ends the process.
 struct FilePage {
     private let bytes: [UInt8]
     var count: Int { bytes.count }
@@ -98,7 +98,7 @@ struct FilePage {
         if failure != 0 { throw FileFailure(code: failure, operation: "read the file") }
     }
 
-    /// The number at an offset, in the machine's byte order; 0 behind the end.
+    /// The number at an offset, in native byte order; 0 after the end.
     func load<T: FixedWidthInteger>(_ offset: Int, as: T.Type) -> T {
         guard offset >= 0, offset <= count - MemoryLayout<T>.size else { return 0 }
         return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: T.self) }

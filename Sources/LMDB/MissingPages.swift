@@ -1,20 +1,20 @@
 import Glibc
 
-/// Tells a truncated data file from one that is merely short.
+/// Distinguishes a truncated data file from one that is merely short.
 ///
-/// LMDB does not write pages that a transaction took and gave back, so a sound file often ends before its last
-/// page: all pages behind its end are free then. In a truncated file some are in use, and reading one through
+/// LMDB does not write pages that a transaction allocated and freed, so a valid file often ends before its last
+/// page: all pages after its end are free then. In a truncated file some are in use, and reading one through
 /// the map would end the process with SIGBUS.
 ///
 /// The layout of pages is that of data format version 1: a header of 16 bytes with flags at 10 and the end of the
 /// node offsets at 12, the offsets (2 bytes each), nodes of a header of 8 bytes, key and data. A node's header has
 /// the size of its data in bytes 0 to 3, its flags in 4 and 5, the size of its key in 6 and 7; in branch pages the
-/// first six bytes are the number of the page below. The data of a node is a list of pages: a count and the
-/// numbers, 8 bytes each. A list of more than a page stands in overflow pages behind one header.
+/// first six bytes are the number of the child page. The data of a node is a list of pages: a count and the
+/// numbers, 8 bytes each. A list of more than a page is in overflow pages with one header.
 struct MissingPages {
     private let descriptor: Int32
     private let meta: MetaPage
-    /// How many pages the file has.
+    /// The number of pages in the file.
     private let present: UInt
     private var freeMissing: UInt = 0
     private var visited: UInt = 0
@@ -24,12 +24,12 @@ struct MissingPages {
     private static let overflow: UInt16 = 0x04
     private static let bigData: UInt16 = 0x01
     private static let noPage = UInt.max
-    // That of liblmdb's cursors.
+    // The limit of liblmdb's cursors.
     private static let maximumDepth = 32
 
-    /// Whether pages that are in use are missing from the file.
+    /// Whether used pages are missing from the file.
     ///
-    /// - Parameter meta: of the transaction that is open, so that no page it refers to can change.
+    /// - Parameter meta: the meta page of the open transaction, so that none of its pages can change.
     static func areNeeded(_ descriptor: Int32, _ meta: MetaPage) throws(FileFailure) -> Bool {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw FileFailure(code: errno, operation: "read the file") }
@@ -47,7 +47,7 @@ struct MissingPages {
     }
 
     private mutating func visit(_ number: UInt, depth: Int) throws(FileFailure) {
-        // A damaged tree may lead in circles.
+        // A damaged tree may contain cycles.
         guard number < present, visited < present, depth < Self.maximumDepth else { return }
         visited += 1
         let page = try read(number, from: 0, size: meta.pageSize)

@@ -7,21 +7,21 @@ final class NamedDatabases {
     typealias Name = OpenHandles.Name
 
     private var present: [Name: Database] = [:]
-    /// Those that are gone, but whose handles are open.
+    /// Dropped databases with open handles.
     private var vanished: [Name: Database] = [:]
-    /// What `mdb_dbi_open` said of those that can't be opened.
+    /// The error of `mdb_dbi_open` for those that cannot be opened.
     private(set) var failures: [Name: Int32] = [:]
     /// Opened in this transaction: closed by liblmdb if it is aborted.
     private(set) var opened: [Name: Database] = [:]
 
-    /// What the transaction has found at its begin.
+    /// Sets the databases found at the begin of the transaction.
     ///
-    /// - Parameter failures: what those that it could not open have said.
+    /// - Parameter failures: the errors of those that could not be opened.
     func begin(_ survey: DatabaseSurvey, failures: [Name: Int32]) {
         (present, vanished, self.failures) = (survey.present, survey.vanished, failures)
     }
 
-    /// The same for a transaction that may open handles, which opens what has none.
+    /// The same for a transaction that may open handles, which opens missing ones.
     func begin(
         opening survey: DatabaseSurvey, _ transaction: OpaquePointer, _ environment: Environment
     ) throws(LMDBError) {
@@ -29,7 +29,7 @@ final class NamedDatabases {
         for (name, text) in survey.missing { try open(name, text, transaction, environment) }
     }
 
-    /// All of them, sorted by name bytewise.
+    /// All databases, sorted bytewise by name.
     func all(_ transaction: OpaquePointer, _ environment: Environment) throws(LMDBError) -> [Database] {
         let names = (Array(present.keys) + failures.keys).sorted { $0.lexicographicallyPrecedes($1) }
         var found: [Database] = []
@@ -40,7 +40,7 @@ final class NamedDatabases {
         return found
     }
 
-    /// The database of a name, nil when there is none.
+    /// The database with a name, nil if it does not exist.
     func database(
         _ text: String, _ transaction: OpaquePointer, _ environment: Environment
     ) throws(LMDBError) -> Database? {
@@ -54,34 +54,34 @@ final class NamedDatabases {
         guard let main = try Self.main(transaction, environment),
             try Self.isListed(name, text, main, transaction, environment)
         else { return nil }
-        throw environment.error(failures[name] ?? MDB_INCOMPATIBLE, "open the database \(text)")
+        throw environment.error(failures[name] ?? MDB_INCOMPATIBLE, "open DBI \(text)")
     }
 
-    /// The database of a name, created where there is none. For a transaction that may open handles.
+    /// The database with a name, created if missing. For a transaction that may open handles.
     func database(
         _ text: String, creating flags: DatabaseFlags, _ transaction: OpaquePointer, _ environment: Environment
     ) throws(LMDBError) -> Database {
         if let known = try database(text, transaction, environment) { return known }
         guard try Self.main(transaction, environment) != nil else {
-            throw environment.error(MDB_INCOMPATIBLE, "create the database \(text)")
+            throw environment.error(MDB_INCOMPATIBLE, "create DBI \(text)")
         }
         guard flags.areConsistent else { throw Self.unusable(flags, "create", text, .incompatible, environment) }
         let name = Name(text.utf8)
         if let old = vanished.removeValue(forKey: name) {
-            // liblmdb would go on with it.
+            // liblmdb would continue to use it.
             environment.withoutOthers(forgetting: text) { mdb_dbi_close(environment.pointer, old.handle) }
         }
         let result = open(name, text, flags.rawValue | UInt32(MDB_CREATE), transaction)
-        if result != 0 { throw environment.error(result, "create the database \(text)") }
+        if result != 0 { throw environment.error(result, "create DBI \(text)") }
         guard let database = try database(text, transaction, environment) else {
-            throw environment.error(MDB_NOTFOUND, "create the database \(text)")
+            throw environment.error(MDB_NOTFOUND, "create DBI \(text)")
         }
         return database
     }
 
-    /// Opens a database that is there, or remembers why that is not possible.
+    /// Opens an existing database, or records why that is impossible.
     ///
-    /// - Throws: what concerns more than this database.
+    /// - Throws: errors that concern more than this database.
     private func open(
         _ name: Name, _ text: String, _ transaction: OpaquePointer, _ environment: Environment
     ) throws(LMDBError) {
@@ -89,7 +89,7 @@ final class NamedDatabases {
         switch result {
         case 0: break
         case MDB_INCOMPATIBLE, MDB_DBS_FULL: failures[name] = result
-        default: throw environment.error(result, "open the database \(text)")
+        default: throw environment.error(result, "open DBI \(text)")
         }
     }
 
@@ -104,23 +104,23 @@ final class NamedDatabases {
         return 0
     }
 
-    /// Drops a database with everything in it, while no other transaction runs in this process.
+    /// Drops a database with all its entries, while no other transaction runs in this process.
     ///
-    /// liblmdb closes the handle at once, and does not open it again when the transaction is aborted: it must be
-    /// forgotten in any case, for its number may go to another database.
+    /// liblmdb closes the handle at once, and does not reopen it if the transaction is aborted: it must be
+    /// forgotten in any case, because its number may be reused.
     func drop(_ database: Database, _ transaction: OpaquePointer, _ environment: Environment) throws(LMDBError) {
         let name = Name(database.name.utf8)
         guard let known = present[name], known.handle == database.handle else {
-            throw environment.error(MDB_BAD_DBI, "drop the database \(database.name)")
+            throw environment.error(MDB_BAD_DBI, "drop DBI \(database.name)")
         }
         let result = mdb_drop(transaction, database.handle, 1)
-        if result != 0 { throw environment.error(result, "drop the database \(database.name)") }
+        if result != 0 { throw environment.error(result, "drop DBI \(database.name)") }
         (present[name], opened[name]) = (nil, nil)
     }
 
     // MARK: The unnamed database
 
-    /// The handle of the unnamed database, nil when its flags keep it from holding named ones.
+    /// The handle of the unnamed database, nil if its flags prevent it from containing named ones.
     ///
     /// It is open in every transaction: `mdb_dbi_open` takes no slot for it, so any transaction may call that.
     static func main(_ transaction: OpaquePointer, _ environment: Environment) throws(LMDBError) -> MDB_dbi? {
@@ -141,19 +141,20 @@ final class NamedDatabases {
             return mdb_get(transaction, main, &key, &value)
         }
         if result == MDB_NOTFOUND { return false }
-        if result != 0 { throw environment.error(result, "look up the database \(text)") }
+        if result != 0 { throw environment.error(result, "look up DBI \(text)") }
         return true
     }
 
-    /// The bytes of a name that LMDB can take: a C string and a key.
+    /// The bytes of a name that is valid for LMDB: a C string and a key.
     private static func check(_ name: String, _ environment: Environment) throws(LMDBError) -> Name {
         let bytes = Name(name.utf8)
         let longest = environment.maximumKeySize
         guard !bytes.isEmpty, bytes.count <= longest, !bytes.contains(0) else {
-            let problem = bytes.contains(0) ? "contains a NUL" : "has \(bytes.count) bytes, LMDB takes 1 to \(longest)"
+            let size = "has \(bytes.count) bytes, LMDB supports 1 to \(longest)"
+            let problem = bytes.contains(0) ? "contains a NUL" : size
             throw LMDBError(
                 .badName,
-                "cannot open a database of LMDB \(environment.options.dataFile): its name \(problem)")
+                "cannot open a DBI of LMDB \(environment.options.dataFile): its name \(problem)")
         }
         return bytes
     }
@@ -163,7 +164,7 @@ final class NamedDatabases {
     ) -> LMDBError {
         LMDBError(
             code,
-            "cannot \(operation) the database \(name) of LMDB \(environment.options.dataFile): the flags "
-                + "0x\(String(flags.rawValue, radix: 16)) are unknown, or need MDB_DUPSORT and come without it")
+            "cannot \(operation) DBI \(name) of LMDB \(environment.options.dataFile): the flags "
+                + "0x\(String(flags.rawValue, radix: 16)) are unknown, or need MDB_DUPSORT, which is missing")
     }
 }

@@ -1,49 +1,49 @@
 import CLMDB
 
-/// The handles (DBI numbers) that are open in an environment, as its next transaction finds them.
+/// The open handles (DBI numbers) of an environment, for its next transaction.
 ///
-/// Handles stay open from one transaction to the next, while other processes drop databases and create them again,
-/// perhaps with other flags.
+/// Handles stay open between transactions, while other processes drop databases and recreate them,
+/// perhaps with different flags.
 struct OpenHandles: Sendable {
-    // By bytes: a String equals another one that is the same text in other code points.
+    // By bytes: String comparison uses Unicode equivalence.
     typealias Name = [UInt8]
 
-    /// By name, each with the flags that its handle was opened with.
+    /// By name, each with the flags at the opening of its handle.
     private(set) var databases: [Name: Database] = [:]
     /// Changes whenever a handle is opened or closed.
     private(set) var generation = 0
 
-    /// Handles have been opened by a transaction that has ended well.
+    /// Adds handles opened by a transaction that has ended successfully.
     mutating func add(_ opened: [Name: Database]) {
         guard !opened.isEmpty else { return }
         databases.merge(opened) { $1 }
         generation += 1
     }
 
-    /// Handles are closed, or about to be.
+    /// Removes handles that are closed, or about to be.
     mutating func remove(_ names: some Sequence<Name>) {
         for name in names { databases[name] = nil }
         generation += 1
     }
 }
 
-/// The named databases that a transaction sees, beside the handles that were open when it began.
+/// The named databases that a transaction sees, compared with the open handles at its begin.
 struct DatabaseSurvey {
     typealias Name = OpenHandles.Name
 
-    /// Those with a handle.
+    /// Databases with a handle.
     private(set) var present: [Name: Database] = [:]
-    /// Those without one, by name and text.
+    /// Databases without one, by name and text.
     private(set) var missing: [(name: Name, text: String)] = []
-    /// Those with a handle that must be closed: they were created again with other flags, or replaced by a plain entry.
+    /// Databases whose handle must be closed: they were recreated with different flags, or replaced by a plain entry.
     private(set) var recreated: [Name] = []
-    /// Those whose handles are open, but that are gone.
+    /// Dropped databases with open handles.
     private(set) var vanished: [Name: Database] = [:]
 
     /// Reads the unnamed database, which lists the named ones.
     ///
-    /// A named database is an entry of 48 bytes, `MDB_db` of data format version 1, with the database's flags in bytes 4 and 5. Of
-    /// other entries of that size `mdb_dbi_open` finds out what they are.
+    /// A named database is an entry of 48 bytes, `MDB_db` of data format version 1, with the database's flags in bytes 4 and 5.
+    /// `mdb_dbi_open` detects other entries of that size.
     init(_ transaction: borrowing some Transaction & ~Copyable, _ handles: OpenHandles) throws(LMDBError) {
         guard let main = try NamedDatabases.main(transaction.pointer, transaction.environment) else { return }
         var cursor = try transaction.openCursor(Database(handle: main, name: "", flags: []))
@@ -69,8 +69,8 @@ struct DatabaseSurvey {
     /// Whether handles should be closed before others are opened.
     ///
     /// - Parameters:
-    ///   - known: how many handles are open.
-    ///   - limit: how many there may be.
+    ///   - known: number of open handles.
+    ///   - limit: maximum number of handles.
     func wantsClosing(known: Int, limit: Int) -> Bool {
         // An application may create and drop many.
         !recreated.isEmpty || (!vanished.isEmpty && limit - known < max(8, missing.count))

@@ -1,17 +1,17 @@
 import Synchronization
 
-/// The lock files that this process has open, as LMDB allows it only once.
+/// The lock files that this process has open, because LMDB allows it only once.
 ///
-/// The locks that keep other processes from taking a lock file for abandoned belong to the process, not to the
-/// environment (fcntl): a second environment would take the first one for dead and initialise the reader table under
-/// it, and the first to be closed would give up the locks of both.
+/// The locks that mark a lock file as used belong to the process, not to the
+/// environment (fcntl): a second environment would treat the first one as dead and initialise the reader table under
+/// it, and closing one of them would release the locks of both.
 enum OpenLocks {
     private static let open = Mutex<Set<FileIdentity>>([])
 
-    /// - Returns: false when it is open already.
+    /// - Returns: false if it is already open.
     static func add(_ file: FileIdentity) -> Bool { open.withLock { $0.insert(file).inserted } }
 
-    /// Closes and forgets a file in one go: a file that was unlinked meanwhile leaves its identity to the next one.
+    /// Closes and forgets a file atomically: an unlinked file may pass its identity to the next one.
     static func remove(_ file: FileIdentity, closing close: () -> Void = {}) {
         open.withLock {
             close()

@@ -1,23 +1,23 @@
 import CLMDB
 import Glibc
 
-/// Gets the files of an environment ready for `mdb_env_open`: every mistake gets its own message before liblmdb sees
-/// the files, and what has to be created gets its mode and owner.
+/// Prepares the files of an environment for `mdb_env_open`: reports every mistake with its own message before liblmdb uses
+/// the files, and sets mode and owner of created files.
 struct Opening {
     let options: EnvironmentOptions
-    /// The map size to ask for, 0 for the file's.
+    /// The requested map size, 0 for the file's.
     let mapSize: Int
-    /// Whether the lock file is to be used.
+    /// Whether the lock file is used.
     let usesLock: Bool
 
-    /// - Throws: when the files are not what the options say, or can't be created.
+    /// - Throws: if the files do not match the options, or cannot be created.
     init(_ options: EnvironmentOptions) throws(LMDBError) {
         self.options = options
         let size = try Self.check(options)
         let isNew = (size ?? 0) == 0
         mapSize = options.mapSize > 0 ? options.mapSize : (isNew ? Self.newFileMapSize : 0)
         if isNew {
-            // liblmdb would leave a file behind that asks for a map which can't be had.
+            // liblmdb would leave a file that requests a map which is impossible.
             guard Self.canMap(mapSize) else { throw LMDBError(ENOMEM, "create the file", options) }
         } else {
             do throws(MetaPage.Refusal) {
@@ -27,7 +27,7 @@ struct Opening {
             }
         }
         if options.readOnly {
-            // Without a lock file nobody has it open, and reading must not leave a file behind.
+            // Without a lock file no process has it open, and reading must not create a file.
             usesLock = access(options.lockFile, F_OK) == 0
             return
         }
@@ -41,11 +41,11 @@ struct Opening {
                 throw LMDBError(error, options)
             }
         }
-        // One made by root for a database of another user would lock that user out.
+        // One created by root would lock out the user of the database.
         FileFacts.makeFile(options.lockFile, like: options.dataFile)
     }
 
-    // Its files would be root's, and their application could not open them.
+    // The files would be root's, and the application could not open them.
     fileprivate static func refuseForeignDirectory(_ options: EnvironmentOptions) throws(LMDBError) {
         guard let place = FileFacts.foreignOwner(ofDirectoryFor: options.dataFile) else { return }
         throw LMDBError(
@@ -57,9 +57,9 @@ struct Opening {
 
     private static let newFileMapSize = 1 << 30
 
-    /// Checks the path against what is there.
+    /// Checks the path against the file system.
     ///
-    /// - Returns: the size of the data file, nil when it is to be created.
+    /// - Returns: the size of the data file, nil if it is to be created.
     private static func check(_ options: EnvironmentOptions) throws(LMDBError) -> Int? {
         let (path, file) = (options.path, options.dataFile)
         guard !path.isEmpty, !path.utf8.contains(0) else {
@@ -115,8 +115,8 @@ struct Opening {
     /// The flags for `mdb_env_open`.
     ///
     /// MDB_NOTLS: a read transaction belongs to its object, not to the thread that started it.
-    /// MDB_NOMETASYNC: one flush a commit instead of two while the application waits for the lock. Integrity is
-    /// kept; a power failure may undo our newest merge, which the next start-up reads again from its snapshot.
+    /// MDB_NOMETASYNC: one flush per commit instead of two while the application waits for the lock. Integrity is
+    /// kept; a power failure may undo the newest merge, which the next start-up repeats from its snapshot.
     var flags: UInt32 {
         var flags = UInt32(MDB_NOTLS)
         if options.noSubdirectory { flags |= UInt32(MDB_NOSUBDIR) }
@@ -127,9 +127,9 @@ struct Opening {
 }
 
 extension Environment {
-    /// Looks whether a missing LMDB may be created, before anything else is.
+    /// Checks whether a missing LMDB may be created, before anything else is.
     ///
-    /// - Throws: ``LMDBError`` when this process is root's, and the directory another user's: that user could not open it.
+    /// - Throws: ``LMDBError`` if this process is root's, and the directory another user's, who could not open it.
     package static func checkPlace(_ options: EnvironmentOptions) throws(LMDBError) {
         guard access(options.dataFile, F_OK) != 0 else { return }
         try Opening.refuseForeignDirectory(options)

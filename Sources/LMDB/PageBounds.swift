@@ -1,10 +1,10 @@
 import CLMDB
 import Glibc
 
-/// Checks that what liblmdb found lies within its page.
+/// Checks that data found by liblmdb are within their page.
 ///
-/// liblmdb believes the sizes in the file. In a damaged one a size can reach far beyond the map, and whoever reads so
-/// much ends the process. The check is a matter of addresses: pages in the map are aligned to their size.
+/// liblmdb trusts the sizes in the file. In a damaged one a size can reach far beyond the map, and reading that
+/// much ends the process. The check uses addresses: pages in the map are aligned to their size.
 public struct PageBounds: Sendable {
     // Without a check the address counts as 0 and the page as infinite.
     @usableFromInline let mask: Int
@@ -17,30 +17,30 @@ public struct PageBounds: Sendable {
     private static let isOverflow: UInt16 = 0x04
 
     /// - Parameters:
-    ///   - info: of the environment, since the transaction began.
-    ///   - isReadOnly: whether the transaction can't write.
+    ///   - info: the environment's sizes, read since the transaction began.
+    ///   - isReadOnly: whether the transaction cannot write.
     init(_ info: EnvironmentInfo, isReadOnly: Bool) {
         lastPage = info.lastPage
         self.isReadOnly = isReadOnly
-        // Written pages lie in memory of liblmdb's, and larger pages than the system's may lie at any of its.
+        // Written pages are in liblmdb's own memory, and pages larger than the system's may be at any multiple of that.
         let isAligned = isReadOnly && info.pageSize > 0 && info.pageSize <= Self.systemPageSize
         mask = isAligned ? info.pageSize - 1 : 0
         pageSize = isAligned ? info.pageSize : .max
     }
 
-    /// What a failed read means.
+    /// Interprets the result of a failed read.
     ///
-    /// A read transaction must abort only after a page that is not there. Opening a cursor meets such a page as well, but
-    /// does not say so.
+    /// A read transaction fails with MDB_BAD_TXN only after a missing page. Opening a cursor can meet such a page as well, but
+    /// does not report it.
     func meaning(of result: Int32) -> Int32 { isReadOnly && result == MDB_BAD_TXN ? MDB_PAGE_NOTFOUND : result }
 
-    /// Whether the bytes lie within one page.
+    /// Whether the bytes are within one page.
     @inlinable
     func contain(_ bytes: MDB_val) -> Bool {
         (Int(bitPattern: bytes.mv_data) & mask) &+ bytes.mv_size <= pageSize
     }
 
-    /// Whether the bytes are those of a value in overflow pages, which begins behind the header of the first one.
+    /// Whether the bytes are a value in overflow pages, which begins after the header of the first one.
     ///
     /// The header has the page's number at 0, its flags at 10 and the number of pages at 12.
     @usableFromInline

@@ -2,27 +2,27 @@ import Synchronization
 
 /// A read transaction that stays open beyond a closure.
 ///
-/// Its pages, and those that later transactions have replaced, stay as they are until it ends: with ``release()``, or when
-/// the value goes. It costs the reuse of a few pages for each transaction that is written meanwhile.
+/// Its pages, including those that later transactions replace, stay unchanged until it ends: with ``release()``, or with
+/// the value. This delays the reuse of a few pages for each transaction that is written meanwhile.
 ///
-/// liblmdb lets neither the map be resized nor the handle of a database be closed beside a transaction. A pinned reader holds
-/// neither up: it is given up first. Another process may take its slot in the reader table away, too, where it takes this
-/// process for dead (one in another PID namespace with an old liblmdb). In each case ``loss`` says why, every read throws
-/// that from then on, and what has been read under the pin counts only if the read did not throw.
+/// liblmdb allows neither to resize the map nor to close the handle of a database during a transaction. A pinned reader blocks
+/// neither: it is ended first. Another process may also take its slot in the reader table if it considers this
+/// process dead (a process in another PID namespace with an old liblmdb). In each case ``loss`` has the reason, every read throws
+/// it from then on, and data read under the pin are valid only if the read did not throw.
 ///
-/// It keeps its environment open. Like a transaction it blocks: use it on a thread that may wait, and not within another
+/// It keeps its environment open. Like a transaction it blocks: use it on a blocking thread, and not within another
 /// transaction of the environment.
 package struct PinnedReader: ~Copyable, Sendable {
-    /// Why a pinned reader can't be read any more.
+    /// The reason why a pinned reader cannot be read any more.
     package enum Loss: Error, Sendable, Hashable {
         /// This process resizes its map.
         case mapResized
-        /// A database was dropped, or created again by another process, and its handle closed.
+        /// A database was dropped, or recreated by another process, and its handle closed.
         case handleClosed
-        /// The reader table does not show its slot: the pages of its view may have been used again. Also where there is no reader
+        /// The reader table does not contain its slot: the pages of its view may have been reused. Also if there is no reader
         /// table, because the LMDB is read without a lock file.
         case slotTaken
-        /// The data file was replaced, or an older one copied over it.
+        /// The data file was replaced, or overwritten by an older copy.
         case fileReplaced
     }
 
@@ -41,12 +41,12 @@ package struct PinnedReader: ~Copyable, Sendable {
     /// Ends it.
     package consuming func release() {}
 
-    /// Why it can't be read any more, nil while it can; looks at the reader table and at the file. Never waits.
+    /// Why it cannot be read any more, nil if it can; checks the reader table and the file. Never waits.
     package var loss: Loss? { pinned.loss }
 
-    /// Reads through it. Nothing that `body` got from the transaction may be used after it, cursors included.
+    /// Reads through it. Nothing that `body` got from the transaction may be used after it, including cursors.
     ///
-    /// - Throws: ``Loss`` when it can't be read any more, whatever `body` returned or threw; otherwise what `body` throws.
+    /// - Throws: ``Loss`` if it cannot be read any more, whatever `body` returned or threw; otherwise errors of `body`.
     package mutating func read<R>(_ body: (borrowing ReadTransaction) throws -> R) throws -> R {
         environment.beginPinnedRead()
         defer { environment.endPinnedRead() }
@@ -55,12 +55,12 @@ package struct PinnedReader: ~Copyable, Sendable {
 
     /// Reads through it and through a later one of the same environment, to compare the two.
     ///
-    /// - Throws: ``Loss`` when either can't be read any more; otherwise what `body` throws.
+    /// - Throws: ``Loss`` if either cannot be read any more; otherwise errors of `body`.
     package mutating func read<R>(
         beside later: inout PinnedReader, _ body: (borrowing ReadTransaction, borrowing ReadTransaction) throws -> R
     ) throws -> R {
         precondition(later.environment === environment, "pinned readers of two environments")
-        // One share of the access for both: a second one could wait for somebody who waits for the first.
+        // One shared access for both: a second one could wait for a thread that waits for the first.
         environment.beginPinnedRead()
         defer { environment.endPinnedRead() }
         let other = later.pinned
@@ -69,8 +69,8 @@ package struct PinnedReader: ~Copyable, Sendable {
 }
 
 /// The transaction of a ``PinnedReader``, which its environment can end.
-// Sendable because a read has a share of the access, and nobody but the owner, who reads or ends it, ends it without
-// exclusive access. The lock is for the owner and the environment that end it at the same time.
+// Sendable because a read has shared access, and only the owner, who reads or ends it, may end it without
+// exclusive access. The lock is for owner and environment ending it at the same time.
 final class PinnedTransaction: @unchecked Sendable {
     let id: UInt64
     private let environment: Environment
@@ -84,11 +84,11 @@ final class PinnedTransaction: @unchecked Sendable {
         self.transaction = .some(transaction)
     }
 
-    /// For who has a share of the access.
+    /// For a thread with shared access.
     func read<R>(_ body: (borrowing ReadTransaction) throws -> R) throws -> R {
         if let loss { throw loss }
         let result = Result { try withTransaction(body) }
-        // Without the slot anything may have been read.
+        // Without the slot the pages may have been reused.
         if let loss { throw loss }
         return try result.get()
     }
@@ -100,24 +100,24 @@ final class PinnedTransaction: @unchecked Sendable {
         }
     }
 
-    /// Why it can't be read any more. For the owner.
+    /// Why it cannot be read any more. For the owner.
     var loss: PinnedReader.Loss? {
         if let loss = known.withLock(\.self) { return loss }
         guard environment.isInPlace && environment.info.lastTransactionID >= id else { return end(.fileReplaced) }
-        // A transaction that began later can't stand there unless nobody has written in between.
+        // A later transaction can have this ID only if nothing was written in between.
         guard environment.hasReader(at: id) else { return end(.slotTaken) }
         return nil
     }
 
     /// Ends the transaction, unless it has ended.
     ///
-    /// - Returns: why it has.
+    /// - Returns: the reason why it ended.
     @discardableResult
     func end(_ loss: PinnedReader.Loss?) -> PinnedReader.Loss? {
         known.withLock { known in
             guard let transaction = transaction.take() else { return known }
             known = loss
-            // liblmdb would free the slot, whoever has it now.
+            // liblmdb would free the slot, although it may belong to another process.
             if loss == .slotTaken { transaction.core.abandon() }
             return loss
         }
@@ -125,9 +125,9 @@ final class PinnedTransaction: @unchecked Sendable {
 }
 
 extension Environment {
-    /// Begins a read transaction that stays open: one consistent view, and all pages of it stay.
+    /// Begins a read transaction that stays open: one consistent view, whose pages are not reused.
     ///
-    /// - Throws: as ``read(_:)``; ``PinnedReader/Loss/slotTaken`` where there is no reader table.
+    /// - Throws: as ``read(_:)``; ``PinnedReader/Loss/slotTaken`` if there is no reader table.
     package func pin() throws -> PinnedReader {
         let pinned = try begin { transaction in
             let pinned = PinnedTransaction(transaction)
@@ -154,7 +154,7 @@ extension Environment {
         counter.turn(begins: false)
     }
 
-    /// Calls `body` while no other transaction of this process runs; pinned readers are given up first.
+    /// Calls `body` while no other transaction of this process runs; pinned readers are ended first.
     func withoutTransactions<R, E: Error>(_ loss: PinnedReader.Loss, _ body: () throws(E) -> R) throws(E) -> R {
         turns.beginExclusive()
         defer { turns.endExclusive() }

@@ -1,24 +1,24 @@
 import CLMDB
 import Glibc
 
-/// A slot of an LMDB's reader table that a process has taken.
+/// A used slot of an LMDB's reader table.
 package struct ReaderSlot: Sendable, Equatable {
-    /// Whether the process that took it lives, and where.
+    /// Whether the process of the slot is alive, and where.
     package enum Owner: Sendable, Equatable {
-        /// It has ended without giving the slot back; whoever opens the LMDB next frees it.
+        /// It has ended without freeing the slot; the next process to open the LMDB frees it.
         case gone
-        /// It lives, and has this ID here as well.
+        /// It is alive, with the same ID in this namespace.
         case alive
-        /// It lives in another PID namespace, such as a container. `here` is its ID in our namespace, nil when it
-        /// can't be seen from here.
+        /// It is alive in another PID namespace, such as a container. `here` is its ID in this namespace, nil if it
+        /// is not visible.
         case elsewhere(here: Int?)
     }
 
     /// The ID in the slot: that of the process in its own PID namespace.
     package var processID: Int
-    /// The transaction that it reads; nil when it reads none at the moment.
+    /// The transaction that it reads; nil if none.
     package var transactionID: UInt64?
-    /// Whose it is.
+    /// The owner of the slot.
     package var owner: Owner
 
     /// See the properties of the same names.
@@ -29,14 +29,14 @@ package struct ReaderSlot: Sendable, Equatable {
     }
 }
 
-/// The reader table of an LMDB, looked at without taking a slot in it.
+/// The reader table of an LMDB, read without taking a slot.
 ///
-/// liblmdb takes two processes with one ID for the same process. Each has a lock on the byte of the lock file whose
-/// number is its ID, from its first read transaction on; the kernel tells whose lock that is, across PID namespaces.
+/// liblmdb treats two processes with the same ID as one. Each process holds a lock on the byte of the lock file at the offset of
+/// its ID, from its first read transaction on; the kernel knows the owner of that lock, across PID namespaces.
 package struct ReaderTable: Sendable, Equatable {
-    /// The slots that are taken.
+    /// The used slots.
     package var slots: [ReaderSlot] = []
-    /// Whether another process reads under the ID that this process has.
+    /// Whether another process reads with the ID of this process.
     package var isOwnIDTaken = false
 
     /// A table with these slots.
@@ -50,13 +50,13 @@ package struct ReaderTable: Sendable, Equatable {
     ///
     /// Without a lock file the table is empty.
     ///
-    /// - Throws: ``LMDBError`` when the LMDB can't be opened for reading.
+    /// - Throws: ``LMDBError`` if the LMDB cannot be opened for reading.
     package static func read(_ options: EnvironmentOptions) throws(LMDBError) -> ReaderTable {
         var options = options
         options.readOnly = true
         let opening = try Opening(options)
         guard opening.usesLock, let identity = FileIdentity(of: options.lockFile) else { return ReaderTable() }
-        // Closing any descriptor of the lock file would give up the locks of an open environment.
+        // Closing any descriptor of the lock file would release the locks of an open environment.
         guard OpenLocks.add(identity) else {
             throw LMDBError(
                 .alreadyOpen, "cannot read the reader table of \(options.dataFile): this process has it open")
@@ -71,25 +71,25 @@ package struct ReaderTable: Sendable, Equatable {
                 processID: entry.processID, transactionID: entry.transactionID,
                 owner: owner(of: entry.processID, descriptor))
         }
-        // This process has no slot and no lock, so a lock on its byte is somebody else's.
+        // This process has no slot and no lock, so a lock on its byte belongs to another process.
         return ReaderTable(slots: slots, isOwnIDTaken: owner(of: Int(getpid()), descriptor) != .gone)
     }
 
-    /// What liblmdb writes about the table, as text.
+    /// liblmdb's listing of the table, as text.
     private static func list(_ options: EnvironmentOptions, _ flags: UInt32) throws(LMDBError) -> String {
         var environment: OpaquePointer?
         defer { mdb_env_close(environment) }
         var result = mdb_env_create(&environment)
         if result == 0 { result = mdb_env_open(environment, options.path, flags, FileFacts.defaultFileMode) }
         guard result == 0 else { throw LMDBError(result, "open the file", options) }
-        // No transaction is begun: that would take a slot.
+        // No transaction is begun, because that would take a slot.
         guard let environment, let text = text(of: environment) else {
             throw LMDBError(result, "list the readers", options)
         }
         return text
     }
 
-    /// What liblmdb writes about the table of an open environment; nil when it does not.
+    /// liblmdb's listing of the table of an open environment; nil on failure.
     static func text(of environment: OpaquePointer) -> String? {
         var text = ""
         let result = withUnsafeMutablePointer(to: &text) { context in
@@ -104,7 +104,7 @@ package struct ReaderTable: Sendable, Equatable {
         return result >= 0 ? text : nil
     }
 
-    /// Lines of process ID, thread, and transaction or `-`; a title, or a remark that there are none, comes first.
+    /// Parses lines of process ID, thread, and transaction or `-`; a title, or a remark that there are none, comes first.
     static func parse(_ text: String) -> [(processID: Int, transactionID: UInt64?)] {
         text.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ")
@@ -126,7 +126,7 @@ package struct ReaderTable: Sendable, Equatable {
 }
 
 extension Environment {
-    /// Whether a transaction of this process stands in the reader table that sees everything up to this one.
+    /// Whether the reader table contains a transaction of this process with this ID.
     func hasReader(at transactionID: UInt64) -> Bool {
         let processID = Int(getpid())
         return ReaderTable.parse(ReaderTable.text(of: pointer) ?? "").contains {

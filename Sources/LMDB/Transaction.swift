@@ -1,12 +1,12 @@
 import CLMDB
 
-/// The `MDB_txn` behind a transaction: aborted when it goes out of scope without commit.
+/// The `MDB_txn` of a transaction: aborted when it goes out of scope without commit.
 struct TransactionCore: ~Copyable {
     let pointer: OpaquePointer
     let environment: Environment
     let bounds: PageBounds
     let databases = NamedDatabases()
-    /// Whether liblmdb has freed the transaction already.
+    /// Whether liblmdb has already freed the transaction.
     private var isOver = false
 
     init(_ pointer: OpaquePointer, _ environment: Environment, readOnly: Bool) {
@@ -25,10 +25,10 @@ struct TransactionCore: ~Copyable {
         mdb_txn_abort(pointer)
     }
 
-    /// Leaves a read transaction alone for ever, and what little memory it has.
+    /// Leaks a read transaction with its small allocation.
     consuming func abandon() { isOver = true }
 
-    /// Makes everything written visible; ends a read transaction in the way that keeps the handles it opened.
+    /// Makes everything written visible; ends a read transaction so that the handles it opened are kept.
     consuming func commit() throws(LMDBError) {
         isOver = true
         let result = mdb_txn_commit(pointer)
@@ -36,38 +36,38 @@ struct TransactionCore: ~Copyable {
     }
 }
 
-/// What read and write transactions have in common.
+/// The interface shared by read and write transactions.
 package protocol Transaction: ~Copyable {
     /// The `MDB_txn`.
     var pointer: OpaquePointer { get }
     /// The environment that it belongs to.
     var environment: Environment { get }
-    /// Where what is read may lie.
+    /// The valid addresses of read data.
     var bounds: PageBounds { get }
 
     /// The named databases, sorted bytewise.
     ///
     /// Plain entries of the unnamed database are left out, and names that are not UTF-8 or contain a NUL, which
-    /// nobody can open by name.
+    /// cannot be opened by name.
     func databases() throws(LMDBError) -> [Database]
 
-    /// A named database, nil when there is none of that name.
+    /// A named database, nil if it does not exist.
     ///
-    /// - Throws: ``LMDBError/Code/badName`` for a name that LMDB can't take (empty, longer than a key, with a NUL),
-    ///   ``LMDBError/Code/incompatible`` when an entry that is no database has this name,
-    ///   ``LMDBError/Code/databasesFull`` when more are open than the options allow.
+    /// - Throws: ``LMDBError/Code/badName`` for a name that is not valid (empty, longer than a key, with a NUL),
+    ///   ``LMDBError/Code/incompatible`` if an entry with this name is not a database,
+    ///   ``LMDBError/Code/databasesFull`` if more are open than the options allow.
     func database(_ name: String) throws(LMDBError) -> Database?
 }
 
 extension Transaction where Self: ~Copyable {
-    /// The transaction ID: of a reader that of the newest commit it sees, of a writer its own.
+    /// The transaction ID: for a reader that of the newest commit it sees, for a writer its own.
     package var id: UInt64 { UInt64(truncatingIfNeeded: mdb_txn_id(pointer)) }
 
-    /// The value of a key, nil when there is none; of several values the first.
+    /// The value of a key, nil if there is none; of several values the first.
     ///
-    /// The bytes lie in the map: they are valid until the transaction ends or writes.
+    /// The bytes are in the map: they are valid until the transaction ends or writes.
     ///
-    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for an invalid size of an integer key.
     package func get(_ database: Database, _ key: UnsafeRawBufferPointer) throws(LMDBError) -> UnsafeRawBufferPointer? {
         try environment.checkKey(key, of: database, pointer)
         var mdbKey = MDB_val(key)
@@ -76,20 +76,20 @@ extension Transaction where Self: ~Copyable {
         if result == MDB_NOTFOUND { return nil }
         if result != 0 {
             throw environment.error(
-                bounds.meaning(of: result), "read from the database \(database.name)", key: key.count)
+                bounds.meaning(of: result), "read from DBI \(database.name)", key: key.count)
         }
         guard bounds.contain(value) || bounds.containOverflow(value) else {
-            throw environment.error(MDB_CORRUPTED, "read from the database \(database.name)")
+            throw environment.error(MDB_CORRUPTED, "read from DBI \(database.name)")
         }
         return UnsafeRawBufferPointer(value)
     }
 
-    /// Opens a cursor that stands before the first entry. It must not outlive the transaction.
+    /// Opens a cursor before the first entry. It must not outlive the transaction.
     package func openCursor(_ database: Database) throws(LMDBError) -> Cursor {
         var cursor: OpaquePointer?
         let result = mdb_cursor_open(pointer, database.handle, &cursor)
         guard result == 0, let cursor else {
-            throw environment.error(bounds.meaning(of: result), "open a cursor on the database \(database.name)")
+            throw environment.error(bounds.meaning(of: result), "open a cursor on DBI \(database.name)")
         }
         return Cursor(cursor, environment, database, bounds)
     }
@@ -100,7 +100,7 @@ extension Transaction where Self: ~Copyable {
         let result = mdb_stat(pointer, database.handle, &stat)
         if result != 0 {
             throw environment.error(
-                bounds.meaning(of: result), "read the statistics of the database \(database.name)")
+                bounds.meaning(of: result), "read the statistics of DBI \(database.name)")
         }
         return DatabaseStatistics(
             entries: Int(stat.ms_entries), depth: Int(stat.ms_depth), branchPages: Int(stat.ms_branch_pages),
@@ -187,7 +187,7 @@ package struct WriteTransaction: Transaction, ~Copyable {
         let result = mdb_put(pointer, database.handle, &mdbKey, &mdbValue, 0)
         if result != 0 {
             throw environment.error(
-                result, "write to the database \(database.name)", key: key.count, value: value.count)
+                result, "write to DBI \(database.name)", key: key.count, value: value.count)
         }
     }
 
@@ -201,7 +201,7 @@ package struct WriteTransaction: Transaction, ~Copyable {
         var mdbKey = MDB_val(key)
         let result = mdb_del(pointer, database.handle, &mdbKey, nil)
         if result == MDB_NOTFOUND { return false }
-        if result != 0 { throw environment.error(result, "delete from the database \(database.name)", key: key.count) }
+        if result != 0 { throw environment.error(result, "delete from DBI \(database.name)", key: key.count) }
         return true
     }
 
@@ -228,7 +228,7 @@ package struct WriteTransaction: Transaction, ~Copyable {
         var cursor = try openCursor(database)
         guard try cursor.find(key, value: value) else { return false }
         let result = mdb_cursor_del(cursor.pointer, 0)
-        if result != 0 { throw environment.error(result, "delete from the database \(database.name)", key: key.count) }
+        if result != 0 { throw environment.error(result, "delete from DBI \(database.name)", key: key.count) }
         return true
     }
 }

@@ -1,14 +1,14 @@
 import Synchronization
 
-/// What tells somebody who looks from time to time whether the transactions of an environment get on.
+/// Shows an observer that polls it whether the transactions of an environment make progress.
 package struct TransactionActivity: Sendable, Equatable {
     /// Whether a transaction is open or about to begin.
     package var isBusy: Bool
-    /// Whether a write transaction waits for the lock, which another process holds then.
+    /// Whether a write transaction waits for the lock, held by another process.
     package var waitsForLock: Bool
-    /// How many waits for the lock have ended: tells one from the next, whatever else gets on meanwhile.
+    /// Number of completed waits for the lock: distinguishes consecutive waits, whatever other transactions do.
     package var endedWaits: Int
-    /// Grows when a transaction begins or ends, and with the entries that cursors pass.
+    /// Grows when a transaction begins or ends, and with the entries passed by cursors.
     package var steps: Int
 
     /// See the properties of the same names.
@@ -20,7 +20,7 @@ package struct TransactionActivity: Sendable, Equatable {
     }
 }
 
-/// Counts what ``TransactionActivity`` tells. Each number is right by itself, which is enough for that.
+/// The counters of ``TransactionActivity``. Each is consistent by itself, which is enough.
 @usableFromInline
 final class ActivityCounter: Sendable {
     private let transactions = Atomic(0)

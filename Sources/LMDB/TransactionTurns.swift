@@ -1,23 +1,23 @@
 import Glibc
 
-/// Which transactions of one environment may run beside each other within this process.
+/// The exclusion between transactions of one environment within this process.
 ///
-/// liblmdb lets them all run side by side, as `MDB_NOTLS` is set. It asks the caller for exclusion in three places:
+/// With `MDB_NOTLS` liblmdb lets them all run concurrently. It requires exclusion by the caller in three places:
 ///
 /// - `mdb_dbi_open` of a name without a handle: one transaction at a time, from its begin to its end, because the new
-///   handle gets the slot behind those that the transaction saw when it began. Others may go on meanwhile; they do not see
-///   the new handle (``beginOpening()``). A writer has this turn for as long as it has the write lock, as it may create
+///   handle gets the slot after those that the transaction saw when it began. Others may run meanwhile; they do not see
+///   the new handle (``beginOpening()``). A writer has this turn while it has the write lock, because it may create
 ///   databases.
 /// - `mdb_dbi_close`, and `mdb_drop`, which closes: while no other transaction may use the handle (``beginExclusive()``).
 /// - `mdb_env_set_mapsize`: while no transaction is active at all (``beginWriting()``, then ``beginExclusive()``).
 ///
-/// A writer waits for the write lock, which PowerDNS may hold, with nothing but the turn to write. So this wait holds up
-/// other writers of this process and a resize of the map, and no reader.
+/// A writer waits for the write lock, which PowerDNS may hold, with only the turn to write. This wait therefore blocks
+/// other writers of this process and a resize of the map, but no reader.
 ///
-/// Turns are taken in the order writing, opening, shared or exclusive; a thread may hold one of each kind. Who waits for
-/// exclusive access keeps new shared access waiting, so that it comes to its turn.
+/// Turns are taken in the order writing, opening, shared or exclusive; a thread may hold one of each kind. A thread that waits
+/// for exclusive access blocks new shared access, so that it is not starved.
 final class TransactionTurns: @unchecked Sendable {
-    // Sendable because everything below is only used with the mutex held.
+    // Sendable because all state below is only used with the mutex held.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var isWriting = false
@@ -46,9 +46,9 @@ final class TransactionTurns: @unchecked Sendable {
         }
     }
 
-    /// The same where that is so now.
+    /// The same without waiting.
     ///
-    /// - Returns: whether it was.
+    /// - Returns: whether the turn was taken.
     func tryBeginWriting() -> Bool {
         var isFree = false
         change {
@@ -70,7 +70,7 @@ final class TransactionTurns: @unchecked Sendable {
 
     func endOpening() { change { isOpening = false } }
 
-    /// Waits until nobody has, or waits for, exclusive access.
+    /// Waits until no thread has, or waits for, exclusive access.
     func beginShared() {
         change {
             wait { !isExclusive && waitingForExclusive == 0 }
@@ -80,7 +80,7 @@ final class TransactionTurns: @unchecked Sendable {
 
     func endShared() { change { shared -= 1 } }
 
-    /// Waits until nobody else has access.
+    /// Waits until no other thread has access.
     func beginExclusive() {
         change {
             waitingForExclusive += 1

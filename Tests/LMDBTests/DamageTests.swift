@@ -39,7 +39,8 @@ import Testing
         let error = lmdbError { _ = try scratch.open() }
         #expect(error?.code == .versionMismatch)
         let text = error?.description ?? ""
-        #expect(text.contains("data format version \(version), and liblmdb \(LMDBVersion.text) knows only version 1"))
+        #expect(
+            text.contains("data format version \(version), and liblmdb \(LMDBVersion.text) supports only version 1"))
         #expect(text.contains(scratch.file))
         #expect(try scratch.snapshot() == before)
     }

@@ -92,8 +92,8 @@ import Testing
     // MARK: Names
 
     @Test(arguments: [
-        ("", "has 0 bytes, LMDB takes 1 to 511"), ("a\0b", "contains a NUL"),
-        (String(repeating: "n", count: 512), "has 512 bytes, LMDB takes 1 to 511"),
+        ("", "has 0 bytes, LMDB supports 1 to 511"), ("a\0b", "contains a NUL"),
+        (String(repeating: "n", count: 512), "has 512 bytes, LMDB supports 1 to 511"),
     ])
     func aNameThatLMDBCannotTakeIsAnError(_ name: String, _ problem: String) throws {
         let scratch = try Scratch()

@@ -92,7 +92,7 @@ import Testing
                 return .commit(())
             }
         }
-        #expect(error?.description.hasPrefix("cannot drop the database a of LMDB \(scratch.file): ") == true)
+        #expect(error?.description.hasPrefix("cannot drop DBI a of LMDB \(scratch.file): ") == true)
         #expect(try environment.read { try $0.databases().map(\.name) } == ["a", "b"])
     }
 

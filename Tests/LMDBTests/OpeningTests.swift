@@ -156,7 +156,7 @@ import Testing
         let environment = try scratch.open(readOnly: true)
         let error = lmdbError { try environment.put([("k", "v")]) }
         #expect(error?.code == .noPermission)
-        #expect(error?.description.contains("for reading only") == true)
+        #expect(error?.description.contains("opened read-only") == true)
         #expect(try environment.entries()?.count == 3)
     }
 
