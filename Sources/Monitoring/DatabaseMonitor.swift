@@ -7,9 +7,9 @@ import Snapshots
 import Support
 import Synchronization
 
-/// Watches the syncing of one database: its events become metrics, health checks, and what the report shows.
+/// Monitors one database: converts its events to metrics, health checks, and its part of the report.
 final class DatabaseMonitor: Sendable {
-    /// What the monitors of all databases share.
+    /// State shared by the monitors of all databases.
     struct Shared: Sendable {
         var settings: MonitorSettings
         var clock: @Sendable () -> Moment
@@ -17,14 +17,14 @@ final class DatabaseMonitor: Sendable {
         var cleaning: CleaningMetrics
         var board: HealthBoard
         var logger: Logger
-        /// Notes something that went wrong.
+        /// Records a problem.
         var noteProblem: @Sendable (_ text: String, _ database: String, Moment) -> Void
     }
 
     private struct State {
         var record: DatabaseRecord
         var health: SyncHealth
-        /// Is told when the state object has something new to say.
+        /// Called when the state object has changed.
         var changed: @Sendable () -> Void = {}
     }
 
@@ -54,7 +54,7 @@ final class DatabaseMonitor: Sendable {
         showHealth()
     }
 
-    /// Something happened. Quick, from any thread.
+    /// Handles an event. Fast, on any thread.
     func observe(_ event: SyncEvent) {
         let now = shared.clock()
         let changed = state.withLock { state in
@@ -87,9 +87,9 @@ final class DatabaseMonitor: Sendable {
         }
     }
 
-    /// Looks who has fallen silent.
+    /// Detects silent instances.
     ///
-    /// - Parameter now: when the listing ended, by the storage's clock.
+    /// - Parameter now: the end of the listing, by the storage's clock.
     private func listen(at now: UInt64) {
         let (known, senseless) = states.latest
         let (heard, isUnknown) = state.withLock { state in
@@ -98,7 +98,7 @@ final class DatabaseMonitor: Sendable {
         }
         let promised = heard.filter { known[$0.key]?.interval != 0 && !senseless.contains($0.key) }
         shared.metrics.heard(promised, of: settings.name)
-        // Only what it says tells whether more is to be expected. The next listing sees it.
+        // The state object tells whether more is expected. The next listing uses it.
         if isUnknown { Task { [states] in _ = await states.value() } }
     }
 
@@ -114,14 +114,14 @@ final class DatabaseMonitor: Sendable {
             case .listFailed(let error): "cannot list the snapshots: \(error)"
             case .downloadFailed(let name, let error, _): "cannot download \(name): \(error)"
             case .mergeFailed(let name, let error, _): "cannot merge \(name): \(error)"
-            case .refused(let name, _, let error, _): "\(name) is refused: \(error)"
+            case .refused(let name, _, let error, _): "\(name) is rejected: \(error)"
             case .sendFailed(let error): "cannot send a snapshot: \(error)"
-            case .sendingGivenUp(let error): "sending is given up: \(error)"
-            case .namesake(let name): name.map { "another host uses our instance name: it wrote \($0)" }
+            case .sendingGivenUp(let error): "gave up sending: \(error)"
+            case .namesake(let name): name.map { "another host uses this instance's name: it wrote \($0)" }
             case .fenced(let reason), .sendBlocked(let reason), .notInSync(let reason): reason
             case .cleanerListFailed(let error): "cannot list the snapshots to clean up: \(error)"
             case .cleanerDeleteFailed(let name, let error): "cannot remove \(name): \(error)"
-            case .swept(let report): report.problem.map { "the sweeper left something alone: \($0)" }
+            case .swept(let report): report.problem.map { "the sweeper skipped entries: \($0)" }
             case .ownClock(let ahead, true): OwnClock.text(ahead: ahead)
             case .clockSkew(let instance, let ahead, true):
                 "the clock of \(instance) is \(LastingTrouble.text(ahead)) ahead"
@@ -132,7 +132,7 @@ final class DatabaseMonitor: Sendable {
 
     // MARK: Asking
 
-    /// What the LMDB says about itself; nil while it is not open, or has not answered yet.
+    /// The facts about the LMDB; nil while it is not open, or has not answered yet.
     func facts() async -> StatusReport.LMDBFacts? { await lmdb.facts.value() }
 
     /// The database's part of the report.
@@ -148,10 +148,10 @@ final class DatabaseMonitor: Sendable {
         }
     }
 
-    /// Sets who is told when the state object has something new to say.
+    /// Sets the function to call when the state object has changed.
     func onChange(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.changed = action } }
 
-    /// What the state object says now; nil when there is nothing to say.
+    /// The contents of the state object; nil if there are none.
     ///
     /// - Parameter isLast: whether the process ends.
     func ownState(isLast: Bool) -> InstanceState? {
@@ -159,7 +159,7 @@ final class DatabaseMonitor: Sendable {
         let status = shared.board.report().outcome.status.rawValue
         let time = shared.clock().wall
         return state.withLock { state in
-            // Who has not got as far as that has no right to speak, and may be the second daemon on one LMDB.
+            // Without a listing this process must not publish: it may be the second daemon on one LMDB.
             guard !isLast || (settings.onlyOnce ? state.record.isStarted : state.record.listing != nil) else {
                 return nil
             }
@@ -181,7 +181,7 @@ private final class OpenLMDB: Sendable {
     let facts: OnDemand<StatusReport.LMDBFacts>
 
     init(_ name: String) {
-        // Of its own, because a read may wait for the disk.
+        // A separate pool, because a read may wait for the disk.
         let pool = BlockingPool(label: "monitor-\(name)", width: 1)
         facts = OnDemand { [slot] in
             guard slot.environment.withLock({ $0 != nil }) else { return nil }

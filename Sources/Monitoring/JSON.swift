@@ -1,12 +1,12 @@
 import FoundationEssentials
 import Support
 
-/// The JSON that this program writes and reads: names in snake case, sorted, so that equal contents are equal bytes, and
-/// with nothing in it that a terminal might act on.
+/// The program's JSON: names in snake case, sorted, so that equal contents are equal bytes, and
+/// without characters that control a terminal.
 package enum JSON {
-    /// The text of a value.
+    /// Encodes a value.
     ///
-    /// - Parameter pretty: whether it is laid out for people.
+    /// - Parameter pretty: whether to indent the text.
     package static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -15,9 +15,9 @@ package enum JSON {
         return PrintableText.json(Array(try encoder.encode(value)))
     }
 
-    /// The value that a text describes.
+    /// Decodes a value.
     ///
-    /// - Throws: `DecodingError` when it describes no such value.
+    /// - Throws: `DecodingError` if the text does not describe such a value.
     package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

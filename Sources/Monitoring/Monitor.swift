@@ -7,16 +7,16 @@ import Snapshots
 import Support
 import Synchronization
 
-/// Watches everything that runs: is told by the syncers and the storage, and answers the status page, Prometheus and
+/// Monitors the process: receives events of the syncers and the storage, and serves the status page, Prometheus and
 /// health checks.
 ///
-/// Whoever asks gets an answer at once, whatever hangs: what is not to be had within a moment is as it was before.
+/// Requests never block: values that are not available within a moment are those of the previous reading.
 package final class Monitor: SyncObserver {
     private let settings: MonitorSettings
     private let clock: @Sendable () -> Moment
     private let logger: Logger
     private let started: Moment
-    /// The metrics that ``metrics()`` shows; others may add theirs.
+    /// The metrics of ``metrics()``; others may add theirs.
     package let registry = MetricRegistry()
     private let process: ProcessMetrics
     private let storage: StorageMetrics
@@ -31,8 +31,8 @@ package final class Monitor: SyncObserver {
     }
 
     /// - Parameters:
-    ///   - logger: is told of changes of the health, of state objects that can't be written, and of statistics.
-    ///   - clock: the time.
+    ///   - logger: logs changes of the health, unwritable state objects, and statistics.
+    ///   - clock: the current time.
     package init(
         _ settings: MonitorSettings, logger: Logger, clock: @escaping @Sendable () -> Moment = Moment.clock()
     ) {
@@ -61,18 +61,18 @@ package final class Monitor: SyncObserver {
         maps = OnDemand { try? await pool.run { _ in MemoryMaps.read(paths) } }
     }
 
-    // MARK: Being told
+    // MARK: Events
 
     /// See `SyncObserver`.
     package func observe(_ event: SyncEvent, of database: String) {
         databases.first { $0.settings.name == database }?.observe(event)
     }
 
-    /// Something that others look after is worth a look, or is not any more.
+    /// Sets or clears a warning of another component.
     ///
     /// - Parameters:
     ///   - check: the name of the health check.
-    ///   - text: one line that says what, and what to do; nil when that is over.
+    ///   - text: one line with problem and fix; nil clears the warning.
     package func warn(_ check: String, _ text: String?) {
         board.update { checks, _ in checks.set(check, .warning, text) }
     }
@@ -82,17 +82,17 @@ package final class Monitor: SyncObserver {
         storage.called(call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)
     }
 
-    /// The status page can't be served, for this reason, or it can again.
+    /// Sets the reason why the status page cannot be served, or clears it.
     package func observeServing(_ problem: String?) {
         board.update { checks, _ in checks.set("status_page", .failure, problem) }
     }
 
-    /// The requests to an S3 server will be told: their metrics begin at zero.
+    /// Creates the metrics of requests to an S3 server with zero.
     package func expectStorageCalls() { storage.begin(methods: StorageCall.Method.allCases.map(\.rawValue)) }
 
     // MARK: Running
 
-    /// Does what has to be done beside syncing, while `body` syncs: writes state objects and logs statistics.
+    /// Writes state objects and logs statistics while `body` syncs.
     ///
     /// - Parameter store: the storage without its update marker.
     package func run(with store: any BlobStore, while body: @Sendable () async throws -> Void) async throws {
@@ -124,7 +124,7 @@ package final class Monitor: SyncObserver {
         if let failure { throw failure }
     }
 
-    /// How long the last state objects may take.
+    /// Time limit for the last state objects.
     private static let lastWordsLimit = Duration.seconds(2)
 
     private static func finish(_ publishers: [StatePublisher]) async {
@@ -167,7 +167,7 @@ package final class Monitor: SyncObserver {
         }
     }
 
-    // MARK: Being asked
+    // MARK: Queries
 
     /// The metrics in the text format of Prometheus; see ``MetricRegistry/contentType``.
     package func metrics() async -> [UInt8] {
@@ -190,7 +190,7 @@ package final class Monitor: SyncObserver {
         return registry.text()
     }
 
-    /// What the health checks say.
+    /// The results of the health checks.
     package func health() -> HealthReport {
         let report = board.report()
         let numbers = ProcessNumbers.read()
@@ -208,7 +208,7 @@ package final class Monitor: SyncObserver {
             metadata: metadata, failures: report.outcome.failures, warnings: report.outcome.warnings)
     }
 
-    /// Where everything stands.
+    /// The current status.
     package func report() async -> StatusReport {
         let parts = await withTaskGroup(of: (Int, StatusReport.Database).self) { group in
             for (index, database) in databases.enumerated() { group.addTask { (index, await database.report()) } }
@@ -237,7 +237,7 @@ package final class Monitor: SyncObserver {
         return report
     }
 
-    /// What the metrics are, for the documentation.
+    /// The descriptions of the metrics, for the documentation.
     package static var metricDescriptions: [MetricDescription] {
         let registry = MetricRegistry()
         _ = (ProcessMetrics(registry), StorageMetrics(registry), LMDBMetrics(registry))

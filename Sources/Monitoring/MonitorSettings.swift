@@ -1,6 +1,6 @@
 import Observability
 
-/// What a ``Monitor`` goes by.
+/// The configuration of a ``Monitor``.
 package struct MonitorSettings: Sendable {
     /// A database.
     package struct Database: Sendable {
@@ -8,7 +8,7 @@ package struct MonitorSettings: Sendable {
         package var name: String
         /// The data file.
         package var path: String
-        /// How many downloads may be under way at a time.
+        /// Maximum number of concurrent downloads.
         package var downloads: Int
 
         /// See the properties of the same names.
@@ -19,19 +19,19 @@ package struct MonitorSettings: Sendable {
         }
     }
 
-    /// What the health checks go by.
+    /// The configuration of the health checks.
     package struct Health: Sendable {
-        /// How long listing may fail.
+        /// Limits for failures to list.
         package var storageList: LastingTrouble.Limits
-        /// How long loading may fail.
+        /// Limits for failures to load.
         package var storageLoad: LastingTrouble.Limits
-        /// How long storing may fail.
+        /// Limits for failures to store.
         package var storageStore: LastingTrouble.Limits
-        /// How long the start-up may take.
+        /// Limits for the duration of start-up.
         package var start: LastingTrouble.Limits
-        /// Whether a start-up that takes long is a check.
+        /// Whether a long start-up is a check.
         package var reportsStart: Bool
-        /// Whether the metadata say which databases have started.
+        /// Whether the metadata list the started databases.
         package var notesStart: Bool
 
         /// See the properties of the same names.
@@ -56,7 +56,7 @@ package struct MonitorSettings: Sendable {
     package var version: String
     /// Whether nothing is written to the storage.
     package var receiveOnly: Bool
-    /// Whether the process ends once everything is done.
+    /// Whether the process ends when everything is done.
     package var onlyOnce: Bool
     /// The databases, in the order of the configuration.
     package var databases: [Database]
@@ -64,9 +64,9 @@ package struct MonitorSettings: Sendable {
     package var health: Health
     /// Whether state objects are written.
     package var publishesState: Bool
-    /// Whether the metrics tell the memory use of the LMDBs.
+    /// Whether the metrics include the memory use of the LMDBs.
     package var scrapesMaps: Bool
-    /// How often statistics of the LMDBs are logged; zero for never.
+    /// Interval at which statistics of the LMDBs are logged; zero for never.
     package var statisticsInterval: Duration
 
     /// See the properties of the same names.

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// A value that is made when somebody asks for it: never twice at a time, not more often than so often, and nobody
-/// waits for it longer than a moment.
+/// A value computed on request: not concurrently, not more often than the interval, and with a bounded wait
+/// for callers.
 package final class OnDemand<Value: Sendable>: Sendable {
     private struct Flight {
         var waiting: [CheckedContinuation<Void, Never>] = []
-        /// Whether nobody waits for it any more.
+        /// Whether no caller waits for it any more.
         var isLate = false
     }
 
@@ -28,9 +28,9 @@ package final class OnDemand<Value: Sendable>: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - interval: a value that is younger is good enough.
-    ///   - patience: how long those who ask wait for a new one.
-    ///   - make: makes it, on a thread that may block where that is needed; nil leaves what there is.
+    ///   - interval: a younger value is reused.
+    ///   - patience: how long callers wait for a new value.
+    ///   - make: computes the value, on a blocking thread if needed; nil keeps the previous one.
     package init(
         interval: Duration = .seconds(1), patience: Duration = .milliseconds(200),
         make: @escaping @Sendable () async -> Value?
@@ -40,7 +40,7 @@ package final class OnDemand<Value: Sendable>: Sendable {
         self.make = make
     }
 
-    /// The newest value that there is without long waiting; nil when there has been none yet.
+    /// The newest value available without a long wait; nil if there is none yet.
     package func value() async -> Value? {
         await withCheckedContinuation { continuation in
             let next: Next = state.withLock { state in
@@ -63,10 +63,10 @@ package final class OnDemand<Value: Sendable>: Sendable {
         return state.withLock(\.value)
     }
 
-    /// The newest value that was made, at once.
+    /// The newest computed value, at once.
     var latest: Value? { state.withLock(\.value) }
 
-    /// Forgets the value.
+    /// Discards the value.
     func clear() {
         state.withLock { state in
             state.value = nil

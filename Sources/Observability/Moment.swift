@@ -2,9 +2,9 @@ import Support
 
 /// A point in time by two clocks: one that never jumps, to measure with, and the one that people read.
 package struct Moment: Sendable, Hashable {
-    /// Since the process began to count.
+    /// Time since the process started to count.
     package var uptime: Duration
-    /// By the system's clock.
+    /// Time of the system clock.
     package var wall: WallTime
 
     /// See the properties of the same names.
@@ -13,7 +13,7 @@ package struct Moment: Sendable, Hashable {
         self.wall = wall
     }
 
-    /// A clock that counts from this call on.
+    /// A clock that starts with this call.
     package static func clock() -> @Sendable () -> Moment {
         let start = ContinuousClock.now
         return { Moment(uptime: .now - start, wall: .now()) }

@@ -152,7 +152,7 @@ import Testing
             }
             let text = monitor.health().warnings["main_instance_silent"] ?? ""
             #expect(
-                text.hasPrefix("nothing has been heard of a for 19m0s: it does not run, or can't write to the storage"))
+                text.hasPrefix("no state from a for 19m0s: it is not running, or cannot write to the storage"))
             #expect(text.hasSuffix("lightningstream snapshots remove --instance a"))
             let shown = await monitor.report().databases[0].instances
             #expect(shown.map(\.name) == ["a", "b"] && shown.map(\.health) == ["Silent", "OK"])

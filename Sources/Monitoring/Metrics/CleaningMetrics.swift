@@ -1,7 +1,7 @@
 import Observability
 import Replication
 
-/// The metrics of the cleaner of the storage and of the sweeper of the LMDBs.
+/// The metrics of cleaner and sweeper.
 package struct CleaningMetrics: Sendable {
     let listCalls, listFailed, deleted, deleteFailed: MetricFamily<Counter>
     let swept: MetricFamily<Counter>
@@ -10,8 +10,8 @@ package struct CleaningMetrics: Sendable {
 
     init(_ registry: MetricRegistry) {
         let cleaner = "lightningstream_cleaner_"
-        listCalls = registry.counters(cleaner + "list_calls_total", "Listings made for cleaning.")
-        listFailed = registry.counters(cleaner + "list_failed_total", "Listings made for cleaning that failed.")
+        listCalls = registry.counters(cleaner + "list_calls_total", "Listings for cleaning.")
+        listFailed = registry.counters(cleaner + "list_failed_total", "Failed listings for cleaning.")
         deleted = registry.counters(
             cleaner + "delete_total",
             "Snapshots removed because there is a newer snapshot, or because of a stale instance.",
@@ -20,14 +20,15 @@ package struct CleaningMetrics: Sendable {
 
         let sweeper = "lightningstream_sweeper_"
         swept = registry.counters(
-            sweeper + "cleaned_total", "Deleted entries removed for good.", labels: ["lmdb"])
+            sweeper + "cleaned_total", "Deleted entries removed by the sweeper.", labels: ["lmdb"])
         sweepAvailable = registry.gauges(
             sweeper + "stats_available", "1 once the sweeper has run, otherwise 0.", labels: ["lmdb"])
         sweepEntries = registry.gauges(
-            sweeper + "stats_total_entries", "All entries, Deleted ones too, as of the last run.", labels: ["lmdb"])
+            sweeper + "stats_total_entries", "All entries including Deleted ones, as of the last run.", labels: ["lmdb"]
+        )
         sweepDeleted = registry.gauges(
             sweeper + "stats_deleted_entries", "Deleted entries, as of the last run.", labels: ["lmdb"])
-        sweepTime = registry.summaries(sweeper + "duration_seconds", "How long a run takes.", labels: ["lmdb"])
+        sweepTime = registry.summaries(sweeper + "duration_seconds", "Duration of runs.", labels: ["lmdb"])
     }
 
     func begin(_ lmdb: String) {
@@ -36,7 +37,7 @@ package struct CleaningMetrics: Sendable {
         _ = sweepTime.with(lmdb)
     }
 
-    /// Counts what happened to a database.
+    /// Counts an event of a database.
     func count(_ event: SyncEvent, of lmdb: String) {
         switch event {
         case .swept(let report):

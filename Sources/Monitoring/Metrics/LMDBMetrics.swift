@@ -1,36 +1,36 @@
 import Observability
 
-/// The metrics of the LMDBs, under the names that dashboards for release 1.0 use.
+/// The metrics of the LMDBs, with the names of release 1.0.
 struct LMDBMetrics: Sendable {
     private let mapSize, readers, mostReaders, transaction, fileSize, usage, fraction, headroom: MetricFamily<Gauge>
     private let bytes, entries, depth, pages, maps: MetricFamily<Gauge>
 
     init(_ registry: MetricRegistry) {
         let gauge = { (name: String, help: String) in registry.gauges("lmdb_" + name, help, labels: ["lmdb"]) }
-        mapSize = gauge("mapsize_bytes", "Most that the LMDB can grow to.")
+        mapSize = gauge("mapsize_bytes", "Maximum size of the LMDB.")
         readers = gauge("env_readers_current", "Reader slots in use or used before.")
-        mostReaders = gauge("env_readers_max", "All reader slots.")
+        mostReaders = gauge("env_readers_max", "Number of reader slots.")
         transaction = gauge("env_last_tnx_id", "The newest transaction.")
         fileSize = gauge("filesize_bytes", "Size of the data file.")
-        usage = gauge("total_usage_bytes", "What the pages of all DBIs take.")
-        fraction = gauge("total_usage_fraction", "total_usage_bytes as a part of the map size.")
+        usage = gauge("total_usage_bytes", "Size of the pages of all DBIs.")
+        fraction = gauge("total_usage_fraction", "total_usage_bytes as a fraction of the map size.")
         headroom = gauge(
             "map_headroom_fraction",
-            "The part of the map that has never been used: pages to be used again are not in it.")
+            "Fraction of the map that has never been used, without reusable pages.")
         let dbi = ["lmdb", "db"]
-        bytes = registry.gauges("lmdb_db_usage_bytes", "What the pages of a DBI take.", labels: dbi)
-        entries = registry.gauges("lmdb_stat_entries", "Entries of a DBI, Deleted ones too.", labels: dbi)
+        bytes = registry.gauges("lmdb_db_usage_bytes", "Size of the pages of a DBI.", labels: dbi)
+        entries = registry.gauges("lmdb_stat_entries", "Entries of a DBI, including Deleted ones.", labels: dbi)
         depth = registry.gauges("lmdb_stat_depth", "Levels of the B+ tree of a DBI.", labels: dbi)
         pages = registry.gauges(
             "lmdb_stat_pages", "Pages of a DBI: branch, leaf, or overflow (of large values).",
             labels: dbi + ["pagetype"])
         maps = registry.gauges(
             "lmdb_smaps_bytes",
-            "Memory of this process that the data file is mapped to, from /proc/self/smaps (lmdb_scrape_smaps).",
+            "Memory of this process mapped to the data file, from /proc/self/smaps (lmdb_scrape_smaps).",
             labels: ["lmdb", "database_path", "smap"])
     }
 
-    /// Shows new facts of an LMDB in the place of the old ones.
+    /// Replaces the facts of an LMDB.
     func show(_ facts: StatusReport.LMDBFacts, of lmdb: String) {
         let share = { (bytes: Int) in facts.mapSize > 0 ? Double(bytes) / Double(facts.mapSize) : 0 }
         mapSize.with(lmdb).set(facts.mapSize)
@@ -54,7 +54,7 @@ struct LMDBMetrics: Sendable {
             })
     }
 
-    /// Shows what is mapped of an LMDB.
+    /// Replaces the mapped sizes of an LMDB.
     func show(_ map: MemoryMaps.Usage, of lmdb: String, path: String) {
         maps.replace(where: { $0.first == lmdb }, with: map.bytes.map { ([lmdb, path, $0.key], Double($0.value)) })
     }

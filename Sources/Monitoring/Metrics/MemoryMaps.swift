@@ -1,14 +1,14 @@
 import Glibc
 import Observability
 
-/// What /proc/self/smaps says of mapped files.
+/// Reads the mapped files in /proc/self/smaps.
 enum MemoryMaps {
-    /// What is mapped of one file, in bytes by the names of the fields in smaps, such as `rss` and `private_dirty`.
+    /// The mapping of one file, in bytes by field of smaps, such as `rss` and `private_dirty`.
     struct Usage: Sendable, Equatable {
         var bytes: [String: Int] = [:]
     }
 
-    /// What is mapped of these files, by path; those that are not mapped are left out. Blocks.
+    /// The mappings of these files by path, without those that are not mapped. Blocks.
     static func read(_ paths: [String]) -> [String: Usage] {
         var resolved: [String: [String]] = [:]
         for path in paths { resolved[realPath(path) ?? path, default: []].append(path) }
@@ -19,7 +19,7 @@ enum MemoryMaps {
         return result
     }
 
-    /// - Parameter isWanted: whether a path is of interest.
+    /// - Parameter isWanted: selects paths.
     static func parse(_ text: String, _ isWanted: (String) -> Bool) -> [String: Usage] {
         var usages: [String: Usage] = [:]
         var current: String?

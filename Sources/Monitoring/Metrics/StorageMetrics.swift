@@ -8,19 +8,19 @@ package struct StorageMetrics: Sendable {
 
     init(_ registry: MetricRegistry) {
         last = registry.gauges(
-            "storage_s3_call_timestamp_seconds", "When the last call ended, since the UNIX epoch.", labels: ["method"])
+            "storage_s3_call_timestamp_seconds", "End of the last call, since the UNIX epoch.", labels: ["method"])
         calls = registry.counters("storage_s3_call_total", "Calls to the S3 server.", labels: ["method"])
-        errors = registry.counters("storage_s3_call_error_total", "Calls that failed.", labels: ["method"])
+        errors = registry.counters("storage_s3_call_error_total", "Failed calls.", labels: ["method"])
         errorsByType = registry.counters(
             "storage_s3_call_error_by_type_total",
-            "Calls that failed, by NotFound, Timeout, DNSError, URLError, the error code of the server, or Unknown.",
+            "Failed calls by NotFound, Timeout, DNSError, URLError, the server's error code, or Unknown.",
             labels: ["method", "error"])
         time = registry.histograms(
-            "storage_s3_call_duration_seconds", "How long calls took.", labels: ["method"],
+            "storage_s3_call_duration_seconds", "Duration of calls.", labels: ["method"],
             bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60])
     }
 
-    /// Makes the series that are worth a zero from the beginning.
+    /// Creates the series that start with zero.
     func begin(methods: [String]) {
         for method in methods {
             _ = (calls.with(method), errors.with(method), time.with(method))
@@ -30,12 +30,12 @@ package struct StorageMetrics: Sendable {
         }
     }
 
-    /// A call has ended.
+    /// Records a completed call.
     ///
     /// - Parameters:
     ///   - method: `list`, `load`, `store` or `delete`.
-    ///   - end: when, in nanoseconds since the UNIX epoch.
-    ///   - error: its kind; nil when it succeeded.
+    ///   - end: end of the call, in nanoseconds since the UNIX epoch.
+    ///   - error: the error's code; nil on success.
     package func called(_ method: String, end: UInt64, duration: Duration, error: String?) {
         last.with(method).set(Double(end) / 1e9)
         calls.with(method).add()

@@ -2,7 +2,7 @@ import Observability
 import Replication
 
 extension SyncMetrics {
-    /// Counts what happened to a database.
+    /// Counts an event of a database.
     func count(_ event: SyncEvent, of lmdb: String, at now: Moment) {
         switch event {
         case .listed(let catalog):

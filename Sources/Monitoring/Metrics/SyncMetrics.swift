@@ -1,7 +1,7 @@
 import Observability
 import Replication
 
-/// The metrics of syncing, under the names that dashboards for release 1.0 use.
+/// The metrics of syncing, with the names of release 1.0.
 struct SyncMetrics: Sendable {
     let loadFailed, listFailed, entries, loadCalls, loadBytes, listCalls: MetricFamily<Counter>
     let fenced, namesake, ownClock, lastHeard: MetricFamily<Gauge>
@@ -20,23 +20,24 @@ struct SyncMetrics: Sendable {
         listCalls = registry.counters(syncer + "snapshots_list_calls_total", "Listings of snapshots.")
         loadFailed = registry.counters(
             syncer + "snapshots_load_failed_total",
-            "Snapshots that could not be downloaded or merged, each attempt counted, or were refused.",
+            "Failed attempts to download or merge snapshots, and rejected snapshots.",
             labels: ["lmdb", "syncer_instance"])
         listFailed = registry.counters(
-            syncer + "snapshots_list_failed_total", "Listings of snapshots that failed.", labels: ["lmdb"])
+            syncer + "snapshots_list_failed_total", "Failed listings of snapshots.", labels: ["lmdb"])
         visibleLatency = registry.histograms(
             syncer + "visible_latency_seconds",
-            "From the timestamp of an entry to its being visible here by a merge.",
+            "Time from an entry's timestamp until a merge made it visible here.",
             labels: ["lmdb", "syncer_instance"], bounds: EntryAges.bounds)
         writeLock = registry.histograms(
-            syncer + "write_lock_seconds", "How long a merge held the write lock; one without changes takes none.",
+            syncer + "write_lock_seconds", "Time that a merge held the write lock; a merge without changes takes none.",
             labels: ["lmdb"], bounds: Self.lockBounds)
         entries = registry.counters(
             syncer + "entries_total",
-            "Entries of snapshots: merged (written here), kept (nothing newer than what was here), held (left out), refused (with their snapshot).",
+            "Entries of snapshots: merged (written here), kept (not newer than the local entry), held (skipped), refused (rejected with their snapshot).",
             labels: ["lmdb", "result"])
         fenced = registry.gauges(
-            syncer + "fenced", "1 while nothing is sent because the database was away for too long, otherwise 0.",
+            syncer + "fenced",
+            "1 while nothing is sent because the database was out of sync for too long, otherwise 0.",
             labels: ["lmdb"])
         namesake = registry.gauges(
             syncer + "namesake", "1 while another host uses this instance's name, otherwise 0.", labels: ["lmdb"])
@@ -46,7 +47,7 @@ struct SyncMetrics: Sendable {
             "How far this host's clock is ahead of the storage's; negative when it is behind.", labels: ["lmdb"])
         lastHeard = registry.gauges(
             "lightningstream_instance_last_heard_seconds",
-            "When the state object of an instance was written last, by the storage's clock, since the UNIX epoch.",
+            "Time of an instance's last state object, by the storage's clock, since the UNIX epoch.",
             labels: ["lmdb", "syncer_instance"])
     }
 
@@ -54,9 +55,9 @@ struct SyncMetrics: Sendable {
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
     ]
 
-    /// Makes the series of a database that are worth a zero from the beginning.
+    /// Creates the series of a database that start with zero.
     ///
-    /// - Parameter downloads: how many may be under way at a time.
+    /// - Parameter downloads: maximum number of concurrent downloads.
     func begin(_ lmdb: String, downloads: Int) {
         for family in [send.generated, send.failed, send.givenUp, listFailed] { _ = family.with(lmdb) }
         for result in ["merged", "kept", "held", "refused"] { _ = entries.with(lmdb, result) }

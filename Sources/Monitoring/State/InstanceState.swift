@@ -1,9 +1,9 @@
 import Observability
 import Snapshots
 
-/// What an instance says about itself in the state object `{db}__{instance}.state`: who has what.
+/// The published state of an instance, in the object `{db}__{instance}.state`.
 ///
-/// The JSON form is that of the snapshot format's description (docs/snapshot-format.md); unknown fields are ignored.
+/// The JSON form is described in docs/snapshot-format.md; unknown fields are ignored.
 package struct InstanceState: Codable, Sendable, Equatable {
     /// The version of this form that is written and read here.
     package static let knownVersion = 1
@@ -16,34 +16,34 @@ package struct InstanceState: Codable, Sendable, Equatable {
     package var hostname: String
     /// Name and version of the program.
     package var software: String
-    /// When it was written: RFC 3339, UTC.
+    /// The time of writing: RFC 3339, UTC.
     package var time: String
-    /// The newest snapshot that it has sent; nil when it has sent none.
+    /// The newest sent snapshot; nil if there is none.
     package var sent: String?
-    /// The newest snapshot that it has merged, by instance.
+    /// The newest merged snapshots, by instance.
     package var applied: [String: String]
-    /// By instance, the newest snapshot whose entries `sent` holds.
+    /// By instance, the newest snapshot whose entries `sent` contains.
     package var covered: [String: String]?
     /// `OK`, `Warning` or `Unavailable`, or ``stopped``.
     package var health: String
-    /// It is written again within so many seconds; 0 when nothing follows, as after a single run. Nil means the usual
-    /// five minutes.
+    /// Maximum number of seconds until the next update; 0 if there is none, as after a single run. Nil means the default
+    /// of five minutes.
     package var interval: Int?
 
-    /// The ``health`` of a daemon that has ended in good order.
+    /// The ``health`` of a daemon after an orderly shutdown.
     package static let stopped = "Stopped"
-    /// What a report says of one that has missed three publications.
+    /// The reported health of an instance that has missed three publications.
     package static let silent = "Silent"
-    /// After so many nanoseconds three publications are missed.
+    /// The time of three publications in nanoseconds.
     static let patience: UInt64 = 3 * 300 * 1_000_000_000
 
-    /// The ``health`` where it is one that is known.
+    /// The ``health`` if it is a known value.
     package var knownHealth: String? {
         health == Self.stopped ? health : HealthChecks.Status(rawValue: health)?.rawValue
     }
 
-    /// The newest snapshot of an instance that it says it has merged; nil where it says none, or something else: anybody who may
-    /// write to the bucket may write anything.
+    /// The newest merged snapshot of an instance; nil if there is none or the name is not plausible: anybody with
+    /// write access to the bucket may write anything.
     package func merged(of instance: String, database: String) -> SnapshotName? {
         guard let name = applied[instance].flatMap({ SnapshotName($0) }), name.instance == instance,
             name.database == database, name.description.utf8.count <= 1024
@@ -51,10 +51,10 @@ package struct InstanceState: Codable, Sendable, Equatable {
         return name
     }
 
-    /// Whether it should have been written again since.
+    /// Whether an update is overdue.
     ///
     /// - Parameters:
-    ///   - heard: when it was written, by the storage's clock, in nanoseconds since the UNIX epoch.
+    ///   - heard: time of writing by the storage's clock, in nanoseconds since the UNIX epoch.
     ///   - now: the time by the same clock.
     package func isSilent(heard: UInt64, at now: UInt64) -> Bool {
         interval != 0 && now.elapsed(since: heard) > Self.patience

@@ -3,19 +3,19 @@ import Logging
 import Snapshots
 import Synchronization
 
-/// What other instances say in their state objects: read when somebody asks, every few seconds at most.
+/// The state objects of other instances: read on request, every few seconds at most.
 final class OtherStates: Sendable {
-    /// How many are read at a time; those that were read longest ago come first.
+    /// Maximum number of objects per reading; those read longest ago come first.
     static let most = 100
-    /// How many are kept.
+    /// Maximum number of kept states.
     static let mostKept = 1000
 
     private struct State {
         var store: (any BlobStore)?
-        /// Those in the last listing, by name.
+        /// The state objects in the last listing, by name.
         var listed: [StateObjectName] = []
         var known: [String: InstanceState] = [:]
-        /// What made no sense, so that it is said once.
+        /// Invalid state objects, so that each is logged once.
         var senseless: Set<String> = []
         var next = 0
     }
@@ -35,12 +35,12 @@ final class OtherStates: Sendable {
         onDemand = OnDemand(interval: interval) { [box] in await Self.read(database, box, logger) }
     }
 
-    /// Where they are.
+    /// Sets the storage.
     func attach(_ store: any BlobStore) { box.state.withLock { $0.store = store } }
 
-    /// The storage was listed.
+    /// Updates the known objects from a listing.
     ///
-    /// - Parameter states: the state objects in it, by instance.
+    /// - Parameter states: the state objects in the listing, by instance.
     func listed(_ states: [String: Blob]) {
         let names = StateObjects.names(in: states, database: database).filter { $0.instance != own }
             .prefix(Self.mostKept)
@@ -53,10 +53,10 @@ final class OtherStates: Sendable {
         }
     }
 
-    /// What is known without long waiting, by instance.
+    /// The known states without a long wait, by instance.
     func value() async -> [String: InstanceState] { await onDemand.value() ?? [:] }
 
-    /// What is known at once, by instance, and of whom nothing can be known.
+    /// The known states at once, by instance, and the instances with an invalid one.
     var latest: (known: [String: InstanceState], senseless: Set<String>) {
         box.state.withLock { ($0.known, $0.senseless) }
     }
@@ -81,10 +81,10 @@ final class OtherStates: Sendable {
                     return false
                 }
                 if isNews {
-                    logger.debug("a state object is gone or makes no sense, ignored", metadata: ["name": "\(name)"])
+                    logger.debug("a state object is missing or invalid, ignored", metadata: ["name": "\(name)"])
                 }
             } catch {
-                // The listings tell of a storage that does not work; what was known stays.
+                // A storage failure is reported by the listings; the known states stay.
                 logger.debug("cannot read a state object", metadata: ["name": "\(name)", "error": "\(error)"])
                 break
             }

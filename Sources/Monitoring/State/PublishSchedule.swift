@@ -1,32 +1,32 @@
-/// When the state object is written: soon after something changed, but not too often, and now and then without a
+/// The schedule for writing the state object: soon after a change, but not too often, and periodically without a
 /// change.
 ///
 /// A pure state machine; times are durations since a fixed moment.
 struct PublishSchedule: Sendable {
-    /// Two writes begin at least this far apart.
+    /// Minimum time between two writes.
     static let shortest = Duration.seconds(1)
-    /// After so long it is written although nothing has changed.
+    /// Maximum time between two writes.
     static let longest = Duration.minutes(5)
 
     private var isChanged = false
     private var isWriting = false
-    /// When the last write began; at first when this one was made.
+    /// Start of the last write; initially the creation of this value.
     private var last: Duration
     private var hasWritten = false
 
     init(at now: Duration) { last = now }
 
-    /// The state has something new to say.
+    /// The state has changed.
     mutating func changed() { isChanged = true }
 
-    /// When to write; nil while a write is under way.
+    /// The time of the next write; nil during a write.
     var due: Duration? {
         guard !isWriting else { return nil }
         guard isChanged else { return last + Self.longest }
         return hasWritten ? last + Self.shortest : .zero
     }
 
-    /// A write begins, with all that has changed until now.
+    /// A write starts, including all changes so far.
     mutating func began(at now: Duration) {
         isWriting = true
         isChanged = false
@@ -34,7 +34,7 @@ struct PublishSchedule: Sendable {
         last = now
     }
 
-    /// It ended. What failed is made up for by the next one.
+    /// A write has ended. A failed one is repeated by the next.
     mutating func ended() { isWriting = false }
 }
 

@@ -4,28 +4,28 @@ import Support
 
 /// The state objects of a database in the storage.
 package struct StateObjects: Sendable {
-    /// More than this in bytes is no state object.
+    /// Maximum size of a state object in bytes.
     package static let largest = 1 << 20
 
     private let store: any BlobStore
     private let database: String
 
-    /// - Parameter store: the storage without its update marker, which state objects have no part in.
+    /// - Parameter store: the storage without its update marker, which state objects do not change.
     package init(_ store: any BlobStore, database: String) {
         self.store = store
         self.database = database
     }
 
-    /// The names of those in a listing that may be read.
+    /// The names of readable state objects in a listing.
     package static func names(in states: [String: Blob], database: String) -> [StateObjectName] {
         states.filter { $0.value.size <= largest }.keys.sorted().map {
             StateObjectName(database: database, instance: $0)
         }
     }
 
-    /// What an instance says; nil when it says nothing, or nothing that makes sense.
+    /// The state of an instance; nil if it is missing or invalid.
     ///
-    /// - Throws: `BlobStoreError` when the storage can't be read.
+    /// - Throws: `BlobStoreError` if the storage cannot be read.
     package func load(_ name: StateObjectName) async throws -> InstanceState? {
         do {
             let spool = try await store.load(name.description, atMost: Self.largest)
@@ -33,7 +33,7 @@ package struct StateObjects: Sendable {
             let count = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
             guard count == bytes.count else { return nil }
             let state = try? JSON.decode(InstanceState.self, from: bytes)
-            // A copy under another name says nothing of the instance that it is named after.
+            // A copy under another instance's name is not a statement of that instance.
             return state.flatMap {
                 $0.version == InstanceState.knownVersion && $0.instance == name.instance ? $0 : nil
             }
@@ -42,17 +42,17 @@ package struct StateObjects: Sendable {
         }
     }
 
-    /// Replaces what an instance says.
+    /// Replaces the state of an instance.
     ///
-    /// - Throws: `BlobStoreError` when it can't be stored.
+    /// - Throws: `BlobStoreError` if it cannot be stored.
     package func store(_ state: InstanceState) async throws {
         let name = StateObjectName(database: database, instance: state.instance)
         try await store.store(name.description, Spool(try state.bytes()))
     }
 
-    /// What these instances say, by instance; those that say nothing that makes sense are left out.
+    /// The states of these instances, by instance, without invalid ones.
     ///
-    /// - Throws: `BlobStoreError` when the storage can't be read.
+    /// - Throws: `BlobStoreError` if the storage cannot be read.
     package func load(_ names: [StateObjectName]) async throws -> [String: InstanceState] {
         var states: [String: InstanceState] = [:]
         for name in names {

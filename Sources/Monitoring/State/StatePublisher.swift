@@ -5,7 +5,7 @@ import Snapshots
 import Support
 import Synchronization
 
-/// Writes the state object of this instance for one database, as ``PublishSchedule`` says.
+/// Writes the state object of this instance for one database, following ``PublishSchedule``.
 final class StatePublisher: Sendable {
     private let name: String
     private let store: any BlobStore
@@ -17,8 +17,8 @@ final class StatePublisher: Sendable {
     private let wake: AsyncStream<Void>.Continuation
 
     /// - Parameters:
-    ///   - store: without an update marker: nobody needs to list because of a state object.
-    ///   - state: what to write, or nothing; `isLast` in the end.
+    ///   - store: the storage without update marker: a state object does not require a listing.
+    ///   - state: the contents to write, if any; `isLast` at shutdown.
     init(
         database: String, instance: String, store: any BlobStore, logger: Logger,
         clock: @escaping @Sendable () -> Moment, state: @escaping @Sendable (_ isLast: Bool) -> InstanceState?
@@ -34,7 +34,7 @@ final class StatePublisher: Sendable {
         (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// The state has something new to say.
+    /// The state has changed.
     func changed() {
         schedule.withLock { $0.changed() }
         wake.yield()
@@ -53,18 +53,18 @@ final class StatePublisher: Sendable {
             guard let due = schedule.withLock(\.due) else { continue }
             let pause = due - clock().uptime
             timer = Task { [wake] in
-                // Rounded up, or a timer that comes early would be set again at once.
+                // Rounded up, because an early timer would be set again at once.
                 guard (try? await Task.sleep(for: max(.zero, pause) + .milliseconds(1))) != nil else { return }
                 wake.yield()
             }
         }
     }
 
-    /// The last word of a process that ends.
+    /// Writes the last state of the process.
     func finish() async { await write(at: clock().uptime, isLast: true) }
 
-    /// Removes what an earlier process wrote, where nothing is to be published any more: it would look like one that
-    /// has fallen silent.
+    /// Removes the object of an earlier process if publishing is disabled. Otherwise the instance would look
+    /// silent.
     func remove() async {
         do { try await store.delete(name) } catch {
             logger.debug("cannot remove the state object", metadata: ["name": "\(name)", "error": "\(error)"])
@@ -80,7 +80,7 @@ final class StatePublisher: Sendable {
         } catch {
             if !Task.isCancelled {
                 logger.warning(
-                    "cannot write the state object; it is tried again with the next change",
+                    "cannot write the state object; retrying with the next change",
                     metadata: ["name": "\(name)", "error": "\(error)"])
             }
         }
@@ -88,7 +88,7 @@ final class StatePublisher: Sendable {
 }
 
 extension InstanceState {
-    /// How many instances a state object tells of: those with the newest snapshots.
+    /// Maximum number of instances in a state object: those with the newest snapshots.
     static let mostInstances = 1000
 
     init(
@@ -107,7 +107,7 @@ extension InstanceState {
         return Dictionary(uniqueKeysWithValues: newest.prefix(mostInstances).map { ($0.key, $0.value.description) })
     }
 
-    /// The object; of one that would be too large for its readers only the essence.
+    /// The encoded object; if it would exceed its size limit, only the essential fields.
     func bytes() throws -> [UInt8] {
         let bytes = try JSON.encode(self)
         guard bytes.count > StateObjects.largest else { return bytes }

@@ -3,25 +3,25 @@ import Replication
 import Snapshots
 import Support
 
-/// What is remembered of the syncing of one database, for the report, the state object and the checks.
+/// The state of one database's syncing, for the report, the state object and the checks.
 ///
-/// A pure machine: it is told what happened, and when. What it keeps grows with the number of instances only.
+/// A pure state machine: it receives events with their times. Its size depends only on the number of instances.
 struct DatabaseRecord: Sendable {
-    /// What is known of an instance.
+    /// The state of an instance.
     struct Instance: Sendable {
         var newest: (name: SnapshotName, size: Int)?
-        /// Since when there has been a snapshot of it that is not merged here.
+        /// The time since which a snapshot is waiting to be merged here.
         var behindSince: Duration?
         var merged: (name: SnapshotName, size: Int)?
         var mergedAt: WallTime?
         var latency: Duration?
         var clockSkew: Duration?
-        /// What was refused of it, and why.
+        /// Its rejected snapshots with reasons.
         var refused: [SnapshotName: String] = [:]
-        /// What was left out of the last one that was merged.
+        /// Entries held in its last merged snapshot.
         var held: HeldEntries?
 
-        /// Whether what is merged is behind what there is.
+        /// Updates whether the merged snapshot is older than the newest one.
         mutating func update(_ horizon: SnapshotHorizon, at now: Moment) {
             guard let newest = newest?.name else { return }
             let isMerged = merged.map { !horizon.supersedes(newest, $0.name) } ?? false
@@ -32,7 +32,7 @@ struct DatabaseRecord: Sendable {
     static let mostActivities = 30
 
     let name: String
-    /// This instance's name as it stands in names of snapshots.
+    /// This instance's name in snapshot names.
     let own: String
     let receiveOnly: Bool
 
@@ -40,37 +40,37 @@ struct DatabaseRecord: Sendable {
     private(set) var isStarted = false
     private(set) var listing: (count: Int, bytes: Int, time: WallTime)?
     private(set) var sent: (name: SnapshotName, size: Int)?
-    /// What has been merged here, and what of that is sent on.
+    /// Merged snapshots, and which of them are sent.
     private var progress = SyncProgress()
     /// Every change up to this transaction is stored; nil while one is not.
     private(set) var settled: UInt64?
     private(set) var namesake: SnapshotName?
     /// The snapshots in the far future, by name.
     private(set) var farAhead: [SnapshotName] = []
-    /// Why nothing is sent, where that is so.
+    /// Why nothing is sent, if so.
     private(set) var fence: String?
-    /// What keeps changes from being sent for the time being.
+    /// What currently blocks sending.
     private(set) var blocked: String?
-    /// Why it is not in sync, long before it is fenced for that.
+    /// Why the database is not in sync, before it is fenced.
     private(set) var notInSync: String?
     /// The instances whose clocks are too far ahead, and how far.
     private(set) var skewed: [String: Duration] = [:]
-    /// How far our own clock is ahead of the storage's (negative when it is behind), and whether that is too much; nil
-    /// where the storage does not tell the time.
+    /// How far the local clock is ahead of the storage's (negative if it is slow), and whether that exceeds the tolerance; nil
+    /// if the storage does not provide its time.
     private(set) var ownClock: (ahead: Duration, exceeds: Bool)?
-    /// When the state objects of others were written, by the storage's clock, in nanoseconds since the UNIX epoch.
+    /// Times of the state objects of others, by the storage's clock, in nanoseconds since the UNIX epoch.
     private(set) var heard: [String: UInt64] = [:]
-    /// Those of them that have missed publications, and for how long nothing has come from them.
+    /// Instances that have missed publications, with the time since the last one.
     private(set) var silent: [String: Duration] = [:]
-    /// Why the last send failed, as long as what it was to send is not stored.
+    /// Why the last send failed, until its changes are stored.
     private(set) var sendProblem: String?
     /// Newest first.
     private(set) var activities: [StatusReport.Activity] = []
     var history: HourHistory
 
-    /// That of the last listing.
+    /// The horizon of the last listing.
     private var horizon = SnapshotHorizon(now: .max)
-    /// By instance, the newest snapshot that was there before this process began; nil before the first listing.
+    /// By instance, the newest snapshot that existed before this process started; nil before the first listing.
     private var old: [String: SnapshotName]?
 
     init(name: String, own: String, receiveOnly: Bool, at now: Moment) {
@@ -106,20 +106,20 @@ struct DatabaseRecord: Sendable {
         case .sendBlocked(let reason): blocked = reason
         case .notInSync(let reason): notInSync = reason
         case .clockSkew(let instance, let ahead, let exceeds):
-            // Told before the listing that shows the instance.
+            // This event precedes the listing with the instance.
             instances[instance, default: Instance()].clockSkew = ahead
             skewed[instance] = exceeds ? ahead : nil
         default: break
         }
     }
 
-    /// Finds those that have fallen silent.
+    /// Detects silent instances.
     ///
     /// - Parameters:
-    ///   - states: what the instances say, as far as is known.
+    ///   - states: the known states of the instances.
     ///   - now: the time by the storage's clock.
-    ///   - senseless: those that say nothing that makes sense: these are not judged.
-    /// - Returns: whether it depends on what others say that is not known.
+    ///   - senseless: instances with an invalid state, which are not judged.
+    /// - Returns: whether the result depends on unknown states.
     mutating func listen(to states: [String: InstanceState], at now: UInt64, senseless: Set<String>) -> Bool {
         silent = [:]
         var isUnknown = false
@@ -142,7 +142,7 @@ struct DatabaseRecord: Sendable {
         let bytes = catalog.snapshots.map(\.size).saturatedSum()
         listing = (catalog.snapshots.count, bytes, now.wall)
         if old == nil { old = newest.mapValues(\.name) }
-        // What has gone from the storage is forgotten.
+        // Instances that have gone from the storage are forgotten.
         instances = instances.filter { newest[$0.key] != nil }
         let hasRefused = instances.contains { !$0.value.refused.isEmpty }
         let names = hasRefused ? Set(catalog.names) : []
@@ -158,13 +158,13 @@ struct DatabaseRecord: Sendable {
         if sent == nil, !receiveOnly, let last = catalog.newest(of: own) { sent = (last.name, last.size) }
     }
 
-    /// By instance, the newest snapshot that is merged here and still of interest.
+    /// By instance, the newest merged snapshot that still exists.
     var applied: [String: SnapshotName] { progress.merged.filter { instances[$0.key]?.newest != nil } }
 
-    /// Of these, what was merged when the reading of ``sent`` began; nil when it was sent before this process began.
+    /// The subset merged before the reading of ``sent`` began; nil if it was sent before this process started.
     var covered: [String: SnapshotName]? { progress.covered }
 
-    /// Our own snapshots are made of what is here; only start-up merges one.
+    /// The instance's own snapshots contain local entries; only start-up merges one.
     private mutating func settleOwn() {
         guard !receiveOnly, isStarted else { return }
         instances[own]?.behindSince = nil
@@ -220,7 +220,7 @@ struct DatabaseRecord: Sendable {
         if activities.count > Self.mostActivities { activities.removeLast() }
     }
 
-    /// From the instant that a snapshot shows to a time; zero for one from the future.
+    /// The time since a snapshot; zero for one from the future.
     static func age(of name: SnapshotName, at time: WallTime) -> Duration {
         let shown = WallTime(nanosecondsSinceEpoch: name.timestamp)
         let age =

@@ -4,11 +4,11 @@ import Snapshots
 import Support
 
 extension StatusReport.Database {
-    /// The part of the report that the record of a database gives.
+    /// The part of the report derived from a database's record.
     ///
     /// - Parameters:
-    ///   - states: what other instances say about themselves, by name.
-    ///   - lastTransaction: of the LMDB, as far as known.
+    ///   - states: the states of other instances, by name.
+    ///   - lastTransaction: the LMDB's last transaction, if known.
     init(
         _ record: inout DatabaseRecord, path: String, lmdb: StatusReport.LMDBFacts?, lastTransaction: UInt64?,
         states: [String: InstanceState], at now: Moment
@@ -52,7 +52,7 @@ extension StatusReport.Database {
 extension StatusReport.Snapshot {
     /// A snapshot of this name.
     ///
-    /// - Parameter size: in bytes, where known.
+    /// - Parameter size: in bytes, if known.
     package init(_ name: SnapshotName, size: Int? = nil) {
         self.init()
         self.name = name.description
@@ -79,7 +79,7 @@ extension StatusReport.Instance {
         }
         if isOwn { clockSkew = record.ownClock.map { $0.ahead / .seconds(1) } }
         lastHeard = record.heard[name].map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 3) }
-        // What others write is shown as far as it makes sense.
+        // States of others are only shown if valid.
         guard let state else { return }
         health = record.silent[name] != nil ? InstanceState.silent : state.knownHealth
         mergedOfOurs = state.merged(of: record.own, database: record.name)?.description
@@ -87,9 +87,9 @@ extension StatusReport.Instance {
 }
 
 extension StatusReport.Instance {
-    /// What an instance has of this one's snapshots.
+    /// An instance's position relative to the snapshots of this one.
     package enum Standing: Sendable {
-        /// It publishes nothing.
+        /// It publishes no state.
         case unpublished
         /// It has merged none.
         case none
@@ -97,13 +97,13 @@ extension StatusReport.Instance {
         case newest
         /// It has merged an older one.
         case older
-        /// It names one that nobody can have, or there is none.
+        /// It names an implausible one, or there is none.
         case unknown
     }
 
-    /// What it has of ours.
+    /// Its position relative to the snapshots of this instance.
     ///
-    /// - Parameter sent: our newest.
+    /// - Parameter sent: the newest snapshot of this instance.
     package func standing(_ sent: StatusReport.Snapshot?) -> Standing {
         guard let merged = mergedOfOurs.flatMap({ SnapshotName($0) }) else {
             return health == nil ? .unpublished : .none

@@ -1,37 +1,37 @@
 import Observability
 
-/// What `/healthz` says.
+/// The contents of `/healthz`.
 ///
 /// The JSON form is described in docs/monitoring.md.
 package struct HealthReport: Codable, Sendable, Equatable {
-    /// Whether nothing fails.
+    /// Whether no check fails.
     package var ok: Bool
-    /// Whether something is worth a look.
+    /// Whether there are warnings.
     package var hasWarnings: Bool
     /// `OK`, `Warning` or `Unavailable`.
     package var status: String
-    /// When it was asked: RFC 3339, UTC.
+    /// The time of the request: RFC 3339, UTC.
     package var time: String
-    /// Since when the status is what it is.
+    /// The time since which the status is unchanged.
     package var since: String
     /// The process.
     package var runtime: Runtime
     /// Host, version, and which databases have started.
     package var metadata: [String: Value]
-    /// What fails: name of the check and one line.
+    /// Failures: name of the check and one line.
     package var failures: [String: String]
-    /// What is worth a look: name of the check and one line.
+    /// Warnings: name of the check and one line.
     package var warnings: [String: String]
 
-    /// What the system knows of the process.
+    /// Facts about the process.
     package struct Runtime: Codable, Sendable, Equatable {
         /// Its ID.
         package var pid: Int
-        /// For how many seconds it has been running.
+        /// Uptime in seconds.
         package var uptimeSeconds: Double
-        /// How many processors it may use.
+        /// Number of usable processors.
         package var cpus: Int
-        /// How many threads it has.
+        /// Number of threads.
         package var threads: Int
         /// Memory in use.
         package var residentMemoryBytes: Int
@@ -44,7 +44,7 @@ package struct HealthReport: Codable, Sendable, Equatable {
         /// A truth value.
         case flag(Bool)
 
-        /// Reads either.
+        /// Decodes either.
         package init(from decoder: any Decoder) throws {
             let container = try decoder.singleValueContainer()
             if let flag = try? container.decode(Bool.self) {
@@ -54,7 +54,7 @@ package struct HealthReport: Codable, Sendable, Equatable {
             }
         }
 
-        /// Writes the bare value.
+        /// Encodes the bare value.
         package func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
             switch self {

@@ -1,9 +1,9 @@
 import Observability
 import Support
 
-/// What was done in each of the last 60 minutes.
+/// The activity in each of the last 60 minutes.
 struct HourHistory: Sendable {
-    /// What was done within one minute.
+    /// The activity within one minute.
     struct Minute: Sendable, Equatable {
         var merges = 0
         var sends = 0
@@ -19,13 +19,13 @@ struct HourHistory: Sendable {
 
     init(at time: WallTime) { newest = Self.minute(time) }
 
-    /// Counts something. What a clock that was set back counts belongs to the newest minute.
+    /// Counts an event. If the clock was set back, it counts for the newest minute.
     mutating func note(at time: WallTime, _ change: (inout Minute) -> Void) {
         advance(to: time)
         change(&minutes[Self.place(newest)])
     }
 
-    /// The minutes with the times when they began, oldest first.
+    /// The minutes with their start times, oldest first.
     mutating func minutes(at time: WallTime) -> [(start: WallTime, minute: Minute)] {
         advance(to: time)
         return (0..<Int64(Self.length)).map { index in
@@ -36,7 +36,7 @@ struct HourHistory: Sendable {
 
     private mutating func advance(to time: WallTime) {
         let now = Self.minute(time)
-        // A clock that was set far back would stop the history otherwise.
+        // Otherwise a clock set far back would stop the history.
         if now < newest - Int64(Self.length) {
             self = HourHistory(at: time)
             return

@@ -3,9 +3,9 @@ import LMDB
 import Support
 
 extension StatusReport.LMDBFacts {
-    /// What an open LMDB says about itself, from one read transaction. Blocks.
+    /// The facts of an open LMDB, from one read transaction. Blocks.
     ///
-    /// - Throws: `LMDBError` when it can't be read.
+    /// - Throws: `LMDBError` if it cannot be read.
     package init(_ environment: Environment) throws {
         self.init()
         let info = environment.info

@@ -1,7 +1,7 @@
 import Observability
 import Support
 
-/// What went wrong last, each with all its repetitions.
+/// Recent problems, each with the number of its repetitions.
 struct ProblemList: Sendable {
     static let most = 50
     /// In bytes.
@@ -9,7 +9,7 @@ struct ProblemList: Sendable {
 
     /// Newest first.
     private(set) var problems: [StatusReport.Problem] = []
-    /// What the text of each has in common with its repetitions.
+    /// The part of each text that is the same in its repetitions.
     private var likenesses: [String] = []
 
     mutating func add(_ text: String, database: String?, at time: WallTime) {

@@ -1,4 +1,4 @@
-/// Where everything stands: what `/status.json`, the status page and `status --json` show.
+/// The contents of `/status.json`, the status page and `status --json`.
 ///
 /// The JSON form has the names of the properties in snake case, is stable, and is described in docs/status.md. Times
 /// are RFC 3339 in UTC, durations seconds, sizes bytes.
@@ -13,44 +13,44 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var hostname = ""
     /// When the report was made.
     package var time = ""
-    /// When the process began to sync; nil in a report that no running process made.
+    /// When the process started to sync; nil in a report without a daemon.
     package var started: String?
-    /// Whether a daemon made it, and of which kind.
+    /// The kind of daemon, if any.
     package var mode = Mode.none
-    /// How it is with everything together.
+    /// The overall health.
     package var health = Health()
     /// Each database, in the order of the configuration.
     package var databases: [Database] = []
     /// PowerDNS's zones; nil without a daemon, and where no database is PowerDNS's.
     package var zones: Zones?
-    /// What went wrong last, newest first.
+    /// Recent problems, newest first.
     package var problems: [Problem] = []
 
     /// An empty report.
     package init() {}
 
-    /// What runs.
+    /// The kind of daemon.
     package enum Mode: String, Codable, Sendable {
         /// Two-way syncing.
         case sync
         /// Loading only.
         case receive
-        /// No daemon: the report was made from storage and LMDB alone.
+        /// No daemon: the report was made from storage and LMDB.
         case none
     }
 
-    /// The outcome of the health checks.
+    /// The results of the health checks.
     package struct Health: Codable, Sendable, Equatable {
         /// `OK`, `Warning` or `Unavailable`.
         package var status = "OK"
-        /// Since when it has been so.
+        /// The time since which it is unchanged.
         package var since: String?
-        /// What fails: the name of each check with one line.
+        /// Failures: the name of each check with one line.
         package var failures: [String: String] = [:]
-        /// What is not as it should be: the name of each check with one line.
+        /// Warnings: the name of each check with one line.
         package var warnings: [String: String] = [:]
 
-        /// All well.
+        /// No problems.
         package init() {}
     }
 
@@ -58,31 +58,31 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package struct Database: Codable, Sendable, Equatable {
         /// Its key under `lmdbs:`.
         package var name = ""
-        /// The data file, or the directory that holds it.
+        /// The data file or its directory.
         package var path = ""
-        /// What the LMDB says about itself; nil while it is not open or can't be read.
+        /// Facts about the LMDB; nil while it is not open or cannot be read.
         package var lmdb: LMDBFacts?
         /// Whether start-up is complete; nil without a daemon.
         package var startupComplete: Bool?
-        /// Why nothing is sent, where that is so: the line that says what to do.
+        /// Why nothing is sent, if so: a line with the fix.
         package var fence: String?
-        /// What keeps changes from being sent for the time being, where that is so.
+        /// What currently blocks sending, if anything.
         package var blocked: String?
-        /// Why it is not in sync, where it will be fenced if that lasts.
+        /// Why it is not in sync and will be fenced if that persists.
         package var notInSync: String?
-        /// Whether there are local changes that are not stored yet; nil without a daemon, and where none is to send.
+        /// Whether local changes are not stored yet; nil without a daemon, and in receivers.
         package var unsent: Bool?
-        /// Why they are not stored, where an attempt has failed.
+        /// Why they are not stored, after a failed attempt.
         package var unsentReason: String?
-        /// The snapshots in the storage, as last listed.
+        /// The snapshots in the last listing.
         package var storage: StorageFacts?
-        /// The newest snapshot of our own.
+        /// The newest snapshot of this instance.
         package var sent: Snapshot?
-        /// Every instance that has snapshots or a state object in the storage, ours too, by name.
+        /// Every instance with snapshots or a state object in the storage, including this one, by name.
         package var instances: [Instance] = []
         /// The last hour, minute by minute, oldest first; empty without a daemon.
         package var history: [Minute] = []
-        /// What was done last, newest first; empty without a daemon.
+        /// Recent activities, newest first; empty without a daemon.
         package var activities: [Activity] = []
 
         /// An empty database.
@@ -93,9 +93,9 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package struct LMDBFacts: Codable, Sendable, Equatable {
         /// In bytes.
         package var mapSize = 0
-        /// In bytes: how much of the map has ever been used.
+        /// The part of the map that has ever been used, in bytes.
         package var usedBytes = 0
-        /// In bytes: what its DBIs take.
+        /// The size of its DBIs in bytes.
         package var dbiBytes = 0
         /// The size of the data file in bytes.
         package var fileSize = 0
@@ -120,13 +120,13 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var entries = 0
         /// Levels of the B+ tree.
         package var depth = 0
-        /// Pages that lead to other pages.
+        /// Pages that refer to other pages.
         package var branchPages = 0
-        /// Pages that hold entries.
+        /// Pages with entries.
         package var leafPages = 0
-        /// Pages of large values.
+        /// Pages with large values.
         package var overflowPages = 0
-        /// What its pages take, in bytes.
+        /// The size of its pages in bytes.
         package var bytes = 0
         /// The names of its flags as in lmdb.h, joined by `|`; "0" for none.
         package var flags = "0"
@@ -137,9 +137,9 @@ package struct StatusReport: Codable, Sendable, Equatable {
 
     /// The snapshots of a database in the storage.
     package struct StorageFacts: Codable, Sendable, Equatable {
-        /// How many.
+        /// Their number.
         package var snapshots = 0
-        /// Their size together, in bytes.
+        /// Their total size in bytes.
         package var bytes = 0
         /// When they were listed.
         package var listed: String?
@@ -152,16 +152,16 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package struct Snapshot: Codable, Sendable, Equatable {
         /// The name of the object.
         package var name = ""
-        /// The instant that it shows.
+        /// The time of its contents.
         package var time = ""
-        /// In bytes, where known.
+        /// In bytes, if known.
         package var size: Int?
 
         /// A snapshot without a name.
         package init() {}
     }
 
-    /// An instance as seen from here.
+    /// An instance, as seen by this one.
     package struct Instance: Codable, Sendable, Equatable {
         /// Its name.
         package var name = ""
@@ -171,32 +171,32 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var newest: Snapshot?
         /// Its newest snapshot that is merged here.
         package var merged: Snapshot?
-        /// When that was merged; nil where nobody remembers.
+        /// When that was merged; nil if unknown.
         package var mergedAt: String?
-        /// For how many seconds its newest snapshot has waited to be merged here; 0 when it is merged, nil when
-        /// that is not known.
+        /// How many seconds its newest snapshot has been waiting to be merged here; 0 if it is merged, nil if
+        /// unknown.
         package var lag: Double?
-        /// How many seconds passed from the instant of the last snapshot of it that came while the daemon ran to the
+        /// Seconds from the time of its last snapshot that arrived while the daemon ran to the
         /// end of its merge.
         package var latency: Double?
-        /// How many seconds its clock is ahead, as the last of its snapshots shows; 0 when it is not. Of this instance:
-        /// how many it is ahead of the storage's, negative when it is behind.
+        /// How many seconds its clock is ahead according to its last snapshot, otherwise 0. For this instance:
+        /// how many seconds ahead of the storage's, negative if it is slow.
         package var clockSkew: Double?
-        /// The newest snapshot of ours that it has merged, as its state object says; nil where it publishes none.
+        /// The newest snapshot of this instance that it has merged, from its state object; nil if it publishes none.
         package var mergedOfOurs: String?
-        /// When its state object was written last, by the storage's clock; nil where it publishes none.
+        /// Time of its last state object, by the storage's clock; nil if it publishes none.
         package var lastHeard: String?
-        /// The health that its state object tells: `OK`, `Warning`, `Unavailable`, or `Stopped` after an orderly end;
-        /// `Silent` when it has missed three publications; nil where it publishes none.
+        /// The health in its state object: `OK`, `Warning`, `Unavailable`, or `Stopped` after an orderly shutdown;
+        /// `Silent` after three missed publications; nil if it publishes none.
         package var health: String?
 
         /// An instance without a name.
         package init() {}
     }
 
-    /// What was done within one minute.
+    /// The activity within one minute.
     package struct Minute: Codable, Sendable, Equatable {
-        /// When it began.
+        /// The start of the minute.
         package var time = ""
         /// Snapshots merged.
         package var merges = 0
@@ -204,7 +204,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var sends = 0
         /// Entries written by merges.
         package var entries = 0
-        /// The longest time from a snapshot's instant to the end of its merge, in seconds; nil without a merge.
+        /// The longest time from a snapshot's time to the end of its merge, in seconds; nil without a merge.
         package var latency: Double?
 
         /// Nothing.
@@ -213,30 +213,30 @@ package struct StatusReport: Codable, Sendable, Equatable {
 
     /// A merge or a send.
     package struct Activity: Codable, Sendable, Equatable {
-        /// When it ended.
+        /// The end of the activity.
         package var time = ""
-        /// What it was.
+        /// Its kind.
         package var kind = Kind.merge
         /// The snapshot.
         package var snapshot = ""
-        /// Whose snapshot.
+        /// The instance of the snapshot.
         package var instance = ""
         /// Entries in the snapshot.
         package var entries = 0
-        /// How many of them a merge changed here; nil for what is sent, as others find that out.
+        /// Entries changed by the merge; nil for a send.
         package var changed: Int?
         /// The size of the snapshot in bytes.
         package var size = 0
-        /// How long it took altogether, in seconds.
+        /// Total duration in seconds.
         package var duration = 0.0
-        /// How long a merge held the write lock, in seconds.
+        /// Time that a merge held the write lock, in seconds.
         package var lock: Double?
 
-        /// What was done.
+        /// The kind of an activity.
         package enum Kind: String, Codable, Sendable {
-            /// A snapshot of somebody was merged.
+            /// A snapshot of another instance was merged.
             case merge
-            /// A snapshot of ours was stored.
+            /// A snapshot of this instance was stored.
             case send
         }
 
@@ -244,15 +244,15 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package init() {}
     }
 
-    /// Something that went wrong, with all its repetitions.
+    /// A problem with the number of its repetitions.
     package struct Problem: Codable, Sendable, Equatable {
-        /// When it happened last.
+        /// The last occurrence.
         package var time = ""
-        /// The database, where it concerns one.
+        /// The database, if it concerns one.
         package var database: String?
         /// One line.
         package var text = ""
-        /// How often it has happened.
+        /// The number of occurrences.
         package var count = 1
 
         /// Nothing.

@@ -2,14 +2,14 @@ import Observability
 import Replication
 import Snapshots
 
-/// What the health checks have of the syncing of one database: turns its events into checks.
+/// The health of one database's syncing: converts its events to checks.
 ///
-/// A pure machine: times are passed in.
+/// A pure state machine: times are passed in.
 struct SyncHealth: Sendable {
     private let name: String
     private let limits: MonitorSettings.Health
     private var list: FailureTracker
-    /// Since when the listing under way has had no answer.
+    /// Since when the current listing has had no answer.
     private var listing: Duration?
     private var load: FailureTracker
     private var store: FailureTracker
@@ -50,10 +50,10 @@ struct SyncHealth: Sendable {
         }
     }
 
-    /// Brings the checks up to date.
+    /// Updates the checks.
     func show(_ record: DatabaseRecord, in checks: inout HealthChecks) {
-        // One that hangs fails only after a while, and must not look like one that works until then.
-        // With limits of 0 that is no sooner than a call can be expected to take.
+        // A hanging listing fails only after a while, and must not look healthy until then.
+        // Limits of 0 are raised to the time that a call may take.
         let (warning, failure) = (limits.storageList.warning, limits.storageList.failure)
         let patient = LastingTrouble.Limits(warning: max(warning, .seconds(1)), failure: max(failure, .seconds(1)))
         let hanging = listing.map { LastingTrouble("a listing has had no answer", since: $0, limits: patient) }
@@ -76,32 +76,32 @@ struct SyncHealth: Sendable {
         checks.set("\(name)_entries_held", .warning, Self.text(held: record.instances))
     }
 
-    /// The same limit as that of `doctor`.
+    /// The same limit as in `doctor`.
     private static let harmful = Duration.seconds(60)
 
     private static func text(silent: [String: Duration]) -> String? {
         guard let worst = silent.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
         return
-            "nothing has been heard of \(worst.key) for \(LastingTrouble.text(worst.value))\(more(silent.count)): it does "
-            + "not run, or can't write to the storage; if it is gone for good: lightningstream snapshots remove --instance "
+            "no state from \(worst.key) for \(LastingTrouble.text(worst.value))\(more(silent.count)): it is "
+            + "not running, or cannot write to the storage; if it is gone for good: lightningstream snapshots remove --instance "
             + worst.key
     }
 
     private static func text(_ namesake: SnapshotName) -> String {
         "another host uses the instance name \(namesake.instance), and neither sees the other's changes: give each "
-            + "its own; it wrote \(namesake) (this lasts until all of that is in a snapshot of ours and "
-            + "no other has come for a while)"
+            + "its own; it wrote \(namesake) (this lasts until a snapshot of this instance contains all of that and "
+            + "no other has arrived for a while)"
     }
 
     private static func text(skewed: [String: Duration]) -> String? {
         guard let worst = skewed.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
-        return "the clock of \(worst.key) is \(LastingTrouble.text(worst.value)) ahead\(more(skewed.count)): set it "
-            + "right, because what it writes wins over later changes of others"
+        return "the clock of \(worst.key) is \(LastingTrouble.text(worst.value)) ahead\(more(skewed.count)): correct "
+            + "it, because its changes win over later ones of others"
     }
 
     private static func text(farAhead names: [SnapshotName]) -> String? {
         names.first.map { first in
-            "the name \(first)\(more(names.count)) lies in the far future, and other programs do not see newer snapshots of "
+            "the name \(first)\(more(names.count)) is in the far future, and other programs ignore newer snapshots of "
                 + "that instance: remove it with lightningstream snapshots remove"
         }
     }
@@ -109,7 +109,7 @@ struct SyncHealth: Sendable {
     private static func text(refused instances: [String: DatabaseRecord.Instance]) -> String? {
         let all = instances.values.flatMap(\.refused)
         guard let newest = all.max(by: { $0.key < $1.key }) else { return nil }
-        return "the snapshot \(newest.key) is refused\(more(all.count)), older ones are used until there are newer "
+        return "the snapshot \(newest.key) is rejected\(more(all.count)), older ones are used until there are newer "
             + "ones: \(newest.value)"
     }
 

@@ -3,12 +3,12 @@ import Snapshots
 extension StatusReport {
     /// The zones of PowerDNS's databases.
     package struct Zones: Codable, Sendable, Equatable {
-        /// How many there are; nil when they are too many for a short look, or not open yet.
+        /// Their number; nil if they are too many to count quickly, or not open yet.
         package var count: Int?
-        /// Those that changed last while the daemon ran, the newest change first.
+        /// The last zones changed while the daemon ran, the newest change first.
         package var changed: [ChangedZone] = []
 
-        /// None known.
+        /// No zones.
         package init() {}
     }
 
@@ -16,32 +16,32 @@ extension StatusReport {
     package struct ChangedZone: Codable, Sendable, Equatable {
         /// Its name, with a dot at the end.
         package var name = ""
-        /// The instant of the snapshot that brought the change.
+        /// The time of the snapshot with the change.
         package var time = ""
-        /// Who made that snapshot.
+        /// The instance of that snapshot.
         package var instance = ""
-        /// The database that it belongs to.
+        /// The database of the zone.
         package var database = ""
 
         /// A zone without a name.
         package init() {}
     }
 
-    /// What there is to say of one zone: what `/zone?name=` answers.
+    /// The answer to `/zone?name=`.
     package struct Zone: Codable, Sendable, Equatable {
-        /// Its name as it was asked for, or with a dot at the end where it is there.
+        /// The requested name, or the zone's name with a final dot.
         package var name = ""
-        /// Why nothing is known of it; nil where it is there.
+        /// Why nothing is known of it; nil if it exists.
         package var problem: String?
-        /// How PowerDNS serves it.
+        /// Its kind in PowerDNS.
         package var kind: String?
         /// The SOA serial, nil without an SOA record.
         package var serial: UInt32?
-        /// How many RRsets it has.
+        /// The number of its RRsets.
         package var rrsets: Int?
-        /// Whether it has more than those.
+        /// Whether it has more RRsets.
         package var hasMoreRRsets: Bool?
-        /// When anything in it was changed last.
+        /// The time of its last change.
         package var changed: String?
         /// Each instance, and whether it has that change.
         package var instances: [ZoneHolder] = []
@@ -56,7 +56,7 @@ extension StatusReport {
         package var name = ""
         /// Whether it is this one.
         package var isOwn = false
-        /// Nil where that can't be told, for example because it publishes no state.
+        /// Nil if unknown, for example because it publishes no state.
         package var hasIt: Bool?
 
         /// An instance without a name.
@@ -64,7 +64,7 @@ extension StatusReport {
     }
 }
 
-/// What is known of one instance: what it has sent, and what it says that it has merged.
+/// The position of one instance: what it has sent, and what it has merged according to its state.
 package struct InstancePosition: Sendable, Equatable {
     /// Its name.
     package var name: String
@@ -72,7 +72,7 @@ package struct InstancePosition: Sendable, Equatable {
     package var isOwn: Bool
     /// Its newest snapshot in the storage.
     package var newest: SnapshotName?
-    /// The newest snapshot that it has merged, by instance; nil where it publishes none.
+    /// The newest snapshots that it has merged, by instance; nil if it publishes none.
     package var applied: [String: SnapshotName]?
 
     /// See the properties of the same names.
@@ -83,21 +83,21 @@ package struct InstancePosition: Sendable, Equatable {
         self.applied = applied
     }
 
-    /// Whether it has a change that is here.
+    /// Whether it has a local change.
     ///
     /// - Parameters:
-    ///   - source: the snapshot that the change was in, where that is remembered.
-    ///   - time: when the change was made, in nanoseconds since the UNIX epoch.
-    ///   - all: everybody.
-    /// - Returns: nil when that can't be told.
+    ///   - source: the snapshot with the change, if known.
+    ///   - time: the time of the change, in nanoseconds since the UNIX epoch.
+    ///   - all: all instances.
+    /// - Returns: nil if unknown.
     package func has(_ source: SnapshotName?, changedAt time: UInt64, among all: [InstancePosition]) -> Bool? {
         if isOwn { return true }
-        // A later change came after what is remembered.
+        // A later change is newer than the known snapshot.
         let source = source.flatMap { $0.timestamp >= time ? $0 : nil }
         if source?.instance == name { return true }
         guard let applied else { return nil }
         if let source, let merged = applied[source.instance], merged.timestamp >= source.timestamp { return true }
-        // Whoever made the change has sent a snapshot since: who has merged the newest of all those has it.
+        // The writer of the change has sent a snapshot since: an instance that has merged all newest snapshots has it.
         let sentSince = all.filter { $0.name != name }.compactMap(\.newest).filter { $0.timestamp >= time }
         if sentSince.isEmpty { return false }
         if sentSince.allSatisfy({ (applied[$0.instance]?.timestamp ?? 0) >= $0.timestamp }) { return true }
@@ -106,7 +106,7 @@ package struct InstancePosition: Sendable, Equatable {
 }
 
 extension Monitor {
-    /// Where each instance that has anything in the storage stands with a database; never blocks for long.
+    /// The positions of all instances with objects in the storage, for a database; never blocks for long.
     package func positions(of name: String) async -> [InstancePosition] {
         guard let database = databases.first(where: { $0.settings.name == name }) else { return [] }
         let states = await database.states.value()

@@ -3,19 +3,19 @@ import Logging
 import Support
 import Synchronization
 
-/// The health checks of the process, kept by all who know something, asked by all who want to know.
+/// The health checks of the process, shared by the components that update and query them.
 ///
-/// Nothing runs while nothing can change: what changes with time alone is looked at when that time has come.
+/// Event-driven: a timer runs only for checks that change with time.
 package final class HealthBoard: Sendable {
-    /// What the checks say now.
+    /// A snapshot of the checks.
     package struct Report: Sendable, Equatable {
-        /// What they say.
+        /// The results.
         package var outcome: HealthChecks.Outcome
-        /// When they were asked.
+        /// The time of the query.
         package var time: WallTime
-        /// Since when the status is what it is.
+        /// The time since which the status is unchanged.
         package var since: WallTime
-        /// What else there is to know: a truth value for each name.
+        /// Additional truth values by name.
         package var notes: [String: Bool]
     }
 
@@ -33,14 +33,14 @@ package final class HealthBoard: Sendable {
     private let state: Mutex<State>
     private let queue = DispatchQueue(label: "health")
 
-    /// - Parameter logger: is told when the status changes.
+    /// - Parameter logger: logs changes of the status.
     package init(clock: @escaping @Sendable () -> Moment, logger: Logger) {
         self.clock = clock
         self.logger = logger
         state = Mutex(State(since: clock().wall))
     }
 
-    /// Tells of something.
+    /// Updates the checks.
     ///
     /// - Parameter change: changes the checks; the time is that of ``Moment/uptime``.
     package func update(_ change: (inout HealthChecks, Duration) -> Void) {
@@ -48,13 +48,13 @@ package final class HealthBoard: Sendable {
         settle(at: now) { change(&$0.checks, now.uptime) }
     }
 
-    /// Notes something that is no check.
+    /// Records a value that is not a check.
     package func note(_ name: String, _ value: Bool) { state.withLock { $0.notes[name] = value } }
 
-    /// Sets who is told when the status has changed.
+    /// Sets the function to call when the status has changed.
     package func onChange(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.changed = action } }
 
-    /// What the checks say now.
+    /// The current results.
     package func report() -> Report {
         let now = clock()
         let outcome = settle(at: now) { _ in }
@@ -85,8 +85,8 @@ package final class HealthBoard: Sendable {
 
     private func setTimer(_ time: Duration?, _ now: Duration, _ state: inout State) {
         guard let time else { return }
-        // One that comes too early finds nothing and sets the next: a poll puts the time off with each success, and a timer
-        // that is called off wakes the process nevertheless.
+        // An early timer finds no change and sets the next one: polls postpone the time with each success, and cancelling
+        // a timer would wake the process as well.
         if let timer = state.timer, timer.time <= time { return }
         state.timer?.item.cancel()
         let item = DispatchWorkItem { [weak self] in

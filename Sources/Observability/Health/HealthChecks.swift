@@ -1,18 +1,18 @@
-/// The health checks of the process: what is wrong, since when, and how bad that is.
+/// The health checks of the process: problems with their start and severity.
 ///
-/// A pure machine: times are passed in as durations since a fixed moment.
+/// A pure state machine: times are durations since a fixed moment.
 package struct HealthChecks: Sendable {
-    /// How bad something is.
+    /// The severity of a problem.
     package enum Severity: Sendable, Comparable {
-        /// Worth a look.
+        /// Needs attention.
         case warning
-        /// The service does not do what it is there for.
+        /// The service does not work.
         case failure
     }
 
-    /// How it is with everything together.
+    /// The overall status.
     package enum Status: String, Sendable {
-        /// No check has anything to say.
+        /// No problems.
         case ok = "OK"
         /// Only warnings.
         case warning = "Warning"
@@ -20,41 +20,41 @@ package struct HealthChecks: Sendable {
         case unavailable = "Unavailable"
     }
 
-    /// What the checks say at some time.
+    /// The results of the checks at one time.
     package struct Outcome: Sendable, Equatable {
-        /// The sum of it.
+        /// The overall status.
         package var status = Status.ok
-        /// What fails: name of the check and one line.
+        /// Failures: name of the check and one line.
         package var failures: [String: String] = [:]
-        /// What is worth a look: name of the check and one line.
+        /// Warnings: name of the check and one line.
         package var warnings: [String: String] = [:]
     }
 
     private var troubles: [String: LastingTrouble] = [:]
     private var conditions: [String: (severity: Severity, text: String)] = [:]
 
-    /// Nothing is wrong.
+    /// No problems.
     package init() {}
 
-    // MARK: What happened
+    // MARK: Updates
 
-    /// Something goes wrong, or is not done yet, which matters when it lasts; nil when that is over.
+    /// Sets a problem that matters if it lasts, or clears it with nil.
     ///
-    /// - Parameter name: of the check.
+    /// - Parameter name: the name of the check.
     package mutating func set(_ name: String, _ trouble: LastingTrouble?) { troubles[name] = trouble }
 
-    /// Something is wrong right now; nil when it is not any more.
+    /// Sets a current problem, or clears it with nil.
     ///
     /// - Parameters:
-    ///   - name: of the check.
-    ///   - text: one line that says what, and what to do.
+    ///   - name: the name of the check.
+    ///   - text: one line with problem and fix.
     package mutating func set(_ name: String, _ severity: Severity, _ text: String?) {
         conditions[name] = text.map { (severity, $0) }
     }
 
-    // MARK: Where things stand
+    // MARK: Results
 
-    /// What the checks say.
+    /// The results of the checks.
     package func outcome(at now: Duration) -> Outcome {
         var outcome = Outcome()
         func add(_ name: String, _ severity: Severity, _ text: String) {
@@ -71,19 +71,19 @@ package struct HealthChecks: Sendable {
         return outcome
     }
 
-    /// When the checks will say something else, should nothing happen until then; nil when they won't.
+    /// The time at which the results change without further updates; nil if they do not.
     package func nextChange(after now: Duration) -> Duration? {
         troubles.values.compactMap { $0.nextChange(after: now) }.min()
     }
 }
 
-/// Something that goes wrong again and again, or takes long: a warning after a while, and a failure after a longer one.
+/// A persistent problem or a long operation: a warning after a while, and a failure after a longer time.
 package struct LastingTrouble: Sendable, Equatable {
-    /// How long it may last.
+    /// The limits for a problem's duration.
     package struct Limits: Sendable, Equatable {
-        /// Until it is a warning.
+        /// Duration until it is a warning.
         package var warning: Duration
-        /// Until it is a failure.
+        /// Duration until it is a failure.
         package var failure: Duration
 
         /// See the properties of the same names.
@@ -93,11 +93,11 @@ package struct LastingTrouble: Sendable, Equatable {
         }
     }
 
-    /// What is going on, to be followed by "for 3m0s".
+    /// The problem, to be followed by "for 3m0s".
     package var what: String
-    /// When it began.
+    /// The start of the problem.
     package var since: Duration
-    /// What may last how long.
+    /// The limits.
     package var limits: Limits
     /// The last error, one line.
     package var lastError: String?
@@ -123,7 +123,7 @@ package struct LastingTrouble: Sendable, Equatable {
         [since + limits.warning, since + limits.failure].filter { $0 > now }.min()
     }
 
-    /// A duration in whole seconds as the configuration file has them: `45s`, `3m0s`, `2h0m5s`.
+    /// A duration in whole seconds in the format of the configuration file: `45s`, `3m0s`, `2h0m5s`.
     package static func text(_ duration: Duration) -> String {
         let seconds = max(0, duration.components.seconds)
         let (minutes, second) = seconds.quotientAndRemainder(dividingBy: 60)
@@ -133,40 +133,40 @@ package struct LastingTrouble: Sendable, Equatable {
     }
 }
 
-/// Counts consecutive failures of one activity, separately for each object that it is about, so that what fails for
-/// ever is not hidden by what works.
+/// Tracks consecutive failures of one activity, separately for each object, so that permanent failures
+/// are not hidden by successes of others.
 package struct FailureTracker: Sendable {
     private let activity: String
     private let limits: LastingTrouble.Limits
     private var failing: [String: (since: Duration, error: String)] = [:]
-    /// How many failing objects are told apart; others count as one.
+    /// Maximum number of separately tracked objects; others count as one.
     private static let most = 256
 
-    /// - Parameter activity: what is being done, such as "listing the storage".
+    /// - Parameter activity: the activity, such as "listing the storage".
     package init(_ activity: String, limits: LastingTrouble.Limits) {
         self.activity = activity
         self.limits = limits
     }
 
-    /// It failed.
+    /// Records a failure.
     ///
     /// - Parameters:
     ///   - error: one line.
-    ///   - object: what it was about, where there are several.
+    ///   - object: the object, if there are several.
     package mutating func failed(_ error: String, of object: String = "", at now: Duration) {
         let object = failing[object] != nil || failing.count < Self.most ? object : ""
         failing[object] = (failing[object]?.since ?? now, error)
     }
 
-    /// It succeeded.
+    /// Records a success.
     package mutating func succeeded(_ object: String = "") { failing[object] = nil }
 
-    /// Forgets what is not there any more.
+    /// Removes objects that no longer exist.
     ///
-    /// - Parameter isThere: whether an object is.
+    /// - Parameter isThere: whether an object exists.
     package mutating func keep(where isThere: (String) -> Bool) { failing = failing.filter { isThere($0.key) } }
 
-    /// What fails for the longest time; nil when nothing does.
+    /// The longest failure; nil if there is none.
     package var trouble: LastingTrouble? {
         guard let worst = failing.min(by: { ($0.value.since, $0.key) < ($1.value.since, $1.key) }) else { return nil }
         return LastingTrouble(

@@ -1,5 +1,5 @@
-/// What two texts about the same trouble have in common: a text without the instants in names of snapshots and without
-/// milliseconds, which differ from one attempt to the next.
+/// The text of an error without parts that differ between attempts: times in snapshot names and numbers of
+/// milliseconds.
 package func likeness(_ text: String) -> String {
     guard text.utf8.contains(where: { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return text }
     var result: [UInt8] = []
@@ -11,7 +11,7 @@ package func likeness(_ text: String) -> String {
         } else {
             result.append(byte)
             rest = rest.dropFirst()
-            // The digits of a longer number are no beginning of another one.
+            // The digits inside a longer number do not start a new one.
             while isDigit(byte), let next = rest.first, isDigit(next) {
                 result.append(next)
                 rest = rest.dropFirst()
@@ -23,7 +23,7 @@ package func likeness(_ text: String) -> String {
 
 private func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
-/// The length of `20261121-135029-953288852` at the beginning.
+/// The length of a leading `20261121-135029-953288852`.
 private func instant(_ bytes: ArraySlice<UInt8>) -> Int? {
     let text = bytes.prefix(25)
     guard text.count == 25 else { return nil }
@@ -33,7 +33,7 @@ private func instant(_ bytes: ArraySlice<UInt8>) -> Int? {
     return 25
 }
 
-/// The length of the number in `17 ms` at the beginning.
+/// The length of the number in a leading `17 ms`.
 private func milliseconds(_ bytes: ArraySlice<UInt8>) -> Int? {
     let digits = bytes.prefix(while: isDigit).count
     return digits > 0 && bytes.dropFirst(digits).starts(with: " ms".utf8) ? digits : nil

@@ -5,7 +5,7 @@ import Support
 package struct LineLogHandler: LogHandler {
     /// The fields of every event.
     package var metadata: Logger.Metadata = [:]
-    /// Gives further fields of an event.
+    /// Provides further fields for an event.
     package var metadataProvider: Logger.MetadataProvider?
     /// The lowest level that is logged.
     package var logLevel: Logger.Level {
@@ -19,9 +19,9 @@ package struct LineLogHandler: LogHandler {
     private let folder: LogFolder?
 
     /// - Parameters:
-    ///   - clock: gives the time of an event.
-    ///   - output: takes the lines.
-    ///   - folder: folds repeated ones on their way to the same output, if any.
+    ///   - clock: the time of an event.
+    ///   - output: receives the lines.
+    ///   - folder: summarises repeated lines, if set.
     package init(
         settings: LogSettings, clock: @escaping @Sendable () -> WallTime = WallTime.now,
         output: any LogOutput = FileDescriptorLogOutput(), folder: LogFolder? = nil

@@ -2,9 +2,9 @@ import Dispatch
 import Support
 import Synchronization
 
-/// Folds the lines of all loggers of a process, as ``LogFolding`` says.
+/// Summarises repeated lines of all loggers of a process, using ``LogFolding``.
 ///
-/// A timer runs only while there is something that was counted and not told.
+/// A timer runs only while there are unreported repetitions.
 package final class LogFolder: Sendable {
     private struct State {
         var folding = LogFolding()
@@ -18,9 +18,9 @@ package final class LogFolder: Sendable {
     private let queue = DispatchQueue(label: "log-folding")
 
     /// - Parameters:
-    ///   - settings: how lines look.
-    ///   - clock: gives the time of a line.
-    ///   - output: takes the lines.
+    ///   - settings: the format of lines.
+    ///   - clock: the time of a line.
+    ///   - output: receives the lines.
     package init(
         _ settings: LogSettings, clock: @escaping @Sendable () -> WallTime = WallTime.now, output: any LogOutput
     ) {
@@ -28,10 +28,10 @@ package final class LogFolder: Sendable {
         write = { record in output.write(line: settings.format.line(record, settings)) }
     }
 
-    /// Writes what was counted and not told; to be called before the process ends.
+    /// Writes the unreported repetitions; must be called before the process ends.
     package func flush() {
         let lines = state.withLock { $0.folding.flush(at: .now - start) }
-        tell(lines)
+        report(lines)
     }
 
     func log(_ record: LogRecord) {
@@ -42,16 +42,16 @@ package final class LogFolder: Sendable {
             if timer != nil { state.hasTimer = true }
             return (summaries, isNew, timer)
         }
-        tell(summaries)
+        report(summaries)
         if isNew { write(record) }
         if let timer { setTimer(timer - now) }
     }
 
     private func setTimer(_ pause: Duration) {
-        queue.asyncAfter(deadline: .now() + max(0, pause / .seconds(1))) { [weak self] in self?.look() }
+        queue.asyncAfter(deadline: .now() + max(0, pause / .seconds(1))) { [weak self] in self?.summarize() }
     }
 
-    private func look() {
+    private func summarize() {
         let now = ContinuousClock.now - start
         let (lines, timer) = state.withLock { state in
             let lines = state.folding.due(at: now)
@@ -59,12 +59,12 @@ package final class LogFolder: Sendable {
             state.hasTimer = timer != nil
             return (lines, timer)
         }
-        tell(lines)
+        report(lines)
         if let timer { setTimer(timer - now) }
     }
 
-    /// Writes summaries, which are of now and not of when the last of their events was.
-    private func tell(_ lines: [LogRecord]) {
+    /// Writes summaries. Their time is the current one, not that of the last repetition.
+    private func report(_ lines: [LogRecord]) {
         for var line in lines {
             line.time = clock()
             write(line)

@@ -1,16 +1,17 @@
 import Logging
 
-/// Folds warnings and errors that come again and again: the first one is logged at once, those that follow are counted,
-/// and told of in one line a minute.
+/// Summarises repeated warnings and errors: the first one is logged at once; repetitions are counted
+/// and summarised once a minute.
 ///
+/// A pure state machine; times are durations since a fixed moment.
 /// A pure machine; times are durations since a fixed moment.
 struct LogFolding {
-    /// How long repetitions are counted before a line tells of them.
+    /// How long repetitions are counted before a summary.
     static let window = Duration.seconds(60)
-    /// How many different lines are remembered.
+    /// Maximum number of different lines that are tracked.
     static let most = 200
 
-    /// What makes two lines the same. Other fields may differ: the last ones are shown.
+    /// The fields that make two lines equal. Other fields may differ: the last ones are shown.
     private struct Key: Hashable {
         var level: Logger.Level
         var message: String
@@ -26,9 +27,9 @@ struct LogFolding {
 
     private var entries: [Key: Entry] = [:]
 
-    /// Something is to be logged.
+    /// Processes a record.
     ///
-    /// - Returns: what is to be told of earlier repetitions, and whether the line itself is to be logged after that.
+    /// - Returns: summaries of earlier repetitions, and whether the record itself is logged after them.
     mutating func take(_ record: LogRecord, at now: Duration) -> (summaries: [LogRecord], isNew: Bool) {
         guard record.level == .warning || record.level == .error else { return ([], true) }
         var summaries = due(at: now)
@@ -48,26 +49,26 @@ struct LogFolding {
         return (summaries, true)
     }
 
-    /// What is to be logged because a minute has passed.
+    /// The summaries that are due.
     mutating func due(at now: Duration) -> [LogRecord] {
         var lines: [LogRecord] = []
         guard entries.contains(where: { now - $0.value.since >= Self.window }) else { return [] }
         for (key, entry) in entries.sorted(by: { $0.value.since < $1.value.since })
         where now - entry.since >= Self.window {
             lines += Self.summary(entry, at: now)
-            // What came within the last minute is not news yet.
+            // A line repeated within the last minute does not count as new yet.
             entries[key] = entry.count > 0 ? Entry(since: now, last: entry.last) : nil
         }
         return lines
     }
 
-    /// What has been counted and not been told, at the end; nothing is remembered.
+    /// The summaries at the end of the process; clears all state.
     mutating func flush(at now: Duration) -> [LogRecord] {
         defer { entries = [:] }
         return entries.values.sorted { $0.since < $1.since }.flatMap { Self.summary($0, at: now) }
     }
 
-    /// When ``due(at:)`` will have something; nil while nothing was counted.
+    /// The next time at which ``due(at:)`` has a summary; nil if there are no repetitions.
     var nextDue: Duration? {
         entries.values.lazy.filter { $0.count > 0 }.map { $0.since + Self.window }.min()
     }

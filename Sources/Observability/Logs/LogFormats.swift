@@ -1,7 +1,7 @@
 import Logging
 
 extension LogFormat {
-    /// The bytes of a line, its newline included.
+    /// The bytes of a line, including its newline.
     func line(_ record: LogRecord, _ settings: LogSettings) -> [UInt8] {
         var text = LogText()
         switch self {
@@ -17,7 +17,7 @@ extension LogFormat {
 // MARK: human
 
 extension LogText {
-    // Fields begin in one column as long as messages are shorter than this.
+    // Fields start in one column if messages are shorter than this.
     private static var messageWidth: Int { 40 }
 
     /// `02:44:26.123 WARN  [main ] message        key=value key=value`
@@ -42,7 +42,7 @@ extension LogText {
         }
     }
 
-    // Lines without a database keep the column free.
+    // Lines without a database leave the column empty.
     private mutating func appendDatabase(_ name: String?, width: Int) {
         guard let name else { return appendBlanks(width > 0 ? width + 3 : 0) }
         append("[")
@@ -126,7 +126,7 @@ extension LogRecord {
         }
     }
 
-    /// A field must not hide one of the three that every line has.
+    /// Avoids conflicts with the three fields of every line.
     fileprivate static func fieldName(_ key: String) -> String {
         ["time", "level", "msg"].contains(key) ? "fields.\(key)" : key
     }

@@ -1,25 +1,25 @@
 import Glibc
 import Synchronization
 
-/// Takes finished log lines.
+/// Receives complete log lines.
 package protocol LogOutput: Sendable {
-    /// Takes one line, its newline included.
+    /// Writes one line, including its newline.
     func write(line: [UInt8])
 }
 
 /// Writes log lines to a file descriptor, each in one piece.
 ///
-/// A line is given to the system in one write(2), so that lines of several threads and processes that share
-/// a log don't mix. What can't be written is dropped: a full disk or a closed pipe must not stop the syncing.
+/// A line is passed to the system in one write(2), so that lines of several threads and processes that share
+/// a log are not interleaved. Lines that cannot be written are dropped: a full disk or a closed pipe must not stop syncing.
 package final class FileDescriptorLogOutput: LogOutput {
     private let descriptor: Int32
-    // A long line can be taken in parts by a pipe; no other line of this process may get in between.
+    // A pipe may accept a long line in parts; no other line of this process may come in between.
     private let turn = Mutex(())
 
-    /// - Parameter descriptor: stays open, and is not closed here.
+    /// - Parameter descriptor: the descriptor, which is not closed.
     package init(descriptor: Int32 = STDERR_FILENO) { self.descriptor = descriptor }
 
-    /// Writes the line as a whole, or drops what can't be written.
+    /// Writes the whole line, or drops what cannot be written.
     package func write(line: [UInt8]) {
         turn.withLock { _ in
             line.withUnsafeBytes { bytes in

@@ -1,7 +1,7 @@
 import Logging
 import Support
 
-/// One event on its way to becoming a line: what the formats have in common.
+/// One log event, independent of the format.
 struct LogRecord {
     var time: WallTime
     var level: Logger.Level
@@ -9,10 +9,10 @@ struct LogRecord {
     /// Sorted by key, so that equal events give equal lines.
     var fields: [(key: String, value: Logger.MetadataValue)]
 
-    /// The database that the event belongs to: the field `db`.
+    /// The database of the event: the field `db`.
     var database: String? { text(of: "db") }
 
-    /// The text of a field, nil when there is none of this name.
+    /// The text of a field, nil if it does not exist.
     func text(of key: String) -> String? { fields.first { $0.key == key }.map { Self.text($0.value) } }
 
     /// The text of a value; lists and dictionaries as JSON.
@@ -29,7 +29,7 @@ struct LogRecord {
 }
 
 extension LogText {
-    /// A value as JSON: numbers and truth values stay what they are, everything else is text.
+    /// A value as JSON: numbers and truth values are kept, everything else is text.
     mutating func appendJSON(_ value: Logger.MetadataValue) {
         switch value {
         case .string(let text): appendQuoted(text)

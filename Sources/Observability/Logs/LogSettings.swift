@@ -1,7 +1,7 @@
 import Glibc
 import Logging
 
-/// How log lines look.
+/// The format of log lines.
 package enum LogFormat: String, Sendable, CaseIterable {
     /// For people: aligned columns, colours on a terminal.
     case human
@@ -11,32 +11,32 @@ package enum LogFormat: String, Sendable, CaseIterable {
     case json
 }
 
-/// Which time a log line carries; all times are UTC.
+/// The time in log lines; all times are UTC.
 package enum LogTimestamp: String, Sendable, CaseIterable {
     /// Milliseconds; on a terminal, the human format has the time of day only.
     case short
-    /// None at all, for a log collector that adds its own.
+    /// None, for a log collector that adds its own.
     case disable
     /// Date and time; with nanoseconds in logfmt and json.
     case full
 }
 
-/// What is logged and how.
+/// The settings of logging.
 package struct LogSettings: Sendable, Equatable {
-    /// How a line is built.
+    /// The format of a line.
     package var format: LogFormat
-    /// Which time it carries.
+    /// The time in a line.
     package var timestamp: LogTimestamp
     /// The lowest level that is logged.
     package var level: Logger.Level
     /// Whether the human format uses ANSI colours.
     package var usesColour: Bool
-    /// Whether a person reads the lines as they come: the human format has no date then, and no name of the instance.
+    /// Whether the output is a terminal: the human format then omits the date and the name of the instance.
     package var isOnTerminal: Bool
-    /// How wide the column of database names is in the human format, in characters.
+    /// The width of the column of database names in the human format, in characters.
     package var databaseWidth: Int
 
-    /// The defaults of the configuration file, but for what is given.
+    /// Creates settings; the defaults are those of the configuration file.
     package init(
         format: LogFormat = .human, timestamp: LogTimestamp = .short, level: Logger.Level = .info,
         usesColour: Bool = false, isOnTerminal: Bool = true, databaseWidth: Int = 0
@@ -49,9 +49,9 @@ package struct LogSettings: Sendable, Equatable {
         self.databaseWidth = databaseWidth
     }
 
-    /// Whether a file descriptor is a terminal that shows colours and whose user has not declined them.
+    /// Whether a file descriptor is a terminal with colours that the user has not disabled.
     ///
-    /// - Parameter environment: looks up an environment variable; NO_COLOR (no-color.org) and TERM count.
+    /// - Parameter environment: looks up an environment variable; NO_COLOR (no-color.org) and TERM are used.
     package static func wantsColour(descriptor: Int32, environment: (String) -> String?) -> Bool {
         guard isatty(descriptor) == 1 else { return false }
         if let refused = environment("NO_COLOR"), !refused.isEmpty { return false }
@@ -60,6 +60,6 @@ package struct LogSettings: Sendable, Equatable {
 }
 
 extension Logger.Level {
-    /// The name of the level in log lines and in the configuration: `critical` is called `fatal` there.
+    /// The name of the level in log lines and in the configuration, where `critical` is `fatal`.
     package var logName: String { self == .critical ? "fatal" : rawValue }
 }

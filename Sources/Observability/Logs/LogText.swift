@@ -1,6 +1,6 @@
 import Support
 
-/// Builds the bytes of log lines so that nothing in a value can end its line or steer a terminal.
+/// Builds the bytes of log lines so that no value can end its line or control a terminal.
 struct LogText {
     private(set) var bytes: [UInt8] = []
 
@@ -19,7 +19,7 @@ struct LogText {
         if count > 0 { bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: count)) }
     }
 
-    /// Text outside of quotes: what is not printable is escaped, everything else stands as it is.
+    /// Text outside of quotes: unprintable characters are escaped, others are unchanged.
     mutating func appendPlain(_ text: String) {
         guard text.unicodeScalars.contains(where: Self.isUnsafe) else { return append(text) }
         for scalar in text.unicodeScalars {
@@ -40,7 +40,7 @@ struct LogText {
         append("\"")
     }
 
-    /// A value after `=`: in quotes only where a reader of `key=value` pairs needs them.
+    /// A value after `=`, quoted only if parsers of `key=value` pairs require it.
     mutating func appendPairValue(_ text: String) {
         let isBare =
             !text.isEmpty
@@ -50,7 +50,7 @@ struct LogText {
         if isBare { append(text) } else { appendQuoted(text) }
     }
 
-    /// A key before `=`: whatever would end it becomes `_`.
+    /// A key before `=`: characters that would end it become `_`.
     mutating func appendPairKey(_ key: String) {
         let isBad: (Unicode.Scalar) -> Bool = {
             $0 == "=" || $0 == "\"" || $0.properties.isWhitespace || Self.isUnsafe($0)

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a series counts with.
+/// The value of a series.
 package protocol MetricInstrument: AnyObject, Sendable {
     /// The type's name in the text format.
     static var type: String { get }
@@ -8,7 +8,7 @@ package protocol MetricInstrument: AnyObject, Sendable {
     func write(to text: inout MetricText, _ series: MetricText.Series)
 }
 
-/// A number that only grows.
+/// A number that only increases.
 package final class Counter: MetricInstrument {
     /// See ``MetricInstrument/type``.
     package static var type: String { "counter" }
@@ -22,7 +22,7 @@ package final class Counter: MetricInstrument {
     /// Adds a number; a negative one counts as zero.
     package func add(_ number: Int) { add(Double(number)) }
 
-    /// Takes over what was counted elsewhere.
+    /// Sets a total counted elsewhere.
     package func set(total: Double) { value.withLock { $0 = total } }
 
     /// See ``MetricInstrument/write(to:_:)``.
@@ -31,7 +31,7 @@ package final class Counter: MetricInstrument {
     }
 }
 
-/// A number that rises and falls.
+/// A number that can increase and decrease.
 package final class Gauge: MetricInstrument {
     /// See ``MetricInstrument/type``.
     package static var type: String { "gauge" }
@@ -54,7 +54,7 @@ package final class Gauge: MetricInstrument {
     }
 }
 
-/// How numbers are distributed over classes.
+/// The distribution of numbers over buckets.
 package final class Histogram: MetricInstrument {
     /// See ``MetricInstrument/type``.
     package static var type: String { "histogram" }
@@ -73,7 +73,7 @@ package final class Histogram: MetricInstrument {
         state = Mutex(State(counts: [UInt64](repeating: 0, count: bounds.count + 1)))
     }
 
-    /// Counts a number; one that is not a number is left out.
+    /// Counts a number; NaN is ignored.
     package func observe(_ number: Double) {
         guard !number.isNaN else { return }
         let index = bounds.firstIndex { number <= $0 } ?? bounds.count
@@ -86,11 +86,11 @@ package final class Histogram: MetricInstrument {
     /// Counts a time in seconds.
     package func observe(_ time: Duration) { observe(time / .seconds(1)) }
 
-    /// Counts numbers that were sorted into the same classes elsewhere.
+    /// Adds numbers that were counted in the same buckets elsewhere.
     ///
     /// - Parameters:
-    ///   - counts: how many belong to each class, one more than there are bounds; others are left out.
-    ///   - sum: all numbers together.
+    ///   - counts: the count of each bucket, one more than there are bounds; further ones are ignored.
+    ///   - sum: the sum of all numbers.
     package func add(counts: [Int], sum: Double) {
         guard counts.count == bounds.count + 1 else { return }
         state.withLock { state in
@@ -113,7 +113,7 @@ package final class Histogram: MetricInstrument {
     }
 }
 
-/// A sum with the number of its parts.
+/// A sum with the number of its summands.
 package final class Summary: MetricInstrument {
     /// See ``MetricInstrument/type``.
     package static var type: String { "summary" }

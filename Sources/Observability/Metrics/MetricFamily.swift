@@ -3,8 +3,8 @@ import Synchronization
 
 /// The series of one metric.
 ///
-/// Values of labels may come from outside, so they are bounded in length (``LabelValues/longest``) and in number: what
-/// comes when there are ``MetricRegistry/mostSeries`` goes to a series whose labels after the first are `other`.
+/// Label values may be untrusted, so they are bounded in length (``LabelValues/longest``) and in number: when there
+/// are ``MetricRegistry/mostSeries``, further ones share a series whose labels after the first are `other`.
 package final class MetricFamily<Instrument: MetricInstrument>: MetricWriter {
     let description: MetricDescription
     private let make: @Sendable () -> Instrument
@@ -13,21 +13,21 @@ package final class MetricFamily<Instrument: MetricInstrument>: MetricWriter {
     init(_ name: String, _ help: String, _ labels: [String], make: @escaping @Sendable () -> Instrument) {
         description = MetricDescription(name: name, type: Instrument.type, labels: labels, help: help)
         self.make = make
-        // Without labels there is exactly one series, from the beginning.
+        // Without labels there is exactly one series, from the start.
         if labels.isEmpty { series.withLock { $0[LabelValues([])] = make() } }
     }
 
-    /// The series with these label values, in the order of the labels; missing ones are empty. It is made when it is
-    /// not there.
+    /// The series with these label values, in the order of the labels; missing ones are empty. Created if it does
+    /// not exist.
     ///
-    /// What is kept of a series counts on after ``remove(where:)``, but nobody sees it.
+    /// After ``remove(where:)`` a kept instrument still counts, but is not shown.
     package func with(_ values: String...) -> Instrument { series.withLock { find(LabelValues(values), in: &$0) } }
 
-    /// Puts new values in the place of old ones, so that no reader sees a moment between.
+    /// Replaces values atomically for readers.
     ///
     /// - Parameters:
-    ///   - isOld: whether a series, by its label values, is to go unless it is among the new ones.
-    ///   - values: the new ones; label values and the number.
+    ///   - isOld: whether to remove a series, by its label values, unless it is among the new ones.
+    ///   - values: the new label values and numbers.
     package func replace(where isOld: ([String]) -> Bool, with values: [([String], Double)]) where Instrument == Gauge {
         series.withLock { series in
             series = series.filter { !isOld($0.key.values) }
@@ -35,9 +35,9 @@ package final class MetricFamily<Instrument: MetricInstrument>: MetricWriter {
         }
     }
 
-    /// Removes the series of what is no more.
+    /// Removes obsolete series.
     ///
-    /// - Parameter isGone: whether a series, by its label values, is to go.
+    /// - Parameter isGone: whether to remove a series, by its label values.
     package func remove(where isGone: ([String]) -> Bool) {
         series.withLock { series in
             guard series.keys.contains(where: { isGone($0.values) }) else { return }
@@ -70,7 +70,7 @@ package final class MetricFamily<Instrument: MetricInstrument>: MetricWriter {
 
 /// The label values of a series.
 struct LabelValues: Hashable, Comparable {
-    /// In bytes; what is longer is cut between two characters.
+    /// Maximum size in bytes; longer values are truncated between two characters.
     static let longest = 128
 
     private(set) var values: [String]
@@ -82,7 +82,7 @@ struct LabelValues: Hashable, Comparable {
         if values.count > count { values.removeLast(values.count - count) }
     }
 
-    /// The series for all that there is no room for.
+    /// Changes them to the series for all that exceed the limit.
     mutating func merge() {
         for index in values.indices where index > 0 || values.count == 1 { values[index] = "other" }
     }

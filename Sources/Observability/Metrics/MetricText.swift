@@ -2,7 +2,7 @@ import Support
 
 /// Builds the text format of Prometheus, version 0.0.4.
 package struct MetricText {
-    /// What the lines of a series begin with.
+    /// The prefix of the lines of a series.
     package struct Series {
         var description: MetricDescription
         var values: [String]
@@ -42,7 +42,7 @@ package struct MetricText {
 
     /// A help text, or a label value, in which quotes are escaped, too.
     ///
-    /// The format's own `\n` is not used: what is read from it would have a line break again.
+    /// The format's own `\n` is not used, because parsing it would yield a line break again.
     private mutating func appendEscaped(_ text: String, quotes: Bool) {
         for byte in PrintableText.escaped(text).utf8 {
             switch byte {
@@ -53,13 +53,13 @@ package struct MetricText {
         }
     }
 
-    /// The shortest text that gives the number back, from a million on with an exponent: as the client library for Go
-    /// writes it, because the bounds of histograms are part of the identity of their series.
+    /// The shortest text that parses to the number, with an exponent from a million on: as in the Go client
+    /// library, because the bounds of histograms are part of the identity of their series.
     static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
         if value == 0 { return "0" }
-        // The digits and the exponent of Swift's own shortest text, whichever form that has.
+        // The digits and the exponent of Swift's shortest text, whichever form that has.
         var digits: [Character] = []
         var point: Int?
         var exponent = 0

@@ -1,12 +1,12 @@
 import Glibc
 import Support
 
-/// The metrics that Prometheus' client libraries have of every process, from /proc.
+/// The process metrics of Prometheus's client libraries, from /proc.
 package struct ProcessMetrics: Sendable {
     private let cpu: MetricFamily<Counter>
     private let resident, virtual, openFiles, mostFiles, start: MetricFamily<Gauge>
 
-    /// Makes the families.
+    /// Creates the families.
     package init(_ registry: MetricRegistry) {
         cpu = registry.counters("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.")
         resident = registry.gauges("process_resident_memory_bytes", "Resident memory size in bytes.")
@@ -17,7 +17,7 @@ package struct ProcessMetrics: Sendable {
             "process_start_time_seconds", "Start time of the process since the UNIX epoch in seconds.")
     }
 
-    /// Reads the present numbers; what can't be read stays what it was.
+    /// Updates the values; unreadable ones are unchanged.
     package func update() {
         if let numbers = ProcessNumbers.read() {
             cpu.with().set(total: numbers.cpuSeconds)
@@ -33,20 +33,20 @@ package struct ProcessMetrics: Sendable {
     }
 }
 
-/// What /proc says of this process.
+/// Figures of this process from /proc.
 package struct ProcessNumbers: Sendable {
-    /// Time on all processors.
+    /// CPU time on all processors.
     package var cpuSeconds: Double
     /// Memory in use.
     package var residentBytes: Int
     /// Address space in use.
     package var virtualBytes: Int
-    /// How many threads there are.
+    /// Number of threads.
     package var threads: Int
-    /// When it began, since the UNIX epoch; nil where the time of boot is not to be had.
+    /// Start time since the UNIX epoch; nil if the boot time is unknown.
     package var startSeconds: Double?
 
-    /// The present numbers, nil where /proc is not there.
+    /// The current figures, nil without /proc.
     package static func read() -> ProcessNumbers? {
         guard let text = readText("/proc/self/stat") else { return nil }
         return ProcessNumbers(
@@ -55,7 +55,7 @@ package struct ProcessNumbers: Sendable {
     }
 
     /// - Parameters:
-    ///   - stat: the text of /proc/self/stat; the name of the program in it may hold anything.
+    ///   - stat: the text of /proc/self/stat; the program's name in it may contain anything.
     ///   - boot: the text of /proc/stat.
     init?(stat: String, boot: String?, ticks: Double, pageSize: Int) {
         guard let end = stat.lastIndex(of: ")") else { return nil }
@@ -74,7 +74,7 @@ package struct ProcessNumbers: Sendable {
         startSeconds = line.flatMap { Double($0.dropFirst(6)) }.map { $0 + start / ticks }
     }
 
-    /// How many file descriptors are open; nil where that can't be seen.
+    /// The number of open file descriptors; nil if unknown.
     static func openFiles() -> Int? {
         guard let directory = opendir("/proc/self/fd") else { return nil }
         defer { closedir(directory) }
@@ -85,9 +85,9 @@ package struct ProcessNumbers: Sendable {
     }
 }
 
-/// The text of a file of /proc, whose size is not known before; nil when it can't be read.
+/// The text of a file of /proc, whose size is not known in advance; nil if it cannot be read.
 ///
-/// - Parameter limit: in bytes; what follows is left out.
+/// - Parameter limit: maximum number of bytes; the rest is ignored.
 package func readText(_ path: String, limit: Int = 4 << 20) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
