@@ -1,4 +1,4 @@
-/// Takes bytes apart from front to back; nothing is read beyond their end.
+/// Reads bytes in order, and never beyond their end.
 struct ByteReader {
     let bytes: UnsafeRawBufferPointer
     private(set) var offset = 0
@@ -7,7 +7,7 @@ struct ByteReader {
 
     var remaining: Int { bytes.count &- offset }
     var isAtEnd: Bool { remaining == 0 }
-    /// What has not been read yet.
+    /// The unread bytes.
     var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[offset...]) }
 
     func error(_ problem: DecodeError.Problem) -> DecodeError { DecodeError(problem, at: offset) }

@@ -4,29 +4,29 @@ package enum PowerDNSEntry {
     case setting(PdnsValue)
     /// A zone and its ID.
     case domain(UInt32, DomainInfo)
-    /// What changes often about the zone with an ID.
+    /// Frequently changing data of the zone with an ID.
     case domainExtra(UInt32, DomainExtra)
-    /// A piece of metadata and its ID.
+    /// Metadata and its ID.
     case metadata(UInt32, DomainMetadata)
     /// A DNSSEC key and its ID.
     case key(UInt32, KeyData)
     /// A TSIG key and its ID.
     case tsigKey(UInt32, TSIGKey)
-    /// An ID by name, of any of the indexes.
+    /// An ID by name, in any of the indexes.
     case index(IndexKey)
-    /// Which view a network gets.
+    /// The view of a network.
     case network(NetworkEntry)
-    /// Which variant of a zone a view shows.
+    /// The variant of a zone in a view.
     case view(ViewEntry)
-    /// Records, or a row between them, which have been counted; of RDATA, names have not been followed through pointers.
+    /// Records, or an internal row, with their count; compressed names in RDATA have not been resolved.
     case records(RecordKey, RowKind, count: Int)
     /// A comment on the RRset with a key.
     case comment(RecordKey, RecordComment)
 
     /// Decodes an entry.
     ///
-    /// - Parameter payload: the value behind its header.
-    /// - Throws: ``DecodeError`` with the offset in the key when it is about the key, otherwise in the payload.
+    /// - Parameter payload: the value after its header.
+    /// - Throws: ``DecodeError`` with the offset in the key for errors of the key, otherwise in the payload.
     package init(
         _ table: PowerDNSTable, key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
     ) throws(DecodeError) {
@@ -49,7 +49,7 @@ package enum PowerDNSEntry {
         }
     }
 
-    /// Checks an entry of `records_v5`, as far as that is possible without its zone.
+    /// Checks an entry of `records_v5` as far as possible without its zone.
     ///
     /// - Throws: as ``init(_:key:payload:)``.
     package static func records(
@@ -64,13 +64,13 @@ package enum PowerDNSEntry {
             try RData.check(recordKey.type, record.rdata, owner: nil)
             count += 1
         }
-        // PowerDNS fails to read an RRset without records.
+        // PowerDNS cannot read an RRset without records.
         guard count > 0 else { throw DecodeError(.cutOff, at: 0) }
         return (recordKey, kind, count)
     }
 
-    /// Checks that PowerDNS 4.9 or 5 can work with an entry, as far as that is known without its zone. That is less than
-    /// what can be decoded here: PowerDNS does not look at all of it.
+    /// Checks that PowerDNS 4.9 or 5 can read an entry, as far as possible without its zone. This is weaker than
+    /// decoding: PowerDNS does not check everything.
     ///
     /// - Returns: the key of an RRset, where it can be taken apart.
     /// - Throws: as ``init(_:key:payload:)``.
@@ -85,7 +85,7 @@ package enum PowerDNSEntry {
             _ = try PowerDNSEntry(table, key: key, payload: payload)
         } catch {
             switch error.problem {
-            // PowerDNS stops reading behind what it knows, and takes numbers for what they are.
+            // PowerDNS ignores trailing bytes, and does not check numbers.
             case .leftOver, .badNumber: if table == .comments { throw error }
             default: throw error
             }
@@ -114,7 +114,7 @@ package enum PowerDNSEntry {
         return recordKey
     }
 
-    /// Checks the key of an entry that only says that it was deleted.
+    /// Checks the key of a Deleted entry.
     package static func checkKey(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) throws(DecodeError) {
         switch table {
         case .settings: break

@@ -6,7 +6,7 @@ package enum PowerDNSTable: String, CaseIterable, Sendable {
     case domains = "domains_v5"
     /// IDs of zones by name, ``IndexKey``.
     case domainsIndex = "domains_v5_0"
-    /// What changes often about zones, by their ID, ``DomainExtra``.
+    /// Frequently changing data of zones by ID, ``DomainExtra``.
     case domainsExtra = "domains_extra_v6"
     /// Metadata of zones by an ID of its own, ``DomainMetadata``.
     case metadata = "metadata_v5"
@@ -29,10 +29,10 @@ package enum PowerDNSTable: String, CaseIterable, Sendable {
     /// Comments on RRsets, ``RecordComment``.
     case comments = "comments_v7"
 
-    /// Whether they are the same; with what raw values bring it would be a comparison of strings.
+    /// Compares positions; comparing raw values would compare strings.
     package static func == (a: PowerDNSTable, b: PowerDNSTable) -> Bool { a.position == b.position }
 
-    /// Its place among all of them.
+    /// Its position among all tables.
     package var position: Int {
         switch self {
         case .settings: 0
@@ -52,7 +52,7 @@ package enum PowerDNSTable: String, CaseIterable, Sendable {
         }
     }
 
-    /// In which of the two LMDBs it belongs.
+    /// The LMDB to which it belongs.
     package var role: PowerDNSRole {
         switch self {
         case .records, .comments: .shard
@@ -60,7 +60,7 @@ package enum PowerDNSTable: String, CaseIterable, Sendable {
         }
     }
 
-    /// The index of the names in this table, where it has one.
+    /// The index of the names in this table, if it has one.
     package var index: PowerDNSTable? {
         switch self {
         case .domains: .domainsIndex
@@ -78,16 +78,16 @@ package enum PowerDNSTable: String, CaseIterable, Sendable {
     }
 }
 
-/// Which part of a PowerDNS database an LMDB holds.
+/// The part of a PowerDNS database in an LMDB.
 package enum PowerDNSRole: String, Hashable, Sendable {
     /// Zones, metadata and keys.
     case main
     /// Records.
     case shard
 
-    /// What an LMDB with these DBIs holds, nil when it is not one of PowerDNS with schema 5 or later.
+    /// The role of an LMDB with these DBIs, nil if it is not one of PowerDNS with schema 5 or later.
     ///
-    /// - Parameter schemaVersion: of the DBI `pdns`, where it has such an entry.
+    /// - Parameter schemaVersion: the entry in the DBI `pdns`, if it exists.
     package init?(databases: some Sequence<String>, schemaVersion: UInt32?) {
         let names = Set(databases)
         if names.contains(PowerDNSTable.settings.rawValue), let schemaVersion, schemaVersion >= 5 {

@@ -1,10 +1,10 @@
-/// Does `work` beside `body`, and gives it time to end after that.
+/// Runs `work` concurrently with `body`, and lets it finish afterwards.
 ///
 /// - Parameters:
-///   - limit: how long the work may take after `body` before it is cancelled; nil for as long as it takes.
-///   - work: ends by itself once `finish` has been called.
-///   - finish: says that no more will come.
-/// - Returns: how `body` ended; the work has ended, too.
+///   - limit: how long the work may take after `body` before it is cancelled; nil for no limit.
+///   - work: ends after `finish` has been called.
+///   - finish: signals the end of input.
+/// - Returns: the result of `body`; the work has ended, too.
 func runBeside(
     limit: Duration? = nil, _ work: @escaping @Sendable () async -> Void, finish: () -> Void,
     while body: @Sendable () async throws -> Void

@@ -5,14 +5,14 @@ import Replication
 import Snapshots
 import Support
 
-/// Looks whether the databases that the configuration names for PowerDNS's are these, and warns where they are not.
+/// Checks that the databases configured for PowerDNS are PowerDNS's, and warns otherwise.
 package final class NamedDatabaseCheck: SyncObserver {
     private let names: [(role: PowerDNSRole, name: String)]
     private let logger: Logger
     private let opened: AsyncStream<(String, Environment)>
     private let queue: AsyncStream<(String, Environment)>.Continuation
 
-    /// - Parameter settings: names the databases.
+    /// - Parameter settings: the configured names.
     package init(_ settings: InspectorSettings, logger: Logger) {
         names = [(PowerDNSRole.main, settings.main), (.shard, settings.shard)].compactMap { role, name in
             name.map { (role, $0) }
@@ -27,18 +27,18 @@ package final class NamedDatabaseCheck: SyncObserver {
         queue.yield((database, environment))
     }
 
-    /// Looks at databases as they are opened, while `body` runs. To be called once.
+    /// Checks databases as they are opened, while `body` runs. Must be called once.
     package func run(while body: @Sendable () async throws -> Void) async throws {
-        try await runBeside({ await self.look() }, finish: { queue.finish() }, while: body).get()
+        try await runBeside({ await self.checkAll() }, finish: { queue.finish() }, while: body).get()
     }
 
-    private func look() async {
+    private func checkAll() async {
         let pool = BlockingPool(label: "named-databases", width: 1)
         for await (database, environment) in opened {
             let databases = try? await pool.run { _ in
                 try environment.read { try $0.databases().map(\.name).filter { !PrivateDatabases.contains($0) } }
             }
-            // What is still empty may become anything.
+            // An empty database may become anything.
             guard let databases, !databases.isEmpty else { continue }
             for (role, name) in names where name == database {
                 let wanted = role == .main ? PowerDNSTable.settings : .records

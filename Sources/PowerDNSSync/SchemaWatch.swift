@@ -7,21 +7,21 @@ import Snapshots
 import Support
 import Synchronization
 
-/// Looks whether PowerDNS keeps its data in a way that what is configured can sync as a whole, and says so where it does not.
+/// Checks whether the configuration can sync PowerDNS's data completely, and warns otherwise.
 package final class SchemaWatch: SyncObserver {
     private let shadowed: Set<String>
     private let databases: Int
     private let warn: @Sendable (_ check: String, _ text: String?) -> Void
     private let logger: Logger
     private let open = Mutex<[String: Environment]>([:])
-    private let told = Mutex<[String: String]>([:])
+    private let problems = Mutex<[String: String]>([:])
     private let due: AsyncStream<String>
     private let queue: AsyncStream<String>.Continuation
 
     /// - Parameters:
     ///   - shadowed: the databases in shadow mode.
-    ///   - databases: how many are synced.
-    ///   - warn: gets the name of a health check and one line, or nil when all is well.
+    ///   - databases: the number of synced databases.
+    ///   - warn: called with the name of a health check and one line, or nil if there is no problem.
     package init(
         shadowed: Set<String>, databases: Int, logger: Logger,
         warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void
@@ -30,7 +30,7 @@ package final class SchemaWatch: SyncObserver {
         (due, queue) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(16))
     }
 
-    /// A database may have been opened, or have changed. Returns at once.
+    /// A database may have been opened or changed. Returns at once.
     package func observe(_ event: SyncEvent, of database: String) {
         switch event {
         case .opened(let environment):
@@ -43,12 +43,12 @@ package final class SchemaWatch: SyncObserver {
         }
     }
 
-    /// Looks while `body` runs. To be called once.
+    /// Checks while `body` runs. Must be called once.
     package func run(while body: @Sendable () async throws -> Void) async throws {
-        try await runBeside({ await self.look() }, finish: { queue.finish() }, while: body).get()
+        try await runBeside({ await self.checkAll() }, finish: { queue.finish() }, while: body).get()
     }
 
-    private func look() async {
+    private func checkAll() async {
         let pool = BlockingPool(label: "powerdns-schema", width: 1)
         for await database in due {
             guard let environment = open.withLock({ $0[database] }) else { continue }
@@ -59,29 +59,29 @@ package final class SchemaWatch: SyncObserver {
                         try Self.problem(transaction, isShadowed: isShadowed, databases: databases)
                     }
                 }
-                tell(problem, database)
+                update(problem, database)
             } catch {
-                // The syncing reports what can't be read.
+                // Syncing reports unreadable data.
                 continue
             }
         }
     }
 
-    private func tell(_ problem: String?, _ database: String) {
-        let before = told.withLock { told in
-            defer { told[database] = problem }
-            return told[database]
+    private func update(_ problem: String?, _ database: String) {
+        let before = problems.withLock { problems in
+            defer { problems[database] = problem }
+            return problems[database]
         }
         guard problem != before else { return }
         warn("\(database)_powerdns", problem)
         if let problem {
             logger.warning("\(problem)", metadata: ["db": "\(database)"])
         } else {
-            logger.info("PowerDNS's data can be synced as a whole now", metadata: ["db": "\(database)"])
+            logger.info("PowerDNS's data can be synced completely now", metadata: ["db": "\(database)"])
         }
     }
 
-    /// What is wrong; nil when nothing is, and for databases that are not PowerDNS's.
+    /// The problem; nil if there is none, and for databases that are not PowerDNS's.
     static func problem(
         _ transaction: borrowing ReadTransaction, isShadowed: Bool, databases: Int
     ) throws -> String? {
@@ -92,7 +92,7 @@ package final class SchemaWatch: SyncObserver {
         {
             return isShadowed
                 ? "this LMDB is of PowerDNS 4.8 or later (schema \(version.value)), which tracks its changes itself, but "
-                    + "schema_tracks_changes is false, so that others get values that their PowerDNS can't read: set it to true"
+                    + "schema_tracks_changes is false, so others get values that their PowerDNS cannot read: set it to true"
                 : "this LMDB is of a PowerDNS before 4.8 (schema \(version.value)), whose values have no headers, so its "
                     + "changes are not tracked: set schema_tracks_changes: false and dupsort_hack: true, or install 4.8 or "
                     + "later"
@@ -100,7 +100,7 @@ package final class SchemaWatch: SyncObserver {
         return try shardsProblem(transaction, settings, isShadowed: isShadowed, databases: databases)
     }
 
-    /// A number among PowerDNS's settings, and whether a header stands in front of it; nil where there is none.
+    /// A number in PowerDNS's settings, and whether it has a header; nil if there is none.
     ///
     /// - Parameter settings: the DBI `pdns`.
     package static func number(
@@ -108,7 +108,7 @@ package final class SchemaWatch: SyncObserver {
     ) throws -> (value: UInt32, hasHeader: Bool)? {
         let key = Array(key.utf8)
         guard let value = try key.withUnsafeBytes({ try transaction.get(settings, $0) }) else { return nil }
-        // Before 4.8 there was no header, and the number was in the byte order of the machine.
+        // Before 4.8 there was no header, and the number was in native byte order.
         if value.count == 4 { return (value.loadUnaligned(as: UInt32.self), false) }
         guard let entry = try? EntryHeader.parse(value), !entry.header.isDeleted else { return nil }
         let number = key.withUnsafeBytes { try? PdnsValue(key: $0, payload: entry.payload) }
@@ -119,22 +119,22 @@ package final class SchemaWatch: SyncObserver {
         }
     }
 
-    /// Whether records are in files that are not synced: one line; nil when they are not.
+    /// The problem if records are in files that are not synced: one line; nil if they are all synced.
     ///
     /// - Parameters:
     ///   - settings: the DBI `pdns`.
     ///   - isShadowed: whether the database is in shadow mode.
-    ///   - databases: how many are synced.
+    ///   - databases: the number of synced databases.
     package static func shardsProblem(
         _ transaction: borrowing ReadTransaction, _ settings: Database, isShadowed: Bool, databases: Int
     ) throws -> String? {
         guard let shards = try number("shards", settings, transaction)?.value else { return nil }
         if shards == 1, databases == 1 {
             return
-                "PowerDNS has its records in a second file, whose name ends with -0, and it is not synced: add it under lmdbs"
+                "PowerDNS stores its records in a second file, whose name ends with -0, which is not synced: add it under lmdbs"
         }
         guard shards > 1, !isShadowed || databases <= Int(shards) else { return nil }
-        return "PowerDNS has spread its records over \(shards) files (lmdb-shards=\(shards)), and \(databases) "
+        return "PowerDNS stores its records in \(shards) files (lmdb-shards=\(shards)), and \(databases) "
             + "\(databases == 1 ? "database is" : "databases are") synced: records in other files are not; "
             + (isShadowed
                 ? "add them all under lmdbs, or set lmdb-shards=1 and move the zones with pdnsutil b2b-migrate"

@@ -76,8 +76,8 @@ import Testing
         try use("4.9")
         try addTXTBesideCNAME()
         let line =
-            "error cname-with-other-data: example.org.: www2.example.org. CNAME: the name has TXT as well, and answers are "
-            + "one or the other; remove the CNAME or the rest\n"
+            "error cname-with-other-data: example.org.: www2.example.org. CNAME: the name also has TXT, and answers contain "
+            + "only one of them; remove the CNAME or the rest\n"
         let all = await run("pdns", "check")
         #expect(all.exitCode == 1)
         #expect(all.output.contains(line) && all.output.hasSuffix("5 zones checked: errors 1, warnings 1\n"))
@@ -158,10 +158,10 @@ import Testing
     }
 
     private static let schemaCases: [([UInt8], String)] = [
-        (header(9, 9) + [0, 0, 0, 4], "its schemaversion is 4, and 5 or 6 is needed"),
-        (header(9, 9, flags: 1), "its schemaversion is deleted, and 5 or 6 is needed"),
-        (header(9, 9) + [0, 5], "its schemaversion can't be read (ends too early at byte 0), and 5 or 6 is needed"),
-        ([0, 0, 0, 5], "its schemaversion can't be read ("),
+        (header(9, 9) + [0, 0, 0, 4], "its schemaversion is 4, and 5 or 6 is required"),
+        (header(9, 9, flags: 1), "its schemaversion is deleted, and 5 or 6 is required"),
+        (header(9, 9) + [0, 5], "its schemaversion cannot be read (ends too early at byte 0), and 5 or 6 is required"),
+        ([0, 0, 0, 5], "its schemaversion cannot be read ("),
     ]
 
     @Test(arguments: schemaCases)
@@ -169,7 +169,7 @@ import Testing
         try use("4.9")
         try fill(directory.file("db"), [("pdns", [], [Entry(Array("schemaversion".utf8), value)])])
         let configured = await run("pdns", "check")
-        #expect(configured.exitCode == 1 && configured.errors.contains("; main is none: \(text)"), "\(configured)")
+        #expect(configured.exitCode == 1 && configured.errors.contains("; main is not: \(text)"), "\(configured)")
         let file = await runCommand(["pdns", "check", "--snapshot", directory.file("db")])
         #expect(file.exitCode == 1)
         #expect(file.errors.contains("db is not of PowerDNS 4.8 or later: \(text)"), "\(file)")
@@ -212,7 +212,7 @@ import Testing
         #expect(
             shown.output == """
                 main: example.org.: PowerDNS uses ID 5; the other one is 1185857963
-                main: nothing was changed; --dangerous-do-rename renames the others, and deletes entries of no zone
+                main: nothing was changed; --dangerous-do-rename renames the others, and deletes entries without a zone
 
                 """)
         let renamed = await fix("--dangerous-do-rename")
@@ -220,7 +220,7 @@ import Testing
             renamed.output == """
                 main: example.org.: PowerDNS uses ID 5; the other one is 1185857963
                 main: example.org.: renamed ID 1185857963 to \(name)
-                main: when nothing in them is needed any more:
+                main: delete them when their contents are no longer needed:
                 pdnsutil delete-zone \(name)
 
                 """)
@@ -228,7 +228,7 @@ import Testing
         #expect(
             again.output == """
                 main: there are no zones of the same name
-                main: when nothing in them is needed any more:
+                main: delete them when their contents are no longer needed:
                 pdnsutil delete-zone \(name)
 
                 """)
@@ -249,8 +249,8 @@ import Testing
         #expect(result.exitCode == 1)
         #expect(
             result.errors
-                == "lightningstream: pdns-v5-fix-duplicate-domains: database main: the schema is version 6, and this is only "
-                + "for version 5 (PowerDNS 4.8 and 4.9); nothing was changed\n")
+                == "lightningstream: pdns-v5-fix-duplicate-domains: database main: the schema is version 6, but version "
+                + "5 is required (PowerDNS 4.8 and 4.9); nothing was changed\n")
     }
 
     @Test func duplicatesAreFoundInNewerSchemas() async throws {

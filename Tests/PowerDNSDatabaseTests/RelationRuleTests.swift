@@ -114,7 +114,7 @@ import Testing
         // One that is gone is used all the same.
         try writer.delete(.domains, Bytes.big(UInt32(8)))
         let texts = try writer.found().filter { $0.rule == .duplicateZone }.map(\.text)
-        #expect(texts.count == 1 && texts[0].contains("PowerDNS uses 8, which is not there, so that it finds none"))
+        #expect(texts.count == 1 && texts[0].contains("PowerDNS uses 8, which does not exist, so it finds none"))
     }
 
     @Test(arguments: ["4.9", "5.1"]) func realDatabasesAreSound(version: String) throws {

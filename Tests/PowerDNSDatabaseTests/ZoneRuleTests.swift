@@ -271,7 +271,7 @@ struct RuleCase: CustomTestStringConvertible, Sendable {
         arguments: [
             (5, [0, 1, 0, 0, 8, 0, 1, 0x78], 65, .warning, "only PowerDNS 4 serves it"),
             (6, [0, 1, 0, 0, 8, 0, 1, 0x78], 65, .error, "only PowerDNS 4 serves it"),
-            (5, [0, 10, 0, 0], 36, .error, "not every version of PowerDNS serves it as it is"),
+            (5, [0, 10, 0, 0], 36, .error, "not every version of PowerDNS serves it unchanged"),
         ] as [(UInt32, [UInt8], UInt16, ValidationFinding.Severity, String)])
     func saysWhichPowerDNSServesIt(
         schema: UInt32, rdata: [UInt8], type: UInt16, severity: ValidationFinding.Severity, text: String
@@ -359,8 +359,8 @@ struct RuleCase: CustomTestStringConvertible, Sendable {
         finding.instance = "b"
         #expect(
             "\(finding)"
-                == "error cname-with-other-data: z.test.: www.z.test. CNAME: the name has A as well, and answers are one or the "
-                + "other; remove the CNAME or the rest (zone last changed by instance b)")
+                == "error cname-with-other-data: z.test.: www.z.test. CNAME: the name also has A, and answers contain only one "
+                + "of them; remove the CNAME or the rest (zone last changed by instance b)")
     }
 
     @Test func aLongWalkEndsWhenItIsCancelled() throws {

@@ -236,7 +236,7 @@ import Testing
         let databases = PowerDNSDatabases(InspectorSettings())
         let inspector = PowerDNSInspector(
             InspectorSettings(), databases: databases, registry: MetricRegistry(), logger: b.log.logger)
-        let kind = try b.open(.main) { try $0.read { try databases.look(at: "main", $0) } }
+        let kind = try b.open(.main) { try $0.read { try databases.detectKind(of: "main", $0) } }
         #expect(kind == .foreign)
         #expect(inspector.inspectSend(of: "main") == nil)
     }

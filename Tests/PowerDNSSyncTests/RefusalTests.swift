@@ -48,7 +48,7 @@ import Testing
         }
         #expect(isSame == isMerged)
         #expect(
-            b.log.contains("rule several-cnames: zone #1185857963: two CNAME: the RRset breaks this rule by itself")
+            b.log.contains("rule several-cnames: zone #1185857963: two CNAME: the RRset violates this rule")
                 == !isMerged)
     }
 
@@ -72,7 +72,7 @@ import Testing
         #expect(isSame == isMerged)
         #expect(
             b.log.contains(
-                "zone example.org.: it would bring a second zone of this name, with the ID 5 beside 1185857963")
+                "zone example.org.: it would add a second zone of this name, with the ID 5 beside 1185857963")
                 == !isMerged)
     }
 

@@ -35,7 +35,7 @@ import Testing
         #expect(try problem(good) == nil)
         #expect(try problem([]) == nil)
         #expect(
-            try problem([good[0], ("shards", Self.stored(64))])?.contains("over 64 files (lmdb-shards=64)") == true)
+            try problem([good[0], ("shards", Self.stored(64))])?.contains("in 64 files (lmdb-shards=64)") == true)
         let old = [("schemaversion", Bytes.little(UInt32(3))), ("shards", Bytes.little(UInt32(64)))]
         #expect(try problem(old)?.contains("schema 3") == true)
         #expect(try problem(old, isShadowed: true)?.contains("2 databases are synced") == true)
@@ -77,7 +77,7 @@ import Testing
                 return .commit(())
             }
             watch.observe(.opened(main), of: "main")
-            try await eventually { log.contains("can be synced as a whole now") }
+            try await eventually { log.contains("can be synced completely now") }
         }
         #expect(warnings.last["main_powerdns"] == .some(nil))
         #expect(log.count("lmdb-shards=64") == 1)

@@ -1,33 +1,33 @@
 import LMDB
 import PowerDNSFormat
 
-/// What two PowerDNS databases have in different ways, in DNS terms.
+/// Compares two PowerDNS databases in DNS terms.
 ///
-/// Zones are the same when their names are: their IDs may differ between hosts. Timestamps, IDs, comments and what
-/// PowerDNS keeps for itself between the records don't count.
+/// Zones are matched by name, because their IDs may differ between hosts. Timestamps, IDs, comments and
+/// PowerDNS's internal rows are ignored.
 package enum DatabaseDiff {
-    /// Which of the two has it.
+    /// One of the two databases.
     package enum Side: Sendable { case first, second }
 
-    /// A zone that is looked at.
+    /// A compared zone.
     package struct Zone: Sendable {
         /// Its name.
         package var name: ZoneName
-        /// On which sides it is.
+        /// The sides on which it exists.
         package var isInFirst: Bool, isInSecond: Bool
-        /// The SOA serial on the first side, nil where there is none.
+        /// The SOA serial on the first side, nil if there is none.
         package var firstSerial: UInt32?
-        /// The SOA serial on the second side, nil where there is none.
+        /// The SOA serial on the second side, nil if there is none.
         package var secondSerial: UInt32?
     }
 
-    /// What has been come to.
+    /// A result of the comparison.
     package enum Event {
-        /// The zone that the following is about; nothing may follow when it is the same on both sides.
+        /// The zone of the following events; none follow if it is the same on both sides.
         case zone(Zone)
-        /// What follows belongs to no zone.
+        /// The following events belong to no zone.
         case server
-        /// Something about the zone itself, for example the kind.
+        /// A property of the zone itself, for example the kind.
         case property(Side, name: String, value: String)
         /// A value of a kind of metadata.
         case metadata(Side, kind: String, value: String)
@@ -42,9 +42,9 @@ package enum DatabaseDiff {
     /// Compares two databases.
     ///
     /// - Parameters:
-    ///   - report: is told on which side something can't be read, what and why; the comparison goes on with the rest. Records,
-    ///     keys and settings that can't be read but are the same on both sides are no difference, and not told of.
-    ///   - body: gets everything that only one side has, zone by zone in canonical order.
+    ///   - report: called with the side, the place and the reason for unreadable data; the comparison continues with the rest. Unreadable
+    ///     records, keys and settings that are the same on both sides are not a difference, and not reported.
+    ///   - body: called for everything that only one side has, zone by zone in canonical order.
     package static func run(
         _ first: DatabasePair, _ second: DatabasePair, report: (Side, String) throws -> Void,
         _ body: (Event) throws -> Void
@@ -85,7 +85,7 @@ package enum DatabaseDiff {
         try difference(old.keys, new.keys) { try body(.key($0, $1)) }
     }
 
-    /// Calls `body` with what is more often on one side than on the other one, the first side before the second.
+    /// Calls `body` for elements that occur more often on one side, the first side before the second.
     private static func difference<Element: Hashable>(
         _ first: [Element], _ second: [Element], _ body: (Side, Element) throws -> Void
     ) throws {
@@ -124,7 +124,7 @@ package enum DatabaseDiff {
         _ first: ZoneRow?, _ second: ZoneRow?, in zone: ZoneName, report: (Side, String) throws -> Void,
         _ body: (Event) throws -> Void
     ) throws {
-        // Names in RDATA are packed against the owner, which both have in common.
+        // Compressed names in RDATA refer to the owner, which is the same on both sides.
         if let first, let second, first.payload.isSame(as: second.payload) { return }
         func read(_ row: ZoneRow?, _ side: Side) throws -> RRset? {
             guard let row else { return nil }
@@ -141,7 +141,7 @@ package enum DatabaseDiff {
     }
 }
 
-/// What an entry holds.
+/// The contents of an entry.
 private struct RRset {
     let owner: DomainName
     let type: RecordType
@@ -158,7 +158,7 @@ private struct RRset {
     }
 }
 
-/// A record, the same as another one when TTL, content and being disabled are.
+/// A record; equal if TTL, content and the disabled flag are.
 private struct ComparedRecord: Hashable {
     let record: StoredRecord
     private let rdata: [UInt8]
@@ -169,7 +169,7 @@ private struct ComparedRecord: Hashable {
         var value = RecordValue(payload)
         var found: [ComparedRecord] = []
         while let record = try value.next() {
-            // What can't be taken apart may still be compared.
+            // RDATA that cannot be decoded are compared as bytes.
             let rdata = (try? RData.expanded(type, record.rdata, owner: owner)) ?? Array(record.rdata)
             found.append(ComparedRecord(record: record, rdata: rdata))
         }
@@ -188,7 +188,7 @@ private struct ComparedRecord: Hashable {
 }
 
 extension ZoneRow {
-    /// Negative when it comes before another one of the same zone, 0 when the two have one key.
+    /// Negative if it precedes another one of the same zone, 0 if the keys are equal.
     fileprivate func order(_ other: ZoneRow) -> Int {
         if rest.lexicographicallyPrecedes(other.rest) { return -1 }
         return other.rest.lexicographicallyPrecedes(rest) ? 1 : 0

@@ -11,7 +11,7 @@ package struct DatabasePair: Sendable {
 
     /// - Parameters:
     ///   - main: an LMDB with the role ``PowerDNSRole/main``.
-    ///   - shard: one with the role ``PowerDNSRole/shard``; nil for one without any records.
+    ///   - shard: an LMDB with the role ``PowerDNSRole/shard``; nil if there are no records.
     package init(main: Environment, shard: Environment?) throws {
         self.main = main
         self.shard = try shard ?? Self.noRecords()
@@ -28,7 +28,7 @@ package struct DatabasePair: Sendable {
 
     /// Runs `body` in a read transaction of both.
     ///
-    /// Each is consistent in itself; PowerDNS writes the two one after the other. The shard's encloses the other one, as in
+    /// Each is consistent; PowerDNS writes them one after the other. The shard's transaction encloses the other one, as in
     /// ``DatabaseView``.
     package func read<R>(
         _ body: (_ main: borrowing ReadTransaction, _ shard: borrowing ReadTransaction) throws -> R
@@ -38,23 +38,23 @@ package struct DatabasePair: Sendable {
 }
 
 extension PowerDNSRole {
-    /// What an LMDB holds; nil when it is not one of PowerDNS with schema 5 or later.
+    /// The role of an LMDB; nil if it is not one of PowerDNS with schema 5 or later.
     package static func detect(_ environment: Environment) throws -> PowerDNSRole? {
         try environment.read { try detect($0) }
     }
 
-    /// What an LMDB holds; nil when it is not one of PowerDNS with schema 5 or later.
+    /// The role of an LMDB; nil if it is not one of PowerDNS with schema 5 or later.
     package static func detect<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws -> PowerDNSRole? {
         let version = try PdnsValue.schemaVersion(transaction)
         return PowerDNSRole(databases: try transaction.databases().map(\.name), schemaVersion: version)
     }
 
-    /// What is wrong with the `schemaversion` of an LMDB for which ``detect(_:)-(Environment)`` finds no role; nil for one
-    /// that is not PowerDNS's.
+    /// The problem with the `schemaversion` of an LMDB for which ``detect(_:)-(Environment)`` finds no role; nil if it is
+    /// not PowerDNS's.
     package static func schemaProblem(_ environment: Environment) throws -> String? {
         try environment.read { transaction in
             guard let settings = try transaction.database(PowerDNSTable.settings.rawValue) else { return nil }
-            let needed = "and 5 or 6 is needed"
+            let needed = "and 5 or 6 is required"
             return try Array(PdnsValue.schemaVersionKey.utf8).withUnsafeBytes { key in
                 guard let value = try transaction.get(settings, key) else {
                     return "it has no \(PdnsValue.schemaVersionKey), \(needed)"
@@ -69,7 +69,7 @@ extension PowerDNSRole {
                     } else {
                         return nil
                     }
-                } catch { what = "can't be read (\(error))" }
+                } catch { what = "cannot be read (\(error))" }
                 return "its \(PdnsValue.schemaVersionKey) \(what), \(needed)"
             }
         }
@@ -77,7 +77,7 @@ extension PowerDNSRole {
 }
 
 extension PdnsValue {
-    /// Which format PowerDNS has brought a main database to; nil where it is none.
+    /// The schema version of a main database; nil if it is not one.
     package static func schemaVersion<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws -> UInt32? {
         guard let settings = try transaction.database(PowerDNSTable.settings.rawValue) else { return nil }
         return try Array(schemaVersionKey.utf8).withUnsafeBytes { key in

@@ -2,7 +2,7 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// Walks the entries whose keys begin with some bytes, in key order.
+/// Iterates the entries with a key prefix, in key order.
 struct PrefixWalk: ~Copyable {
     private(set) var cursor: Cursor
     private let prefix: [UInt8]
@@ -15,15 +15,15 @@ struct PrefixWalk: ~Copyable {
         self.prefix = prefix
     }
 
-    /// Goes to the next entry.
+    /// Moves to the next entry.
     ///
-    /// - Returns: false behind the last one.
+    /// - Returns: false after the last one.
     mutating func next() throws -> Bool {
         let isThere = try isStarted ? cursor.next() : prefix.withUnsafeBytes { try cursor.seek($0) }
         isStarted = true
         return isThere && cursor.key.starts(with: prefix)
     }
 
-    /// What stands behind the prefix in the key.
+    /// The key without the prefix.
     var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: cursor.key[prefix.count...]) }
 }

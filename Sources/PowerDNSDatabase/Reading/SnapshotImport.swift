@@ -3,25 +3,25 @@ import PowerDNSFormat
 import Snapshots
 import Support
 
-/// A snapshot of one of PowerDNS's LMDBs, in a temporary LMDB, so that whatever reads an LMDB reads it in constant memory.
+/// A snapshot of one of PowerDNS's LMDBs, imported into a temporary LMDB, so that it can be read like an LMDB in constant memory.
 ///
-/// Only PowerDNS's own DBIs are there. Values have headers, with the transaction number 0.
+/// It contains only PowerDNS's own DBIs. Values have headers, with the transaction number 0.
 package struct SnapshotImport: Sendable {
-    /// The LMDB; its files are gone with the last reference.
+    /// The LMDB; its files are removed with the last reference.
     package let environment: Environment
-    /// What the snapshot says about itself.
+    /// The snapshot's metadata.
     package let meta: SnapshotMeta
 
-    // Entries, or bytes, between two commits: what LMDB keeps in memory meanwhile.
+    // Entries, or bytes, per commit: LMDB keeps them in memory until then.
     private static let batchEntries = 20_000
     private static let batchBytes = 16 << 20
-    // More than any snapshot has; a map takes room only where something is.
+    // More than any snapshot needs; a map uses space only for data.
     private static let mapSize = 1 << 40
 
     /// Reads all of a snapshot, which checks it as a whole.
     ///
-    /// - Throws: `SnapshotError` for a damaged snapshot, ``PowerDNSReadError`` for one that no LMDB could hold, otherwise
-    ///   what making the temporary LMDB throws.
+    /// - Throws: `SnapshotError` for a damaged snapshot, ``PowerDNSReadError`` for one that no LMDB can contain, otherwise
+    ///   errors of creating the temporary LMDB.
     package init(_ snapshot: Spool) throws {
         environment = try .temporary(mapSize: Self.mapSize)
         var reader = SnapshotReader(snapshot, maximumEntrySize: SnapshotReader.largestPlausibleEntry)
@@ -36,11 +36,11 @@ package struct SnapshotImport: Sendable {
         meta = reader.meta
         guard meta.fromTransactionID == 0 else {
             throw PowerDNSReadError(
-                "it has only what changed since transaction \(meta.fromTransactionID), and not everything")
+                "it contains only changes since transaction \(meta.fromTransactionID), not all entries")
         }
     }
 
-    /// - Returns: whether that was all.
+    /// - Returns: whether all entries were read.
     private static func fill(
         _ transaction: borrowing WriteTransaction, _ reader: inout SnapshotReader, _ name: inout String?
     ) throws -> Bool {
@@ -84,7 +84,7 @@ package struct SnapshotImport: Sendable {
         }
         let size = EntryHeader.size + (value?.count ?? 0)
         do throws(LMDBError) {
-            // Snapshots come in the order of the keys, which fills pages best.
+            // Snapshots are in key order, which fills pages best.
             try cursor.put(key, size: size, append: true, fill)
         } catch {
             guard error.code == .keyExists else { throw error }
@@ -93,9 +93,9 @@ package struct SnapshotImport: Sendable {
     }
 }
 
-/// Why a PowerDNS database can't be read.
+/// The reason why a PowerDNS database cannot be read.
 package struct PowerDNSReadError: Error, Sendable, CustomStringConvertible {
-    /// One line: what, where and what to do.
+    /// One line with the problem, its place and a fix.
     package let description: String
 
     /// - Parameter description: one line.

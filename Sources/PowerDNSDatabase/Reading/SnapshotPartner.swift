@@ -1,13 +1,13 @@
 import Snapshots
 
-/// Finds the snapshot of the other LMDB of a PowerDNS database that goes with a given one; pure.
+/// Finds the matching snapshot of a PowerDNS database's other LMDB; pure.
 package enum SnapshotPartner {
-    /// How much newer than the given one it may be: a change that touches both LMDBs is sent by two syncers, each in
-    /// its own time.
+    /// How much newer than the given snapshot it may be: two syncers send a change of both LMDBs
+    /// independently.
     package static let tolerance: UInt64 = 5_000_000_000
 
-    /// The snapshots of the same instance that tell what its other LMDBs held at the time of `given`: of each other
-    /// database the newest one not later than ``tolerance`` after it, or where the older ones have been cleaned up the
+    /// The snapshots of the same instance with the contents of its other LMDBs at the time of `given`: of each other
+    /// database the newest one not later than ``tolerance`` after it, or, if the older ones have been removed, the
     /// first one after that.
     ///
     /// - Returns: sorted by the name of the database.

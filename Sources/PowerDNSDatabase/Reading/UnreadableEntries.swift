@@ -2,16 +2,16 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// Entries of two main LMDBs, the first and the second side of a comparison, that can't be read.
+/// Finds unreadable entries of two main LMDBs, the two sides of a comparison.
 ///
-/// What both have in the same way is no difference, but for zones: nothing of an unreadable one is compared.
+/// Equal entries are not a difference, except for zones: nothing of an unreadable zone is compared.
 enum UnreadableEntries {
-    /// Settings of the database are its own, and what changes often about zones is not compared.
+    /// Settings of the database and frequently changing data of zones are not compared.
     private static let tables = PowerDNSTable.allCases.filter {
         $0.role == .main && $0 != .settings && $0 != .domainsExtra
     }
 
-    /// Walks over both, in key order.
+    /// Iterates both, in key order.
     static func find<A: Transaction & ~Copyable, B: Transaction & ~Copyable>(
         _ first: borrowing A, _ second: borrowing B, report: (DatabaseDiff.Side, String) throws -> Void
     ) throws {
@@ -35,7 +35,7 @@ enum UnreadableEntries {
         }
     }
 
-    /// Why an entry can't be read, and what may be compared of it; nil when it can.
+    /// The reason why an entry cannot be read, and its comparable part; nil if it can.
     private static func problem(
         _ table: PowerDNSTable, _ reader: TableReader
     ) -> (text: String, bytes: UnsafeRawBufferPointer)? {

@@ -2,28 +2,28 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// What a short look at one zone tells, for a status page.
+/// A summary of one zone, for the status page.
 package struct ZoneGlance: Sendable, Equatable {
-    /// No more entries than this are looked at: other transactions of this process wait meanwhile.
+    /// Maximum number of entries read.
     package static let mostEntries = 10_000
 
-    /// How PowerDNS serves it: `NATIVE`, `MASTER`, …
+    /// Its kind in PowerDNS: `NATIVE`, `MASTER`, …
     package var kind: String
     /// The SOA serial, nil without an SOA record.
     package var serial: UInt32?
-    /// How many RRsets it has.
+    /// The number of its RRsets.
     package var rrsets = 0
-    /// Whether there are more of them.
+    /// Whether there are more RRsets.
     package var hasMore = false
     /// The newest change of the zone, its metadata and keys, in nanoseconds since the UNIX epoch.
     package var changed: UInt64
-    /// That of its records; 0 where there are none.
+    /// The newest change of its records; 0 if there are none.
     package var recordsChanged: UInt64 = 0
 
     /// - Parameters:
     ///   - main: zones, metadata and keys.
-    ///   - shard: records; nil where they are not open.
-    /// - Returns: nil where there is no such zone.
+    ///   - shard: records; nil if they are not open.
+    /// - Returns: nil if the zone does not exist.
     package init?(_ zone: ZoneName, main: Environment, shard: Environment?) throws {
         let found = try main.read { transaction -> (id: UInt32, kind: String, changed: UInt64)? in
             let lookup = try ZoneLookup(transaction)
@@ -54,9 +54,9 @@ package struct ZoneGlance: Sendable, Equatable {
             (records.serial, records.rrsets, records.hasMore, records.changed)
     }
 
-    /// How many zones there are.
+    /// The number of zones.
     ///
-    /// - Returns: nil where there is no table of zones, or it has too many entries for a short look.
+    /// - Returns: nil if there is no table of zones, or it has too many entries to count quickly.
     package static func count(_ main: Environment) throws -> Int? {
         try main.read { transaction in
             guard let domains = try transaction.database(PowerDNSTable.domains.rawValue),

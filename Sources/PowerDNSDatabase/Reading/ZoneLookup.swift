@@ -2,7 +2,7 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// Finds what belongs to a zone through the indexes of names, as PowerDNS does.
+/// Finds the objects of a zone through the indexes of names, as PowerDNS does.
 package struct ZoneLookup: Sendable {
     private let databases: [PowerDNSTable: Database]
 
@@ -12,11 +12,11 @@ package struct ZoneLookup: Sendable {
         package var id: UInt32
         /// When the entry was written, in nanoseconds since the UNIX epoch.
         package var timestamp: UInt64
-        /// Whether it only says that there was one.
+        /// Whether it is a Deleted entry.
         package var isDeleted: Bool
     }
 
-    /// - Parameter transaction: of the main LMDB.
+    /// - Parameter transaction: a transaction of the main LMDB.
     package init<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws(LMDBError) {
         var databases: [PowerDNSTable: Database] = [:]
         for table in PowerDNSTable.allCases where table.role == .main {
@@ -25,13 +25,13 @@ package struct ZoneLookup: Sendable {
         self.databases = databases
     }
 
-    /// Whether there is any zone, be it deleted.
+    /// Whether there are any zones, including deleted ones.
     package func hasZones<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws(LMDBError) -> Bool {
         guard let domains = databases[.domains] else { return false }
         return try transaction.statistics(domains).entries > 0
     }
 
-    /// The entries of a name in an index, those of deleted objects included, in the order of the IDs.
+    /// The entries of a name in an index, including those of deleted objects, ordered by ID.
     package func entries<T: Transaction & ~Copyable>(
         _ index: PowerDNSTable, of zone: ZoneName, _ transaction: borrowing T
     ) throws -> [IndexEntry] {
@@ -48,7 +48,7 @@ package struct ZoneLookup: Sendable {
         return found
     }
 
-    /// The live zones of a name, the one that PowerDNS serves first: that whose index entry is the oldest.
+    /// The live zones of a name; the first is the one that PowerDNS serves, with the oldest index entry.
     package func zones<T: Transaction & ~Copyable>(
         _ zone: ZoneName, _ transaction: borrowing T
     ) throws -> [(id: UInt32, info: DomainInfo)] {
@@ -62,7 +62,7 @@ package struct ZoneLookup: Sendable {
         return found.map { ($0.id, $1) }
     }
 
-    /// Of zones with the same name the one that PowerDNS serves; nil where there are none.
+    /// The zone that PowerDNS serves for a name; nil if there is none.
     package func served<T: Transaction & ~Copyable>(
         _ ids: [UInt32], _ transaction: borrowing T
     ) throws -> (id: UInt32, info: DomainInfo)? {
@@ -75,9 +75,9 @@ package struct ZoneLookup: Sendable {
         }
     }
 
-    /// The live objects of a zone in a table with an index, in the order of their IDs.
+    /// The live objects of a zone in a table with an index, ordered by ID.
     ///
-    /// - Throws: ``PowerDNSReadError`` for one that can't be read.
+    /// - Throws: ``PowerDNSReadError`` for one that cannot be read.
     package func objects<T: Transaction & ~Copyable, Object>(
         _ table: PowerDNSTable, of zone: ZoneName, _ transaction: borrowing T,
         _ decode: (UnsafeRawBufferPointer) throws -> Object
@@ -89,7 +89,7 @@ package struct ZoneLookup: Sendable {
         }
     }
 
-    /// The live object with an ID and when it was written, nil when there is none.
+    /// The live object with an ID and its time, nil if there is none.
     package func object<T: Transaction & ~Copyable, Object>(
         _ table: PowerDNSTable, _ id: UInt32, _ transaction: borrowing T,
         _ decode: (UnsafeRawBufferPointer) throws -> Object

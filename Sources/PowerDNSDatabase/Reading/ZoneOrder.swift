@@ -2,18 +2,18 @@ import LMDB
 import PowerDNSFormat
 
 /// All zones of a main LMDB in canonical order of their names: sorted in a temporary LMDB, because there may be
-/// millions of them, and PowerDNS keeps them by ID and by the length of the name.
+/// millions, and PowerDNS stores them by ID and by the length of the name.
 package struct ZoneOrder: Sendable {
     private let environment: Environment
 
-    // Entries between two commits: what LMDB keeps in memory meanwhile.
+    // Entries per commit: LMDB keeps them in memory until then.
     private static let batch = 20_000
     private static let mapSize = 1 << 40
     private static let table = "zones"
 
     /// - Parameters:
-    ///   - transaction: of the main LMDB.
-    ///   - report: gets the ID of each zone that can't be read, and why.
+    ///   - transaction: a transaction of the main LMDB.
+    ///   - report: called with the ID of each unreadable zone, and the reason.
     package init<T: Transaction & ~Copyable>(
         _ transaction: borrowing T, report: (UInt32, any Error) throws -> Void
     ) throws {
@@ -35,7 +35,7 @@ package struct ZoneOrder: Sendable {
             let table = try transaction.database(Self.table, creating: [])
             for (name, id) in pending {
                 try name.withUnsafeBytes { key in
-                    // Zones of the same name are rare.
+                    // Duplicate zones are rare.
                     let ids = try (transaction.get(table, key).map(Array.init) ?? []) + RecordKey.prefix(domainID: id)
                     try ids.withUnsafeBytes { try transaction.put(table, key, $0) }
                 }
@@ -45,39 +45,39 @@ package struct ZoneOrder: Sendable {
         pending.removeAll(keepingCapacity: true)
     }
 
-    /// Bytes that sort as the zones' names do, then as their variants.
+    /// Bytes that sort like the zones' names, then like their variants.
     package static func sortKey(_ zone: ZoneName) -> [UInt8] {
         var key = KeyName.bytes(zone.name)
         key.append(0)
-        // A key has an end; no variant is that long.
+        // Key sizes are limited; no variant is that long.
         key.append(contentsOf: zone.variant.utf8.prefix(200))
         return key
     }
 
-    /// Runs `body` with a walk over the zones.
+    /// Runs `body` with an iterator over the zones.
     package func read<R>(_ body: (inout Walk) throws -> R) throws -> R {
         try environment.read { transaction in
             guard let table = try transaction.database(Self.table) else {
-                throw PowerDNSReadError("the order of the zones is gone")
+                throw PowerDNSReadError("the temporary LMDB of zone names is empty")
             }
             var walk = Walk(cursor: try transaction.openCursor(table))
             return try body(&walk)
         }
     }
 
-    /// Walks over the names of zones.
+    /// Iterates the names of zones.
     package struct Walk: ~Copyable {
         fileprivate var cursor: Cursor
 
-        /// Goes to the next name.
+        /// Moves to the next name.
         ///
-        /// - Returns: false behind the last one.
+        /// - Returns: false after the last one.
         package mutating func next() throws -> Bool { try cursor.next() }
 
-        /// The place of the name in the order; see ``ZoneOrder/sortKey(_:)``.
+        /// The sort key of the name; see ``ZoneOrder/sortKey(_:)``.
         package var key: UnsafeRawBufferPointer { cursor.key }
 
-        /// The IDs of the zones with this name; more than one only where a zone is there twice.
+        /// The IDs of the zones with this name; several only for duplicate zones.
         package var ids: [UInt32] {
             stride(from: 0, to: cursor.value.count - 3, by: 4).map { offset in
                 UInt32(bigEndian: cursor.value.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
@@ -87,7 +87,7 @@ package struct ZoneOrder: Sendable {
 }
 
 extension ZoneOrder {
-    /// Calls `body` for each name that any of two orders has, with the IDs that it has on each side.
+    /// Calls `body` for each name in either order, with its IDs on each side.
     package func join(_ other: ZoneOrder, _ body: ([UInt32], [UInt32]) throws -> Void) throws {
         try read { first in
             try other.read { second in

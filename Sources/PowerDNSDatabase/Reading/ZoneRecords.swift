@@ -2,35 +2,35 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// An RRset of a zone; valid until the walk goes on.
+/// An RRset of a zone; valid until the next movement.
 package struct StoredRRset {
     /// The RRset's key.
     package let key: RecordKey
-    /// The RRset's value behind its header.
+    /// The RRset's value after its header.
     package let payload: UnsafeRawBufferPointer
 }
 
-/// An entry of a zone's records, as it is stored; valid until the walk goes on.
+/// A stored entry of a zone's records; valid until the next movement.
 struct ZoneRow {
     let key: UnsafeRawBufferPointer
-    /// The key behind the zone's ID.
+    /// The key after the zone's ID.
     let rest: UnsafeRawBufferPointer
-    /// The value behind its header; with the header where that can't be read.
+    /// The value after its header; including the header if that cannot be read.
     let payload: UnsafeRawBufferPointer
-    /// The RRset, or why it can't be read.
+    /// The RRset, or the reason why it cannot be read.
     let rrset: Result<StoredRRset, any Error>
 }
 
-/// Walks over the RRsets of a zone, in the order in which PowerDNS lists them: canonical order of the names, then of the
-/// types.
+/// Iterates the RRsets of a zone in PowerDNS's order: canonical order of the names, then by
+/// type.
 package struct ZoneRecords: ~Copyable {
     private var walk: PrefixWalk
-    /// The newest change among what has been walked over, deletions included, in nanoseconds since the UNIX epoch.
+    /// The newest change among the visited entries, including deletions, in nanoseconds since the UNIX epoch.
     package private(set) var newestChange: UInt64 = 0
 
     /// - Parameters:
-    ///   - id: of the zone; nil for no records.
-    ///   - transaction: of the shard.
+    ///   - id: the ID of the zone; nil for no records.
+    ///   - transaction: a transaction of the shard.
     package init<T: Transaction & ~Copyable>(zone id: UInt32?, _ transaction: borrowing T) throws {
         // There is no zone 0.
         walk = try PrefixWalk(Self.database(transaction), RecordKey.prefix(domainID: id ?? 0), transaction)
@@ -38,15 +38,15 @@ package struct ZoneRecords: ~Copyable {
 
     private static func database<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws -> Database {
         guard let database = try transaction.database(PowerDNSTable.records.rawValue) else {
-            throw PowerDNSReadError("there is no DBI \(PowerDNSTable.records.rawValue) any more")
+            throw PowerDNSReadError("DBI \(PowerDNSTable.records.rawValue) no longer exists")
         }
         return database
     }
 
-    /// Goes to the next RRset. What PowerDNS notes for itself between the records is left out.
+    /// Moves to the next RRset. PowerDNS's internal rows are skipped.
     ///
-    /// - Returns: nil behind the last one.
-    /// - Throws: ``PowerDNSReadError`` for an entry that can't be read; the next call goes on behind it.
+    /// - Returns: nil after the last one.
+    /// - Throws: ``PowerDNSReadError`` for an unreadable entry; the next call continues after it.
     package mutating func next() throws -> StoredRRset? {
         guard let row = try nextRow() else { return nil }
         do { return try row.rrset.get() } catch {
@@ -54,9 +54,9 @@ package struct ZoneRecords: ~Copyable {
         }
     }
 
-    /// Goes to the next RRset, or to the next entry that can't be read.
+    /// Moves to the next RRset, or to the next unreadable entry.
     ///
-    /// - Returns: nil behind the last one.
+    /// - Returns: nil after the last one.
     mutating func nextRow() throws -> ZoneRow? {
         while try walk.next() {
             let key = walk.cursor.key
@@ -76,9 +76,9 @@ package struct ZoneRecords: ~Copyable {
         return nil
     }
 
-    /// Calls `body` for each RRset that is left.
+    /// Calls `body` for each remaining RRset.
     ///
-    /// - Parameter report: is told what can't be read.
+    /// - Parameter report: called for unreadable entries.
     package mutating func forEach(
         report: (any Error) throws -> Void, _ body: (StoredRRset) throws -> Void
     ) throws {
@@ -87,16 +87,16 @@ package struct ZoneRecords: ~Copyable {
         }
     }
 
-    /// Goes to the next RRset that can be read.
+    /// Moves to the next readable RRset.
     ///
-    /// - Parameter report: is told what can't be read.
+    /// - Parameter report: called for unreadable entries.
     package mutating func next(report: (any Error) throws -> Void) throws -> StoredRRset? {
         while true {
             do { return try next() } catch let error as PowerDNSReadError { try report(error) }
         }
     }
 
-    /// The SOA serial of a zone; nil where there is none that can be read.
+    /// The SOA serial of a zone; nil if there is none that can be read.
     package static func serial<T: Transaction & ~Copyable>(
         zone id: UInt32, _ transaction: borrowing T
     ) throws -> UInt32? {

@@ -2,7 +2,7 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// What PowerDNS knows about a zone besides its records, as it is compared.
+/// The data of a zone besides its records, for comparison.
 struct ZoneSettings {
     struct Setting: Hashable {
         var name: String
@@ -13,9 +13,9 @@ struct ZoneSettings {
     var metadata: [Setting] = []
     var keys: [KeyData] = []
 
-    /// What can't be read is left out.
+    /// Unreadable data are skipped.
     ///
-    /// - Parameter zone: nil for nothing.
+    /// - Parameter zone: nil for no data.
     init<T: Transaction & ~Copyable>(
         _ zone: (id: UInt32, info: DomainInfo)?, _ lookup: ZoneLookup, _ main: borrowing T
     ) throws {
@@ -33,7 +33,7 @@ struct ZoneSettings {
     }
 }
 
-/// What belongs to the server and not to a zone: TSIG keys, views and networks.
+/// Objects of the server, outside zones: TSIG keys, views and networks.
 struct ServerObjects {
     struct Object: Hashable {
         var kind: String
@@ -43,7 +43,7 @@ struct ServerObjects {
 
     var all: [Object] = []
 
-    /// What can't be read is left out.
+    /// Unreadable objects are skipped.
     init<T: Transaction & ~Copyable>(_ main: borrowing T) throws {
         for table in [PowerDNSTable.tsigKeys, .views, .networks] {
             guard let database = try main.database(table.rawValue) else { continue }

@@ -2,7 +2,7 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// What there is to say about a zone in a line.
+/// The summary of a zone for one line.
 package struct ZoneSummary: Sendable {
     /// The zone's ID.
     package var id: UInt32
@@ -10,22 +10,22 @@ package struct ZoneSummary: Sendable {
     package var info: DomainInfo
     /// The SOA serial, nil without an SOA record.
     package var serial: UInt32?
-    /// How many records are served.
+    /// The number of served records.
     package var records = 0
     /// DNSSEC keys.
     package var keys: [KeyData] = []
-    /// Whether the signatures are among the records.
+    /// Whether the records contain signatures.
     package var isPresigned = false
-    /// The newest change of the zone, its records, metadata and keys, deletions included; nanoseconds since the UNIX epoch.
+    /// The newest change of the zone, its records, metadata and keys, including deletions; nanoseconds since the UNIX epoch.
     package var changed: UInt64
 
     /// Whether answers are signed.
     package var isSecured: Bool { isPresigned || keys.contains { $0.isActive } }
 
     /// - Parameters:
-    ///   - id: of the zone.
-    ///   - report: is told what can't be read; what can is counted nevertheless.
-    /// - Returns: nil where there is no such zone.
+    ///   - id: the ID of the zone.
+    ///   - report: called for unreadable data; readable data are still counted.
+    /// - Returns: nil if the zone does not exist.
     package init?<M: Transaction & ~Copyable, S: Transaction & ~Copyable>(
         _ id: UInt32, _ lookup: ZoneLookup, _ main: borrowing M, _ shard: borrowing S,
         report: (any Error) throws -> Void

@@ -2,19 +2,19 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// The zones of PowerDNS's main database, by the numbers that records, keys and metadata refer to.
+/// The zones of PowerDNS's main database, by their numbers in records, keys and metadata.
 package struct ZoneTable: Sendable {
     private let database: Database
 
-    /// - Returns: nil when the LMDB is no main database.
+    /// - Returns: nil if the LMDB is not a main database.
     package init?<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws(LMDBError) {
         guard let database = try transaction.database(PowerDNSTable.domains.rawValue) else { return nil }
         self.database = database
     }
 
-    /// The live zone with a number, nil when there is none.
+    /// The live zone with a number, nil if there is none.
     ///
-    /// - Throws: `DecodeError` for a value that can't be read.
+    /// - Throws: `DecodeError` for a value that cannot be read.
     package func zone<T: Transaction & ~Copyable>(
         _ id: UInt32, _ transaction: borrowing T
     ) throws -> DomainInfo? {
@@ -36,9 +36,9 @@ package struct ZoneTable: Sendable {
         }
     }
 
-    /// Calls `body` for each live zone in the order of their numbers.
+    /// Calls `body` for each live zone, ordered by number.
     ///
-    /// - Parameter body: gets the number, and the zone or why it can't be read.
+    /// - Parameter body: receives the number, and the zone or the reason why it cannot be read.
     package func forEach<T: Transaction & ~Copyable>(
         _ transaction: borrowing T, _ body: (UInt32, Result<DomainInfo, any Error>) throws -> Void
     ) throws {

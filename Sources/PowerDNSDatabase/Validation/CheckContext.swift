@@ -1,14 +1,14 @@
 import Support
 import PowerDNSFormat
 
-/// What the rules of one pass share: what they read, where findings go, and what has been found out about targets.
+/// The shared state of the rules in one pass: readers, findings, and known targets.
 final class CheckContext {
     let view: DatabaseView
     let report: (ValidationFinding) throws -> Void
     let structure: StructureRules
-    /// What names that records lead to are, where that is another zone's matter.
+    /// The states of targets in other zones.
     var knownTargets: [DomainName: TargetState] = [:]
-    /// The same of the last few, in wire form.
+    /// The last few of them, in wire form.
     @exclusivity(unchecked) var recentTargets = RecentTargets()
     /// Where the key of a name that a record leads to is put together.
     @exclusivity(unchecked) var targetKey = KeptBytes(capacity: DomainName.maximumSize)

@@ -12,7 +12,7 @@ extension DatabaseView {
         package var timestamp: UInt64
     }
 
-    /// Most zones of one name that are told apart; who has more has to begin with these.
+    /// Maximum number of zones of one name that are distinguished.
     private static let mostNamesakes = 100
 
     /// The live index entries of a zone name, in the order of their IDs.
@@ -22,7 +22,7 @@ extension DatabaseView {
         var found: [IndexedZone] = []
         try index.seek(prefix)
         while index.hasPrefix(prefix), found.count < Self.mostNamesakes {
-            // A key of this name has nothing behind it but the ID.
+            // After this name only the ID may follow in the key.
             if index.key.count == prefix.count + 4, let entry = index.live, let key = try? IndexKey(index.key) {
                 found.append(IndexedZone(id: key.id, timestamp: entry.header.timestamp))
             }
@@ -31,7 +31,7 @@ extension DatabaseView {
         return found
     }
 
-    /// Which of the zones of one name PowerDNS uses: that of the oldest index entry, of several the lowest ID.
+    /// The zone that PowerDNS uses among those of one name: that of the oldest index entry, of several the lowest ID.
     static func used(_ zones: [IndexedZone]) -> IndexedZone? {
         zones.min { ($0.timestamp, $0.id) < ($1.timestamp, $1.id) }
     }
@@ -55,7 +55,7 @@ extension DatabaseView {
         return try DomainInfo(entry.payload)
     }
 
-    /// Whether there are live rows whose keys begin like this.
+    /// Whether there are live rows with this key prefix.
     func hasLiveRows(_ table: PowerDNSTable, _ prefix: [UInt8]) throws -> Bool {
         let records = self[table]
         try records.seek(prefix)
@@ -66,9 +66,9 @@ extension DatabaseView {
         return false
     }
 
-    /// What is at an owner name of a zone, and enabled.
+    /// The enabled records at an owner name of a zone.
     struct OwnerTypes {
-        /// Whether anything is.
+        /// Whether there are any.
         var exists = false
         var hasAddress = false
         var hasCNAME = false
@@ -76,7 +76,7 @@ extension DatabaseView {
         var hasDNAME = false
     }
 
-    /// What is enabled at an owner name.
+    /// The enabled records at an owner name.
     ///
     /// - Parameter ownerKey: relative to the zone, as `KeyName`.
     func types(at ownerKey: UnsafeRawBufferPointer, of id: UInt32) throws -> OwnerTypes {
@@ -107,7 +107,7 @@ extension DatabaseView {
             {
                 types.exists = true
                 switch key.type {
-                // What PowerDNS makes addresses of counts as such.
+                // Records that PowerDNS converts to addresses count as addresses.
                 case .a, .aaaa, .alias, .lua: types.hasAddress = true
                 case .cname: types.hasCNAME = true
                 case .ns: types.hasNS = true
@@ -144,7 +144,7 @@ extension DatabaseView {
         prefix.append(ownerKey)
     }
 
-    /// Whether at least one of the records of an RRset is served.
+    /// Whether at least one record of an RRset is enabled.
     static func hasEnabledRecord(_ payload: UnsafeRawBufferPointer) -> Bool {
         var value = RecordValue(payload)
         while let record = try? value.next() {

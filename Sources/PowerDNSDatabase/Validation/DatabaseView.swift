@@ -10,14 +10,14 @@ package final class DatabaseView {
     /// Whether the shard is there.
     private(set) var hasShard = false
     /// By ``PowerDNSTable/position``.
-    // Without the check at run time for accesses that overlap: nothing that is called with it comes back here.
+    // Without the run-time exclusivity check: no function called with it calls back.
     @exclusivity(unchecked) private var readers = DatabaseView.noReaders
     /// Where the beginnings of keys are put together that are looked for.
     @exclusivity(unchecked) var prefix = KeptBytes(capacity: 1024)
     /// A second reader of the records: a walk must not lose its place when something is looked up.
     private(set) var recordWalk = TableReader()
 
-    /// Runs `body` with read transactions of the databases that are given.
+    /// Runs `body` with read transactions of the given databases.
     ///
     /// The shard's transaction encloses the other one, as everywhere where both are needed: two threads that take them
     /// in different orders can wait for each other when handles are closed or a map is resized (`TransactionTurns`).

@@ -3,14 +3,14 @@ import PowerDNSFormat
 import Snapshots
 import Support
 
-/// Finds zones of the same name in a main database of schema 5, and gives all but the one that PowerDNS uses names under
-/// which they can be deleted: what `experimental pdns-v5-fix-duplicate-domains` does.
+/// Finds duplicate zones in a main database of schema 5, and renames all but the one that PowerDNS uses,
+/// so that they can be deleted: the implementation of `experimental pdns-v5-fix-duplicate-domains`.
 ///
-/// Only entries of the index of names are changed.
+/// Only entries of the name index are changed.
 package struct DuplicateZones: Sendable {
-    /// Whether an extension block follows added headers (`header_extra_padding_block`).
+    /// Whether to add an extension block to new headers (`header_extra_padding_block`).
     package var paddingBlock: Bool
-    /// Gives the time of what is changed, in nanoseconds since the UNIX epoch.
+    /// The time of changes, in nanoseconds since the UNIX epoch.
     package var now: WallClock
 
     /// See the properties of the same names.
@@ -19,44 +19,44 @@ package struct DuplicateZones: Sendable {
         self.now = now
     }
 
-    /// Zones of one name.
+    /// Several zones of one name.
     package struct Duplicate: Sendable, Equatable {
         /// The name.
         package var zone: ZoneName
-        /// The ID of the one that PowerDNS uses: that of the oldest index entry, of several the lowest ID.
+        /// The ID of the zone that PowerDNS uses: that of the oldest index entry, of several the lowest ID.
         package var used: UInt32
         /// The IDs of the others.
         package var others: [UInt32]
     }
 
-    /// An entry of the index of names that leads to no zone.
+    /// An entry of the name index without a zone.
     package struct LeftOver: Sendable, Equatable {
         /// The name.
         package var zone: ZoneName
-        /// The ID of no zone.
+        /// The ID without a zone.
         package var id: UInt32
     }
 
-    /// What there is.
+    /// The findings.
     package struct Report: Sendable, Equatable {
-        /// Names that several zones have, or had before they were renamed, in the order of the index.
+        /// Names with several zones, now or before they were renamed, in the order of the index.
         package var duplicates: [Duplicate] = []
-        /// Zones that were renamed before, and are still there.
+        /// Zones that were renamed earlier and still exist.
         package var renamed: [ZoneName] = []
-        /// Index entries that lead to no zone: of renamed zones that have been deleted, which PowerDNS 4 leaves behind, and
-        /// beside other entries of their name, where PowerDNS may take them for the zone. None where no entry of a name
-        /// leads to a zone, or the table of zones is missing: then nothing tells which of them is left over.
+        /// Index entries without a zone: of renamed zones that have been deleted, which PowerDNS 4 does not remove, and
+        /// those beside other entries of their name, which PowerDNS may use for the zone. Empty if no entry of a name
+        /// has a zone, or the table of zones is missing: then it is unknown which of them are left over.
         package var leftOver: [LeftOver] = []
     }
 
-    /// Finds duplicates, and changes nothing.
+    /// Finds duplicates without changing anything.
     ///
     /// - Throws: `PowerDNSReadError` for anything but a main database of schema 5.
     package func find(_ environment: Environment) throws -> Report {
         try environment.read { try find($0) }
     }
 
-    /// Finds duplicates, renames all but those that PowerDNS uses, and deletes index entries that are left over, in one
+    /// Finds duplicates, renames all but those that PowerDNS uses, and deletes left-over index entries, in one
     /// transaction.
     ///
     /// - Throws: `PowerDNSReadError` for anything but a main database of schema 5, and for a name that would become too
@@ -80,13 +80,13 @@ package struct DuplicateZones: Sendable {
 
     // MARK: Names
 
-    /// The name that a duplicate gets: `ZONE.dup-ID.invalid.`; nil when that is too long.
+    /// The new name of a duplicate: `ZONE.dup-ID.invalid.`; nil if it is too long.
     package static func newName(of zone: ZoneName, id: UInt32) -> ZoneName? {
         guard let suffix = suffix(id), let name = try? zone.name.appending(suffix) else { return nil }
         return ZoneName(name, variant: zone.variant)
     }
 
-    /// Whether a zone has got its name from ``newName(of:id:)``.
+    /// Whether a zone's name is from ``newName(of:id:)``.
     package static func isRenamed(_ zone: ZoneName, id: UInt32) -> Bool {
         suffix(id).map { zone.name.isSubdomain(of: $0) } ?? false
     }
@@ -124,7 +124,7 @@ package struct DuplicateZones: Sendable {
             var leftOver: [LeftOver] = []
             for entry in entries {
                 let isRenamed = Self.isRenamed(name, id: entry.id)
-                // A single entry is what it is: most names have one, and need no look at the zone.
+                // A single entry is kept without reading the zone: most names have one.
                 guard entries.count > 1 || isRenamed else { return }
                 if try zones?.isThere(entry.id, transaction) ?? true {
                     there.append(entry)
@@ -133,7 +133,7 @@ package struct DuplicateZones: Sendable {
                     leftOver.append(LeftOver(zone: name, id: entry.id))
                 }
             }
-            // The last entry of a name stays, unless it was made by renaming.
+            // The last entry of a name is kept, unless it was created by renaming.
             if there.isEmpty, !leftOver.allSatisfy({ Self.isRenamed(name, id: $0.id) }) {
                 there = entries
             } else {
@@ -155,7 +155,7 @@ package struct DuplicateZones: Sendable {
         return report
     }
 
-    /// An entry of the index and its time; nil for a Deleted one.
+    /// An index entry and its time; nil for a Deleted one.
     ///
     /// - Throws: `PowerDNSReadError` for one that can't be read: it may be of a name that others have, too.
     private static func live(
@@ -194,7 +194,7 @@ package struct DuplicateZones: Sendable {
         try put(new, 0, time, index, transaction)
     }
 
-    /// The earliest time at which a change of an entry is newer than the entry.
+    /// The earliest time that makes a change newer than the entry.
     private func time(
         after key: [UInt8], _ index: Database, _ transaction: borrowing WriteTransaction
     ) throws -> UInt64 {

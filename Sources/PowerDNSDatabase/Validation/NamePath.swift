@@ -6,9 +6,9 @@ struct NamePath: ~Copyable {
     private var names = Branch()
     private var deleted = Branch()
 
-    /// A Deleted row.
+    /// Records a Deleted row.
     ///
-    /// - Parameter key: its key; that of no empty non-terminal is passed over.
+    /// - Parameter key: its key; ignored unless it is that of an empty non-terminal.
     mutating func noteDeleted(_ key: UnsafeRawBufferPointer) {
         // ID, owner, a zero, type 0.
         guard key.count > 8, key.suffix(3).allSatisfy({ $0 == 0 }) else { return }
@@ -17,7 +17,7 @@ struct NamePath: ~Copyable {
         deleted.descend(to: owner)
     }
 
-    /// A name that exists.
+    /// Records an existing name.
     ///
     /// - Parameter owner: relative to the zone, as `KeyName`.
     /// - Returns: the highest name above it that does not exist, and whether it was there as an empty non-terminal; nil when
@@ -42,20 +42,20 @@ private struct Branch: ~Copyable {
     /// The size of the last name.
     var size: Int { sizes.last ?? 0 }
 
-    /// Leaves out the names that are not above this one.
+    /// Removes the names that are not above this one.
     mutating func climb(to owner: UnsafeRawBufferPointer) {
         while let size = sizes.last, !(owner.count > size && Self.isSame(last.bytes, owner, size)) {
             sizes.removeLast()
         }
     }
 
-    /// Appends a name that all of them are above.
+    /// Appends a name below all of them.
     mutating func descend(to owner: UnsafeRawBufferPointer) {
         last.keep(owner)
         sizes.append(owner.count)
     }
 
-    /// Whether the name of this size above the present one is there.
+    /// Whether the name of this size above the current one is included.
     func contains(size: Int) -> Bool { sizes.contains(size) }
 
     private static func isSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ size: Int) -> Bool {

@@ -9,10 +9,10 @@ struct OwnerState: ~Copyable {
     /// Whether it would be too long for a name.
     private(set) var isTooLong = false
     private var found = Found()
-    /// Types that may not be beside a CNAME; the first of them.
+    /// The first types that are not allowed beside a CNAME.
     private(set) var others: [RecordType] = []
 
-    /// What is forgotten with each new name.
+    /// The part that is reset for each new name.
     private struct Found {
         var cnameCount = 0
         var dnameCount = 0
@@ -24,7 +24,7 @@ struct OwnerState: ~Copyable {
 
     private static let mostOthers = 4
 
-    /// Goes on to the name of a row.
+    /// Enters the name of a row.
     mutating func enter(_ record: RecordKey, in zone: DomainName) {
         found = Found()
         if !others.isEmpty { others.removeAll(keepingCapacity: true) }
@@ -65,12 +65,12 @@ struct OwnerState: ~Copyable {
     var dnameCount: Int { found.dnameCount }
     var hasNS: Bool { found.hasNS }
     var hasDS: Bool { found.hasDS }
-    /// Whether it has been taken down as a name that exists.
+    /// Whether it has been recorded as an existing name.
     var isNoted: Bool {
         get { found.isNoted }
         set { found.isNoted = newValue }
     }
-    /// Whether addresses are marked as not the zone's own: that is right where the name is delegated, which comes behind them.
+    /// Whether addresses are marked as not authoritative, which is right for a delegation, whose NS records follow.
     var hasGlue: Bool {
         get { found.hasGlue }
         set { found.hasGlue = newValue }
@@ -80,7 +80,7 @@ struct OwnerState: ~Copyable {
     mutating func note(_ type: RecordType, count: Int) {
         switch type {
         case .cname: found.cnameCount += count
-        // Signatures and what denies, and KEY, which may be beside a CNAME (RFC 4034, 2.1; RFC 2181, 10.1).
+        // Signatures, denial types, and KEY, which may be beside a CNAME (RFC 4034, 2.1; RFC 2181, 10.1).
         case .rrsig, .nsec, Self.sig, Self.key, Self.nxt: break
         default: if others.count < Self.mostOthers { others.append(type) }
         }
@@ -97,7 +97,7 @@ struct OwnerState: ~Copyable {
     private static var nxt: RecordType { RecordType(rawValue: 30) }
 }
 
-/// A name with power over those below it: a delegation, or one with a DNAME.
+/// A name that affects those below it: a delegation, or one with a DNAME.
 struct NameCut {
     /// Relative to the zone, as `KeyName`.
     let key: [UInt8]

@@ -1,7 +1,7 @@
 import PowerDNSFormat
 import Snapshots
 
-/// Whether entries of a main database that belong together are there.
+/// Checks that related entries of a main database exist.
 struct RelationRules {
     let view: DatabaseView
     let report: (ValidationFinding) throws -> Void
@@ -31,31 +31,31 @@ struct RelationRules {
         try checkNamesakes(of: zone)
     }
 
-    /// The finding that there are records of no zone.
+    /// The finding for records without a zone.
     static func recordsWithoutZone(_ id: UInt32) -> ValidationFinding {
         ValidationFinding(
             .recordsWithoutZone,
-            "there are records of a zone with the ID \(id), which is not there; nobody is given them, unless a zone gets "
+            "there are records of a zone with the ID \(id), which does not exist; they are not served unless a zone gets "
                 + "this ID")
     }
 
-    /// The finding that there are comments of no zone.
+    /// The finding for comments without a zone.
     static func commentsWithoutZone(_ id: UInt32) -> ValidationFinding {
         ValidationFinding(
             .commentsWithoutZone,
-            "there are comments on records of a zone with the ID \(id), which is not there; a zone that gets this ID gets "
+            "there are comments on records of a zone with the ID \(id), which does not exist; a zone that gets this ID gets "
                 + "them, too")
     }
 
-    /// The finding that there is an entry of no zone in `domains_extra_v6`: PowerDNS leaves it there when it deletes a zone.
+    /// The finding for an entry of `domains_extra_v6` without a zone: PowerDNS does not delete it with the zone.
     static func extraWithoutZone(_ id: UInt32) -> ValidationFinding {
         ValidationFinding(
             .extraWithoutZone,
-            "\(PowerDNSTable.domainsExtra.rawValue) has an entry of a zone with the ID \(id), which is not there; a zone that "
-                + "gets this ID begins with its serial and time of the last check")
+            "\(PowerDNSTable.domainsExtra.rawValue) has an entry of a zone with the ID \(id), which does not exist; a zone that "
+                + "gets this ID starts with its serial and time of the last check")
     }
 
-    /// Reports the IDs of no zone that keys of a table begin with, each once.
+    /// Reports the IDs without a zone in a table's keys, each once.
     private func checkRows(_ table: PowerDNSTable, _ report: (UInt32) throws -> Void) throws {
         let rows = view[table]
         try rows.first()
@@ -73,7 +73,7 @@ struct RelationRules {
 
     // MARK: Indexes
 
-    /// The name that an object is indexed by; nil for one that can't be read, which is another rule's matter.
+    /// The name by which an object is indexed; nil if it cannot be read, which another rule reports.
     private static func name(_ table: PowerDNSTable, _ payload: UnsafeRawBufferPointer) -> ZoneName? {
         switch table {
         case .domains: (try? DomainInfo(payload))?.zone
@@ -109,7 +109,7 @@ struct RelationRules {
 
     private func checkIndexed(_ table: PowerDNSTable, _ index: PowerDNSTable, _ name: ZoneName, _ id: UInt32) throws {
         guard try view[index].find(IndexKey(zone: name, id: id).bytes) == nil else { return }
-        // The index entry of a duplicate that has been renamed is told of instead.
+        // The index entry of a renamed duplicate is reported instead.
         if table == .domains, let newName = DuplicateZones.newName(of: name, id: id),
             try view[index].find(IndexKey(zone: newName, id: id).bytes) != nil
         {
@@ -119,7 +119,7 @@ struct RelationRules {
             ValidationFinding(
                 .objectWithoutIndex, zone: "\(name)",
                 "\(Self.noun(table)) \(id) in \(table.rawValue) has no entry in \(index.rawValue), so PowerDNS does not "
-                    + "find it by name; make it anew"))
+                    + "find it by name; recreate it"))
     }
 
     private func checkIndex(_ table: PowerDNSTable) throws {
@@ -135,19 +135,19 @@ struct RelationRules {
     private func checkEntry(of table: PowerDNSTable, _ index: PowerDNSTable, _ key: IndexKey) throws {
         let severity: ValidationFinding.Severity = table == .domains ? .error : .warning
         let consequence =
-            table == .domains ? "; PowerDNS may take it for the zone, and find none" : "; PowerDNS passes over it"
+            table == .domains ? "; PowerDNS may use it for the zone, and find none" : "; PowerDNS skips it"
         guard let entry = try view[table].find(RecordKey.prefix(domainID: key.id)) else {
             if table == .domains, DuplicateZones.isRenamed(key.zone, id: key.id) {
                 return try report(
                     ValidationFinding(
                         .indexWithoutObject, severity: .warning, zone: "\(key.zone)",
-                        "PowerDNS has left this behind of a second zone that was renamed and deleted; \"lightningstream "
+                        "this is left over from a second zone that was renamed and deleted; \"lightningstream "
                             + "experimental pdns-v5-fix-duplicate-domains --dangerous-do-rename\" removes it"))
             }
             return try report(
                 ValidationFinding(
                     .indexWithoutObject, severity: severity, zone: "\(key.zone)",
-                    "\(index.rawValue) leads to \(Self.noun(table)) \(key.id), which is not in \(table.rawValue)"
+                    "\(index.rawValue) refers to \(Self.noun(table)) \(key.id), which is not in \(table.rawValue)"
                         + consequence))
         }
         guard let name = Self.name(table, entry.payload), name != key.zone else { return }
@@ -161,12 +161,12 @@ struct RelationRules {
         try report(
             ValidationFinding(
                 .indexWithoutObject, severity: severity, zone: "\(key.zone)",
-                "\(index.rawValue) leads to \(Self.noun(table)) \(key.id), which is of \(name)" + consequence))
+                "\(index.rawValue) refers to \(Self.noun(table)) \(key.id), which is of \(name)" + consequence))
     }
 
     // MARK: Zones
 
-    /// Reports names that several zones have. The index has them side by side.
+    /// Reports names of several zones, whose index entries are adjacent.
     private func checkNamesakes() throws {
         let index = view[.domainsIndex]
         var last: ZoneName?
@@ -189,7 +189,7 @@ struct RelationRules {
         }
     }
 
-    /// Reports a name that several zones have, saying which one PowerDNS uses.
+    /// Reports a name of several zones with the one that PowerDNS uses.
     func checkNamesakes(of zone: ZoneName) throws {
         let zones = try view.indexedZones(zone)
         guard zones.count > 1, let used = DatabaseView.used(zones) else { return }
@@ -199,12 +199,12 @@ struct RelationRules {
             ValidationFinding(
                 .duplicateZone, zone: "\(zone)",
                 "there are \(zones.count) zones of this name, with the IDs \(ids); PowerDNS uses \(used.id)"
-                    + (isThere ? "" : ", which is not there, so that it finds none")
-                    + ", and a change can make it use another one; bring the records together in one of them, and see "
+                    + (isThere ? "" : ", which does not exist, so it finds none")
+                    + ", and a change can make it use another one; merge the records into one of them, and see "
                     + "docs/powerdns-checks.md on how to remove the others"))
     }
 
-    /// Reports metadata or keys of zones that are not there, once a zone. The index has those of a zone side by side.
+    /// Reports metadata or keys without a zone, once per zone. Their index entries are adjacent.
     private func checkOwners(_ table: PowerDNSTable, _ rule: ValidationRule, what: String) throws {
         guard let indexTable = table.index else { return }
         let index = view[indexTable]
@@ -217,7 +217,8 @@ struct RelationRules {
                     try report(
                         ValidationFinding(
                             rule, zone: "\(key.zone)",
-                            "there are \(what) of this zone, but not the zone; a new one of this name would get them"))
+                            "there are \(what) of this zone, which does not exist; a new one of this name would get them"
+                        ))
                 }
             }
             try index.next()
@@ -236,7 +237,7 @@ struct RelationRules {
                 try report(
                     ValidationFinding(
                         .viewWithoutZone, zone: "\(shown.zone)",
-                        "the view \(shown.view) shows this zone, which is not there"))
+                        "the view \(shown.view) shows this zone, which does not exist"))
             }
             try views.next()
         }

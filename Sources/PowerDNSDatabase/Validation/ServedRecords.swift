@@ -1,26 +1,26 @@
 import PowerDNSFormat
 
-/// What rules want to know of the records of an RRset that are served, which leaves out the disabled ones.
+/// Facts about the served records of an RRset, without disabled ones.
 struct ServedRecords {
     private(set) var count = 0
     /// The TTL of the first one.
     private(set) var ttl: UInt32 = 0
-    /// A TTL that is not that of the first one.
+    /// A TTL that differs from the first one.
     private(set) var otherTTL: UInt32?
-    /// Whether one occurs twice.
+    /// Whether a record occurs twice.
     private(set) var hasDuplicate = false
-    /// Whether one is marked as the zone's own, and whether one is not.
+    /// Whether a record is marked as authoritative, and whether one is not.
     private(set) var (hasOwn, hasOthers) = (false, false)
 
-    /// The served records without compression. The memory is used again for each RRset.
+    /// The served records without compression. The memory is reused for each RRset.
     struct Room {
         fileprivate var bytes: [UInt8] = []
         fileprivate var ends: [Int] = []
         fileprivate var set: Set<[UInt8]> = []
-        /// The bytes in front of the target of each record; nil where the type has none.
+        /// The bytes before the target of each record; nil if the type has none.
         fileprivate var sizeBeforeTarget: Int?
 
-        /// Where MX, NS and SRV records lead to, in wire form.
+        /// The targets of MX, NS and SRV records, in wire form.
         func forEachTarget(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
             guard let sizeBeforeTarget else { return }
             try bytes.withUnsafeBytes { bytes in
@@ -60,10 +60,10 @@ struct ServedRecords {
             bytes.removeSubrange((ends.last ?? 0)...)
         }
 
-        /// From so many records on, comparing each with each takes longer than hashing them.
+        /// From this number of records on, comparing all pairs takes longer than hashing.
         private static let mostCompared = 16
 
-        /// Whether the last record is the same as one before.
+        /// Whether the last record equals an earlier one.
         fileprivate mutating func lastIsDuplicate() -> Bool {
             if ends.count > Self.mostCompared { return lastIsInSet() }
             return bytes.withUnsafeBytes { bytes in
@@ -97,7 +97,7 @@ struct ServedRecords {
         room.clear(for: type)
         var first: UnsafeRawBufferPointer?
         var value = RecordValue(payload)
-        // PowerDNS fails to read an RRset without records.
+        // PowerDNS cannot read an RRset without records.
         if payload.isEmpty { throw DecodeError(.cutOff, at: 0) }
         while let record = try value.next() {
             if room.sizeBeforeTarget != nil {
@@ -116,7 +116,7 @@ struct ServedRecords {
             count += 1
             if record.isAuthoritative { hasOwn = true } else { hasOthers = true }
             if room.sizeBeforeTarget == nil {
-                // Most RRsets have one record, which is compared with nothing.
+                // Most RRsets have one record, which needs no comparison.
                 if let first {
                     if count == 2 { try room.append(type, first, owner: owner) }
                     try room.append(type, record.rdata, owner: owner)

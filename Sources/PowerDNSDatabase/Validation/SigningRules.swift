@@ -1,6 +1,6 @@
 import PowerDNSFormat
 
-/// Whether the keys and the NSEC3 parameters of a zone are usable. All of it is in the main database.
+/// Checks that the keys and NSEC3 parameters of a zone are usable. All data are in the main database.
 struct SigningRules {
     let context: CheckContext
     let zone: ZoneName
@@ -15,7 +15,7 @@ struct SigningRules {
         try checkKeys(isPresigned: settings["PRESIGNED"]?.contains("1") == true)
     }
 
-    /// Whether DNSSEC answers for the zone are wanted: it has an active key, or comes signed.
+    /// Whether the zone needs DNSSEC answers: it has an active key, or is presigned.
     func state() throws -> (isSecured: Bool, isPresigned: Bool) {
         let isPresigned = try metadata(Self.kinds)["PRESIGNED"]?.contains("1") == true
         var isSecured = isPresigned
@@ -30,7 +30,7 @@ struct SigningRules {
             ValidationFinding(rule, zone: "\(zone)", owner: "\(zone.name)", type: "\(type)", text))
     }
 
-    /// Calls `body` with the payload of each object that an index has for the zone.
+    /// Calls `body` with the payload of each object in the index of the zone.
     private func forEach(_ table: PowerDNSTable, _ body: (UInt32, UnsafeRawBufferPointer) throws -> Void) throws {
         guard let indexTable = table.index else { return }
         let prefix = IndexKey.prefix(of: zone)
@@ -90,7 +90,7 @@ struct SigningRules {
             guard let key = try? KeyData(payload) else { return }
             count += 1
             if key.isActive { active += 1 }
-            // What a hardware module keeps can't be looked at.
+            // Keys in hardware modules cannot be checked.
             if key.isInHardware { return }
             let dnskey: DNSKey
             do throws(DecodeError) {
@@ -99,8 +99,8 @@ struct SigningRules {
                 guard key.isActive else { return }
                 return try report(
                     .unusableKey, type: .dnskey,
-                    "key \(id) of algorithm \(key.algorithmName) is active, and its private key is none of this algorithm; "
-                        + "make a new key, and remove this one")
+                    "key \(id) of algorithm \(key.algorithmName) is active, but its private key does not match this algorithm; "
+                        + "create a new key, and remove this one")
             }
             guard key.isActive || key.isPublished else { return }
             let identity = UInt32(dnskey.algorithm) << 16 | UInt32(dnskey.tag)

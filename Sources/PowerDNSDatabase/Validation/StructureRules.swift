@@ -2,11 +2,11 @@ import PowerDNSFormat
 import Snapshots
 import Support
 
-/// Whether entries are what PowerDNS can read.
+/// Checks that PowerDNS can read the entries.
 struct StructureRules {
     let report: (ValidationFinding) throws -> Void
 
-    /// Checks all entries of a main database, and the comments of a shard. Its records are checked zone by zone.
+    /// Checks all entries of a main database, and the comments of a shard. Its records are checked by zone.
     func check(_ view: DatabaseView) throws {
         for table in PowerDNSTable.allCases where table != .records {
             let reader = view[table]
@@ -50,7 +50,7 @@ struct StructureRules {
         return nil
     }
 
-    /// Reports an entry that can't be decoded.
+    /// Reports an entry that cannot be decoded.
     func bad(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ error: DecodeError,
         severity: ValidationFinding.Severity? = nil, zone: String? = nil, owner: String? = nil, type: String? = nil,
@@ -61,19 +61,19 @@ struct StructureRules {
             if error.problem == .refusedByNewer {
                 "only PowerDNS 4 serves it"
             } else if type == nil {
-                "PowerDNS can't read it"
+                "PowerDNS cannot read it"
             } else {
-                // What one version refuses, another one may serve in part.
-                "not every version of PowerDNS serves it as it is"
+                // A version may serve part of an entry that another one rejects.
+                "not every version of PowerDNS serves it unchanged"
             }
         try report(
             ValidationFinding(
                 isKey ? .badKey : .badValue, severity: severity, zone: zone, owner: owner, type: type,
-                "\(Self.place(table, key)): the \(isKey ? "key" : "value") \(error); \(consequence), have it written anew"
+                "\(Self.place(table, key)): the \(isKey ? "key" : "value") \(error); \(consequence), rewrite it"
             ))
     }
 
-    /// The DBI and the key in hexadecimal digits, cut off where it gets long.
+    /// The DBI and the key in hexadecimal digits, truncated if too long.
     static func place(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) -> String {
         let most = 40
         return "\(table.rawValue), key \(hexadecimal(key.prefix(most)))\(key.count > most ? "…" : "")"

@@ -3,7 +3,7 @@ import LMDB
 import PowerDNSFormat
 import Snapshots
 
-/// Reads one DBI of PowerDNS in key order; one that is not there is empty.
+/// Reads one DBI of PowerDNS in key order; a missing DBI is empty.
 ///
 /// It must not outlive the transaction, and ``key`` and ``value`` are valid until the next movement.
 package final class TableReader {
@@ -13,7 +13,7 @@ package final class TableReader {
     /// Whether it stands on an entry.
     @exclusivity(unchecked) package private(set) var isAtEntry = false
 
-    /// An empty one.
+    /// An empty reader.
     init() { cursor = nil }
 
     /// - Parameter table: one that is not there, or has other flags than PowerDNS gives it, is empty.
@@ -37,7 +37,7 @@ package final class TableReader {
     /// Goes to the next entry, the first one at the beginning.
     package func next() throws(LMDBError) { isAtEntry = try cursor?.next() ?? false }
 
-    /// Goes to the first entry.
+    /// Moves to the first entry.
     func first() throws(LMDBError) { isAtEntry = try cursor?.first() ?? false }
 
     /// Goes to the first entry whose key is not below `key`.
@@ -59,7 +59,7 @@ package final class TableReader {
     /// The entry that it stands on, when it is live and has a usable header.
     package var live: ParsedEntry? { isAtEntry ? Self.live(value) : nil }
 
-    /// Goes to this key.
+    /// Moves to this key.
     ///
     /// - Returns: its entry, when it is live and has a usable header.
     package func find(_ key: [UInt8]) throws -> ParsedEntry? {
@@ -81,7 +81,7 @@ extension UnsafeRawBufferPointer {
         return memcmp(a, b, count) == 0
     }
 
-    /// Whether they begin with these bytes.
+    /// Whether it has this prefix.
     func starts(withBytes prefix: [UInt8]) -> Bool {
         count >= prefix.count
             && prefix.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: self[..<prefix.count]).isSame(as: $0) }

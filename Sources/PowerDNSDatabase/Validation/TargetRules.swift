@@ -1,20 +1,20 @@
 import PowerDNSFormat
 
-/// What the name that a record leads to turned out to be.
+/// The state of a record's target.
 enum TargetState {
-    /// It has an address, or others know about it.
+    /// It has an address, or is in a foreign zone.
     case fine
     /// It has a CNAME in the data of this server.
     case alias
-    /// It would have to be in the zone, and has no address there.
+    /// It must be in the zone, but has no address there.
     case missing
-    /// It is below the delegation that names it, and has no address here.
+    /// It is below the delegation that refers to it, and has no address here.
     case missingGlue
 }
 
-/// Looks up where MX, NS and SRV records lead to, in the data of this server.
+/// Resolves the targets of MX, NS and SRV records in the data of this server.
 struct TargetRules {
-    /// Where a record is.
+    /// The place of a record.
     struct Place {
         var id: UInt32
         var zone: DomainName
@@ -25,12 +25,12 @@ struct TargetRules {
     private let context: CheckContext
     private var view: DatabaseView { context.view }
 
-    /// So many answers about other zones are remembered.
+    /// Maximum number of cached results for other zones.
     private static let mostKnown = 4096
 
     init(_ context: CheckContext) { self.context = context }
 
-    /// What the target of a record is.
+    /// The state of a record's target.
     ///
     /// - Parameter wire: the name in wire form.
     func state(of wire: UnsafeRawBufferPointer, from place: Place) throws -> TargetState {
@@ -74,7 +74,7 @@ struct TargetRules {
         types.hasAddress ? .fine : types.hasCNAME ? .alias : .missing
     }
 
-    /// What a name of another zone is: only a CNAME can be told from here.
+    /// The state of a name in another zone: only a CNAME can be detected.
     private func stateElsewhere(_ target: DomainName) throws -> TargetState {
         if let known = context.knownTargets[target] { return known }
         var state = TargetState.fine
@@ -108,7 +108,7 @@ struct TargetRules {
     }
 }
 
-/// What the last few names were found to be: zones name the same servers again and again.
+/// The states of the last few names: zones refer to the same servers repeatedly.
 struct RecentTargets {
     private static let most = 8
 

@@ -2,33 +2,33 @@ import Support
 
 /// Something in a PowerDNS database that is not as it should be.
 ///
-/// Two findings are the same when they say the same of the same place, wherever it came from.
+/// Findings are equal if they have the same text and place, whatever their instance.
 package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringConvertible {
-    /// How bad it is.
+    /// The severity of a finding.
     package enum Severity: String, Sendable, Hashable, Encodable, CaseIterable {
-        /// Answers are wrong or missing, or the server can't read it.
+        /// Answers are wrong or missing, or the server cannot read it.
         case error
-        /// Works, but hardly as somebody wanted it.
+        /// It works, but is probably not intended.
         case warning
     }
 
-    /// Which rule it breaks.
+    /// The violated rule.
     package var rule: ValidationRule
-    /// That of the rule, unless this case is better than most.
+    /// The severity of the rule, unless this case is less severe.
     package var severity: Severity
-    /// The zone as text, `example.org.`; nil where there is none.
+    /// The zone as text, `example.org.`; nil if there is none.
     package var zone: String?
-    /// The owner name as text; nil where it is about the zone as a whole.
+    /// The owner name as text; nil if it concerns the whole zone.
     package var owner: String?
-    /// The mnemonic of the type; nil where it is not about an RRset.
+    /// The mnemonic of the type; nil if it does not concern an RRset.
     package var type: String?
-    /// What is wrong, and what to do about it; one line.
+    /// The problem and its fix; one line.
     package var text: String
-    /// The instance whose snapshot changed the zone last before this was found, which need not have brought it; nil where
-    /// no snapshot has.
+    /// The instance whose snapshot last changed the zone before this was found, which need not be the cause; nil if
+    /// there is none.
     package var instance: String?
 
-    /// A finding; see the properties. Without a severity it gets that of the rule.
+    /// Creates a finding; the default severity is that of the rule.
     package init(
         _ rule: ValidationRule, severity: Severity? = nil, zone: String? = nil, owner: String? = nil,
         type: String? = nil, _ text: String, instance: String? = nil
@@ -42,12 +42,12 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
         self.instance = instance
     }
 
-    /// Names of views and variants can be of any size.
+    /// Names of views and variants may have any size.
     private static func bounded(_ text: String) -> String {
         PrintableText.cut(text, longest: 2000)
     }
 
-    /// What it is about, with a colon and a blank behind it: "example.org.: www.example.org. CNAME: "; empty where it is about
+    /// The place, followed by a colon and a blank: "example.org.: www.example.org. CNAME: "; empty if there is
     /// no zone.
     package var place: String {
         let place = zone.map { "\($0): " } ?? ""
@@ -61,13 +61,13 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
         return "\(severity.rawValue) \(rule.rawValue): \(place)\(text)\(origin)"
     }
 
-    /// Whether they are the same; the instance does not matter.
+    /// Whether they are equal; the instance is ignored.
     package static func == (a: ValidationFinding, b: ValidationFinding) -> Bool {
         a.rule == b.rule && a.severity == b.severity && a.zone == b.zone && a.owner == b.owner && a.type == b.type
             && a.text == b.text
     }
 
-    /// Equal findings hash the same.
+    /// Equal findings have equal hashes.
     package func hash(into hasher: inout Hasher) {
         hasher.combine(rule)
         hasher.combine(zone)

@@ -1,34 +1,34 @@
-/// A rule that PowerDNS's data are checked against. The raw values are names that scripts may rely on.
+/// A rule for PowerDNS's data. The raw values are names that scripts may rely on.
 package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable {
     // Structure
     /// A value without a usable Lightning Stream header.
     case badHeader = "bad-header"
-    /// A key that is not built as those of its table.
+    /// A key that does not match its table.
     case badKey = "bad-key"
-    /// A value that can't be decoded.
+    /// A value that cannot be decoded.
     case badValue = "bad-value"
-    /// A record key with upper-case letters, which PowerDNS does not look for.
+    /// A record key with upper-case letters, which PowerDNS does not find.
     case upperCaseName = "upper-case-name"
     // Relations
-    /// A zone that was asked for and is not there.
+    /// A requested zone that does not exist.
     case noSuchZone = "no-such-zone"
-    /// Records under the ID of no zone.
+    /// Records with an ID of no zone.
     case recordsWithoutZone = "records-without-zone"
-    /// Metadata of a zone that is not there.
+    /// Metadata of a nonexistent zone.
     case metadataWithoutZone = "metadata-without-zone"
-    /// DNSSEC keys of a zone that is not there.
+    /// DNSSEC keys of a nonexistent zone.
     case keyWithoutZone = "key-without-zone"
-    /// Comments under the ID of no zone.
+    /// Comments with an ID of no zone.
     case commentsWithoutZone = "comments-without-zone"
-    /// An entry of `domains_extra_v6` of no zone.
+    /// An entry of `domains_extra_v6` without a zone.
     case extraWithoutZone = "domain-extra-without-zone"
-    /// An index entry that leads to nothing, or to something of another name.
+    /// An index entry that refers to nothing, or to an object of another name.
     case indexWithoutObject = "index-without-object"
-    /// An object that its index does not lead to.
+    /// An object missing in its index.
     case objectWithoutIndex = "object-without-index"
     /// Several zones of one name.
     case duplicateZone = "duplicate-zone"
-    /// A view that shows a zone which is not there.
+    /// A view that shows a nonexistent zone.
     case viewWithoutZone = "view-without-zone"
     /// A network whose view has no zones.
     case networkWithoutView = "network-without-view"
@@ -53,7 +53,7 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     case dsAtApex = "ds-at-apex"
     /// DS records at a name that is not delegated.
     case dsWithoutNS = "ds-without-ns"
-    /// Records that a delegation hides.
+    /// Records hidden by a delegation.
     case dataBelowDelegation = "data-below-delegation"
     /// A delegation whose name server is below it and has no address here.
     case missingGlue = "missing-glue"
@@ -65,34 +65,34 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
     case targetIsCNAME = "target-is-cname"
     /// An MX, NS or SRV record whose target has no address in this zone.
     case targetMissing = "target-missing"
-    /// NSEC3PARAM metadata that PowerDNS can't use.
+    /// NSEC3PARAM metadata that PowerDNS cannot use.
     case badNSEC3PARAM = "bad-nsec3param"
-    /// More NSEC3 iterations than none.
+    /// Additional NSEC3 iterations.
     case nsec3Iterations = "nsec3-iterations"
-    /// DNSSEC keys, but none that signs.
+    /// DNSSEC keys, none of them active.
     case noActiveKey = "no-active-key"
-    /// An active DNSSEC key that can't sign.
+    /// An active DNSSEC key that cannot sign.
     case unusableKey = "unusable-key"
     /// Two DNSSEC keys with the same tag.
     case sameKeyTag = "same-key-tag"
     /// RRSIG or NSEC records in a zone that is not presigned.
     case storedSignature = "stored-signature"
-    /// Marks of authority that are wrong, in a zone with DNSSEC.
+    /// Wrong authority marks in a zone with DNSSEC.
     case wrongAuthority = "wrong-auth"
-    /// A name with something below it that has gone.
+    /// A deleted or missing name with names below it.
     case missingEmptyNonTerminal = "missing-empty-non-terminal"
 
-    /// What rules are about; `powerdns.validation` has a key for each.
+    /// The groups of rules; `powerdns.validation` has a key for each.
     package enum Group: String, Sendable, CaseIterable {
-        /// Whether PowerDNS can read the entries.
+        /// PowerDNS can read the entries.
         case structure
-        /// Whether entries that belong together are there.
+        /// Related entries exist.
         case relations
-        /// Whether a zone is what DNS wants of one.
+        /// Zones are valid in DNS.
         case zones
     }
 
-    /// What it is about.
+    /// The group of the rule.
     package var group: Group {
         switch self {
         case .badHeader, .badKey, .badValue, .upperCaseName: .structure
@@ -105,7 +105,7 @@ package enum ValidationRule: String, CaseIterable, Sendable, Hashable, Encodable
         }
     }
 
-    /// How bad it mostly is.
+    /// The usual severity.
     package var severity: ValidationFinding.Severity {
         switch self {
         case .upperCaseName, .recordsWithoutZone, .metadataWithoutZone, .keyWithoutZone, .commentsWithoutZone,

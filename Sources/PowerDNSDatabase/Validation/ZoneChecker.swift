@@ -1,35 +1,35 @@
 import LMDB
 import PowerDNSFormat
 
-/// Checks PowerDNS databases against all rules, in a memory that does not grow with them.
+/// Checks PowerDNS databases against all rules, in constant memory.
 package enum ZoneChecker {
-    /// What to check.
+    /// The scope of a check.
     package enum Scope: Sendable {
-        /// All there is.
+        /// The whole database.
         case everything
-        /// The zones with these IDs, and what belongs to them.
+        /// The zones with these IDs, and their objects.
         case zones([UInt32])
     }
 
-    /// What has been looked at.
+    /// The totals of a check.
     package struct Summary: Sendable, Equatable {
-        /// Zones.
+        /// The number of checked zones.
         package var zones = 0
-        /// Findings of either severity.
+        /// The number of errors.
         package var errors = 0
-        /// Findings of either severity.
+        /// The number of warnings.
         package var warnings = 0
     }
 
-    /// Checks databases of one moment.
+    /// Checks databases at one point in time.
     ///
-    /// Each database is read in one transaction. What needs a database that is not given is left out.
+    /// Each database is read in one transaction. Rules that need a missing database are skipped.
     ///
     /// - Parameters:
     ///   - main: zones, metadata and keys.
     ///   - shard: records.
-    ///   - report: gets each finding as soon as it is known; what it throws ends the check.
-    /// - Throws: `LMDBError`, and what `report` throws.
+    ///   - report: called with each finding as soon as it is known; its errors end the check.
+    /// - Throws: `LMDBError`, and errors of `report`.
     package static func check(
         _ scope: Scope, main: Environment?, shard: Environment?,
         report: @escaping (ValidationFinding) throws -> Void
@@ -67,7 +67,7 @@ package enum ZoneChecker {
         }
     }
 
-    /// Walks along zones and records side by side: both are in the order of the zones' IDs.
+    /// Iterates zones and records in parallel: both are ordered by the zones' IDs.
     private static func checkAllZones(_ context: CheckContext) throws -> Int {
         let view = context.view
         let domains = PowerDNSTable.domains
@@ -76,7 +76,7 @@ package enum ZoneChecker {
         try rows.first()
         var next: [UInt8]? = [0, 0, 0, 0]
         while let key = next {
-            // Rules look up other zones on the way.
+            // Rules look up other zones in the meantime.
             let zones = view[domains]
             try zones.seek(key)
             guard zones.isAtEntry else { break }
@@ -86,7 +86,7 @@ package enum ZoneChecker {
             let zone = try? DomainInfo(entry.payload)
             try checkStrays(context, before: current)
             guard let zone else {
-                // Structure rules have told of the zone.
+                // The structure rules have reported the zone.
                 while rows.hasPrefix(current) {
                     try context.structure.check(.records, key: rows.key, value: rows.value)
                     try rows.next()
@@ -104,7 +104,7 @@ package enum ZoneChecker {
         return count
     }
 
-    /// Checks rows up to the first one of a zone: they are of none.
+    /// Checks rows before the first one of a zone: they belong to none.
     private static func checkStrays(_ context: CheckContext, before key: [UInt8]?) throws {
         let rows = context.view.recordWalk
         var reported: [UInt8] = []
@@ -123,7 +123,7 @@ package enum ZoneChecker {
 
     /// Checks one zone.
     ///
-    /// - Returns: whether it is there.
+    /// - Returns: whether it exists.
     private static func checkZone(_ id: UInt32, _ context: CheckContext) throws -> Bool {
         guard var check = try ZoneCheck(id, context) else { return false }
         try check.run(context)
@@ -150,9 +150,9 @@ extension DatabaseView {
 struct ZoneCheck: ~Copyable {
     private var walk: ZoneWalk?
 
-    /// Checks what is not records.
+    /// Checks everything except records.
     ///
-    /// - Returns: nil when there is no such zone; records that it has left behind are reported.
+    /// - Returns: nil if the zone does not exist; its left-over records are reported.
     init?(_ id: UInt32, _ context: CheckContext) throws {
         let view = context.view
         let prefix = RecordKey.prefix(domainID: id)

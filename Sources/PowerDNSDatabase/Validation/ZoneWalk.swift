@@ -1,7 +1,7 @@
 import PowerDNSFormat
 import Snapshots
 
-/// Checks the records of one zone on one walk in key order, which is DNSSEC's order: what is below a name comes behind it.
+/// Checks the records of one zone in one iteration in key order, which is DNSSEC's order: names below a name follow it.
 ///
 /// Kept between rows are only the types at the current name, and the delegation and the DNAME above it, so memory does not
 /// grow with the zone.
@@ -16,14 +16,14 @@ struct ZoneWalk: ~Copyable {
     private var hasApexNS = false
     private var isEmpty = true
     private var names = NamePath()
-    /// Rules of which the first case of a zone is enough.
+    /// Rules that are reported once per zone.
     private var reported: Set<ValidationRule> = []
     private var signing: (isSecured: Bool, isPresigned: Bool)?
 
-    /// How many rows are checked before the task is asked whether it is cancelled.
+    /// Number of rows between checks for cancellation.
     private static let rowsBetweenQuestions = 256
 
-    /// A walk from the beginning.
+    /// Creates a check from the start of the zone.
     init(_ id: UInt32, _ zone: DomainInfo) {
         (self.id, self.zone) = (id, zone)
         prefix = RecordKey.prefix(domainID: id)
@@ -32,13 +32,13 @@ struct ZoneWalk: ~Copyable {
     private var zoneText: String { "\(zone.zone)" }
     private var ownerText: String { owner.text(in: zone.zone.name) }
 
-    /// Walks along the rows, and leaves the reader at the first one behind them.
+    /// Iterates the rows, and leaves the reader at the first one after them.
     ///
-    /// - Parameter isCancelled: asked now and then.
-    /// - Throws: `CancellationError` when it is.
+    /// - Parameter isCancelled: called periodically.
+    /// - Throws: `CancellationError` if it returns true.
     mutating func run(_ context: CheckContext, isCancelled: () -> Bool = { false }) throws {
         let rows = context.view.recordWalk
-        // On a walk along all zones it stands there already.
+        // In an iteration over all zones the reader is already there.
         if !rows.hasPrefix(prefix) { try rows.seek(prefix) }
         var count = 0
         while rows.hasPrefix(prefix) {
@@ -89,10 +89,10 @@ struct ZoneWalk: ~Copyable {
                 .records, rowKey, error, severity: try severity(of: error, context.view), zone: zoneText,
                 owner: ownerText, type: "\(key.type)")
         }
-        if set.count > 0 { try look(at: set, of: key.type, context) }
+        if set.count > 0 { try check(set, of: key.type, context) }
     }
 
-    /// That of the rule, unless the PowerDNS that these databases belong to serves it.
+    /// The rule's severity, unless the PowerDNS of these databases serves the value.
     private func severity(of error: DecodeError, _ view: DatabaseView) throws -> ValidationFinding.Severity? {
         guard error.problem == .refusedByNewer else { return nil }
         let settings = view[.settings]
@@ -102,7 +102,7 @@ struct ZoneWalk: ~Copyable {
         return version < 6 ? .warning : nil
     }
 
-    /// Goes on to the name of a row.
+    /// Enters the name of a row.
     private mutating func enter(_ key: RecordKey, _ context: CheckContext) throws {
         try leaveOwner(context)
         owner.enter(key, in: zone.zone.name)
@@ -111,8 +111,8 @@ struct ZoneWalk: ~Copyable {
         if owner.key.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) {
             try report(
                 .upperCaseName,
-                "its key has upper-case letters, and PowerDNS looks for lower case, so this is never answered; "
-                    + "have it written anew", context)
+                "its key has upper-case letters, but PowerDNS searches for lower case, so this is never answered; "
+                    + "rewrite it", context)
         }
     }
 
@@ -126,7 +126,7 @@ struct ZoneWalk: ~Copyable {
                 rule, zone: zoneText, owner: ownerText, type: type.map { "\($0)" }, text))
     }
 
-    private mutating func look(at set: ServedRecords, of type: RecordType, _ context: CheckContext) throws {
+    private mutating func check(_ set: ServedRecords, of type: RecordType, _ context: CheckContext) throws {
         isEmpty = false
         try noteName(context)
         owner.note(type, count: set.count)
@@ -145,7 +145,7 @@ struct ZoneWalk: ~Copyable {
             if owner.isApex {
                 soaCount += set.count
             } else {
-                try report(.soaNotAtApex, type: type, "the name is not that of the zone; remove the record", context)
+                try report(.soaNotAtApex, type: type, "the name is not the zone's apex; remove the record", context)
             }
         case .ns:
             if owner.isApex {
@@ -158,15 +158,15 @@ struct ZoneWalk: ~Copyable {
             if try !signing(context).isPresigned, context.view.hasMain, reported.insert(.storedSignature).inserted {
                 try report(
                     .storedSignature, type: type,
-                    "PowerDNS makes these records itself, as the zone is not presigned; remove them", context)
+                    "PowerDNS generates these records, because the zone is not presigned; remove them", context)
             }
         case .ds where owner.isApex:
             try report(
-                .dsAtApex, type: type, "DS records belong into the zone above; remove them from this one", context)
+                .dsAtApex, type: type, "DS records belong into the parent zone; remove them from this one", context)
         default: break
         }
         try checkAuthority(of: set, type, context)
-        // What is hidden leads nowhere.
+        // Targets of hidden records do not matter.
         guard !isHidden else { return }
         try context.room.forEachTarget { try check($0, of: type, context) }
     }
@@ -178,8 +178,8 @@ struct ZoneWalk: ~Copyable {
         return found
     }
 
-    /// Whether the marks of authority are those that `rectify-zone` gives: they decide what is signed. Without DNSSEC, nobody
-    /// needs them.
+    /// Checks that authority marks are those of `rectify-zone`, because they determine what is signed. They do not matter
+    /// without DNSSEC.
     private mutating func checkAuthority(
         of set: ServedRecords, _ type: RecordType, _ context: CheckContext
     ) throws {
@@ -189,11 +189,11 @@ struct ZoneWalk: ~Copyable {
         case .ns where !owner.isApex, _ where isBelow:
             guard set.hasOwn else { return }
             try reportAuthority(
-                type, severity: .warning, "belongs to the zone below, and is marked as this one's own", context)
+                type, severity: .warning, "belongs to a child zone, but is marked as authoritative", context)
         case .a where !owner.isApex: owner.hasGlue = set.hasOthers
         case _ where owner.hasNS && type != .ds && !owner.isApex: return
         default:
-            if set.hasOthers { try reportAuthority(type, "is the zone's own, and marked as if it were not", context) }
+            if set.hasOthers { try reportAuthority(type, "is authoritative, but not marked as such", context) }
         }
     }
 
@@ -207,7 +207,7 @@ struct ZoneWalk: ~Copyable {
                 "the RRset \(what), so DNSSEC answers are wrong; run pdnsutil rectify-zone \(zoneText)"))
     }
 
-    /// Takes the name down as one that exists, and looks whether all above it do.
+    /// Records the name as existing, and checks that all names above it exist.
     private mutating func noteName(_ context: CheckContext) throws {
         guard !owner.isNoted else { return }
         owner.isNoted = true
@@ -228,7 +228,7 @@ struct ZoneWalk: ~Copyable {
         dname?.isReported = true
         try report(
             .namesBelowDNAME,
-            "the name is below one that has a DNAME, which is asked instead; remove the names below it, or the DNAME",
+            "the name is below a DNAME, which answers instead; remove the names below it, or the DNAME",
             context)
     }
 
@@ -237,7 +237,7 @@ struct ZoneWalk: ~Copyable {
         guard let cut = delegation else { return false }
         let isBelow = cut.isAbove(owner.key)
         switch type {
-        // Addresses are taken for glue, maybe that of another delegation.
+        // Addresses count as glue, possibly for another delegation.
         case .a, .aaaa: return isBelow
         case .ns, .ds, .nsec, .rrsig, .cname: if !isBelow { return false }
         default: break
@@ -263,22 +263,22 @@ struct ZoneWalk: ~Copyable {
         case .alias:
             try report(
                 .targetIsCNAME, type: type,
-                "the target \(target) is a CNAME; name what it leads to", context)
+                "the target \(target) is a CNAME; use the target of the CNAME", context)
         case .missing:
             try report(
                 .targetMissing, type: type,
-                "the target \(target) has no address in this zone; add one, or name another target", context)
+                "the target \(target) has no address in this zone; add one, or use another target", context)
         case .missingGlue:
             try report(
                 .missingGlue, type: type,
-                "the name server \(target) is below the delegation, and nobody can find it without an address here; "
+                "the name server \(target) is below the delegation, and cannot be resolved without an address here; "
                     + "add its A or AAAA record", context)
         }
     }
 
     private mutating func leaveOwner(_ context: CheckContext) throws {
         if owner.hasGlue, !owner.hasNS {
-            try reportAuthority(.a, "is the zone's own, and marked as if it were not", context)
+            try reportAuthority(.a, "is authoritative, but not marked as such", context)
         }
         if owner.cnameCount > 1 {
             try report(
@@ -288,7 +288,7 @@ struct ZoneWalk: ~Copyable {
             let others = owner.others.map { "\($0)" }.joined(separator: ", ")
             try report(
                 .cnameWithOtherData, type: .cname,
-                "the name has \(others) as well, and answers are one or the other; remove the CNAME or the rest",
+                "the name also has \(others), and answers contain only one of them; remove the CNAME or the rest",
                 context)
         }
         if owner.dnameCount > 1 {

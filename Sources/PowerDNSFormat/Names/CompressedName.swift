@@ -1,6 +1,6 @@
-/// Where a compression pointer within stored RDATA may lead.
+/// The context of compression pointers within stored RDATA.
 ///
-/// PowerDNS packs RDATA as if it stood in a message with the question `.` and the one record: 12 bytes of header, 5 of
+/// PowerDNS packs RDATA as if it were in a message with the question `.` and the one record: 12 bytes of header, 5 of
 /// question, the owner name at offset 17, 10 bytes of type, class, TTL and size, the RDATA.
 struct CompressionContext {
     /// Absolute; nil when it is not known. Then only the shape of names can be checked, and what is behind a pointer is left out.
@@ -15,7 +15,7 @@ struct CompressionContext {
         Self.ownerOffset + (owner?.wire.count ?? DomainName.maximumSize) + Self.recordHeaderSize
     }
 
-    /// The byte of the message at this offset, where a name may be.
+    /// The byte of the message at this offset, if a name may be there.
     private func byte(_ offset: Int) -> UInt8? {
         if offset >= rdataOffset {
             let index = offset - rdataOffset
@@ -26,7 +26,7 @@ struct CompressionContext {
         return offset == Self.questionOffset ? 0 : nil
     }
 
-    /// Goes behind the name at the reader's position without following a pointer.
+    /// Skips the name at the reader's position without following a pointer.
     func skipName(_ reader: inout ByteReader) throws(DecodeError) {
         let start = reader.offset
         var size = 1
@@ -47,7 +47,7 @@ struct CompressionContext {
         }
     }
 
-    /// Reads the name at the reader's position, which must be one over ``rdata``, and goes behind it.
+    /// Reads the name at the reader's position, which must be one over ``rdata``, and advances it.
     func name(_ reader: inout ByteReader) throws(DecodeError) -> DomainName {
         var wire: [UInt8] = []
         wire.reserveCapacity(Self.usualSize)
@@ -55,20 +55,20 @@ struct CompressionContext {
         return DomainName(unchecked: wire)
     }
 
-    /// As ``name(_:)``, and appends the wire form, of which a part is there when it throws.
+    /// As ``name(_:)``, and appends the wire form, which may be partial if it throws.
     func appendName(_ reader: inout ByteReader, to wire: inout [UInt8]) throws(DecodeError) {
         try forEachLabel(&reader) { wire.append(contentsOf: $0) }
         wire.append(0)
     }
 
-    /// As ``name(_:)``, for the errors only: allocates nothing.
+    /// As ``name(_:)``, for the errors only: does not allocate.
     func checkName(_ reader: inout ByteReader) throws(DecodeError) {
         try forEachLabel(&reader) { _ in }
     }
 
     private static let usualSize = 32
 
-    /// Hands each label to `body`, with its size in front.
+    /// Passes each label to `body`, with its size in front.
     @inline(__always)
     private func forEachLabel(
         _ reader: inout ByteReader, _ body: (UnsafeRawBufferPointer) -> Void
@@ -96,14 +96,14 @@ struct CompressionContext {
         }
     }
 
-    /// The labels from an offset in the message on, where a pointer leads to.
+    /// The labels from an offset in the message on, the target of a pointer.
     ///
-    /// - Parameter sizeBefore: what the name has in front of them, and its final zero.
+    /// - Parameter sizeBefore: the size of the name before them, including its final zero.
     private func forEachLabel(
         at target: Int, sizeBefore: Int, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(DecodeError) {
         var position = target
-        // Pointers must go backwards, so that following them comes to an end.
+        // Pointers must go backwards, so that following them terminates.
         var limit = target
         var size = sizeBefore
         while true {
@@ -127,9 +127,9 @@ struct CompressionContext {
         }
     }
 
-    /// Hands bytes of the message that lie side by side in the RDATA or in the owner name to `body`.
+    /// Passes bytes of the message that are contiguous in the RDATA or in the owner name to `body`.
     ///
-    /// - Returns: false where they don't.
+    /// - Returns: false if they are not.
     private func withBytes(at offset: Int, count: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
         if offset >= rdataOffset {
             let index = offset - rdataOffset

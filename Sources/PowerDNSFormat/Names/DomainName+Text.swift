@@ -1,7 +1,7 @@
 extension DomainName {
-    /// Which bytes of a label get a backslash.
+    /// The bytes of a label that are escaped with a backslash.
     package enum Escaping: Sendable {
-        /// All that mean something in a zone file (RFC 1035, 5.1).
+        /// All special bytes of a zone file (RFC 1035, 5.1).
         case zoneFile
         /// Dot and backslash only, as PowerDNS prints names.
         case powerDNS
@@ -19,12 +19,12 @@ extension DomainName {
 
     /// Appends the presentation form.
     ///
-    /// What is not printable ASCII becomes `\DDD`.
+    /// Bytes other than printable ASCII become `\DDD`.
     ///
-    /// - Parameter finalDot: whether there is one behind the last label; the root is a dot always.
+    /// - Parameter finalDot: whether to add a dot after the last label; the root is always a dot.
     package func append(to text: inout [UInt8], escaping: Escaping = .zoneFile, finalDot: Bool = true) {
         if isRoot { return text.append(UInt8(ascii: ".")) }
-        // Where the size of the next label is.
+        // The offset of the next label's size.
         var next = 0
         for index in 0..<wire.count - 1 {
             let byte = wire[index]
@@ -50,10 +50,10 @@ extension DomainName {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The presentation form with its final dot; nil when some byte would have to be escaped.
+    /// The presentation form with its final dot; nil if any byte must be escaped.
     private var plainText: String? {
         let size = wire.count - 1
-        // It takes as much room: a dot behind each label, not its size in front of it.
+        // It has the same size: a dot after each label instead of its size.
         let text = String(unsafeUninitializedCapacity: size) { text in
             var next = 0
             for index in 0..<min(size, text.count) {
@@ -73,14 +73,14 @@ extension DomainName {
         return text.isEmpty ? nil : text
     }
 
-    /// Whether a byte stands for itself: letters, digits, hyphen and underscore do, and so do most others.
+    /// Whether a byte needs no escape: letters, digits, hyphen, underscore, and most others.
     private static func isPlain(_ byte: UInt8) -> Bool {
         (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
     }
 
-    /// Reads the presentation form, as a person types it: absolute, the final dot may be missing.
+    /// Parses the presentation form as typed by a person: absolute, with or without the final dot.
     ///
-    /// `\DDD` is the byte of this decimal number, a backslash before anything else takes away its meaning.
+    /// `\DDD` is the byte with this decimal number; a backslash before any other character makes it literal.
     ///
     /// - Throws: ``DecodeError`` with the offset in the UTF-8 text.
     package init(_ text: some StringProtocol) throws(DecodeError) {
@@ -116,7 +116,7 @@ extension DomainName {
         self.init(unchecked: wire)
     }
 
-    /// What stands behind a backslash: the byte that is meant, and how many bytes of text say so.
+    /// The byte of an escape after its backslash, and the number of bytes of its text.
     private static func escaped(_ rest: ArraySlice<UInt8>) -> (byte: UInt8, size: Int)? {
         func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
         guard let first = rest.first else { return nil }
@@ -129,6 +129,6 @@ extension DomainName {
 }
 
 extension DomainName: CustomStringConvertible {
-    /// The absolute name as in a zone file.
+    /// The absolute name in zone-file format.
     package var description: String { text() }
 }

@@ -1,9 +1,9 @@
-/// A domain name: labels in wire form, each after its length, then a zero.
+/// A domain name: labels in wire form, each preceded by its length, then a zero.
 ///
-/// Two names are equal, and sort, without regard to the case of ASCII letters; the order is DNSSEC's canonical one
+/// Comparison ignores the case of ASCII letters; the order is DNSSEC's canonical one
 /// (RFC 4034, 6.1).
 package struct DomainName: Hashable, Comparable, Sendable {
-    /// The wire form: 1 to 255 bytes, the zero at the end included.
+    /// The wire form: 1 to 255 bytes, including the final zero.
     package let wire: [UInt8]
 
     /// The longest wire form in bytes.
@@ -13,7 +13,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
     /// The name without labels.
     package static let root = DomainName(unchecked: [0])
 
-    /// The caller knows that it is a wire form.
+    /// The caller guarantees that it is a wire form.
     package init(unchecked wire: [UInt8]) { self.wire = wire }
 
     /// Reads exactly one uncompressed name.
@@ -34,7 +34,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
     /// The labels from the first to the last, without their lengths.
     package var labels: Labels { Labels(rest: wire[...]) }
 
-    /// How many labels it has; the root has none.
+    /// The number of labels; the root has none.
     package var labelCount: Int { labels.reduce(0) { count, _ in count + 1 } }
 
     /// Whether it has no labels.
@@ -43,7 +43,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
     /// Whether the first label is an asterisk.
     package var isWildcard: Bool { wire.count >= 2 && wire[0] == 1 && wire[1] == UInt8(ascii: "*") }
 
-    /// The name without its first label; nil of the root.
+    /// The name without its first label; nil for the root.
     package var parent: DomainName? {
         isRoot ? nil : DomainName(unchecked: Array(wire[(1 + Int(wire[0]))...]))
     }
@@ -51,13 +51,13 @@ package struct DomainName: Hashable, Comparable, Sendable {
     /// The same name in lower case.
     package var lowercased: DomainName { DomainName(unchecked: wire.map(Self.lowercase)) }
 
-    /// Whether it is `other` or below it.
+    /// Whether it equals `other` or is below it.
     package func isSubdomain(of other: DomainName) -> Bool { prefixSize(below: other) != nil }
 
-    /// How many bytes of the wire form stand before those of `other`, when it is `other` or below it.
+    /// The number of bytes of the wire form before those of `other`, if it equals `other` or is below it.
     func prefixSize(below other: DomainName) -> Int? { wire.withUnsafeBytes { Self.prefixSize($0, below: other) } }
 
-    /// How many bytes of the wire form of a name stand before those of `other`; nil when it is not `other` or below it.
+    /// The number of bytes of a name's wire form before those of `other`; nil if it does not equal `other` and is not below it.
     package static func prefixSize(_ wire: UnsafeRawBufferPointer, below other: DomainName) -> Int? {
         let size = wire.count - other.wire.count
         guard size >= 0,
@@ -82,7 +82,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
     package struct Labels: Sequence, IteratorProtocol {
         fileprivate var rest: ArraySlice<UInt8>
 
-        /// The next label; nil behind the last one.
+        /// The next label; nil after the last one.
         package mutating func next() -> ArraySlice<UInt8>? {
             guard let length = rest.first, length > 0 else { return nil }
             let label = rest.dropFirst().prefix(Int(length))
@@ -91,7 +91,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
         }
     }
 
-    /// A byte in lower case; a length, at most 63, stays what it is.
+    /// A byte in lower case; a length, at most 63, is unchanged.
     @inline(__always)
     static func lowercase(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
@@ -101,12 +101,12 @@ package struct DomainName: Hashable, Comparable, Sendable {
         return true
     }
 
-    /// Whether they are the same without regard to case.
+    /// Whether they are equal, ignoring case.
     package static func == (a: DomainName, b: DomainName) -> Bool {
         a.wire == b.wire || a.wire.withUnsafeBytes { a in b.wire.withUnsafeBytes { areEqual(a, $0) } }
     }
 
-    /// Equal names hash the same.
+    /// Equal names have equal hashes.
     package func hash(into hasher: inout Hasher) {
         withUnsafeTemporaryAllocation(byteCount: wire.count, alignment: 1) { buffer in
             wire.withUnsafeBytes { wire in
@@ -116,7 +116,7 @@ package struct DomainName: Hashable, Comparable, Sendable {
         }
     }
 
-    /// Whether it comes first in canonical order: labels from the last to the first, as lower-case bytes.
+    /// Canonical order: labels from the last to the first, as lower-case bytes.
     package static func < (a: DomainName, b: DomainName) -> Bool {
         let (left, right) = (Array(a.labels), Array(b.labels))
         for (x, y) in zip(left.reversed(), right.reversed()) {

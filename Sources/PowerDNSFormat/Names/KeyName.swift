@@ -12,7 +12,7 @@ package enum KeyName {
     /// Appends the key form of labels in wire form, without the final zero; nothing for none.
     package static func append(labels wire: UnsafeRawBufferPointer, to key: inout [UInt8]) {
         let start = key.count
-        // Makes room for it.
+        // Reserves space for them.
         key.append(contentsOf: wire)
         key.withUnsafeMutableBytes {
             write(labels: wire, to: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
@@ -40,9 +40,9 @@ package enum KeyName {
         return key
     }
 
-    /// Reads the key form of a name that takes up all of `key`.
+    /// Decodes the key form of a name that is all of `key`.
     ///
-    /// - Parameter suffix: what the name is relative to, so that it is appended to the labels of the key.
+    /// - Parameter suffix: the name to which the key is relative; it is appended to the labels of the key.
     /// - Throws: ``DecodeError`` with the offset in `key`.
     package static func decode(
         _ key: UnsafeRawBufferPointer, relativeTo suffix: DomainName = .root
@@ -62,7 +62,7 @@ package enum KeyName {
         if key.count == 1 { return wire.append(contentsOf: suffix.wire) }
         guard key.count + suffix.wire.count <= DomainName.maximumSize else { throw DecodeError(.longName, at: 0) }
         let start = wire.count
-        // Makes room for them.
+        // Reserves space for them.
         wire.append(contentsOf: key)
         wire.withUnsafeMutableBytes {
             write(checked: key, to: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))

@@ -1,20 +1,20 @@
-/// The name of a zone, and of which variant of it (PowerDNS 5: views).
+/// The name of a zone or of a variant of it (PowerDNS 5: views).
 package struct ZoneName: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The zone's apex.
     package var name: DomainName
     /// The variant, empty for the zone itself.
     package var variant: String
 
-    /// A zone, or a variant of it.
+    /// Creates the name of a zone, or of a variant of it.
     package init(_ name: DomainName, variant: String = "") {
         self.name = name
         self.variant = variant
     }
 
-    /// Reads `example.org` or, for a variant, `example.org..inside`.
+    /// Parses `example.org` or, for a variant, `example.org..inside`.
     package init(_ text: some StringProtocol) throws(DecodeError) {
         let bytes = Array(text.utf8)
-        // Two dots are no part of a name, unless the first of them is escaped.
+        // Two dots are not part of a name, unless the first is escaped.
         var position = 0
         while position + 1 < bytes.count {
             if bytes[position] == UInt8(ascii: "\\") {
@@ -40,7 +40,7 @@ package struct ZoneName: Hashable, Comparable, Sendable, CustomStringConvertible
         variant.isEmpty ? name.description : "\(name).\(variant)"
     }
 
-    /// In canonical order of the names, then of the variants.
+    /// Orders canonically by name, then by variant.
     package static func < (a: ZoneName, b: ZoneName) -> Bool {
         a.name != b.name ? a.name < b.name : a.variant < b.variant
     }

@@ -23,11 +23,11 @@ struct AddressPrefix {
         if isNegated { text.append(UInt8(ascii: "!")) }
         text.append(number: family)
         text.append(UInt8(ascii: ":"))
-        // Zeroes at the end are left out in the wire form.
+        // Trailing zeroes are omitted in the wire form.
         var full = Array(address) + [UInt8](repeating: 0, count: max(0, (Self.size(family) ?? 0) - address.count))
-        // PowerDNS serves any, and prints the longest that there can be.
+        // PowerDNS serves any length, and prints at most the maximum.
         let prefixLength = min(UInt(prefixLength), UInt(full.count) * 8)
-        // PowerDNS does not print what is behind the prefix, though it serves it.
+        // PowerDNS does not print bits after the prefix, although it serves them.
         if style != .zoneFile {
             for index in full.indices {
                 full[index] &= ~(UInt8.max >> UInt8(clamping: max(0, Int(prefixLength) - index * 8)))

@@ -9,7 +9,7 @@ struct Location {
 
     init(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) {
         var reader = ByteReader(bytes)
-        // PowerDNS takes any version for this one, and any digits of the sizes.
+        // PowerDNS ignores the version, and accepts any digits in the sizes.
         _ = try reader.uint8()
         size = try reader.uint8()
         horizontalPrecision = try reader.uint8()
@@ -21,7 +21,7 @@ struct Location {
     }
 
     func append(_ style: ZoneTextStyle, to text: inout [UInt8]) {
-        // PowerDNS 4 puts the equator into the south, and Greenwich into the west.
+        // PowerDNS 4 prints the equator as south, and Greenwich as west.
         let firstPositive = style == .pdnsutil4 ? 1 : 0
         for (angle, positive, negative) in [(latitude, "N", "S"), (longitude, "E", "W")] {
             let offset = Int(angle) - 1 << 31

@@ -1,19 +1,19 @@
-/// Reads RDATA as PowerDNS stores it.
+/// Decodes RDATA as stored by PowerDNS.
 ///
-/// Names in it may be compressed with pointers into the owner name, so all need the absolute owner name: with that of
-/// another zone such names come out wrong, or are refused.
+/// Names in it may be compressed with pointers into the owner name, so all functions need the absolute owner name: with that of
+/// a different zone such names are wrong, or rejected.
 package enum RData {
-    /// A field that has been read.
+    /// A decoded field.
     enum Part {
         case name(DomainName)
         /// Its bytes, without the size in front of a `tag`, `salt` or `hash`.
         case bytes(RDataField, UnsafeRawBufferPointer, size: UInt8?)
     }
 
-    /// Hands every field of the RDATA to `body`, and checks that nothing is left over.
+    /// Passes every field of the RDATA to `body`, and checks that no bytes are left over.
     ///
-    /// - Parameter owner: nil when it is not known: names are told as the root then.
-    /// - Returns: false for a type that is not known here, or not in this style.
+    /// - Parameter owner: nil if unknown: names are then passed as the root.
+    /// - Returns: false for a type unknown here, or in this style.
     @inline(__always)
     static func forEachPart(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?,
@@ -31,12 +31,12 @@ package enum RData {
             bytes: { field, bytes, size throws(DecodeError) in try body(.bytes(field, bytes, size: size)) })
     }
 
-    /// Hands every field of the RDATA to one of two closures, and checks that nothing is left over.
+    /// Passes every field of the RDATA to one of two closures, and checks that no bytes are left over.
     ///
     /// - Parameters:
-    ///   - name: has to go behind the name at the reader's position.
-    ///   - bytes: gets any other field, as ``Part`` has it.
-    /// - Returns: false for a type that is not known here, or not in this style.
+    ///   - name: must advance the reader past the name at its position.
+    ///   - bytes: receives any other field, as in ``Part``.
+    /// - Returns: false for a type unknown here, or in this style.
     @inline(__always)
     private static func forEachField(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?, in style: ZoneTextStyle,
@@ -45,7 +45,7 @@ package enum RData {
     ) throws(DecodeError) -> Bool {
         guard style.knows(type), let layout = RDataField.layout(type) else { return false }
         let rdata = rdata.isEmpty ? servedForNothing(type) : rdata
-        // PowerDNS refuses certificates of type 0.
+        // PowerDNS rejects certificates of type 0.
         if type == .cert, rdata.count > 1, rdata[0] | rdata[1] == 0 { throw DecodeError(.badNumber, at: 0) }
         let context = CompressionContext(owner: owner, rdata: rdata)
         var reader = ByteReader(rdata)
@@ -70,7 +70,7 @@ package enum RData {
                 default: throw DecodeError(.badNumber, at: 1)
                 }
             case .gatewayKey:
-                // Algorithm 0 is no key; PowerDNS knows DSA and RSA.
+                // Algorithm 0 means no key; PowerDNS supports DSA and RSA.
                 switch rdata.count > 2 ? rdata[2] : 0 {
                 case 0: try body(field, try reader.take(0), nil)
                 case 1, 2: try body(field, reader.takeRest(), nil)
@@ -89,7 +89,7 @@ package enum RData {
         return true
     }
 
-    /// What PowerDNS serves and prints for a text record without any RDATA: empty strings.
+    /// The data that PowerDNS serves and prints for a text record without any RDATA: empty strings.
     private static func servedForNothing(_ type: RecordType) -> UnsafeRawBufferPointer {
         let zeroes: StaticString = "\0\0"
         let size =
@@ -101,9 +101,9 @@ package enum RData {
         return UnsafeRawBufferPointer(start: zeroes.utf8Start, count: size)
     }
 
-    /// Checks that at least PowerDNS 4.9 serves the RDATA as it is; any RDATA is fine for a type that is not known here.
+    /// Checks that at least PowerDNS 4.9 serves the RDATA unchanged; any RDATA are valid for an unknown type.
     ///
-    /// - Parameter owner: nil when the zone is not known; names are not followed through their pointers then.
+    /// - Parameter owner: nil if the zone is unknown; compressed names are not resolved then.
     package static func check(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?
     ) throws(DecodeError) {
@@ -144,7 +144,7 @@ package enum RData {
         }
     }
 
-    /// The RDATA without compression: what may be compared with that of another owner or zone.
+    /// The RDATA without compression, which can be compared with that of another owner or zone.
     package static func expanded(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
     ) throws(DecodeError) -> [UInt8] {
@@ -173,7 +173,7 @@ package enum RData {
         if !isKnown { wire.append(contentsOf: rdata) }
     }
 
-    /// The names in the RDATA, in their order: of an NS, MX or CNAME where it leads to.
+    /// The names in the RDATA, in order: for NS, MX or CNAME the target.
     package static func names(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName
     ) throws(DecodeError) -> [DomainName] {
@@ -186,7 +186,7 @@ package enum RData {
         return names
     }
 
-    /// The serial of an SOA record, without reading its names.
+    /// The serial of an SOA record, without decoding its names.
     package static func soaSerial(_ rdata: UnsafeRawBufferPointer) -> UInt32? {
         // Serial, refresh, retry, expire and minimum are the last 20 bytes; two names take a byte each at least.
         guard rdata.count >= 22 else { return nil }

@@ -1,5 +1,5 @@
 extension RDataField {
-    /// Checks a field that goes up to the end of the RDATA.
+    /// Checks a field that extends to the end of the RDATA.
     func check(_ bytes: UnsafeRawBufferPointer) throws(DecodeError) {
         var reader = ByteReader(bytes)
         switch self {
@@ -16,7 +16,7 @@ extension RDataField {
         }
     }
 
-    /// Checks what ``check(_:)`` lets pass because PowerDNS 4.9 serves it.
+    /// Checks for data that ``check(_:)`` accepts because PowerDNS 4.9 serves them.
     static func checkForNewer(parameters bytes: UnsafeRawBufferPointer) throws(DecodeError) {
         try forEachServiceParameter(bytes) { parameter throws(DecodeError) in try parameter.checkForNewer() }
     }
@@ -29,7 +29,7 @@ extension RDataField {
         while !reader.isAtEnd {
             let start = reader.offset
             let parameter = try ServiceParameter(&reader)
-            // They must ascend: PowerDNS 5 refuses anything else, 4.9 sorts them.
+            // They must ascend: PowerDNS 5 rejects anything else, 4.9 sorts them.
             guard Int(parameter.key) > last else { throw DecodeError(.badNumber, at: start) }
             last = Int(parameter.key)
             try body(parameter)

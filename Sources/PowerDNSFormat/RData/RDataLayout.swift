@@ -1,4 +1,4 @@
-/// A field of RDATA: how far it goes, and how it is written as text.
+/// A field of RDATA: its extent and its text form.
 enum RDataField {
     case name
     case uint8
@@ -14,13 +14,13 @@ enum RDataField {
     case locator64
     /// 6 or 8 bytes with hyphens.
     case eui(Int)
-    /// A string after its size, quoted.
+    /// A string with its size, quoted.
     case string
-    /// A string after its size, without quotes.
+    /// A string with its size, without quotes.
     case tag
-    /// Bytes after their size in hexadecimal digits, `-` for none.
+    /// Bytes with their size in hexadecimal digits, `-` for none.
     case salt
-    /// Bytes after their size in base32.
+    /// Bytes with their size in base32.
     case hash
     /// As `string`, up to the end.
     case strings
@@ -32,20 +32,20 @@ enum RDataField {
     case serviceParameters
     case location
     case addressPrefixes
-    /// Nothing, an address or a name, as the second byte of the RDATA says.
+    /// Nothing, an address or a name, depending on the second byte of the RDATA.
     case gateway
-    /// A public key in base64, or none, as the third byte of the RDATA says.
+    /// A public key in base64, or none, depending on the third byte of the RDATA.
     case gatewayKey
 }
 
 extension RDataField {
-    /// The fields of a type; nil for one that is not known here.
+    /// The fields of a type; nil for an unknown one.
     static func layout(_ type: RecordType) -> [RDataField]? {
         let number = Int(type.rawValue)
         return number < table.count ? table[number] : layouts[type.rawValue]
     }
 
-    /// The same by number, for all but the types of very large ones: there is a look-up for every record.
+    /// The same by number, except for very large type numbers: it is used for every record.
     private static let table: [[RDataField]?] = (0..<512).map { layouts[$0] }
 
     private static let layouts: [UInt16: [RDataField]] = [

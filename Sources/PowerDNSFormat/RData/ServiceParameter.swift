@@ -15,7 +15,7 @@ struct ServiceParameter {
         value = try reader.take(Int(try reader.big(UInt16.self)))
     }
 
-    /// Whether the value is of the kind that its key asks for.
+    /// Checks that the value is valid for its key.
     func check() throws(DecodeError) {
         let isGood =
             switch key {
@@ -23,7 +23,7 @@ struct ServiceParameter {
             case 1: identifiers() != nil
             case 2: value.isEmpty
             case 3: value.count == 2
-            // PowerDNS stores hints of no addresses for `auto`: version 5 serves the addresses of the target then.
+            // PowerDNS stores hints without addresses for `auto`: version 5 then serves the addresses of the target.
             case 4: value.count & 3 == 0
             case 6: value.count & 15 == 0
             default: true
@@ -31,7 +31,7 @@ struct ServiceParameter {
         if !isGood { throw DecodeError(.badNumber, at: offset) }
     }
 
-    /// Whether the value is of the kind that PowerDNS 5 knows of its key; PowerDNS 4.9 takes any.
+    /// Whether the value is valid for its key in PowerDNS 5; PowerDNS 4.9 accepts any.
     private var isGoodForNewer: Bool {
         switch key {
         case 8: value.isEmpty
@@ -45,7 +45,7 @@ struct ServiceParameter {
     }
 
     func append(_ style: ZoneTextStyle, to text: inout [UInt8]) {
-        // PowerDNS 4 reads no names of later keys.
+        // PowerDNS 4 does not parse the names of later keys.
         let isNamed = isGoodForNewer && (style != .pdnsutil4 || key < 7)
         text.append(isNamed ? Self.name(key, style) : "key\(key)")
         if isNamed, key == 2 || key == 8 { return }
@@ -87,7 +87,7 @@ struct ServiceParameter {
         }
     }
 
-    /// The strings of `alpn`, each after its size; nil when they are not.
+    /// The strings of `alpn`, each with its size; nil if invalid.
     private func identifiers() -> [UnsafeRawBufferPointer]? {
         var reader = ByteReader(value)
         var identifiers: [UnsafeRawBufferPointer] = []
@@ -98,7 +98,7 @@ struct ServiceParameter {
         return identifiers
     }
 
-    /// Strings with commas between them.
+    /// Strings separated by commas.
     ///
     /// A comma and a backslash within one are escaped for the list first, then for the zone file.
     private func append(_ identifiers: [UnsafeRawBufferPointer], to text: inout [UInt8]) {

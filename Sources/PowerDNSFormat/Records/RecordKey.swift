@@ -3,7 +3,7 @@ import Support
 /// The key of an RRset in `records_v5`: the zone's ID in 4 bytes, the owner name relative to the zone as ``KeyName``, a
 /// zero, the type in 2 bytes; integers are big-endian.
 ///
-/// It points into the key that was read, and is valid as long as that is.
+/// It points into the parsed key, and is valid as long as that is.
 package struct RecordKey {
     /// The ID of the zone.
     package let domainID: UInt32
@@ -15,7 +15,7 @@ package struct RecordKey {
     private static let idSize = 4
     private static let typeSize = 2
 
-    /// Takes a key apart.
+    /// Parses a key.
     package init(_ key: UnsafeRawBufferPointer) throws(DecodeError) {
         let end = key.count - Self.typeSize - 1
         guard end > Self.idSize, key[end] == 0 else { throw DecodeError(.badKey, at: key.count) }
@@ -27,12 +27,12 @@ package struct RecordKey {
         } catch { throw DecodeError(error.problem, at: Self.idSize + error.offset) }
     }
 
-    /// Whether the owner is the name of the zone.
+    /// Whether the owner is the zone's apex.
     package var isApex: Bool { ownerKey.count == 1 }
 
     /// The owner name, in lower case.
     ///
-    /// - Parameter zone: the name of the zone; the root gives the relative name as if it were absolute.
+    /// - Parameter zone: the name of the zone; with the root the result is relative.
     /// - Throws: ``DecodeError/Problem/longName``.
     package func owner(in zone: DomainName) throws(DecodeError) -> DomainName {
         try KeyName.decode(ownerKey, relativeTo: zone)
@@ -43,23 +43,23 @@ package struct RecordKey {
         !isApex && ownerKey.count + zone.wire.count > DomainName.maximumSize
     }
 
-    /// Makes a key.
+    /// Creates a key.
     ///
-    /// - Returns: nil for an owner that is not in the zone.
+    /// - Returns: nil for an owner outside of the zone.
     package static func bytes(domainID: UInt32, owner: DomainName, zone: DomainName, type: RecordType) -> [UInt8]? {
         guard let ownerKey = ownerKey(owner, in: zone) else { return nil }
         return prefix(domainID: domainID) + ownerKey
             + [0, UInt8(truncatingIfNeeded: type.rawValue >> 8), UInt8(truncatingIfNeeded: type.rawValue)]
     }
 
-    /// An owner name as keys have it; see ``ownerKey-swift.property``.
+    /// An owner name in key form; see ``ownerKey-swift.property``.
     ///
-    /// - Returns: nil for a name that is not in the zone.
+    /// - Returns: nil for a name outside of the zone.
     package static func ownerKey(_ owner: DomainName, in zone: DomainName) -> [UInt8]? {
         owner.wire.withUnsafeBytes { ownerKey(wire: $0, in: zone) }
     }
 
-    /// The same of a name in wire form.
+    /// The same for a name in wire form.
     package static func ownerKey(wire: UnsafeRawBufferPointer, in zone: DomainName) -> [UInt8]? {
         guard let size = DomainName.prefixSize(wire, below: zone) else { return nil }
         if size == 0 { return [0] }

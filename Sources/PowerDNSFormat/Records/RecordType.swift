@@ -1,4 +1,4 @@
-/// The type of a record, or of a row that PowerDNS keeps between the records.
+/// The type of a record, or of an internal row of PowerDNS.
 public struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The number of the DNS type.
     public let rawValue: UInt16
@@ -6,8 +6,8 @@ public struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cust
     @inlinable @inline(__always)
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
-    /// Whether they are the same. This and what is inlinable here is asked for with every record; what a raw value brings
-    /// would be a call by a witness table.
+    /// Whether they are equal. This and the other inlinable members are used for every record; the defaults of a raw value
+    /// would be calls through a witness table.
     @inlinable @inline(__always)
     public static func == (a: RecordType, b: RecordType) -> Bool { a.rawValue == b.rawValue }
 
@@ -15,11 +15,11 @@ public struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cust
     @inlinable @inline(__always)
     public static func ~= (pattern: RecordType, type: RecordType) -> Bool { pattern.rawValue == type.rawValue }
 
-    /// No DNS type: the row only says that there is something below the name.
+    /// Not a DNS type: the row marks a name that only has names below it.
     @inlinable @inline(__always) public static var emptyNonTerminal: RecordType { RecordType(rawValue: 0) }
     /// An IPv4 address.
     @inlinable @inline(__always) public static var a: RecordType { RecordType(rawValue: 1) }
-    /// Where a zone is delegated to, or its own name servers.
+    /// A name server of a delegation, or of the zone itself.
     @inlinable @inline(__always) public static var ns: RecordType { RecordType(rawValue: 2) }
     /// Another name for the owner.
     @inlinable @inline(__always) public static var cname: RecordType { RecordType(rawValue: 5) }
@@ -27,13 +27,13 @@ public struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cust
     @inlinable @inline(__always) public static var soa: RecordType { RecordType(rawValue: 6) }
     /// The name of an address.
     @inlinable @inline(__always) public static var ptr: RecordType { RecordType(rawValue: 12) }
-    /// Where mail goes.
+    /// A mail server.
     @inlinable @inline(__always) public static var mx: RecordType { RecordType(rawValue: 15) }
     /// Free text.
     @inlinable @inline(__always) public static var txt: RecordType { RecordType(rawValue: 16) }
     /// An IPv6 address.
     @inlinable @inline(__always) public static var aaaa: RecordType { RecordType(rawValue: 28) }
-    /// Where a service is.
+    /// The location of a service.
     @inlinable @inline(__always) public static var srv: RecordType { RecordType(rawValue: 33) }
     /// A certificate.
     static var cert: RecordType { RecordType(rawValue: 37) }
@@ -47,25 +47,25 @@ public struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cust
     @inlinable @inline(__always) public static var nsec: RecordType { RecordType(rawValue: 47) }
     /// A zone's key.
     @inlinable @inline(__always) public static var dnskey: RecordType { RecordType(rawValue: 48) }
-    /// The next hashed name in a signed zone. PowerDNS stores rows of its own under this type; see ``RowKind``.
+    /// The next hashed name in a signed zone. PowerDNS stores internal rows with this type; see ``RowKind``.
     @inlinable @inline(__always) public static var nsec3: RecordType { RecordType(rawValue: 50) }
-    /// How names are hashed.
+    /// The parameters for hashing names.
     @inlinable @inline(__always) public static var nsec3param: RecordType { RecordType(rawValue: 51) }
-    /// How to reach a service.
+    /// Parameters for reaching a service.
     @inlinable @inline(__always) public static var svcb: RecordType { RecordType(rawValue: 64) }
-    /// How to reach a web server.
+    /// Parameters for reaching a web server.
     @inlinable @inline(__always) public static var https: RecordType { RecordType(rawValue: 65) }
-    /// PowerDNS's own: the addresses are those of another name.
+    /// PowerDNS's own: answered with the addresses of another name.
     @inlinable @inline(__always) public static var alias: RecordType { RecordType(rawValue: 65401) }
-    /// PowerDNS's own: a program that answers.
+    /// PowerDNS's own: answered by a program.
     @inlinable @inline(__always) public static var lua: RecordType { RecordType(rawValue: 65402) }
 
-    /// The mnemonic where PowerDNS 5 has one, or `TYPE` and the number (RFC 3597); `ENT` for no type.
+    /// The mnemonic if PowerDNS 5 has one, or `TYPE` and the number (RFC 3597); `ENT` for no type.
     ///
-    /// For that in a zone of PowerDNS 4 see ``ZoneTextStyle/name(of:)``.
+    /// For the mnemonics of PowerDNS 4 see ``ZoneTextStyle/name(of:)``.
     public var description: String { Self.mnemonics[rawValue] ?? "TYPE\(rawValue)" }
 
-    /// Reads a mnemonic, in upper or lower case, or `TYPE` and a number; nil for anything else.
+    /// Parses a mnemonic, in upper or lower case, or `TYPE` and a number; nil for anything else.
     package init?(_ text: some StringProtocol) {
         let text = text.uppercased()
         if let number = Self.numbers[text] {
@@ -79,11 +79,11 @@ public struct RecordType: RawRepresentable, Hashable, Comparable, Sendable, Cust
         }
     }
 
-    /// In the order of the numbers.
+    /// Orders by number.
     @inlinable @inline(__always)
     public static func < (a: RecordType, b: RecordType) -> Bool { a.rawValue < b.rawValue }
 
-    /// Those that PowerDNS can read and prints; what else has a mnemonic (NULL, SIG, HIP …) it knows by number only.
+    /// The types that PowerDNS can parse and print; it knows other types (NULL, SIG, HIP …) by number only.
     private static let mnemonics: [UInt16: String] = [
         0: "ENT", 1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR", 12: "PTR", 13: "HINFO",
         14: "MINFO", 15: "MX", 16: "TXT", 17: "RP", 18: "AFSDB", 25: "KEY", 28: "AAAA", 29: "LOC", 33: "SRV",

@@ -1,14 +1,14 @@
-/// The records of an RRset, as the payload of an entry of `records_v5` holds them: one behind the other, each with the
+/// The records of an RRset in the payload of an entry of `records_v5`: consecutive records, each with the
 /// size of its RDATA (2 bytes, little-endian), the RDATA, the TTL (4 bytes, little-endian) and three flags of a byte each.
 ///
-/// It points into the payload; walking it allocates nothing.
+/// It points into the payload; iterating does not allocate.
 package struct RecordValue {
     private var reader: ByteReader
 
     /// The records of this payload.
     package init(_ payload: UnsafeRawBufferPointer) { reader = ByteReader(payload) }
 
-    /// The next record; nil behind the last one.
+    /// The next record; nil after the last one.
     package mutating func next() throws(DecodeError) -> StoredRecord? {
         guard let start = reader.position, reader.remaining >= Self.frameSize else { return try nextWithCare() }
         let size = Int(UInt16(littleEndian: start.loadUnaligned(as: UInt16.self)))
@@ -37,7 +37,7 @@ package struct RecordValue {
             isDisabled: try reader.uint8() != 0, hasOrderName: try reader.uint8() != 0)
     }
 
-    /// How many records a payload holds; checks their sizes, and not their RDATA.
+    /// The number of records in a payload; checks their sizes, but not their RDATA.
     package static func count(_ payload: UnsafeRawBufferPointer) throws(DecodeError) -> Int {
         var value = RecordValue(payload)
         var count = 0
@@ -46,16 +46,16 @@ package struct RecordValue {
     }
 }
 
-/// A record as it is stored; its owner and type are in the key.
+/// A stored record; its owner and type are in the key.
 package struct StoredRecord {
     /// The RDATA; names in it may be compressed, see ``RData``.
     package let rdata: UnsafeRawBufferPointer
     /// The time to live in seconds.
     package let ttl: UInt32
-    /// Whether it is of the zone itself, and no glue or delegation.
+    /// Whether it is authoritative, neither glue nor delegation.
     package let isAuthoritative: Bool
-    /// Whether it is kept without being served.
+    /// Whether it is stored but not served.
     package let isDisabled: Bool
-    /// Whether the name has a place in the zone's chain of denial.
+    /// Whether the name is part of the zone's denial chain.
     package let hasOrderName: Bool
 }

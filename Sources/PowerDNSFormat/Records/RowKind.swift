@@ -1,24 +1,24 @@
-/// What an entry of `records_v5` is: records, or what PowerDNS notes for itself under a type.
+/// The kind of an entry of `records_v5`: records, or an internal row of PowerDNS.
 package enum RowKind: Hashable, Sendable {
     /// Records.
     case records
-    /// There is something below this name, but nothing at it.
+    /// The name has no records, but names below it.
     case emptyNonTerminal
     /// The hash of this name, for NSEC3.
     case nsec3Hash
     /// The name of this hash, for NSEC3.
     case nsec3Name
-    /// A name that points at itself: PowerDNS 4 writes such rows in zones with NSEC.
+    /// A name that refers to itself: PowerDNS 4 writes such rows in zones with NSEC.
     case nsecOrder
 
-    /// Looks at an entry of `records_v5`.
+    /// Determines the kind of an entry of `records_v5`.
     package init(_ key: RecordKey, payload: UnsafeRawBufferPointer) throws(DecodeError) {
         switch key.type {
         case .emptyNonTerminal: self = .emptyNonTerminal
         case .nsec3:
             var value = RecordValue(payload)
             guard let row = try value.next() else { throw DecodeError(.cutOff, at: payload.count) }
-            // PowerDNS tells the two directions apart by their TTL.
+            // PowerDNS distinguishes the two directions by their TTL.
             if row.ttl == 0 {
                 self = .nsec3Name
             } else if Self.isName(row.rdata, key.ownerKey) {
@@ -30,11 +30,11 @@ package enum RowKind: Hashable, Sendable {
         }
     }
 
-    /// Whether it is a name in wire form whose key form is `key`; there are many such rows, so nothing is allocated.
+    /// Whether it is a name in wire form with the key form `key`; does not allocate, because there are many such rows.
     private static func isName(_ wire: UnsafeRawBufferPointer, _ key: UnsafeRawBufferPointer) -> Bool {
         if key.count == 1 { return wire.elementsEqual([0]) }
         guard wire.count == key.count + 1, wire.last == 0 else { return false }
-        // The first label in wire form is the last of the key; each has one byte more, its size or its end.
+        // The first label in wire form is the last of the key; each has one more byte, its size or its end.
         var position = 0
         var end = key.count - 1
         while end > 0 {

@@ -1,5 +1,5 @@
-/// Reads what `boost::archive::binary_oarchive` of an x86-64 process has written without header: little-endian integers
-/// in their native widths, strings after their 64-bit size, and 5 bytes of class information at the first object of a class.
+/// Reads the output of `boost::archive::binary_oarchive` of an x86-64 process without header: little-endian integers
+/// in their native widths, strings with a 64-bit size, and 5 bytes of class information at the first object of a class.
 struct BoostArchive {
     private var reader: ByteReader
 
@@ -33,13 +33,13 @@ struct BoostArchive {
         return try reader.take(size)
     }
 
-    /// Bytes that are not UTF-8 are replaced: such text is for people.
+    /// Invalid UTF-8 is replaced, because such text is for people.
     mutating func string() throws(DecodeError) -> String { String(decoding: try bytes(), as: UTF8.self) }
 
-    /// Bytes of a size that is no part of the archive.
+    /// Bytes whose size is not in the archive.
     mutating func raw(_ count: Int) throws(DecodeError) -> UnsafeRawBufferPointer { try reader.take(count) }
 
-    /// A name whose class information has been read; nil for one that is not set.
+    /// A name whose class information has been read; nil if it is not set.
     mutating func name() throws(DecodeError) -> DomainName? {
         let bytes = try bytes()
         if bytes.isEmpty { return nil }
@@ -49,7 +49,7 @@ struct BoostArchive {
         } catch { throw DecodeError(error.problem, at: start + error.offset) }
     }
 
-    /// A name that has to be set.
+    /// A name that must be set.
     mutating func requiredName() throws(DecodeError) -> DomainName {
         guard let name = try name() else { throw DecodeError(.badLabel, at: offset) }
         return name

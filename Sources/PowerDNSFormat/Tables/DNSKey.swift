@@ -1,10 +1,10 @@
 /// A DNSKEY record.
 package struct DNSKey: Hashable, Sendable {
-    /// 257 of a key or combined signing key, 256 of a zone signing key.
+    /// 257 for a key or combined signing key, 256 for a zone signing key.
     package let flags: UInt16
     /// The DNSSEC algorithm number.
     package let algorithm: UInt8
-    /// The public key as the record holds it.
+    /// The public key as in the record.
     package let publicKey: [UInt8]
 
     /// The record's RDATA.
@@ -20,7 +20,7 @@ package struct DNSKey: Hashable, Sendable {
         return UInt16(truncatingIfNeeded: sum)
     }
 
-    /// The mnemonic of an algorithm, as pdnsutil prints it; its number for an unknown one.
+    /// The mnemonic of an algorithm as in pdnsutil; its number for an unknown one.
     package static func algorithmName(_ algorithm: UInt8) -> String {
         switch algorithm {
         case 1: "RSAMD5"

@@ -1,9 +1,9 @@
-/// What changes often about a zone, as `domains_extra_v6` holds it where PowerDNS keeps it apart
-/// (`lmdb-split-domains-table`); it counts more than the same in ``DomainInfo``.
+/// Frequently changing data of a zone in `domains_extra_v6`, which PowerDNS uses with
+/// `lmdb-split-domains-table`; it overrides the same fields in ``DomainInfo``.
 package struct DomainExtra: Hashable, Sendable {
     /// When a secondary zone was last compared with its primary, in seconds since the UNIX epoch.
     package var lastCheck: Int64
-    /// The serial that secondaries have been told of.
+    /// The serial of which secondaries have been notified.
     package var notifiedSerial: UInt32
 
     /// Reads the payload of an entry of `domains_extra_v6`.

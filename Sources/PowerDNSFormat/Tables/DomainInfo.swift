@@ -1,21 +1,21 @@
-/// A zone, as `domains_v5` holds it.
+/// A zone in `domains_v5`.
 package struct DomainInfo: Hashable, Sendable {
-    /// What a zone is to the server.
+    /// The kind of a zone.
     package struct Kind: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
         /// PowerDNS's number.
         package let rawValue: Int32
         /// Any number; unknown ones are kept.
         package init(rawValue: Int32) { self.rawValue = rawValue }
 
-        /// Secondaries are told about changes.
+        /// Secondaries are notified of changes.
         package static let primary = Kind(rawValue: 0)
         /// Transferred from its primaries.
         package static let secondary = Kind(rawValue: 1)
         /// Replicated by the database alone.
         package static let native = Kind(rawValue: 2)
-        /// A catalog zone made here.
+        /// A catalog zone produced here.
         package static let producer = Kind(rawValue: 3)
-        /// A catalog zone transferred from elsewhere.
+        /// A catalog zone transferred from another server.
         package static let consumer = Kind(rawValue: 4)
 
         /// PowerDNS's name for it.
@@ -29,21 +29,21 @@ package struct DomainInfo: Hashable, Sendable {
     package var zone: ZoneName
     /// When a secondary zone was last compared with its primary, in seconds since the UNIX epoch; see ``DomainExtra``.
     package var lastCheck: Int64
-    /// Whose zone it is, free text.
+    /// The owner of the zone, free text.
     package var account: String
-    /// Where a secondary zone comes from.
+    /// The primaries of a secondary zone.
     package var primaries: [SocketAddress]
-    /// The zone's ID, or 0 before the first change of the zone; the key is what counts.
+    /// The zone's ID, or 0 before the first change of the zone; the key is authoritative.
     package var id: UInt32
-    /// The serial that secondaries have been told of; see ``DomainExtra``.
+    /// The serial of which secondaries have been notified; see ``DomainExtra``.
     package var notifiedSerial: UInt32
-    /// What the zone is to the server.
+    /// The kind of the zone.
     package var kind: Kind
-    /// Options as JSON text, empty when there are none.
+    /// Options as JSON text, empty if there are none.
     package var options: String
     /// The catalog zone that it is a member of.
     package var catalog: ZoneName?
-    /// 1 as PowerDNS 4.8 and 4.9 write it, 2 as PowerDNS 5 does; one DBI may have both.
+    /// 1 if written by PowerDNS 4.8 and 4.9, 2 by PowerDNS 5; one DBI may contain both.
     package var classVersion: UInt32
 
     /// Reads the payload of an entry of `domains_v5`.

@@ -1,8 +1,8 @@
-/// One value of one kind of metadata of a zone, as `metadata_v5` holds it.
+/// One value of one kind of metadata of a zone, in `metadata_v5`.
 package struct DomainMetadata: Hashable, Sendable {
     /// The zone.
     package var zone: ZoneName
-    /// What it is about, for example `ALLOW-AXFR-FROM`.
+    /// The kind, for example `ALLOW-AXFR-FROM`.
     package var kind: String
     /// One of possibly several values.
     package var value: String

@@ -3,9 +3,9 @@ import Support
 /// The key of an index from names to IDs (`domains_v5_0` and the like): the size of the name part in 2 bytes, the name
 /// part, the ID in 4 bytes, big-endian. The values are empty.
 package struct IndexKey: Hashable, Sendable {
-    /// The name, with a variant where zones have them.
+    /// The name, with a variant for indexes of zones.
     package var zone: ZoneName
-    /// The ID of the object in the DBI that is indexed.
+    /// The ID of the object in the indexed DBI.
     package var id: UInt32
 
     /// Reads a key.
@@ -17,20 +17,20 @@ package struct IndexKey: Hashable, Sendable {
         try reader.expectEnd()
     }
 
-    /// The entry that leads from a name to an ID.
+    /// Creates the entry for a name and an ID.
     package init(zone: ZoneName, id: UInt32) {
         self.zone = zone
         self.id = id
     }
 
-    /// The key as it is stored.
+    /// The encoded key.
     package var bytes: [UInt8] {
         var key = Self.prefix(of: zone)
         for shift in [24, 16, 8, 0] { key.append(UInt8(truncatingIfNeeded: id >> UInt32(shift))) }
         return key
     }
 
-    /// What the keys of all entries of a name begin with.
+    /// The prefix of the keys of all entries of a name.
     package static func prefix(of zone: ZoneName) -> [UInt8] {
         var key: [UInt8] = []
         key.reserveCapacity(zone.name.wire.count + 8)

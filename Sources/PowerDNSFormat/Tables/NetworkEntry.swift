@@ -1,8 +1,8 @@
-/// Which view clients of a network get, as `networks_v6` holds it.
+/// The view for clients of a network, in `networks_v6`.
 package struct NetworkEntry: Hashable, Sendable, CustomStringConvertible {
     /// 4 or 16 bytes.
     package var address: [UInt8]
-    /// How many bits of the address count.
+    /// The number of significant bits of the address.
     package var prefixLength: UInt8
     /// The name of the view.
     package var view: String

@@ -1,21 +1,21 @@
-/// A setting of the whole database, as the DBI `pdns` holds it.
+/// A setting of the whole database, in the DBI `pdns`.
 package enum PdnsValue: Hashable, Sendable {
-    /// Which format PowerDNS has brought the database to: 5 of 4.8 and 4.9, 6 of 5.
+    /// The schema version of the database: 5 for PowerDNS 4.8 and 4.9, 6 for 5.
     case schemaVersion(UInt32)
-    /// Into how many files the records are divided.
+    /// The number of files of the records.
     case shards(UInt32)
-    /// What the database was called when it was made, 16 bytes.
+    /// The identifier of the database, 16 bytes.
     case uuid([UInt8])
-    /// Something that is not known here.
+    /// An unknown setting.
     case other
 
     /// The key of ``schemaVersion(_:)``.
     package static let schemaVersionKey = "schemaversion"
 
-    /// Reads an entry of `pdns` as PowerDNS 4.9 and 5 read it.
+    /// Decodes an entry of `pdns` as PowerDNS 4.9 and 5 do.
     package init(key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) throws(DecodeError) {
         if key.elementsEqual(Self.schemaVersionKey.utf8) {
-            // The last four bytes count, whatever stands before them; of the shards it is the first four.
+            // The last four bytes are used, whatever precedes them; for the shards the first four.
             self = .schemaVersion(try Self.number(UnsafeRawBufferPointer(rebasing: payload.suffix(4))))
         } else if key.elementsEqual("shards".utf8) {
             self = .shards(try Self.number(payload))

@@ -4,7 +4,7 @@ struct PrivateKeyText {
 
     init(_ secret: Secret) { self.secret = secret }
 
-    /// The DNSSEC algorithm number, which stands before its name: `13 (ECDSAP256SHA256)`.
+    /// The DNSSEC algorithm number, which precedes its name: `13 (ECDSAP256SHA256)`.
     var algorithm: UInt8? {
         guard let value = field("Algorithm") else { return nil }
         let digits = value.prefix { $0 &- UInt8(ascii: "0") < 10 }

@@ -1,8 +1,8 @@
 import COpenSSL
 
-/// Computes public keys, in the form of DNSKEY records, from private ones.
+/// Derives public keys, in the format of DNSKEY records, from private ones.
 enum PublicKey {
-    /// nil for an algorithm that is not known here, and for fields that are missing or are no key.
+    /// nil for an unknown algorithm, and for missing or invalid fields.
     static func derive(from text: PrivateKeyText, algorithm: UInt8) -> [UInt8]? {
         switch algorithm {
         case 1, 5, 7, 8, 10: rsa(text)
@@ -14,7 +14,7 @@ enum PublicKey {
         }
     }
 
-    /// The exponent after its size, then the modulus, both without leading zeroes (RFC 3110).
+    /// The exponent with its size, then the modulus, both without leading zeroes (RFC 3110).
     private static func rsa(_ text: PrivateKeyText) -> [UInt8]? {
         guard let modulus = text.bytes("Modulus")?.drop(while: { $0 == 0 }), !modulus.isEmpty,
             let exponent = text.bytes("PublicExponent")?.drop(while: { $0 == 0 }), !exponent.isEmpty
@@ -36,7 +36,7 @@ enum PublicKey {
         var encoded = [UInt8](repeating: 0, count: 1 + 2 * size)
         let written = EC_POINT_point2oct(
             group, point, POINT_CONVERSION_UNCOMPRESSED, &encoded, encoded.count, nil)
-        // Behind a byte that says how it is written; the point at infinity has no coordinates.
+        // The first byte is the encoding; the point at infinity has no coordinates.
         return written == encoded.count ? Array(encoded[1...]) : nil
     }
 

@@ -1,13 +1,13 @@
-/// A comment on an RRset, as `comments_v7` holds it.
+/// A comment on an RRset, in `comments_v7`.
 package struct RecordComment: Hashable, Sendable {
     /// When it was written, in seconds since the UNIX epoch.
     package var modifiedAt: Int64 = 0
-    /// By whom.
+    /// The author.
     package var account = ""
     /// The text.
     package var content = ""
 
-    /// Bytes of a key behind the key of the RRset: the SHA-256 of the payload.
+    /// Size of the key's suffix after the key of the RRset: the SHA-256 of the payload.
     package static let digestSize = 32
 
     /// The part of a key of `comments_v7` that is the key of the RRset in `records_v5`.

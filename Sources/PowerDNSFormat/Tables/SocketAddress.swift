@@ -1,6 +1,6 @@
 import Glibc
 
-/// The address of another server, as PowerDNS stores it: the raw `sockaddr_in` or `sockaddr_in6` in 28 bytes.
+/// The address of another server in PowerDNS's format: the raw `sockaddr_in` or `sockaddr_in6` in 28 bytes.
 package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// 4 or 16 bytes.
     package let address: [UInt8]

@@ -1,10 +1,10 @@
-/// A key for signed transactions, as `tsig_v5` holds it.
+/// A TSIG key, in `tsig_v5`.
 package struct TSIGKey: Hashable, Sendable {
     /// The key's name.
     package var name: DomainName
     /// Its algorithm, for example `hmac-sha256.`.
     package var algorithm: DomainName
-    /// The key itself; only good for comparing.
+    /// The key itself; only for comparison.
     package var secret: Secret
 
     /// Reads the payload of an entry of `tsig_v5`.

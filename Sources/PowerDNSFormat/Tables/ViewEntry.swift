@@ -1,8 +1,8 @@
-/// Which variant of a zone a view shows, as `views_v6` holds it.
+/// The variant of a zone in a view, in `views_v6`.
 package struct ViewEntry: Hashable, Sendable {
     /// The name of the view.
     package var view: String
-    /// The zone, and the variant of it; no variant means the zone itself.
+    /// The zone and its variant; no variant means the zone itself.
     package var zone: ZoneName
 
     /// Reads an entry of `views_v6`: the key is the view's name, a zero, the zone's name.

@@ -3,10 +3,10 @@ import Support
 extension RData {
     /// Appends RDATA as text.
     ///
-    /// A type that the style has no text for is written as RFC 3597 says, `\# 4 c0000201`.
+    /// A type without text in this style is written in the format of RFC 3597, `\# 4 c0000201`.
     ///
-    /// - Throws: ``DecodeError`` for RDATA that its type does not allow; `text` is as it was then, and
-    ///   ``appendGeneric(_:to:)`` writes such RDATA, too.
+    /// - Throws: ``DecodeError`` for invalid RDATA; `text` is unchanged then, and
+    ///   ``appendGeneric(_:to:)`` can write them.
     package static func append(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: DomainName, style: ZoneTextStyle = .zoneFile,
         to text: inout [UInt8]
@@ -28,7 +28,7 @@ extension RData {
             }
             if !isKnown {
                 appendGeneric(rdata, to: &text)
-                // So pdnsutil does.
+                // pdnsutil does the same.
                 if rdata.isEmpty, style == .pdnsutil4 { text.append(UInt8(ascii: " ")) }
                 return
             }
@@ -38,7 +38,7 @@ extension RData {
         }
     }
 
-    /// Appends RDATA in the form of unknown types.
+    /// Appends RDATA in the format for unknown types.
     package static func appendGeneric(_ rdata: UnsafeRawBufferPointer, to text: inout [UInt8]) {
         text.append("\\# ")
         text.append(number: UInt(rdata.count))
@@ -85,7 +85,7 @@ extension RDataField {
             Self.appendItems(bytes, to: &text) { reader, text throws(DecodeError) in
                 try AddressPrefix(&reader).append(style, to: &text)
             }
-        // RFC 4025 wants a dot for no gateway, which PowerDNS does not read.
+        // RFC 4025 requires a dot for no gateway, which PowerDNS does not read.
         case .gateway: if style == .zoneFile { text.append(UInt8(ascii: ".")) }
         case .location: (try? Location(bytes))?.append(style, to: &text)
         }
@@ -116,7 +116,7 @@ extension RDataField {
 
     private static func append(tag bytes: UnsafeRawBufferPointer, _ style: ZoneTextStyle, to text: inout [UInt8]) {
         for byte in bytes {
-            // PowerDNS reads both as they are, and no escapes.
+            // PowerDNS reads both literally, without escapes.
             let isPlain = byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
             if isPlain, style != .zoneFile { text.append(byte) } else { text.append(unquoted: byte) }
         }
@@ -144,7 +144,7 @@ extension RDataField {
         }
     }
 
-    /// `YYYYMMDDHHmmSS` (RFC 4034, 3.2), the seconds counted from 1970 on.
+    /// `YYYYMMDDHHmmSS` (RFC 4034, 3.2) for seconds since 1970.
     private static func append(date seconds: UInt32, to text: inout [UInt8]) {
         let time = CivilTime(secondsSinceEpoch: Int(seconds))
         text.append(time.dateText(separator: ""))

@@ -3,7 +3,7 @@ private let upperHexDigits = Array("0123456789ABCDEF".utf8)
 private let base32Digits = Array("0123456789abcdefghijklmnopqrstuv".utf8)
 private let base64Digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-/// Text as bytes: what lines are put together from without a String for each piece.
+/// Text as bytes, to build lines without a String for each piece.
 extension [UInt8] {
     mutating func append(_ text: String) { append(contentsOf: text.utf8) }
 
@@ -50,7 +50,7 @@ extension [UInt8] {
         }
     }
 
-    /// A byte of text without quotes, in decimal where it would mean something there.
+    /// A byte of unquoted text, in decimal if it is special there.
     mutating func append(unquoted byte: UInt8) {
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: ";"):
@@ -75,7 +75,7 @@ extension [UInt8] {
     }
 }
 
-/// Reads base64 as in private key files: padded or not; nil for anything else.
+/// Decodes base64 as in private key files: padded or not; nil for anything else.
 func decodeBase64(_ text: some Sequence<UInt8>) -> [UInt8]? {
     var bytes: [UInt8] = []
     var bits: UInt32 = 0

@@ -1,19 +1,19 @@
 /// Writes records as lines of a zone file.
 package struct ZoneText {
-    /// In which way.
+    /// The style.
     package var style: ZoneTextStyle
-    /// What has been written, in UTF-8, each line with its end.
+    /// The lines written so far, in UTF-8, each with its end.
     package var bytes: [UInt8] = []
 
-    /// Nothing has been written yet.
+    /// Creates an empty text.
     package init(style: ZoneTextStyle = .zoneFile) { self.style = style }
 
-    /// Writes the records of an RRset, a line each, without those that are disabled.
+    /// Writes the enabled records of an RRset, one line each.
     ///
     /// - Parameters:
     ///   - owner: the owner name, absolute; see ``RecordKey/owner(in:)``.
-    ///   - payload: of an entry of `records_v5`.
-    /// - Throws: ``DecodeError``; lines of the records before the bad one have been written then.
+    ///   - payload: the payload of an entry of `records_v5`.
+    /// - Throws: ``DecodeError``; the lines before the invalid record have been written then.
     package mutating func append(
         owner: DomainName, type: RecordType, payload: UnsafeRawBufferPointer
     ) throws(DecodeError) {
@@ -27,7 +27,7 @@ package struct ZoneText {
     package mutating func append(owner: DomainName, type: RecordType, _ record: StoredRecord) throws(DecodeError) {
         let start = bytes.count
         do throws(DecodeError) {
-            // pdnsutil puts tabs between the columns, and people like to read spaces in a log.
+            // pdnsutil separates columns by tabs; logs use spaces.
             let separator = style == .zoneFile ? UInt8(ascii: " ") : UInt8(ascii: "\t")
             style.append(owner: owner, to: &bytes)
             bytes.append(separator)
@@ -45,6 +45,6 @@ package struct ZoneText {
         }
     }
 
-    /// What has been written.
+    /// The text written so far.
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -1,17 +1,17 @@
-/// In which way records are written as text.
+/// The style of records as text.
 package enum ZoneTextStyle: Hashable, Sendable {
-    /// Absolute names, everything escaped as RFC 1035 wants it.
+    /// Absolute names, with all escapes of RFC 1035.
     case zoneFile
-    /// As `pdnsutil list-zone` of PowerDNS 4 prints: names without final dot, but for NS, CNAME, MX, SRV
+    /// The output of `pdnsutil list-zone` of PowerDNS 4: names without final dot, except in NS, CNAME, MX, SRV
     /// and NSEC.
     case pdnsutil4
-    /// As `pdnsutil list-zone` of PowerDNS 5 prints: with final dots, and few bytes of names escaped.
+    /// The output of `pdnsutil list-zone` of PowerDNS 5: with final dots, and few bytes of names escaped.
     case pdnsutil5
 
-    /// What pdnsutil does that goes with a schema version.
+    /// pdnsutil's style for a schema version.
     package static func pdnsutil(schemaVersion: UInt32) -> ZoneTextStyle { schemaVersion < 6 ? .pdnsutil4 : .pdnsutil5 }
 
-    /// Whether the type has a mnemonic, and text of its own: PowerDNS 4 has none for HHIT, BRID, RESINFO and WALLET.
+    /// Whether the type has a mnemonic and a text form: PowerDNS 4 has none for HHIT, BRID, RESINFO and WALLET.
     func knows(_ type: RecordType) -> Bool {
         self != .pdnsutil4 || ![67, 68, 261, 262].contains(type.rawValue)
     }
@@ -19,16 +19,16 @@ package enum ZoneTextStyle: Hashable, Sendable {
     /// The mnemonic of a type, or `TYPE` and its number.
     func name(of type: RecordType) -> String { knows(type) ? type.description : "TYPE\(type.rawValue)" }
 
-    /// How an owner name is written.
+    /// Appends an owner name.
     func append(owner name: DomainName, to text: inout [UInt8]) {
         append(name, finalDot: self != .pdnsutil4, to: &text)
     }
 
-    /// How a name in the RDATA of a type is written.
+    /// Appends a name in the RDATA of a type.
     func append(_ name: DomainName, in type: RecordType, to text: inout [UInt8]) {
         let hasDot: Bool
         switch type {
-        // pdnsutil puts a dot behind the RDATA of the first four, which end with their name.
+        // pdnsutil adds a dot after the RDATA of the first four, which end with their name.
         case .ns, .cname, .mx, .srv, .nsec: hasDot = true
         default: hasDot = self != .pdnsutil4
         }

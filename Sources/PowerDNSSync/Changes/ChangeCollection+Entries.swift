@@ -1,9 +1,9 @@
 import PowerDNSDatabase
 import PowerDNSFormat
 
-/// What a change of an entry is in DNS terms. What can't be decoded is left out: the check of the structure tells of it.
+/// Converts changed entries to DNS terms. Entries that cannot be decoded are skipped; the structure rules report them.
 extension ChangeCollection {
-    /// An entry that another instance has changed.
+    /// Adds an entry changed by another instance.
     ///
     /// - Parameters:
     ///   - record: the key of an RRset, where somebody has taken it apart already.
@@ -19,7 +19,7 @@ extension ChangeCollection {
         guard let either = new ?? old else { return nil }
         if case .domainsIndex = table {
             guard old == nil || new == nil, let entry = try? IndexKey(key) else { return nil }
-            // It comes and goes with its zone; where it does not, the zone has to be looked at.
+            // It changes together with its zone; otherwise the zone must be checked.
             add(.bookkeeping, of: table, in: .name(entry.zone), key: key, from: nil, to: nil)
             return .bookkeeping
         }
@@ -36,9 +36,9 @@ extension ChangeCollection {
         return found
     }
 
-    /// An entry that the application has written.
+    /// Adds an entry written by the application.
     ///
-    /// - Parameter new: the payload; nil when it was deleted.
+    /// - Parameter new: the payload; nil if it was deleted.
     mutating func sent(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, to new: UnsafeRawBufferPointer?) {
         learn(from: table, key)
         if table == .records {
@@ -78,7 +78,7 @@ extension ChangeCollection {
         return RData.soaSerial(soa.rdata)
     }
 
-    /// Where an entry of another table belongs.
+    /// The zone and kind of an entry of another table.
     private static func place(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer, _ kind: ChangeKind
     ) -> (Zone?, ChangeKind)? {
@@ -100,13 +100,13 @@ extension ChangeCollection {
         case .views: return (nil, .view)
         case .networks: return (nil, .network)
         case .settings: return (nil, .setting)
-        // What changes often there is no news: when a zone was looked at, and which serial was told.
+        // Its frequent changes are not reported: the last check, and the notified serial.
         case .domainsExtra: return nil
         case .domainsIndex, .metadataIndex, .keysIndex, .tsigKeysIndex, .records: return nil
         }
     }
 
-    /// Where an entry that the application has deleted belongs: of objects, only the index still has the name.
+    /// The zone and kind of an entry deleted by the application: of objects, only the index still has the name.
     private static func deleted(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) -> (Zone?, ChangeKind)? {
         let kind: ChangeKind
         switch table {
@@ -130,10 +130,10 @@ extension ChangeCollection {
 }
 
 extension RecordValue {
-    /// Whether two payloads of one key hold the same records for DNS: RDATA, TTL, and whether they are served. Their order,
-    /// and what PowerDNS notes beside them on authority and the chain of denial, don't count.
+    /// Whether two payloads of one key have the same records for DNS: RDATA, TTL, and whether they are served. Their order,
+    /// and PowerDNS's fields for authority and the chain of denial, are ignored.
     fileprivate static func hasSameRecords(_ old: UnsafeRawBufferPointer, _ new: UnsafeRawBufferPointer) -> Bool {
-        // The marks are of one size each.
+        // These fields have a constant size.
         guard old.count == new.count else { return false }
         do {
             var (before, after) = (RecordValue(old), RecordValue(new))

@@ -1,82 +1,82 @@
 import PowerDNSFormat
 
-/// What a merge or a send changes in DNS terms, in bounded memory: counts for each zone, and as long as there is room the
+/// The changes of a merge or a send in DNS terms, in bounded memory: counts for each zone, and, within a limit, the
 /// RRsets themselves.
 struct ChangeCollection: Sendable {
-    /// No more zones than this are counted apart.
+    /// Maximum number of zones that are counted separately.
     static let mostZones = 10_000
-    /// Bytes of keys and values that are kept.
+    /// Maximum size of kept keys and values in bytes.
     static let mostBytes = 1 << 20
 
-    /// Which zone a change belongs to. A database has only one of the two.
+    /// The zone of a change. A database uses only one of the two forms.
     enum Zone: Hashable, Sendable {
-        /// Records know the number only.
+        /// For records, which contain only the number.
         case number(UInt32)
-        /// Everything else has the name.
+        /// For everything else, which contains the name.
         case name(ZoneName)
     }
 
-    /// What changed in a zone.
+    /// The changes in a zone.
     struct Tally: Sendable {
         var zone: Zone
         var counts = ChangeCounts()
-        /// The serial of its SOA record before and after; nil where that is not known, or not changed.
+        /// The serial of its SOA record before and after; nil if unknown or unchanged.
         var oldSerial: UInt32?
         var newSerial: UInt32?
     }
 
-    /// An RRset that changed, or a change that could be taken back.
+    /// A changed RRset, or a change that may still be withdrawn.
     struct Note: Sendable {
         var table: PowerDNSTable
         var kind: ChangeKind
-        /// Its place in ``ChangeCollection/zones``; nil when it is counted in no zone.
+        /// Its index in ``ChangeCollection/zones``; nil if it is not counted in a zone.
         var zone: Int?
         var key: Range<Int>
-        /// The payloads before and after; nil when there was none, or when they are not wanted.
+        /// The payloads before and after; nil if there was none, or if they are not kept.
         var old: Range<Int>?
         var new: Range<Int>?
         var isLost = false
     }
 
-    /// The zones in the order of their first change.
+    /// The zones in order of their first change.
     private(set) var zones: [Tally] = []
-    /// Everything, also what is in no zone or in too many of them.
+    /// All changes, including those outside of the listed zones.
     private(set) var totals = ChangeCounts()
-    /// What belongs to zones that are not in ``zones``.
+    /// Changes of zones that are not in ``zones``.
     private(set) var others = ChangeCounts()
-    /// The changes that were kept, in the order in which they were told.
+    /// The kept changes, in order.
     private(set) var notes: [Note] = []
-    /// RRsets that are shown nowhere because there was no room.
+    /// Number of RRsets that were not kept for lack of space.
     private(set) var unkept = 0
-    /// Changes that were overtaken by the application, and can't be taken out of the counts.
+    /// Changes that were overtaken by the application, and cannot be subtracted from the counts.
     private(set) var overtaken = 0
-    /// Names of zones by their numbers, as far as they were seen: of deleted ones they are nowhere else any more.
+    /// Names of zones by their numbers, as far as seen: for deleted zones this is the only source.
     private(set) var names: [UInt32: ZoneName] = [:]
 
-    /// Whether the records are wanted as well.
+    /// Whether records are kept as well.
     let keepsValues: Bool
     private var bytes: [UInt8] = []
     private var places: [Zone: Int] = [:]
-    /// The zone that was looked up last: changes of a zone come together.
+    /// The zone of the last lookup, because changes of a zone are consecutive.
     private var last: (zone: Zone, place: Int?)?
     /// The same of one that has a number, which is quicker to compare.
     private var lastNumber: (id: UInt32, place: Int?)?
     private var lost: [[UInt8]] = []
     private var lostBytes = 0
 
-    /// - Parameter keepsValues: whether the records are wanted as well.
+    /// - Parameter keepsValues: whether to keep records as well.
     init(keepsValues: Bool) { self.keepsValues = keepsValues }
 
-    /// The bytes that a note refers to.
+    /// The bytes of a note.
     func bytes(_ range: Range<Int>) -> ArraySlice<UInt8> { bytes[range] }
 
-    /// Whether zones have changed that are not listed.
+    /// Whether zones that are not listed have changed.
     var hasMoreZones: Bool { !others.isEmpty }
 
-    /// Something has changed.
+    /// Adds a change.
     ///
     /// - Parameters:
-    ///   - zone: where; nil for what belongs to none.
+    ///   - zone: the zone; nil for none.
     ///   - old: the payload before.
     ///   - new: the payload after.
     mutating func add(
@@ -98,19 +98,19 @@ struct ChangeCollection: Sendable {
                 new: isShown ? new.map { keep($0) } : nil))
     }
 
-    /// The SOA record of a zone has changed.
+    /// Sets the serials of a zone's SOA record.
     mutating func setSerials(_ zone: Zone, old: UInt32?, new: UInt32?) {
         guard let place = place(of: zone) else { return }
         zones[place].oldSerial = old
         zones[place].newSerial = new
     }
 
-    /// A zone has been seen with its number and its name.
+    /// Records a zone's number and name.
     mutating func learn(_ id: UInt32, _ name: ZoneName) {
         if names.count < Self.mostZones { names[id] = name }
     }
 
-    /// A change that was told has not been made. Called while others wait, so it only takes that down.
+    /// Withdraws a change that was not applied. Called under the write lock, so it only records the key.
     mutating func lose(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer) {
         guard lostBytes + key.count <= Self.mostBytes else {
             overtaken += 1
@@ -120,7 +120,7 @@ struct ChangeCollection: Sendable {
         lost.append(Self.identity(table, key))
     }
 
-    /// Takes what was lost out of the counts.
+    /// Subtracts withdrawn changes from the counts.
     mutating func settle() {
         guard !lost.isEmpty else { return }
         var places: [[UInt8]: [Int]] = [:]
@@ -144,7 +144,7 @@ struct ChangeCollection: Sendable {
         lost = []
     }
 
-    /// Forgets everything but the totals.
+    /// Discards everything but the totals.
     mutating func summarise() {
         others = zones.reduce(into: others) { $0.add($1.counts) }
         unkept += notes.count { $0.kind.isShown && !$0.isLost }

@@ -1,24 +1,24 @@
 import PowerDNSFormat
 import Snapshots
 
-/// What a merge or a send has changed, to be told of.
+/// The changes of a merge or a send, to be logged.
 struct ChangeJob: Sendable {
-    /// Where the changes were made. The raw values are those of the label `direction` of the metric.
+    /// The direction of the changes. The raw values are those of the metric's label `direction`.
     enum Direction: String, Sendable {
-        /// Elsewhere; they are here now.
+        /// Received from another instance.
         case merged
-        /// Here; others get them.
+        /// Sent to others.
         case sent
     }
 
     var database: String
     var role: PowerDNSRole
-    /// The snapshot that they were in.
+    /// The snapshot with the changes.
     var snapshot: SnapshotName
     var direction: Direction
     var changes: ChangeCollection
 
-    /// The zones in which something is news, for those who look after zones.
+    /// The zones with significant changes, for zone consumers.
     func mergedZones(_ names: [UInt32: ZoneName]) -> MergedZones {
         let news = changes.zones.filter { $0.counts.isNews }
         let numbers = Dictionary(changes.names.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
@@ -32,7 +32,7 @@ struct ChangeJob: Sendable {
         return MergedZones(database: database, role: role, snapshot: snapshot, zones: isAll ? .all : .some(zones))
     }
 
-    /// The zones of which the number is all that the change tells.
+    /// The zones for which only the number is known.
     var numbers: [UInt32] {
         changes.zones.compactMap { if case .number(let id) = $0.zone { id } else { nil } }
     }

@@ -1,15 +1,15 @@
-/// What can change in DNS terms.
+/// Kinds of changes in DNS terms.
 enum ChangeKind: Int, CaseIterable, Sendable {
     case rrsetAdded
     case rrsetChanged
     case rrsetRemoved
-    /// The same once more, with a new timestamp: what load-zone and transfers make of what they leave as it was.
+    /// Unchanged with a new timestamp, as written by load-zone and zone transfers.
     case rrsetRewritten
-    /// The same records with other marks of authority or of the chain of denial: answers may be others.
+    /// The same records with different fields for authority or the chain of denial, which may change answers.
     case rrsetMarked
-    /// Added, changed or rewritten: of what the application writes, the version before is not known.
+    /// Added, changed or rewritten: the previous version of the application's entries is unknown.
     case rrsetWritten
-    /// A row that PowerDNS keeps between the records, for empty non-terminals and NSEC3.
+    /// An internal row of PowerDNS between the records, for empty non-terminals and NSEC3.
     case bookkeeping
     case zoneCreated
     case zoneChanged
@@ -24,7 +24,7 @@ enum ChangeKind: Int, CaseIterable, Sendable {
     case comment
     case setting
 
-    /// The value of the label `kind` of the metric.
+    /// The value of the metric's label `kind`.
     var label: String {
         switch self {
         case .rrsetAdded: "rrset_added"
@@ -47,7 +47,7 @@ enum ChangeKind: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Whether answers may be others after it.
+    /// Whether it may change answers.
     var isNews: Bool { self != .rrsetRewritten && self != .comment && self != .setting }
 
     /// Whether its records are shown.
@@ -59,7 +59,7 @@ enum ChangeKind: Int, CaseIterable, Sendable {
     }
 }
 
-/// How many changes there are of each kind.
+/// The number of changes of each kind.
 struct ChangeCounts: Sendable, Equatable {
     private var counts = [Int](repeating: 0, count: ChangeKind.allCases.count)
 
@@ -68,14 +68,14 @@ struct ChangeCounts: Sendable, Equatable {
         set { counts[kind.rawValue] = newValue }
     }
 
-    /// Those that there are, in the order of their declaration.
+    /// The nonzero counts, in the order of the kinds' declaration.
     var present: [(kind: ChangeKind, count: Int)] {
         ChangeKind.allCases.lazy.map { ($0, self[$0]) }.filter { $0.count > 0 }
     }
 
     var isEmpty: Bool { counts.allSatisfy { $0 <= 0 } }
 
-    /// Whether there is something that may change answers.
+    /// Whether any of them may change answers.
     var isNews: Bool { present.contains { $0.kind.isNews } }
 
     mutating func add(_ other: ChangeCounts) {

@@ -8,21 +8,21 @@ struct ChangeLine {
     var metadata: Logger.Metadata
 }
 
-/// What the log says of a merge or a send. Names and texts from outside are escaped, as in a zone file.
+/// The log lines of a merge or a send. Untrusted names and texts are escaped, as in a zone file.
 enum ChangeLines {
-    /// No more zones than this have a line of their own.
+    /// Maximum number of zones with a line.
     static let mostZones = 100
-    /// No more records than this have a line of their own.
+    /// Maximum number of records with a line.
     static let mostRecords = 200
-    /// Bytes of a line at most.
+    /// Maximum size of a line in bytes.
     static let longest = 500
 
     /// The lines of a job.
     ///
-    /// - Parameter names: of the zones that the job only has numbers of.
+    /// - Parameter names: the names of zones for which the job has only numbers.
     static func of(_ job: ChangeJob, _ names: [UInt32: ZoneName]) -> [ChangeLine] {
         var lines = Lines(job)
-        // Names become texts once, not with each comparison: there may be thousands.
+        // Names are converted to text once, not for each comparison: there may be thousands.
         let zones = job.changes.zones.indices.filter { job.changes.zones[$0].counts.isTold }
             .map { (text: name(job.changes.zones[$0].zone, names)?.description ?? "", index: $0) }
             .sorted { $0 < $1 }
@@ -36,7 +36,7 @@ enum ChangeLines {
             lines.add(tally, name)
             for note in notes[index] ?? [] { lines.add(note, name?.name) }
         }
-        // What is neither in a zone with a line of its own nor in no zone at all.
+        // Changes of zones without a line.
         var rest = zones.dropFirst(mostZones).reduce(into: job.changes.others) {
             $0.add(job.changes.zones[$1.index].counts)
         }
@@ -61,7 +61,7 @@ enum ChangeLines {
         }
     }
 
-    /// Text from outside for a line, with its end cut off.
+    /// Untrusted text for a line, truncated if too long.
     static func bounded(_ text: String) -> String {
         PrintableText.cut(PrintableText.line(text), longest: longest)
     }
@@ -83,7 +83,7 @@ private struct Lines {
         hidden = job.changes.unkept
     }
 
-    /// The line of a zone.
+    /// Adds the line of a zone.
     mutating func add(_ tally: ChangeCollection.Tally, _ name: ZoneName?) {
         var metadata: Logger.Metadata = [:]
         switch (name, tally.zone) {
@@ -96,7 +96,7 @@ private struct Lines {
         add("changes of zone", tally.counts, metadata)
     }
 
-    /// A line with counts.
+    /// Adds a line with counts.
     mutating func add(_ what: String, _ counts: ChangeCounts, _ metadata: Logger.Metadata) {
         var metadata = metadata.merging(common) { $1 }
         var fields: [String: Int] = [:]
@@ -107,9 +107,9 @@ private struct Lines {
         lines.append(ChangeLine(message: "\(job.direction.rawValue) \(what)", metadata: metadata))
     }
 
-    /// The lines of an RRset: records that are no more, then those that are new.
+    /// Adds the lines of an RRset: removed records, then new ones.
     mutating func add(_ note: ChangeCollection.Note, _ zone: DomainName?) {
-        // Without the zone's name, neither owner nor RDATA can be told.
+        // Without the zone's name, neither owner nor RDATA can be shown.
         guard let zone, let texts = texts(note, zone) else {
             hidden += 1
             return
@@ -124,7 +124,7 @@ private struct Lines {
         }
     }
 
-    /// The line of what has no line.
+    /// Adds the line that summarises omitted ones.
     mutating func finish() {
         if hidden > 0 { lines.append(ChangeLine(message: "and \(hidden) more records", metadata: common)) }
         if job.changes.overtaken > 0 {
@@ -159,7 +159,7 @@ private struct Lines {
 }
 
 extension ChangeKind {
-    /// Its name in the log; nil for what is not worth it.
+    /// Its name in the log; nil if it is not logged.
     fileprivate var field: String? {
         switch self {
         case .rrsetAdded: "rrsets_added"
@@ -184,6 +184,6 @@ extension ChangeKind {
 }
 
 extension ChangeCounts {
-    /// Whether there is something that the log tells of.
+    /// Whether any of them is logged.
     fileprivate var isTold: Bool { present.contains { $0.kind.field != nil } }
 }

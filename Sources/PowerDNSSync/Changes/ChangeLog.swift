@@ -2,15 +2,15 @@ import Logging
 import PowerDNSFormat
 import Synchronization
 
-/// Tells of changes after they have been made: counts and logs them, and hands the zones to those who look after them.
+/// Processes changes after they have been made: counts and logs them, and passes the zones to their consumers.
 ///
-/// Syncing only puts changes here, and never waits.
+/// Syncing only queues changes here, and never waits.
 final class ChangeLog: Sendable {
-    /// So many jobs wait at most with all that was kept of them; of others only the totals are.
+    /// Maximum number of queued jobs with kept records; of further ones only the totals are kept.
     static let mostWaiting = 32
-    /// How long the last ones may take at the end.
+    /// Time limit for the last jobs at the end.
     private static let lastWordsLimit = Duration.seconds(2)
-    /// How long the name of a new zone may take: records and zones come with two merges.
+    /// How long to wait for the name of a new zone: records and zones arrive with two merges.
     private static let patience = Duration.seconds(1)
 
     private let isOn: Bool
@@ -36,7 +36,7 @@ final class ChangeLog: Sendable {
         (jobs, queue) = AsyncStream.makeStream()
     }
 
-    /// Something has changed. Returns at once.
+    /// Queues a change. Returns at once.
     func add(_ job: ChangeJob) {
         var job = job
         if waiting.withLock({ count in
@@ -49,64 +49,64 @@ final class ChangeLog: Sendable {
         queue.yield(job)
     }
 
-    /// Tells of changes while `body` runs, and of those that are left before it returns. To be called once.
+    /// Processes changes while `body` runs, and the remaining ones before it returns. Must be called once.
     func run(while body: @Sendable () async throws -> Void) async throws {
         let result = await runBeside(
-            limit: Self.lastWordsLimit, { await self.tellAll() }, finish: { queue.finish() }, while: body)
+            limit: Self.lastWordsLimit, { await self.processAll() }, finish: { queue.finish() }, while: body)
         for consumer in consumers { await consumer.changesEnded() }
         try result.get()
     }
 
-    /// Tells of everything until there will be no more.
-    func tellAll() async {
-        var teller = Teller()
+    /// Processes all changes until the queue ends.
+    func processAll() async {
+        var memory = Memory()
         for await job in jobs {
             waiting.withLock { $0 -= 1 }
-            await tell(job, &teller)
+            await process(job, &memory)
         }
     }
 
-    /// What is remembered from one job to the next.
-    private struct Teller {
+    /// The state kept between jobs.
+    private struct Memory {
         var names = ZoneNames()
         var serials = Serials()
     }
 
-    private func tell(_ job: ChangeJob, _ teller: inout Teller) async {
+    private func process(_ job: ChangeJob, _ memory: inout Memory) async {
         var job = job
         job.changes.settle()
-        teller.names.learn(job.changes.names)
+        memory.names.learn(job.changes.names)
         metrics.changed(job.changes.totals, job.direction, in: job.database)
         guard !job.changes.totals.isEmpty else { return }
         let numbers = job.numbers
-        var names = await teller.names.find(numbers, in: databases.mayHaveZones())
+        var names = await memory.names.find(numbers, in: databases.mayHaveZones())
         if job.direction == .merged {
             let zones = job.mergedZones(names)
             if zones.zones != .some([]) { for consumer in consumers { await consumer.zonesChanged(zones) } }
         }
-        teller.serials.complete(&job.changes, job.direction)
+        memory.serials.complete(&job.changes, job.direction)
         recent.note(job, names)
         guard isOn else { return }
         if names.count < numbers.count, !databases.mayHaveZones().isEmpty {
             try? await Task.sleep(for: Self.patience)
-            names = await teller.names.find(numbers, in: databases.mayHaveZones())
+            names = await memory.names.find(numbers, in: databases.mayHaveZones())
         }
         for line in ChangeLines.of(job, names) { logger.info(line.message, metadata: line.metadata) }
     }
 }
 
-/// The serials of zones as they were told last: of what the application writes, the version before is not known.
+/// The last logged serials of zones: for entries written by the application, the previous version is unknown.
 struct Serials: Sendable {
-    /// No more zones than this are remembered.
+    /// Maximum number of zones.
     private static let most = 10_000
     private var known: [UInt32: UInt32] = [:]
 
-    /// Remembers the new serials, and gives those that were sent their old ones.
+    /// Records the new serials, and adds the old ones to sent changes.
     mutating func complete(_ changes: inout ChangeCollection, _ direction: ChangeJob.Direction) {
         for tally in changes.zones {
             guard case .number(let id) = tally.zone else { continue }
             if direction == .sent, let new = tally.newSerial, let old = known[id] {
-                // Written once more as it was, as far as is known.
+                // Rewritten without a change, as far as known.
                 let isNew = old != new
                 changes.setSerials(tally.zone, old: isNew ? old : nil, new: isNew ? new : nil)
             }

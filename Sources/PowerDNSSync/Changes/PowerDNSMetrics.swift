@@ -1,6 +1,6 @@
 import Observability
 
-/// The metrics of what syncing knows of PowerDNS. They have series only where there are databases of PowerDNS.
+/// The metrics of PowerDNS's data. They have series only if there are databases of PowerDNS.
 package struct PowerDNSMetrics: Sendable {
     private let changes, findings: MetricFamily<Counter>
 
@@ -8,11 +8,11 @@ package struct PowerDNSMetrics: Sendable {
     package init(_ registry: MetricRegistry) {
         changes = registry.counters(
             "lightningstream_powerdns_changes_total",
-            "Changes in DNS terms that were merged from others or sent to them.",
+            "Changes in DNS terms, merged from others or sent to them.",
             labels: ["lmdb", "direction", "kind"])
         findings = registry.counters(
             "lightningstream_powerdns_snapshot_findings_total",
-            "What rules found in snapshots before they were merged: an error refused the snapshot, held left entries out.",
+            "Findings of rules in snapshots before merges: error rejected the snapshot, held skipped entries.",
             labels: ["lmdb", "rule", "severity"])
     }
 

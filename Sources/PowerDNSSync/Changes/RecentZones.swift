@@ -2,34 +2,34 @@ import PowerDNSFormat
 import Snapshots
 import Synchronization
 
-/// The zones that changed last, in all databases: few, so that they can be kept for as long as the process runs.
+/// The last changed zones of all databases: few, so that they can be kept while the process runs.
 package final class RecentZones: Sendable {
-    /// A zone that changed.
+    /// A changed zone.
     package struct Change: Sendable, Equatable {
         /// Its name.
         package var zone: ZoneName
-        /// By database, the newest snapshot that a change of it was in.
+        /// By database, the newest snapshot with a change of the zone.
         package var snapshots: [String: SnapshotName]
-        /// The newest of these: when it changed, and by whom.
+        /// The newest of these, with time and instance of the change.
         package var newest: SnapshotName
         /// The database of that one.
         package var database: String
     }
 
-    /// No more zones than this are kept.
+    /// Maximum number of zones.
     package static let most = 20
 
     private let changes = Mutex<[Change]>([])
 
-    /// None have changed.
+    /// No changes.
     package init() {}
 
     /// The newest change first.
     package var newest: [Change] { changes.withLock(\.self) }
 
-    /// Takes in the zones in which something is news.
+    /// Adds the zones with significant changes.
     ///
-    /// - Parameter names: those of the zones by their numbers; what has none comes with the main database.
+    /// - Parameter names: the names of zones by number; zones without one are added with the main database.
     func note(_ job: ChangeJob, _ names: [UInt32: ZoneName]) {
         let zones = job.changes.zones.lazy.filter { $0.counts.isNews }.compactMap { tally in
             switch tally.zone {

@@ -3,22 +3,22 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import Support
 
-/// Finds the names of zones by their numbers: in the main database, and for deleted ones among those seen before.
+/// Finds the names of zones by their numbers: in the main database, and for deleted zones among earlier names.
 struct ZoneNames: Sendable {
-    /// No more names than this are remembered.
+    /// Maximum number of remembered names.
     private static let most = 10_000
 
     private let pool = BlockingPool(label: "zone-names", width: 1)
     private var seen: [UInt32: ZoneName] = [:]
 
-    /// Remembers names.
+    /// Records names.
     mutating func learn(_ names: [UInt32: ZoneName]) {
         if seen.count + names.count > Self.most { seen = [:] }
         seen.merge(names) { $1 }
     }
 
-    /// - Parameter environments: where there may be zones.
-    /// - Returns: the names of those that are known.
+    /// - Parameter environments: the LMDBs that may contain zones.
+    /// - Returns: the known names.
     mutating func find(_ numbers: [UInt32], in environments: [Environment]) async -> [UInt32: ZoneName] {
         var found = (try? await pool.run { _ in Self.read(numbers, environments) }) ?? [:]
         learn(found)

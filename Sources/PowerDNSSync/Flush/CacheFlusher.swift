@@ -3,9 +3,9 @@ import Observability
 import PowerDNSFormat
 import Synchronization
 
-/// Has PowerDNS forget what it has cached of the zones that merges change, so that its answers change at once.
+/// Flushes PowerDNS's caches for the zones that merges change, so that its answers change at once.
 ///
-/// It works beside syncing, which never waits for it.
+/// It runs beside syncing, which never waits for it.
 package final class CacheFlusher: ZoneConsumer {
     private let api: PowerDNSAPI
     private let knowsZones: @Sendable () -> Bool
@@ -21,13 +21,13 @@ package final class CacheFlusher: ZoneConsumer {
     private let raise: AsyncStream<Void>.Continuation
 
     /// - Parameters:
-    ///   - api: whose caches are flushed.
+    ///   - api: the API of the server.
     ///   - knowsZones: whether the database with the names of zones is open.
-    ///   - registry: gets the metric.
-    ///   - logger: gets warnings.
-    ///   - lastWordsLimit: how long the last requests may take at the end.
-    ///   - checksAccess: whether to look at the beginning whether PowerDNS takes the key, and not only with the first flush.
-    ///   - health: gets what is wrong, or nil when nothing is any more.
+    ///   - registry: the registry for the metric.
+    ///   - logger: the logger for warnings.
+    ///   - lastWordsLimit: time limit for the last requests at the end.
+    ///   - checksAccess: whether to check the key at start, and not only with the first flush.
+    ///   - health: called with the problem, or nil when there is none.
     package init(
         _ api: PowerDNSAPI, knowsZones: @escaping @Sendable () -> Bool, registry: MetricRegistry, logger: Logger,
         lastWordsLimit: Duration = .seconds(1), checksAccess: Bool = false,
@@ -41,18 +41,18 @@ package final class CacheFlusher: ZoneConsumer {
         self.logger = logger
         metric = registry.counters(
             "lightningstream_powerdns_flushes_total",
-            "Requests to PowerDNS to flush caches: success, failure (tried again), rejected, dropped (after five minutes).",
+            "Requests to PowerDNS to flush caches: success, failure (retried), rejected, dropped (after five minutes).",
             labels: ["result"])
         (signal, raise) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Notes what has changed, and returns at once.
+    /// Queues the changed zones, and returns at once.
     package func zonesChanged(_ zones: MergedZones) async {
         queue.withLock { $0.add(zones, areNamed: knowsZones(), at: now) }
         raise.yield()
     }
 
-    /// Flushes while `body` runs, and what is left before it returns, unless that takes long. To be called once.
+    /// Flushes while `body` runs, and the remaining zones before it returns, within a limit. Must be called once.
     package func run(while body: @Sendable () async throws -> Void) async throws {
         let checking = checksAccess ? Task { await checkAccess() } : nil
         defer { checking?.cancel() }
@@ -67,24 +67,24 @@ package final class CacheFlusher: ZoneConsumer {
 
     private var now: Duration { start.duration(to: .now) }
 
-    /// Looks until PowerDNS has answered as it should.
+    /// Checks until PowerDNS has answered correctly.
     private func checkAccess() async {
         while !Task.isCancelled {
             do {
                 try await api.check()
-                return tell(nil)
+                return report(nil)
             } catch {
                 if error is CancellationError || Task.isCancelled { return }
                 logger.warning(
-                    "PowerDNS's API can't be used to flush its caches; it is tried again",
+                    "cannot use PowerDNS's API to flush its caches; retrying",
                     metadata: ["error": "\(error)"])
-                tell(error)
+                report(error)
             }
             guard (try? await Task.sleep(for: .seconds(30))) != nil else { return }
         }
     }
 
-    private func tell(_ error: (any Error)?) {
+    private func report(_ error: (any Error)?) {
         health(error.map { "PowerDNS's caches are not flushed, so answers change only when they expire: \($0)" })
     }
 
@@ -97,7 +97,7 @@ package final class CacheFlusher: ZoneConsumer {
                 switch step {
                 case .send(let target): await flush(target, &hasFailed)
                 case .wait(let end):
-                    // Nobody waits for what can't be done at the end.
+                    // At the end, failed requests are not retried.
                     if isEnding.load(ordering: .relaxed) { return }
                     guard (try? await Task.sleep(for: end - now)) != nil else { return }
                 case .idle: break working
@@ -112,7 +112,7 @@ package final class CacheFlusher: ZoneConsumer {
         do {
             try await api.flush(target)
             ended(.done, "success")
-            tell(nil)
+            report(nil)
             logger.debug("flushed PowerDNS's caches", metadata: metadata)
             if hasFailed { logger.info("PowerDNS's caches can be flushed again") }
             hasFailed = false
@@ -120,18 +120,18 @@ package final class CacheFlusher: ZoneConsumer {
         } catch {
             metadata["error"] = "\(error)"
             if (error as? PowerDNSAPI.Failure)?.isFinal == true {
-                tell(nil)
+                report(nil)
                 ended(.rejected, "rejected")
                 logger.warning("PowerDNS does not flush its caches for this zone", metadata: metadata)
                 return
             }
             ended(.failed, "failure")
-            tell(error)
-            // One line for all zones that wait, and folded: the text without the zone is the same again.
+            report(error)
+            // One line for all waiting zones: without the zone, repetitions are summarised.
             metadata["zone"] = nil
             metadata["waiting"] = .stringConvertible(queue.withLock { $0.count })
             logger.warning(
-                "PowerDNS's caches are not flushed: answers change when its caches expire; it is tried again",
+                "PowerDNS's caches are not flushed: answers change when its caches expire; retrying",
                 metadata: metadata)
             hasFailed = true
         }
@@ -144,6 +144,6 @@ package final class CacheFlusher: ZoneConsumer {
 
     private func drop(_ count: Int) {
         metric.with("dropped").add(count)
-        logger.debug("flushes were given up: PowerDNS's caches have expired by now", metadata: ["count": "\(count)"])
+        logger.debug("dropped flushes: PowerDNS's caches have expired by now", metadata: ["count": "\(count)"])
     }
 }

@@ -1,69 +1,69 @@
 import PowerDNSFormat
 
-/// Which zones are to be flushed from PowerDNS's caches, and when; pure, with times as durations since a fixed moment.
+/// The queue of zones to flush from PowerDNS's caches; pure, with times as durations since a fixed moment.
 ///
-/// One request is under way at a time. While PowerDNS can't be reached, the zones wait, with growing pauses between the
-/// attempts, until their answers have changed by themselves.
+/// There is one request at a time. While PowerDNS is unreachable, the zones wait, with growing pauses between
+/// attempts, until their cached answers have expired.
 struct FlushQueue: Sendable {
-    /// What one request flushes.
+    /// The target of a request.
     enum Target: Hashable, Sendable {
-        /// All answers about a zone and below it, its keys and metadata, and whether there is this zone.
+        /// All answers for a zone and below it, its keys and metadata, and whether the zone exists.
         case zone(ZoneName)
         /// All answers, and nothing else.
         case everything
     }
 
-    /// What to do next.
+    /// The next step.
     enum Step: Equatable, Sendable {
         case send(Target)
-        /// Until then, nothing.
+        /// Nothing to do until then.
         case wait(until: Duration)
         case idle
     }
 
-    /// How a request ended.
+    /// The outcome of a request.
     enum Outcome: Sendable {
         case done
-        /// PowerDNS is not to be had, or refuses us: another attempt can help.
+        /// PowerDNS is unreachable or refuses access: a retry can succeed.
         case failed
-        /// PowerDNS does not take this request.
+        /// PowerDNS rejects this request.
         case rejected
     }
 
-    /// When more zones wait than this, everything is flushed in their place.
+    /// If more zones wait, everything is flushed instead.
     static let most = 100
-    /// So many zones wait at most whose names are needed: what has changed in others PowerDNS finds by itself.
+    /// Maximum number of zones queued by name: PowerDNS notices changes of others when its caches expire.
     static let mostByName = MergedZones.most
-    /// After this time a zone is given up: PowerDNS's caches are younger by default.
+    /// Maximum waiting time of a zone: PowerDNS's default caches expire sooner.
     static let patience = Duration.seconds(300)
     static let firstPause = Duration.milliseconds(500)
     static let longestPause = Duration.seconds(30)
 
     private struct Waiting {
         var since: Duration
-        /// Whether more has changed than answers, so that flushing everything does not do.
+        /// Whether more than answers has changed, so that flushing everything is not sufficient.
         var isByName: Bool
     }
 
-    /// In the order in which they came.
+    /// In order of arrival.
     private var order: [ZoneName] = []
     private var zones: [ZoneName: Waiting] = [:]
-    /// How many of them are flushed by name in any case.
+    /// Number of zones that must be flushed by name.
     private var byNameCount = 0
     private var everythingSince: Duration?
     private var underWay: (target: Target, waiting: Waiting)?
     private var failures = 0
     private var pausedUntil = Duration.zero
 
-    /// How many requests wait.
+    /// The number of waiting requests.
     var count: Int { zones.count + (everythingSince == nil ? 0 : 1) }
 
-    /// A merge has changed zones.
+    /// Adds the zones changed by a merge.
     ///
-    /// - Parameter areNamed: whether zones without a name are ones that PowerDNS does not know yet. They are told of
+    /// - Parameter areNamed: whether zones without a name are new to PowerDNS. They will be added
     ///   again with their names. Otherwise everything is flushed.
     mutating func add(_ changed: MergedZones, areNamed: Bool, at now: Duration) {
-        // The zones themselves, their keys and metadata: PowerDNS has caches of their own for them.
+        // For zones, keys and metadata PowerDNS has separate caches.
         let isByName = changed.role == .main
         switch changed.zones {
         case .all: addEverything(since: now)
@@ -73,7 +73,7 @@ struct FlushQueue: Sendable {
                     if !areNamed { addEverything(since: now) }
                     continue
                 }
-                // A variant of a zone answers under the zone's name.
+                // A variant of a zone answers with the zone's name.
                 for zone in name.variant.isEmpty ? [name] : [ZoneName(name.name), name] {
                     add(zone, Waiting(since: now, isByName: isByName))
                 }
@@ -81,9 +81,9 @@ struct FlushQueue: Sendable {
         }
     }
 
-    /// Forgets what has waited for too long.
+    /// Drops requests that have waited for too long.
     ///
-    /// - Returns: how many requests that were.
+    /// - Returns: their number.
     mutating func giveUp(at now: Duration) -> Int {
         let before = count
         if let since = everythingSince, now - since > Self.patience { everythingSince = nil }
@@ -91,7 +91,7 @@ struct FlushQueue: Sendable {
         return before - count
     }
 
-    /// What to do next; what is to be sent is under way then, until ``ended(_:at:random:)``.
+    /// The next step; a request in it is running until ``ended(_:at:random:)``.
     mutating func next(at now: Duration) -> Step {
         guard count > 0 else { return .idle }
         guard now >= pausedUntil else { return .wait(until: pausedUntil) }
@@ -107,7 +107,7 @@ struct FlushQueue: Sendable {
         return .send(.zone(zone))
     }
 
-    /// The request that was under way has ended.
+    /// The running request has ended.
     mutating func ended(_ outcome: Outcome, at now: Duration, random: Double) {
         guard let (target, waiting) = underWay else { return }
         underWay = nil

@@ -4,38 +4,38 @@ import PowerDNSFormat
 import Replication
 import Support
 
-/// What is used of the HTTP API of a PowerDNS server.
+/// The required part of the HTTP API of a PowerDNS server.
 ///
 /// <https://doc.powerdns.com/authoritative/http-api/cache.html>
 package struct PowerDNSAPI: Sendable {
-    /// Where it is, with scheme, host and port.
+    /// Scheme, host and port.
     private let base: String
     private let key: @Sendable () throws -> String
     private let client: DocumentClient
 
     /// - Parameters:
-    ///   - url: where it is, with scheme, host and port.
-    ///   - key: the key that PowerDNS asks for; may block; asked before each request, so that the key can be replaced.
-    ///   - stallTimeout: for connecting, and for the time without a byte.
+    ///   - url: scheme, host and port.
+    ///   - key: returns the API key; may block; called before each request, so that the key can be replaced.
+    ///   - stallTimeout: timeout of connecting, and without a byte.
     package init(url: String, stallTimeout: Duration = .seconds(3), key: @escaping @Sendable () throws -> String) {
         base = url.hasSuffix("/") ? String(url.dropLast()) : url
         self.key = key
         client = DocumentClient(stallTimeout: stallTimeout, totalTimeout: stallTimeout * 3, largest: 64 << 10)
     }
 
-    /// Why a request was not done: one line that says where and what.
+    /// The failure of a request: one line with place and cause.
     struct Failure: Error, CustomStringConvertible {
         var description: String
-        /// Whether PowerDNS does not take this request, however often it is sent.
+        /// Whether PowerDNS rejects this request permanently.
         var isFinal = false
     }
 
-    /// Flushes what PowerDNS has cached of the names in a zone, or of all names.
+    /// Flushes PowerDNS's cache for the names in a zone, or for all names.
     ///
-    /// PowerDNS flushes all answers below a name, so that `.` is every answer. When the name is one of a zone, it also flushes
-    /// its keys and metadata, and looks whether there is that zone.
+    /// PowerDNS flushes all answers below a name, so `.` means every answer. If the name is that of a zone, it also flushes
+    /// its keys and metadata, and checks whether that zone exists.
     ///
-    /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
+    /// - Throws: ``Failure``, or `CancellationError` if the task is cancelled.
     func flush(_ target: FlushQueue.Target) async throws {
         let name =
             switch target {
@@ -45,9 +45,9 @@ package struct PowerDNSAPI: Sendable {
         try await send("PUT", "/cache/flush?domain=\(percentEncoded(name))")
     }
 
-    /// Whether it is there, and takes the key.
+    /// Checks that it is reachable and accepts the key.
     ///
-    /// - Throws: ``Failure``, or `CancellationError` when the task is cancelled.
+    /// - Throws: ``Failure``, or `CancellationError` if the task is cancelled.
     package func check() async throws { try await send("GET", "") }
 
     private func send(_ method: String, _ path: String) async throws {
@@ -58,7 +58,7 @@ package struct PowerDNSAPI: Sendable {
             answer = try await client.perform(
                 method, url, headers: [("X-API-Key", key), ("Accept", "application/json")])
         } catch let failure as Document.Failure {
-            // Without the zone: it is the same trouble for all zones.
+            // Without the zone, because the problem is the same for all zones.
             throw Failure(description: "\(base): \(failure.detail)")
         }
         guard !(200..<300).contains(answer.status) else { return }
@@ -80,12 +80,12 @@ package struct PowerDNSAPI: Sendable {
     private func explanation(of answer: Document, _ key: String) -> String {
         let advice =
             switch answer.status {
-            case 401: " (is powerdns.api.key PowerDNS's api-key?)"
-            case 403: " (does PowerDNS's webserver-allow-from have this host?)"
-            case 404: " (is this PowerDNS's webserver, with api=yes?)"
+            case 401: " (check that powerdns.api.key is PowerDNS's api-key)"
+            case 403: " (check that PowerDNS's webserver-allow-from contains this host)"
+            case 404: " (check that this is PowerDNS's webserver, with api=yes)"
             default: ""
             }
-        // Nobody knows what answers there: it may send back what it was sent.
+        // An unknown server may echo the request.
         var text = String(decoding: answer.body, as: UTF8.self)
         if !key.isEmpty { text = text.replacing(key, with: "***") }
         text = Array(text.utf8).withUnsafeBytes(printable)

@@ -3,19 +3,19 @@ import PowerDNSFormat
 import Replication
 import Snapshots
 
-/// Counts what a merge would delete, and refuses when that is too much. Off where the limits are zero.
+/// Counts the deletions of a merge, and rejects too many. Off if the limits are zero.
 struct DeletionGuard {
-    /// Deletions in more zones than this are too many, whatever the percentages.
+    /// Deletions in more zones are too many, whatever the percentages.
     static let mostZones = 100_000
 
     private let settings: InspectorSettings
-    /// What happens to the RRsets of a zone.
+    /// The changes of a zone's RRsets.
     private struct Tally {
         var removed = 0
         var hasMore = false
     }
     private var records: [UInt32: Tally] = [:]
-    /// Zones that go, by their own entry or by that of their name, and those that get a new name.
+    /// Zones deleted, by their own entry or that of their name, and those that get a new name.
     private var deleted: [UInt32: ZoneName?] = [:]
     private var indexed: Set<UInt32> = []
     private var hasTooMany = false
@@ -24,7 +24,7 @@ struct DeletionGuard {
 
     private var isOff: Bool { settings.maxDeletedRecords <= 0 && settings.maxDeletedZones <= 0 }
 
-    /// A change was told.
+    /// Counts a change.
     ///
     /// - Parameter old: the payload before.
     mutating func note(
@@ -59,16 +59,16 @@ struct DeletionGuard {
         if deleted[id] == nil, deleted.count >= Self.mostZones { hasTooMany = true } else { deleted[id] = .some(name) }
     }
 
-    /// What speaks against the merge; nil when nothing does.
+    /// The objection to the merge; nil if there is none.
     ///
-    /// - Parameter transaction: shows the database as it is before the merge.
+    /// - Parameter transaction: the database before the merge.
     func objection(_ transaction: borrowing ReadTransaction) throws -> Objection? {
         guard !isOff else { return nil }
         if hasTooMany {
             return Objection(
                 rule: "max-deleted-records",
-                text: "it would delete from more than \(Self.mostZones) zones; let it in by "
-                    + "setting powerdns.validation.max_deleted_records and max_deleted_zones to 0 for as long as that is wanted"
+                text: "it would delete from more than \(Self.mostZones) zones; to accept it, "
+                    + "set powerdns.validation.max_deleted_records and max_deleted_zones to 0 temporarily"
             )
         }
         let gone = deleted.filter { !indexed.contains($0.key) }.sorted { $0.key < $1.key }
@@ -84,7 +84,7 @@ struct DeletionGuard {
         var cursor = try transaction.openCursor(table)
         for (id, tally) in records.sorted(by: { $0.key < $1.key }) where tally.removed > 0 {
             let present = try Self.rrsets(of: id, &cursor)
-            // A zone that goes as a whole: its end is told in the other database.
+            // A zone deleted as a whole is counted in the other database.
             if tally.removed >= present, !tally.hasMore {
                 emptied.append(.number(id))
             } else if settings.maxDeletedRecords > 0,
@@ -94,7 +94,7 @@ struct DeletionGuard {
                     rule: "max-deleted-records", zones: [.number(id)],
                     text: "it would delete \(tally.removed) of its \(present) RRsets, more than "
                         + "powerdns.validation.max_deleted_records allows (\(settings.maxDeletedRecords) %); "
-                        + "raise it for as long as that is wanted")
+                        + "raise it temporarily to accept this")
             }
         }
         return try zoneObjection(emptied, of: Self.zonesWithRecords(&cursor))
@@ -111,7 +111,7 @@ struct DeletionGuard {
             moreZones: max(0, zones.count - Objection.mostZones),
             text:
                 "it would delete \(zones.count) of \(present) zones, more than powerdns.validation.max_deleted_zones allows "
-                + "(\(settings.maxDeletedZones) %); raise it for as long as that is wanted")
+                + "(\(settings.maxDeletedZones) %); raise it temporarily to accept this")
     }
 
     private static func isLive(_ value: UnsafeRawBufferPointer) -> Bool {
@@ -130,7 +130,7 @@ struct DeletionGuard {
         return count
     }
 
-    /// The live RRsets of a zone, without the rows between them.
+    /// The live RRsets of a zone, without internal rows.
     private static func rrsets(of id: UInt32, _ cursor: inout Cursor) throws -> Int {
         var count = 0
         var isThere = try RecordKey.prefix(domainID: id).withUnsafeBytes { key throws in try cursor.seek(key) }
@@ -141,7 +141,7 @@ struct DeletionGuard {
         return count
     }
 
-    /// How many zones have records, one seek for each where the first entries are live.
+    /// The number of zones with records, with one seek for each if the first entries are live.
     private static func zonesWithRecords(_ cursor: inout Cursor) throws -> Int {
         var count = 0
         var isThere = try cursor.first()

@@ -1,24 +1,24 @@
-/// Remembers which entries of whose snapshots are held back, so that each is told of once; pure.
+/// Tracks held entries by instance, so that each is reported once; pure.
 ///
-/// It lives in memory: after a restart the snapshots are loaded again, and tell it anew.
+/// It is in memory only: after a restart the snapshots are loaded again.
 struct HeldLedger: Sendable {
-    /// An entry that is held back.
+    /// A held entry.
     struct Entry: Sendable {
         /// Its DBI and its key.
         var identity: [UInt8]
-        /// Where and why.
+        /// The reason with its place.
         var objection: Objection
     }
 
-    /// What a merge has brought.
+    /// The result of a merge.
     struct Change: Sendable {
-        /// What was not held back before.
+        /// Entries that were not held before.
         var new: [Entry] = []
-        /// How many are not held back any more.
+        /// Number of entries that are no longer held.
         var gone = 0
     }
 
-    /// No more entries than this are remembered of one instance; others only count.
+    /// Maximum number of tracked entries per instance; others are only counted.
     static let most = 100
     private static let mostSources = 1000
 
@@ -28,7 +28,7 @@ struct HeldLedger: Sendable {
     }
     private var known: [Source: Set<[UInt8]>] = [:]
 
-    /// Takes what a merge has held back.
+    /// Updates the ledger with the held entries of a merge.
     mutating func merged(_ entries: [Entry], from instance: String, into database: String) -> Change {
         let source = Source(database: database, instance: instance)
         let before = known[source] ?? []

@@ -3,29 +3,29 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import Snapshots
 
-/// What rules about relations and zones can say of a snapshot before it is merged: what is wrong with an RRset by itself, and
-/// zones whose names are taken. All else can only be seen in the result.
+/// The checks of rules about relations and zones that are possible before a merge: invalid RRsets, and
+/// zones whose names are taken. Other violations are only visible in the result.
 struct IncomingRules {
-    /// So many new zones of a merge are looked for.
+    /// Maximum number of new zones that are checked per merge.
     private static let most = 10_000
 
     private let refusesRelations: Bool
     private let refusesRRsets: Bool
     private var added: [IndexKey] = []
     private var removed: [IndexKey] = []
-    /// Zones that go as a whole.
+    /// Zones deleted as a whole.
     private var deleted: Set<UInt32> = []
 
-    /// - Parameter settings: tell which rules refuse.
+    /// - Parameter settings: the rules that reject.
     init(_ settings: InspectorSettings) {
         refusesRelations = settings.relations == .reject
         refusesRRsets = settings.zones == .reject
     }
 
-    /// A change was told.
+    /// Checks a change.
     ///
-    /// - Parameter payload: nil for an entry that is to be deleted.
-    /// - Returns: what speaks against the merge; nil when nothing does.
+    /// - Parameter payload: nil for a deletion.
+    /// - Returns: an objection to the merge; nil if there is none.
     mutating func note(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?
     ) -> Objection? {
@@ -45,14 +45,14 @@ struct IncomingRules {
             }
             return .row(
                 rule.rawValue, key,
-                "the RRset breaks this rule by itself (powerdns.validation.zones is reject): put it right on the instance "
+                "the RRset violates this rule (powerdns.validation.zones is reject): fix it on the instance "
                     + "that it comes from")
         default: break
         }
         return nil
     }
 
-    /// Which rule an RRset breaks whatever else is in its zone.
+    /// The rule that an RRset violates independently of the rest of its zone.
     static func brokenRule(_ key: RecordKey, _ payload: UnsafeRawBufferPointer) -> ValidationRule? {
         if key.type == .emptyNonTerminal || key.type == .nsec3 { return nil }
         var value = RecordValue(payload)
@@ -75,9 +75,9 @@ struct IncomingRules {
         }
     }
 
-    /// What speaks against the merge once all changes have been told.
+    /// An objection to the merge after all changes.
     ///
-    /// - Parameter transaction: shows the database as it is before the merge.
+    /// - Parameter transaction: the database before the merge.
     func objection(_ transaction: borrowing ReadTransaction) throws -> Objection? {
         try secondZone(transaction) ?? lostZone(transaction)
     }
@@ -95,7 +95,7 @@ struct IncomingRules {
                 {
                     return Objection(
                         rule: ValidationRule.duplicateZone.rawValue, zones: [.name(entry.zone)],
-                        text: "it would bring a second zone of this name, with the ID \(entry.id) beside \(other.id) "
+                        text: "it would add a second zone of this name, with the ID \(entry.id) beside \(other.id) "
                             + "(powerdns.validation.relations is reject): delete one of them on its server")
                 }
                 try index.next()
@@ -104,10 +104,10 @@ struct IncomingRules {
         return nil
     }
 
-    /// A zone that stays, but can't be found by its name any more.
+    /// A remaining zone that can no longer be found by its name.
     private func lostZone(_ transaction: borrowing ReadTransaction) throws -> Objection? {
         guard !removed.isEmpty else { return nil }
-        // A zone that gets another name in the index was a duplicate.
+        // A zone with a new name in the index was a duplicate.
         let kept = Set(added.map(\.id)).union(deleted)
         let zones = try TableReader(.domains, transaction)
         for entry in removed where !kept.contains(entry.id) {
@@ -118,7 +118,7 @@ struct IncomingRules {
                 rule: ValidationRule.objectWithoutIndex.rawValue, zones: [.name(entry.zone)],
                 text:
                     "it would delete the zone's entry in \(PowerDNSTable.domainsIndex.rawValue), and PowerDNS would not "
-                    + "find the zone (powerdns.validation.relations is reject): have it made anew where that comes from"
+                    + "find the zone (powerdns.validation.relations is reject): recreate it on the instance that it comes from"
             )
         }
         return nil

@@ -1,6 +1,6 @@
-/// What is done with databases of PowerDNS; see the section `powerdns` of the configuration.
+/// The handling of databases of PowerDNS; see the section `powerdns` of the configuration.
 package struct InspectorSettings: Sendable {
-    /// How much is logged of what changes.
+    /// Level of detail of the change log.
     package enum Detail: Sendable {
         /// Nothing.
         case off
@@ -10,39 +10,39 @@ package struct InspectorSettings: Sendable {
         case records
     }
 
-    /// What becomes of a snapshot that a rule finds fault with.
+    /// The action for a snapshot that violates a rule.
     package enum Action: Sendable {
-        /// Nobody looks.
+        /// Not checked.
         case off
         /// It is logged and counted.
         case warn
-        /// What is at fault is left out, and the rest is merged: only for ``structure``.
+        /// The violating entries are skipped, and the rest is merged: only for ``structure``.
         case hold
-        /// The snapshot is refused.
+        /// The snapshot is rejected.
         case reject
     }
 
-    /// The database with zones, metadata and keys; nil for the one that looks like it.
+    /// The database with zones, metadata and keys; nil for detection.
     package var main: String?
-    /// The database with the records; nil for the one that looks like it.
+    /// The database with the records; nil for detection.
     package var shard: String?
-    /// Whether a database that does not look like PowerDNS's is worth a warning.
+    /// Whether to warn about a database that is not PowerDNS's.
     package var isExpected = false
-    /// How much is logged of what changes.
+    /// Level of detail of the change log.
     package var detail = Detail.summary
     /// Snapshots of a newer PowerDNS than the local one.
     package var schema = Action.reject
-    /// Entries that can't be read.
+    /// Entries that cannot be read.
     package var structure = Action.hold
-    /// Entries that belong to nothing, and zones that are there twice, as far as that is seen before a merge.
+    /// Entries without a related object, and duplicate zones, as far as visible before a merge.
     package var relations = Action.warn
-    /// What is wrong in a zone, as far as an RRset shows it by itself.
+    /// Problems in a zone that are visible in a single RRset.
     package var zones = Action.warn
-    /// The percentage of a zone's RRsets that a merge may delete; zero for any.
+    /// Maximum percentage of a zone's RRsets that a merge may delete; zero for no limit.
     package var maxDeletedRecords = 0.0
-    /// The percentage of all zones that a merge may delete; zero for any.
+    /// Maximum percentage of all zones that a merge may delete; zero for no limit.
     package var maxDeletedZones = 0.0
-    /// The databases in shadow mode: there, a version's value has PowerDNS's own header in front of it.
+    /// The databases in shadow mode: their values still have PowerDNS's own header.
     package var shadowed: Set<String> = []
 
     /// The defaults.

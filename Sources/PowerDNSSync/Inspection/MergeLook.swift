@@ -5,9 +5,9 @@ import PowerDNSFormat
 import Replication
 import Snapshots
 
-/// Looks into one merge of a database that is PowerDNS's, or may be.
+/// Inspects one merge of a database that is, or may be, PowerDNS's.
 ///
-/// `@unchecked Sendable`: the syncer calls one after the other, as `MergeInspection` says.
+/// `@unchecked Sendable`: the syncer makes one call at a time, as `MergeInspection` requires.
 final class MergeLook: MergeInspection, @unchecked Sendable {
     private let inspector: PowerDNSInspector
     private let database: String
@@ -15,26 +15,26 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private let isShadowed: Bool
     private var settings: InspectorSettings { inspector.settings }
 
-    // Without the check at run time for accesses that overlap, of which there would be several for each entry: nothing that
-    // these are handed to calls back here.
+    // Without the run-time exclusivity check, which would be made several times per entry: no function called with these
+    // calls back.
     @exclusivity(unchecked) private var kind: PowerDNSDatabases.Kind
     @exclusivity(unchecked) private var changes: ChangeCollection
     @exclusivity(unchecked) private var deletions: DeletionGuard
     @exclusivity(unchecked) private var incoming: IncomingRules
     @exclusivity(unchecked) private var tables = TableCache()
-    /// The first zone whose value is of PowerDNS 5's format.
+    /// The first zone in PowerDNS 5's format.
     private var newFormat: ZoneName?
-    /// Which schema version is to be replaced by which.
+    /// The change of the schema version.
     private var upgrade: (from: UInt32?, to: UInt32)?
-    /// The first entry that can't be read, and how many there are.
+    /// The first entry that cannot be read, and their number.
     private var unreadable: (what: Objection, count: Int)?
-    /// The first entries that are held back, and how many there are.
+    /// The first held entries, and their number.
     private var held: (entries: [HeldLedger.Entry], count: Int) = ([], 0)
-    /// What an LMDB that was empty has turned out to become.
+    /// The detected kind of a previously empty LMDB.
     private var learned: PowerDNSDatabases.Kind?
-    /// The rules that have been warned of, which is done once however often the snapshot is compared.
+    /// Rules with a warning already: one per rule, however often the snapshot is compared.
     private var warned: Set<String> = []
-    /// Why the snapshot is refused.
+    /// The reason for rejecting the snapshot.
     private var objection: Objection?
 
     init(_ inspector: PowerDNSInspector, _ snapshot: SnapshotName, into database: String) {
@@ -49,7 +49,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     }
 
     func begins(_ transaction: borrowing ReadTransaction) throws {
-        kind = try inspector.look(at: database, transaction)
+        kind = try inspector.detectKind(of: database, transaction)
         if kind == .unknown, let learned { kind = learned }
         changes = ChangeCollection(keepsValues: settings.detail == .records)
         deletions = DeletionGuard(settings)
@@ -99,14 +99,14 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     func check(_ transaction: borrowing ReadTransaction) throws {
         guard case .powerDNS = kind else { return }
         if let unreadable {
-            // What was found before it was clear whose database this is.
+            // Found before it was known whether this is a database of PowerDNS.
             if settings.structure == .reject { try refuse(unreadable.what) }
             if settings.structure == .hold, learned == nil {
                 learned = kind
                 throw CompareAgain()
             }
             warn(
-                "structure", "the snapshot has entries that PowerDNS can't work with",
+                "structure", "the snapshot has entries that PowerDNS cannot use",
                 ["error": "\(unreadable.what.refusal())", "entries": .stringConvertible(unreadable.count)])
         }
         try checkSchema(transaction)
@@ -127,9 +127,9 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             ChangeJob(database: database, role: role, snapshot: snapshot, direction: .merged, changes: changes))
     }
 
-    // MARK: Whose database it is
+    // MARK: Detection
 
-    /// An empty LMDB becomes what comes into it.
+    /// Detects the kind of an empty LMDB from its first entries.
     private func recognise(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?) {
         switch table {
         case .settings:
@@ -138,7 +138,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             else { return }
             kind = .powerDNS(.main)
         case .records: kind = .powerDNS(.shard)
-        // What is one of PowerDNS's zones, too, whatever the settings beside it are.
+        // The database is PowerDNS's if it has zones in this format, whatever its settings are.
         case .domains:
             guard let payload, (try? DomainInfo(payload)) != nil else { return }
             kind = .powerDNS(.main)
@@ -148,7 +148,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
 
     // MARK: Rules
 
-    /// An entry can't be read.
+    /// An entry cannot be read.
     private func note(
         unreadable problem: String, _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer
     ) throws(RefusedSnapshot) -> ChangeVerdict {
@@ -157,7 +157,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             table == .records ? .row("structure", key, text) : Objection(rule: "structure", text: text), table, key)
     }
 
-    /// The rule about the structure is broken.
+    /// Records a violation of the structure rule.
     private func note(
         _ what: Objection, _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer
     ) throws(RefusedSnapshot) -> ChangeVerdict {
@@ -236,7 +236,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         }
         let text =
             "it comes from a newer PowerDNS: \(what); PowerDNS 4.8 and 4.9 do not start with a schemaversion above 5, and "
-            + "answer SERVFAIL for zones in the new format; upgrade PowerDNS here first, or let it in with "
+            + "answer SERVFAIL for zones in the new format; upgrade PowerDNS here first, or accept it with "
             + "powerdns.validation.schema: warn"
         if settings.schema == .reject { try refuse(Objection(rule: "schema", text: text)) }
         warn("schema", "the snapshot comes from a newer PowerDNS", ["error": "\(text)"])
@@ -263,7 +263,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
         ]
         if change.gone > 0 {
             inspector.logger.info(
-                "entries that were held back are not any more",
+                "held entries are resolved",
                 metadata: place.merging(["entries": .stringConvertible(change.gone)]) { first, _ in first })
         }
         guard let first = held.entries.first else { return nil }
@@ -275,12 +275,12 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
             var metadata = place.merging(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
             metadata["error"] = "\(refusal)"
             inspector.logger.warning(
-                "an entry is held back and the rest of the snapshot is merged; it is looked at again with each snapshot of that instance",
+                "an entry is held back and the rest of the snapshot is merged; it is checked again with each snapshot of that instance",
                 metadata: metadata)
         }
         if held.count > held.entries.count, !change.new.isEmpty {
             inspector.logger.warning(
-                "more entries are held back than are named",
+                "further entries are held back",
                 metadata: place.merging(["entries": .stringConvertible(held.count)]) { first, _ in first })
         }
         return HeldEntries(count: held.count, first: "\(first.objection.refusal(zones))")
@@ -298,7 +298,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     }
 }
 
-/// Which table a DBI is; entries of one DBI come one after the other.
+/// The table of a DBI; entries of one DBI are consecutive.
 struct TableCache {
     private var last: (dbi: String, table: PowerDNSTable?)?
 

@@ -1,44 +1,44 @@
 import PowerDNSFormat
 import Replication
 
-/// What speaks against a merge: which rule, where, and what to do.
+/// An objection to a merge: rule, place and fix.
 struct Objection: Sendable {
-    /// A zone, as the database that is merged knows it.
+    /// A zone, as known in the merged database.
     enum Zone: Hashable, Sendable {
-        /// Records have the number only.
+        /// For records, which contain only the number.
         case number(UInt32)
         case name(ZoneName)
     }
 
-    /// No more zones than this are named.
+    /// Maximum number of named zones.
     static let mostZones = 5
 
     /// The name of the rule.
     var rule: String
-    /// Where; the first ones of many, and none where no zone is concerned.
+    /// The first zones concerned; empty if none is.
     var zones: [Zone] = []
-    /// How many zones there are besides.
+    /// The number of further zones.
     var moreZones = 0
     /// The owner name relative to the zone, as `KeyName`.
     var owner: [UInt8]?
     /// The type of the RRset.
     var type: RecordType?
-    /// What is wrong, and what to do.
+    /// The problem and its fix.
     var text: String
 
-    /// Something about a row of the records, as far as its key tells.
+    /// An objection to a row of the records, with the place from its key.
     static func row(_ rule: String, _ key: UnsafeRawBufferPointer, _ text: String) -> Objection {
         guard let key = try? RecordKey(key) else { return Objection(rule: rule, text: text) }
         return Objection(
             rule: rule, zones: [.number(key.domainID)], owner: Array(key.ownerKey), type: key.type, text: text)
     }
 
-    /// The numbers that names would be better than.
+    /// The zone numbers to be replaced by names.
     var numbers: [UInt32] { zones.compactMap { if case .number(let id) = $0 { id } else { nil } } }
 
-    /// The refusal with this reason.
+    /// The rejection for this reason.
     ///
-    /// - Parameter names: of zones, as far as they are known.
+    /// - Parameter names: the known names of zones.
     func refusal(_ names: [UInt32: ZoneName] = [:]) -> RefusedSnapshot {
         var facts = ["rule": rule]
         var place: [String] = []
@@ -63,7 +63,7 @@ struct Objection: Sendable {
         }
     }
 
-    /// The absolute owner name; the relative one without a dot at its end, or `@`, where the zone is not known.
+    /// The absolute owner name; the relative one without a final dot, or `@`, if the zone is unknown.
     private func ownerText(_ names: [UInt32: ZoneName]) -> String? {
         guard let owner else { return nil }
         let zone = numbers.first.flatMap { names[$0] }

@@ -5,23 +5,23 @@ import Replication
 import Snapshots
 import Synchronization
 
-/// Looks into what merges and sends change in databases of PowerDNS: refuses what would do harm, and tells what changed.
+/// Inspects the changes of merges and sends in databases of PowerDNS: rejects harmful ones, and logs changes.
 ///
-/// Databases of other applications are left alone.
+/// Databases of other applications are not inspected.
 package final class PowerDNSInspector: ChangeInspector {
     let settings: InspectorSettings
     let logger: Logger
     let metrics: PowerDNSMetrics
     let changeLog: ChangeLog
-    /// The zones that changed last.
+    /// The last changed zones.
     package let recentZones = RecentZones()
-    /// Which of the synced databases are PowerDNS's, and where they are open.
+    /// The synced databases of PowerDNS, and their open LMDBs.
     package let databases: PowerDNSDatabases
     let held = Mutex(HeldLedger())
 
     /// - Parameters:
-    ///   - registry: gets the metrics.
-    ///   - consumers: are told of the zones that merges change.
+    ///   - registry: the registry for the metrics.
+    ///   - consumers: receive the zones changed by merges.
     package init(
         _ settings: InspectorSettings, databases: PowerDNSDatabases, registry: MetricRegistry, logger: Logger,
         consumers: [any ZoneConsumer] = []
@@ -45,18 +45,18 @@ package final class PowerDNSInspector: ChangeInspector {
         databases.kind(of: database) == .foreign ? nil : SendLook(self, of: database)
     }
 
-    /// What a database is; said once where that is not what is expected.
-    func look(at database: String, _ transaction: borrowing ReadTransaction) throws -> PowerDNSDatabases.Kind {
-        let kind = try databases.look(at: database, transaction)
+    /// The kind of a database; logged once if it is unexpected.
+    func detectKind(of database: String, _ transaction: borrowing ReadTransaction) throws -> PowerDNSDatabases.Kind {
+        let kind = try databases.detectKind(of: database, transaction)
         if kind == .foreign, settings.isExpected {
             logger.warning(
-                "this database is not one of PowerDNS 4.8 or newer: nobody looks into it (powerdns.enabled)",
+                "this database is not one of PowerDNS 4.8 or later: its contents are not inspected (powerdns.enabled)",
                 metadata: ["db": "\(database)"])
         }
         return kind
     }
 
-    /// Tells of changes while `body` syncs, and of the last ones before it returns.
+    /// Processes changes while `body` syncs, and the last ones before it returns.
     package func run(while body: @Sendable () async throws -> Void) async throws {
         defer { databases.close() }
         try await changeLog.run(while: body)

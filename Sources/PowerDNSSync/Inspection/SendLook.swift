@@ -2,9 +2,9 @@ import LMDB
 import PowerDNSFormat
 import Replication
 
-/// Looks into one send of a database that is PowerDNS's, or may be.
+/// Inspects one send of a database that is, or may be, PowerDNS's.
 ///
-/// `@unchecked Sendable`: the syncer calls one after the other, as `SendInspection` says.
+/// `@unchecked Sendable`: the syncer makes one call at a time, as `SendInspection` requires.
 final class SendLook: SendInspection, @unchecked Sendable {
     private let inspector: PowerDNSInspector
     private let database: String
@@ -21,7 +21,7 @@ final class SendLook: SendInspection, @unchecked Sendable {
     }
 
     func begins(_ transaction: borrowing ReadTransaction) throws {
-        kind = try inspector.look(at: database, transaction)
+        kind = try inspector.detectKind(of: database, transaction)
         changes = ChangeCollection(keepsValues: inspector.settings.detail == .records)
     }
 

@@ -1,13 +1,13 @@
 import Replication
 import Snapshots
 
-/// Where PowerDNS's payload is in a version of an entry.
+/// Extracts PowerDNS's payload from a version of an entry.
 enum StoredPayload {
-    /// The payload of a live entry; nil of a Deleted one.
+    /// The payload of a live entry; nil for a Deleted one.
     ///
-    /// - Parameter isShadowed: whether the version's value is the application's own one, in front of which PowerDNS has
-    ///   put its header.
-    /// - Throws: when there should be a header and is none.
+    /// - Parameter isShadowed: whether the version's value is the application's own, which starts with
+    ///   PowerDNS's header.
+    /// - Throws: if a required header is missing.
     static func of(
         _ version: MergeRule.Version, isShadowed: Bool
     ) throws(EntryHeaderError) -> UnsafeRawBufferPointer? {

@@ -6,30 +6,30 @@ import PowerDNSFormat
 import Support
 import Synchronization
 
-/// Checks the zones that merges have changed, and logs each finding once: when it comes, and when it is gone.
+/// Checks the zones that merges have changed, and logs each finding once, and when it is resolved.
 ///
-/// It works on a thread of its own, beside the syncing of its databases, and reads each zone in one transaction.
+/// It runs on a thread of its own, beside the syncing of its databases, and reads each zone in one transaction.
 package final class ChangedZoneChecker: ZoneConsumer {
-    /// How it goes about it.
+    /// The settings of the checks.
     package struct Settings: Sendable {
-        /// Which rules count.
+        /// The enabled rules.
         package var groups: Set<ValidationRule.Group> = [.structure, .relations, .zones]
-        /// How long to wait after a change: what belongs together comes with two merges, one of each database.
+        /// Delay after a change: related changes arrive with two merges, one of each database.
         package var settle: Duration = .seconds(5)
-        /// How often zones with findings are looked at again without having changed by a merge.
+        /// Interval at which zones with findings are checked again without a merge.
         package var recheck: Duration = .seconds(600)
 
         /// The defaults.
         package init() {}
     }
 
-    /// The LMDBs that are open at present.
+    /// The LMDBs that are currently open.
     package struct Databases: Sendable {
         /// Zones, metadata and keys; nil while it is not open.
         package var main: Environment?
         /// Records; nil while it is not open.
         package var shard: Environment?
-        /// What the database of the zones is called in log lines; nil while it is not known.
+        /// The name of the zones' database in log lines; nil if unknown.
         package var name: String?
 
         /// See the properties of the same names.
@@ -51,10 +51,10 @@ package final class ChangedZoneChecker: ZoneConsumer {
     private let raise: AsyncStream<Void>.Continuation
 
     /// - Parameters:
-    ///   - settings: how to go about it.
-    ///   - databases: what syncing has open; asked before each transaction.
-    ///   - registry: gets the metric.
-    ///   - logger: gets the findings.
+    ///   - settings: the settings of the checks.
+    ///   - databases: returns the LMDBs that syncing has open; called before each transaction.
+    ///   - registry: the registry for the metric.
+    ///   - logger: the logger for findings.
     package init(
         _ settings: Settings = Settings(), databases: @escaping @Sendable () -> Databases,
         registry: MetricRegistry, logger: Logger
@@ -64,20 +64,20 @@ package final class ChangedZoneChecker: ZoneConsumer {
         self.logger = logger
         metric = registry.gauges(
             "lightningstream_powerdns_zone_findings",
-            "What is wrong at present with zones that merges have changed.", labels: ["severity"])
+            "Current findings in zones that merges have changed.", labels: ["severity"])
         (signal, raise) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// How many findings there are at present, of the zones that have been changed by merges.
+    /// The current number of findings in zones changed by merges.
     package func count(_ severity: ValidationFinding.Severity) -> Int { ledger.withLock { $0.count(severity) } }
 
-    /// Notes what has changed, and returns at once.
+    /// Queues the changed zones, and returns at once.
     package func zonesChanged(_ zones: MergedZones) async {
         pending.withLock { $0.add(zones) }
         raise.yield()
     }
 
-    /// Checks what has changed until the task is cancelled. To be called once.
+    /// Checks changed zones until the task is cancelled. Must be called once.
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { [self] in
@@ -91,7 +91,7 @@ package final class ChangedZoneChecker: ZoneConsumer {
         }
     }
 
-    /// Looks at the zones with findings once more: the application may have put them right.
+    /// Checks the zones with findings again, because the application may have fixed them.
     func checkAgain() async {
         let zones = ledger.withLock { $0.zones }
         await perform { round in
@@ -99,13 +99,13 @@ package final class ChangedZoneChecker: ZoneConsumer {
         }
     }
 
-    /// Checks what has changed so far without waiting, and returns when no check is under way.
+    /// Checks all queued zones without delay, and returns when no check is running.
     package func finish() async {
         await checkPending()
         try? await pool.run { _ in }
     }
 
-    /// Checks what has changed so far.
+    /// Checks all queued zones.
     func checkPending() async {
         let work = pending.withLock { pending in
             defer { pending = PendingZones() }

@@ -2,17 +2,17 @@ import PowerDNSDatabase
 
 /// Remembers what is wrong with which zone, so that each finding is told of once; pure.
 struct FindingLedger: Sendable {
-    /// What a check of a zone has brought.
+    /// The result of a check of a zone.
     struct Change: Sendable, Equatable {
-        /// What was not there before, in the order in which it was found.
+        /// New findings, in order.
         var new: [ValidationFinding] = []
-        /// What is there no more.
+        /// Resolved findings.
         var gone: [ValidationFinding] = []
     }
 
-    /// No more findings than this are remembered of one zone.
+    /// Maximum number of tracked findings per zone.
     static let mostOfAZone = 100
-    /// No more zones with findings than this are remembered.
+    /// Maximum number of tracked zones.
     static let mostZones = 10_000
 
     private var findings: [CheckedZone: [ValidationFinding]] = [:]
@@ -21,10 +21,10 @@ struct FindingLedger: Sendable {
     /// The zones with findings, in no particular order.
     var zones: [CheckedZone] { Array(findings.keys) }
 
-    /// How many findings there are at present.
+    /// The current number of findings.
     func count(_ severity: ValidationFinding.Severity) -> Int { counts[severity] ?? 0 }
 
-    /// Takes all that a check of a zone has found.
+    /// Updates a zone with all findings of a check.
     mutating func update(_ zone: CheckedZone, _ found: [ValidationFinding]) -> Change {
         let old = findings[zone] ?? []
         if old.isEmpty, found.isEmpty || findings.count >= Self.mostZones { return Change() }
@@ -32,7 +32,7 @@ struct FindingLedger: Sendable {
         var unique = found.filter { seen.insert($0).inserted }
         unique = Array(unique.prefix(Self.mostOfAZone))
         let known = Set(old)
-        // What stays keeps the instance that it came from.
+        // A persistent finding keeps its original instance.
         var origin: [ValidationFinding: ValidationFinding] = [:]
         for finding in old { origin[finding] = finding }
         let now = Set(unique)

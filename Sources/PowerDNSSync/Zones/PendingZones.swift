@@ -1,24 +1,24 @@
 import PowerDNSFormat
 
-/// A zone by its name, with all that have this name; by its ID where no name is known.
+/// A zone by its name, for all zones with this name; by its ID if the name is unknown.
 enum CheckedZone: Hashable, Sendable {
     case named(ZoneName)
     case numbered(UInt32)
 }
 
-/// Which zones are to be checked, and which instance has changed each last; pure.
+/// The zones to check, each with the instance of its last change; pure.
 struct PendingZones: Sendable {
     private(set) var zones: [CheckedZone: String] = [:]
-    /// The numbers of named zones: the name may not lead to them any more.
+    /// The numbers of named zones, which the name may no longer refer to.
     private(set) var numbers: [UInt32: String] = [:]
-    /// Who has changed so much that all zones are to be checked.
+    /// The instance with so many changes that all zones are to be checked.
     private(set) var allFrom: String?
 
     private static let most = 10_000
 
     var isEmpty: Bool { zones.isEmpty && allFrom == nil }
 
-    /// Adds what a merge has changed.
+    /// Adds the changes of a merge.
     mutating func add(_ changed: MergedZones) {
         let instance = changed.snapshot.instance
         switch changed.zones {

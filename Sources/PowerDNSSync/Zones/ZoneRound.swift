@@ -4,18 +4,18 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import Snapshots
 
-/// Checks zones one after the other, each in one transaction, and gathers what is new about them.
+/// Checks zones one at a time, each in one transaction, and collects new findings.
 final class ZoneRound {
     private let settings: ChangedZoneChecker.Settings
     private let databases: () -> ChangedZoneChecker.Databases
     private let isCancelled: () -> Bool
     private let update: (CheckedZone, [ValidationFinding]) -> FindingLedger.Change
     private var change = FindingLedger.Change()
-    private var untold = 0
+    private var unlogged = 0
 
-    /// So many findings of one round get a line each.
+    /// Maximum number of findings with a line per round.
     static let mostLines = 50
-    /// So many zones are listed at a time.
+    /// Number of zones listed at a time.
     private static let batch = 500
 
     init(
@@ -26,20 +26,20 @@ final class ZoneRound {
         (self.settings, self.databases, self.isCancelled, self.update) = (settings, databases, isCancelled, update)
     }
 
-    /// Checks a zone, and tells the ledger.
+    /// Checks a zone, and updates the ledger.
     ///
-    /// - Parameter instance: who has changed it; nil for nobody.
+    /// - Parameter instance: the instance of the change; nil for none.
     func check(_ zone: CheckedZone, from instance: String?) throws {
         guard var found = try findings(of: zone) else { return }
         for index in found.indices { found[index].instance = instance }
         let change = update(zone, found)
         let room = max(0, Self.mostLines - self.change.new.count)
         self.change.new += change.new.prefix(room)
-        untold += max(0, change.new.count - room)
+        unlogged += max(0, change.new.count - room)
         self.change.gone += change.gone.prefix(max(0, Self.mostLines - self.change.gone.count))
     }
 
-    /// Whether a zone is one of those that its name leads to.
+    /// Whether a zone is found by its name.
     func isFoundByName(_ id: UInt32) throws -> Bool {
         try read { view in
             guard view.hasMain, let zone = try? view.zone(id) else { return false }
@@ -71,21 +71,21 @@ final class ZoneRound {
         }
     }
 
-    /// Writes a line for each finding that is new or gone.
+    /// Logs each new or resolved finding.
     ///
-    /// - Parameter place: what each line says of the database.
+    /// - Parameter place: the fields of each line about the database.
     func log(to logger: Logger, _ place: Logger.Metadata) {
         func metadata(_ own: Logger.Metadata) -> Logger.Metadata { place.merging(own) { $1 } }
         for finding in change.new {
             logger.warning("\(finding.place)\(finding.text)", metadata: metadata(finding.metadata))
         }
-        if untold > 0 {
+        if unlogged > 0 {
             logger.warning(
-                "more is wrong with the zones that have changed; \"lightningstream pdns check\" shows all",
-                metadata: metadata(["findings": "\(untold)"]))
+                "there are further findings in changed zones; \"lightningstream pdns check\" shows all",
+                metadata: metadata(["findings": "\(unlogged)"]))
         }
         for finding in change.gone {
-            logger.info("no longer: \(finding.place)\(finding.text)", metadata: metadata(finding.metadata))
+            logger.info("resolved: \(finding.place)\(finding.text)", metadata: metadata(finding.metadata))
         }
     }
 
@@ -97,7 +97,7 @@ final class ZoneRound {
         return try DatabaseView.read(main: open.main, shard: open.shard, body)
     }
 
-    /// What is wrong with a zone; nil while it can't be said.
+    /// The findings of a zone; nil if it cannot be checked now.
     private func findings(of zone: CheckedZone) throws -> [ValidationFinding]? {
         try read { view in
             guard let ids = try ids(of: zone, view) else { return nil }
@@ -111,7 +111,7 @@ final class ZoneRound {
         }
     }
 
-    /// The IDs of a zone; nil when there is no main database to look into.
+    /// The IDs of a zone; nil if there is no main database.
     private func ids(of zone: CheckedZone, _ view: DatabaseView) throws -> [UInt32]? {
         guard view.hasMain else { return nil }
         switch zone {
@@ -134,7 +134,7 @@ final class ZoneRound {
 }
 
 extension ValidationFinding {
-    /// What a log line says besides its text.
+    /// The fields of a log line.
     var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = ["rule": "\(rule.rawValue)", "severity": "\(severity.rawValue)"]
         metadata["zone"] = zone.map { "\($0)" }

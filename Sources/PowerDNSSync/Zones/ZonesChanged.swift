@@ -1,14 +1,14 @@
 import PowerDNSFormat
 import Snapshots
 
-/// Is told which zones have changed, to do something about them: check them, flush caches.
+/// Receives changed zones, for example to check them or to flush caches.
 package protocol ZoneConsumer: Sendable {
     /// A merge has changed zones.
     ///
-    /// Called for one merge after the other, and off the way of syncing: the next merge may be under way.
+    /// Called for one merge at a time, asynchronously to syncing: the next merge may be running.
     func zonesChanged(_ zones: MergedZones) async
 
-    /// There are no more merges, and all zones have been told of, while the databases are still open.
+    /// There are no more merges, and all zones have been passed, while the databases are still open.
     func changesEnded() async
 }
 
@@ -17,15 +17,15 @@ extension ZoneConsumer {
     package func changesEnded() async {}
 }
 
-/// The zones that a merge has changed.
+/// The zones changed by a merge.
 ///
-/// PowerDNS keeps zones and records in two databases, so that the news of a zone may come with two merges.
+/// PowerDNS stores zones and records in two databases, so changes of a zone may arrive with two merges.
 package struct MergedZones: Sendable {
-    /// A zone. Zones that come or go are told of, too.
+    /// A zone. Added and removed zones are included.
     package struct Zone: Hashable, Sendable {
-        /// Its number; nil where several have the name, or none had.
+        /// Its number; nil if several zones have the name, or none had.
         package var id: UInt32?
-        /// Its name; nil when the number is of no known zone.
+        /// Its name; nil if unknown.
         package var name: ZoneName?
 
         /// See the properties of the same names.
@@ -35,24 +35,24 @@ package struct MergedZones: Sendable {
         }
     }
 
-    /// Which zones.
+    /// The changed zones.
     package enum Set: Sendable, Equatable {
-        /// These, at most ``MergedZones/most``.
+        /// These zones, at most ``MergedZones/most``.
         case some([Zone])
-        /// So many that they are not listed; any zone may be one of them.
+        /// Too many to be listed; any zone may be changed.
         case all
     }
 
-    /// No more zones than this are listed.
+    /// Maximum number of listed zones.
     package static let most = 1000
 
-    /// The database, as in the names of snapshots.
+    /// The database, as in snapshot names.
     package var database: String
-    /// What it holds.
+    /// Its role.
     package var role: PowerDNSRole
-    /// The snapshot that was merged; it tells the instance.
+    /// The merged snapshot, with its instance.
     package var snapshot: SnapshotName
-    /// What has changed.
+    /// The changed zones.
     package var zones: Set
 
     /// See the properties of the same names.
