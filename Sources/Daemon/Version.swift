@@ -1,2 +1,2 @@
-/// The version of this program. Package and image take it from here; what else names it is compared by a test.
+/// The version of this program, used by package and image; a test compares other occurrences.
 package let programVersion = "0.2.0"

@@ -3,17 +3,17 @@ import Glibc
 /// A user of this host, with its groups.
 struct Account: Sendable, Equatable {
     var id: UInt32
-    /// Its own first.
+    /// The primary group first.
     var groups: [UInt32]
-    /// nil where it has none.
+    /// nil if it has none.
     var name: String?
 
     /// `pdns (uid 104)`, or `uid 104`.
     var text: String { name.map { "\($0) (uid \(id))" } ?? "uid \(id)" }
-    /// As chown takes it.
+    /// For chown.
     var ownership: String { "\(id):\(groups.first ?? id)" }
 
-    /// The user of a name or a number, as PowerDNS's setting `setuid` has it; nil when there is none.
+    /// The user with a name or a number, as in PowerDNS's setting `setuid`; nil if it does not exist.
     static func named(_ name: String) -> Account? {
         if let id = UInt32(name) { return of(id) }
         return read { entry, buffer, found in
@@ -21,9 +21,9 @@ struct Account: Sendable, Equatable {
         }
     }
 
-    /// The user with a number, which need not have a name.
+    /// The user with a number, which may have no name.
     ///
-    /// - Parameter group: one that it has as well, as its files show.
+    /// - Parameter group: an additional group, known from its files.
     static func of(_ id: UInt32, group: UInt32? = nil) -> Account {
         let known = read { entry, buffer, found in getpwuid_r(id, entry, buffer, Self.bufferSize, found) }
         guard var account = known else { return Account(id: id, groups: [group ?? id], name: nil) }
@@ -56,23 +56,23 @@ struct Account: Sendable, Equatable {
     }
 }
 
-/// The user that an application runs as, who has to be able to use its LMDBs.
+/// The user of an application, who must be able to use its LMDBs.
 struct ApplicationUser: Sendable, Equatable {
     var account: Account
-    /// How that is known: a phrase.
+    /// How the user was determined: a phrase.
     var reason: String
 
-    /// Finds out for each database, and notes where several users have the LMDBs of one directory.
+    /// Determines the user of each database, and records conflicts within a directory.
     ///
     /// - Parameters:
-    ///   - powerDNS: the user that PowerDNS's configuration names.
+    ///   - powerDNS: the user in PowerDNS's configuration.
     ///   - isPowerDNS: whether a data file is PowerDNS's.
     static func assign(_ files: [FileFacts], powerDNS: Account?, isPowerDNS: (FileFacts) -> Bool) -> [FileFacts] {
         var assigned = files
         for (index, facts) in files.enumerated() {
             if let powerDNS, isPowerDNS(facts) {
                 assigned[index].application = ApplicationUser(
-                    account: powerDNS, reason: "whom pdns.conf names (setuid)")
+                    account: powerDNS, reason: "the user in pdns.conf (setuid)")
                 continue
             }
             let directory = FileChecks.directory(of: facts.dataFile)
@@ -85,9 +85,9 @@ struct ApplicationUser: Sendable, Equatable {
         return assigned
     }
 
-    /// Whom the files of one directory belong to; nil where they belong to root, or to several users.
+    /// The owner of the files of one directory; nil if they belong to root, or to several users.
     ///
-    /// What root has made among them is not the application's, unless all is root's.
+    /// Files of root are ignored, unless all are root's.
     static func guess(_ files: [FileFacts]) -> ApplicationUser? {
         guard let directory = files.first?.directory else { return nil }
         func only(_ statuses: [FileStatus]) -> FileStatus? {

@@ -8,23 +8,23 @@ import Replication
 import Snapshots
 import Support
 
-/// Looks at a configured database, and disturbs nobody who uses it: it is opened for reading only.
+/// Collects facts about a configured database without affecting its users: it is opened read-only.
 struct DatabaseFacts {
     var database: DatabaseConfiguration
     var files: FileFacts
-    /// nil when there is no file, or none that can be opened.
+    /// nil if the file is missing or cannot be opened.
     var lmdb: LMDBFacts?
     var readers: ReaderFacts?
-    /// Why it can't be opened.
+    /// Why it cannot be opened.
     var error: String?
 
-    /// - Parameter databases: how many are configured.
+    /// - Parameter databases: the number of configured databases.
     init(_ database: DatabaseConfiguration, of databases: Int) {
         self.database = database
         var options = LMDB.EnvironmentOptions(database)
         options.readOnly = true
         options.maximumDatabases = 4096
-        // To see that of the file.
+        // To get the size in the file.
         options.mapSize = 0
         let directory = FileChecks.directory(of: options.dataFile)
         files = FileFacts(
@@ -34,7 +34,7 @@ struct DatabaseFacts {
             creates: database.options.create, user: geteuid(), space: FreeSpace.read(directory))
         guard files.data?.isReadable == true else { return }
         do throws(LMDBError) {
-            // Before the LMDB is opened, which frees slots of processes that are gone.
+            // Before the LMDB is opened, which frees slots of dead processes.
             let table = try ReaderTable.read(options)
             guard !table.isOwnIDTaken else {
                 readers = ReaderFacts(table: table, maximumReaders: 0, lastTransactionID: 0, processID: Int(getpid()))
@@ -90,7 +90,7 @@ struct DatabaseFacts {
             spread: shards, maximumDatabases: database.options.maxDBs)
     }
 
-    /// The names of the programs that read, where they can be seen.
+    /// The names of the readers' programs, where visible.
     private static func programs(_ table: ReaderTable) -> [Int: String] {
         var programs: [Int: String] = [:]
         for slot in table.slots {
@@ -106,7 +106,7 @@ struct DatabaseFacts {
         return programs
     }
 
-    /// Adds what the checks make of it.
+    /// Adds the findings of the checks.
     func check(_ findings: inout Findings) {
         FileChecks.check(files, &findings)
         if let error { findings.add("LMDB", .fail, error, nil) }
@@ -115,9 +115,9 @@ struct DatabaseFacts {
     }
 }
 
-/// What a process is called.
+/// The name of a process.
 enum ProcessName {
-    /// nil when it is gone.
+    /// nil if it has ended.
     static func read(_ processID: Int) -> String? {
         let descriptor = open("/proc/\(processID)/comm", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

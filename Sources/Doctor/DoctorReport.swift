@@ -11,7 +11,7 @@ package struct DoctorReport: Encodable {
 
     private enum CodingKeys: String, CodingKey { case version, findings }
 
-    /// The lines of a group: a heading, a line for each finding, a line below it for a cure.
+    /// The lines of a group: a heading, a line for each finding, followed by a line with its cure.
     private static func lines(_ findings: [Finding]) -> [String] {
         var lines = findings.first.map { [PrintableText.line($0.group)] } ?? []
         for finding in findings {
@@ -47,7 +47,7 @@ package struct DoctorReport: Encodable {
     /// The last line.
     package var summary: String {
         let skipped = count(.skip)
-        return "\(count(.fail)) failed, \(count(.warn)) to look at, \(count(.pass)) passed"
+        return "\(count(.fail)) failed, \(count(.warn)) warned, \(count(.pass)) passed"
             + (skipped > 0 ? ", \(skipped) not checked" : "")
     }
 

@@ -3,9 +3,9 @@ import Daemon
 import Glibc
 import Support
 
-/// What the host gives us beside the databases: secrets in files, room for temporary ones, a directory as storage.
+/// Host checks beside the databases: secret files, space for temporary files, a directory as storage.
 extension Examination {
-    /// The user whom PowerDNS's configuration names, and the files that it opens; nil where there is nothing to know.
+    /// The user in PowerDNS's configuration, and the files that it opens; nil if unknown.
     var powerDNSUser: (account: Account, files: Set<String>)? {
         guard let pdnsConf, let pdns = try? PowerDNSConfiguration.load(pdnsConf), let backend = pdns.backend else {
             return nil
@@ -26,12 +26,12 @@ extension Examination {
         return entry.gr_gid
     }
 
-    /// Secrets in files, and the directory for temporary ones.
+    /// Checks secret files and the directory for temporary files.
     func checkHost(_ databases: [DatabaseFacts]) -> Findings {
         var findings = Findings("host")
         SpaceChecks.checkTemporaryFiles(
             SpoolWriter.temporaryDirectory, wanted: databases.compactMap(\.lmdb?.usedBytes).max() ?? 0, &findings)
-        // Root's file that is readable for the daemon's group is how a daemon that is not root's reads it.
+        // A daemon without root reads root's file through its group.
         let reader = databases.compactMap(\.files.application?.account).first ?? Account.of(geteuid(), group: getegid())
         let name = "secret files"
         var isExposed = false
@@ -44,12 +44,12 @@ extension Examination {
         }
         if !isExposed {
             findings.pass(
-                name, files.isEmpty ? "none are named" : "nobody else can read \(files.joined(separator: ", "))")
+                name, files.isEmpty ? "none are configured" : "nobody else can read \(files.joined(separator: ", "))")
         }
         return findings
     }
 
-    /// The files that hold secrets, those which are there and others.
+    /// The files with secrets, existing or not.
     private var secretFiles: [String] {
         let configuration = session.configuration
         var files = [configuration.powerDNS.api.keyFile]
@@ -75,7 +75,7 @@ extension Examination {
         return environment["HOME"].map { "\($0)/.aws/credentials" } ?? ""
     }
 
-    /// Whether the configuration file itself has one of these texts in it.
+    /// Whether the configuration file itself contains one of these texts.
     private func holds(_ secrets: [String]) -> Bool {
         guard !secrets.isEmpty, let spool = try? LocalFile.open(session.options.configurationFile),
             spool.count <= 1 << 20
@@ -84,12 +84,12 @@ extension Examination {
         guard let count = try? bytes.withUnsafeMutableBytes({ try spool.read(at: 0, into: $0) }) else { return false }
         let text = String(decoding: bytes.prefix(count), as: UTF8.self)
         return secrets.contains { secret in
-            // Of a text of several lines, as PEM has, the YAML has each with blanks before it.
+            // YAML indents each line of a multi-line text such as PEM.
             secret.split(separator: "\n").max { $0.count < $1.count }.map { text.contains($0) } ?? false
         }
     }
 
-    /// Room in a directory that is the storage, and who can read what is in it.
+    /// Checks space in a directory that is the storage, and access to its contents.
     func checkDirectory(_ findings: inout Findings) {
         guard case .fileSystem(let options) = session.configuration.storage.backend,
             let directory = FileStatus.read(options.rootPath)
@@ -97,7 +97,7 @@ extension Examination {
         let place = options.rootPath
         if let space = FreeSpace.read(place) { SpaceChecks.check("room", place, space, &findings) }
         let name = "owner and mode"
-        // Where the directory lets nobody else through, all are out of reach.
+        // If the directory is not accessible to others, its files are not either.
         var exposed: [FileStatus.Exposure: [String]] = [:]
         for file in LocalFile.names(in: place) {
             guard file != ".", file != "..", let status = FileStatus.read("\(place)/\(file)") else { continue }
@@ -108,12 +108,12 @@ extension Examination {
         if let files = exposed[.everybody], let first = files.first {
             findings.fail(
                 name,
-                "everybody on this host can read \(files.count) objects, such as \(place)/\(first), with private keys in them",
+                "everybody on this host can read \(files.count) objects, such as \(place)/\(first), which contain private keys",
                 cure: "chmod o-rwx \(place)/*")
         } else if let files = exposed[.group], let first = files.first {
             findings.warn(
-                name, "the group can read \(files.count) objects, such as \(place)/\(first), with private keys in them",
-                cure: "chmod g-rwx \(place)/*, or chmod g+s \(place) where the group is meant to")
+                name, "the group can read \(files.count) objects with private keys, such as \(place)/\(first)",
+                cure: "chmod g-rwx \(place)/*, or chmod g+s \(place) if the group should have access")
         } else {
             ExposureChecks.check(directory: place, directory, name, &findings)
         }

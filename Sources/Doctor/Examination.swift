@@ -16,7 +16,7 @@ package struct Examination {
     /// Whether this host only runs `receive`.
     var receives: Bool
 
-    static let configurationCure = "see docs/configuration.md; docs/configuration-reference.md has every key"
+    static let configurationCure = "see docs/configuration.md; docs/configuration-reference.md lists every key"
 
     private var configuration: Config.Configuration { session.configuration }
 
@@ -68,7 +68,7 @@ package struct Examination {
             if let other = names[path] {
                 findings.fail(
                     "databases", "\(other) and \(database.name) are the same file, \(path)",
-                    cure: "name each LMDB once under lmdbs")
+                    cure: "list each LMDB once under lmdbs")
             }
             names[path] = database.name
         }
@@ -77,7 +77,7 @@ package struct Examination {
 
     // MARK: The daemon
 
-    /// - Returns: what the daemon of this host runs as; nil when it does not say.
+    /// - Returns: the mode of this host's daemon; nil if unknown.
     private func checkDaemon(_ report: inout DoctorReport) throws -> StatusReport.Mode? {
         guard let address = configuration.http.address else { return nil }
         var mode: StatusReport.Mode?
@@ -88,10 +88,10 @@ package struct Examination {
             mode = answer.mode
             if health.failures.isEmpty { findings.pass("health", "it runs; no check fails") }
             for (name, text) in health.failures.sorted(by: { $0.key < $1.key }) {
-                findings.fail("health", "\(name): \(text)", cure: "see docs/monitoring.md for what each check means")
+                findings.fail("health", "\(name): \(text)", cure: "see docs/monitoring.md about this check")
             }
             for (name, text) in health.warnings.sorted(by: { $0.key < $1.key }) {
-                findings.warn("health", "\(name): \(text)", cure: "see docs/monitoring.md for what each check means")
+                findings.warn("health", "\(name): \(text)", cure: "see docs/monitoring.md about this check")
             }
         } catch let failure as CommandFailure {
             findings.skip("health", failure.description)
@@ -106,8 +106,8 @@ package struct Examination {
         var findings = Findings("storage")
         if case .memory = configuration.storage.backend {
             findings.warn(
-                "type", "memory: nothing leaves this process, which only tests want",
-                cure: "set storage.type to s3, or to fs with a directory that the hosts share")
+                "type", "memory: nothing leaves this process, which is useful only for tests",
+                cure: "set storage.type to s3, or to fs with a directory shared by the hosts")
         }
         let names = configuration.databases.map(\.name)
         let instance = SnapshotName.sanitize(instance: configuration.instance)
@@ -154,7 +154,7 @@ package struct Examination {
         var findings = Findings("PowerDNS's API")
         do {
             try runBlocking { try await api.check() }
-            findings.pass("flush", "\(configuration.powerDNS.api.url) answers, and takes the key")
+            findings.pass("flush", "\(configuration.powerDNS.api.url) answers, and accepts the key")
         } catch {
             findings.warn(
                 "flush", "\(error)", cure: "answers change when PowerDNS's caches expire; see docs/powerdns.md")
@@ -176,13 +176,13 @@ package struct Examination {
             let facts = PowerDNSFacts(databases: known, flushesCaches: flushes, resolve: realPath)
             PowerDNSChecks.check(pdns, facts, &findings)
         } catch {
-            findings.fail("file", "\(error)", cure: "name PowerDNS's main configuration file with --pdns-conf")
+            findings.fail("file", "\(error)", cure: "set the path of PowerDNS's configuration with --pdns-conf")
         }
         return findings
     }
 }
 
-/// The absolute path without links and dots; of a file that is not there, that of its directory with its name.
+/// The absolute path without links and dots; for a missing file, that of its directory with its name.
 @Sendable func realPath(_ path: String) -> String {
     if let real = realpath(path, nil) {
         defer { free(real) }

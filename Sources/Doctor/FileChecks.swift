@@ -1,30 +1,30 @@
 import Glibc
 
-/// What is known about the files of a database.
+/// Facts about the files of a database.
 struct FileFacts: Sendable, Equatable {
     var dataFile: String
     var lockFile: String
-    /// nil when there is none.
+    /// nil if it does not exist.
     var data: FileStatus?
-    /// nil when there is none.
+    /// nil if it does not exist.
     var lock: FileStatus?
-    /// The directory that holds both; nil when there is none.
+    /// The directory of both; nil if it does not exist.
     var directory: FileStatus?
-    /// nil when it can't be told.
+    /// nil if unknown.
     var fileSystem: FileSystemKind?
-    /// Whether a missing data file is made at start.
+    /// Whether a missing data file is created at start.
     var creates: Bool
     /// The effective user of this process.
     var user: UInt32
-    /// Whose application uses them; nil when that can't be told, or it is root's.
+    /// The user of the application; nil if unknown, or root.
     var application: ApplicationUser?
-    /// Who has the other LMDBs of the directory, where that is somebody else and nobody knows who is right.
+    /// The owners of the directory's other LMDBs, if they differ and the right one is unknown.
     var rivals: [UInt32] = []
-    /// What is free where the data file is; nil when it can't be told.
+    /// Free space for the data file; nil if unknown.
     var space: FreeSpace?
 }
 
-/// Whether the files of a database are where they can be used, by whom they must be.
+/// Checks location, owners and modes of a database's files.
 enum FileChecks {
     static func check(_ facts: FileFacts, _ findings: inout Findings) {
         checkFileSystem(facts, &findings)
@@ -48,11 +48,11 @@ enum FileChecks {
         case .safe: findings.pass("file system", kind.name)
         case .unknown:
             findings.warn(
-                "file system", "\(kind.name): whether memory maps and locks work there depends on what is behind it",
+                "file system", "\(kind.name): whether memory maps and locks work depends on the backing file system",
                 cure: "keep the LMDB on a local file system such as ext4 or XFS")
         case .unsafe:
             findings.fail(
-                "file system", "\(kind.name): LMDB's memory map and locks don't work between its users; data gets lost",
+                "file system", "\(kind.name): LMDB's memory map and locks do not work across hosts; data will be lost",
                 cure: "move the LMDB to a local file system such as ext4 or XFS; hosts share data through the storage")
         }
     }
@@ -66,13 +66,13 @@ enum FileChecks {
         }
         if let directory = facts.directory, !directory.isWritable {
             findings.fail(
-                name, "there is no \(facts.dataFile), and it can't be created: its directory is \(directory.text)",
+                name, "there is no \(facts.dataFile), and it cannot be created: its directory is \(directory.text)",
                 cure: "make the directory writable for this user (uid \(facts.user)), or run as the application's user")
         } else if facts.user == 0, let directory = facts.directory, directory.owner != 0 {
             findings.pass(
                 name,
                 "there is no \(facts.dataFile) yet; it is created at start (options.create) as uid \(directory.owner), "
-                    + "whose directory it is, and never as root")
+                    + "the owner of the directory, and never as root")
         } else {
             findings.pass(name, "there is no \(facts.dataFile) yet; it is created at start (options.create)")
         }
@@ -83,14 +83,14 @@ enum FileChecks {
         if let application = facts.application, !data.allows(application.account) {
             return findings.fail(
                 name,
-                "\(facts.dataFile) is \(data.text), but \(application.account.text), \(application.reason), can't use it",
+                "\(facts.dataFile) is \(data.text), but \(application.account.text), \(application.reason), cannot use it",
                 cure: "chown \(application.account.ownership) \(facts.dataFile)")
         }
         if let application = facts.application, let directory = facts.directory, !directory.lets(application.account) {
             let path = FileChecks.directory(of: facts.dataFile)
             return findings.fail(
                 name,
-                "\(path) is \(directory.text), but \(application.account.text), \(application.reason), can't open files in it",
+                "\(path) is \(directory.text), but \(application.account.text), \(application.reason), cannot open files in it",
                 cure: "chown \(application.account.ownership) \(path)")
         }
         guard data.isReadable, data.isWritable else {
@@ -99,14 +99,14 @@ enum FileChecks {
                 name,
                 "\(facts.dataFile) is \(data.text): this user (uid \(facts.user)) may not "
                     + (data.isReadable ? "write to it" : "read it"),
-                cure: "run lightningstream, and doctor, as the user that the application runs as: \(user.text)")
+                cure: "run lightningstream, and doctor, as the user of the application: \(user.text)")
         }
         if !facts.rivals.isEmpty {
             return findings.fail(
                 name,
-                "\(facts.dataFile) is \(data.text), but other LMDBs beside it belong to "
+                "\(facts.dataFile) is \(data.text), but other LMDBs in its directory belong to "
                     + facts.rivals.map { "uid \($0)" }.joined(separator: ", "),
-                cure: "find out which user the application runs as, and chown all of them to it")
+                cure: "chown all of them to the user of the application")
         }
         if ExposureChecks.check(
             name, facts.dataFile, data, reader: facts.application?.account, holds: "private keys in it", &findings)
@@ -128,28 +128,29 @@ enum FileChecks {
                     name, "there is no \(facts.lockFile), and this user may not create it",
                     cure: "make the directory writable for this user (uid \(facts.user))")
             }
-            return findings.pass(name, "there is none: nobody has the LMDB open; it is made when somebody opens it")
+            return findings.pass(
+                name, "it does not exist: no process has the LMDB open; it is created when the LMDB is opened")
         }
-        // Whoever owns the data file may be the mistake, too.
+        // The owner of the data file may be the mistake, too.
         let owner = facts.application?.account ?? Account.of(data.owner, group: data.group)
         let reason = facts.application?.reason ?? "the owner of the data file"
         if !lock.allows(owner) {
-            // Typically made by root, who looked at the LMDB before the application did.
+            // Typically created by root, who opened the LMDB before the application did.
             findings.fail(
-                name, "\(facts.lockFile) is \(lock.text), but \(owner.text), \(reason), can't use it",
+                name, "\(facts.lockFile) is \(lock.text), but \(owner.text), \(reason), cannot use it",
                 cure: "chown \(owner.ownership) \(facts.lockFile)")
         } else if !lock.isReadable || !lock.isWritable {
             findings.fail(
                 name, "\(facts.lockFile) is \(lock.text): this user (uid \(facts.user)) may not write to it",
-                cure: "run lightningstream, and doctor, as the user that the application runs as: \(owner.text)")
+                cure: "run lightningstream, and doctor, as the user of the application: \(owner.text)")
         } else if lock.owner != owner.id || lock.group != data.group && lock.group != owner.groups.first {
             findings.warn(
                 name, "\(facts.lockFile) is \(lock.text), the data file \(data.text)",
-                cure: "chown \(owner.ownership) \(facts.lockFile), unless they are meant to differ")
+                cure: "chown \(owner.ownership) \(facts.lockFile), unless the difference is intended")
         } else if lock.mode & ~lock.shut & 0o002 != 0 {
             findings.fail(
                 name,
-                "\(facts.lockFile) is \(lock.text): everybody on this host can keep the application from its LMDB",
+                "\(facts.lockFile) is \(lock.text): everybody on this host can block the application's access to its LMDB",
                 cure: "chmod o-rwx \(facts.lockFile)")
         } else {
             findings.pass(name, "same owner as the data file, writable")

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the system says about a file.
+/// The status of a file.
 struct FileStatus: Sendable, Equatable {
     var owner: UInt32
     var group: UInt32
@@ -10,10 +10,10 @@ struct FileStatus: Sendable, Equatable {
     var isReadable: Bool
     /// Whether this process may write to it.
     var isWritable: Bool
-    /// Bits of ``mode`` that are of no use, because a directory above lets nobody of the group, or no others, through.
+    /// Bits of ``mode`` that have no effect, because a parent directory denies access to the group, or to others.
     var shut: UInt32 = 0
 
-    /// nil when there is none.
+    /// nil if it does not exist.
     static func read(_ path: String) -> FileStatus? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -51,24 +51,24 @@ struct FileStatus: Sendable, Equatable {
         return mode & (user.id == owner ? 0o100 : user.groups.contains(group) ? 0o010 : 0o001) != 0
     }
 
-    /// Who else can get at it.
+    /// Who else has access.
     enum Exposure { case nobody, group, everybody }
 
-    /// - Parameter user: whose process may read it through the group; that it can is no exposure then.
+    /// - Parameter user: a user whose process may read it through the group, which does not count as exposure.
     func exposure(to user: Account? = nil) -> Exposure {
         let open = mode & ~shut
         if open & 0o006 != 0 { return .everybody }
         if open & 0o060 == 0 { return .nobody }
-        // A directory with the set-group-ID bit is shared with its group on purpose.
+        // A directory with the set-group-ID bit is intentionally shared with its group.
         if mode & 0o2000 != 0 { return .nobody }
         if let user, user.id != owner, user.groups.contains(group) { return .nobody }
         return .group
     }
 }
 
-/// Whether others on this host can read what may hold private keys.
+/// Checks whether others on this host can read files that may contain private keys.
 enum ExposureChecks {
-    /// Adds a finding on a directory of snapshots of which nobody else can read any.
+    /// Checks a directory of snapshots that are readable only by their owner.
     static func check(directory path: String, _ status: FileStatus, _ name: String, _ findings: inout Findings) {
         let open = status.mode & ~status.shut
         let everybody = "\(path) is \(status.text): everybody on this host can"
@@ -77,7 +77,7 @@ enum ExposureChecks {
                 name, "\(everybody) put snapshots there, which are merged", cure: "chmod o-rwx \(path)")
         } else if open & 0o004 != 0 {
             findings.warn(
-                name, "\(everybody) see the names of the snapshots, which tell those of the instances",
+                name, "\(everybody) see the names of the snapshots, which contain those of the instances",
                 cure: "chmod o-rwx \(path)")
         } else if status.exposure() == .group {
             check(name, path, status, holds: "the snapshots in it", &findings)
@@ -86,7 +86,7 @@ enum ExposureChecks {
         }
     }
 
-    /// Adds a finding unless nobody else can get at the file.
+    /// Adds a finding if others have access to the file.
     ///
     /// - Returns: whether a finding was added.
     @discardableResult
@@ -98,11 +98,11 @@ enum ExposureChecks {
         case .nobody: return false
         case .group:
             findings.warn(
-                name, "\(path) is \(status.text): the group can get at \(what)",
-                cure: "chmod g-rwx \(path), unless all members of gid \(status.group) may")
+                name, "\(path) is \(status.text): the group has access to \(what)",
+                cure: "chmod g-rwx \(path), unless all members of gid \(status.group) should have access")
         case .everybody:
             findings.fail(
-                name, "\(path) is \(status.text): everybody on this host can get at \(what)",
+                name, "\(path) is \(status.text): everybody on this host has access to \(what)",
                 cure: "chmod o-rwx \(path)")
         }
         return true

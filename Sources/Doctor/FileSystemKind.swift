@@ -1,17 +1,17 @@
 import Glibc
 import Support
 
-/// The kind of a file system, as the kernel calls it.
+/// The kind of a file system, as named by the kernel.
 struct FileSystemKind: Sendable, Equatable {
     enum Safety: Sendable { case safe, unknown, unsafe }
 
     /// Such as `ext4`, `nfs4`, `fuse.sshfs`.
     var name: String
 
-    /// Whether LMDB's memory map and locks work between all processes that can open a file in it.
+    /// Whether LMDB's memory map and locks work across all processes that can open a file in it.
     var safety: Safety {
         if Self.unsafe.contains(name) { return .unsafe }
-        // What stands behind it may be a disk or a network.
+        // The backing file system may be local or on a network.
         return name == "fuse" || name.hasPrefix("fuse.") || name == "virtiofs" ? .unknown : .safe
     }
 
@@ -20,7 +20,7 @@ struct FileSystemKind: Sendable, Equatable {
         "fuse.glusterfs", "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "vboxsf", "prl_fs", "fuse.vmhgfs-fuse", "drvfs",
     ]
 
-    /// That of the mount which a path belongs to; nil when it can't be told.
+    /// The kind of the mount of a path; nil if unknown.
     ///
     /// - Parameters:
     ///   - path: absolute, without links.
@@ -32,7 +32,7 @@ struct FileSystemKind: Sendable, Equatable {
             guard fields.count > 6, let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count else { continue }
             let point = unescaped(fields[4])
             guard path == point || point == "/" || path.hasPrefix(point + "/") else { continue }
-            // Of two at one place the later one hides the earlier.
+            // Of two mounts at one path the later one hides the earlier.
             if point.utf8.count >= best?.length ?? 0 { best = (point.utf8.count, String(fields[dash + 1])) }
         }
         return best.map { FileSystemKind(name: $0.name) }

@@ -1,28 +1,28 @@
-/// What one check of `doctor` came to.
+/// The result of one check of `doctor`.
 struct Finding: Sendable, Equatable, Encodable {
     enum Status: String, Sendable, Encodable {
-        /// As it should be.
+        /// No problem.
         case pass
-        /// Works, but not as well as it should, or not for everything.
+        /// Works with restrictions.
         case warn
         /// Does not work, or endangers data.
         case fail
-        /// Could not be checked; the text says why.
+        /// Could not be checked; the text contains the reason.
         case skip
     }
 
-    /// What was looked at, such as `storage` or `database main`.
+    /// The subject, such as `storage` or `database main`.
     var group: String
     /// The name of the check.
     var check: String
     var status: Status
-    /// What was found; one line.
+    /// The result; one line.
     var text: String
-    /// What to do about it; one line, nil where there is nothing to do.
+    /// The fix; one line, nil if there is none.
     var cure: String?
 }
 
-/// Gathers the findings of one group.
+/// Collects the findings of one group.
 struct Findings: Sendable, Equatable {
     let group: String
     private(set) var all: [Finding] = []
@@ -34,7 +34,7 @@ struct Findings: Sendable, Equatable {
     mutating func warn(_ check: String, _ text: String, cure: String) { add(check, .warn, text, cure) }
     mutating func fail(_ check: String, _ text: String, cure: String) { add(check, .fail, text, cure) }
 
-    /// Adds a finding; without a cure its text already says what to do.
+    /// Adds a finding; without a cure its text already contains the fix.
     mutating func add(_ check: String, _ status: Finding.Status, _ text: String, _ cure: String?) {
         all.append(Finding(group: group, check: check, status: status, text: text, cure: cure))
     }

@@ -1,8 +1,8 @@
 import Config
 
-/// What was last written to the storage under our own instance name, for one database.
+/// The last writer to the storage with this instance's name, for one database.
 struct InstanceFacts: Sendable, Equatable {
-    /// Another text than a name: nothing has been written, or it could not be read.
+    /// A host's name, or the reason why it is unknown.
     enum Source: Sendable, Equatable {
         case none
         case unreadable(String)
@@ -14,7 +14,7 @@ struct InstanceFacts: Sendable, Equatable {
     var source: Source
 }
 
-/// Whether another host uses our instance name: then each hides the other's changes.
+/// Checks whether another host uses this instance's name, which would hide changes of both.
 enum InstanceChecks {
     /// State objects are written at least every five minutes.
     static let recent = Duration.seconds(600)
@@ -22,7 +22,7 @@ enum InstanceChecks {
     static func check(_ facts: InstanceFacts, _ findings: inout Findings) {
         let name = "instance name"
         switch facts.source {
-        case .none: findings.pass(name, "nobody has written as \(facts.instance) yet")
+        case .none: findings.pass(name, "no host has written as \(facts.instance) yet")
         case .unreadable(let reason): findings.skip(name, "not checked: \(reason)")
         case .object(let object, let hostname, let age):
             guard hostname != facts.hostname else {
@@ -31,7 +31,7 @@ enum InstanceChecks {
             let when = age.map { " \(DurationText.format(.seconds(max(0, $0.components.seconds)))) ago" } ?? ""
             let text = "\(object) was written\(when) by host \(hostname), this one is \(facts.hostname)"
             let cure =
-                "give each host an instance name of its own (key instance, or --instance); if this host was renamed or replaces that one, it is well"
+                "set a unique instance name for each host (key instance, or --instance), unless this host was renamed or replaces that one"
             if let age, age <= recent {
                 findings.fail(name, text, cure: cure)
             } else {

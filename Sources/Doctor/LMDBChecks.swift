@@ -2,29 +2,29 @@ import PowerDNSFormat
 import Snapshots
 import Support
 
-/// What an LMDB says about itself.
+/// Facts about an LMDB.
 struct LMDBFacts: Sendable, Equatable {
     var mapSize: Int
     var usedBytes: Int
     var pageSize: Int
     var databaseNames: [String]
-    /// PowerDNS's schema version, where there is one.
+    /// PowerDNS's schema version, if any.
     var schemaVersion: UInt32?
-    /// What the configuration says: 0 to keep that of the file.
+    /// The configured size: 0 keeps that of the file.
     var configuredMapSize: Int
     var schemaTracksChanges: Bool
-    /// Why some of the DBIs can't be synced with these settings: one line each.
+    /// Why some of the DBIs cannot be synced with these settings: one line each.
     var unsuitable: [String] = []
-    /// Whether PowerDNS has records in files that are not synced: one line.
+    /// Whether PowerDNS stores records in files that are not synced: one line.
     var spread: String?
-    /// What the configuration allows the syncing to open.
+    /// The configured maximum number of DBIs.
     var maximumDatabases = 64
 
     /// Whether this looks like one of PowerDNS's files.
     var isPowerDNS: Bool { databaseNames.contains("records_v5") || databaseNames.contains("pdns") }
 }
 
-/// Whether an LMDB has the right form and enough room.
+/// Checks the contents and free space of an LMDB.
 enum LMDBChecks {
     static func check(_ facts: LMDBFacts, _ findings: inout Findings) {
         findings.pass(
@@ -39,7 +39,7 @@ enum LMDBChecks {
     }
 
     private static func checkMap(_ facts: LMDBFacts, _ findings: inout Findings) {
-        // What we ask for at start; never less than what is in use.
+        // The size requested at start; never less than the used part.
         let size = facts.configuredMapSize > 0 ? facts.configuredMapSize : facts.mapSize
         let percent = size > 0 ? Int(100 * Double(facts.usedBytes) / Double(size)) : 100
         let text = "\(humanSize(facts.usedBytes)) of \(humanSize(size)) in use, \(percent) %"
@@ -47,8 +47,8 @@ enum LMDBChecks {
             "raise the map size everywhere it is set: options.map_size here, lmdb-map-size in pdns.conf, on all hosts"
         switch percent {
         case ..<80: findings.pass("map size", text)
-        case ..<95: findings.warn("map size", "\(text) (free pages inside count as used)", cure: cure)
-        default: findings.fail("map size", "\(text): soon nothing can be written any more", cure: cure)
+        case ..<95: findings.warn("map size", "\(text) (including free pages)", cure: cure)
+        default: findings.fail("map size", "\(text): writing will soon fail", cure: cure)
         }
         if facts.configuredMapSize > 0, facts.configuredMapSize != facts.mapSize {
             findings.warn(
@@ -61,12 +61,12 @@ enum LMDBChecks {
 
     private static func checkCount(_ facts: LMDBFacts, _ findings: inout Findings) {
         let own = facts.databaseNames.count { !PrivateDatabases.contains($0) }
-        // In shadow mode each has a second one; and one is for what the syncing remembers.
+        // In shadow mode each has a shadow DBI; and one is for the sync state.
         let needed = (facts.schemaTracksChanges ? own : 2 * own) + 1
         guard needed > facts.maximumDatabases else { return }
         findings.fail(
             "max_dbs",
-            "\(own) DBIs of the application take \(needed), but options.max_dbs is \(facts.maximumDatabases)",
+            "\(own) DBIs of the application require \(needed), but options.max_dbs is \(facts.maximumDatabases)",
             cure: "set options.max_dbs to \(needed) or more")
     }
 
@@ -88,14 +88,14 @@ enum LMDBChecks {
         }
         switch facts.schemaVersion {
         case 5: findings.pass(name, "PowerDNS schema 5 (4.8, 4.9)")
-        case 6: findings.pass(name, "PowerDNS schema 6 (5.0 and later); servers before 5.0 can't start with it")
+        case 6: findings.pass(name, "PowerDNS schema 6 (5.0 and later); servers before 5.0 cannot start with it")
         case nil where facts.databaseNames.contains(PowerDNSTable.settings.rawValue):
             findings.fail(
-                name, "there is no schemaversion in DBI pdns that PowerDNS could read, so that it does not start",
+                name, "DBI pdns has no schemaversion that PowerDNS can read, so it does not start",
                 cure: "restore it from another host or a backup")
         case let version?:
             findings.warn(
-                name, "PowerDNS schema \(version), which this version does not know",
+                name, "PowerDNS schema \(version), which is unknown to this version",
                 cure: "check that all servers of the cluster run the same version of PowerDNS")
         case nil: break
         }

@@ -1,15 +1,15 @@
 import Glibc
 import Support
 
-/// What PowerDNS's configuration is compared with.
+/// The facts to compare with PowerDNS's configuration.
 struct PowerDNSFacts: Sendable, Equatable {
-    /// A configured database, with its data file's path without links.
+    /// A configured database, with its data file's path with links resolved.
     struct Database: Sendable, Equatable {
         var name: String
         var path: String
         /// 0 keeps that of the file.
         var configuredMapSize: Int
-        /// nil when the file can't be read.
+        /// nil if the file cannot be read.
         var mapSize: Int?
         var schemaVersion: UInt32?
     }
@@ -17,7 +17,7 @@ struct PowerDNSFacts: Sendable, Equatable {
     var databases: [Database]
     /// Whether PowerDNS's caches are flushed after merges.
     var flushesCaches = false
-    /// The directory that relative paths of pdns.conf start from, which is where PowerDNS runs.
+    /// Resolves paths relative to PowerDNS's directory.
     var resolve: @Sendable (String) -> String
 
     static func == (one: PowerDNSFacts, other: PowerDNSFacts) -> Bool {
@@ -25,7 +25,7 @@ struct PowerDNSFacts: Sendable, Equatable {
     }
 }
 
-/// Whether PowerDNS is set up for what we do with its LMDBs.
+/// Checks that PowerDNS's configuration is suitable for syncing.
 enum PowerDNSChecks {
     static func check(_ pdns: PowerDNSConfiguration, _ facts: PowerDNSFacts, _ findings: inout Findings) {
         guard let backend = pdns.backend else {
@@ -50,8 +50,8 @@ enum PowerDNSChecks {
         } else {
             findings.fail(
                 mode,
-                "\(pdns.text(mode, usually: "no")): PowerDNS removes entries for good and counts IDs up, so hosts overwrite each other's zones",
-                cure: "set \(mode)=yes on all hosts before the first zone is made")
+                "\(pdns.text(mode, usually: "no")): PowerDNS removes deleted entries and assigns sequential IDs, so hosts overwrite each other's zones",
+                cure: "set \(mode)=yes on all hosts before creating the first zone")
         }
         let shards = "\(backend)-shards"
         let count = pdns.text(shards, usually: "64")
@@ -59,7 +59,7 @@ enum PowerDNSChecks {
             findings.pass(shards, "1")
         } else {
             findings.fail(
-                shards, "\(count)\(pdns.values[shards] == nil ? " (the default)" : ""): Lightning Stream mode needs 1",
+                shards, "\(count)\(pdns.values[shards] == nil ? " (default)" : ""): Lightning Stream mode requires 1",
                 cure: "set \(shards)=1, and move zones of an existing database with pdnsutil b2b-migrate")
         }
     }
@@ -98,21 +98,21 @@ enum PowerDNSChecks {
         for database in databases {
             let ours = database.configuredMapSize > 0 ? database.configuredMapSize : (database.mapSize ?? 0)
             guard ours > 0, ours != size else {
-                findings.pass(name, "\(megabytes) MB, as database \(database.name) has")
+                findings.pass(name, "\(megabytes) MB, as for database \(database.name)")
                 continue
             }
             let text = "\(megabytes) MB, but database \(database.name) has \(humanSize(ours))"
             let cure = "set lmdbs.\(database.name).options.map_size: \(megabytes)MB"
             if ours > size {
                 findings.fail(
-                    name, "\(text): once it has grown beyond PowerDNS's map, PowerDNS can't read it", cure: cure)
+                    name, "\(text): when it has grown beyond PowerDNS's map, PowerDNS cannot read it", cure: cure)
             } else {
                 findings.warn(name, "\(text): syncing stops when that is full", cure: cure)
             }
         }
     }
 
-    /// What flushing caches needs.
+    /// Checks the requirements for flushing caches.
     private static func checkAPI(_ pdns: PowerDNSConfiguration, _ findings: inout Findings) {
         if pdns.isOn("api") {
             findings.pass("api", "yes: the caches are flushed after merges")
@@ -123,7 +123,7 @@ enum PowerDNSChecks {
         }
     }
 
-    /// What stands between a merge and the next answer.
+    /// Checks the caches that delay answers after a merge.
     private static func checkCaches(_ pdns: PowerDNSConfiguration, _ findings: inout Findings) {
         let zones = "zone-cache-refresh-interval"
         switch pdns.number(zones, usually: 300) {
@@ -131,11 +131,11 @@ enum PowerDNSChecks {
         case let seconds? where pdns.isOn("views"):
             findings.warn(
                 zones,
-                "\(seconds): a zone that another host has made is unknown here for up to \(seconds) s; views need this cache",
+                "\(seconds): a zone created on another host is unknown here for up to \(seconds) s; views need this cache",
                 cure: "set a small \(zones), such as 5")
         case let seconds?:
             findings.warn(
-                zones, "\(seconds): a zone that another host has made is unknown here for up to \(seconds) s",
+                zones, "\(seconds): a zone created on another host is unknown here for up to \(seconds) s",
                 cure: "set \(zones)=0")
         case nil: findings.fail(zones, "it is not a number", cure: "set \(zones)=0")
         }
@@ -144,11 +144,11 @@ enum PowerDNSChecks {
         case 0?: findings.pass(metadata, "0")
         case let seconds?:
             findings.warn(
-                metadata, "\(seconds): metadata that another host has changed counts here after up to \(seconds) s",
+                metadata, "\(seconds): metadata changed on another host take effect here after up to \(seconds) s",
                 cure: "set \(metadata)=0")
         case nil: findings.fail(metadata, "it is not a number", cure: "set \(metadata)=0")
         }
-        // These serve speed; their usual values are what one would choose.
+        // These caches improve speed; their default times are suitable.
         let answers = [
             ("cache-ttl", 20), ("query-cache-ttl", 20), ("negquery-cache-ttl", 60), ("dnssec-key-cache-ttl", 30),
         ]
@@ -158,7 +158,7 @@ enum PowerDNSChecks {
         if longest > 300 {
             findings.warn(
                 "answer caches", "\(text): changes by other hosts may be answered only after \(longest) s",
-                cure: "lower those above 300 s; the usual values are 20 to 60 s")
+                cure: "lower those above 300 s; the defaults are 20 to 60 s")
         } else {
             findings.pass("answer caches", "\(text): a change by another host is answered after \(longest) s at most")
         }
@@ -174,7 +174,7 @@ enum PowerDNSChecks {
                 cure: "set zone-cache-refresh-interval=5, or views=no")
         } else if let version = databases.compactMap(\.schemaVersion).first, version < 6 {
             findings.fail(
-                "views", "yes, but the database has schema \(version), which has none",
+                "views", "yes, but the database has schema \(version), which has no views",
                 cure: "upgrade all servers to PowerDNS 5.0 or later")
         } else {
             findings.pass("views", "yes")

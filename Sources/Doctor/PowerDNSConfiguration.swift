@@ -4,15 +4,15 @@ import Support
 
 /// The settings of a pdns.conf.
 ///
-/// Lines of `name=value`, or `name+=value` that adds to what was there; `#` at the start of a word begins a comment;
-/// a backslash at the end continues a line. Of two settings the later one counts. Files of `include-dir` come last.
+/// Lines of `name=value`, or `name+=value` to append; `#` at the start of a word begins a comment;
+/// a backslash at the end continues a line. The last setting of a name counts. Files of `include-dir` come last.
 struct PowerDNSConfiguration: Sendable, Equatable {
     private(set) var values: [String: String] = [:]
 
-    /// A file with more bytes is none.
+    /// Maximum size of a file in bytes.
     static let largestFile = 4 << 20
 
-    /// Reads a file and what it includes.
+    /// Reads a file and its includes.
     static func load(_ path: String) throws -> PowerDNSConfiguration {
         var configuration = PowerDNSConfiguration()
         configuration.add(try text(of: path))
@@ -24,7 +24,7 @@ struct PowerDNSConfiguration: Sendable, Equatable {
         return configuration
     }
 
-    /// Adds the settings of a file's text.
+    /// Adds the settings in a text.
     mutating func add(_ text: String) {
         var line = ""
         for part in text.split(whereSeparator: \.isNewline) {
@@ -86,28 +86,28 @@ struct PowerDNSConfiguration: Sendable, Equatable {
     }
 }
 
-// MARK: What the settings mean
+// MARK: Values
 
 extension PowerDNSConfiguration {
-    /// The value of a setting, of one of its names, or its default in PowerDNS 4.9 and 5.1.
+    /// The value of the first set name, or its default in PowerDNS 4.9 and 5.1.
     func text(_ names: String..., usually usual: String) -> String {
         names.lazy.compactMap { values[$0] }.first ?? usual
     }
 
-    /// A whole number that is not negative; nil when the text is none.
+    /// A nonnegative integer; nil if the text is not one.
     func number(_ names: String..., usually usual: Int) -> Int? {
         guard let text = names.lazy.compactMap({ values[$0] }).first else { return usual }
         guard let number = Int(text), number >= 0 else { return nil }
         return number
     }
 
-    /// Whatever is not `no` or `off` switches on, as PowerDNS reads it.
+    /// Any value except `no` and `off` means on, as in PowerDNS.
     func isOn(_ name: String) -> Bool {
         guard let text = values[name] else { return false }
         return text != "no" && text != "off"
     }
 
-    /// How the settings of the LMDB backend begin: `lmdb`, or `lmdb-x` where it is launched as `lmdb:x`; nil when it
+    /// The prefix of the LMDB backend's settings: `lmdb`, or `lmdb-x` if it is launched as `lmdb:x`; nil if it
     /// is not launched.
     var backend: String? {
         let launched = text("launch", usually: "").split { $0 == "," || $0.isWhitespace }

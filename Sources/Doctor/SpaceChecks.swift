@@ -1,14 +1,14 @@
 import Glibc
 import Support
 
-/// What is free on a file system.
+/// Free space on a file system.
 struct FreeSpace: Sendable, Equatable {
-    /// In bytes, for others than root.
+    /// In bytes, for users other than root.
     var available: Int
-    /// Whether no more files can be made.
+    /// Whether no more files can be created.
     var lacksInodes = false
 
-    /// Of the file system that a path, or the nearest directory above it, is on; nil when that can't be told.
+    /// The file system of a path, or of its nearest existing directory; nil if unknown.
     static func read(_ path: String) -> FreeSpace? {
         var place = path
         var status = statvfs()
@@ -20,26 +20,26 @@ struct FreeSpace: Sendable, Equatable {
         let (bytes, overflow) = UInt(status.f_bavail).multipliedReportingOverflow(by: UInt(status.f_frsize))
         return FreeSpace(
             available: overflow ? .max : Int(clamping: bytes),
-            // File systems that know no limit say 0 of 0.
+            // File systems without a limit report 0 of 0.
             lacksInodes: status.f_files > 0 && status.f_favail == 0)
     }
 }
 
-/// Whether there is room where files are written.
+/// Checks the free space for files.
 enum SpaceChecks {
-    /// Less is as good as nothing.
+    /// Less counts as none.
     static let least = 1 << 20
-    /// From here on there is no need to look any closer.
+    /// More needs no further check.
     static let ample = 64 << 20
 
-    /// - Parameter wanted: what may be needed at once, in bytes.
+    /// - Parameter wanted: the space that may be needed at once, in bytes.
     static func check(
         _ name: String, _ place: String, _ space: FreeSpace, wanted: Int = SpaceChecks.ample,
         cure: String = "free some space", _ findings: inout Findings
     ) {
         let text = "\(humanSize(space.available)) free in \(place)"
         if space.lacksInodes {
-            findings.fail(name, "no more files can be made in \(place): its file system has no inodes left", cure: cure)
+            findings.fail(name, "files cannot be created in \(place): its file system has no inodes left", cure: cure)
         } else if space.available < least {
             findings.fail(name, text, cure: cure)
         } else if space.available < wanted {
@@ -49,14 +49,14 @@ enum SpaceChecks {
         }
     }
 
-    /// Tries the directory for temporary files, which every snapshot goes through.
+    /// Tests the directory for temporary files, which every snapshot uses.
     ///
-    /// - Parameter wanted: as much as the largest LMDB holds may be needed.
+    /// - Parameter wanted: the size of the largest LMDB, which may be needed.
     static func checkTemporaryFiles(_ directory: String, wanted: Int, _ findings: inout Findings) {
         let name = "temporary files"
-        let cure = "free some space, or name another directory with TMPDIR"
+        let cure = "free some space, or set TMPDIR to another directory"
         do {
-            // A quota is seen by writing only.
+            // A quota is only detected by writing.
             var writer = SpoolWriter(memoryLimit: 0, directory: directory)
             let block = [UInt8](repeating: 0, count: 1 << 20)
             try block.withUnsafeBytes { try writer.write($0) }

@@ -1,10 +1,10 @@
 import Config
 
-/// What came of trying the storage.
+/// The results of testing the storage.
 struct StorageFacts: Sendable, Equatable {
     enum Step: Sendable, Equatable {
         case works
-        /// The storage refuses this to us.
+        /// The storage denies access.
         case denied(String)
         case failed(String)
         /// An earlier step has failed.
@@ -15,20 +15,20 @@ struct StorageFacts: Sendable, Equatable {
     var put = Step.notTried
     var get = Step.notTried
     var delete = Step.notTried
-    /// How many objects belong to the configured databases.
+    /// The number of objects of the configured databases.
     var objects = 0
     /// A probe object that could not be removed.
     var leftover: String?
-    /// How far the storage's clock is ahead; nil where it does not tell.
+    /// How far the storage's clock is ahead; nil if the storage does not provide its time.
     var clockOffset: Duration?
-    /// What was asked of us beyond syncing.
+    /// Whether this host cleans the storage.
     var cleans: Bool
     /// Whether this host never writes to the storage.
     var receives = false
     var clockTolerance: Duration
 }
 
-/// Whether the storage can be used, and for what.
+/// Checks whether the storage can be used.
 enum StorageChecks {
     static func check(_ facts: StorageFacts, _ findings: inout Findings) {
         required("list", facts.list, "\(facts.objects) objects of the configured databases", &findings)
@@ -60,14 +60,14 @@ enum StorageChecks {
         case .denied(let error):
             findings.fail(
                 "put", "\(error): sync will send nothing",
-                cure: "\(permission("put")); for a host that only runs receive: doctor --receive")
+                cure: "\(permission("put")); for a host that runs only receive, use doctor --receive")
         case .failed(let error): findings.fail("put", error, cure: cure)
         case .notTried: findings.skip("put", "not tried")
         }
     }
 
     private static func checkDelete(_ facts: StorageFacts, _ findings: inout Findings) {
-        let rest = facts.leftover.map { "; the probe object \($0) is still there: remove it by other means" } ?? ""
+        let rest = facts.leftover.map { "; the probe object \($0) still exists: remove it by other means" } ?? ""
         switch facts.delete {
         case .works: findings.pass("delete", "works")
         case .denied where facts.receives && facts.leftover == nil:
@@ -78,8 +78,8 @@ enum StorageChecks {
                 cure: "\(permission("delete")): storage.cleanup.enabled is true; or let another host clean")
         case .denied(let error):
             findings.warn(
-                "delete", "\(error): well where another host cleans the storage" + rest,
-                cure: "\(permission("delete")) where storage.cleanup.enabled is to be true")
+                "delete", "\(error): acceptable if another host cleans the storage" + rest,
+                cure: "\(permission("delete")) to set storage.cleanup.enabled")
         case .failed(let error): findings.fail("delete", error + rest, cure: cure)
         case .notTried: findings.skip("delete", "not tried")
         }
@@ -90,8 +90,8 @@ enum StorageChecks {
             return findings.skip(
                 "clock",
                 facts.list == .works
-                    ? "not checked: this kind of storage does not tell the time"
-                    : "not checked: the storage has not told the time")
+                    ? "not checked: this type of storage does not provide its time"
+                    : "not checked: the storage has not sent its time")
         }
         let size = offset < .zero ? .zero - offset : offset
         let text =

@@ -5,23 +5,23 @@ import Replication
 import Snapshots
 import Support
 
-/// Tries everything that syncing does with a storage.
+/// Tests all operations of syncing on a storage.
 struct StorageProbe: Sendable {
-    /// Beyond this a snapshot is not loaded only to see whose it is.
+    /// Larger snapshots are not loaded only to determine their host.
     static let largestSnapshot = 256 << 20
 
     var store: any BlobStore
     var databases: [String]
-    /// As it appears in names.
+    /// As in object names.
     var instance: String
-    /// Differs in each run, so that two doctors don't disturb each other.
+    /// Unique for each run, so that two doctors do not conflict.
     var probeName = "lightningstream-doctor-\(String(UInt64.random(in: .min ... .max), radix: 16)).probe"
 
     private static let contents = Array("written by lightningstream doctor; may be removed\n".utf8)
 
-    /// Lists the databases' objects, and writes, reads and removes an object whose name no reader looks at.
+    /// Lists the databases' objects, and writes, reads and removes an object with a name that no reader uses.
     ///
-    /// - Returns: the objects of each database as well.
+    /// - Returns: also the objects of each database.
     func run(_ facts: StorageFacts) async throws -> (StorageFacts, [String: [Blob]]) {
         var facts = facts
         var blobs: [String: [Blob]] = [:]
@@ -31,7 +31,7 @@ struct StorageProbe: Sendable {
             }
         }
         facts.objects = blobs.values.reduce(0) { $0 + $1.count }
-        // A storage that does not answer is not asked again and again; one that only refuses may allow the rest.
+        // An unresponsive storage is not queried again; one that only denies listing may allow the rest.
         if case .failed = facts.list {
             facts.clockOffset = store.clockOffset
             return (facts, blobs)
@@ -41,16 +41,16 @@ struct StorageProbe: Sendable {
             do {
                 let read = try bytes(try await store.load(probeName, atMost: 1 << 20))
                 guard read == Self.contents || facts.put != .works else {
-                    throw BlobStoreError(.other, "the storage gives back other bytes than were stored")
+                    throw BlobStoreError(.other, "the storage returned different bytes than were stored")
                 }
             } catch let error as BlobStoreError where error.kind == .notFound && facts.put != .works {
-                // Who may not read gets another answer.
+                // Without read permission the answer differs.
             }
         }
-        // Whatever happened: an upload may have arrived although its answer has not.
+        // In any case: an upload may have arrived although its answer has not.
         facts.delete = try await step { try await store.delete(probeName) }
         if facts.put == .works, facts.delete != .works { facts.leftover = probeName }
-        // A server refuses to delete what is not there as well; a directory has nothing to refuse.
+        // A server denies deleting a missing object as well; a directory does not.
         if facts.put != .works, facts.delete == .works, store is FileSystemStore { facts.delete = .notTried }
         facts.clockOffset = store.clockOffset
         return (facts, blobs)
@@ -74,9 +74,9 @@ struct StorageProbe: Sendable {
         return Array(bytes.prefix(count))
     }
 
-    // MARK: Who writes under our name
+    // MARK: Writers with this instance's name
 
-    /// What was last written under our name: the state object where there is one, or else the newest snapshot.
+    /// The last writer with this instance's name: from the state object, or otherwise the newest snapshot.
     ///
     /// - Parameter now: by the storage's clock, in nanoseconds since the UNIX epoch.
     func lastWriter(_ database: String, _ blobs: [Blob], now: UInt64) async throws -> InstanceFacts.Source {
@@ -89,11 +89,11 @@ struct StorageProbe: Sendable {
         }
         guard let newest = catalog.newest[instance] else { return .none }
         guard newest.size <= Self.largestSnapshot else {
-            return .unreadable("\(newest.name) has \(humanSize(newest.size)), which is too much to load for that")
+            return .unreadable("\(newest.name) has \(humanSize(newest.size)), too much to load for this check")
         }
         do {
             let meta = try Self.meta(try await store.load(newest.name.description, atMost: newest.size))
-            guard !meta.hostname.isEmpty else { return .unreadable("\(newest.name) does not name its host") }
+            guard !meta.hostname.isEmpty else { return .unreadable("\(newest.name) does not contain its host") }
             return .object(
                 name: newest.name.description, hostname: meta.hostname, age: Self.age(newest.name.timestamp, now))
         } catch let error as BlobStoreError {
@@ -103,7 +103,7 @@ struct StorageProbe: Sendable {
         }
     }
 
-    /// Known writers put it in front of the entries.
+    /// Known writers put the metadata before the entries.
     private static func meta(_ spool: Spool) throws(SnapshotError) -> SnapshotMeta {
         var reader = SnapshotReader(spool, maximumEntrySize: SnapshotReader.largestPlausibleEntry)
         _ = try reader.next()

@@ -88,9 +88,9 @@ import Testing
         ("snyc", "unknown command \"snyc\"; did you mean \"sync\"?"),
         ("-c a recieve", "unknown command \"recieve\"; did you mean \"receive\"?"),
         ("help stat", "unknown command \"stat\"; did you mean \"stats\"?"),
-        ("frobnicate", "unknown command \"frobnicate\"; there are: \(known), help"),
+        ("frobnicate", "unknown command \"frobnicate\"; known commands: \(known), help"),
         ("snapshots lits", "unknown command \"snapshots lits\"; did you mean \"snapshots list\"?"),
-        ("snapshots -l upload x", "unknown command \"snapshots upload\"; there are: \(knownBelow), help"),
+        ("snapshots -l upload x", "unknown command \"snapshots upload\"; known commands: \(knownBelow), help"),
     ])
     func suggests(words: String, message: String) {
         let error = #expect(throws: CommandFailure.self) {

@@ -113,8 +113,8 @@ import Testing
             result.output == """
                 main: _sync_shadow_records to records_v5: copied 1, kept 1, added 0 as Deleted, left out 1 Deleted \
                 (--add-delete-entries adds them), left out 1 live, which records_v5 does not have
-                main: 1 entry differs in _sync_shadow_records, which had not seen the last change: the timestamp is of \
-                what was there before
+                main: 1 entry differs in _sync_shadow_records, which lacks the last change: the timestamp is that of \
+                the previous value
 
                 """)
         #expect(result.errors.isEmpty && result.exitCode == 0)
@@ -137,7 +137,7 @@ import Testing
     @Test(arguments: [
         (
             "nix", "records_v5",
-            "there is no DBI nix; nothing was changed (--ignore-src-dbi-not-present makes that no error)"
+            "there is no DBI nix; nothing was changed (--ignore-src-dbi-not-present ignores this)"
         ),
         (
             "_sync_shadow_records", "nix",

@@ -131,7 +131,7 @@ import Testing
         #expect(result.exitCode == 0)
         #expect(
             result.errors.contains(
-                "level=warning msg=\"--minimum-pid is lowered to the most that is used up\" asked=1000 minimum_pid=200")
+                "level=warning msg=\"--minimum-pid is lowered to its maximum\" asked=1000 minimum_pid=200")
         )
         #expect(await runCommand(["snapshots", "list", "-c", file, "--minimum-pid", "200"]).errors.isEmpty)
         #expect(await runCommand(["snapshots", "list", "-c", file, "--minimum-pid=-5"]).errors.isEmpty)
@@ -139,7 +139,7 @@ import Testing
 
     @Test func errorsStayOneLine() async {
         let result = await runCommand(["bad\ncommand\u{1b}[31m"])
-        #expect(result.errors.hasPrefix("lightningstream: unknown command \"bad; command.[31m\"; there are: "))
+        #expect(result.errors.hasPrefix("lightningstream: unknown command \"bad; command.[31m\"; known commands: "))
         #expect(result.errors.filter { $0 == "\n" }.count == 1)
     }
 }

@@ -129,7 +129,7 @@ import Testing
         #expect(reason("main__x.txt", in: result) == "keep not a snapshot")
         #expect(
             reason(unknown, in: result)
-                == "keep a snapshot of a kind that this version does not know; no cleaner removes it")
+                == "keep a snapshot of an unknown kind; cleaners do not remove it")
         #expect(!result.output.contains("other__"))
         #expect(
             result.output.hasSuffix(
@@ -173,7 +173,7 @@ import Testing
         #expect(reason(older, in: result) == "remove newer snapshot")
         // That a snapshot can be read does not mean that it can be merged.
         #expect(reason(old, in: result) == "keep the newer one is not merged here yet")
-        #expect(reason(good, in: result) == "keep the newer one can't be read")
+        #expect(reason(good, in: result) == "keep the newer one cannot be read")
         #expect(reason(bad, in: result) == "remove newer snapshot")
         #expect(reason(worse, in: result) == "keep newest of its instance")
         #expect(try left == [old, good, worse, newest].sorted())
@@ -209,7 +209,7 @@ import Testing
                 [Blob(name: name.description, size: 5), Blob(name: newest, size: 5)],
                 .init(database: "main", interval: .seconds(300), mustKeepInterval: .seconds(1), rule: rule),
                 at: now), failures: [])
-        #expect(unknown.lines(CleanupConfiguration())[1].hasSuffix("the storage does not say when it was stored"))
+        #expect(unknown.lines(CleanupConfiguration())[1].hasSuffix("the storage does not provide its age"))
     }
 
     @Test func anEmptyStorageHasNothingToSay() async {

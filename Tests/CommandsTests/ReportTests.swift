@@ -34,8 +34,8 @@ import Testing
         ),
         (
             Array("too short".utf8),
-            "{no header: the value has 9 bytes and so no Lightning Stream header, which has 24: was it written by an "
-                + "application without Lightning Stream support?} too short"
+            "{no header: the value has 9 bytes, too few for a Lightning Stream header of 24: it may be written by an "
+                + "application without Lightning Stream support} too short"
         ),
     ]
 

@@ -128,7 +128,7 @@ import Testing
         try damaged.write(to: URL(fileURLWithPath: directory.file("damaged")))
         let result = await runCommand(["snapshots", "dump", "-l", directory.file("damaged")])
         #expect(result.exitCode == 1)
-        #expect(result.errors.hasPrefix("lightningstream: refused the snapshot at byte "))
+        #expect(result.errors.hasPrefix("lightningstream: rejected the snapshot at byte "))
     }
 
     @Test func dumpRefusesWhatIsNotThere() async {
@@ -182,7 +182,7 @@ import Testing
         try FileManager.default.createSymbolicLink(
             atPath: directory.file("link"), withDestinationPath: directory.file("target"))
         #expect(mkfifo(directory.file("pipe"), 0o666) == 0)
-        for (name, words) in [("link", "is a symbolic link"), ("pipe", "is no regular file")] {
+        for (name, words) in [("link", "is a symbolic link"), ("pipe", "is not a regular file")] {
             let result = await run("get", Self.name, "-o", directory.file(name))
             #expect(result.exitCode == 1 && result.errors.contains("\(directory.file(name)) \(words)"), "\(result)")
         }
@@ -268,7 +268,7 @@ import Testing
         let name = "main__x__20261121-004253-817266965__GX.pb.gz"
         let refused = await run("put", file, "-n", name)
         #expect(refused.exitCode == 1)
-        #expect(refused.errors.contains("\(file): refused the snapshot at byte 0"))
+        #expect(refused.errors.contains("\(file): rejected the snapshot at byte 0"))
         #expect(bytes("\(bucket)/\(name)") == nil)
         let forced = await run("--force", "put", file, "-n", name)
         #expect(forced.exitCode == 0)
@@ -282,8 +282,8 @@ import Testing
         #expect(result.exitCode == 0)
         #expect(
             result.errors
-                == "lightningstream: warning: the snapshot says that it is of database main, instance go-4-9, "
-                + "but readers go by its name, shard__x__20261121-004253-817266965__GX.pb.gz\n")
+                == "lightningstream: warning: the snapshot's metadata say database main, instance go-4-9, "
+                + "but readers use its name, shard__x__20261121-004253-817266965__GX.pb.gz\n")
     }
 
     @Test func putWarnsOfAFarFuture() async throws {
@@ -291,9 +291,9 @@ import Testing
         let result = await run("put", "\(bucket)/\(Self.name)", "-n", name)
         #expect(result.exitCode == 0)
         #expect(
-            result.errors.contains("warning: the snapshot says that it is of instance go-4-9, time 20261121-"),
+            result.errors.contains("warning: the snapshot's metadata say instance go-4-9, time 20261121-"),
             "\(result.errors)")
-        #expect(result.errors.contains("warning: \(name) lies in the far future: "), "\(result.errors)")
+        #expect(result.errors.contains("warning: \(name) is in the far future: "), "\(result.errors)")
     }
 
     // MARK: remove

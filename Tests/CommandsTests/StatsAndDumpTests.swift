@@ -85,7 +85,7 @@ import Testing
         let unknown = await runCommand(["dump", "-c", configuration, "-n", "other"])
         #expect(
             unknown.errors
-                == "lightningstream: --name: there is no database \"other\" in \(configuration); there are: main, plain\n"
+                == "lightningstream: --name: there is no database \"other\" in \(configuration); configured are: main, plain\n"
         )
         #expect(unknown.exitCode == 64)
     }

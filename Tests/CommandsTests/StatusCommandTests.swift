@@ -112,7 +112,7 @@ import Testing
         try state("ns1", time: "2026-11-20T23:00:00Z")
         let (code, report) = try await report()
         #expect(code == 0)
-        #expect(report.health.warnings["main_daemon"]?.contains("no daemon seems to run") == true)
+        #expect(report.health.warnings["main_daemon"]?.contains("no daemon seems to be running") == true)
     }
 
     @Test(arguments: [("Unavailable", Int32(1)), ("Warning", 0)])
@@ -286,7 +286,7 @@ import Testing
         try state("ns2", applied: ["ns1": far])
         let early = await wait(["--timeout", "100ms"])
         #expect(early.exitCode == 75)
-        #expect(early.output.contains("there is no such snapshot, so that is not believed"), "\(early.output)")
+        #expect(early.output.contains("there is no such snapshot, so this is ignored"), "\(early.output)")
     }
 
     @Test func aNewerOneOfOursCountsAsWell() {
@@ -301,9 +301,9 @@ import Testing
 
     /// Anybody who may write to the bucket may write a state object.
     @Test(arguments: [
-        ("2020-01-01T00:00:00Z", 0, "that is older than the snapshot, so it is not believed"),
-        ("2026-11-21T00:11:40Z", 7, "there is no such snapshot, so that is not believed"),
-        ("nonsense", 0, "that is older than the snapshot, so it is not believed"),
+        ("2020-01-01T00:00:00Z", 0, "the state is older than the snapshot, so it is ignored"),
+        ("2026-11-21T00:11:40Z", 7, "there is no such snapshot, so this is ignored"),
+        ("nonsense", 0, "the state is older than the snapshot, so it is ignored"),
     ])
     func whatCannotBeTrueIsNotBelieved(time: String, later: UInt64, doubt: String) async throws {
         try put(ours)
@@ -347,7 +347,7 @@ import Testing
         }
         let (code, report) = try await report()
         #expect(code == 1)
-        #expect(report.health.failures["main_daemon"]?.contains("nobody holds the lock") == true)
+        #expect(report.health.failures["main_daemon"]?.contains("no process holds the lock") == true)
     }
 
     // MARK: snapshots remove --instance
@@ -361,14 +361,14 @@ import Testing
         let command = ["-c", configuration, "snapshots", "remove", "--instance"]
         let refused = await runCommand(command + ["ns2"])
         #expect(refused.exitCode == 64 && refused.errors.contains("3 objects of the instance ns2 would be removed"))
-        #expect(await runCommand(command + ["ns9", "--yes"]).errors.contains("there are: ns1, ns2"))
+        #expect(await runCommand(command + ["ns9", "--yes"]).errors.contains("known instances: ns1, ns2"))
         #expect(await runCommand(command + ["ns2", "--yes", "some-object"]).exitCode == 64)
         let result = await runCommand(command + ["ns2", "--yes"])
         #expect(result.exitCode == 0)
         #expect(result.output.split(separator: "\n").last == "removed main__ns2.state")
         #expect(
-            result.errors.contains("warning: database main: ns2 was heard ")
-                && result.errors.contains(" s ago: it seems to run, and will store again\n"), "\(result.errors)")
+            result.errors.contains("warning: database main: ns2 was active ")
+                && result.errors.contains(" s ago: it seems to be running, and will store again\n"), "\(result.errors)")
         let left = try FileManager.default.contentsOfDirectory(atPath: bucket).sorted()
         #expect(left == [ours.description, "other__ns2__19700101-000000-000000005__GX.pb.gz"])
     }

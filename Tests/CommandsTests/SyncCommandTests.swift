@@ -112,7 +112,7 @@ import Testing
             await runCommand(["stats", "-c", try configure("n", create: create)]).errors
         }
         #expect(try await text(false).contains("or set options.create: true"))
-        #expect(try await text(true).contains("options.create is true, so sync creates it at its start"))
+        #expect(try await text(true).contains("options.create is true, so sync creates it at start"))
         #expect(!(try await text(true).contains("set options.create")))
     }
 
@@ -126,7 +126,7 @@ import Testing
         #expect(unknown.exitCode == 64)
         #expect(
             unknown.errors
-                == "lightningstream: --only-db: there is no database \"other\" in \(a); there are: main, shard\n")
+                == "lightningstream: --only-db: there is no database \"other\" in \(a); configured are: main, shard\n")
     }
 
     @Test func aDatabaseThatFailsEndsTheOthers() async throws {
@@ -155,7 +155,7 @@ import Testing
         let result = await runCommand([command, "-c", a, "-i", "other"])
         #expect(result.exitCode == 1)
         #expect(
-            result.errors.contains("database shard: process \(getpid()) on ns1 syncs \(file) already: end that one"),
+            result.errors.contains("database shard: process \(getpid()) on ns1 already syncs \(file): stop that one"),
             "\(result.errors)")
         #expect(!FileManager.default.fileExists(atPath: directory.file("bucket")))
         withExtendedLifetime(lock) {}

@@ -45,7 +45,8 @@ import Testing
         }
         let path = errors(minimal + "powerdns: { api: { url: 'http://127.0.0.1:8081/api/v1', key: a } }\n")
         #expect(
-            path.first?.contains("such as http://127.0.0.1:8081 (it has a path; /api/v1 is added automatically)") == true)
+            path.first?.contains("such as http://127.0.0.1:8081 (it has a path; /api/v1 is added automatically)")
+                == true)
     }
 
     @Test func aFileWithEveryKeyOfS3() throws {

@@ -18,64 +18,64 @@ import Testing
     private final class Watch {
         private var watch = LoopWatch()
         var silent: [String] { watch.silent }
-        func look(_ signs: [String: Sign]) -> Bool { watch.look(signs) }
+        func evaluate(_ signs: [String: Sign]) -> Bool { watch.evaluate(signs) }
         func waiting(_ signs: [String: Sign]) -> [String] { watch.waiting(signs) }
     }
 
     @Test func whoTurnsLives() {
         let watch = Watch()
-        for turns in 1...5 { #expect(watch.look(["a": Sign(turns: turns), "b": Sign(turns: 7 * turns)])) }
+        for turns in 1...5 { #expect(watch.evaluate(["a": Sign(turns: turns), "b": Sign(turns: 7 * turns)])) }
         #expect(watch.silent == [])
     }
 
     @Test func oneThatDoesNotTurnIsEnough() {
         let watch = Watch()
-        #expect(watch.look(["a": Sign(turns: 1), "b": Sign(turns: 1)]))
-        #expect(!watch.look(["a": Sign(turns: 2), "b": Sign(turns: 1)]))
+        #expect(watch.evaluate(["a": Sign(turns: 1), "b": Sign(turns: 1)]))
+        #expect(!watch.evaluate(["a": Sign(turns: 2), "b": Sign(turns: 1)]))
         #expect(watch.silent == ["b"])
-        #expect(!watch.look(["a": Sign(turns: 3), "b": Sign(turns: 1)]))
-        #expect(watch.look(["a": Sign(turns: 4), "b": Sign(turns: 2)]))
+        #expect(!watch.evaluate(["a": Sign(turns: 3), "b": Sign(turns: 1)]))
+        #expect(watch.evaluate(["a": Sign(turns: 4), "b": Sign(turns: 2)]))
         #expect(watch.silent == [])
     }
 
     // What lived once since the last time that all did needs not live at the same moment as the others.
     @Test func signsOfLifeNeedNotComeTogether() {
         let watch = Watch()
-        #expect(watch.look(["a": Sign(turns: 1), "b": Sign(turns: 1)]))
-        #expect(!watch.look(["a": Sign(turns: 2), "b": Sign(turns: 1)]))
-        #expect(watch.look(["a": Sign(turns: 2), "b": Sign(turns: 2)]))
+        #expect(watch.evaluate(["a": Sign(turns: 1), "b": Sign(turns: 1)]))
+        #expect(!watch.evaluate(["a": Sign(turns: 2), "b": Sign(turns: 1)]))
+        #expect(watch.evaluate(["a": Sign(turns: 2), "b": Sign(turns: 2)]))
     }
 
     @Test func workThatGetsOnLives() {
         let watch = Watch()
-        for count in 1...5 { #expect(watch.look(["a": busy(count, steps: count)])) }
+        for count in 1...5 { #expect(watch.evaluate(["a": busy(count, steps: count)])) }
     }
 
     @Test func workThatStandsStillDoesNot() {
         let watch = Watch()
-        #expect(watch.look(["a": busy(1, steps: 1)]))
-        #expect(!watch.look(["a": busy(2, steps: 1)]))
+        #expect(watch.evaluate(["a": busy(1, steps: 1)]))
+        #expect(!watch.evaluate(["a": busy(2, steps: 1)]))
         #expect(watch.silent == ["a"])
-        #expect(watch.look(["a": Sign(turns: 3, activity: TransactionActivity(steps: 1))]), "it has ended")
+        #expect(watch.evaluate(["a": Sign(turns: 3, activity: TransactionActivity(steps: 1))]), "it has ended")
     }
 
     @Test func waitingForTheWriteLockIsExcused() {
         let watch = Watch()
-        for turns in 1...5 { #expect(watch.look(["a": busy(turns, steps: 1, waitsForLock: true)])) }
-        #expect(!watch.look(["a": busy(5, steps: 1, waitsForLock: true)]), "but the loop must turn")
+        for turns in 1...5 { #expect(watch.evaluate(["a": busy(turns, steps: 1, waitsForLock: true)])) }
+        #expect(!watch.evaluate(["a": busy(5, steps: 1, waitsForLock: true)]), "but the loop must turn")
     }
 
     @Test func whoHasNotBegunOrHasEndedIsExcused() {
         let watch = Watch()
-        #expect(watch.look([:]))
-        #expect(watch.look(["a": Sign(turns: 0)]))
-        #expect(watch.look(["a": Sign(turns: 0)]))
-        #expect(watch.look(["a": Sign(turns: 1)]))
-        #expect(!watch.look(["a": Sign(turns: 1)]))
-        #expect(watch.look([:]))
+        #expect(watch.evaluate([:]))
+        #expect(watch.evaluate(["a": Sign(turns: 0)]))
+        #expect(watch.evaluate(["a": Sign(turns: 0)]))
+        #expect(watch.evaluate(["a": Sign(turns: 1)]))
+        #expect(!watch.evaluate(["a": Sign(turns: 1)]))
+        #expect(watch.evaluate([:]))
         // Before it turns for the first time, it works on its LMDB.
-        #expect(watch.look(["b": busy(0, steps: 3)]))
-        #expect(!watch.look(["b": busy(0, steps: 3)]))
+        #expect(watch.evaluate(["b": busy(0, steps: 3)]))
+        #expect(!watch.evaluate(["b": busy(0, steps: 3)]))
     }
 
     // Every write begins with a look at the lock; only who still waits is worth a word.

@@ -29,7 +29,7 @@ import Testing
         #expect(
             lines.all == [
                 "level=info msg=\"waiting for the marker file\" marker=go\n",
-                "level=warning msg=\"cannot look for the marker file\" error=\"cannot list the bucket: no answer\"\n",
+                "level=warning msg=\"cannot check for the marker file\" error=\"cannot list the bucket: no answer\"\n",
                 "level=info msg=\"found the marker file\" marker=go\n",
             ])
     }

@@ -117,8 +117,8 @@ private final class FakeLoop: WatchedLoop {
         var status = ServiceStatus(databases: ["main"], receiveOnly: true)
         status.handle(.started, of: "main", at: sampleTime)
         status.problem = "main_storage_list_failed_duration: down"
-        status.obstacle = "no sign of life from main"
-        #expect(status.text == "Receiving main; no sign of life from main; main_storage_list_failed_duration: down")
+        status.obstacle = "no activity of main"
+        #expect(status.text == "Receiving main; no activity of main; main_storage_list_failed_duration: down")
     }
 
     // A line break would let a text from outside tell the service manager something.
@@ -169,11 +169,11 @@ private final class FakeLoop: WatchedLoop {
     @Test func theStartUpIsExtendedWhileAllLive() throws {
         for (watchdog, expected) in [(true, ["WATCHDOG=1"]), (false, [])] {
             let notifier = try notifier(["a"], watchdog: watchdog)
-            notifier.look()
+            notifier.check()
             #expect(listener.all() == expected + ["EXTEND_TIMEOUT_USEC=8000000"])
             notifier.observe(.started, of: "a")
             _ = listener.all()
-            notifier.look()
+            notifier.check()
             #expect(listener.all() == expected)
         }
     }
@@ -189,26 +189,26 @@ private final class FakeLoop: WatchedLoop {
         notifier.observe(.started, of: "b")
         _ = listener.all()
         for _ in 0..<3 {
-            notifier.look()
+            notifier.check()
             #expect(listener.all() == ["WATCHDOG=1"])
         }
         b.isStuck = true
         // It answered the last time.
-        notifier.look()
+        notifier.check()
         #expect(listener.all() == ["WATCHDOG=1"])
-        for _ in 0..<4 { notifier.look() }
+        for _ in 0..<4 { notifier.check() }
         #expect(listener.all() == [])
         #expect(lines.all.filter { $0.contains("level=error") && $0.contains("a sync loop hangs") }.count == 1)
         #expect(lines.text.contains("db=b"))
 
         b.isStuck = false
-        notifier.look()
-        notifier.look()
+        notifier.check()
+        notifier.check()
         #expect(listener.all() == ["WATCHDOG=1"])
         // One that has ended is not missed.
         b.isStuck = true
         notifier.observe(.ended, of: "b")
-        for _ in 0..<3 { notifier.look() }
+        for _ in 0..<3 { notifier.check() }
         #expect(listener.all() == ["WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"])
     }
 
@@ -216,7 +216,7 @@ private final class FakeLoop: WatchedLoop {
         let notifier = try notifier(["a"])
         notifier.stopping("Failed: two\nlines")
         notifier.stopping("Done")
-        notifier.look()
+        notifier.check()
         #expect(listener.all() == ["STOPPING=1", "STATUS=Failed: two.lines"])
     }
 

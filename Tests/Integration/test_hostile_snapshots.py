@@ -110,7 +110,7 @@ def late_names(count):
         (lambda: large_entry(400 * MIB, damaged=True), "2GB", "checksum"),
         (lambda: many_entries(320 * MIB), "64MB", "raise options.map_size"),
         (lambda: unknown_field(1000 * MIB), "64MB", "checksum"),
-        (endless_header, "64MB", "cut off"),
+        (endless_header, "64MB", "truncated"),
         (lambda: late_names(100_000), "64MB", "checksum"),
     ],
     ids=["larger than the map", "large and damaged", "many", "unknown field", "endless header", "late names"])

@@ -31,7 +31,7 @@ struct FileSource: StatusSource {
         var zone = StatusReport.Zone()
         zone.name = name
         guard name.hasPrefix("example.org") else {
-            zone.problem = "there is no such zone here"
+            zone.problem = "there is no such zone"
             return zone
         }
         (zone.kind, zone.serial, zone.rrsets, zone.changed) = ("NATIVE", 2_026_112_101, 41, await report().time)

@@ -2,22 +2,22 @@ import ArgumentParser
 import Config
 import Daemon
 
-/// Brings the words of a command line into the order that the parser wants.
+/// Reorders the words of a command line for the parser.
 ///
-/// The parser takes flags only behind the name of the command they belong to; users and unit files also write
-/// them before it. They are moved to right behind the name, ahead of those that stand there, so that of two equal
-/// flags the later one still wins. Which flags there are, and which take a value, the parser itself tells.
+/// The parser accepts flags only after the name of their command; users and unit files also write
+/// them before it. They are moved to directly after the name, before the flags already there, so that of two equal
+/// flags the later one still wins. The parser itself provides the flags and whether they take a value.
 enum ArgumentOrder {
     static func arranged(_ words: [String], for root: any ParsableCommand.Type) throws(CommandFailure) -> [String] {
         if let usual = usual(words, for: root) { return usual }
         return try arrangedAsDescribed(words, for: root)
     }
 
-    /// The same for most command lines, without a description of all commands, which takes the parser longer than
-    /// everything else here: names of commands, in front of them or between them flags that all commands take, and behind
-    /// them what stays as it is.
+    /// A fast path for most command lines, without a description of all commands, which would dominate the running
+    /// time: names of commands, global flags before or between them, and words after
+    /// them that need no change.
     ///
-    /// - Returns: nil when there is more to know.
+    /// - Returns: nil if the description is needed.
     private static func usual(_ words: [String], for root: any ParsableCommand.Type) -> [String]? {
         let end = words.firstIndex(of: "--") ?? words.endIndex
         var command = root
@@ -44,13 +44,13 @@ enum ArgumentOrder {
         return path + moved + words[position...]
     }
 
-    /// Whether a word behind the name of a command stays as it is, whatever the flags of that command are: neither a truth
+    /// Whether a word after the name of a command is unchanged, whatever the flags of that command are: neither a truth
     /// value nor several flags in one.
     private static func isKept(_ word: String) -> Bool {
         !word.hasPrefix("-") || !word.contains("=") && (word.hasPrefix("--") || word.count <= 2)
     }
 
-    /// Asks the parser which commands and flags there are.
+    /// Reorders the words with the parser's description of commands and flags.
     static func arrangedAsDescribed(
         _ words: [String], for root: any ParsableCommand.Type
     ) throws(CommandFailure) -> [String] {
@@ -77,7 +77,7 @@ enum ArgumentOrder {
             } else if command.children.isEmpty {
                 rest.append(word)
             } else if word == "help" {
-                // The same as --help behind the command's name, so that an unknown one is noticed.
+                // The same as --help after the command's name, so that an unknown command is detected.
                 moved.append("--help")
             } else if let child = command.children.first(where: { $0.commandName == word }) {
                 command = child
@@ -92,7 +92,7 @@ enum ArgumentOrder {
 
     static func name(of command: any ParsableCommand.Type) -> String { command._commandName }
 
-    /// `--only-once=true` is `--only-once`, and `--only-once=false` is nothing.
+    /// `--only-once=true` becomes `--only-once`, and `--only-once=false` is removed.
     private static func withoutTruthValue(_ word: String, _ shapes: FlagShapes) -> String? {
         guard let sign = word.firstIndex(of: "="), shapes.isSwitch(String(word[..<sign])) else { return word }
         switch word[word.index(after: sign)...] {
@@ -102,7 +102,7 @@ enum ArgumentOrder {
         }
     }
 
-    /// `-cFILE` is `-c FILE`, and `-HnDB` is `-Hn DB`.
+    /// `-cFILE` becomes `-c FILE`, and `-HnDB` becomes `-Hn DB`.
     private static func split(_ word: String, _ shapes: FlagShapes) -> [String] {
         guard !word.hasPrefix("--") else { return [word] }
         for position in word.indices.dropFirst() {
@@ -116,9 +116,9 @@ enum ArgumentOrder {
         return [word]
     }
 
-    /// Whether the next word is the value of this one: of `-c`, `--config`, and `-Hn`.
+    /// Whether the next word is the value of this one: for `-c`, `--config`, and `-Hn`.
     private static func wantsValue(_ word: String, _ shapes: FlagShapes, unless isCommand: Bool) -> Bool {
-        // It is a value itself: the one in `-in`.
+        // The word is itself a value, as the `n` of `-in`.
         guard word.hasPrefix("-") else { return false }
         guard !word.hasPrefix("--") else { return shapes.isOption(word, ifUnsure: !isCommand) }
         guard let last = word.last, word.dropFirst().dropLast().allSatisfy({ shapes.isSwitch("-\($0)") }) else {
@@ -136,7 +136,7 @@ enum ArgumentOrder {
         if word.count <= 64, let best, best.distance <= 2 {
             hint = "did you mean \"\(full(best.name))\"?"
         } else {
-            hint = "there are: " + (names + ["help"]).joined(separator: ", ")
+            hint = "known commands: " + (names + ["help"]).joined(separator: ", ")
         }
         return .usage("unknown command \"\(full(word))\"; \(hint)")
     }

@@ -1,9 +1,9 @@
 import ArgumentParser
 import FoundationEssentials
 
-/// A command as the parser describes it: its name, what it takes, and the commands below it.
+/// The parser's description of a command: its name, arguments, and subcommands.
 ///
-/// This is what the parser prints for `--experimental-dump-help`, the one way to ask it what it knows.
+/// The parser prints it for `--experimental-dump-help`, which is the only way to obtain it.
 struct CommandDescription: Decodable, Sendable {
     /// A flag with or without a value, or an argument without a name.
     struct Argument: Decodable, Sendable {
@@ -38,16 +38,16 @@ struct CommandDescription: Decodable, Sendable {
             spellings.filter { !$0.hasPrefix("--") } + spellings.filter { $0.hasPrefix("--") }
         }
 
-        /// What stands for its value in usage texts.
+        /// The placeholder for its value in usage texts.
         var placeholder: String { (valueName ?? (kind == .positional ? "argument" : "value")).uppercased() }
 
-        /// All that is said about it, in one line.
+        /// Its whole help text in one line.
         var help: String {
             [abstract, discussion].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: " ")
                 .replacing("\n", with: " ")
         }
 
-        /// Whether every command takes it: the global flags, and what the parser adds.
+        /// Whether every command accepts it: the global flags, and those added by the parser.
         var isGlobal: Bool {
             sectionTitle == GlobalOptions.title || !Set(spellings).isDisjoint(with: ["--help", "--version"])
         }
@@ -60,25 +60,25 @@ struct CommandDescription: Decodable, Sendable {
     var subcommands: [CommandDescription]?
     var arguments: [Argument]?
 
-    /// The parser's description of a command and all below it; nil when it can't be read, which a test excludes.
+    /// The parser's description of a command and its subcommands; nil if it cannot be decoded, which a test excludes.
     static func describe(_ root: any ParsableCommand.Type) -> CommandDescription? {
         struct Tool: Decodable { var command: CommandDescription }
         return try? JSONDecoder().decode(Tool.self, from: Data(root._dumpHelp().utf8)).command
     }
 
-    /// The commands below it, without the parser's own `help`.
+    /// Its subcommands, without the parser's own `help`.
     var children: [CommandDescription] { (subcommands ?? []).filter { $0.commandName != "help" } }
 
-    /// The commands below it that are no secret.
+    /// Its visible subcommands.
     var shownChildren: [CommandDescription] { children.filter { $0.shouldDisplay != false } }
 
-    /// What all commands take.
+    /// The arguments of all commands.
     var globalArguments: [Argument] { (arguments ?? []).filter { $0.shouldDisplay && $0.isGlobal } }
 
-    /// What it takes besides what all commands take.
+    /// Its own arguments.
     var ownArguments: [Argument] { (arguments ?? []).filter { $0.shouldDisplay && !$0.isGlobal } }
 
-    /// How it is called, below the commands of `path`: a line for itself, or one for each command below it.
+    /// Its usage lines, below the commands of `path`: one for itself, or one for each subcommand.
     func usages(below path: [String]) -> [String] {
         let path = path + [commandName]
         guard children.isEmpty else { return shownChildren.map { (path + [$0.commandName]).joined(separator: " ") } }
@@ -91,9 +91,9 @@ struct CommandDescription: Decodable, Sendable {
     }
 }
 
-/// What the flags of a command, or of all commands below a group, look like.
+/// The forms of the flags of a command, or of all commands in a group.
 struct FlagShapes {
-    // Whether it takes a value; several answers when commands differ.
+    // Whether it takes a value; several answers if commands differ.
     private var takesValue: [String: Set<Bool>] = [:]
 
     init(_ command: CommandDescription) { add(command) }
@@ -105,10 +105,10 @@ struct FlagShapes {
         for child in command.children { add(child) }
     }
 
-    /// Whether the flag may stand without a value.
+    /// Whether the flag may be used without a value.
     func isSwitch(_ name: String) -> Bool { takesValue[name]?.contains(false) == true }
 
-    /// Whether the flag takes a value; where commands differ, `ifUnsure` decides.
+    /// Whether the flag takes a value; if commands differ, `ifUnsure` decides.
     func isOption(_ name: String, ifUnsure: @autoclosure () -> Bool) -> Bool {
         switch takesValue[name] {
         case [true]: true

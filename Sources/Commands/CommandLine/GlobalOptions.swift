@@ -19,7 +19,7 @@ struct GlobalOptions: ParsableArguments {
         transform: Self.instanceName)
     var instance: String?
 
-    @Flag(help: "Log everything: the same as --log-level debug, and stronger than it.")
+    @Flag(help: "Log everything: the same as --log-level debug, which it overrides.")
     var debug = false
 
     @Option(
@@ -31,7 +31,7 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Form of log lines: human, logfmt or json; instead of the configured one.", valueName: "format"),
+            "Format of log lines: human, logfmt or json; instead of the configured one.", valueName: "format"),
         transform: LogFormat.parse)
     var logFormat: LogFormat?
 
@@ -49,7 +49,7 @@ struct GlobalOptions: ParsableArguments {
             "Use up process IDs until the own one is at least this; more than \(SessionOptions.greatestMinimumPID) is taken as that.",
             discussion: """
                 Two containers that share an LMDB must not use the same process ID, because LMDB's reader table \
-                can't tell them apart. The environment variable \(PIDSupervisor.skipVariable) switches this off.
+                cannot distinguish them. The environment variable \(PIDSupervisor.skipVariable) disables this.
                 """, valueName: "n"))
     var minimumPid: Int?
 
@@ -58,7 +58,7 @@ struct GlobalOptions: ParsableArguments {
         transform: Self.timeLimit)
     var timeout: Duration?
 
-    /// How they are spelled, and whether they take a value: what ``CommandDescription`` tells, too, but not as soon.
+    /// Their spellings, and whether they take a value: as in ``CommandDescription``, but available at once.
     static let takesValue = [
         "-c": true, "--config": true, "-i": true, "--instance": true, "--debug": false, "--log-level": true,
         "--log-format": true, "--log-timestamp": true, "--log-config": false, "--minimum-pid": true, "--timeout": true,

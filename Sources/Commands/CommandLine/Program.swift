@@ -18,16 +18,16 @@ struct Lightningstream: ParsableCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 }
 
-/// The program: a command line in, an exit code out.
+/// The program: converts a command line to an exit code.
 package enum Program {
-    /// Runs the command that the arguments name.
+    /// Runs the command of a command line.
     ///
     /// - Parameters:
-    ///   - arguments: the command line, beginning with the name of the program.
-    ///   - context: what the command works with.
+    ///   - arguments: the command line, starting with the name of the program.
+    ///   - context: the context of the command.
     /// - Returns: the exit code; see ``ExitCode``.
     package static func run(_ arguments: [String], in context: CommandContext = .process()) -> Int32 {
-        // A reader that has gone away is an error of write(2), and no reason to be killed.
+        // A closed pipe is an error of write(2), and must not kill the process.
         if context.ownsProcess { signal(SIGPIPE, SIG_IGN) }
         do {
             var command = try Lightningstream.parseAsRoot(
@@ -51,7 +51,7 @@ package enum Program {
         }
     }
 
-    // Errors of the parser, which are also its way to show help and version, and errors of the rooms below.
+    // Errors of the parser, which also represent help and version, and errors of lower modules.
     private static func end(with error: any Error, in context: CommandContext) -> Int32 {
         switch Lightningstream.exitCode(for: error).rawValue {
         case ExitCode.success:
@@ -64,7 +64,7 @@ package enum Program {
             }
             return ExitCode.success
         case ExitCode.usage:
-            // The parser shows the values that a flag takes as a list of lines.
+            // The parser lists the possible values of a flag on several lines.
             var message = Lightningstream.message(for: error)
                 .replacing(":\n  - ", with: ": ").replacing("\n  - ", with: ", ")
             if message.hasSuffix(".") { message.removeLast() }

@@ -2,13 +2,13 @@ import Daemon
 import Glibc
 import Support
 
-/// A file that a command writes: it appears complete or not at all, and only its owner can read it.
+/// An output file: it appears complete or not at all, and only its owner can read it.
 ///
-/// It may hold private keys, and its place may be a directory where others can make names as well, such as /tmp. So it
-/// is written under a new name beside the given one and renamed over it; nothing that stands there is written to or
+/// It may contain private keys, and its directory may be writable by others, such as /tmp. It
+/// is therefore written with a new name in the same directory and renamed; existing files are neither written to nor
 /// followed.
 enum OutputFile {
-    /// Writes the bytes to a file of mode 0600, or of the mode of our own file that it replaces.
+    /// Writes the bytes to a file of mode 0600, or of the mode of the user's own file that it replaces.
     ///
     /// `/dev/stdout`, `/dev/fd/N` and `/dev/null` are written to directly.
     static func write(_ spool: Spool, to path: String) throws {
@@ -32,7 +32,7 @@ enum OutputFile {
             defer { close(descriptor) }
             try copy(spool) { try writeAll($0, to: descriptor, path) }
             if let replaced {
-                // What another group could not read it does not read now.
+                // A group without access before does not get access.
                 let keepsGroup = fchown(descriptor, uid_t.max, replaced.st_gid) == 0
                 let mode = replaced.st_mode & (keepsGroup ? 0o777 : 0o700)
                 _ = try systemCall("set the mode of", path) { Int(fchmod(descriptor, mode)) }
@@ -45,7 +45,7 @@ enum OutputFile {
         }
     }
 
-    /// Hands out all bytes in blocks.
+    /// Passes all bytes in blocks.
     static func copy(_ spool: Spool, _ write: (UnsafeRawBufferPointer) throws -> Void) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
         defer { buffer.deallocate() }
@@ -58,7 +58,7 @@ enum OutputFile {
         }
     }
 
-    /// What the caller has opened itself: a shell names a pipe by such a path.
+    /// A descriptor opened by the caller: shells use such a path for a pipe.
     private static func openedDescriptor(_ path: String) -> Int32? {
         if path == "/dev/stdout" { return STDOUT_FILENO }
         for prefix in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(prefix) {
@@ -73,7 +73,7 @@ enum OutputFile {
         return (slash == path.startIndex ? "/" : String(path[..<slash]), name.isEmpty ? "." : name)
     }
 
-    /// - Returns: that of the file that is to be replaced; nil when there is none.
+    /// - Returns: the status of the file to be replaced; nil if it does not exist.
     private static func statusOfReplaced(_ name: String, in directory: Int32, _ path: String) throws -> stat? {
         var status = stat()
         guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
@@ -85,7 +85,7 @@ enum OutputFile {
             case S_IFREG: nil
             case S_IFDIR: "a directory; name a file in it"
             case S_IFLNK: "a symbolic link; name the file that it points to"
-            default: "no regular file; use -o - for a pipe"
+            default: "not a regular file; use -o - for a pipe"
             }
         if let kind { throw CommandFailure.failed("\(path) is \(kind)") }
         guard status.st_uid == geteuid() else {
@@ -96,8 +96,8 @@ enum OutputFile {
         return status
     }
 
-    /// Opens the directory that the file belongs into. Symbolic links on the way are followed only if they are ours or
-    /// root's, as anybody can make one in /tmp.
+    /// Opens the directory of the file. Symbolic links in the path are followed only if they belong to this user or
+    /// root, because anybody can create one in /tmp.
     private static func openDirectory(_ place: String, for path: String) throws -> Int32 {
         let flags = Self.pathOnly | O_CLOEXEC | O_NOFOLLOW
         func opened(_ name: String, in directory: Int32, _ more: Int32) throws(SystemError) -> Int32 {
@@ -138,7 +138,7 @@ enum OutputFile {
         return current
     }
 
-    // O_PATH, whose macro Swift can't import.
+    // O_PATH, whose macro Swift cannot import.
     private static let pathOnly: Int32 = 0o10_000_000
 
     private static func target(of link: Int32, _ path: String) throws(SystemError) -> String {

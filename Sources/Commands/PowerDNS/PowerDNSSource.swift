@@ -8,7 +8,7 @@ import PowerDNSFormat
 import Snapshots
 import Support
 
-/// Where a `pdns` command reads from.
+/// The source of a `pdns` command.
 enum PowerDNSSource: Sendable, Equatable {
     /// A snapshot or an LMDB.
     enum Part: Sendable, Equatable {
@@ -17,7 +17,7 @@ enum PowerDNSSource: Sendable, Equatable {
         /// The path of a file.
         case file(String)
 
-        /// What has a slash is a path: no object of this program has one in its name.
+        /// A name with a slash is a path: object names never contain one.
         init(_ word: String) { self = word.contains("/") ? .file(word) : .object(word) }
     }
 
@@ -26,7 +26,7 @@ enum PowerDNSSource: Sendable, Equatable {
     /// One or both of the two LMDBs.
     case parts([Part])
 
-    /// What a command line says; no words are the configured databases.
+    /// The source from a command line; without words, the configured databases.
     init(_ words: [String]) throws(CommandFailure) {
         guard words.count <= 2 else {
             throw .usage("\(words.count) snapshots are given: a PowerDNS database has two, zones and records")
@@ -42,7 +42,7 @@ enum PowerDNSSource: Sendable, Equatable {
 }
 
 extension CommandContext {
-    /// Opens databases for reading and runs `body` with them; a configuration is only loaded where one is needed.
+    /// Opens databases for reading and runs `body` with them; the configuration is only loaded if it is needed.
     ///
     /// - Returns: the exit code of `body`.
     func withPowerDNS(
@@ -61,7 +61,7 @@ extension CommandContext {
 /// Opens a PowerDNS database for reading.
 struct PowerDNSOpening {
     let context: CommandContext
-    /// nil where only files are read.
+    /// nil if only files are read.
     let session: Session?
 
     func open(_ source: PowerDNSSource) throws -> DatabasePair {
@@ -74,7 +74,7 @@ struct PowerDNSOpening {
         }
         guard let main = found[.main] else {
             throw CommandFailure.failed(
-                "there are records only, and no zones that they belong to: name the other snapshot, too")
+                "there are records, but not their zones: give the other snapshot, too")
         }
         return try DatabasePair(main: main, shard: found[.shard])
     }
@@ -93,7 +93,7 @@ struct PowerDNSOpening {
                 let environment = try database.open()
                 guard let role = try PowerDNSRole.detect(environment) else {
                     if let problem = try PowerDNSRole.schemaProblem(environment) {
-                        problems += "; \(database.name) is none: \(problem)"
+                        problems += "; \(database.name) is not: \(problem)"
                     }
                     continue
                 }
@@ -101,8 +101,8 @@ struct PowerDNSOpening {
                 guard wanted.isEmpty || wanted == database.name else { continue }
                 if let other = names[role] {
                     throw CommandFailure.failed(
-                        "both \(other) and \(database.name) hold \(role.contents) of PowerDNS: say in "
-                            + "powerdns.\(role.rawValue) which to take")
+                        "both \(other) and \(database.name) contain \(role.contents) of PowerDNS: set "
+                            + "powerdns.\(role.rawValue) to select one")
                 }
                 (names[role], found[role]) = (database.name, environment)
             } catch let error as LMDBError { failure = failure ?? error }
@@ -139,12 +139,12 @@ struct PowerDNSOpening {
             throw CommandFailure.failed("\(name) is not of PowerDNS 4.8 or later: \(problem)")
         }
         guard found[role] == nil else {
-            throw CommandFailure.failed("\(name) holds \(role.contents), and so does the other one")
+            throw CommandFailure.failed("\(name) contains \(role.contents), as does the other one")
         }
         found[role] = environment
     }
 
-    /// Looks for the other LMDB's snapshot, or file.
+    /// Finds the other LMDB's snapshot, or file.
     private func addPartner(of part: PowerDNSSource.Part, _ found: inout [PowerDNSRole: Environment]) throws {
         let candidates: [PowerDNSSource.Part]
         switch part {
@@ -153,14 +153,14 @@ struct PowerDNSOpening {
         }
         for candidate in candidates {
             var more: [PowerDNSRole: Environment] = [:]
-            // A bucket may be of several applications.
+            // A bucket may contain databases of several applications.
             do { try add(candidate, &more) } catch is CommandFailure where candidates.count > 1 { continue }
             guard let (role, environment) = more.first, found[role] == nil else { continue }
             found[role] = environment
             return
         }
         let role: PowerDNSRole = found[.main] == nil ? .main : .shard
-        throw CommandFailure.failed("there are no \(role.contents) that go with \(part.name): name their snapshot, too")
+        throw CommandFailure.failed("there are no matching \(role.contents) for \(part.name): give their snapshot, too")
     }
 
     private func partners(of name: String, in names: [String]) -> [String] {
@@ -179,7 +179,7 @@ struct PowerDNSOpening {
         guard let slash = path.lastIndex(of: "/") else { return [] }
         let (directory, name) = (String(path[...slash]), String(path[path.index(after: slash)...]))
         let snapshots = partners(of: name, in: LocalFile.names(in: directory))
-        // PowerDNS calls the file of the records as that of the zones, with -0 at the end.
+        // PowerDNS names the file of the records like that of the zones, with the suffix -0.
         let lmdb = path.hasSuffix("-0") ? String(path.dropLast(2)) : path + "-0"
         return (snapshots.map { directory + $0 } + (access(lmdb, F_OK) == 0 ? [lmdb] : [])).map { .file($0) }
     }
@@ -219,7 +219,7 @@ struct PowerDNSOpening {
 }
 
 extension PowerDNSSource.Part {
-    /// As the command line has it.
+    /// As in the command line.
     var name: String {
         switch self {
         case .object(let name), .file(let name): name
@@ -228,6 +228,6 @@ extension PowerDNSSource.Part {
 }
 
 extension PowerDNSRole {
-    /// What is in such an LMDB, for messages.
+    /// The contents of such an LMDB, for messages.
     var contents: String { self == .main ? "zones" : "records" }
 }

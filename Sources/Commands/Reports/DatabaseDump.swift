@@ -3,12 +3,12 @@ import LMDB
 import Snapshots
 import Support
 
-/// Writes one database as text, an entry a line.
+/// Writes one database as text, an entry per line.
 ///
-/// Each DBI begins with `# database/dbi: entries, flags`. An entry is `key = value`, or `key = {header} value` where
-/// values have headers. Everything comes from one read transaction, and goes out while it is read.
+/// Each DBI begins with `# database/dbi: entries, flags`. An entry is `key = value`, or `key = {header} value` if
+/// values have headers. All output is from one read transaction, and is written while it is read.
 struct DatabaseDump {
-    /// Whether DBIs that belong to the syncing are left out.
+    /// Whether private DBIs are omitted.
     var hidesPrivate: Bool
 
     func write(_ database: LocalDatabase, to output: inout BufferedOutput, _ line: ProgressLine?) throws {

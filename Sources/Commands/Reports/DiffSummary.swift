@@ -2,7 +2,7 @@ import Daemon
 import PowerDNSDatabase
 import PowerDNSFormat
 
-/// A line for each zone that differs.
+/// One line for each zone that differs.
 struct DiffSummary: DiffText {
     private let json: Bool
     private var array = JSONArrayText()
@@ -21,9 +21,9 @@ struct DiffSummary: DiffText {
     }
 
     private struct Row: Encodable {
-        /// Missing for what belongs to no zone.
+        /// Missing for objects outside zones.
         var zone: String?
-        /// `-` for a zone that only A has, `+` for one that only B has.
+        /// `-` for a zone only in A, `+` for one only in B.
         var change: String?
         var oldSerial: UInt32?
         var newSerial: UInt32?
@@ -60,7 +60,7 @@ struct DiffSummary: DiffText {
         try output.endLine()
     }
 
-    /// Writes what has been counted about a zone.
+    /// Writes the counts of a zone.
     private mutating func finish(_ output: inout BufferedOutput) throws {
         defer { (zone, counts) = (nil, [:]) }
         guard isServer || zone != nil, !counts.isEmpty || zone?.onlySide != nil else { return }

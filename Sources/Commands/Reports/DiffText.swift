@@ -3,9 +3,9 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import Support
 
-/// Writes a difference as it is found.
+/// Writes differences as they are found.
 protocol DiffText {
-    /// Whether anything is different so far.
+    /// Whether there are differences so far.
     var isDifferent: Bool { get }
 
     mutating func begin(_ output: inout BufferedOutput) throws
@@ -13,16 +13,16 @@ protocol DiffText {
     mutating func end(_ output: inout BufferedOutput) throws
 }
 
-/// What one side has and the other one has not.
+/// An element that only one side has.
 struct DiffChange {
     enum Kind: String { case zone, property, metadata, key, record, object }
 
     var kind: Kind
     var side: DatabaseDiff.Side
-    /// As a zone file has it: a record, or else a comment.
+    /// In zone-file format: a record, or a comment.
     var text: String
 
-    /// nil for what only says what follows.
+    /// nil for events that only announce following ones.
     init?(_ event: DatabaseDiff.Event) {
         switch event {
         case .zone, .server: return nil
@@ -47,7 +47,7 @@ extension DatabaseDiff.Side {
 }
 
 extension DatabaseDiff.Zone {
-    /// The side that it is on, nil for both.
+    /// The side on which it exists, nil for both.
     var onlySide: DatabaseDiff.Side? { isInFirst && isInSecond ? nil : isInFirst ? .first : .second }
 
     /// `example.org., serial 1 -> 2`
@@ -97,19 +97,19 @@ struct DiffLines: DiffText {
     func end(_ output: inout BufferedOutput) {}
 }
 
-/// An array with an object for each difference.
+/// A JSON array with an object for each difference.
 struct DiffJSON: DiffText {
     private(set) var isDifferent = false
     private var zone: String?
     private var array = JSONArrayText()
 
     private struct Row: Encodable {
-        /// Missing for what belongs to no zone.
+        /// Missing for objects outside zones.
         var zone: String?
         var kind: String
         /// `-` or `+`.
         var change: String
-        /// What it is; missing for a zone that only one side has, whose records follow.
+        /// The element; missing for a zone on one side only, whose records follow.
         var text: String?
     }
 

@@ -2,7 +2,7 @@ import Daemon
 import Monitoring
 
 extension BufferedOutput {
-    /// Appends an array with an element a line.
+    /// Appends an array with one element per line.
     mutating func appendJSONArray(_ elements: some Sequence<some Encodable>) throws {
         var array = JSONArrayText()
         array.begin(&self)
@@ -11,7 +11,7 @@ extension BufferedOutput {
     }
 }
 
-/// Writes an array element by element, each in a line of its own.
+/// Writes an array element by element, each on its own line.
 struct JSONArrayText {
     private var isEmpty = true
 
@@ -30,7 +30,7 @@ struct JSONArrayText {
         try output.endLine()
     }
 
-    /// Ends the array, and not the line: it stands in something else.
+    /// Ends the array, but not the line, because it is nested.
     func endArray(_ output: inout BufferedOutput) throws {
         if !isEmpty { try output.endLine() }
         output.append("]")

@@ -6,7 +6,7 @@ struct ManualPage {
 
     init(_ root: CommandDescription) { self.root = root }
 
-    /// The page without a date, which whoever packages it may put into the empty argument of `.TH`.
+    /// The page without a date, which packagers may put into the empty argument of `.TH`.
     var roff: String {
         let name = root.commandName
         let title = [name.uppercased(), "1", "", "\(name) \(programVersion)", "User Commands"]
@@ -20,11 +20,11 @@ struct ManualPage {
             ".fi", ".SH DESCRIPTION",
             Self.line(
                 """
-                Each host keeps its LMDB and writes snapshots of it to the bucket; it merges those of the others, and of two \
+                Each host has its own LMDB and writes snapshots of it to the bucket; it merges those of the others, and of two \
                 versions of an entry the newer one wins. The daemon is the command sync, or receive on hosts that must never \
                 write to the bucket.
                 """),
-            ".SH GLOBAL OPTIONS", "Every command takes them, before or after its name.",
+            ".SH GLOBAL OPTIONS", "Every command accepts these, before or after its name.",
         ]
         lines += root.globalArguments.flatMap(Self.entry)
         lines.append(".SH COMMANDS")
@@ -45,7 +45,7 @@ struct ManualPage {
         for child in command.shownChildren { append(child, below: path, to: &lines) }
     }
 
-    /// An argument with what it does, as an entry of a list.
+    /// An argument with its help, as an entry of a list.
     private static func entry(_ argument: CommandDescription.Argument) -> [String] {
         let value = "\\fI\(escaped(argument.placeholder))\\fR"
         var names = argument.orderedSpellings.map { "\\fB\(escaped($0))\\fR" }.joined(separator: ", ")
@@ -62,10 +62,10 @@ struct ManualPage {
         [".SH EXIT STATUS"]
         + [
             (ExitCode.success, "Done."),
-            (ExitCode.failure, "Failed; a line on standard error says what. pdns diff: there are differences."),
+            (ExitCode.failure, "Failure; a line on standard error describes it. pdns diff: there are differences."),
             (2, "pdns diff failed."),
             (ExitCode.usage, "Wrong usage of the command line."),
-            (ExitCode.timeout, "The time given with --timeout is over."),
+            (ExitCode.timeout, "The time given with --timeout has expired."),
         ].flatMap { [".TP", "\($0)", line($1)] }
 
     private static let files =
@@ -75,19 +75,19 @@ struct ManualPage {
             ("/etc/default/lightningstream", "Environment of lightningstream.service."),
         ].flatMap { [".TP", "\\fI\(escaped($0))\\fR", line($1)] }
 
-    /// As the index of manual pages wants it: no capital at the beginning and no full stop at the end.
+    /// For the index of manual pages: no capital at the start and no full stop at the end.
     private static func nameLine(_ abstract: String) -> String {
         let text = abstract.hasSuffix(".") ? String(abstract.dropLast()) : abstract
         return text.prefix(1).lowercased() + text.dropFirst()
     }
 
-    /// A line of text that begins no request.
+    /// A text line that does not start a request.
     private static func line(_ text: String) -> String {
         let escaped = escaped(text)
         return escaped.hasPrefix(".") ? "\\&" + escaped : escaped
     }
 
-    /// Every character that roff or its fonts would make something else of; a hyphen stays the one that a shell knows.
+    /// Escapes characters that roff or its fonts would change; a hyphen stays the one of shells.
     private static func escaped(_ text: String) -> String {
         let special: [Character: String] = [
             "\\": "\\e", "-": "\\-", "'": "\\(aq", "\"": "\\(dq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", "\n": " ",

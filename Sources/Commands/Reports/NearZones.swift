@@ -3,14 +3,14 @@ import LMDB
 import PowerDNSDatabase
 import PowerDNSFormat
 
-/// Looks for what may have been meant by the name of a zone that is not there; pure, in constant memory.
+/// Finds zones with names similar to a missing one; pure, in constant memory.
 struct NearZones {
     private static let count = 3
 
     private let wanted: ZoneName
     private let letters: [Character]
     private var near: [(distance: Int, zone: ZoneName)] = []
-    /// The zone that a name would be in.
+    /// The zone that would contain the name.
     private var above: ZoneName?
 
     init(_ wanted: ZoneName) {
@@ -31,7 +31,7 @@ struct NearZones {
         near = Array(near.prefix(Self.count))
     }
 
-    /// Looks through all zones of a main database for what may have been meant.
+    /// Searches all zones of a main database.
     static func hint(for wanted: ZoneName, _ main: borrowing ReadTransaction) throws -> String {
         var near = NearZones(wanted)
         try ZoneTable(main)?.forEach(main) { _, info in
@@ -40,9 +40,9 @@ struct NearZones {
         return near.hint
     }
 
-    /// The rest of the message: nothing, or a question.
+    /// The end of the message: empty, or a question.
     var hint: String {
         if !near.isEmpty { return "; did you mean \(near.map(\.zone.shown).joined(separator: " or "))?" }
-        return above.map { "; it would be a name in \($0.shown)" } ?? "; pdns zones lists those that are there"
+        return above.map { "; it would be a name in \($0.shown)" } ?? "; pdns zones lists all zones"
     }
 }

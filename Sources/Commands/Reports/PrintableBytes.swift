@@ -1,11 +1,11 @@
 import Daemon
 import Support
 
-/// Bytes as `dump` shows them: printable ASCII as it is, anything else as dots and then all of it in hex.
+/// Bytes in the format of `dump`: printable ASCII unchanged, otherwise with dots and then all bytes in hex.
 enum PrintableBytes {
     private static let hexDigits = Array("0123456789abcdef".utf8)
 
-    /// Appends `text` when all of it is printable, otherwise `te.t [74 65 00 74]`.
+    /// Appends `text` if all of it is printable, otherwise `te.t [74 65 00 74]`.
     static func append(_ bytes: UnsafeRawBufferPointer, to output: inout BufferedOutput) {
         var isPlain = true
         for byte in bytes {

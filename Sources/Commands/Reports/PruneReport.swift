@@ -3,12 +3,12 @@ import Replication
 import Snapshots
 import Support
 
-/// What `snapshots prune` has done, or would do.
+/// The results of `snapshots prune`.
 struct PruneReport: Sendable {
     private struct Row {
         var name: String
         var size: Int
-        var goes: Bool
+        var isRemoved: Bool
         var reason: String
     }
 
@@ -22,32 +22,32 @@ struct PruneReport: Sendable {
 
     /// Adds a database.
     ///
-    /// - Parameter failures: what could not be removed, and why.
+    /// - Parameter failures: the snapshots that could not be removed, and the reasons.
     mutating func append(
         _ plan: PrunePlan, failures: [(removal: CleanerMachine.Removal, error: String)]
     ) {
         let failed = Set(
             failures.flatMap { [$0.removal.name.description, $0.removal.stateObject?.description ?? ""] })
         for (blob, fate) in plan.fates {
-            let (goes, reason) = Self.explain(fate)
+            let (isRemoved, reason) = Self.explain(fate)
             if failed.contains(blob.name) {
-                rows.append(Row(name: blob.name, size: blob.size, goes: false, reason: "could not be removed"))
+                rows.append(Row(name: blob.name, size: blob.size, isRemoved: false, reason: "could not be removed"))
             } else {
-                rows.append(Row(name: blob.name, size: blob.size, goes: goes, reason: reason))
+                rows.append(Row(name: blob.name, size: blob.size, isRemoved: isRemoved, reason: reason))
             }
         }
         self.failures += failures.map(\.error)
     }
 
-    /// A table of all objects, and what it comes to.
+    /// A table of all objects, and the totals.
     func lines(_ cleanup: CleanupConfiguration) -> [String] {
         var table = Table([("", .left), ("name", .left), ("size", .right), ("why", .left)])
         for row in rows {
             table.append([
-                row.goes ? "remove" : "keep", PrintableText.line(row.name), humanSize(row.size), row.reason,
+                row.isRemoved ? "remove" : "keep", PrintableText.line(row.name), humanSize(row.size), row.reason,
             ])
         }
-        let gone = rows.filter(\.goes)
+        let gone = rows.filter(\.isRemoved)
         let size = humanSize(gone.reduce(0) { $0 + $1.size })
         let cleaner =
             cleanup.enabled
@@ -58,15 +58,15 @@ struct PruneReport: Sendable {
         ]
     }
 
-    private static func explain(_ fate: PrunePlan.Fate) -> (goes: Bool, reason: String) {
+    private static func explain(_ fate: PrunePlan.Fate) -> (isRemoved: Bool, reason: String) {
         switch fate {
         case .snapshot(.remove(let reason)): (true, reason.rawValue)
         case .snapshot(.keep(let need)): (false, explain(need))
-        case .ofUnknownAge: (false, "the storage does not say when it was stored")
+        case .ofUnknownAge: (false, "the storage does not provide its age")
         case .state(goes: true): (true, "state of an instance that is gone")
         case .state(goes: false): (false, "state of an instance")
         case .ofUnknownKind:
-            (false, "a snapshot of a kind that this version does not know; no cleaner removes it")
+            (false, "a snapshot of an unknown kind; cleaners do not remove it")
         case .foreign: (false, "not a snapshot")
         }
     }
@@ -74,16 +74,16 @@ struct PruneReport: Sendable {
     private static func explain(_ need: CleaningVerdict.Need) -> String {
         switch need {
         case .newest: "newest of its instance"
-        case .farAhead: "its name lies in the far future; 'snapshots remove' removes it"
+        case .farAhead: "its name is in the far future; 'snapshots remove' removes it"
         case .own: "newest of this instance"
         case .recent: "stored less than must_keep_interval ago"
         case .predecessor: "the newest of its instance has only just appeared"
-        case .readable: "the newer one can't be read"
+        case .readable: "the newer one cannot be read"
         case .merged: "the newer one is not merged here yet"
-        case .fallback: "nobody has read the newer one here yet"
+        case .fallback: "the newer one has not been read here yet"
         case .notMerged:
             "last of an old instance; a daemon's cleaner removes it when it is merged, 'snapshots remove' when it is not needed"
-        case .notSentOn: "last of an old instance, merged here, but not in a snapshot of this instance that is stored"
+        case .notSentOn: "last of an old instance, merged here, but not in a stored snapshot of this instance"
         }
     }
 }

@@ -3,7 +3,7 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import Support
 
-/// Writes a zone as `pdnsutil list-zone` does, its RRsets as they come.
+/// Writes a zone in the format of `pdnsutil list-zone`, RRset by RRset.
 struct ShownZoneText {
     private let zone: DomainName
     private var text: ZoneText
@@ -13,7 +13,7 @@ struct ShownZoneText {
         text = ZoneText(style: style)
     }
 
-    /// Metadata and keys come as comments, so that all of it stays the text of a zone file.
+    /// Metadata and keys are written as comments, so that the output is a valid zone file.
     func begin(
         _ metadata: [DomainMetadata]?, _ keys: [(id: UInt32, object: KeyData)]?, to output: inout BufferedOutput
     ) throws {
@@ -40,7 +40,7 @@ struct ShownZoneText {
     }
 }
 
-/// The values of metadata, by kind, in the order of both.
+/// The values of metadata, sorted by kind and value.
 struct MetadataValues {
     var byKind: [(kind: String, values: [String])]
 
@@ -51,7 +51,7 @@ struct MetadataValues {
 }
 
 extension KeyData {
-    /// What may be shown of it.
+    /// Its displayable fields.
     var shown: String {
         let tag = (try? dnskey().tag).map { "\($0)" } ?? "unknown"
         return "\(algorithmName), key tag \(tag), flags \(flags), \(isActive ? "active" : "inactive"), "

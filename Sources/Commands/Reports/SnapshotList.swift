@@ -3,12 +3,12 @@ import Daemon
 import Snapshots
 import Support
 
-/// The objects of a storage, as `snapshots list` shows them.
+/// The objects of a storage, for `snapshots list`.
 struct SnapshotList {
     private var objects: [(blob: Blob, name: SnapshotName?)]
 
-    /// - Parameter byTime: whether they are sorted by the time of the snapshot, oldest first; what is no snapshot
-    ///   comes first, by name. Otherwise they stay in the order in which they come.
+    /// - Parameter byTime: whether to sort by the time of the snapshot, oldest first, with other objects
+    ///   first, by name. Otherwise the order is unchanged.
     init(_ blobs: [Blob], byTime: Bool) {
         objects = blobs.map { ($0, SnapshotName($0.name)) }
         guard byTime else { return }
@@ -29,7 +29,7 @@ struct SnapshotList {
         }
     }
 
-    /// For scripts, as release 1.0 writes it: the size in bytes, a tab and the name, without a heading.
+    /// For scripts, as in release 1.0: the size in bytes, a tab and the name, without a heading.
     func writeSizes(to output: inout BufferedOutput) throws {
         for (blob, _) in objects {
             let size = String(blob.size)
@@ -57,7 +57,7 @@ struct SnapshotList {
         try output.appendJSONArray(objects.lazy.map { Row($0.blob, $0.name) })
     }
 
-    /// An object in JSON; the last four only for snapshots, `modified` only where the storage tells.
+    /// An object in JSON; the last four fields only for snapshots, `modified` only if the storage provides it.
     private struct Row: Encodable {
         var name: String
         var size: Int

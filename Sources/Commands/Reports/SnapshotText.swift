@@ -4,15 +4,15 @@ import LMDB
 import Snapshots
 import Support
 
-/// Writes a snapshot as text, an entry a line, while it is read.
+/// Writes a snapshot as text, an entry per line, while it is read.
 struct SnapshotText {
     enum Format: String, CaseIterable, ExpressibleByArgument { case debug, text }
 
     var format: Format
-    /// Only the DBI of this name.
+    /// Restricts the output to the DBI of this name.
     var dbi: String?
 
-    /// - Returns: whether there was any DBI to show.
+    /// - Returns: whether any DBI was shown.
     func write(_ spool: Spool, to output: inout BufferedOutput, _ line: ProgressLine?) throws -> Bool {
         do {
             defer { line?.end() }
@@ -21,7 +21,7 @@ struct SnapshotText {
             try output.flush()
             return found
         } catch let error as SnapshotError {
-            // What came before the damage is of use.
+            // The output before the damage is useful.
             try output.flush()
             throw error
         }
@@ -63,7 +63,7 @@ struct SnapshotText {
                 output.append("\(chunk.entries) entries")
                 try output.endLine()
             case .end:
-                // Known writers put it in front, but it may come behind.
+                // Known writers put the metadata first, but they may come later.
                 if format == .debug, shownMeta != reader.meta {
                     try writeMeta(reader.formatVersion, reader.meta, to: &output)
                 }
@@ -111,7 +111,7 @@ struct SnapshotText {
 }
 
 extension SnapshotText {
-    /// Reads all of a snapshot, which checks it, and returns what it says about itself.
+    /// Reads all of a snapshot, which checks it, and returns its metadata.
     static func readThrough(_ spool: Spool) throws(SnapshotError) -> SnapshotMeta {
         var reader = SnapshotReader(spool, maximumEntrySize: SnapshotReader.largestPlausibleEntry)
         while true {
@@ -119,7 +119,7 @@ extension SnapshotText {
         }
     }
 
-    /// The same bytes, whose reading moves the line on.
+    /// The same bytes, with progress shown while they are read.
     static func observed(_ spool: Spool, _ line: ProgressLine?) -> Spool {
         guard let line else { return spool }
         return Spool(spool) { count in line.add(bytes: count) }

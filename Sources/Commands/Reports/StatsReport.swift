@@ -2,7 +2,7 @@ import Daemon
 import Monitoring
 import Support
 
-/// What `lightningstream stats` shows of one database.
+/// The output of `lightningstream stats` for one database.
 struct StatsReport: Encodable {
     /// The key under `lmdbs:`.
     var name: String

@@ -15,7 +15,7 @@ struct Table {
     /// Adds a row with a cell for each column.
     mutating func append(_ cells: [String]) { rows.append(cells.map { PrintableText.line($0) }) }
 
-    /// The lines, without blanks at their ends.
+    /// The lines, without trailing blanks.
     var lines: [String] {
         let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in

@@ -3,14 +3,14 @@ import Monitoring
 import PowerDNSDatabase
 import PowerDNSFormat
 
-/// Writes a zone as a JSON object whose last member is the array of its records, an element a line.
+/// Writes a zone as a JSON object whose last member is the array of its records, one element per line.
 struct ZoneJSON {
     private let zone: DomainName
     private var array = JSONArrayText()
 
     init(_ head: ShownZone, zone: DomainName, to output: inout BufferedOutput) throws {
         self.zone = zone
-        // The object without its end: the records are too many for one value.
+        // The object without its end, because the records are too many for one value.
         output.append(String(String(decoding: try JSON.encode(head), as: UTF8.self).dropLast()) + ",\"records\":")
         array.begin(&output)
     }
@@ -43,9 +43,9 @@ struct ZoneJSON {
     }
 }
 
-/// Records as a zone file has them.
+/// Records in zone-file format.
 enum RecordText {
-    /// The RDATA; in the form of unknown types where it can't be read.
+    /// The RDATA; in the format for unknown types if they cannot be decoded.
     static func content(_ type: RecordType, _ record: StoredRecord, owner: DomainName) -> String {
         if let text = try? RData.text(type, record.rdata, owner: owner) { return text }
         var text: [UInt8] = []
@@ -60,7 +60,7 @@ enum RecordText {
     }
 }
 
-/// What `show --json` says about a zone besides its records.
+/// The fields of `show --json` besides the records.
 struct ShownZone: Encodable {
     private var zone: String
     private var id: UInt32
@@ -71,7 +71,7 @@ struct ShownZone: Encodable {
     private var catalog: String?
     private var primaries: [String]
     private var changed: String
-    /// Only where they are asked for.
+    /// Only on request.
     private var metadata: [Metadata]?
     private var keys: [Key]?
 
@@ -83,7 +83,7 @@ struct ShownZone: Encodable {
     private struct Key: Encodable {
         var id: UInt32
         var algorithm: String
-        /// Missing where it can't be computed, for example of a key in a hardware module.
+        /// Missing if it cannot be computed, for example for a key in a hardware module.
         var tag: UInt16?
         var flags: UInt16
         var active: Bool

@@ -4,9 +4,9 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import Support
 
-/// Writes the list of zones as it is found, because there may be millions: columns have fixed widths.
+/// Writes the list of zones as it is read, because there may be millions: columns have fixed widths.
 struct ZoneListText {
-    /// Whether it is JSON.
+    /// Whether the format is JSON.
     let json: Bool
     private var array = JSONArrayText()
     private var zones = 0
@@ -88,6 +88,6 @@ struct ZoneRow: Encodable {
 }
 
 extension ZoneName {
-    /// As a message or a table has it: the variant is any text.
+    /// For messages and tables: the variant is arbitrary text.
     var shown: String { PrintableText.line(description) }
 }

@@ -8,14 +8,14 @@ import Replication
 import Snapshots
 import Support
 
-/// A report that needs no daemon: from the storage with the state objects in it, and the LMDBs.
+/// A report without a daemon: from the storage with its state objects, and the LMDBs.
 struct LookedAt {
-    /// A daemon writes its state at least every 5 minutes; one that is older by that much again is not from a
-    /// running one.
+    /// A daemon writes its state at least every 5 minutes; one that is older by as much again is not from a
+    /// running daemon.
     static let oldState: UInt64 = 600 * 1_000_000_000
 
     private let sources: StatusSources
-    /// When it is looked, in nanoseconds since the UNIX epoch.
+    /// The time of the report, in nanoseconds since the UNIX epoch.
     private let now: UInt64
     private var report = StatusReport()
 
@@ -28,7 +28,7 @@ struct LookedAt {
         report.time = WallTime(nanosecondsSinceEpoch: now).rfc3339(digits: 3)
     }
 
-    /// Looks at everything. What can't be looked at is a failed health check.
+    /// Collects all data. Failures become failed health checks.
     consuming func report() async -> StatusReport {
         let store: (any BlobStore)?
         do {
@@ -41,8 +41,8 @@ struct LookedAt {
             var facts = StatusReport.Database()
             facts.name = database.name
             facts.path = database.path
-            await lookAtLMDB(database, &facts)
-            if let store { await lookAtStorage(store, database, &facts) }
+            await readLMDB(database, &facts)
+            if let store { await readStorage(store, database, &facts) }
             report.databases.append(facts)
         }
         let health = report.health
@@ -50,7 +50,7 @@ struct LookedAt {
         return report
     }
 
-    private mutating func lookAtLMDB(_ database: DatabaseConfiguration, _ facts: inout StatusReport.Database) async {
+    private mutating func readLMDB(_ database: DatabaseConfiguration, _ facts: inout StatusReport.Database) async {
         do {
             facts.lmdb = try await BlockingPool(label: "status", width: 1).run { _ in
                 try StatusReport.LMDBFacts(LocalDatabase(database).open())
@@ -60,7 +60,7 @@ struct LookedAt {
         }
     }
 
-    private mutating func lookAtStorage(
+    private mutating func readStorage(
         _ store: any BlobStore, _ database: DatabaseConfiguration, _ facts: inout StatusReport.Database
     ) async {
         let states: [String: InstanceState]
@@ -118,18 +118,18 @@ struct LookedAt {
         return instance
     }
 
-    /// What the own state object says of a daemon that can't be asked.
+    /// Judges a daemon that cannot be queried by its state object.
     private mutating func judge(_ state: InstanceState?, _ database: String, _ lock: DaemonLock.Standing) {
-        // What single runs leave behind is no trace of a daemon.
+        // State objects of single runs do not indicate a daemon.
         if lock == .free, state?.interval != 0 {
             report.health.failures["\(database)_daemon"] =
-                "no daemon runs: nobody holds the lock of the LMDB"
+                "no daemon is running: no process holds the lock of the LMDB"
                 + (state.map { " (last heard at \($0.time))" } ?? "")
             return
         }
         guard let state else {
             report.health.warnings["\(database)_daemon"] =
-                "there is no state object of this instance, so what it has merged is not known (publish_state is off, "
+                "there is no state object of this instance, so its merged snapshots are unknown (publish_state is off, "
                 + "it only receives, or it never ran)"
             return
         }
@@ -137,7 +137,7 @@ struct LookedAt {
             report.health.failures["\(database)_daemon"] = "the daemon was stopped at \(state.time)"
         } else if let time = WallTime(rfc3339: state.time), now.elapsed(since: UInt64(time)) > Self.oldState {
             report.health.warnings["\(database)_daemon"] =
-                "the state object of this instance was written last at \(state.time): no daemon seems to run"
+                "the last state object of this instance is of \(state.time): no daemon seems to be running"
         } else if state.health == "Unavailable" {
             report.health.failures["\(database)_daemon"] = "its state object of \(state.time) says \(state.health)"
         } else if state.health != "OK" {
@@ -147,6 +147,6 @@ struct LookedAt {
 }
 
 extension Logger {
-    /// For work whose errors are reported otherwise.
+    /// For work whose errors are reported in another way.
     static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
 }

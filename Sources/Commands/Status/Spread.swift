@@ -2,45 +2,45 @@ import Monitoring
 import Snapshots
 import Support
 
-/// How far the newest snapshot of this instance has come: who has merged it, by their state objects.
+/// The progress of this instance's newest snapshot: the instances that have merged it, by their state objects.
 struct Spread: Equatable, Sendable {
     var database: String
-    /// Our newest snapshot.
+    /// The newest snapshot of this instance.
     var newest: SnapshotName?
-    /// Whether there is nothing here that could be sent, as far as is known.
+    /// Whether there is nothing to send, as far as known.
     var hasNothing: Bool
-    /// Who has it.
+    /// Instances that have merged it.
     var merged: [String] = []
-    /// Who has not, with the newest of ours that they have merged.
+    /// Instances that have not, with the newest snapshot of this instance that they have merged.
     var missing: [Missing] = []
-    /// Who publishes no state.
+    /// Instances that publish no state.
     var unknown: [String] = []
-    /// Who is not asked for.
+    /// Excluded instances.
     var leftOut: [String] = []
 
-    /// A state object that was written longer than that before our newest snapshot can't know of it.
+    /// A state object written this much earlier than the newest snapshot cannot contain it.
     private static let tolerance: UInt64 = 900 * 1_000_000_000
 
-    /// An instance that has not merged our newest snapshot.
+    /// An instance that has not merged the newest snapshot.
     struct Missing: Equatable, Encodable, Sendable {
         var instance: String
         var has: String?
-        /// When its state was written.
+        /// The time of its state.
         var time: String
-        /// Why what it says does not count, or why more is not to be expected.
+        /// Why its state is ignored, or no progress is expected.
         var doubt: String?
     }
 
     /// - Parameters:
-    ///   - own: our name, as it stands in names of snapshots.
-    ///   - newest: our newest snapshot, nil when there is none.
-    ///   - hasNothing: whether there is nothing here that could be sent.
-    ///   - instances: all others that have snapshots.
+    ///   - own: this instance's name in snapshot names.
+    ///   - newest: the newest snapshot of this instance, nil if there is none.
+    ///   - hasNothing: whether there is nothing to send.
+    ///   - instances: all other instances with snapshots.
     ///   - states: the state objects of all others, by instance.
-    ///   - listed: our own snapshots in the storage.
-    ///   - heard: when the state objects were written, by the storage's clock, as far as it tells.
+    ///   - listed: the snapshots of this instance in the storage.
+    ///   - heard: times of the state objects, by the storage's clock, if available.
     ///   - now: the time by the same clock.
-    ///   - except: who is left out.
+    ///   - except: excluded instances.
     init(
         database: String, own: String, newest: SnapshotName?, hasNothing: Bool = false, instances: Set<String>,
         states: [String: InstanceState], listed: Set<SnapshotName> = [], heard: [String: UInt64] = [:], now: UInt64 = 0,
@@ -65,7 +65,7 @@ struct Spread: Equatable, Sendable {
             }
             var missing = Missing(instance: instance, has: has?.description, time: state.time)
             if let has, has >= newest {
-                // Who writes to the bucket can write anything: what can't be true is not believed.
+                // Anybody with write access to the bucket can write anything: implausible states are ignored.
                 missing.doubt = Self.doubt(has, state, heard[instance], newest, listed)
                 if missing.doubt == nil {
                     merged.append(instance)
@@ -84,16 +84,16 @@ struct Spread: Equatable, Sendable {
         _ has: SnapshotName, _ state: InstanceState, _ heard: UInt64?, _ newest: SnapshotName,
         _ listed: Set<SnapshotName>
     ) -> String? {
-        guard listed.contains(has) else { return "there is no such snapshot, so that is not believed" }
-        let told = WallTime(rfc3339: state.time).map { UInt64($0) } ?? 0
-        let (latest, overflows) = min(told, heard ?? .max).addingReportingOverflow(tolerance)
-        return overflows || latest >= newest.timestamp ? nil : "that is older than the snapshot, so it is not believed"
+        guard listed.contains(has) else { return "there is no such snapshot, so this is ignored" }
+        let written = WallTime(rfc3339: state.time).map { UInt64($0) } ?? 0
+        let (latest, overflows) = min(written, heard ?? .max).addingReportingOverflow(tolerance)
+        return overflows || latest >= newest.timestamp ? nil : "the state is older than the snapshot, so it is ignored"
     }
 
-    /// Whether everybody who tells has it, or there is nothing that anybody could have.
+    /// Whether all publishing instances have it, or there is nothing to send.
     var isComplete: Bool { missing.isEmpty && (newest != nil || hasNothing) }
 
-    /// What `status --wait` prints.
+    /// The output of `status --wait`.
     var lines: [String] {
         var lines = ["database \(database): " + (newest.map { "our newest snapshot is \($0)" } ?? "we have sent none")]
         if newest != nil, !merged.isEmpty { lines.append("  merged by  \(merged.joined(separator: ", "))") }
@@ -104,7 +104,9 @@ struct Spread: Equatable, Sendable {
                 PrintableText.line("  missing    \(missing.instance): \(what), as of \(missing.time)\(doubt)"))
         }
         if !leftOut.isEmpty { lines.append("  left out   \(leftOut.joined(separator: ", "))") }
-        if merged.isEmpty, missing.isEmpty, unknown.isEmpty, leftOut.isEmpty { lines.append("  nobody else is there") }
+        if merged.isEmpty, missing.isEmpty, unknown.isEmpty, leftOut.isEmpty {
+            lines.append("  there are no other instances")
+        }
         if !unknown.isEmpty {
             lines.append("  unknown    \(unknown.joined(separator: ", ")): no state is published")
         }

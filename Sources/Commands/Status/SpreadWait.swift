@@ -6,27 +6,27 @@ import Replication
 import Snapshots
 import Synchronization
 
-/// Waits until everybody who tells has merged our newest snapshot of every database.
+/// Waits until all publishing instances have merged the newest snapshot of every database.
 final class SpreadWait: Sendable {
-    /// How long to wait where nothing is said.
+    /// The default limit.
     static let usualLimit = Duration.seconds(30)
-    /// How often to look.
+    /// The interval between checks.
     private static let interval = Duration.milliseconds(500)
-    /// How long the first look may take, however short the limit: without one there is nothing to say.
-    private static let firstLook = Duration.seconds(10)
+    /// The minimum time for the first check, however short the limit is.
+    private static let firstPoll = Duration.seconds(10)
 
     private struct Findings {
         var isEmpty: Bool { spreads.isEmpty && problem == nil }
         var spreads: [Spread] = []
-        /// The databases with local changes that are still to be sent.
+        /// The databases with unsent local changes.
         var unsent: [Unsent] = []
         var problem: String?
     }
 
-    /// A database with changes that are not sent.
+    /// A database with unsent changes.
     struct Unsent: Equatable {
         var database: String
-        /// Why, where the daemon knows.
+        /// The reason, if the daemon knows it.
         var reason: String?
     }
 
@@ -38,8 +38,8 @@ final class SpreadWait: Sendable {
     private let findings = Mutex(Findings())
 
     /// - Parameters:
-    ///   - except: the names of instances that are not waited for.
-    ///   - sleep: waits for a time.
+    ///   - except: names of instances that are not waited for.
+    ///   - sleep: sleeps for a duration.
     init(
         _ sources: StatusSources, except: [String] = [], sleep: @escaping @Sendable (Duration) async throws -> Void
     ) {
@@ -48,19 +48,19 @@ final class SpreadWait: Sendable {
         self.except = Set(except.map(SnapshotName.sanitize(instance:)))
     }
 
-    /// What was found last, by database.
+    /// The last results, by database.
     var spreads: [Spread] { findings.withLock(\.spreads) }
 
-    /// Looks once at least, unless the storage takes more than ten seconds for that.
+    /// Checks at least once, unless the storage takes more than ten seconds for that.
     ///
-    /// - Returns: false when the time was over before everybody had it.
-    /// - Throws: ``CommandFailure`` when waiting makes no sense.
+    /// - Returns: false if the time expired before all instances had it.
+    /// - Throws: ``CommandFailure`` if waiting is useless.
     func run(within limit: Duration) async throws -> Bool {
         try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask { try await self.look() }
+            group.addTask { try await self.poll() }
             group.addTask {
                 try await self.sleep(limit)
-                let end = ContinuousClock.now + Self.firstLook - limit
+                let end = ContinuousClock.now + Self.firstPoll - limit
                 while self.findings.withLock(\.isEmpty), .now < end { try await Task.sleep(for: .milliseconds(20)) }
                 return false
             }
@@ -69,7 +69,7 @@ final class SpreadWait: Sendable {
         }
     }
 
-    /// One line on what is missing.
+    /// One line about the missing instances.
     func complaint(after limit: Duration) -> String {
         let found = findings.withLock(\.self)
         return Self.complaint(after: limit, spreads: found.spreads, unsent: found.unsent, problem: found.problem)
@@ -92,7 +92,7 @@ final class SpreadWait: Sendable {
         return "timeout: not done after \(DurationText.format(limit)): " + texts.joined(separator: "; ")
     }
 
-    private func look() async throws -> Bool {
+    private func poll() async throws -> Bool {
         var store: (any BlobStore)?
         while true {
             do {
@@ -116,15 +116,15 @@ final class SpreadWait: Sendable {
         }
     }
 
-    /// The databases whose daemon has something left to send, and those in which there is nothing at all. Without a
-    /// daemon to ask there is no telling.
+    /// The databases with unsent changes in the daemon, and the empty ones. Unknown without a
+    /// daemon.
     private func localState() async throws -> (unsent: [Unsent], empty: Set<String>) {
         guard let daemon = sources.daemon else { return ([], []) }
         let report: StatusReport
         do {
             report = try await daemon.report()
         } catch let failure as CommandFailure {
-            // One that is being started anew answers soon.
+            // A daemon that is being restarted answers soon.
             throw Unanswered(failure: failure)
         }
         if report.mode == .receive {

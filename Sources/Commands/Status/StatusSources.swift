@@ -6,7 +6,7 @@ import Monitoring
 import Snapshots
 import Support
 
-/// Where `status` gets its knowledge from: the daemon, or storage and LMDBs.
+/// The data sources of `status`: the daemon, or storage and LMDBs.
 struct StatusSources: Sendable {
     let configuration: Configuration
     let hostname: String
@@ -20,16 +20,16 @@ struct StatusSources: Sendable {
         clock = session.context.clock
     }
 
-    /// The name of this instance as it stands in names of snapshots.
+    /// The name of this instance in snapshot names.
     var instance: String { SnapshotName.sanitize(instance: configuration.instance) }
 
     /// The daemon, where the configuration says that it has an address.
     var daemon: RunningDaemon? { configuration.http.address.map { RunningDaemon($0, configuration) } }
 
-    /// Now, in nanoseconds since the UNIX epoch.
+    /// The current time, in nanoseconds since the UNIX epoch.
     var now: UInt64 { UInt64(clock()) }
 
-    /// Opens the storage, for reading. Without its update marker: nothing is read twice here.
+    /// Opens the storage for reading. Without its update marker, because nothing is read twice here.
     func openStorage() async throws -> any BlobStore {
         try await StorageFactory.open(
             configuration.storage.backend, writes: false, environment: { [environment] in environment[$0] },
@@ -37,7 +37,7 @@ struct StatusSources: Sendable {
         ).unmarked
     }
 
-    /// What the daemon says; without one, what storage and LMDBs show.
+    /// The daemon's report; without a daemon, one from storage and LMDBs.
     func report() async throws -> StatusReport {
         guard let daemon else { return await LookedAt(self).report() }
         do {

@@ -2,13 +2,13 @@ import Monitoring
 import Snapshots
 import Support
 
-/// The text of `lightningstream status`: a report for people.
+/// The text of `lightningstream status`.
 struct StatusText {
     var report: StatusReport
     /// Nanoseconds since the UNIX epoch, for ages.
     var now: UInt64
 
-    /// What is in a report may come from another program that has the daemon's port, and from the storage.
+    /// The lines. The report may come from another program on the daemon's port, and from the storage.
     var lines: [String] { rawLines.map { PrintableText.line($0) } }
 
     private var rawLines: [String] {
@@ -28,7 +28,7 @@ struct StatusText {
     private var head: [String] {
         var who = "\(report.instance) on \(report.hostname), \(report.software)"
         switch report.mode {
-        case .none: who += "; no daemon was asked: this is what storage and LMDB show"
+        case .none: who += "; no daemon was queried: this is from storage and LMDB"
         case .sync, .receive: who += ", \(report.mode.rawValue)" + (report.started.map { " since \($0)" } ?? "")
         }
         let health = report.health
@@ -61,7 +61,7 @@ struct StatusText {
         if let fence = database.fence { lines.append("  fenced    \(fence)") }
         if let blocked = database.blocked, database.unsentReason == nil { lines.append("  blocked   \(blocked)") }
         if let notInSync = database.notInSync { lines.append("  lagging   \(notInSync)") }
-        if database.startupComplete == false { lines.append("  start-up  under way") }
+        if database.startupComplete == false { lines.append("  start-up  in progress") }
         return lines + (database.instances.isEmpty ? [] : [""] + table(database).lines.map { "  " + $0 })
     }
 

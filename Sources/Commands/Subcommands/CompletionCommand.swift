@@ -3,15 +3,15 @@ import Daemon
 
 /// `lightningstream completion SHELL`: needs no configuration file.
 struct Completion: ProgramCommand {
-    /// The shells that there is a script for.
+    /// The supported shells.
     enum Shell: String, CaseIterable, ExpressibleByArgument { case bash, zsh, fish }
 
     static let configuration = CommandConfiguration(
         abstract: "Show a script that completes commands and flags in a shell.",
         discussion: """
-            bash: source <(lightningstream completion bash), or the output as lightningstream in \
-            /usr/share/bash-completion/completions. zsh: the output as _lightningstream in a directory of fpath. fish: \
-            the output as lightningstream.fish in ~/.config/fish/completions.
+            bash: source <(lightningstream completion bash), or save the output as lightningstream in \
+            /usr/share/bash-completion/completions. zsh: save the output as _lightningstream in a directory of fpath. fish: \
+            save the output as lightningstream.fish in ~/.config/fish/completions.
             """)
 
     @Argument(help: "bash, zsh or fish.")

@@ -6,7 +6,7 @@ struct Docs: ProgramCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a reference of all commands and their flags, in Markdown.")
 
-    @Flag(help: "As a manual page instead, for man(1).")
+    @Flag(help: "Show a manual page for man(1) instead.")
     var man = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

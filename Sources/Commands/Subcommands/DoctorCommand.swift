@@ -12,16 +12,16 @@ struct DoctorCommand: ProgramCommand {
         commandName: "doctor",
         abstract: "Check configuration, LMDBs, storage and PowerDNS, and say how to put right what is wrong.",
         discussion: """
-            The LMDBs are opened for reading only; the daemon and the application may run. In the storage an object \
-            is written, read and removed whose name no syncer looks at. Ends with exit code 1 when a check fails.
+            The LMDBs are opened read-only; the daemon and the application may run. In the storage an object \
+            that syncers ignore is written, read and removed. Ends with exit code 1 if a check fails.
             """)
 
     @Option(
-        help: ArgumentHelp("Check this configuration of the PowerDNS server, too.", valueName: "file"),
+        help: ArgumentHelp("Also check this configuration file of the PowerDNS server.", valueName: "file"),
         completion: .file(extensions: ["conf"]))
     var pdnsConf: String?
 
-    @Flag(help: "Check for a host that runs receive and not sync: it need not write to the storage.")
+    @Flag(help: "Check for a host that runs receive and does not write to the storage.")
     var receive = false
 
     @Flag(help: "Write JSON; docs/doctor.md describes it.")

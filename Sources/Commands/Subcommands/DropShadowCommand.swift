@@ -4,17 +4,17 @@ import LMDB
 import Replication
 import Support
 
-/// `lightningstream drop-shadow`: drops the DBIs that the syncing keeps for itself.
+/// `lightningstream drop-shadow`: drops the private DBIs of syncing.
 struct DropShadow: ProgramCommand {
     static let configuration = CommandConfiguration(
         abstract: "Drop all DBIs whose names begin with _sync, in every configured database.",
         discussion: """
-            For an application that keeps timestamps itself from now on (PowerDNS 4.8 or newer), or to start shadow \
-            mode anew. Stop the daemon first: the command is refused while it runs. What only the shadow DBIs know is lost: when each entry was changed, which \
-            entries were deleted, and how long the database was away. At the next start in shadow mode everything here counts \
-            as older than any snapshot, our own included. To keep timestamps, carry the timestamps over before that, with \
-            experimental migrate-timestamps, or deleted entries may come back from other instances. The application's own \
-            DBIs are not touched. Each database is done in one transaction, the others also when one of them fails.
+            For an application that now keeps timestamps itself (PowerDNS 4.8 or later), or to restart shadow \
+            mode. Stop the daemon first: the command is refused while it runs. The information in these DBIs is lost: the time of each change, \
+            deleted entries, and the time of the last sync. At the next start in shadow mode all local entries count \
+            as older than any snapshot, including those of this instance. To keep timestamps, copy them first with \
+            experimental migrate-timestamps; otherwise deleted entries may return from other instances. The application's own \
+            DBIs are not changed. Each database is changed in one transaction; a failure does not affect the others.
             """)
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -6,8 +6,8 @@ struct Dump: ProgramCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show all entries of the local databases as text.",
         discussion: """
-            The LMDBs are opened for reading only. While a dump runs, LMDB can't reuse pages that are freed \
-            meanwhile: write it to a file rather than leaving it open in a pager. Fails when an LMDB can't be opened.
+            The LMDBs are opened read-only. While a dump runs, LMDB cannot reuse pages that are freed \
+            meanwhile: write it to a file rather than leaving it open in a pager. Fails if an LMDB cannot be opened.
             """)
 
     @Option(
@@ -15,7 +15,7 @@ struct Dump: ProgramCommand {
         help: ArgumentHelp("Show only this database.", valueName: "db"))
     var database: String?
 
-    @Flag(name: [.customShort("H"), .customLong("hide")], help: "Leave out the DBIs whose names begin with _sync.")
+    @Flag(name: [.customShort("H"), .customLong("hide")], help: "Omit the DBIs whose names begin with _sync.")
     var hidesPrivate = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Daemon
 
-/// `lightningstream receive`: syncing that never writes to the storage.
+/// `lightningstream receive`: syncs without writing to the storage.
 struct Receive: ProgramCommand {
     static let configuration = CommandConfiguration(
         abstract: "Load snapshots into the local databases, and never write to the storage.")

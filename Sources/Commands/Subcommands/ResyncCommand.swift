@@ -8,20 +8,20 @@ import Replication
 import Snapshots
 import Support
 
-/// `lightningstream resync`: rebuilds a database that has been away for too long.
+/// `lightningstream resync`: rebuilds a database that was out of sync for too long.
 struct Resync: ProgramCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Rebuild a database that has been away for too long, so that it may send again.",
+        abstract: "Rebuild a database that was out of sync for too long, so that it may send again.",
         discussion: """
-            For databases that send nothing because they were out of sync for long (sweeper.enabled): entries that \
-            were deleted elsewhere meanwhile, and that nobody else has any more, are removed here; everything else is \
-            merged as ever. What is younger than the retention is kept in any case. A database that may send is left \
-            as it is. Runs beside the application and a daemon, which notices by itself.
+            For databases whose sending is blocked because they were out of sync for long (sweeper.enabled): entries that \
+            were deleted on other instances meanwhile, and that no other has any more, are removed; everything else is \
+            merged as usual. Entries younger than the retention are always kept. A database that may send is left \
+            unchanged. Runs beside the application and a daemon, which notices it automatically.
             """)
 
     @Option(
         name: .customLong("only-db"),
-        help: ArgumentHelp("Look at this database only; may be given several times.", valueName: "name"))
+        help: ArgumentHelp("Rebuild only this database; may be repeated.", valueName: "name"))
     var onlyDatabases: [String] = []
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -76,11 +76,11 @@ struct Resync: ProgramCommand {
         switch outcome {
         case .notNeeded(let lastSync):
             let time = lastSync.map { "last in sync at \(WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 0))" }
-            return "nothing to do: it may send (\(time ?? "no absence is recorded"))"
+            return "nothing to do: sending is not blocked (\(time ?? "no absence is recorded"))"
         case .rebuilt(let report):
             let sources = report.snapshots.map(\.instance).joined(separator: ", ")
             let stored =
-                report.stored.map { "stored \($0)" } ?? "stored nothing, as there was no snapshot of this instance"
+                report.stored.map { "stored \($0)" } ?? "stored nothing, because there was no snapshot of this instance"
             return "rebuilt from \(sources): merged \(report.entries.merged), removed \(report.entries.removed); "
                 + "\(stored); it may send again"
         }
@@ -88,9 +88,9 @@ struct Resync: ProgramCommand {
 }
 
 extension InstanceState {
-    /// What is known of an instance after a rebuild: what was merged before need not be there any more.
+    /// The state of an instance after a rebuild, without snapshots merged before, which may no longer exist.
     ///
-    /// Nil where it has no snapshot. A daemon replaces it when it notices the rebuild; without one nothing follows.
+    /// Nil if it has no snapshot. A daemon replaces it when it notices the rebuild; without one there is no update.
     fileprivate init?(_ report: Replication.Resync.Report, of instance: String, hostname: String, at time: UInt64) {
         guard let stored = report.stored else { return nil }
         let merged = Dictionary(report.snapshots.map { ($0.instance, $0.description) }) { max($0, $1) }

@@ -5,7 +5,7 @@ import Daemon
 struct Stats: ProgramCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show sizes and counters of the local databases and their DBIs.",
-        discussion: "The LMDBs are opened for reading only. Fails when one of them can't be opened.")
+        discussion: "The LMDBs are opened read-only. Fails if one of them cannot be opened.")
 
     @Flag(help: "Show an array of databases; docs/commands.md describes them.")
     var json = false

@@ -4,22 +4,22 @@ import Daemon
 import Monitoring
 import Snapshots
 
-/// `lightningstream status`: where everything stands.
+/// `lightningstream status`: shows the status of syncing.
 struct Status: ProgramCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what is synced, how far behind it is, and how healthy.",
+        abstract: "Show instances, their lag and health.",
         discussion: """
-            Asks the running daemon at http.address. Without that, or when nobody answers there, storage and LMDBs are \
-            looked at. Ends with exit code 1 when something fails. With --wait: ends once every instance in the \
-            storage that publishes its state has merged the newest snapshot of this one, and names those that have \
-            not when the time (--timeout, else 30s) is over; the exit code is 75 then.
+            Queries the running daemon at http.address. Without an address or an answer, it reads storage and LMDBs \
+            itself. Ends with exit code 1 if a check fails. With --wait: ends when every instance in the \
+            storage that publishes its state has merged the newest snapshot of this one. If the time expires \
+            (--timeout, default 30s), it names the others and ends with exit code 75.
             """)
 
-    @Flag(help: "Wait until all others have merged what is here.")
+    @Flag(help: "Wait until all others have merged the local changes.")
     var wait = false
 
     @Option(
-        help: ArgumentHelp("With --wait: do not wait for this instance; may be given several times.", valueName: "name")
+        help: ArgumentHelp("With --wait: do not wait for this instance; may be repeated.", valueName: "name")
     )
     var except: [String] = []
 
@@ -50,7 +50,7 @@ struct Status: ProgramCommand {
 
     private func waitForOthers(_ session: Session) throws -> Int32 {
         let limit = global.timeout ?? SpreadWait.usualLimit
-        // This command has something to say when the time is over.
+        // This command prints a result when the time expires.
         session.timeLimit.soften(grace: .seconds(5)) { _ in }
         let wait = SpreadWait(StatusSources(session), except: except, sleep: session.context.sleep)
         let isDone = try runBlocking { try await wait.run(within: limit) }

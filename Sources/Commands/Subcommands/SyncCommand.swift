@@ -3,12 +3,12 @@ import Daemon
 
 /// The flags of both syncing commands.
 struct SyncOptions: ParsableArguments {
-    @Flag(help: "End once all snapshots are loaded and local changes are stored.")
+    @Flag(help: "End when all snapshots are loaded and local changes are stored.")
     var onlyOnce = false
 
     @Option(
         help: ArgumentHelp(
-            "Wait with the start of syncing until the storage holds an object of this name.", valueName: "name"))
+            "Wait for an object of this name in the storage before syncing.", valueName: "name"))
     var waitForMarkerFile: String?
 }
 
@@ -21,7 +21,7 @@ struct Sync: ProgramCommand {
 
     @Option(
         name: .customLong("only-db"),
-        help: ArgumentHelp("Sync only this database; may be given several times.", valueName: "name"))
+        help: ArgumentHelp("Sync only this database; may be repeated.", valueName: "name"))
     var onlyDatabases: [String] = []
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -1,25 +1,25 @@
 import Glibc
 import Support
 
-/// Takes the result of a command.
+/// Receives the output of a command.
 package protocol ByteOutput: Sendable {
-    /// Takes all of the bytes.
+    /// Writes all of the bytes.
     ///
-    /// Throws ``OutputClosed`` when nobody reads them, otherwise ``OutputError``.
+    /// Throws ``OutputClosed`` if the reader has gone, otherwise ``OutputError``.
     func write(_ bytes: [UInt8]) throws
 }
 
-/// Nobody reads the output any more, for example `head` that has seen enough.
+/// The reader of the output has gone, for example `head`.
 package struct OutputClosed: Error {
-    /// The only value there is.
+    /// The only value.
     package init() {}
 }
 
-/// The output can't be written.
+/// The output cannot be written.
 package struct OutputError: Error, CustomStringConvertible {
     /// The value of `errno`.
     package var code: Int32
-    /// One line: what failed and why.
+    /// One line with the failure and its reason.
     package var description: String { "cannot write to standard output: \(String(cString: strerror(code)))" }
 }
 
@@ -27,7 +27,7 @@ package struct OutputError: Error, CustomStringConvertible {
 package struct FileDescriptorOutput: ByteOutput {
     private let descriptor: Int32
 
-    /// - Parameter descriptor: stays open, and is not closed here.
+    /// - Parameter descriptor: the descriptor, which is not closed.
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Writes all of the bytes; see ``ByteOutput/write(_:)``.

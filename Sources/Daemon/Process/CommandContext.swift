@@ -2,27 +2,27 @@ import Glibc
 import Observability
 import Support
 
-/// Everything that a command touches outside of itself, so that tests can run it within their process.
+/// The outside world of a command, replaceable so that tests can run it in their process.
 package struct CommandContext: Sendable {
-    /// Where results go.
+    /// Receives results.
     package var standardOutput: any ByteOutput
-    /// Where log lines and errors go.
+    /// Receives log lines and errors.
     package var standardError: any LogOutput
     /// The environment variables.
     package var environment: [String: String]
-    /// Gives the time of log lines.
+    /// The time of log lines.
     package var clock: @Sendable () -> WallTime
-    /// Waits for a time; throws `CancellationError` when the task is cancelled meanwhile.
+    /// Sleeps; throws `CancellationError` if the task is cancelled meanwhile.
     package var sleep: @Sendable (Duration) async throws -> Void
     /// Whether log lines may have colours.
     package var usesColour: Bool
-    /// Whether a person reads log lines as they come, on a terminal.
+    /// Whether log lines are shown on a terminal.
     package var logsToTerminal: Bool
-    /// Whether results go to a terminal, and not to a program or file.
+    /// Whether results are shown on a terminal.
     package var showsToTerminal: Bool
-    /// Whether the command has the process for itself: its signals, its ID and its end.
+    /// Whether the command owns the process: its signals, its ID and its exit.
     package var ownsProcess: Bool
-    /// The terminal that shows how far long work has come; nil where standard error is none.
+    /// The terminal for the progress of long work; nil if standard error is not one.
     package var terminal: Terminal?
 
     /// See the properties of the same names.

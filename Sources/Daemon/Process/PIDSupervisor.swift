@@ -1,6 +1,6 @@
 import Glibc
 
-/// Sees to it that the program runs with a process ID of at least a given number.
+/// Ensures that the program runs with a process ID of at least a given number.
 ///
 /// LMDB marks its reader slots with process IDs. Two containers that share an LMDB have process IDs of their own,
 /// usually low ones, and equal ones make LMDB take the readers of one for those of the other. Linux gives process
@@ -10,14 +10,14 @@ package enum PIDSupervisor {
     /// The environment variable that switches the check off; set for the child as well.
     package static let skipVariable = "LIGHTNINGSTREAM_NO_PID_CHECK"
 
-    /// Whether a process with the ID `own` must hand over to a child.
+    /// Whether a process with the ID `own` must run a child.
     static func isNeeded(minimum: Int, own: Int, environment: [String: String]) -> Bool {
         own < minimum && environment[skipVariable] == nil
     }
 
     /// Runs the program with the same arguments in a child with an ID of at least `minimum`.
     ///
-    /// - Returns: the exit code for this process: that of the child.
+    /// - Returns: the exit code of the child.
     static func run(minimum: Int, arguments: [String]) throws(CommandFailure) -> Int32 {
         useUp(count: minimum - Int(getpid()) - 1)
         return try supervise(
@@ -30,15 +30,15 @@ package enum PIDSupervisor {
         guard count > 0 else { return }
         for _ in 0..<count {
             var thread = pthread_t()
-            // What can't be started uses up nothing; the check of the child's ID notices.
+            // A failure to start a thread uses up no ID; the check of the child's ID detects this.
             guard pthread_create(&thread, nil, { _ in nil }, nil) == 0 else { return }
             pthread_join(thread, nil)
         }
     }
 
-    /// Starts a child, passes signals on to it and waits for its end.
+    /// Starts a child, forwards signals to it and waits for its end.
     ///
-    /// - Returns: its exit code, or 128 and the number of the signal that ended it.
+    /// - Returns: its exit code, or 128 plus the number of the signal that ended it.
     static func supervise(
         _ path: String, arguments: [String], environment: [String], minimum: Int = 0
     ) throws(CommandFailure) -> Int32 {
@@ -66,7 +66,7 @@ package enum PIDSupervisor {
         posix_spawnattr_setsigmask(&attributes, &mask)
         var defaults = SignalThread.set([SIGPIPE])
         posix_spawnattr_setsigdefault(&attributes, &defaults)
-        // A process group of its own: a terminal's Ctrl-C would otherwise reach the child twice, from the
+        // A separate process group: otherwise a terminal's Ctrl-C would reach the child twice, from the
         // terminal and from here, and a second signal ends it at once.
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(
@@ -85,7 +85,7 @@ package enum PIDSupervisor {
     }
 
     private static func wait(for child: pid_t) -> Int32 {
-        // The first process of a container inherits all orphans, and has to take note of their end.
+        // The first process of a container inherits all orphans, and must reap them.
         let anybody = getpid() == 1
         while true {
             var status: Int32 = 0

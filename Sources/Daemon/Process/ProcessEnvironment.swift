@@ -3,7 +3,7 @@ import Glibc
 /// The environment variables of this process.
 enum ProcessEnvironment {
     /// As `NAME=value`.
-    // Swift does not let us name glibc's `environ`, because it is a mutable global. Nothing in this program changes
+    // Swift does not allow access to glibc's `environ`, because it is a mutable global. Nothing in this program changes
     // the environment.
     static var entries: [String] {
         guard let symbol = dlsym(nil, "environ") else { return [] }
@@ -17,7 +17,7 @@ enum ProcessEnvironment {
         return entries
     }
 
-    /// By their names; of two with the same name the first, as getenv(3) sees it.
+    /// By name; of two with the same name the first, as in getenv(3).
     static var variables: [String: String] {
         let pairs = entries.compactMap { entry in
             entry.firstIndex(of: "=").map { (String(entry[..<$0]), String(entry[entry.index(after: $0)...])) }

@@ -37,7 +37,7 @@ package struct Progress: Sendable, Equatable {
             parts.append("\(done)" + (totalEntries.map { " of \($0)" } ?? "") + " entries")
         }
         if let fraction { parts.append("\(Int(fraction * 100)) %") }
-        // A rate of the first moments says nothing.
+        // A rate is meaningless at the beginning.
         let seconds = elapsed / .seconds(1)
         guard seconds >= 1 else { return text(parts) }
         if bytes > 0 {
@@ -47,13 +47,13 @@ package struct Progress: Sendable, Equatable {
         }
         if let fraction, fraction > 0, fraction < 1 {
             let left = (seconds / fraction - seconds).rounded(.up)
-            // Nobody plans with more than days of it.
+            // Longer estimates are not useful.
             if left < 1_000_000 { parts.append("\(DurationText.format(.seconds(left))) left") }
         }
         return text(parts)
     }
 
-    /// How much is done, from 0 to 1; nil where the end is not known.
+    /// The completed fraction, from 0 to 1; nil if the total is unknown.
     private var fraction: Double? {
         for (done, total) in [(bytes, totalBytes), (entries, totalEntries)] {
             if let total, total > 0 { return min(1, max(0, Double(done) / Double(total))) }

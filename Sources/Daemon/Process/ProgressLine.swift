@@ -3,16 +3,16 @@ import Observability
 import Support
 import Synchronization
 
-/// A terminal for people to look at while work goes on.
+/// A terminal that shows progress.
 package struct Terminal: Sendable {
-    /// Where the line is drawn.
+    /// The output for the line.
     var output: any LogOutput
-    /// Whether results that are written to standard output appear on a terminal, too.
+    /// Whether standard output is a terminal, too.
     var showsResults: Bool
-    /// How many columns there are.
+    /// The number of columns.
     var columns: @Sendable () -> Int
 
-    /// That of standard error; nil where it is none, or one that can't go back in a line.
+    /// The terminal of standard error; nil if it is not one, or cannot overwrite a line.
     package static func ofProcess(environment: [String: String]) -> Terminal? {
         guard isatty(STDERR_FILENO) == 1, environment["TERM"] != "dumb" else { return nil }
         return Terminal(
@@ -25,7 +25,7 @@ package struct Terminal: Sendable {
     }
 }
 
-/// One line on a terminal that overwrites itself while long work goes on, at most five times a second.
+/// A line on a terminal that is overwritten during long work, at most five times a second.
 ///
 /// Nothing is drawn for work that is done at once. Whoever makes one ends it before anything else is written.
 package final class ProgressLine: Sendable {
@@ -64,7 +64,7 @@ package final class ProgressLine: Sendable {
             let elapsed = start.duration(to: now)
             guard !state.isEnded, elapsed >= Self.firstAfter else { return }
             if let last = state.lastDrawn, last.duration(to: now) < Self.interval { return }
-            // The last column stays free: some terminals go to the next line when it is used.
+            // The last column is not used: some terminals wrap when it is.
             let text = PrintableText.line(state.progress.line(elapsed: elapsed)).prefix(max(1, terminal.columns() - 1))
             terminal.output.write(line: Array("\r\(text)\u{1b}[K".utf8))
             state.lastDrawn = now
@@ -82,7 +82,7 @@ package final class ProgressLine: Sendable {
 }
 
 extension CommandContext {
-    /// Runs `body` with a line that shows its progress, or with nil where nobody would look at one.
+    /// Runs `body` with a progress line, or with nil if it would not be visible.
     ///
     /// - Parameter writesResults: whether `body` writes to standard output, which must not be a terminal then.
     package func withProgress<Result>(

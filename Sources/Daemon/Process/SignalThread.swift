@@ -1,20 +1,20 @@
 import Dispatch
 import Glibc
 
-/// Takes signals on a thread of their own, where handling them may do anything.
+/// Receives signals on a separate thread, on which a handler may do anything.
 enum SignalThread {
-    /// The signals that ask a process to end.
+    /// The signals that request the end of a process.
     static let endings: [Int32] = [SIGTERM, SIGINT]
 
-    /// Blocks these signals in the calling thread and in all threads that it starts from now on.
+    /// Blocks these signals in the calling thread and in all threads that it starts afterwards.
     ///
-    /// To be called before any other thread exists: one that does not block them would be killed by them.
+    /// Must be called before any other thread exists: a thread that does not block them would be killed.
     static func block(_ signals: [Int32]) {
         var set = Self.set(signals)
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Calls `handler` for each of the blocked signals that arrives, for the rest of the process' life.
+    /// Calls `handler` for each of the blocked signals that arrives, for the lifetime of the process.
     static func start(_ signals: [Int32], handler: @escaping @Sendable (Int32) -> Void) {
         let thread = DispatchQueue(label: "signals")
         thread.async {

@@ -13,7 +13,7 @@ package final class TimeLimit: Sendable {
     private let softness = Mutex<Softness?>(nil)
     private let queue = DispatchQueue(label: "time limit")
 
-    /// Starts the time.
+    /// Starts the timer.
     func start(_ duration: Duration, in context: CommandContext) {
         queue.asyncAfter(deadline: .now() + Self.interval(duration)) { [self] in
             let text = "timeout: not done after \(DurationText.format(duration)) (--timeout)"
@@ -32,10 +32,10 @@ package final class TimeLimit: Sendable {
         softness.withLock { $0 = Softness(grace: grace, action: action) }
     }
 
-    /// A duration as Dispatch wants it.
+    /// A duration for Dispatch.
     static func interval(_ duration: Duration) -> DispatchTimeInterval {
         let (seconds, attoseconds) = duration.components
-        // Centuries; what a Duration can hold beyond that does not fit.
+        // Longer durations, centuries, do not fit.
         guard seconds < Int64.max / 2_000_000_000 else { return .never }
         return .nanoseconds(Int(seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
     }

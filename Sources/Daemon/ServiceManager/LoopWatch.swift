@@ -1,44 +1,44 @@
 import LMDB
 
-/// Decides whether all sync loops live, from what they show to somebody who looks from time to time. A pure machine.
+/// Determines from periodic samples whether all sync loops are alive. A pure state machine.
 ///
-/// A loop that waits for the storage turns all the same: requests end by themselves, so they count for nothing here.
-/// Work on the LMDB has to show progress; one that waits for a write lock is excused, because a new process would have
-/// to wait for it as well.
+/// A loop that waits for the storage still turns: requests have timeouts, so they are ignored here.
+/// Work on the LMDB must make progress, unless it waits for a write lock, for which a new process would have
+/// to wait as well.
 struct LoopWatch: Sendable {
-    /// What a loop has shown so far.
+    /// A sample of a loop.
     struct Sign: Sendable, Equatable {
-        /// How often it has turned; zero until it begins.
+        /// The number of its turns; zero until it starts.
         var turns = 0
-        /// Whether the work on the LMDB gets on.
+        /// Whether its work on the LMDB makes progress.
         var activity = TransactionActivity()
     }
 
-    /// What each had shown when last all of them had lived.
+    /// The samples at the last time when all loops were alive.
     private var known: [String: Sign] = [:]
-    /// Those that have shown no life since then, in order of their names.
+    /// Loops without activity since then, sorted by name.
     private(set) var silent: [String] = []
-    /// What each had shown when ``waiting(_:)`` was called last.
+    /// The samples of the last call of ``waiting(_:)``.
     private var seen: [String: Sign] = [:]
 
-    /// Takes in what each loop has shown by now.
+    /// Evaluates the current samples.
     ///
-    /// - Returns: whether all of them have lived since the last time that this was so.
-    mutating func look(_ signs: [String: Sign]) -> Bool {
-        // Who is seen for the first time lives.
+    /// - Returns: whether all loops have been active since the last time that this was so.
+    mutating func evaluate(_ signs: [String: Sign]) -> Bool {
+        // A loop counts as alive in its first sample.
         silent = signs.filter { name, sign in known[name].map { !Self.lives(sign, since: $0) } ?? false }.keys.sorted()
         guard silent.isEmpty else { return false }
         known = signs
         return true
     }
 
-    /// Takes in the same, at moments of which nothing else depends.
+    /// Evaluates additional samples for waits, without other effects.
     ///
-    /// - Returns: who has waited for the write lock of an LMDB since the call before, in order of their names.
+    /// - Returns: loops that have waited for the write lock of an LMDB since the previous call, sorted by name.
     mutating func waiting(_ signs: [String: Sign]) -> [String] {
         defer { seen = signs }
         return signs.filter { name, sign in
-            // Others may read meanwhile.
+            // Reads continue meanwhile.
             guard let before = seen[name]?.activity, before.waitsForLock else { return false }
             return sign.activity.waitsForLock && sign.activity.endedWaits == before.endedWaits
         }.keys.sorted()

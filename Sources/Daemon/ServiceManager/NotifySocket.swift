@@ -1,9 +1,9 @@
 import Glibc
 import Support
 
-/// The socket on which a service manager such as systemd hears from its services: sd_notify(3), protocol included.
+/// The notification socket of a service manager such as systemd: sd_notify(3), including the protocol.
 final class NotifySocket: Sendable {
-    /// An address that nothing can be sent to.
+    /// An invalid address.
     struct BadAddress: Error, Equatable, CustomStringConvertible {
         var address: String
         var description: String {
@@ -12,7 +12,7 @@ final class NotifySocket: Sendable {
         }
     }
 
-    /// What fits into `sockaddr_un`, with the NUL behind a path.
+    /// The maximum size in `sockaddr_un`, with the NUL after a path.
     static let longestAddress = 107
 
     private let descriptor: Int32
@@ -20,7 +20,7 @@ final class NotifySocket: Sendable {
     private let length: socklen_t
     private let name: String
 
-    /// - Parameter address: what `NOTIFY_SOCKET` says: a path, or `@` and the name of an abstract socket.
+    /// - Parameter address: the value of `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
     init(_ address: String) throws {
         let bytes = Array(address.utf8)
         guard let first = bytes.first, bytes.count > 1, bytes.count <= Self.longestAddress, !bytes.contains(0),
@@ -34,7 +34,7 @@ final class NotifySocket: Sendable {
         }
         self.address = target
         name = address
-        // The name of an abstract socket ends where the length says.
+        // The length delimits the name of an abstract socket.
         length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + (first == UInt8(ascii: "/") ? 1 : 0))
         descriptor = Int32(
             try systemCall("open a socket for", address) {
@@ -46,7 +46,7 @@ final class NotifySocket: Sendable {
 
     /// Sends one message, lines of the form `NAME=value`. Never waits.
     ///
-    /// - Throws: `SystemError` when it could not be sent, with `EAGAIN` when the service manager is busy.
+    /// - Throws: `SystemError` if it could not be sent, with `EAGAIN` if the service manager is busy.
     func send(_ lines: [String]) throws(SystemError) {
         let message = Array(lines.joined(separator: "\n").utf8)
         _ = try systemCall("send to", "NOTIFY_SOCKET=\(name)") {

@@ -7,19 +7,19 @@ import Replication
 import Support
 import Synchronization
 
-/// A sync loop that can be asked whether it lives.
+/// A sync loop whose liveness can be checked.
 protocol WatchedLoop: Sendable {
-    /// Grows soon after ``probe()`` unless the loop is stuck.
+    /// Increases soon after ``probe()`` unless the loop is stuck.
     var turns: Int { get }
-    /// Has it turn once more.
+    /// Makes it turn once.
     func probe()
 }
 
 extension DatabaseSyncer: WatchedLoop {}
 
-/// Tells the service manager (systemd) how the daemon is: READY, STATUS, WATCHDOG, STOPPING.
+/// Notifies the service manager (systemd) of the daemon's state: READY, STATUS, WATCHDOG, STOPPING.
 ///
-/// What could not be sent is sent with the next look, so that nothing is lost when the service manager is busy.
+/// Messages that could not be sent are repeated with the next check, so that none is lost if the service manager is busy.
 final class ServiceNotifier: SyncObserver {
     private struct State {
         let socket: NotifySocket
@@ -27,18 +27,18 @@ final class ServiceNotifier: SyncObserver {
         var watch = LoopWatch()
         var loops: [String: any WatchedLoop] = [:]
         var environments: [String: Environment] = [:]
-        var toldReady = false
-        var toldText = ""
+        var sentReady = false
+        var sentText = ""
         var isStopping = false
-        /// How many looks in a row have found a loop that is silent.
+        /// Number of consecutive checks with an inactive loop.
         var silences = 0
-        var toldFailure = false
+        var loggedFailure = false
 
-        /// What each loop has shown by now.
+        /// The current samples of all loops.
         var signs: [String: LoopWatch.Sign] {
             var signs: [String: LoopWatch.Sign] = [:]
             for (name, loop) in loops {
-                // Before it opens its LMDB and after it has closed it, a loop has nothing to show.
+                // Before it opens its LMDB and after it has closed it, a loop has no activity.
                 guard let environment = environments[name] else { continue }
                 signs[name] = LoopWatch.Sign(turns: loop.turns, activity: environment.activity)
             }
@@ -46,24 +46,24 @@ final class ServiceNotifier: SyncObserver {
         }
     }
 
-    /// How the daemon is watched.
+    /// The settings of notifications and watchdog.
     struct Settings: Sendable, Equatable {
-        /// Where to send to.
+        /// The address of the socket.
         var address: String
-        /// Within how many microseconds a loop must show that it lives.
+        /// The time limit for activity of a loop, in microseconds.
         var limit: Int64
-        /// Whether the service manager wants to be told so.
+        /// Whether the service manager uses the watchdog.
         var hasWatchdog: Bool
     }
 
     private let settings: Settings
     private let clock: @Sendable () -> WallTime
     private let logger: Logger
-    /// The first of the failing health checks.
+    /// The first failing health check.
     private let problem: @Sendable () -> String?
     private let state: Mutex<State>
 
-    /// - Parameter problem: one line on what is wrong now, nil when all is well.
+    /// - Parameter problem: the current problem in one line, nil if there is none.
     init(
         _ settings: Settings, status: ServiceStatus, logger: Logger, clock: @escaping @Sendable () -> WallTime,
         problem: @escaping @Sendable () -> String?
@@ -75,7 +75,7 @@ final class ServiceNotifier: SyncObserver {
         state = Mutex(State(socket: try NotifySocket(settings.address), status: status))
     }
 
-    // MARK: Being told
+    // MARK: Events
 
     /// See `SyncObserver`.
     func observe(_ event: SyncEvent, of database: String) {
@@ -86,15 +86,15 @@ final class ServiceNotifier: SyncObserver {
             default: break
             }
             state.status.handle(event, of: database, at: clock())
-            // Others may wait for that.
-            if state.status.isReady && !state.toldReady { deliver(&state) }
+            // Other units may wait for READY.
+            if state.status.isReady && !state.sentReady { deliver(&state) }
         }
     }
 
-    /// The loop of a database is about to begin.
+    /// The loop of a database is about to start.
     func watch(_ loop: any WatchedLoop, of database: String) { state.withLock { $0.loops[database] = loop } }
 
-    /// The end has begun.
+    /// Shutdown has started.
     func stopping(_ text: String) {
         state.withLock { state in
             guard !state.isStopping else { return }
@@ -105,35 +105,35 @@ final class ServiceNotifier: SyncObserver {
 
     // MARK: Running
 
-    /// Tells until it is cancelled.
+    /// Sends notifications until it is cancelled.
     func run() async {
-        let (pause, looks) = settings.rhythm
+        let (pause, updates) = settings.rhythm
         var count = 0
         while !Task.isCancelled {
-            if count % looks == 0 { look() }
+            if count % updates == 0 { check() }
             count += 1
             refresh(problem())
             try? await Task.sleep(for: pause)
         }
     }
 
-    /// Looks whether all loops live, tells so, and asks them for the next sign of life.
-    func look() {
+    /// Checks whether all loops are alive, notifies the service manager, and requests the next activity.
+    func check() {
         let loops = state.withLock { state in
-            if !state.isStopping { tell(state.watch.look(state.signs), &state) }
+            if !state.isStopping { notify(state.watch.evaluate(state.signs), &state) }
             return state.loops
         }
         for loop in loops.values { loop.probe() }
     }
 
-    /// Brings the text up to date.
+    /// Updates the status text.
     private func refresh(_ problem: String?) {
         state.withLock { state in
             let (silent, waiting) = (state.watch.silent, state.watch.waiting(state.signs))
             state.status.problem = problem
             state.status.obstacle =
                 if !silent.isEmpty {
-                    "no sign of life from \(silent.joined(separator: ", "))"
+                    "no activity of \(silent.joined(separator: ", "))"
                 } else if !waiting.isEmpty {
                     "\(waiting.joined(separator: ", ")) waits for the write lock of another process"
                 } else {
@@ -143,32 +143,32 @@ final class ServiceNotifier: SyncObserver {
         }
     }
 
-    private func tell(_ allLive: Bool, _ state: inout State) {
+    private func notify(_ allLive: Bool, _ state: inout State) {
         guard allLive else {
             state.silences += 1
-            // Half of the time is over.
-            if state.silences == Self.looksWithinLimit / 2 {
+            // Half of the time has passed.
+            if state.silences == Self.checksWithinLimit / 2 {
                 logger.error(
-                    "a sync loop hangs; the service manager is not told any more that all is well, and may restart the process",
+                    "a sync loop hangs; watchdog notifications have stopped, and the service manager may restart the process",
                     metadata: ["db": "\(state.watch.silent.joined(separator: ", "))"])
             }
             return
         }
         state.silences = 0
         var lines = settings.hasWatchdog ? ["WATCHDOG=1"] : []
-        // A storage that is down may hold up the start-up for as long as it likes.
-        if !state.toldReady { lines.append("EXTEND_TIMEOUT_USEC=\(settings.limit)") }
+        // An unavailable storage may delay start-up without limit.
+        if !state.sentReady { lines.append("EXTEND_TIMEOUT_USEC=\(settings.limit)") }
         if !lines.isEmpty { send(lines, &state) }
     }
 
     private func deliver(_ state: inout State) {
         var lines: [String] = []
         let (isReady, text) = (state.status.isReady, state.status.text)
-        if isReady && !state.toldReady { lines.append("READY=1") }
-        if text != state.toldText { lines.append("STATUS=\(text)") }
+        if isReady && !state.sentReady { lines.append("READY=1") }
+        if text != state.sentText { lines.append("STATUS=\(text)") }
         guard !lines.isEmpty, send(lines, &state) else { return }
-        state.toldReady = isReady
-        state.toldText = text
+        state.sentReady = isReady
+        state.sentText = text
     }
 
     @discardableResult
@@ -177,43 +177,43 @@ final class ServiceNotifier: SyncObserver {
             try state.socket.send(lines)
             return true
         } catch {
-            if error.code != EAGAIN && !state.toldFailure {
-                state.toldFailure = true
-                logger.warning("cannot tell the service manager how things are", metadata: ["error": "\(error)"])
+            if error.code != EAGAIN && !state.loggedFailure {
+                state.loggedFailure = true
+                logger.warning("cannot notify the service manager", metadata: ["error": "\(error)"])
             }
             return false
         }
     }
 
-    /// How often is looked within the time limit: often enough that one late look does no harm.
-    fileprivate static let looksWithinLimit = 4
+    /// Number of checks within the time limit: enough that one late check does no harm.
+    fileprivate static let checksWithinLimit = 4
 }
 
 extension ServiceNotifier.Settings {
-    /// Without a watchdog only the start-up has a time limit, which is extended by so many microseconds at a time.
+    /// Without a watchdog only start-up has a time limit, which is extended by this many microseconds at a time.
     static let startExtension: Int64 = 60_000_000
 
-    /// What the environment says; nil where no service manager wants to be told.
+    /// The settings in the environment; nil if no service manager expects notifications.
     init?(environment: [String: String], pid: Int) {
         guard let address = environment["NOTIFY_SOCKET"], !address.isEmpty else { return nil }
         self.address = address
-        // Another process of the service may be the one that is watched.
+        // The watchdog may be meant for another process of the service.
         let isMeant = environment["WATCHDOG_PID"].map { Int($0) == pid } ?? true
         let microseconds = environment["WATCHDOG_USEC"].flatMap { Int64($0) } ?? 0
         hasWatchdog = isMeant && microseconds > 0
         limit = hasWatchdog ? microseconds : Self.startExtension
     }
 
-    /// How long to pause between two texts, and how many of these there are from one look to the next.
-    fileprivate var rhythm: (pause: Duration, looks: Int) {
-        let interval = Duration.microseconds(limit) / ServiceNotifier.looksWithinLimit
-        let looks = max(1, Int(interval / .seconds(1)))
-        return (interval / looks, looks)
+    /// The pause between two status texts, and their number between two checks.
+    fileprivate var rhythm: (pause: Duration, updates: Int) {
+        let interval = Duration.microseconds(limit) / ServiceNotifier.checksWithinLimit
+        let updates = max(1, Int(interval / .seconds(1)))
+        return (interval / updates, updates)
     }
 }
 
 extension ServiceNotifier {
-    /// Tells the service manager that the environment names; nil where there is none, or none that can be reached.
+    /// Creates a notifier for the service manager in the environment; nil if there is none, or it is unreachable.
     static func make(
         for databases: [String], receiveOnly: Bool, _ monitor: Monitor, _ logger: Logger, _ context: CommandContext
     ) -> ServiceNotifier? {
@@ -229,7 +229,7 @@ extension ServiceNotifier {
                 }.first
             }
         } catch {
-            logger.warning("cannot tell the service manager how things are", metadata: ["error": "\(error)"])
+            logger.warning("cannot notify the service manager", metadata: ["error": "\(error)"])
             return nil
         }
     }

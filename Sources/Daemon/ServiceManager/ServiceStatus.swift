@@ -1,16 +1,16 @@
 import Replication
 import Support
 
-/// What a service manager shows of the daemon: whether it has started, and one line. A pure machine.
+/// The daemon's state for a service manager: whether it has started, and one line. A pure state machine.
 struct ServiceStatus: Sendable {
     private let databases: [String]
     private let receiveOnly: Bool
     private var started: Set<String> = []
     private var sent: String?
     private var merged: String?
-    /// What keeps the loops from going on; nil when nothing does.
+    /// The obstacle for the loops; nil if there is none.
     var obstacle: String?
-    /// The first of the failing health checks.
+    /// The first failing health check.
     var problem: String?
 
     init(databases: [String], receiveOnly: Bool) {
@@ -18,7 +18,7 @@ struct ServiceStatus: Sendable {
         self.receiveOnly = receiveOnly
     }
 
-    /// Whether the start-up of every database is complete.
+    /// Whether start-up of every database is complete.
     var isReady: Bool { started.count == databases.count }
 
     mutating func handle(_ event: SyncEvent, of database: String, at time: WallTime) {
@@ -40,14 +40,14 @@ struct ServiceStatus: Sendable {
             let waiting = databases.filter { !started.contains($0) }
             parts.append("Starting up, not done yet: \(waiting.joined(separator: ", "))")
         }
-        // What matters most must not be cut off.
+        // The most important parts come first, so that they are not truncated.
         parts += [obstacle, problem, sent, merged].compactMap(\.self)
         return Self.line(parts.joined(separator: "; "))
     }
 
     static let longestText = 400
 
-    /// One line, whatever the text holds: a line break would begin another assignment.
+    /// The text as one line: a line break would begin another assignment.
     static func line(_ text: String) -> String {
         PrintableText.cut(PrintableText.line(text), longest: longestText, ending: "")
     }

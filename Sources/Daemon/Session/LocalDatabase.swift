@@ -50,7 +50,7 @@ package struct LocalDatabase: Sendable, Equatable {
     private func open(readOnly: Bool, mapSize: Int) throws(LMDBError) -> Environment {
         let options = EnvironmentOptions(
             path: path, noSubdirectory: noSubdirectory, readOnly: readOnly, mapSize: mapSize,
-            // Such a command must not fail over a limit that is meant for syncing.
+            // Such a command must not fail because of a limit for syncing.
             maximumDatabases: 4096)
         do throws(LMDBError) {
             return try Environment(options)
@@ -58,8 +58,8 @@ package struct LocalDatabase: Sendable, Equatable {
             guard error.code == .missingFile, isCreatedBySync else { throw error }
             throw LMDBError(
                 .missingFile,
-                "cannot open LMDB \(options.dataFile): there is nothing in it yet; options.create is true, so sync creates "
-                    + "it at its start")
+                "cannot open LMDB \(options.dataFile): it does not exist yet; options.create is true, so sync creates "
+                    + "it at start")
         }
     }
 
@@ -68,9 +68,9 @@ package struct LocalDatabase: Sendable, Equatable {
 }
 
 extension Session {
-    /// Calls `body` for the configured database of this name, or for each of them, even when some fail.
+    /// Calls `body` for the configured database of this name, or for each of them, even if some fail.
     ///
-    /// For commands that need no storage: takes care of `--log-config` as well.
+    /// For commands without storage; also handles `--log-config`.
     ///
     /// - Returns: the exit code: 1 when a database failed. Each failure has been reported as one line.
     package func forEachDatabase(named name: String? = nil, _ body: (LocalDatabase) throws -> Void) throws -> Int32 {

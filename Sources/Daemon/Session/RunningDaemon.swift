@@ -20,7 +20,7 @@ package struct RunningDaemon: Sendable {
     /// Longer than a daemon with much to do needs, and short enough to wait for.
     private static let limit = Duration.seconds(5)
 
-    /// What it says.
+    /// Its report.
     ///
     /// - Throws: ``CommandFailure`` when nobody answers, or not as a daemon does.
     package func report() async throws -> StatusReport {
@@ -44,10 +44,10 @@ package struct RunningDaemon: Sendable {
         return report
     }
 
-    /// Anybody on this host may listen where the daemon should; only the daemon knows what lies beside the LMDBs.
+    /// Verifies the proof in an answer. Anybody on this host may listen on the daemon's address; only the daemon knows the secret beside the LMDBs.
     ///
-    /// - Returns: why that can't be told.
-    /// - Throws: ``CommandFailure`` when it is somebody else.
+    /// - Returns: the reason if verification is impossible.
+    /// - Throws: ``CommandFailure`` if another program answered.
     private func doubt(_ document: Document, _ nonce: String, _ url: String) throws -> String? {
         let standings = dataFiles.map(DaemonLock.look)
         if !standings.isEmpty, standings.allSatisfy({ $0 == .free }) {
@@ -57,8 +57,8 @@ package struct RunningDaemon: Sendable {
             if case .held(_, let token) = standing { token } else { nil }
         }
         guard !tokens.isEmpty else {
-            return "\(url): whether the daemon of this LMDB answers can't be told, because its lock "
-                + "(\(dataFiles.first.map(DaemonLock.path) ?? "")) is not there or can't be read; run this as its owner"
+            return "\(url): cannot verify that the daemon of this LMDB answers, because its lock "
+                + "(\(dataFiles.first.map(DaemonLock.path) ?? "")) is missing or unreadable; run this command as its owner"
         }
         let proof = document.headers[DaemonProof.proofHeader.lowercased()]
         guard let proof,
@@ -69,7 +69,7 @@ package struct RunningDaemon: Sendable {
         return nil
     }
 
-    /// The address to connect to: one that means all interfaces is reached through the loopback interface.
+    /// The address to connect to: the loopback interface if it means all interfaces.
     private var reachable: ListenAddress {
         var address = address
         switch address.host {

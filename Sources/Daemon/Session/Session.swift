@@ -20,7 +20,7 @@ package struct Session {
     /// Folds what is logged again and again.
     let folder: LogFolder
 
-    /// Loads the configuration and runs `body`, in a child process where `--minimum-pid` wants that.
+    /// Loads the configuration and runs `body`, in a child process if `--minimum-pid` requires it.
     ///
     /// - Returns: the exit code: that of `body`, or of the child.
     package static func run(
@@ -35,7 +35,7 @@ package struct Session {
         defer { session.folder.flush() }
         if let asked = options.minimumPID, asked > SessionOptions.greatestMinimumPID {
             session.logger().warning(
-                "--minimum-pid is lowered to the most that is used up",
+                "--minimum-pid is lowered to its maximum",
                 metadata: [
                     "asked": .stringConvertible(asked),
                     "minimum_pid": .stringConvertible(SessionOptions.greatestMinimumPID),
@@ -44,7 +44,7 @@ package struct Session {
         return try body(session)
     }
 
-    /// Starts the time of `--timeout`, where it is given.
+    /// Starts the timer of `--timeout`, if given.
     @discardableResult
     package static func startTimeLimit(_ options: SessionOptions, in context: CommandContext) -> TimeLimit {
         let timeLimit = TimeLimit()
@@ -112,7 +112,7 @@ extension Session {
     package func logConfiguration(_ logger: Logger) {
         guard options.logsConfiguration else { return }
         for line in configuration.maskedYAML().split(separator: "\n") {
-            // Asked for, so at any level.
+            // Requested explicitly, so logged at any level.
             logger.log(level: max(.info, logger.logLevel), "configuration: \(line)")
         }
     }

@@ -22,13 +22,14 @@ package enum StorageFactory {
     /// Opens the storage.
     ///
     /// - Parameters:
-    ///   - writes: whether anything may be written to it; without, not even a bucket is created.
-    ///   - owner: the instance that begins to sync: a missing directory is created, and what an earlier process of
-    ///     that instance has left there half written is removed.
+    ///   - writes: whether it may be written to; if not, a missing bucket is not created either.
+    ///   - owner: the instance that starts to sync: a missing directory is created, and partial files of an earlier process of
+    ///     that instance are removed.
     ///   - environment: looks up an environment variable, for credentials.
-    ///   - logger: is told of attempts that fail and are made again.
-    ///   - observe: is told of every request to an S3 server that has ended; must not block.
-    /// - Throws: `BlobStoreError` when the storage can't be used as configured, ``CommandFailure`` when there is no
+    ///   - logger: logs attempts that fail and are retried.
+    ///   - observe: called for every completed request to an S3 server; must not block.
+    /// - Throws: `BlobStoreError` if the storage cannot be used as configured, ``CommandFailure`` if its type
+    ///   is not supported.
     ///   support for its type.
     package static func open(
         _ backend: StorageBackend, writes: Bool, owner: String? = nil,
@@ -41,7 +42,7 @@ package enum StorageFactory {
                 S3Options(options, writes: writes), environment: environment,
                 willRetry: { error, pause in
                     logger.debug(
-                        "a storage request failed; it is tried again",
+                        "a storage request failed; retrying",
                         metadata: ["error": "\(error)", "pause": "\(DurationText.format(pause))"])
                 }, observe: observe)
             guard options.updateMarker.isUsed else { return OpenStorage(store) }
@@ -49,7 +50,7 @@ package enum StorageFactory {
                 store, forceListInterval: options.updateMarker.forceListInterval,
                 markerFailed: { error in
                     logger.warning(
-                        "cannot write the update marker; it is tried again with the next request, until then others may see a change late",
+                        "cannot write the update marker; retrying with the next request, until then others may notice a change late",
                         metadata: ["error": "\(error)"])
                 })
             return OpenStorage(marked, unmarked: store)

@@ -4,7 +4,7 @@ import Logging
 import Support
 
 extension Session {
-    /// Opens the storage and runs `body` with it, for commands that work on objects.
+    /// Opens the storage and runs `body` with it, for commands on objects.
     ///
     /// - Parameters:
     ///   - writes: whether anything may be written to the storage.

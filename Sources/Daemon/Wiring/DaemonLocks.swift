@@ -5,7 +5,7 @@ import Logging
 import Replication
 import Synchronization
 
-/// The locks of one daemon on its LMDBs, so that no second one syncs any of them.
+/// The locks of a daemon on its LMDBs, so that no second daemon syncs any of them.
 final class DaemonLocks: Sendable {
     /// An LMDB that another daemon syncs.
     struct Taken: Error, CustomStringConvertible {
@@ -14,11 +14,11 @@ final class DaemonLocks: Sendable {
         var holder: String
 
         var description: String {
-            "database \(database): \(holder) syncs \(file) already: end that one first, or give this one an LMDB of its own"
+            "database \(database): \(holder) already syncs \(file): stop that one first, or use another LMDB here"
         }
     }
 
-    /// What tells this process from others for those who may read the locks.
+    /// Identifies this process to processes that may read the locks.
     let token = DaemonProof.makeSecret()
     private let hostname: String
     private let logger: Logger
@@ -29,7 +29,7 @@ final class DaemonLocks: Sendable {
         self.logger = logger
     }
 
-    /// Takes the lock of an LMDB, unless it is held here already, or there is no file yet.
+    /// Takes the lock of an LMDB, unless it is already held here, or there is no file yet.
     ///
     /// - Throws: ``Taken``, or what keeps the LMDB from being created here.
     func take(_ settings: SyncSettings) throws {
@@ -41,7 +41,7 @@ final class DaemonLocks: Sendable {
         case .taken(let holder): throw Taken(database: name, file: file, holder: holder)
         case .unavailable(let reason):
             logger.warning(
-                "two daemons on this LMDB would not be noticed: there is no lock beside it",
+                "a second daemon on this LMDB would not be detected: its lock cannot be taken",
                 metadata: ["db": "\(name)", "error": "\(reason)"])
         }
     }

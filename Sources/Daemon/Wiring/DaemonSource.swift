@@ -4,13 +4,13 @@ import Monitoring
 import StatusServer
 import Synchronization
 
-/// What the status server of a daemon shows.
+/// The data of a daemon's status server.
 final class DaemonSource: StatusSource {
     private let monitor: Monitor
     private let store = Mutex<(any BlobStore)?>(nil)
     private let zones = Mutex<ZoneSource?>(nil)
 
-    /// Lies beside the LMDBs.
+    /// Stored beside the LMDBs.
     private let secret: String
 
     init(_ monitor: Monitor, secret: String) {
@@ -24,11 +24,11 @@ final class DaemonSource: StatusSource {
 
     /// The storage is open.
     ///
-    /// - Parameter store: without its update marker, so that its list is never an old one.
+    /// - Parameter store: the storage without its update marker, so that listings are current.
     func opened(_ store: any BlobStore) { self.store.withLock { $0 = store } }
 
-    /// Databases of PowerDNS are looked into.
-    func looks(into watch: PowerDNSWatch) {
+    /// Databases of PowerDNS are inspected.
+    func inspect(with watch: PowerDNSWatch) {
         let source = ZoneSource(watch.databases, watch.inspector.recentZones, monitor)
         zones.withLock { $0 = source }
     }
@@ -45,7 +45,7 @@ final class DaemonSource: StatusSource {
 
     func health() async -> (isAvailable: Bool, json: [UInt8]) {
         let report = monitor.health()
-        // A report of texts and numbers always has a text.
+        // A report of strings and numbers can always be encoded.
         return (report.ok, (try? JSON.encode(report)) ?? Array("{}".utf8))
     }
 

@@ -2,7 +2,7 @@ import BlobStorage
 import Logging
 import ServiceLifecycle
 
-/// Waits until the storage holds an object of a given name.
+/// Waits for an object of a given name in the storage.
 struct MarkerWait {
     var name: String
     var store: any BlobStore
@@ -11,7 +11,7 @@ struct MarkerWait {
     var logger: Logger
     var sleep: @Sendable (Duration) async throws -> Void
 
-    /// - Returns: whether the object is there; false when the process shuts down before that.
+    /// - Returns: whether the object exists; false if the process shuts down before.
     func run() async throws -> Bool {
         logger.info("waiting for the marker file", metadata: ["marker": "\(name)"])
         while !Task.isShuttingDownGracefully {
@@ -22,7 +22,7 @@ struct MarkerWait {
                     return true
                 }
             } catch let error as BlobStoreError {
-                logger.warning("cannot look for the marker file", metadata: ["error": "\(error)"])
+                logger.warning("cannot check for the marker file", metadata: ["error": "\(error)"])
                 pause = retryInterval
             }
             do {

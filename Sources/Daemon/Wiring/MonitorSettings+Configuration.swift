@@ -4,7 +4,7 @@ import Observability
 import Replication
 
 extension MonitorSettings {
-    /// What the configuration says.
+    /// The settings from the configuration.
     ///
     /// - Parameter databases: those that are synced.
     init(_ configuration: Configuration, databases: [SyncSettings], receiveOnly: Bool, hostname: String) {

@@ -7,22 +7,22 @@ import PowerDNSSync
 import Replication
 import ServiceLifecycle
 
-/// What looks into the databases of PowerDNS while they are synced.
+/// Inspects the databases of PowerDNS while they are synced.
 struct PowerDNSWatch: Sendable {
     let inspector: PowerDNSInspector
-    /// Checks the zones that merges change; nil when nobody wants that.
+    /// Checks the zones that merges change; nil if disabled.
     private let checker: ChangedZoneChecker?
-    /// Flushes PowerDNS's caches; nil when nobody wants that.
+    /// Flushes PowerDNS's caches; nil if disabled.
     private let flusher: CacheFlusher?
     private let names: NamedDatabaseCheck
     private let schema: SchemaWatch
-    /// Which databases are PowerDNS's.
+    /// The databases of PowerDNS.
     let databases: PowerDNSDatabases
-    /// Are told what the syncers do.
+    /// Observers of the syncers.
     let observers: [any SyncObserver]
 
-    /// - Parameter warn: gets the name of a health check and one line, or nil when all is well.
-    /// - Returns: nil when the configuration does not want it.
+    /// - Parameter warn: called with the name of a health check and one line, or nil if there is no problem.
+    /// - Returns: nil if the configuration disables it.
     init?(
         _ configuration: Configuration, _ syncers: [SyncSettings], registry: MetricRegistry, logger: Logger,
         warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void
@@ -49,13 +49,13 @@ struct PowerDNSWatch: Sendable {
         observers = [databases, names, schema]
     }
 
-    /// Does what has to be done beside syncing, while `body` syncs.
+    /// Runs the work beside syncing, while `body` syncs.
     static func run(_ watch: PowerDNSWatch?, while body: @Sendable () async throws -> Void) async throws {
         guard let watch else { return try await body() }
         let checking = Task { await watch.checker?.run() }
         defer { checking.cancel() }
         guard let flusher = watch.flusher else { return try await watch.inspect(while: body) }
-        // What the last merges have changed is known only after them.
+        // The changes of the last merges are known only after them.
         try await flusher.run { try await watch.inspect(while: body) }
     }
 
@@ -64,19 +64,19 @@ struct PowerDNSWatch: Sendable {
     }
 }
 
-/// Where nothing more will come, zones need not wait for it: they are checked before the process ends.
+/// For a single run: the zones are checked before the process ends.
 private struct LastCheck: ZoneConsumer {
     let checker: ChangedZoneChecker
 
     func zonesChanged(_ zones: MergedZones) async {}
 
     func changesEnded() async {
-        // Who asks for the end does not want to wait for it.
+        // A requested shutdown does not wait for it.
         await cancelWhenGracefulShutdown { await checker.finish() }
     }
 }
 
-/// Tells several observers.
+/// Forwards events to several observers.
 struct Observers: SyncObserver {
     private let observers: [any SyncObserver]
 
@@ -110,7 +110,7 @@ extension InspectorSettings {
 }
 
 extension ChangedZoneChecker {
-    /// - Returns: nil when no rules are on.
+    /// - Returns: nil if no rules are enabled.
     fileprivate convenience init?(
         _ validation: PowerDNSValidationConfiguration, _ databases: PowerDNSDatabases, registry: MetricRegistry,
         logger: Logger
@@ -123,7 +123,7 @@ extension ChangedZoneChecker {
         if validation.structure != .off { settings.groups.insert(.structure) }
         for (name, action) in [("relations", validation.relations), ("zones", validation.zones)]
         where action == .reject {
-            logger.info("powerdns.validation.\(name): what can only be seen after a merge is a warning, not a refusal")
+            logger.info("powerdns.validation.\(name): problems that are only visible after a merge are warnings")
         }
         self.init(
             settings,

@@ -2,30 +2,30 @@ import Logging
 import ServiceLifecycle
 import StatusServer
 
-/// The status server of a daemon, which begins now, or as soon as its address can be had: syncing does not wait for that.
+/// The status server of a daemon. It starts when its address is available; syncing does not wait for that.
 struct StatusEndpoint: Service {
-    /// How often an address is tried that could not be had.
+    /// The interval at which an unavailable address is retried.
     static let interval = Duration.seconds(5)
 
-    /// The server, where the first attempt succeeded.
+    /// The server, if the first attempt succeeded.
     private let server: StatusServer?
     private let bind: @Sendable () async throws -> StatusServer
-    /// Is told what is wrong, and when nothing is any more.
-    private let tell: @Sendable (String?) -> Void
+    /// Called with the problem, and with nil when it is resolved.
+    private let report: @Sendable (String?) -> Void
     private let logger: Logger
 
     init(
-        logger: Logger, tell: @escaping @Sendable (String?) -> Void,
+        logger: Logger, report: @escaping @Sendable (String?) -> Void,
         bind: @escaping @Sendable () async throws -> StatusServer
     ) async {
         self.bind = bind
-        self.tell = tell
+        self.report = report
         self.logger = logger
         do {
             server = try await bind()
         } catch {
             server = nil
-            Self.complain(error, logger, tell)
+            Self.fail(error, logger, report)
         }
     }
 
@@ -40,17 +40,17 @@ struct StatusEndpoint: Service {
             try await Task.sleep(for: Self.interval)
             do {
                 let server = try await bind()
-                tell(nil)
+                report(nil)
                 return server
             } catch {
-                Self.complain(error, logger, tell)
+                Self.fail(error, logger, report)
             }
         }
     }
 
-    private static func complain(_ error: any Error, _ logger: Logger, _ tell: (String?) -> Void) {
+    private static func fail(_ error: any Error, _ logger: Logger, _ report: (String?) -> Void) {
         logger.error(
-            "the status page can't be served; it is tried again, and syncing goes on", metadata: ["error": "\(error)"])
-        tell("\(error)")
+            "cannot serve the status page; retrying, syncing continues", metadata: ["error": "\(error)"])
+        report("\(error)")
     }
 }

@@ -20,10 +20,10 @@ package struct SyncRun: Sendable {
     /// Those of the configured databases that are synced.
     var databases: [SyncSettings]
     var receiveOnly: Bool
-    /// An object that must be in the storage before anything starts.
+    /// The object that must be in the storage before syncing starts.
     var markerName: String?
     var monitor: Monitor
-    /// Tells the service manager, where there is one.
+    /// Notifies the service manager, if there is one.
     var notifier: ServiceNotifier?
     var folder: LogFolder
     var logger: Logger
@@ -68,7 +68,7 @@ package struct SyncRun: Sendable {
         }
     }
 
-    /// Syncs until it is done or asked to end.
+    /// Syncs until everything is done or shutdown is requested.
     private func perform(_ timeLimit: TimeLimit) throws -> Int32 {
         let ending = Ending()
         takeSignals(ending)
@@ -79,7 +79,7 @@ package struct SyncRun: Sendable {
         do {
             try runBlocking { try await run(ending) }
         } catch {
-            // Work that was cut off at the end of a shutdown is no failure.
+            // Work that was aborted at the end of a shutdown is not a failure.
             if ending.reason == nil || !(error is CancellationError) {
                 notifier?.stopping("Failed: \(error)")
                 folder.flush()
@@ -130,12 +130,12 @@ package struct SyncRun: Sendable {
         configuration.onlyOnce ? ExitCode.signal(signal) : ExitCode.success
     }
 
-    /// Ends the process when a call that can't be cancelled outlasts the shutdown: one that waits for a write lock
-    /// that another process does not give up, or for a disk. LMDB drops a transaction that was not committed.
+    /// Ends the process if a call that cannot be cancelled outlasts the shutdown: it waits for a write lock
+    /// held by another process, or for a disk. LMDB discards an uncommitted transaction.
     private static func endWhatHangs(_ logger: Logger, _ folder: LogFolder, exitCode: Int32) {
         DispatchQueue(label: "shutdown").asyncAfter(deadline: .now() + TimeLimit.interval(shutdownLimit + .seconds(1)))
         {
-            logger.warning("ended although something hangs: a write lock that another process holds, or a disk")
+            logger.warning("ended although an operation hangs: it waits for another process's write lock, or a disk")
             folder.flush()
             _exit(exitCode)
         }
@@ -147,11 +147,11 @@ package struct SyncRun: Sendable {
         if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
         let notifying = Task { await notifier?.run() }
         defer { notifying.cancel() }
-        // Before anything else, so that start-up is seen.
+        // First, so that start-up is visible.
         let server = await statusEndpoint(source)
         let service = StartingService { [self] in try await start(source) }
         var group = ServiceGroupConfiguration(
-            // They are shut down from the last to the first: whoever watches sees the end of syncing.
+            // They are shut down from the last to the first, so that monitoring includes the end of syncing.
             services: (server.map { [.init(service: $0)] } ?? []) + [
                 .init(
                     service: service, successTerminationBehavior: .gracefullyShutdownGroup,
@@ -212,7 +212,7 @@ extension SyncRun {
         }
     }
 
-    // With create_bucket, opening asks the server: one that is not up yet is waited for, as for a listing.
+    // With create_bucket, opening sends requests: a server that is not up yet is retried, as for a listing.
     private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> OpenStorage {
         while true {
             do {
@@ -223,43 +223,43 @@ extension SyncRun {
                     logger: logger,
                     observe: monitor.observe)
             } catch let error as BlobStoreError where Self.passingCodes.contains(error.code) {
-                logger.warning("cannot open the storage; it is tried again", metadata: ["error": "\(error)"])
+                logger.warning("cannot open the storage; retrying", metadata: ["error": "\(error)"])
                 try await Task.sleep(for: configuration.storageRetryInterval)
             }
         }
     }
 
-    /// The codes of errors that end when a server or a network comes up, or a clock is set.
+    /// The codes of errors that pass when a server or a network comes up, or a clock is corrected.
     private static let passingCodes: Set<String> = [
         "Timeout", "DNSError", "URLError", "RequestTimeTooSkewed", "RequestExpired", "SlowDown", "ServiceUnavailable",
         "InternalError", "TooManyRequests",
     ]
 }
 
-/// Opens what a service needs, within the life of the service, and runs it.
+/// Opens the resources of a service within its lifetime, and runs it.
 private struct StartingService: Service {
     typealias Body = @Sendable () async throws -> Void
 
-    /// Returns what is to run then.
+    /// Returns the work to run.
     var start: @Sendable () async throws -> Body?
 
     init(_ start: @escaping @Sendable () async throws -> Body?) { self.start = start }
 
     func run() async throws {
-        // Nothing is under way yet that would be worth waiting for.
+        // Nothing is running yet that would be worth waiting for.
         guard let body = try await cancelWhenGracefulShutdown(start) else { return }
         try await body()
     }
 }
 
-/// Whether and why the process is to end before it is done.
+/// Whether and why the process should end before it is done.
 final class Ending: Sendable {
     enum Reason: Equatable {
         case signal(Int32)
         case timeout
     }
 
-    /// Signals that come sooner after a request are part of it: GNU `timeout` sends one to the process and one to its
+    /// Signals within this time after a request belong to it: GNU `timeout` sends one to the process and one to its
     /// group.
     private static let echo = Duration.seconds(1)
 
@@ -272,10 +272,10 @@ final class Ending: Sendable {
 
     var reason: Reason? { state.withLock { $0.reason } }
 
-    /// Asks for the end.
+    /// Requests the end.
     ///
-    /// - Parameter announce: called before anything ends, unless the end was requested before.
-    /// - Returns: false when it was requested before.
+    /// - Parameter announce: called before anything ends, unless the end was already requested.
+    /// - Returns: false if it was already requested.
     func request(_ reason: Reason, at now: ContinuousClock.Instant = .now, announce: () -> Void) -> Bool {
         let (isFirst, action) = state.withLock { state in
             guard state.reason == nil else { return (false, nil as (@Sendable () -> Void)?) }
@@ -287,12 +287,12 @@ final class Ending: Sendable {
         return isFirst
     }
 
-    /// Whether a signal at this moment asks once more, and is no echo of the request.
+    /// Whether a signal at this time is a new request, not part of the previous one.
     func isInsistent(at now: ContinuousClock.Instant) -> Bool {
         state.withLock { state in state.requestedAt.map { $0.duration(to: now) >= Self.echo } ?? false }
     }
 
-    /// Sets what a request does; at once, when one has come already.
+    /// Sets the action of a request; called at once if there was one.
     func onRequest(_ action: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
             state.action = action

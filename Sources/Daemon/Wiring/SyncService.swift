@@ -3,20 +3,20 @@ import ServiceLifecycle
 
 /// The syncing of one database.
 protocol DatabaseRunner: Sendable {
-    /// Syncs until everything is done, until ``shutDown()``, or until it can't go on.
+    /// Syncs until everything is done, until ``shutDown()``, or until a permanent failure.
     func run() async throws
-    /// Asks ``run()`` to begin nothing new and to return soon.
+    /// Makes ``run()`` start no new work and return soon.
     func shutDown()
 }
 
 extension DatabaseSyncer: DatabaseRunner {}
 
-/// All databases, side by side, as one service.
+/// The concurrent syncing of all databases as one service.
 ///
-/// One and not one each: a group of services shuts them down one after another, but all databases share the
-/// time that a shutdown may take.
+/// One service instead of one for each: a service group shuts its services down one after another, but all databases share
+/// the time for a shutdown.
 struct SyncService: Service {
-    /// A database that can't be synced any more.
+    /// The permanent failure of a database.
     struct Failure: Error, CustomStringConvertible {
         var database: String
         var error: any Error
@@ -25,7 +25,7 @@ struct SyncService: Service {
 
     var databases: [(name: String, runner: any DatabaseRunner)]
 
-    /// Runs until all databases are done. When one fails, the others are shut down, and its ``Failure`` is thrown.
+    /// Runs until all databases are done. If one fails, the others are shut down, and its ``Failure`` is thrown.
     func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -27,7 +27,7 @@ extension SyncSettings {
                     minimumInterval: configuration.lmdbPollInterval,
                     forceInterval: configuration.storageForceSnapshotInterval,
                     retryInterval: configuration.storageRetryInterval,
-                    // A single run has to end.
+                    // A single run must end.
                     retryLimit: configuration.storageRetryForever && !configuration.onlyOnce
                         ? nil : configuration.storageRetryCount),
                 sweeper: sweeper.enabled ? SweeperMachine.Settings(sweeper) : nil),

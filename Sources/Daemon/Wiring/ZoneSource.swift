@@ -7,9 +7,9 @@ import Snapshots
 import Support
 import Synchronization
 
-/// What the status server tells of zones: from what merges and sends have told, and from short looks into the LMDBs.
+/// The zone data of the status server: from the change log, and from short reads of the LMDBs.
 final class ZoneSource: Sendable {
-    /// So many looks for zones may wait: whoever comes then is told to come again.
+    /// Maximum number of waiting requests: further ones are rejected.
     private static let mostWaiting = 8
 
     private let databases: PowerDNSDatabases
@@ -23,7 +23,7 @@ final class ZoneSource: Sendable {
         self.databases = databases
         self.recent = recent
         self.monitor = monitor
-        // Of its own, because a transaction waits for those of the syncers.
+        // A separate pool, because a transaction waits for those of the syncers.
         let pool = BlockingPool(label: "zones", width: 1)
         self.pool = pool
         count = OnDemand(interval: .seconds(10)) {
@@ -32,7 +32,7 @@ final class ZoneSource: Sendable {
         }
     }
 
-    /// Number and last changes of zones; nil where no database is PowerDNS's.
+    /// Number and last changes of zones; nil if no database is PowerDNS's.
     func overview() async -> StatusReport.Zones? {
         guard databases.environment(.main) != nil else { return nil }
         var zones = StatusReport.Zones()
@@ -48,7 +48,7 @@ final class ZoneSource: Sendable {
         return zones
     }
 
-    /// Looks for one zone. Waits no longer than a moment.
+    /// Finds one zone. Waits only briefly.
     func zone(_ text: String) async -> StatusReport.Zone {
         var answer = StatusReport.Zone()
         answer.name = text
@@ -57,13 +57,13 @@ final class ZoneSource: Sendable {
             return answer
         }
         guard let main = databases.environment(.main) else {
-            answer.problem = "no database of PowerDNS is open"
+            answer.problem = "no PowerDNS database is open"
             return answer
         }
-        switch await look(zone, main, databases.environment(.shard)) {
+        switch await lookUp(zone, main, databases.environment(.shard)) {
         case nil: answer.problem = "the database is busy; try again"
-        case .failure(let error): answer.problem = "it can't be read: \(error)"
-        case .success(nil): answer.problem = "there is no such zone here"
+        case .failure(let error): answer.problem = "it cannot be read: \(error)"
+        case .success(nil): answer.problem = "there is no such zone"
         case .success(let glance?):
             answer.name = "\(zone)"
             answer.kind = glance.kind
@@ -77,8 +77,8 @@ final class ZoneSource: Sendable {
         return answer
     }
 
-    /// - Returns: nil when it takes too long.
-    private func look(
+    /// - Returns: nil if it takes too long.
+    private func lookUp(
         _ zone: ZoneName, _ main: Environment, _ shard: Environment?
     ) async -> Result<ZoneGlance?, any Error>? {
         let mayWait = waiting.withLock { count in
@@ -107,7 +107,7 @@ final class ZoneSource: Sendable {
                 let has = position.has(change?.snapshots[database], changedAt: time, among: positions)
                 var holder = StatusReport.ZoneHolder()
                 (holder.name, holder.isOwn, holder.hasIt) = (position.name, position.isOwn, has)
-                // Of the two halves of a zone both have to be there.
+                // Both databases of a zone must have the change.
                 if let other = found[position.name] {
                     holder.hasIt = other.hasIt == false || has == false ? false : other.hasIt == nil ? nil : has
                 }

@@ -10,10 +10,10 @@ struct FixDuplicateDomains: ProgramCommand {
         commandName: "pdns-v5-fix-duplicate-domains",
         abstract: "Find zones of the same name in a database of PowerDNS 4.8 or 4.9, and rename all but one.",
         discussion: """
-            Two servers that create the same zone at the same time make two zones of one name. PowerDNS uses the one whose \
-            entry in the index of names is the oldest, and a change of either can make it use the other one. Without \
-            --dangerous-do-rename nothing is changed. With it each of the others is called ZONE.dup-ID.invalid from then \
-            on, and can be deleted with pdnsutil; entries of the index that lead to no zone are deleted. Look first at what is in them: docs/powerdns-checks.md.
+            If two servers create the same zone at the same time, there are two zones of one name. PowerDNS uses the one whose \
+            entry in the name index is the oldest, and a change of either can make it use the other one. Without \
+            --dangerous-do-rename nothing is changed. With it each of the others is renamed to ZONE.dup-ID.invalid, \
+            and can be deleted with pdnsutil; index entries without a zone are deleted. Check their contents first: docs/powerdns-checks.md.
             """)
 
     @Option(
@@ -23,7 +23,7 @@ struct FixDuplicateDomains: ProgramCommand {
 
     @Flag(
         name: .customLong("dangerous-do-rename"),
-        help: "Rename them. Other instances get the new names, too; what is only in those zones is no longer answered.")
+        help: "Rename them, on all instances. Records that exist only in these zones are no longer answered.")
     var renames = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -70,21 +70,21 @@ struct FixDuplicateDomains: ProgramCommand {
         }
         for entry in report.leftOver {
             lines.append(
-                "\(database): \(entry.zone): the index of names leads to ID \(entry.id), which is no zone"
+                "\(database): \(entry.zone): the name index refers to ID \(entry.id), which is not a zone"
                     + (renames ? "; deleted that entry" : ""))
         }
         if report.duplicates.isEmpty { lines.append("\(database): there are no zones of the same name") }
         if !renames, !report.duplicates.isEmpty || !report.leftOver.isEmpty {
             lines.append(
-                "\(database): nothing was changed; --dangerous-do-rename renames the others, and deletes entries of no zone"
+                "\(database): nothing was changed; --dangerous-do-rename renames the others, and deletes entries without a zone"
             )
         }
         guard !toDelete.isEmpty else { return lines }
-        return lines + ["\(database): when nothing in them is needed any more:"]
+        return lines + ["\(database): delete them when their contents are no longer needed:"]
             + toDelete.map { "pdnsutil delete-zone \(Self.shellWord($0))" }
     }
 
-    /// What a shell takes for this text, whatever a zone's name holds.
+    /// Quotes a text for a shell, whatever it contains.
     static func shellWord(_ text: String) -> String {
         let isPlain = text.utf8.allSatisfy { byte in
             switch byte {

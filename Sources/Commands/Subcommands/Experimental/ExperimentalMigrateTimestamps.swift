@@ -3,23 +3,23 @@ import Daemon
 import LMDB
 import Replication
 
-/// `lightningstream experimental migrate-timestamps`: carries timestamps from one DBI over to another.
+/// `lightningstream experimental migrate-timestamps`: copies timestamps from one DBI to another.
 struct MigrateTimestamps: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate-timestamps",
         abstract: "Copy timestamps from the entries of one DBI to those of another, key by key.",
         discussion: """
-            For an application that has moved its data from one schema to another, which begins without timestamps, such as \
+            For an application that has moved its data to a new schema, which initially has no timestamps, such as \
             PowerDNS from 4.7 to 4.9 (docs/upgrading.md). The values of both DBIs begin with a header. A timestamp is never \
-            replaced by a lower one, values and marks of deletion stay as they are. Integer keys (MDB_INTEGERKEY) are \
-            looked for in big-endian byte order where the other DBI has none, and those of the shadows of PowerDNS's \
-            indexes (_sync_shadow_domains_0) in the form of its schema 5 (domains_v5_0). All is done in one \
-            transaction, and nothing at all after an error. Stop the daemon first: the command is refused while it runs.
+            replaced by a lower one; values and deletion marks are unchanged. Integer keys (MDB_INTEGERKEY) are \
+            converted to big-endian if the other DBI does not have them, and those of the shadow DBIs of PowerDNS's \
+            indexes (_sync_shadow_domains_0) to the keys of its schema 5 (domains_v5_0). All changes are made in one \
+            transaction, and none after an error. Stop the daemon first: the command is refused while it runs.
             """)
 
     @Option(
         name: [.customShort("d"), .customLong("database")],
-        help: ArgumentHelp("The database that both DBIs are in.", valueName: "db"))
+        help: ArgumentHelp("The database that contains both DBIs.", valueName: "db"))
     var database: String
 
     @Option(
@@ -29,14 +29,14 @@ struct MigrateTimestamps: ProgramCommand {
 
     @Option(
         name: .customLong("dst-dbi"),
-        help: ArgumentHelp("The DBI that gets them, such as records_v5.", valueName: "dbi"))
+        help: ArgumentHelp("The DBI that receives them, such as records_v5.", valueName: "dbi"))
     var destination: String
 
-    @Flag(help: "Add the Deleted entries that the other DBI does not have, so that they stay deleted.")
+    @Flag(help: "Add Deleted entries that the other DBI does not have, so that they stay deleted.")
     var addDeleteEntries = false
 
     @Flag(
-        name: .customLong("ignore-src-dbi-not-present"), help: "End with exit code 0 when there is no DBI of this name."
+        name: .customLong("ignore-src-dbi-not-present"), help: "End with exit code 0 if the source DBI does not exist."
     )
     var ignoresMissingSource = false
 
@@ -74,7 +74,7 @@ struct MigrateTimestamps: ProgramCommand {
             } else {
                 throw CommandFailure.failed(
                     "migrate-timestamps: database \(database.name): there is no DBI \(source); nothing was changed "
-                        + "(--ignore-src-dbi-not-present makes that no error)")
+                        + "(--ignore-src-dbi-not-present ignores this)")
             }
             try output.flush()
             return ExitCode.success
@@ -93,7 +93,7 @@ struct MigrateTimestamps: ProgramCommand {
         let entries = report.differing == 1 ? "1 entry differs" : "\(report.differing) entries differ"
         return [
             line,
-            "\(database): \(entries) in \(source), which had not seen the last change: the timestamp is of what was there before",
+            "\(database): \(entries) in \(source), which lacks the last change: the timestamp is that of the previous value",
         ]
     }
 }

@@ -5,16 +5,16 @@ import PowerDNSDatabase
 import PowerDNSFormat
 import Support
 
-/// `lightningstream pdns check`: whether PowerDNS's data are what PowerDNS and DNS want.
+/// `lightningstream pdns check`: checks PowerDNS's data.
 struct PowerDNSCheck: ProgramCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Check zones, records and keys, and say what is wrong with them.",
+        commandName: "check", abstract: "Check zones, records and keys, and report problems.",
         discussion: """
-            Without a zone all of both databases is checked, with zones only what belongs to these. docs/powerdns-checks.md \
-            has all rules. Ends with exit code 1 when there are errors, and with 0 when there are only warnings.
+            Without a zone both databases are checked completely, otherwise only the given zones. docs/powerdns-checks.md \
+            lists all rules. Ends with exit code 1 if there are errors, and with 0 if there are only warnings.
             """)
 
-    @Argument(help: ArgumentHelp("Only these zones.", valueName: "zone"))
+    @Argument(help: ArgumentHelp("Check only these zones.", valueName: "zone"))
     var zones: [String] = []
 
     @OptionGroup var source: PowerDNSSourceOptions
@@ -46,11 +46,11 @@ struct PowerDNSCheck: ProgramCommand {
         do throws(DecodeError) {
             return try ZoneName(text)
         } catch {
-            throw CommandFailure.usage("\"\(text)\" is no name of a zone: the text \(error)")
+            throw CommandFailure.usage("\"\(text)\" is not the name of a zone: the text \(error)")
         }
     }
 
-    /// The IDs of all zones of these names, and a finding for each name that no zone has.
+    /// The IDs of all zones with these names, and a finding for each name without a zone.
     private func find(
         _ names: [ZoneName], in database: DatabasePair
     ) throws -> (ids: [UInt32], missing: [ValidationFinding]) {
@@ -71,7 +71,7 @@ struct PowerDNSCheck: ProgramCommand {
     }
 }
 
-/// Writes findings as they come.
+/// Writes findings as they are found.
 private final class CheckReport {
     private var output: BufferedOutput
     private let json: Bool

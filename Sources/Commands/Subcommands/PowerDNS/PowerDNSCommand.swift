@@ -1,9 +1,9 @@
 import ArgumentParser
 
-/// `lightningstream pdns`: what PowerDNS's databases hold. Without a subcommand it shows its help.
+/// `lightningstream pdns`: shows the contents of PowerDNS's databases. Without a subcommand it shows its help.
 struct PowerDNSCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pdns", abstract: "Look at what PowerDNS's databases hold, in DNS terms; nothing is changed.",
+        commandName: "pdns", abstract: "Show the contents of PowerDNS's databases in DNS terms, without changing them.",
         subcommands: [PowerDNSZones.self, PowerDNSShow.self, PowerDNSCheck.self, PowerDNSDiff.self])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -3,18 +3,18 @@ import Daemon
 import PowerDNSDatabase
 import PowerDNSFormat
 
-/// `lightningstream pdns diff`: what two databases, or one at two times, have in different ways.
+/// `lightningstream pdns diff`: shows the differences of two databases, or of one at two times.
 struct PowerDNSDiff: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Show in DNS terms how two databases of PowerDNS differ.",
         discussion: """
-            A and B each are: the word lmdb for the local databases; the name of a snapshot, to which the other one of \
-            the same instance and time is found; or with a / in it a file, a snapshot or an LMDB. Two of them with a comma \
-            between them are the two LMDBs of one PowerDNS. Lines begin with - for what only A has and + for what only B has. \
-            Exits with 0 when both are the same, 1 when they differ and 2 when something failed.
+            A and B are each: the word lmdb for the local databases; the name of a snapshot, for which the other one of \
+            the same instance and time is selected; or, with a /, a file: a snapshot or an LMDB. Two of them separated by a \
+            comma are the two LMDBs of one PowerDNS. Lines begin with - for data only in A and + for data only in B. \
+            Exits with 0 if both are the same, 1 if they differ and 2 on failure.
             """)
 
-    /// As diff(1) has it: 1 is no failure here.
+    /// As in diff(1), in which 1 is not a failure.
     static let troubleCode: Int32 = 2
 
     @Argument(help: "The first one, usually the older.", completion: .file())
@@ -23,7 +23,7 @@ struct PowerDNSDiff: ProgramCommand {
     @Argument(help: "The second one, usually the newer.", completion: .file())
     var b: String
 
-    @Flag(help: "Show only how many records each zone has lost and gained.")
+    @Flag(help: "Show only the numbers of removed and added records of each zone.")
     var summary = false
 
     @Flag(help: "Show an array of objects; docs/pdns-commands.md describes them.")
@@ -72,7 +72,7 @@ struct PowerDNSDiff: ProgramCommand {
             try text.end(&output)
             try output.flush()
         } catch is OutputClosed where text.isDifferent {
-            // Whoever read it has seen enough: that they differ is known.
+            // The reader has seen enough: it is known that they differ.
             return 1
         }
         return isComplete ? text.isDifferent ? 1 : ExitCode.success : Self.troubleCode

@@ -7,8 +7,8 @@ import PowerDNSFormat
 /// `lightningstream pdns show`: a zone as text.
 struct PowerDNSShow: ProgramCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show a zone of PowerDNS as the text of a zone file.",
-        discussion: "The text is that of pdnsutil list-zone. Private keys are never shown.")
+        commandName: "show", abstract: "Show a zone of PowerDNS in zone-file format.",
+        discussion: "The format is that of pdnsutil list-zone. Private keys are never shown.")
 
     @Argument(help: ArgumentHelp("The zone; a variant of it as example.org..variant.", valueName: "zone"))
     var zone: String
@@ -29,7 +29,7 @@ struct PowerDNSShow: ProgramCommand {
     func perform(in context: CommandContext) throws -> Int32 {
         let name: ZoneName
         do { name = try ZoneName(zone) } catch {
-            throw CommandFailure.usage("\"\(zone)\" is no name of a zone: it \(error)")
+            throw CommandFailure.usage("\"\(zone)\" is not the name of a zone: it \(error)")
         }
         return try context.withPowerDNS([source.source], global) { databases in
             guard let database = databases.first else { return ExitCode.failure }
@@ -40,7 +40,7 @@ struct PowerDNSShow: ProgramCommand {
                 if found.count > 1 {
                     let others = found.dropFirst().map { "\($0.id)" }.joined(separator: ", ")
                     context.report(
-                        "\(name.shown) is there \(found.count) times: this is the one with ID \(id), which PowerDNS "
+                        "\(name.shown) exists \(found.count) times: this is the one with ID \(id), which PowerDNS "
                             + "serves; the others have \(others)")
                 }
                 return try show(info.zone, id, lookup, main, shard, in: context)
@@ -65,7 +65,7 @@ struct PowerDNSShow: ProgramCommand {
             let head = ShownZone(summary, metadata, keyData)
             var text = try ZoneJSON(head, zone: name.name, to: &output)
             var walk = try ZoneRecords(zone: id, shard)
-            // What can't be read has been reported by the summary.
+            // Unreadable data have been reported by the summary.
             try walk.forEach(report: { _ in }, { try text.append($0, to: &output) })
             try text.end(&output)
         } else {

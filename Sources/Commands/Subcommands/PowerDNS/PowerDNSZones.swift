@@ -3,11 +3,11 @@ import Daemon
 import PowerDNSDatabase
 import PowerDNSFormat
 
-/// `lightningstream pdns zones`: the zones with what there is to say about each in a line.
+/// `lightningstream pdns zones`: lists the zones, one per line.
 struct PowerDNSZones: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "zones", abstract: "List the zones of PowerDNS.",
-        discussion: "Sorted by name. All records are counted, so this reads the whole database.")
+        discussion: "Sorted by name. Reads the whole database, because it counts all records.")
 
     @OptionGroup var source: PowerDNSSourceOptions
 
@@ -50,7 +50,7 @@ struct PowerDNSZones: ProgramCommand {
     }
 }
 
-/// Where the `pdns` commands that look at one database read from.
+/// The sources of the `pdns` commands that read one database.
 struct PowerDNSSourceOptions: ParsableArguments {
     @Option(
         name: .long,
@@ -58,7 +58,7 @@ struct PowerDNSSourceOptions: ParsableArguments {
             "Read a snapshot instead of the local databases. May be given twice.",
             discussion: """
                 PowerDNS has two LMDBs: give the snapshot of one of them, and that of the other one of the same time is \
-                found; or give both. What has a / in it, such as ./name, is a file: a snapshot or an LMDB.
+                selected; or give both. A name with a /, such as ./name, is a file: a snapshot or an LMDB.
                 """, valueName: "name"), completion: .file())
     var snapshot: [String] = []
 

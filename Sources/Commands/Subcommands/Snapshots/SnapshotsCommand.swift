@@ -3,7 +3,7 @@ import ArgumentParser
 /// `lightningstream snapshots`: the objects in the storage. Without a subcommand it shows its help.
 struct SnapshotsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "snapshots", abstract: "Look at, fetch, store, remove and clean up snapshots in the storage.",
+        commandName: "snapshots", abstract: "List, show, copy, remove and clean up snapshots in the storage.",
         subcommands: [
             SnapshotsList.self, SnapshotsDump.self, SnapshotsGet.self, SnapshotsPut.self, SnapshotsRemove.self,
             SnapshotsPrune.self,

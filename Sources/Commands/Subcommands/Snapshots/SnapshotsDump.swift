@@ -5,8 +5,10 @@ import Support
 /// `lightningstream snapshots dump`: the contents of a snapshot as text.
 struct SnapshotsDump: ProgramCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dump", abstract: "Show all entries of a snapshot as text.",
-        discussion: "The whole snapshot is checked on the way; a damaged one is shown up to the damage, and fails.")
+        commandName: "dump",
+        abstract: "Show all entries of a snapshot as text.",
+        discussion:
+            "The whole snapshot is checked while it is read; a damaged one is shown up to the damage, and fails.")
 
     @Argument(
         help: ArgumentHelp("The name of the object, or with -l of the file.", valueName: "name"), completion: .file())
@@ -21,7 +23,7 @@ struct SnapshotsDump: ProgramCommand {
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "debug or text. text has entries as the command dump shows them; debug also meta, chunks and timestamps.",
+            "debug or text. text shows entries in the format of the command dump; debug also shows metadata, chunks and timestamps.",
             valueName: "format"))
     var format = SnapshotText.Format.debug
 

@@ -6,7 +6,7 @@ import Support
 struct SnapshotsGet: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Copy an object from the storage into a file.",
-        discussion: "A file that is there is replaced once everything has come; a failure leaves it as it is.")
+        discussion: "An existing file is replaced after a complete download; a failure leaves it unchanged.")
 
     @Argument(help: ArgumentHelp("The name of the object.", valueName: "name"))
     var name: String
@@ -14,7 +14,7 @@ struct SnapshotsGet: ProgramCommand {
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "The file; - is standard output. Without it a file of the object's name in the working directory.",
+            "The file; - is standard output. The default is the object's name in the working directory.",
             valueName: "file"),
         completion: .file())
     var output: String?
@@ -25,7 +25,7 @@ struct SnapshotsGet: ProgramCommand {
         try Session.run(global, in: context) { session in
             let target = output ?? String(name.split(separator: "/").last ?? "")
             guard !target.isEmpty else {
-                throw CommandFailure.usage("snapshots get: there is no file name in \"\(name)\"; name one with -o")
+                throw CommandFailure.usage("snapshots get: \"\(name)\" contains no file name; set one with -o")
             }
             try context.withProgress(Progress(title: "snapshots get"), writesResults: target == "-") { line in
                 let spool = try session.withStorage(writes: false, progress: line) { [name] in

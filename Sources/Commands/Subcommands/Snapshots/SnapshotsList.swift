@@ -6,7 +6,7 @@ import Daemon
 struct SnapshotsList: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the objects in the storage, one name a line.",
-        discussion: "Objects that are no snapshots are listed too.")
+        discussion: "Other objects than snapshots are listed too.")
 
     @Option(
         name: .shortAndLong,
@@ -15,12 +15,12 @@ struct SnapshotsList: ProgramCommand {
 
     @Flag(
         name: .shortAndLong,
-        help: "Show size, time and instance as well; where the output is no terminal, the size in bytes and the name.")
+        help: "Show size, time and instance as well; if the output is not a terminal, the size in bytes and the name.")
     var long = false
 
     @Flag(
         name: .shortAndLong,
-        help: "Sort by the time of the snapshots, oldest first, instead of by name; what is no snapshot comes first.")
+        help: "Sort by the time of the snapshots, oldest first, instead of by name; other objects come first.")
     var time = false
 
     @Flag(help: "Show an array of objects; docs/commands.md describes them.")

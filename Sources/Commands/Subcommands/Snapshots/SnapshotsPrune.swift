@@ -5,17 +5,17 @@ import Daemon
 import Replication
 import Snapshots
 
-/// `lightningstream snapshots prune`: does once what the cleaner does.
+/// `lightningstream snapshots prune`: runs the cleaner once.
 struct SnapshotsPrune: ProgramCommand {
     static let configuration = CommandConfiguration(
-        commandName: "prune", abstract: "Remove the snapshots that nobody needs any more, once.",
+        commandName: "prune", abstract: "Remove snapshots that are no longer needed, once.",
         discussion: """
-            Does for every configured database what the cleaner (storage.cleanup) does, with its intervals, whether it is \
-            switched on or not, and says of each object why it goes or stays. Reads the newest two snapshots of each \
-            instance first, to see that they are good ones. Ends with exit code 1 when something could not be removed.
+            Cleans every configured database like the cleaner (storage.cleanup), with its intervals, whether it is \
+            enabled or not, and shows for each object why it is removed or kept. Reads the newest two snapshots of each \
+            instance first, to check that they are valid. Ends with exit code 1 if an object could not be removed.
             """)
 
-    @Flag(name: .long, help: "Remove nothing, only say what would be removed.")
+    @Flag(name: .long, help: "Remove nothing, only show what would be removed.")
     var dryRun = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -50,24 +50,24 @@ struct SnapshotsPrune: ProgramCommand {
         }
     }
 
-    /// Nothing in the storage proves that a snapshot is merged here, a state object least of all, so nothing counts as
-    /// merged; and what is the newest of its instance is read before what is older goes.
+    /// Nothing in the storage, including state objects, proves that a snapshot is merged here, so none counts as
+    /// merged; and the newest one of an instance is read before older ones are removed.
     ///
     /// - Parameter now: this machine's time in nanoseconds since the UNIX epoch.
     private static func plan(
         _ settings: CleanerMachine.Settings, _ store: any BlobStore, now: () -> UInt64
     ) async throws -> PrunePlan {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: settings.database))
-        // A server that tells a time far ahead must not make snapshots look old.
+        // A server with a time far ahead must not make snapshots look old.
         let own = now()
         let time = min(store.storageTime(own), own)
         let reads = try await read(PrunePlan.toBeRead(blobs, of: settings.database, at: time), store)
         return PrunePlan(blobs, settings, reads: reads, at: time)
     }
 
-    /// Reads of each instance the newest snapshots, until two can be read.
+    /// Reads the newest snapshots of each instance until two can be read.
     ///
-    /// That one can be read does not mean that it can be merged here. So the second one stays, as if it had been.
+    /// A readable snapshot may still fail to merge, so the second one is kept as if it had been merged.
     private static func read(_ instances: [[Catalog.Snapshot]], _ store: any BlobStore) async throws -> SyncProgress {
         var progress = SyncProgress()
         for snapshots in instances {
@@ -80,7 +80,7 @@ struct SnapshotsPrune: ProgramCommand {
                     progress.refused(snapshot.name)
                     continue
                 } catch is BlobStoreError {
-                    // Whether it is a good one is not known.
+                    // It is unknown whether it is valid.
                     break
                 }
                 readable += 1

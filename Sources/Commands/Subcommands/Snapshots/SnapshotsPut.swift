@@ -8,7 +8,7 @@ struct SnapshotsPut: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "put", abstract: "Copy a snapshot from a file into the storage.",
         discussion: """
-            The name must be that of a snapshot, and the file is read to its end to see that it is one. An object of \
+            The name must be that of a snapshot, and the whole file is checked to be one. An object of \
             the same name is replaced.
             """)
 
@@ -17,10 +17,10 @@ struct SnapshotsPut: ProgramCommand {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("The name of the object; without it the name of the file.", valueName: "name"))
+        help: ArgumentHelp("The name of the object; the default is the name of the file.", valueName: "name"))
     var name: String?
 
-    @Flag(help: "Store it even if the name is not that of a snapshot, or the file is none.")
+    @Flag(help: "Store it even if the name or the file is not that of a snapshot.")
     var force = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -50,7 +50,7 @@ struct SnapshotsPut: ProgramCommand {
         }
     }
 
-    /// Refuses, or only warns with `--force`.
+    /// Throws an error, or only warns with `--force`.
     private func refuse(_ reason: String, advice: String, _ context: CommandContext) throws(CommandFailure) {
         guard force else { throw .failed("snapshots put: \(reason); \(advice)") }
         context.report("warning: \(reason)")
@@ -64,20 +64,20 @@ struct SnapshotsPut: ProgramCommand {
             meta = try SnapshotText.readThrough(spool)
         } catch {
             line?.end()
-            return try refuse("\(file): \(error)", advice: "--force stores it all the same", context)
+            return try refuse("\(file): \(error)", advice: "--force stores it anyway", context)
         }
         line?.end()
-        // Readers go by the name, so this is odd, but no error.
+        // Readers use the name, so this is odd, but not an error.
         guard let name else { return }
         if let claim = meta.disagreement(with: name) {
             context.report(
                 PrintableText.line(
-                    "warning: the snapshot says that it is of \(claim), but readers go by its name, \(name)"))
+                    "warning: the snapshot's metadata say \(claim), but readers use its name, \(name)"))
         }
         if SnapshotHorizon(now: UInt64(context.clock())).isFarAhead(name) {
             context.report(
                 PrintableText.line(
-                    "warning: \(name) lies in the far future: other programs do not see newer snapshots of that instance"
+                    "warning: \(name) is in the far future: other programs ignore newer snapshots of that instance"
                 ))
         }
     }

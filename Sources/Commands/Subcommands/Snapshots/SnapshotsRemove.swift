@@ -12,9 +12,9 @@ struct SnapshotsRemove: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove an object from the storage, or all objects of an instance.",
         discussion: """
-            Fails when there is none of this name. With --instance NAME and no name of an object: removes all snapshots \
-            of that instance of all configured databases, and its state objects. What only they hold is lost, so it \
-            asks first.
+            Fails if the object does not exist. With --instance NAME and no object name: removes all snapshots \
+            and state objects of that instance, for all configured databases. Data that only they contain are lost, so it \
+            asks for confirmation.
             """)
 
     @Argument(help: ArgumentHelp("The name of the object.", valueName: "name"))
@@ -26,7 +26,7 @@ struct SnapshotsRemove: ProgramCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
-        // Here the global flag says whose objects are meant, not who this instance is.
+        // Here the global flag selects the instance whose objects are removed.
         var global = global
         let instance = name == nil ? global.instance : nil
         global.instance = nil
@@ -37,7 +37,7 @@ struct SnapshotsRemove: ProgramCommand {
         }
         guard name == nil || !yes else {
             throw CommandFailure.usage(
-                "snapshots remove: --yes goes with --instance, and not with the name of an object")
+                "snapshots remove: --yes requires --instance, and cannot be used with the name of an object")
         }
         return try Session.run(global, in: context) { session in
             if let name { try remove(name, session) }
@@ -62,8 +62,8 @@ struct SnapshotsRemove: ProgramCommand {
             try await InstanceObjects(instance, databases: databases, store, now: now)
         }
         guard !found.names.isEmpty else {
-            let others =
-                found.others.isEmpty ? "there is none at all" : "there are: \(found.others.joined(separator: ", "))"
+            let known = found.others.joined(separator: ", ")
+            let others = known.isEmpty ? "there are no instances" : "known instances: \(known)"
             throw CommandFailure.failed(
                 "snapshots remove: the storage has nothing of an instance \(instance); \(others)")
         }
@@ -88,12 +88,12 @@ struct SnapshotsRemove: ProgramCommand {
             "\(found.names.count) objects of the instance \(found.instance)" + (isOwn ? ", which is this one," : "")
         guard session.context.ownsProcess, isatty(STDIN_FILENO) == 1 else {
             throw CommandFailure.usage(
-                "snapshots remove: \(what) would be removed; without a terminal to ask at, give --yes")
+                "snapshots remove: \(what) would be removed; without a terminal for confirmation, use --yes")
         }
         for line in found.lines + found.alarms {
             session.context.standardError.write(line: Array(PrintableText.line(line).utf8 + [10]))
         }
-        let question = "remove \(what) for good? What only they hold is lost. Type yes: "
+        let question = "remove \(what) permanently? Data that only they contain are lost. Type yes: "
         session.context.standardError.write(line: Array(question.utf8))
         guard readLine()?.lowercased() == "yes" else {
             throw CommandFailure.failed("snapshots remove: nothing has been removed")
@@ -101,16 +101,16 @@ struct SnapshotsRemove: ProgramCommand {
     }
 }
 
-/// What the storage has of an instance.
+/// The objects of an instance in the storage.
 struct InstanceObjects: Sendable {
     var instance: String
-    /// Snapshots, then state objects: whoever is told of an instance at all is told of what it has.
+    /// Snapshots, then state objects, so that a partially removed instance still has its state.
     var names: [String] = []
     /// The other instances, by name.
     var others: [String] = []
-    /// What to know before they are removed.
+    /// Information shown before they are removed.
     var lines: [String] = []
-    /// What speaks against it.
+    /// Warnings.
     var alarms: [String] = []
 
     /// - Parameter now: this machine's time in nanoseconds since the UNIX epoch.
@@ -122,7 +122,7 @@ struct InstanceObjects: Sendable {
             let catalog = Catalog(blobs, database: database, now: now)
             let own = catalog.all(of: instance)
             names += own.map(\.name.description)
-            // Of whatever kind: all that bears its name.
+            // All objects with its name, of any kind.
             names += catalog.others.map(\.name).filter {
                 if case .unknownKind(let name) = ObjectName($0, database: database) {
                     name.instance == instance
@@ -140,7 +140,7 @@ struct InstanceObjects: Sendable {
             if let heard = state.modified, time.elapsed(since: heard) < 900 * 1_000_000_000 {
                 let seconds = time.elapsed(since: heard) / 1_000_000_000
                 alarms.append(
-                    "database \(database): \(instance) was heard \(seconds) s ago: it seems to run, and will store again"
+                    "database \(database): \(instance) was active \(seconds) s ago: it seems to be running, and will store again"
                 )
             }
         }
