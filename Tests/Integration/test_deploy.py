@@ -12,7 +12,7 @@ from lab.paths import ROOT
 from lab.process import run
 
 DEPLOY = ROOT / "deploy"
-SCRIPTS = [path for path in sorted((DEPLOY / "pdns").iterdir()) if path.read_text().startswith(("#!/bin/bash", "# For the scripts"))]
+SCRIPTS = [path for path in sorted((DEPLOY / "pdns").iterdir()) if path.read_text().startswith(("#!/bin/bash", "# Functions of the scripts"))]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_scripts_pass_on_what_they_get(docker, fake, name, within, before, after
 @pytest.mark.parametrize("name", [path.name for path in SCRIPTS if path.name != "common.sh"])
 def test_scripts_want_the_number_of_a_server(docker, fake, name, arguments):
     done = run([DEPLOY / "pdns" / name, *arguments], fake.environment)
-    assert done.returncode == 64 and "-i wants the number of a server" in done.stderr
+    assert done.returncode == 64 and "-i requires the number of a server" in done.stderr
 
 
 # MARK: keys are no arguments, which every user of a machine can read
@@ -157,4 +157,4 @@ def test_pages_say_that_minio_is_not_maintained():
              if re.search(r"\bMinIO\b", page.read_text()) and page.name not in ("CHANGELOG.md", "testing.md")]
     assert DOCS / "docker.md" in named and ROOT / "README.md" in named
     for page in named:
-        assert re.search(r"not\s+(#\s+)?maintained\s+(#\s+)?any\s+more", page.read_text()), page.name
+        assert re.search(r"is\s+(#\s+)?no\s+(#\s+)?longer\s+(#\s+)?maintained", page.read_text()), page.name

@@ -83,7 +83,7 @@ def test_a_server_from_installation_to_purge(debian, bucket, tmp_path):
     assert state(debian) == state(debian, "lightningstream@other") == "active"
     put(debian, "something")
     eventually("a snapshot is stored", lambda: any("main__ns1__" in name for name in bucket.names()))
-    assert "\n0 failed, 0 to look at" in debian.run("lightningstream", "doctor").stdout
+    assert "\n0 failed, 0 warned" in debian.run("lightningstream", "doctor").stdout
     strange = [line for line in debian.written().splitlines() if not line.startswith("INFO ")]
     assert strange == [], "the journal has only what the program logs"
 

@@ -78,7 +78,7 @@ def test_a_hung_loop_stops_the_pings(native, manager):
         with reader_table_locked(main):
             put(application, b"after")
             native.process.wait_for_output("a sync loop hangs")
-            manager.wait_for("STATUS=Syncing main, shard; no sign of life from main")
+            manager.wait_for("STATUS=Syncing main, shard; no activity of main")
             assert pings_within(manager, 2 * LIMIT) == 0
     manager.wait_for_news("WATCHDOG=1", count=4)
     native.stop()

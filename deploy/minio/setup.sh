@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes the bucket `zones` and two users: one for the syncers, which reads and writes, one for receivers, which only reads.
-# Runs in the container minio-setup. Nothing changes when it runs again. Only the shell, `sleep` and `mc` are used:
-# MinIO's images have little else. `mc` reads names and keys from standard input, because arguments of programs are
-# readable for every user of the machine; `printf` is a part of the shell.
+# Creates the bucket `zones` and two users: a syncer, which reads and writes, and a receiver, which only reads.
+# Runs in the container minio-setup. Further runs change nothing. Uses only the shell, `sleep` and `mc`, because
+# MinIO's images contain little else. `mc` reads names and keys from standard input, because every user of the machine
+# can read arguments of programs; `printf` is built into the shell.
 set -eu
 
 fail() { echo "minio-setup: $*" >&2; exit 1; }
@@ -14,11 +14,11 @@ until out=$(printf '%s\n' "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD" | mc alias s
     sleep 1
 done
 
-# user NAME PASSWORD POLICY: the user has this policy
+# user NAME PASSWORD POLICY: creates a user with this policy
 user() {
     mc admin policy create minio "$3" "/setup/$3.json"
     printf '%s\n' "$1" "$2" | mc admin user add minio
-    # Where the user has the policy already, this is an error for mc.
+    # mc fails if the user already has the policy.
     out=$(mc admin policy attach minio "$3" --user "$1" 2>&1) || case $out in
         *"already in effect"*) ;;
         *) fail "$out" ;;

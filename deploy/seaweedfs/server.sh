@@ -1,13 +1,13 @@
 #!/bin/sh
-# SeaweedFS with the two users of the demonstration: one for the syncers, which reads and writes, one for receivers, which
-# only reads. Runs in the container minio. Who reaches the other ports of this container needs no key, so they are not
+# SeaweedFS with the two users of the demonstration: a syncer, which reads and writes, and a receiver, which
+# only reads. Runs in the container minio. The other ports of this container require no key, so they are not
 # published.
 set -eu
 
 for key in "$SYNC_ACCESS_KEY" "$SYNC_SECRET_KEY" "$RECEIVE_ACCESS_KEY" "$RECEIVE_SECRET_KEY"; do
     case $key in
     "" | *[!A-Za-z0-9+/=_.~-]*)
-        echo "seaweedfs: a key is empty, or has characters other than A-Z a-z 0-9 + / = _ . ~ -" >&2
+        echo "seaweedfs: a key is empty, or contains characters other than A-Z a-z 0-9 + / = _ . ~ -" >&2
         exit 1
         ;;
     esac

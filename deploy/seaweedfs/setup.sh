@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the bucket `zones`. Runs in the container minio-setup. Nothing changes when it runs again.
+# Creates the bucket `zones`. Runs in the container minio-setup. Further runs change nothing.
 set -eu
 
 fail() { echo "minio-setup: $*" >&2; exit 1; }
 
-# shell COMMAND...: in SeaweedFS's own shell, which reports errors of commands only by what it prints
+# shell COMMAND...: runs a command in SeaweedFS's shell, which reports errors only in its output
 shell() {
     out=$(echo "$*" | timeout 20 weed shell -master=minio:9333 2>&1) || return 1
     case $out in *error:*) return 1 ;; esac
