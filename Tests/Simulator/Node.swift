@@ -54,7 +54,7 @@ final class Node {
 /// A run of the program on a host.
 final class Process {
     var engine: SyncEngine<SimulatedEffects>?
-    let database: LocalDatabase
+    let database: SyncedDatabase
     /// Nothing of it happens any more.
     var isDead = false
     var isStarted = false
@@ -66,7 +66,7 @@ final class Process {
     /// The timestamps of the snapshot that is being stored.
     var scanned: [SnapshotName: TestContents] = [:]
 
-    init(_ database: LocalDatabase) { self.database = database }
+    init(_ database: SyncedDatabase) { self.database = database }
 }
 
 /// The time that all hosts share.

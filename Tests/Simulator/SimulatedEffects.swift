@@ -77,7 +77,7 @@ final class SimulatedEffects: SyncEffects {
     // MARK: The LMDB
 
     /// Does work after a while, and reports what comes of it after another one.
-    private func work(_ pause: Duration, _ change: Model.Change, _ body: @escaping (LocalDatabase.Post) -> Void) {
+    private func work(_ pause: Duration, _ change: Model.Change, _ body: @escaping (SyncedDatabase.Post) -> Void) {
         world.schedule(after: pause) { [world, node, process] in
             guard !process.isDead else { return }
             var events: [SyncCore.Event] = []

@@ -306,7 +306,7 @@ package final class World {
         let settings = settings(node, once: once)
         let inspector: SimulatedInspector? =
             node.member.inspection == .none ? nil : SimulatedInspector(holds: node.member.inspection == .holds)
-        let database = LocalDatabase(
+        let database = SyncedDatabase(
             settings: settings, environment: node.environment, clock: node.clock.syncClock, inspector: inspector)
         let process = Process(database)
         let record = try database.recordAtStart()

@@ -181,7 +181,7 @@ extension SyncRun {
         }
         let powerDNS = PowerDNSWatch(
             configuration, databases, registry: monitor.registry, logger: logger, warn: monitor.warn)
-        if let powerDNS { source.looks(into: powerDNS) }
+        if let powerDNS { source.inspect(with: powerDNS) }
         let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
         let observer = Observers(observers.compactMap(\.self))
         let service = SyncService(

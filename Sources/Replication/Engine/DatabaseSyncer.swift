@@ -79,7 +79,7 @@ package actor DatabaseSyncer {
             ])
         observer.observe(.opened(environment), of: settings.identity.database)
         defer { observer.observe(.ended, of: settings.identity.database) }
-        let database = LocalDatabase(
+        let database = SyncedDatabase(
             settings: settings, environment: environment, clock: clock, inspector: inspector,
             stagingDirectory: store.stagingDirectory)
         let record = try await threads.run { _ in try database.recordAtStart() }
@@ -96,7 +96,7 @@ package actor DatabaseSyncer {
         }
     }
 
-    private func loop(_ engine: inout SyncEngine<LiveEffects>, _ database: LocalDatabase) async {
+    private func loop(_ engine: inout SyncEngine<LiveEffects>, _ database: SyncedDatabase) async {
         await withDiscardingTaskGroup { group in
             watch(database, &group)
             post.yield(.tick)
@@ -126,7 +126,7 @@ package actor DatabaseSyncer {
 
     // MARK: Noticing changes
 
-    private func watch(_ database: LocalDatabase, _ group: inout DiscardingTaskGroup) {
+    private func watch(_ database: SyncedDatabase, _ group: inout DiscardingTaskGroup) {
         let name = settings.identity.database
         if let changes = store.changes(prefix: SnapshotName.prefix(database: name)) {
             let own = settings.machine.receiveOnly ? nil : settings.machine.instance
@@ -164,7 +164,7 @@ package actor DatabaseSyncer {
 
 /// Polls the LMDB, and checks its file and its reader table.
 private struct Housekeeping: Sendable {
-    let database: LocalDatabase
+    let database: SyncedDatabase
     let interval: Duration
     /// Whether the newest transaction is reported.
     let observes: Bool

@@ -9,7 +9,7 @@ import Support
 final class LiveEffects: SyncEffects {
     /// The stream that events arrive in.
     let post: AsyncStream<SyncCore.Event>.Continuation
-    private let database: LocalDatabase
+    private let database: SyncedDatabase
     private let store: any BlobStore
     private let unmarked: any BlobStore
     private let clock: SyncClock
@@ -24,7 +24,7 @@ final class LiveEffects: SyncEffects {
     private(set) var failure: (any Error)?
 
     init(
-        _ database: LocalDatabase, store: any BlobStore, unmarked: any BlobStore, clock: SyncClock,
+        _ database: SyncedDatabase, store: any BlobStore, unmarked: any BlobStore, clock: SyncClock,
         observer: any SyncObserver, logger: Logger, threads: BlockingPool,
         post: AsyncStream<SyncCore.Event>.Continuation
     ) {
@@ -92,7 +92,7 @@ final class LiveEffects: SyncEffects {
     }
 
     private static func listing(
-        _ database: LocalDatabase, _ store: any BlobStore, _ clock: SyncClock, _ began: UInt64
+        _ database: SyncedDatabase, _ store: any BlobStore, _ clock: SyncClock, _ began: UInt64
     ) async throws -> SyncCore.Listing {
         let prefix = SnapshotName.prefix(database: database.settings.identity.database)
         let blobs = try await store.list(prefix: prefix)
@@ -152,7 +152,7 @@ final class LiveEffects: SyncEffects {
     }
 
     /// Runs work that blocks. Work that was cancelled reports nothing.
-    private func block(_ body: @escaping @Sendable (CancellationSignal, LocalDatabase.Post) -> Void) {
+    private func block(_ body: @escaping @Sendable (CancellationSignal, SyncedDatabase.Post) -> Void) {
         tasks.append { [threads, post] in
             _ = try? await threads.run { signal in
                 body(signal) { if !signal.isCancelled { post.yield($0) } }

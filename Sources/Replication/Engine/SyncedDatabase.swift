@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Each function blocks until its work is done, and reports the outcome as an event. The daemon calls them on threads that may
 /// block, the simulation within simulated time. What may run side by side is up to ``LMDBWork``.
-package final class LocalDatabase: Sendable {
+package final class SyncedDatabase: Sendable {
     /// What is synced.
     let settings: SyncSettings
     /// The LMDB.
@@ -159,7 +159,7 @@ package final class LocalDatabase: Sendable {
 
 // MARK: Merging
 
-extension LocalDatabase {
+extension SyncedDatabase {
     /// Compares a downloaded snapshot with the LMDB: the first half of a merge. It is the last one where nothing has to be
     /// written.
     package func compare(_ order: MergeOrder, signal: CancellationSignal = CancellationSignal(), _ post: Post) {
