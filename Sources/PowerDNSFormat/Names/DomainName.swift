@@ -1,4 +1,6 @@
-/// A domain name: labels in wire form, each preceded by its length, then a zero.
+import Glibc
+
+/// A domain name: labels in wire form, each after its length, then a zero.
 ///
 /// Comparison ignores the case of ASCII letters; the order is DNSSEC's canonical one
 /// (RFC 4034, 6.1).
@@ -96,14 +98,16 @@ package struct DomainName: Hashable, Comparable, Sendable {
     static func lowercase(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
     private static func areEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-        guard a.count == b.count else { return false }
+        guard a.count == b.count, let start = a.baseAddress, let other = b.baseAddress else { return false }
+        // Nearly all are in lower case.
+        if memcmp(start, other, a.count) == 0 { return true }
         for index in 0..<a.count where lowercase(a[index]) != lowercase(b[index]) { return false }
         return true
     }
 
     /// Whether they are equal, ignoring case.
     package static func == (a: DomainName, b: DomainName) -> Bool {
-        a.wire == b.wire || a.wire.withUnsafeBytes { a in b.wire.withUnsafeBytes { areEqual(a, $0) } }
+        a.wire.withUnsafeBytes { a in b.wire.withUnsafeBytes { areEqual(a, $0) } }
     }
 
     /// Equal names have equal hashes.
