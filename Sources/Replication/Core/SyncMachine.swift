@@ -9,6 +9,8 @@ package struct SyncMachine {
     package static let patienceWithListings = Duration.seconds(60)
     /// After so many merges in a row a local change goes out first.
     package static let mergesInARow = 10
+    /// Listings come by this part of their interval earlier, so that they fall together with the polls of the LMDB.
+    package static let pollTolerance = 0.05
     /// Listings for signalled changes are at least this far apart.
     package static let shortestListingInterval = Duration.milliseconds(100)
 
@@ -172,7 +174,8 @@ package struct SyncMachine {
         case .listed(let names, let began, let ceiling, let stranger):
             isListing = false
             failures.listing = 0
-            bringForwardListing(to: now + settings.storagePollInterval)
+            let interval = settings.storagePollInterval * (1 - Self.pollTolerance)
+            bringForwardListing(to: max(now, (lastListing ?? now) + interval))
             receiver.listed(
                 fence?.listed(names, began: began, ceiling: ceiling, at: lastListing ?? now) ?? names,
                 stranger: stranger, horizon: SnapshotHorizon(now: max(began, ceiling)))

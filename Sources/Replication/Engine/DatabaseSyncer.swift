@@ -9,9 +9,6 @@ import Synchronization
 package actor DatabaseSyncer {
     /// How long an upload under way may go on after ``shutDown()``.
     package static let shutdownGrace = Duration.seconds(10)
-    /// How often reader slots of dead processes are freed.
-    package static let readerCheckInterval = Duration.seconds(60)
-
     private let settings: SyncSettings
     private let store: any BlobStore
     private let unmarked: any BlobStore
@@ -85,11 +82,15 @@ package actor DatabaseSyncer {
         let record = try await threads.run { _ in try database.recordAtStart() }
         let core = SyncCore(
             settings: settings, transaction: environment.info.lastTransactionID, record: record)
+        let housekeeping = Housekeeping(
+            database, interval: settings.lmdbPollInterval, observes: observes, clock: clock, post: post)
         let effects = LiveEffects(
             database, store: store, unmarked: unmarked, clock: clock, observer: observer, logger: logger,
-            threads: threads, post: post)
+            threads: threads, housekeeping: housekeeping, post: post)
         var engine = SyncEngine(core: core, effects: effects)
+        let pulse = housekeeping.start()
         await loop(&engine, database)
+        withExtendedLifetime(pulse) {}
         if let failure = effects.failure { throw failure }
         if let unsent = engine.core.unsent(environment.info.lastTransactionID, at: clock.uptime()) {
             effects.perform(unsent)
@@ -136,8 +137,6 @@ package actor DatabaseSyncer {
                 }
             }
         }
-        // A receiver has nothing to send, but shadows must follow the application everywhere.
-        let observes = !settings.machine.receiveOnly || settings.schema.hasShadows
         if observes, let changes = fileChanges(settings.environment.dataFile) {
             group.addTask { [post] in
                 do {
@@ -149,55 +148,15 @@ package actor DatabaseSyncer {
                 } catch {}
             }
         }
-        let housekeeping = Housekeeping(
-            database: database, interval: settings.lmdbPollInterval, observes: observes, clock: clock, post: post)
-        group.addTask { await housekeeping.run() }
     }
+
+    /// A receiver has nothing to send, but shadows must follow the application everywhere.
+    private var observes: Bool { !settings.machine.receiveOnly || settings.schema.hasShadows }
 
     /// Whether an object that appeared may be a snapshot of somebody else; an empty name may be anything.
     private static func isNews(_ object: String, of database: String, own: String?) -> Bool {
         guard !object.isEmpty else { return true }
         guard case .full(let name) = ObjectName(object, database: database) else { return false }
         return own == nil || name.instance != own
-    }
-}
-
-/// Polls the LMDB, and checks its file and its reader table.
-private struct Housekeeping: Sendable {
-    let database: SyncedDatabase
-    let interval: Duration
-    /// Whether the newest transaction is reported.
-    let observes: Bool
-    let clock: SyncClock
-    let post: AsyncStream<SyncCore.Event>.Continuation
-
-    func run() async {
-        let environment = database.environment
-        var lastReaderCheck = clock.uptime()
-        var newest: UInt64 = 0
-        do {
-            while true {
-                try await Task.sleep(for: interval)
-                let transaction = environment.info.lastTransactionID
-                if observes { post.yield(database.observation) }
-                // Transaction IDs only fall where a backup was copied over the open file. Going on would hide the
-                // changes that follow, until their IDs have grown beyond the old ones.
-                guard environment.isInPlace && transaction >= newest else {
-                    post.yield(
-                        .lost(
-                            LocalContentError(
-                                "the LMDB \(environment.options.dataFile) was removed or replaced while it was open; "
-                                    + "start again to go on with the new one")))
-                    return
-                }
-                newest = transaction
-                let now = clock.uptime()
-                if now - lastReaderCheck >= DatabaseSyncer.readerCheckInterval {
-                    lastReaderCheck = now
-                    let freed = environment.clearStaleReaders()
-                    if freed > 0 { post.yield(.freedReaders(freed)) }
-                }
-            }
-        } catch {}
     }
 }

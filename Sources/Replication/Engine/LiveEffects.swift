@@ -17,6 +17,7 @@ final class LiveEffects: SyncEffects {
     private let logger: Logger
     /// LMDB calls block. One may write, one read everything, and the others only look something up.
     private let threads: BlockingPool
+    private let housekeeping: Housekeeping
     /// What is to be started.
     private var tasks: [@Sendable () async -> Void] = []
     private var timer: (time: Duration, task: Task<Void, Never>)?
@@ -25,7 +26,7 @@ final class LiveEffects: SyncEffects {
 
     init(
         _ database: SyncedDatabase, store: any BlobStore, unmarked: any BlobStore, clock: SyncClock,
-        observer: any SyncObserver, logger: Logger, threads: BlockingPool,
+        observer: any SyncObserver, logger: Logger, threads: BlockingPool, housekeeping: Housekeeping,
         post: AsyncStream<SyncCore.Event>.Continuation
     ) {
         self.database = database
@@ -35,6 +36,7 @@ final class LiveEffects: SyncEffects {
         self.observer = observer
         self.logger = logger
         self.threads = threads
+        self.housekeeping = housekeeping
         self.post = post
     }
 
@@ -165,6 +167,7 @@ final class LiveEffects: SyncEffects {
     /// There is one timer at most: what waits for hours must not pile up.
     func wake(at time: Duration?) {
         guard let time else { return }
+        if housekeeping.takesOver(tick: time) { return endTimer() }
         if let timer, timer.time <= time, timer.time > clock.uptime() { return }
         endTimer()
         let pause = time - clock.uptime()
