@@ -347,7 +347,7 @@ import Testing
         try await a.syncer().run()
         #expect(try a.keys == ["first"])
         #expect(a.log.contains(later.description))
-        #expect(a.log.contains("refused"))
+        #expect(a.log.contains("snapshot rejected"))
     }
 
     @Test func aSnapshotThatCanNotBeReadFromItsSpoolIsTriedAgain() async throws {

@@ -37,7 +37,7 @@ import Testing
     ]
 
     @Test(arguments: table) func decidesAsTheTableSays(_ row: Case) {
-        #expect(row.incoming.replaces(row.local) == row.wins)
+        #expect(row.incoming.wins(over: row.local) == row.wins)
     }
 
     @Test func theValueOfADeletedVersionDoesNotCount() {
@@ -71,7 +71,7 @@ import Testing
         ["", "a", "ab", "b", "\u{e9}"].map { TestVersion(time, $0) } + [.deleted(time)]
     }
 
-    private func winner(_ a: TestVersion, _ b: TestVersion) -> TestVersion { b.replaces(a) ? b : a }
+    private func winner(_ a: TestVersion, _ b: TestVersion) -> TestVersion { b.wins(over: a) ? b : a }
 
     @Test func isCommutative() {
         for a in Self.versions { for b in Self.versions { #expect(winner(a, b) == winner(b, a), "\(a) \(b)") } }
@@ -89,7 +89,7 @@ import Testing
 
     @Test func isIdempotent() {
         for a in Self.versions {
-            #expect(!a.replaces(a))
+            #expect(!a.wins(over: a))
             for b in Self.versions { #expect(winner(winner(a, b), b) == winner(a, b)) }
         }
     }

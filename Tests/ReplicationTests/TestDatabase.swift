@@ -19,3 +19,14 @@ func contents(of snapshot: Spool) throws -> TestContents {
         }
     }
 }
+
+extension TestVersion {
+    func withVersion<R>(_ body: (MergeRule.Version) throws -> R) rethrows -> R {
+        try value.withUnsafeBytes { try body(.init(timestamp: timestamp, isDeleted: isDeleted, value: $0)) }
+    }
+
+    /// Whether it wins over another version of the same entry by the merge rule.
+    func wins(over other: TestVersion) -> Bool {
+        withVersion { mine in other.withVersion { MergeRule.replaces(mine, local: $0) } }
+    }
+}

@@ -3,7 +3,8 @@ import Glibc
 import Simulator
 import Synchronization
 
-/// `simulate SEEDS [FIRST]`: that many histories, from the first seed on. `simulate --seed N`: one of them, with its log.
+/// `simulate SEEDS [FROM]`: that many histories, from a seed on. `simulate SEEDS --first`: until the first one that breaks a promise.
+/// `simulate --seed N`: one of them, with its log.
 @main
 struct Simulate {
     static func main() {
@@ -17,10 +18,12 @@ struct Simulate {
             exit(show(seed) ? 0 : 1)
         }
         guard let count = arguments.first.flatMap({ UInt64($0) }), count > 0 else {
-            print("usage: simulate SEEDS [FIRST] | simulate --seed SEED")
+            print("usage: simulate SEEDS [FROM] | simulate SEEDS --first | simulate --seed SEED")
             exit(2)
         }
-        exit(run(count, from: arguments.dropFirst().first.flatMap { UInt64($0) } ?? 0) ? 0 : 1)
+        let isFirstOnly = arguments.contains("--first")
+        let first = arguments.dropFirst().first.flatMap { UInt64($0) } ?? 0
+        exit(run(count, from: first, atMost: isFirstOnly ? 1 : mostBroken) ? 0 : 1)
     }
 
     /// Runs one history and prints what happens; of one that breaks a promise the shortest one that does, too.
@@ -46,13 +49,13 @@ struct Simulate {
 
     private static let mostBroken = 5
 
-    private static func run(_ count: UInt64, from first: UInt64) -> Bool {
+    private static func run(_ count: UInt64, from first: UInt64, atMost limit: Int) -> Bool {
         let progress = Mutex(Progress(next: first))
         let begin = ContinuousClock.now
         let threads = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         DispatchQueue.concurrentPerform(iterations: threads) { _ in
             while let seed = progress.withLock({ progress -> UInt64? in
-                guard progress.next < first + count, progress.broken.count < mostBroken else { return nil }
+                guard progress.next < first + count, progress.broken.count < limit else { return nil }
                 defer { progress.next += 1 }
                 return progress.next
             }) {
@@ -66,7 +69,7 @@ struct Simulate {
         print(
             "\(done) histories in \(Int(seconds)) s: \(Int(Double(done) / seconds / Double(threads))) a second and core; "
                 + "\(end.broken.count) broke a promise")
-        for seed in end.broken.sorted() { explain(seed) }
+        if limit > 1 { for seed in end.broken.sorted() { explain(seed) } }
         return end.broken.isEmpty
     }
 

@@ -175,7 +175,7 @@ package struct SyncMachine {
             isListing = false
             failures.listing = 0
             let interval = settings.storagePollInterval * (1 - Self.pollTolerance)
-            bringForwardListing(to: max(now, (lastListing ?? now) + interval))
+            bringForwardListing(to: max(now + interval / 2, (lastListing ?? now) + interval))
             receiver.listed(
                 fence?.listed(names, began: began, ceiling: ceiling, at: lastListing ?? now) ?? names,
                 stranger: stranger, horizon: SnapshotHorizon(now: max(began, ceiling)))

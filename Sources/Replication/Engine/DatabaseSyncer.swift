@@ -90,7 +90,7 @@ package actor DatabaseSyncer {
         var engine = SyncEngine(core: core, effects: effects)
         let pulse = housekeeping.start()
         await loop(&engine, database)
-        withExtendedLifetime(pulse) {}
+        pulse.stop()
         if let failure = effects.failure { throw failure }
         if let unsent = engine.core.unsent(environment.info.lastTransactionID, at: clock.uptime()) {
             effects.perform(unsent)

@@ -42,9 +42,9 @@ final class Housekeeping: Sendable {
         state = Mutex(State(lastReaderCheck: now, next: now + interval))
     }
 
-    /// Polls until the result is deinitialised.
+    /// Polls until the result is stopped.
     func start() -> Pulse {
-        Pulse(every: interval, label: "poll-\(database.settings.identity.database)") { self.poll() }
+        Pulse(every: interval, label: "poll-\(database.settings.identity.database)") { [weak self] in self?.poll() }
     }
 
     /// Takes over a tick that is due shortly before the next poll.
