@@ -142,8 +142,8 @@ struct S3ServerLiveTests {
         let error = await storageError { _ = try await S3Store.open(options).list(prefix: "") }
         #expect(
             error?.description.hasSuffix(
-                "; this port does not speak https: write http:// in endpoint_url, or the"
-                    + " port that does") == true)
+                "; this port does not speak https: use http:// in endpoint_url, or the"
+                    + " https port") == true)
         #expect(error?.description.contains("certificate") == false)
     }
 

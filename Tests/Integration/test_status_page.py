@@ -428,7 +428,7 @@ def test_port_in_use(lightningstream, fixture_lmdbs, directory, preview):
     eventually("it syncs", lambda: any(name.endswith(".pb.gz") for name in directory.names()))
     done = syncer.run("status", "--json")
     assert done.returncode == 1
-    assert "is not the daemon that syncs this LMDB" in json.loads(done.stdout)["health"]["failures"]["daemon"]
+    assert "is not from the daemon that syncs this LMDB" in json.loads(done.stdout)["health"]["failures"]["daemon"]
     second = syncer.run("sync", "--instance", "other")
     assert second.returncode == 1 and f"syncs {main} already" in second.stderr
     syncer.stop()

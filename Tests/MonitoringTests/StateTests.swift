@@ -176,7 +176,7 @@ import Testing
             _ = await states.value()
             return store.loaded.count { $0 == "main__bad.state" } > 2
         }
-        #expect(log.count("makes no sense") == 4)
+        #expect(log.count("is missing or invalid") == 4)
         #expect(!store.loaded.contains("main__huge.state") && !store.loaded.contains("main__own.state"))
         states.listed([:])
         try await eventually { await states.value().isEmpty }

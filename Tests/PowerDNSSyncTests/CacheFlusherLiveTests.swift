@@ -104,7 +104,7 @@ import Testing
             logger: log.logger, checksAccess: true, health: { text in texts.withLock { $0.append(text) } })
         try await flusher.run {
             try await eventually {
-                texts.withLock { $0.last??.contains("is powerdns.api.key PowerDNS's api-key?") } == true
+                texts.withLock { $0.last??.contains("check that powerdns.api.key is PowerDNS's api-key") } == true
             }
             let snapshot = try #require(SnapshotName("shard__a__20261121-131932-850359279__GX.pb.gz"))
             await flusher.zonesChanged(
@@ -113,7 +113,7 @@ import Testing
                     zones: .some([MergedZones.Zone(id: 1, name: try ZoneName("example.org"))])))
             try await eventually { texts.withLock { $0.count == 2 && $0[1] == nil } }
         }
-        #expect(log.count("PowerDNS's API can't be used to flush its caches") == 1)
+        #expect(log.count("cannot use PowerDNS's API to flush its caches") == 1)
     }
 
     @Test func whoeverDoesNotAnswerIsLeft() async throws {
