@@ -3,9 +3,9 @@ import Support
 
 /// A directory as a storage: one file per object, with the same name.
 ///
-/// A file is written under a temporary name ending in `.tmp`, fsynced and renamed, so that readers, also on
-/// other machines, see it complete or not at all, and it survives a power failure once
-/// ``store(_:_:)`` has returned. Names with `/`, a leading `.` or ending in `.tmp` are refused. These and everything
+/// A file is written under a temporary name ending in `.tmp`, fsynced and renamed. So readers, also on other
+/// machines, see it complete or not at all, and it survives a power failure after ``store(_:_:)`` has returned.
+/// Names that contain `/`, start with `.` or end in `.tmp` are rejected. Files with such names, and everything
 /// that is not a regular file, including symbolic links, are never listed.
 package final class FileSystemStore: BlobStore {
     /// The directory.
@@ -24,7 +24,6 @@ package final class FileSystemStore: BlobStore {
     ///   - owner: the name of the instance whose daemon opens it. Its temporary files carry that name, and those of an
     ///     earlier daemon are removed. Commands omit it.
     /// - Throws: ``BlobStoreError`` if it cannot be created or is not a directory.
-    /// - Throws: ``BlobStoreError`` when it can't be created or is no directory.
     package convenience init(rootPath: String, create: Bool = true, owner: String? = nil) throws(BlobStoreError) {
         try self.init(rootPath: rootPath, create: create, owner: owner, syncDirectory: { fsync($0) == 0 ? 0 : errno })
     }

@@ -183,7 +183,7 @@ extension LMDBError {
         mdb_env_get_path(environment, &path)
         let file = path.map { String(cString: $0) } ?? ""
         let assertion = text.map { String(cString: $0) } ?? ""
-        var line = "lightningstream: cannot go on with LMDB \(file): \(damaged) (\(assertion)); \(repair)\n"
+        var line = "lightningstream: cannot continue with LMDB \(file): \(damaged) (\(assertion)); \(repair)\n"
         line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
         _exit(1)
     }

@@ -60,7 +60,7 @@ package protocol Transaction: ~Copyable {
 }
 
 extension Transaction where Self: ~Copyable {
-    /// The transaction ID: for a reader that of the newest commit it sees, for a writer its own.
+    /// The transaction ID: for a reader that of the newest visible commit, for a writer its own.
     package var id: UInt64 { UInt64(truncatingIfNeeded: mdb_txn_id(pointer)) }
 
     /// The value of a key, nil if there is none; of several values the first.
@@ -110,7 +110,7 @@ extension Transaction where Self: ~Copyable {
 
     /// Compares two keys in the sort order of a database: negative, zero or positive.
     ///
-    /// Integer keys of different sizes, which can't be in one database, compare by size.
+    /// Integer keys of different sizes, which no database contains together, compare by size.
     package func compare(_ database: Database, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
         if database.flags.contains(.integerKey), a.count != b.count || !integerSizes.contains(a.count) {
             return a.count - b.count
@@ -130,12 +130,12 @@ package struct ReadTransaction: Transaction, ~Copyable {
     package var pointer: OpaquePointer { core.pointer }
     /// The environment that it belongs to.
     package var environment: Environment { core.environment }
-    /// Where what is read may lie.
+    /// The valid addresses of read data.
     package var bounds: PageBounds { core.bounds }
     /// The named databases; see ``Transaction/databases()``.
     package func databases() throws(LMDBError) -> [Database] { try core.databases.all(pointer, environment) }
 
-    /// A named database, nil when there is none of that name; see ``Transaction/database(_:)``.
+    /// A named database, nil if it does not exist; see ``Transaction/database(_:)``.
     package func database(_ name: String) throws(LMDBError) -> Database? {
         try core.databases.database(name, pointer, environment)
     }
@@ -151,32 +151,32 @@ package struct WriteTransaction: Transaction, ~Copyable {
     package var pointer: OpaquePointer { core.pointer }
     /// The environment that it belongs to.
     package var environment: Environment { core.environment }
-    /// Where what is read may lie.
+    /// The valid addresses of read data.
     package var bounds: PageBounds { core.bounds }
     /// The named databases; see ``Transaction/databases()``.
     package func databases() throws(LMDBError) -> [Database] { try core.databases.all(pointer, environment) }
 
-    /// A named database, nil when there is none of that name; see ``Transaction/database(_:)``.
+    /// A named database, nil if it does not exist; see ``Transaction/database(_:)``.
     package func database(_ name: String) throws(LMDBError) -> Database? {
         try core.databases.database(name, pointer, environment)
     }
 
-    /// A named database, created with these flags when there is none of that name.
+    /// A named database, created with these flags if it does not exist.
     ///
     /// An existing one keeps its flags.
     ///
-    /// - Throws: as ``Transaction/database(_:)``, and ``LMDBError/Code/incompatible`` for flags that LMDB does not
-    ///   know or can't combine.
+    /// - Throws: as ``Transaction/database(_:)``, and ``LMDBError/Code/incompatible`` for flags that are unknown to LMDB
+    ///   or cannot be combined.
     package func database(_ name: String, creating flags: DatabaseFlags) throws(LMDBError) -> Database {
         try core.databases.database(name, creating: flags, pointer, environment)
     }
 
-    /// Writes a value; an existing one is replaced, or joined where a key may have several values.
+    /// Writes a value: replaces an existing one, or adds to the values if a key may have several.
     ///
     /// - Parameters:
     ///   - key: 1 to ``Environment/maximumKeySize`` bytes.
-    ///   - value: less than 4 GiB; where a key may have several values, no longer than a key.
-    /// - Throws: ``LMDBError/Code/badSize`` for other sizes, and for those that don't fit integer keys or values
+    ///   - value: less than 4 GiB; if a key may have several values, no longer than a key.
+    /// - Throws: ``LMDBError/Code/badSize`` for other sizes, and for sizes that do not match integer keys or values
     ///   of fixed size.
     package func put(
         _ database: Database, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
@@ -193,8 +193,8 @@ package struct WriteTransaction: Transaction, ~Copyable {
 
     /// Removes a key with its value, or all its values.
     ///
-    /// - Returns: whether it was there.
-    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for one that is not an integer where keys are.
+    /// - Returns: whether it existed.
+    /// - Throws: ``LMDBError/Code/badSize`` for an empty key, and for an invalid size of an integer key.
     @discardableResult
     package func delete(_ database: Database, _ key: UnsafeRawBufferPointer) throws(LMDBError) -> Bool {
         try environment.checkKey(key, of: database, pointer)
@@ -205,11 +205,11 @@ package struct WriteTransaction: Transaction, ~Copyable {
         return true
     }
 
-    /// Drops a named database with everything in it, for good once the transaction is committed.
+    /// Drops a named database with its contents, permanently when the transaction is committed.
     ///
-    /// - Parameter database: got from this transaction; neither it nor a cursor on it may be used afterwards.
-    /// - Throws: ``LMDBError`` for one that has been dropped already. What else was written can't be committed when
-    ///   LMDB itself fails.
+    /// - Parameter database: opened in this transaction; neither it nor a cursor on it may be used afterwards.
+    /// - Throws: ``LMDBError`` if it was dropped already. If LMDB itself fails, the transaction cannot be
+    ///   committed.
     package func drop(_ database: Database) throws(LMDBError) {
         let (databases, pointer, environment) = (core.databases, pointer, environment)
         try environment.withoutOthers(forgetting: database.name) { () throws(LMDBError) in
@@ -217,9 +217,9 @@ package struct WriteTransaction: Transaction, ~Copyable {
         }
     }
 
-    /// Removes one value of a key, where a key may have several values.
+    /// Removes one value of a key, if a key may have several values.
     ///
-    /// - Returns: whether it was there.
+    /// - Returns: whether it existed.
     /// - Throws: as ``Cursor/find(_:value:)``.
     @discardableResult
     package func delete(

@@ -25,7 +25,7 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         /// Data that PowerDNS 4.9 serves, and PowerDNS 5 does not.
         case refusedByNewer = "has a parameter that PowerDNS 5 does not take"
         /// Text with invalid contents.
-        case badText = "has text that can't be read"
+        case badText = "has unreadable text"
         /// Unusable key material.
         case badKeyMaterial = "has unusable key material"
     }

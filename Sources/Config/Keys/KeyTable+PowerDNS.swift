@@ -20,7 +20,7 @@ extension KeyTable {
     private static let validation: [KeyDefinition<PowerDNSValidationConfiguration>] = [
         .value(
             "schema", \.schema, .ruleAction,
-            "Snapshots whose `schemaversion` is higher than the local one: PowerDNS of the old version can't start with"
+            "Snapshots whose `schemaversion` is higher than the local one: PowerDNS of the old version cannot start with"
                 + " it."),
         .value(
             "structure", \.structure, .structureAction,
