@@ -7,7 +7,6 @@ import CLMDB
 /// undefined: continue with another one, or with ``first()`` or ``last()``.
 ///
 /// If a key has several values, each of them is an entry.
-/// Where a key has several values, each of them is an entry.
 public struct Cursor: ~Copyable {
     @usableFromInline let pointer: OpaquePointer
     @usableFromInline var currentKey = MDB_val()

@@ -23,7 +23,7 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         /// A compression pointer that does not refer to an earlier name.
         case badPointer = "has a bad compression pointer"
         /// Data that PowerDNS 4.9 serves, and PowerDNS 5 does not.
-        case refusedByNewer = "has a parameter that PowerDNS 5 does not take"
+        case refusedByNewer = "has a parameter that PowerDNS 5 rejects"
         /// Text with invalid contents.
         case badText = "has unreadable text"
         /// Unusable key material.

@@ -4,7 +4,6 @@ import Logging
 /// and summarised once a minute.
 ///
 /// A pure state machine; times are durations since a fixed moment.
-/// A pure machine; times are durations since a fixed moment.
 struct LogFolding {
     /// How long repetitions are counted before a summary.
     static let window = Duration.seconds(60)

@@ -15,7 +15,7 @@ final class MergeLook: MergeInspection, @unchecked Sendable {
     private let isShadowed: Bool
     private var settings: InspectorSettings { inspector.settings }
 
-    // Without the run-time exclusivity check, which would be made several times per entry: no function called with these
+    // Without the run-time exclusivity check, which would run several times per entry: no function that gets one of these
     // calls back.
     @exclusivity(unchecked) private var kind: PowerDNSDatabases.Kind
     @exclusivity(unchecked) private var changes: ChangeCollection
