@@ -18,6 +18,8 @@ help:
 	@echo "make test      the same, and tests with real PowerDNS and S3 servers: 15 minutes from a clean clone on two cores"
 	@echo "make test-all  the same, and packages, systemd, a browser, the cluster of deploy/, fuzzing, as in .ci/run; as root"
 	@echo "make test-compose   only the cluster of deploy/, with a separate Docker engine; as root"
+	@echo "make simulate       histories of several instances with faults, in simulated time: SEEDS=100000, or SEED=n for one with its log"
+	@echo "make simulate-mutants   breaks one promise after another, and has the simulation find it: half an hour"
 	@echo "make docs      the documentation site, in .build/site"
 	@echo "make bench     the figures of docs/performance.md"
 	@echo "make bench-micro    instructions, allocations and retains of the loops, compared with their thresholds"
@@ -60,6 +62,16 @@ test-all:
 .PHONY: test-compose
 test-compose:
 	@scripts/test-compose
+
+.PHONY: simulate
+SEEDS ?= 3000
+# SEED repeats one history, with its log; else SEEDS histories are simulated, from FROM on.
+simulate: bootstrap
+	@scripts/simulate $(if $(SEED),--seed $(SEED),$(SEEDS) $(FROM))
+
+.PHONY: simulate-mutants
+simulate-mutants: bootstrap
+	@python3 Tests/Simulate/mutants.py
 
 .PHONY: docs
 docs:

@@ -121,7 +121,8 @@ let package = Package(
                 .product(name: "HeapModule", package: "swift-collections"),
             ], path: "Tests/Simulator", swiftSettings: settings),
         .executableTarget(
-            name: "simulate", dependencies: ["Simulator"], path: "Tests/Simulate", swiftSettings: settings),
+            name: "simulate", dependencies: ["Simulator"], path: "Tests/Simulate", exclude: ["mutants.py"],
+            swiftSettings: settings),
         tests("Support"),
         tests("LMDB"),
         tests("Snapshots", also: ["Support", "LMDB"], exclude: ["Fixtures"]),

@@ -148,7 +148,7 @@ import Testing
         let two = [facts("db", data: 12345, lock: 12345), facts("db-0", data: 12346, lock: 12346)]
         let open = judged(two)
         #expect(open.statuses == [.fail, .pass, .fail, .pass])
-        #expect(open.cures.allSatisfy { $0.hasPrefix("find out which user") })
+        #expect(open.cures.allSatisfy { $0.hasPrefix("chown all of them to") })
         var placed = two
         for index in placed.indices { placed[index].directory = file(12346, 0o755) }
         #expect(judged(placed).cures == ["chown 12346:12346 /lib/db", "chown 12346:12346 /lib/db-lock"])

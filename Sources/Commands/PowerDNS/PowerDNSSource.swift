@@ -110,7 +110,7 @@ struct PowerDNSOpening {
         if found[.main] == nil || found[.shard] == nil, let failure { throw failure }
         guard let main = found[.main] else {
             throw CommandFailure.failed(
-                "no database under lmdbs in \(session.options.configurationFile) is one of PowerDNS 4.8 or later; there are: "
+                "no database under lmdbs in \(session.options.configurationFile) is one of PowerDNS 4.8 or later; configured are: "
                     + session.configuration.databases.map(\.name).joined(separator: ", ") + problems)
         }
         let hasZones = try main.read { try ZoneLookup($0).hasZones($0) }

@@ -105,7 +105,7 @@ package struct DuplicateZones: Sendable {
         }
         guard version == 5 else {
             throw PowerDNSReadError(
-                "the schema is version \(version), and this is only for version 5 (PowerDNS 4.8 and 4.9)")
+                "the schema is version \(version), but version 5 is required (PowerDNS 4.8 and 4.9)")
         }
         guard let index = try transaction.database(PowerDNSTable.domainsIndex.rawValue) else {
             throw PowerDNSReadError("there is no DBI \(PowerDNSTable.domainsIndex.rawValue)")

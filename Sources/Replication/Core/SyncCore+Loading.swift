@@ -130,8 +130,9 @@ extension SyncCore {
         if report.held == nil { listings.namesakes.merged(name) }
         errors.byInstance[name.instance] = nil
         observe(.merged(report))
-        step(.merged(name, transaction: report.transaction, isWhole: report.held == nil))
+        // Before the step: a single run may end with it.
         if let inspection = merge.inspection { emit(.endInspection(inspection, report)) }
+        step(.merged(name, transaction: report.transaction, isWhole: report.held == nil))
     }
 
     /// No later change wins over an entry from the future until that time has come.

@@ -72,8 +72,8 @@ extension SyncCore {
         emit(.noteSent(through: scan.transaction))
         errors.send = ""
         observe(.stored(report))
-        step(.stored(snapshot.name))
         if let inspection = scan.inspection { emit(.endSendInspection(inspection, report)) }
+        step(.stored(snapshot.name))
     }
 
     mutating func sendFailed(_ error: any Error) {
