@@ -8,7 +8,7 @@ import Testing
         arguments: [
             (
                 .unknownDatabase("x", flag: "--only-db", file: "/f.yaml", known: ["a", "b"]),
-                "--only-db: there is no database \"x\" in /f.yaml; there are: a, b"
+                "--only-db: there is no database \"x\" in /f.yaml; configured are: a, b"
             ),
             (.storageIsNotOpen, "the storage is not open yet: the log says what it waits for"),
             (

@@ -160,7 +160,7 @@ import Testing
         #expect(throws: PowerDNSReadError.self) { try DuplicateZones().rename(writer.shard) }
         let error = try #require(
             #expect(throws: PowerDNSReadError.self) { try DuplicateZones().rename(newer.main) })
-        #expect("\(error)" == "the schema is version 6, and this is only for version 5 (PowerDNS 4.8 and 4.9)")
+        #expect("\(error)" == "the schema is version 6, but version 5 is required (PowerDNS 4.8 and 4.9)")
     }
 
     @Test func aNameThatBecomesTooLongStopsAll() throws {
