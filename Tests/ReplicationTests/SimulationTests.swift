@@ -32,7 +32,9 @@ import Testing
         return counts
     }
 
-    private static func step(_ number: Int, _ pause: Duration, _ member: Int, _ action: Scenario.Action) -> Scenario.Step {
+    private static func step(_ number: Int, _ pause: Duration, _ member: Int, _ action: Scenario.Action)
+        -> Scenario.Step
+    {
         var step = Scenario.drawn(seed: 0).steps[0]
         (step.number, step.pause, step.member, step.action) = (number, pause, member, action)
         return step

@@ -15,7 +15,8 @@ package enum Advice {
             return ("there is no configuration file: neither \(places)", "name it with --config")
         case .unknownDatabase(let name, let flag, let file, let known):
             return (
-                "\(flag): there is no database \"\(name)\" in \(file)", "configured are: \(known.joined(separator: ", "))"
+                "\(flag): there is no database \"\(name)\" in \(file)",
+                "configured are: \(known.joined(separator: ", "))"
             )
         case .noChildProcess(let code):
             return ("cannot start a child process (--minimum-pid): \(String(cString: strerror(code)))", "")

@@ -1,5 +1,5 @@
-import Support
 import PowerDNSFormat
+import Support
 
 /// The shared state of the rules in one pass: readers, findings, and known targets.
 final class CheckContext {

@@ -1,7 +1,7 @@
-import Support
 import LMDB
 import PowerDNSFormat
 import Snapshots
+import Support
 
 /// What checks read: the DBIs of main and shard, each in one read transaction. Not to be kept beyond them.
 package final class DatabaseView {

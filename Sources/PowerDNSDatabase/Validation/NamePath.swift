@@ -1,5 +1,5 @@
-import Support
 import PowerDNSFormat
+import Support
 
 /// The names above the present one that exist, on a walk in key order; and empty non-terminals there that have been deleted.
 struct NamePath: ~Copyable {

@@ -1,5 +1,5 @@
-import Support
 import PowerDNSFormat
+import Support
 
 /// What has been seen at one owner name of a zone. One value serves a whole walk: its memory is used again for each name.
 struct OwnerState: ~Copyable {

@@ -118,10 +118,8 @@ package final class SyncedDatabase: Sendable {
             let captured = try captureNow(signal, post)
             let (found, scanned) = try FullScan.run(
                 environment, identity: settings.identity, schema: settings.schema, changes: { own.changes },
-                inspection: inspection, stagingDirectory: stagingDirectory, signal: signal
-            ) {
-                max(clock.wall(), floor)
-            }
+                inspection: inspection, stagingDirectory: stagingDirectory, signal: signal,
+                timestamp: { max(clock.wall(), floor) })
             // What was written after the capture is not in the snapshot.
             let transaction = captured ?? scanned
             if let snapshot = found {

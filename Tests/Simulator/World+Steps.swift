@@ -1,0 +1,87 @@
+import BlobStorage
+import LMDB
+import Replication
+import Snapshots
+import Support
+import TestSupport
+
+/// What scenarios have happen.
+extension World {
+    /// Lets time pass, and then somebody do something.
+    package func perform(_ step: Scenario.Step) throws {
+        try run(until: time.now + step.pause)
+        let node = nodes[step.member]
+        trace?("-- \(time.now) \(node.name): \(step.action)")
+        // Its choices do not depend on what happened before.
+        var random = SeededGenerator(seed: scenario.seed &+ UInt64(step.number + 1) &* 0x2545_f491_4f6c_dd1d)
+        switch step.action {
+        case .write(let count): try write(node, count, &random)
+        case .dropDatabase: try dropDatabase(node)
+        case .restart: try restart(node) {}
+        case .wipe: try restart(node) { try node.replaceLMDB(with: nil, mapSize: mapSize(node.member)) }
+        case .backUp: try node.backUp()
+        case .restore:
+            guard let backup = node.backup else { return }
+            try restart(node) { try node.replaceLMDB(with: backup, mapSize: mapSize(node.member)) }
+        case .stop: stop(node)
+        case .comeBack: if node.hasStarted { try start(node) }
+        case .damageNewest: try damageNewest(of: node, &random)
+        case .jumpClock(let error): node.clock.error = error
+        // One that has nothing yet, and gets nothing, knows of no absence either.
+        case .cutOff: node.isCutOff = try scenario.retention == nil || SyncRecord.read(node.environment).lastSync != nil
+        case .reconnect: node.isCutOff = false
+        case .resync(let fails): if isFenced(node), !node.isCutOff { try resync(node, fails: fails) }
+        }
+    }
+
+    func restart(_ node: Node, _ change: () throws -> Void) throws {
+        guard node.process != nil else { return }
+        stop(node)
+        try change()
+        try start(node)
+    }
+
+    func damageNewest(of node: Node, _ random: inout SeededGenerator) throws {
+        guard let (name, object) = bucket.newest(of: node.name) else { return }
+        let copy = SnapshotName(database: name.database, instance: name.instance, timestamp: name.timestamp + 1)
+        // An intact one of this name may be the only one that holds something.
+        guard bucket.objects[copy]?.isDamaged ?? true else { return }
+        bucket.store(
+            copy,
+            .init(
+                text: copy.description, body: try garbled(object.body, &random), contents: [:], isDamaged: true,
+                modified: time.wall), at: time.now)
+    }
+
+    func resync(_ node: Node, fails: Bool) throws {
+        guard let sweeper else { return }
+        trace?("\(node.name): resync\(fails ? ", which fails" : "")")
+        count("resyncs")
+        let store = ResyncStore(
+            bucket, fails: fails, clockOffset: scenario.storageHasClock ? .zero - node.clock.error : nil)
+        let clock = node.clock
+        let resync = Resync(
+            settings: settings(node, once: false), sweeper: sweeper, store: store, wallClock: { clock.wall },
+            environment: node.environment)
+        do {
+            _ = try runBlocking { try await resync.run() }
+        } catch is NothingToRebuildFrom {
+        } catch let error as LMDBError where error.code == .mapFull && node.member.hasSmallMap {
+            count("full maps")
+        } catch let error as BlobStoreError where fails {
+            trace?("\(error)")
+        }
+        try refresh(node, .rebuild)
+        for (name, body) in store.stored {
+            stored(name, body, node.contents, by: node)
+        }
+        notify(node)
+    }
+
+    /// The change of the LMDB is noticed at once, late, or with the next poll.
+    func notify(_ node: Node) {
+        guard let process = node.process else { return }
+        let delay: Duration = node.random.chance(0.5) ? .milliseconds(10) : .seconds(1)
+        deliver(to: process, of: node, after: delay) { process.database.observation }
+    }
+}
