@@ -117,7 +117,7 @@ let package = Package(
         .target(
             name: "Simulator",
             dependencies: [
-                "Support", "LMDB", "Snapshots", "BlobStorage", "Replication", "TestSupport",
+                "Support", "LMDB", "Snapshots", "BlobStorage", "Replication", "Monitoring", "TestSupport",
                 .product(name: "HeapModule", package: "swift-collections"),
             ], path: "Tests/Simulator", swiftSettings: settings),
         .executableTarget(

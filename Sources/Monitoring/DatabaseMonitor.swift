@@ -75,7 +75,11 @@ final class DatabaseMonitor: Sendable {
             if shared.settings.health.notesStart { shared.board.note("startup_\(settings.name)", true) }
             changed()
         case .progressed, .merged, .stored: changed()
-        default: break
+        case .listStarted, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
+            .downloadsWaiting, .mergesWaiting, .mergeStarted, .mergeFailed, .refused, .storing, .sendFailed,
+            .sendingGivenUp, .settled, .swept, .fenced, .sendBlocked, .notInSync, .namesake, .clockSkew, .ownClock,
+            .cleanerListed, .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed:
+            break
         }
         switch event {
         case .listStarted, .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused,
@@ -83,7 +87,9 @@ final class DatabaseMonitor: Sendable {
             .settled, .fenced, .sendBlocked, .notInSync, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew,
             .ownClock:
             showHealth()
-        default: break
+        case .opened, .downloadStarted, .downloaded, .downloadsWaiting, .mergesWaiting, .mergeStarted, .progressed,
+            .storing, .swept, .cleanerListed, .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
+            break
         }
     }
 
@@ -125,7 +131,10 @@ final class DatabaseMonitor: Sendable {
             case .ownClock(let ahead, true): OwnClock.text(ahead: ahead)
             case .clockSkew(let instance, let ahead, true):
                 "the clock of \(instance) is \(LastingTrouble.text(ahead)) ahead"
-            default: nil
+            case .opened, .listStarted, .listed, .downloadStarted, .downloaded, .downloadVanished, .downloadsWaiting,
+                .mergesWaiting, .mergeStarted, .merged, .progressed, .storing, .stored, .settled, .started,
+                .cleanerListed, .cleanerDeleted, .ended, .ownClock, .clockSkew:
+                nil
             }
         if let text { shared.noteProblem(text, settings.name, now) }
     }

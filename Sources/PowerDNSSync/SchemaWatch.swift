@@ -39,7 +39,11 @@ package final class SchemaWatch: SyncObserver {
         case .stored: queue.yield(database)
         case .merged(let report): if report.transaction != nil { queue.yield(database) }
         case .ended: open.withLock { $0[database] = nil }
-        default: break
+        case .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
+            .downloadsWaiting, .mergesWaiting, .mergeStarted, .progressed, .mergeFailed, .refused, .storing,
+            .sendFailed, .sendingGivenUp, .settled, .swept, .fenced, .sendBlocked, .notInSync, .started, .namesake,
+            .clockSkew, .ownClock, .cleanerListed, .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed:
+            break
         }
     }
 

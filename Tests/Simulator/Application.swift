@@ -57,6 +57,7 @@ extension World {
         model.wrote(key, version)
         node.reasonsToSend += 1
         trace?("\(node.name) writes \(key) \(version)")
+        if random.chance(0.3) { wait(for: key, version, from: node) }
         try refresh(node, .application)
     }
 

@@ -1,4 +1,5 @@
 import BlobStorage
+import Monitoring
 import Replication
 import Snapshots
 import Support
@@ -21,6 +22,8 @@ struct Bucket {
     }
 
     private(set) var objects: [SnapshotName: Object] = [:]
+    /// What instances have published about themselves, and when.
+    var states: [String: (state: InstanceState, time: UInt64)] = [:]
     /// How the storage was before each of the last changes, and when that ended.
     private var past: [(until: Duration, objects: [SnapshotName: Object])] = []
 

@@ -14,6 +14,8 @@ final class Node {
     var environment: LMDB.Environment
     /// How many LMDBs it has had.
     private(set) var generation = 0
+    /// The one that its published state is about.
+    var publishedGeneration = 0
     /// What is in the LMDB, as of the last look.
     var contents: TestContents = [:]
     /// The LMDB file of some time ago.
@@ -60,6 +62,11 @@ final class Process {
     var isStarted = false
     /// Whether a merge waits for the write lock.
     var isApplying = false
+    /// What it has merged and sent, and the transaction up to which everything is sent, as it reports.
+    var progress = SyncProgress()
+    var settled: UInt64?
+    /// Whether its state waits to be published.
+    var isPublishing = false
     var isFinished = false
     /// When the next tick comes.
     var tick: Duration?

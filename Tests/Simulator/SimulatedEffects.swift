@@ -67,7 +67,14 @@ final class SimulatedEffects: SyncEffects {
     }
 
     private func observe(_ event: SyncEvent) {
-        if case .started = event { process.isStarted = true }
+        switch event {
+        case .started: process.isStarted = true
+        case .progressed(let progress):
+            process.progress = progress
+            world.publish(node, process)
+        case .settled(let transaction): process.settled = transaction
+        default: break
+        }
     }
 
     private func report(after delay: Duration, _ event: @escaping () throws -> SyncCore.Event?) {

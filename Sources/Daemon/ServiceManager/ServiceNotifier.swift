@@ -83,7 +83,12 @@ final class ServiceNotifier: SyncObserver {
             switch event {
             case .opened(let environment): state.environments[database] = environment
             case .ended: state.environments[database] = nil
-            default: break
+            case .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
+                .downloadsWaiting, .mergesWaiting, .mergeStarted, .merged, .progressed, .mergeFailed, .refused,
+                .storing, .stored, .sendFailed, .sendingGivenUp, .settled, .swept, .fenced, .sendBlocked, .notInSync,
+                .started, .namesake, .clockSkew, .ownClock, .cleanerListed, .cleanerListFailed, .cleanerDeleted,
+                .cleanerDeleteFailed:
+                break
             }
             state.status.handle(event, of: database, at: clock())
             // Other units may wait for READY.

@@ -27,7 +27,11 @@ struct ServiceStatus: Sendable {
         case .stored: sent = "last sent \(database) \(time.rfc3339(digits: 0))"
         case .merged(let report):
             merged = "last merged \(database) of \(report.name.instance) \(time.rfc3339(digits: 0))"
-        default: break
+        case .opened, .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished,
+            .downloadFailed, .downloadsWaiting, .mergesWaiting, .mergeStarted, .progressed, .mergeFailed, .refused,
+            .storing, .sendFailed, .sendingGivenUp, .settled, .swept, .fenced, .sendBlocked, .notInSync, .namesake,
+            .clockSkew, .ownClock, .cleanerListed, .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
+            break
         }
     }
 

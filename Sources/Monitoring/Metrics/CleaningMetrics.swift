@@ -52,7 +52,11 @@ package struct CleaningMetrics: Sendable {
             listFailed.with().add()
         case .cleanerDeleted(_, let reason): deleted.with(lmdb, reason.rawValue).add()
         case .cleanerDeleteFailed: deleteFailed.with().add()
-        default: break
+        case .opened, .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished,
+            .downloadFailed, .downloadsWaiting, .mergesWaiting, .mergeStarted, .merged, .progressed, .mergeFailed,
+            .refused, .storing, .stored, .sendFailed, .sendingGivenUp, .settled, .fenced, .sendBlocked, .notInSync,
+            .started, .namesake, .clockSkew, .ownClock, .ended:
+            break
         }
     }
 }

@@ -109,7 +109,10 @@ struct DatabaseRecord: Sendable {
             // This event precedes the listing with the instance.
             instances[instance, default: Instance()].clockSkew = ahead
             skewed[instance] = exceeds ? ahead : nil
-        default: break
+        case .opened, .listStarted, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
+            .downloadsWaiting, .mergesWaiting, .mergeStarted, .mergeFailed, .storing, .swept, .cleanerListed,
+            .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
+            break
         }
     }
 

@@ -46,7 +46,10 @@ struct SyncHealth: Sendable {
         case .settled(let transaction): if transaction != nil { store.succeeded() }
         case .sendFailed(let error), .sendingGivenUp(let error): store.failed(error, at: now)
         case .started: start = nil
-        default: break
+        case .opened, .downloadStarted, .downloaded, .downloadsWaiting, .mergesWaiting, .mergeStarted, .progressed,
+            .storing, .swept, .fenced, .sendBlocked, .notInSync, .namesake, .clockSkew, .ownClock, .cleanerListed,
+            .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
+            break
         }
     }
 

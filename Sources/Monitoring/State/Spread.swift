@@ -1,34 +1,33 @@
-import Monitoring
 import Snapshots
 import Support
 
 /// The progress of this instance's newest snapshot: the instances that have merged it, by their state objects.
-struct Spread: Equatable, Sendable {
-    var database: String
+package struct Spread: Equatable, Sendable {
+    package var database: String
     /// The newest snapshot of this instance.
-    var newest: SnapshotName?
+    package var newest: SnapshotName?
     /// Whether there is nothing to send, as far as known.
-    var hasNothing: Bool
+    package var hasNothing: Bool
     /// Instances that have merged it.
-    var merged: [String] = []
+    package var merged: [String] = []
     /// Instances that have not, with the newest snapshot of this instance that they have merged.
-    var missing: [Missing] = []
+    package var missing: [Missing] = []
     /// Instances that publish no state.
-    var unknown: [String] = []
+    package var unknown: [String] = []
     /// Excluded instances.
-    var leftOut: [String] = []
+    package var leftOut: [String] = []
 
     /// A state object written this much earlier than the newest snapshot cannot contain it.
     private static let tolerance: UInt64 = 900 * 1_000_000_000
 
     /// An instance that has not merged the newest snapshot.
-    struct Missing: Equatable, Encodable, Sendable {
-        var instance: String
-        var has: String?
+    package struct Missing: Equatable, Encodable, Sendable {
+        package var instance: String
+        package var has: String?
         /// The time of its state.
-        var time: String
+        package var time: String
         /// Why its state is ignored, or no progress is expected.
-        var doubt: String?
+        package var doubt: String?
     }
 
     /// - Parameters:
@@ -41,7 +40,7 @@ struct Spread: Equatable, Sendable {
     ///   - heard: times of the state objects, by the storage's clock, if available.
     ///   - now: the time by the same clock.
     ///   - except: excluded instances.
-    init(
+    package init(
         database: String, own: String, newest: SnapshotName?, hasNothing: Bool = false, instances: Set<String>,
         states: [String: InstanceState], listed: Set<SnapshotName> = [], heard: [String: UInt64] = [:], now: UInt64 = 0,
         except: Set<String> = []
@@ -91,10 +90,10 @@ struct Spread: Equatable, Sendable {
     }
 
     /// Whether all publishing instances have it, or there is nothing to send.
-    var isComplete: Bool { missing.isEmpty && (newest != nil || hasNothing) }
+    package var isComplete: Bool { missing.isEmpty && (newest != nil || hasNothing) }
 
     /// The output of `status --wait`.
-    var lines: [String] {
+    package var lines: [String] {
         var lines = ["database \(database): " + (newest.map { "our newest snapshot is \($0)" } ?? "we have sent none")]
         if newest != nil, !merged.isEmpty { lines.append("  merged by  \(merged.joined(separator: ", "))") }
         for missing in missing {
@@ -117,7 +116,7 @@ struct Spread: Equatable, Sendable {
 extension Spread: Encodable {
     private enum CodingKeys: CodingKey { case database, newest, merged, missing, unknown, leftOut, complete }
 
-    func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(database, forKey: .database)
         try container.encodeIfPresent(newest?.description, forKey: .newest)
