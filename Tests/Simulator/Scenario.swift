@@ -127,7 +127,7 @@ package struct Scenario: Sendable {
     }
 
     /// How often the storage is listed.
-    package var pollInterval: Duration { retention == nil ? .seconds(5) : .seconds(50) }
+    package var pollInterval: Duration { retention == nil ? .seconds(8) : .seconds(50) }
 
     /// A scenario in which nothing happens.
     package init(seed: UInt64) { self.seed = seed }

@@ -26,7 +26,13 @@ final class SimulatedEffects: SyncEffects {
         if time <= world.time.now { world.noteBusyLoop(node) }
         if let tick = process.tick, tick <= time, tick > world.time.now { return }
         process.tick = time
-        world.deliver(to: process, of: node, after: max(.zero, time - world.time.now)) { .tick }
+        let process = process
+        world.deliver(to: process, of: node, after: max(.zero, time - world.time.now)) {
+            // Another one has come before it, and has set the next one.
+            guard process.tick == time else { return nil }
+            process.tick = nil
+            return .tick
+        }
     }
 
     func perform(_ effect: SyncCore.Effect) {

@@ -29,6 +29,8 @@ package struct Catalog: Sendable {
     package private(set) var horizon: SnapshotHorizon
     /// The listing.
     private let blobs: [Blob]
+    /// What their names mean.
+    private var parsed: [String: ObjectName] = [:]
     /// All full snapshots, by name.
     package private(set) var snapshots: [Snapshot] = []
     /// The full snapshots that follow each other, oldest first: those of an instance, and apart from them those in the far
@@ -44,13 +46,16 @@ package struct Catalog: Sendable {
     ///   - now: where the far future is counted from, in nanoseconds since the UNIX epoch: the later one of this host's
     ///     and the storage's time.
     ///   - time: when the listing ended, by the storage's clock; as `now` where nothing else is said.
-    package init(_ blobs: [Blob], database: String, now: UInt64, time: UInt64? = nil) {
+    ///   - last: the listing before, whose names need not be parsed again.
+    package init(_ blobs: [Blob], database: String, now: UInt64, time: UInt64? = nil, last: Catalog? = nil) {
         self.database = database
         self.blobs = blobs
         self.time = time ?? now
         horizon = SnapshotHorizon(now: now)
         for blob in blobs {
-            switch ObjectName(blob.name, database: database) {
+            let name = last?.parsed[blob.name] ?? ObjectName(blob.name, database: database)
+            parsed[blob.name] = name
+            switch name {
             case .full(let name):
                 snapshots.append(Snapshot(name: name, size: blob.size, modified: blob.modified))
             case .state(let name): states[name.instance] = blob

@@ -145,7 +145,7 @@ extension SyncCore {
         func catalog(of database: String, before last: Catalog?) -> Catalog {
             let (now, time) = (max(beganInStorage, began), storageTime(ended, offset: clockOffset))
             if let same = last?.repeated(blobs, now: now, time: time) { return same }
-            return Catalog(blobs, database: database, now: now, time: time)
+            return Catalog(blobs, database: database, now: now, time: time, last: last)
         }
     }
 

@@ -46,6 +46,7 @@ package struct CivilTime: Sendable, Hashable {
 }
 
 /// The number that at most nine decimal digits make; nil for anything else.
+@inlinable
 package func decimalNumber(_ digits: some Collection<UInt8>) -> Int? {
     guard !digits.isEmpty, digits.count <= 9 else { return nil }
     var number = 0
