@@ -127,7 +127,7 @@ def test_upgrading_to_powerdns_5(powerdns, installed_powerdns, lightningstream, 
         syncer.start()
 
     upgrade(a, syncers[0], operators[0])
-    syncers[1].process.wait_for_output("the snapshot is refused")
+    syncers[1].process.wait_for_output("snapshot rejected")
     a.util("create-zone", "made-on-5.test", "ns1.example.org")
     a.util("add-record", "example.org", "on-5.example.org", "A", "300", "192.0.2.5")
     b.util("add-record", "example.org", "on-4", "A", "300", "192.0.2.4")

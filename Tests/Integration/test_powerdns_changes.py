@@ -85,7 +85,7 @@ def test_too_many_deletions_are_refused(pair):
     pair.a.util("delete-zone", ZONE)
     refused = eventually(
         "the end of the only zone is refused",
-        lambda: lines(b, "the snapshot is refused", "powerdns.validation.max_deleted_zones"))
+        lambda: lines(b, "snapshot rejected", "powerdns.validation.max_deleted_zones"))
     assert "it would delete 1 of 1 zones" in refused[0]["error"]
     assert pair.b.answer(ZONE, "NS") == ("NOERROR", [f"{ZONE}. 3600 NS ns1.{ZONE}."])
 
@@ -130,7 +130,7 @@ def test_a_newer_powerdns_does_not_end_an_older_one(directory, powerdns, lightni
             server.name, {"main": database(server.main, **options), "shard": database(server.shard, **options)},
             directory.storage(), log={"format": "json"}, http={"address": f"127.0.0.1:{port}"} if server is a else {}).start()
         for server in (a, b))
-    refused = eventually("the new schema is refused", lambda: lines(old, "the snapshot is refused", "newer PowerDNS"))
+    refused = eventually("the new schema is refused", lambda: lines(old, "snapshot rejected", "newer PowerDNS"))
     assert "it would raise schemaversion from 5 to 6" in refused[0]["error"]
     assert "upgrade PowerDNS here first" in refused[0]["error"]
 

@@ -7,7 +7,7 @@ import Testing
     /// A history blocks its thread, and waits for tasks: it must not take one of Swift's own pool.
     private static let threads = BlockingPool(label: "simulation", width: 2)
 
-    @Test(arguments: UInt64(0)..<100)
+    @Test(arguments: UInt64(0)..<300)
     func historiesKeepAllPromises(seed: UInt64) async throws {
         try await Self.threads.run { _ in try World(.drawn(seed: seed)).run() }
     }
