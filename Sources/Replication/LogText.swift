@@ -1,4 +1,4 @@
-/// A duration for a log line: three to four digits and a unit, such as `1.32ms`.
+/// A duration for a log line: three or four digits and a unit, such as `1.32ms`.
 func logText(_ duration: Duration) -> String {
     let seconds = duration / .seconds(1)
     let (value, unit) =

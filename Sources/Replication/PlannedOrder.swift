@@ -1,6 +1,6 @@
 import Support
 
-/// Whether the planned keys of each database are all different, as those of a well-formed snapshot are.
+/// Checks that the planned keys of each DBI are all different, as in a valid snapshot.
 struct PlannedOrder: ~Copyable {
     private(set) var holds = true
     private var target = -1
@@ -15,7 +15,7 @@ struct PlannedOrder: ~Copyable {
         if target != self.target {
             begin(target)
         } else if compareBytes(key, last.bytes) <= 0 {
-            // Bytewise whatever the sort order: only a repetition matters, and that never looks like a rise.
+            // A bytewise comparison suffices for any sort order: a repeated key never compares as greater.
             holds = false
         }
         last.keep(key)

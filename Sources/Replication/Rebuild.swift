@@ -3,27 +3,27 @@ import LMDB
 import Snapshots
 import Support
 
-/// Makes a database that has been away for too long what a new instance would be, which gets everything from the
-/// snapshots of the others; but what is so young that its deletion can't be forgotten yet is kept.
+/// Rebuilds a database after too long an absence from the snapshots of the others, like that of a new instance. Entries
+/// so young that their deletions cannot be swept yet are kept.
 ///
-/// Every step is safe to be repeated, and to be left unfinished.
+/// Every step may be repeated or interrupted.
 package struct Rebuild {
-    /// What it goes by.
+    /// Configuration.
     package struct Rules: Sendable {
-        /// Live entries older than this that nobody else has are removed; nanoseconds since the UNIX epoch.
+        /// Older live entries that no other instance has are removed; nanoseconds since the UNIX epoch.
         package var keptSince: UInt64
-        /// Deletions older than this count only when the others know of them; nanoseconds since the UNIX epoch. One
-        /// that is stored later than that may be forgotten before it has reached everybody.
+        /// Older deletions are kept only if others have them; nanoseconds since the UNIX epoch. A deletion stored later
+        /// may be swept before it has reached all instances.
         package var deletionsKeptSince: UInt64
-        /// The flags that missing DBIs are created with instead of those of the snapshot.
+        /// Flags for creating missing DBIs, by name, which override those of the snapshot.
         package var creationFlags: [String: DatabaseFlags]
         /// Whether headers get an extension block (`header_extra_padding_block`).
         package var paddingBlock: Bool
-        /// About how long the write lock is held at once for removing.
+        /// The approximate time for which the write lock is held at once for removing.
         package var lockDuration: Duration
-        /// The pause before it is taken again.
+        /// The pause before the write lock is taken again.
         package var releaseDuration: Duration
-        /// Where the versions are.
+        /// Where the versions are stored.
         package var schema: Schema
 
         /// See the properties of the same names.
@@ -43,11 +43,11 @@ package struct Rebuild {
         }
     }
 
-    /// What was done.
+    /// The result.
     package struct Report: Sendable, Equatable {
-        /// Entries that were merged from the snapshots.
+        /// The number of entries merged from the snapshots.
         package var merged = 0
-        /// Entries that were removed.
+        /// The number of entries removed.
         package var removed = 0
     }
 
@@ -55,13 +55,13 @@ package struct Rebuild {
     ///
     /// Blocks.
     ///
-    /// - Throws: ``RefusedSnapshot`` or `SnapshotError` for a snapshot that can't be merged: nothing has been removed
+    /// - Throws: ``RefusedSnapshot`` or `SnapshotError` for a snapshot that cannot be merged: nothing has been removed
     ///   then.
     package static func run(
         _ environment: Environment, from snapshots: [(name: SnapshotName, body: Spool)], rules: Rules,
         clock: @escaping WallClock = systemWallClock, signal: CancellationSignal = CancellationSignal()
     ) throws -> Report {
-        // Sparse: it takes what the keys take.
+        // The file is sparse: it only uses space for keys.
         let keys = try KeySet(mapSize: max(environment.info.mapSize, 16 << 30))
         for (name, body) in snapshots {
             do {
@@ -89,7 +89,7 @@ package struct Rebuild {
         return report
     }
 
-    /// Removes the marks of old deletions; the merge brings back those that the others have.
+    /// Removes old Deleted entries; the merge restores those that others have.
     private static func forgetDeletions(
         _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
     ) throws {
@@ -101,7 +101,7 @@ package struct Rebuild {
         }
     }
 
-    /// The live entries that are old enough and in none of the snapshots.
+    /// Finds the live entries that are old enough and in none of the snapshots.
     private static func missing(
         in keys: KeySet, _ environment: Environment, _ rules: Rules, _ signal: CancellationSignal
     ) throws -> (targets: [String], entries: Spool) {
@@ -110,7 +110,7 @@ package struct Rebuild {
         try environment.read { local in
             try keys.environment.read { others in
                 for database in try local.databases() where !PrivateDatabases.contains(database.name) {
-                    // A DBI that nobody has heard of was never sent: its entries were not deleted elsewhere.
+                    // A DBI in no snapshot was never sent: its entries were not deleted elsewhere.
                     guard let known = try others.database(database.name) else { continue }
                     try rules.schema.check(database)
                     guard let versions = try local.database(rules.schema.versions(of: database.name)) else { continue }
@@ -137,7 +137,7 @@ package struct Rebuild {
         return (targets, try writer.finish())
     }
 
-    /// Removes the entries that still are as they were found.
+    /// Removes the entries that have not changed since.
     private static func remove(
         _ entries: Spool, _ targets: [String], _ environment: Environment, _ rules: Rules, _ clock: WallClock,
         _ signal: CancellationSignal
@@ -190,7 +190,7 @@ package struct Rebuild {
     }
 }
 
-/// How long to hold the write lock, and the pauses in between.
+/// Limits how long the write lock is held, with pauses in between.
 private struct Pace {
     private var machine: SweeperMachine
     private let pause: Duration

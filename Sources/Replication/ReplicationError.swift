@@ -1,34 +1,34 @@
 import Support
 
-/// A snapshot that must not be merged, however often it is tried.
+/// A snapshot must not be merged. Retries would not help.
 package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
-    /// One line that says why.
+    /// One line: the reason.
     package var description: String
-    /// The same for programs: fields of the line in the log.
+    /// The same as fields of the log line.
     package var facts: [String: String]
-    /// An error with its one line.
+    /// Creates an error with its line.
     package init(_ description: String, facts: [String: String] = [:]) {
         self.description = description
         self.facts = facts
     }
 }
 
-/// Something in the way of a merge that may pass: the same snapshot is tried again.
+/// A temporary reason why a snapshot cannot be merged. It is retried.
 package struct MergeObstacle: Error, Sendable, CustomStringConvertible {
-    /// One line that says what it is.
+    /// One line: the reason.
     package var description: String
-    /// An error with its one line.
+    /// Creates an error with its line.
     package init(_ description: String) { self.description = description }
 }
 
-/// A snapshot of which more is missing here than the map can hold, whatever is removed from it.
+/// The missing entries of a snapshot do not fit the map, even if it were empty.
 package struct MapIsTooSmall: Error, Sendable, CustomStringConvertible {
-    /// What has been planned when it became too much, in bytes.
+    /// The size of the entries planned so far, in bytes.
     var planned: Int
     /// The size of the map in bytes.
     var mapSize: Int
 
-    /// One line that says what to do.
+    /// One line: the problem and the remedy.
     package var description: String {
         "the entries of the snapshot that are to be written take more than \(planned) bytes, but the map has \(mapSize); "
             + "raise options.map_size, and the application's map size (lmdb-map-size of PowerDNS) to at least the same, "
@@ -36,44 +36,44 @@ package struct MapIsTooSmall: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Contents of the local LMDB that can't be synced.
+/// Contents of the local LMDB cannot be synced.
 package struct LocalContentError: Error, Sendable, CustomStringConvertible {
-    /// One line that names DBI and key, and says what to do; whoever reports it adds the database.
+    /// One line: DBI, key and remedy. The caller adds the database.
     package var description: String
-    /// An error with its one line.
+    /// Creates an error with its line.
     package init(_ description: String) { self.description = description }
 }
 
-/// An application's DBI has no shadow yet: changes have to be captured before anything is merged into it.
+/// A DBI of the application has no shadow yet: its contents have to be captured before a merge.
 struct ShadowIsMissing: Error, CustomStringConvertible {
     var database: String
     var description: String { "DBI \(database) has no shadow" }
 }
 
-/// A single run can't load what is in the storage.
+/// A single run cannot load everything in the storage.
 package struct LoadingGaveUp: Error, CustomStringConvertible {
     /// Why the last try failed.
     package var last: String
 
-    /// One line: that not everything is loaded, and why.
+    /// One line: the problem and its cause.
     package var description: String {
         "not everything in the storage is loaded, and tries to do so have failed too often (storage_retry_count), "
             + "the last one so: \(last)"
     }
 }
 
-/// So many sends of a database have failed that the process ends.
+/// Too many sends of a database have failed: the process ends.
 package struct SendingGaveUp: Error, CustomStringConvertible {
-    /// How many have failed in a row.
+    /// The number of failures in a row.
     package var tries: Int
     /// Why the last one failed.
     package var last: String
 
-    /// One line: how many, and why the last one failed.
+    /// One line: the number of failures and the last error.
     package var description: String {
         "\(tries) tries to send a snapshot in a row have failed (storage_retry_count), the last one so: \(last)"
     }
 }
 
-/// Bytes for a message: printable ASCII as it is, everything else as `\xNN`, cut at 64 bytes.
+/// Formats bytes for a message: printable ASCII as it is, other bytes as `\xNN`, truncated to 64 bytes.
 package func printable(_ bytes: UnsafeRawBufferPointer) -> String { PrintableText.bytes(bytes) }

@@ -3,26 +3,26 @@ import LMDB
 import Snapshots
 import Support
 
-/// Lifts the fence of one database (``StaleFence``) by rebuilding it from the snapshots of the others.
+/// Unblocks sending of one database (``StaleFence``) by rebuilding it from the snapshots of the others.
 ///
-/// It works beside an application and a syncer in other processes. The order is what makes it safe: the own snapshot
-/// of before is replaced before the database counts as in sync, which is the last thing to happen.
+/// May run concurrently with an application and a syncer in other processes. The order of steps makes it safe: our own
+/// earlier snapshot is replaced before the database counts as in sync, which is the last step.
 package struct Resync: Sendable {
-    /// What happened.
+    /// The outcome.
     package enum Outcome: Sendable {
-        /// Nothing, because the database may send; when it was last in sync, if that is recorded.
+        /// Nothing was done, because sending is allowed; with the time of the last sync, if recorded.
         case notNeeded(lastSync: UInt64?)
-        /// It was rebuilt.
+        /// The database was rebuilt.
         case rebuilt(Report)
     }
 
-    /// What was done.
+    /// The result of rebuilding.
     package struct Report: Sendable {
         /// The snapshots that the database was rebuilt from.
         package var snapshots: [SnapshotName]
-        /// Merged and removed entries.
+        /// The numbers of merged and removed entries.
         package var entries: Rebuild.Report
-        /// The snapshot that replaces the own one of before; nil where there was none.
+        /// The snapshot that replaces our own earlier one; nil if there was none.
         package var stored: SnapshotName?
     }
 
@@ -34,9 +34,9 @@ package struct Resync: Sendable {
     private let pool: BlockingPool
 
     /// - Parameters:
-    ///   - settings: as for syncing.
-    ///   - sweeper: the settings of the sweeper, without which nothing is ever fenced.
-    ///   - environment: the LMDB, where this process has it open already.
+    ///   - settings: the same as for syncing.
+    ///   - sweeper: the settings of the sweeper; without one sending is never blocked.
+    ///   - environment: the LMDB if this process has opened it already.
     package init(
         settings: SyncSettings, sweeper: SweeperMachine.Settings, store: any BlobStore,
         wallClock: @escaping WallClock = systemWallClock, environment: Environment? = nil
@@ -49,12 +49,12 @@ package struct Resync: Sendable {
         pool = BlockingPool(label: "resync-\(settings.identity.database)", width: 1)
     }
 
-    /// How often the storage is listed anew because snapshots have been replaced meanwhile.
+    /// How often the storage is listed again because snapshots were replaced in the meantime.
     private static let mostListings = 5
 
-    /// Rebuilds the database if that is needed.
+    /// Rebuilds the database if necessary.
     ///
-    /// - Parameter progress: is told what is being done.
+    /// - Parameter progress: called with one line per step.
     package func run(progress: @escaping @Sendable (String) -> Void = { _ in }) async throws -> Outcome {
         let options = settings.environment
         let environment = if let opened { opened } else { try await pool.run { _ in try Environment(options) } }
@@ -69,7 +69,7 @@ package struct Resync: Sendable {
             let loadable = Set(fence.listed(catalog.names, began: began, at: .zero))
             guard fence.reason != nil else { return .notNeeded(lastSync: lastSync) }
             let own = settings.machine.instance
-            // What lies in the far future holds something, too.
+            // Snapshots in the far future have contents, too.
             let sources = catalog.groups.filter { $0.key.instance != own }.values
                 .compactMap { $0.last { loadable.contains($0.name) }?.name }.sorted()
             guard !sources.isEmpty else { throw NothingToRebuildFrom() }
@@ -97,7 +97,7 @@ package struct Resync: Sendable {
             return age < Double(began) ? began - UInt64(age) : 0
         }
         return Rebuild.Rules(
-            // What is younger has its deletion, if there is one, in the snapshots.
+            // Deletions of younger entries are in the snapshots.
             keptSince: since(sweeper.retention * 19 / 20),
             deletionsKeptSince: since(limits.absence + limits.recent), creationFlags: settings.creationFlags,
             paddingBlock: settings.paddingBlock, lockDuration: sweeper.lockDuration,
@@ -108,7 +108,7 @@ package struct Resync: Sendable {
         let begin = wallClock()
         let database = settings.identity.database
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
-        // A wrong time must not be recorded, nor decide about entries.
+        // A wrong time must neither be recorded nor affect decisions about entries.
         let time = store.storageTime(begin)
         let skew = StaleFence.Limits(retention: sweeper.retention).skew
         if StaleFence.lies(begin, before: time, by: skew) { throw ClocksDisagree(own: begin, storage: time) }
@@ -116,7 +116,7 @@ package struct Resync: Sendable {
         return (Catalog(blobs, database: database, now: max(began, wallClock())), began)
     }
 
-    /// - Returns: nil when one of them has been replaced by a newer one.
+    /// - Returns: nil if a newer snapshot has replaced one of them.
     private func download(
         _ names: [SnapshotName], _ progress: @Sendable (String) -> Void
     ) async throws -> [(name: SnapshotName, body: Spool)]? {
@@ -132,11 +132,11 @@ package struct Resync: Sendable {
         return snapshots
     }
 
-    /// Stores a snapshot of what is here now, where there is an older one.
+    /// Replaces our own earlier snapshot, if there is one, by one of the current contents.
     ///
-    /// An instance that has none, such as a receiver, needs none: there is nothing of it that others could load.
+    /// An instance without any, such as a receiver, needs none: no other instance could load it.
     ///
-    /// - Parameter floor: the lowest timestamp that sorts behind those before.
+    /// - Parameter floor: the lowest timestamp that sorts after the earlier snapshots.
     private func replace(
         from floor: UInt64, _ environment: Environment, _ progress: @Sendable (String) -> Void
     ) async throws -> SnapshotName? {
@@ -158,21 +158,21 @@ package struct Resync: Sendable {
 
 /// The clock of this host is far behind the storage's.
 package struct ClocksDisagree: Error, CustomStringConvertible {
-    /// What time it is, in nanoseconds since the UNIX epoch.
+    /// This host's time, in nanoseconds since the UNIX epoch.
     package var own: UInt64
-    /// What time the storage says that it is.
+    /// The storage's time, in nanoseconds since the UNIX epoch.
     package var storage: UInt64
 
-    /// One line that says what to do.
+    /// One line: the problem and the remedy.
     package var description: String {
         "it is \(SnapshotTimestamp.text(own)) by the clock of this host, but \(SnapshotTimestamp.text(storage)) by the "
             + "storage's: set right the one that is wrong, then try again"
     }
 }
 
-/// There is no snapshot of another instance that could be used.
+/// The storage holds no usable snapshot of another instance.
 package struct NothingToRebuildFrom: Error, CustomStringConvertible {
-    /// One line that says what to do.
+    /// One line: the problem and the remedy.
     package var description: String {
         "the storage holds no recent snapshot of another instance to rebuild from; try again when there is one (if there "
             + "are no other instances any more, start once with sweeper.enabled: false, which forgets the absence)"

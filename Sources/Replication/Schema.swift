@@ -1,31 +1,31 @@
 import LMDB
 import Snapshots
 
-/// Where the versions of entries are kept, that is their timestamps and the marks of deleted ones.
+/// Where the versions of entries are stored: their timestamps and the marks of deleted ones.
 package enum Schema: Sendable, Equatable {
-    /// In the values themselves, which the application starts with an LS header (`schema_tracks_changes: true`).
+    /// In the values: the application begins each value with an LS header (`schema_tracks_changes: true`).
     case native
-    /// In shadow DBIs beside those of the application (`schema_tracks_changes: false`).
+    /// In shadow DBIs (`schema_tracks_changes: false`).
     ///
-    /// `dupSortHack` says whether DBIs with MDB_DUPSORT are synced, too (`dupsort_hack`).
+    /// `dupSortHack`: whether to sync DBIs with MDB_DUPSORT as well (`dupsort_hack`).
     case shadow(dupSortHack: Bool)
 
-    /// The largest application value: LMDB stores the size of a value in 32 bits.
+    /// The maximum size of an application's value: LMDB stores the size in 32 bits.
     static let largestValue = 0xffff_ffff - 64
 
-    /// How the name of a shadow DBI starts; that of the application's DBI follows.
+    /// The prefix of the names of shadow DBIs, followed by the name of the application's DBI.
     package static let shadowPrefix = PrivateDatabases.prefix + "_shadow_"
 
     /// Whether there are shadow DBIs.
     package var hasShadows: Bool { self != .native }
 
-    /// The name of the DBI that keeps the versions of an application's DBI.
+    /// The name of the DBI that stores the versions of an application's DBI.
     package func versions(of name: String) -> String { hasShadows ? Self.shadowPrefix + name : name }
 
     /// The flags of that DBI.
     func versionFlags(of flags: DatabaseFlags) -> DatabaseFlags {
         guard hasShadows else { return flags }
-        // Keys that hold a value, too, are no integers.
+        // Transformed keys are not integers.
         return flags.contains(.duplicateSort) ? [] : flags.intersection(.integerKey)
     }
 
@@ -36,7 +36,7 @@ package enum Schema: Sendable, Equatable {
 
     // MARK: What can be synced
 
-    /// Why a DBI can't be synced: one line that says what to do; nil when it can be, or is a private one.
+    /// Why a DBI cannot be synced: one line with the remedy; nil if it can be, or if it is private.
     package func problem(_ database: Database) -> String? {
         PrivateDatabases.contains(database.name) ? nil : problem(database.flags, of: database.name)
     }
@@ -46,7 +46,7 @@ package enum Schema: Sendable, Equatable {
         if let problem = problem(database.flags, of: database.name) { throw LocalContentError(problem) }
     }
 
-    /// Checks what a DBI of the application would be created as.
+    /// Checks the flags with which a DBI of the application would be created.
     func check(_ flags: DatabaseFlags, of name: String) throws(RefusedSnapshot) {
         if self == .native && !flags.isDisjoint(with: .anyDuplicates) {
             throw RefusedSnapshot(
@@ -56,7 +56,7 @@ package enum Schema: Sendable, Equatable {
         if let problem = problem(flags, of: name) { throw RefusedSnapshot(problem) }
     }
 
-    /// Checks the name of a DBI in a snapshot, before LMDB is asked for its shadow.
+    /// Checks the name of a DBI in a snapshot, before its shadow is opened.
     func check(nameOf name: String) throws(RefusedSnapshot) {
         if let problem = nameProblem(name) { throw RefusedSnapshot(problem) }
     }
@@ -87,7 +87,7 @@ package enum Schema: Sendable, Equatable {
             + "long for LMDB, which takes \(longest) here"
     }
 
-    /// Checks that a DBI that keeps versions fits the application's.
+    /// Checks that the flags of a DBI that stores versions fit the application's DBI.
     func check(versions: Database, of flags: DatabaseFlags) throws(LocalContentError) {
         guard hasShadows, versions.flags != versionFlags(of: flags) else { return }
         throw LocalContentError(
@@ -95,7 +95,7 @@ package enum Schema: Sendable, Equatable {
                 + "DBI, \(flags.names): it was made anew with others; \(Self.cure)")
     }
 
-    /// The shadow of a DBI with MDB_DUPSORT is that of a DBI without.
+    /// The error for a shadow whose keys are not transformed although the DBI has MDB_DUPSORT.
     func madeAnew(_ database: Database, _ key: UnsafeRawBufferPointer) -> LocalContentError {
         LocalContentError(
             "the key \(printable(key)) in DBI \(versions(of: database.name)) has no value behind it, but the application's "
@@ -107,10 +107,10 @@ package enum Schema: Sendable, Equatable {
 
     // MARK: Versions
 
-    /// The version that a cursor stands on.
+    /// The version at a cursor.
     ///
-    /// What an error needs is looked up for an error only. (The cursor is `inout` because all of it would be loaded if it
-    /// were borrowed.)
+    /// Details of an error are looked up only if there is one. (The cursor is `inout` because a borrowed one would be
+    /// loaded completely.)
     ///
     /// - Throws: as ``version(_:_:_:)``.
     @inline(__always)
@@ -131,7 +131,7 @@ package enum Schema: Sendable, Equatable {
 
     /// The local version of an entry.
     ///
-    /// - Throws: ``LocalContentError`` naming DBI and key when the value has no valid header.
+    /// - Throws: ``LocalContentError`` with DBI and key if the value has no valid header.
     @inline(__always)
     static func version(
         _ value: UnsafeRawBufferPointer, _ database: String, _ key: UnsafeRawBufferPointer
@@ -145,10 +145,10 @@ package enum Schema: Sendable, Equatable {
         }
     }
 
-    /// Looks at all values of a DBI of the application, for one that keeps everything from being sent.
+    /// Searches a DBI of the application for a value that prevents sending.
     ///
-    /// - Returns: one line on the first value without a valid header; nil when there is none, for private DBIs, and
-    ///   where the versions are in shadows.
+    /// - Returns: one line about the first value without a valid header; nil if there is none, for private DBIs, and in
+    ///   shadow mode.
     package func problem<T: Transaction & ~Copyable>(
         ofValuesIn database: Database, _ transaction: borrowing T
     ) throws(LMDBError) -> String? {
@@ -176,7 +176,7 @@ package enum Schema: Sendable, Equatable {
             "the value of key \(printable(key)) in DBI \(database) has no valid LS header (\(error)); \(cure)")
     }
 
-    /// The sizes that a key of this database may have, nil when any will do.
+    /// The valid sizes of a key of this DBI; nil for any.
     static func integerKeySizes<T: Transaction & ~Copyable>(
         _ database: Database, _ transaction: borrowing T
     ) throws(LMDBError) -> [Int]? {

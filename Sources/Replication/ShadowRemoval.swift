@@ -1,21 +1,21 @@
 import LMDB
 import Snapshots
 
-/// Drops what the syncing keeps for itself in an LMDB: what `drop-shadow` does.
+/// Drops the private DBIs of an LMDB: the work of `drop-shadow`.
 package enum ShadowRemoval {
-    /// A DBI that was dropped.
+    /// A dropped DBI.
     package struct Dropped: Sendable, Equatable {
         /// Its name.
         package var name: String
-        /// How many entries it had.
+        /// The number of entries it had.
         package var entries: Int
     }
 
-    /// Drops every private DBI in one write transaction: all of them or none.
+    /// Drops all private DBIs in one write transaction.
     ///
     /// Blocks. Without private DBIs nothing is written.
     ///
-    /// - Returns: what was dropped, in the order of the names.
+    /// - Returns: the dropped DBIs, sorted by name.
     package static func run(_ environment: Environment) throws -> [Dropped] {
         try environment.write { transaction in
             var dropped: [Dropped] = []

@@ -2,73 +2,72 @@ import LMDB
 import Snapshots
 import Support
 
-/// A run of the sweeper through one LMDB, slice by slice: finds Deleted entries that are older than a limit under short
-/// read transactions, and removes them under short write transactions.
+/// A run of the sweeper through one LMDB, in slices: finds Deleted entries older than a limit in short read
+/// transactions, and removes them in short write transactions.
 ///
-/// Memory is bounded: a slice stops looking when it has found so many. Where there is nothing to be removed, the write
-/// lock is never taken, and the transaction ID stays as it is.
+/// Memory is bounded: the number of entries found in a slice is limited. If there is nothing to remove, the write lock
+/// is never taken, and the transaction ID does not change.
 package struct Sweep: Sendable {
-    /// How long one look may take; merges and sends wait for that long at most.
+    /// The maximum duration of a scan, which delays merges and sends.
     package static let scanTime = Duration.milliseconds(20)
-    /// The time is looked at once in so many entries …
+    /// How many entries are scanned between checks of the time …
     private static let entriesPerScanCheck = 256
-    /// … and once in so many deletions, which may each have to wait for the disk.
+    /// … and how many are deleted, as each deletion may wait for the disk.
     private static let deletionsPerCheck = 8
-    /// How many bytes of keys are remembered for one turn with the write lock.
+    /// The maximum size of the keys removed in one write transaction, in bytes.
     private static let mostKeyBytes = 512 << 10
 
-    /// What a run has done.
+    /// The result of a run.
     package struct Report: Sendable, Equatable {
-        /// Entries that are left.
+        /// The number of remaining entries.
         package var entries = 0
-        /// Deleted entries that are left.
+        /// The number of remaining Deleted entries.
         package var deleted = 0
-        /// Entries that were removed.
+        /// The number of removed entries.
         package var cleaned = 0
-        /// Entries without a valid header, and DBIs that can't be synced: they were left alone.
+        /// The number of entries without a valid header and of DBIs that cannot be synced; they are skipped.
         package var unreadable = 0
-        /// What was wrong with the first one of those: one line that names DBI and key.
+        /// The problem of the first of those: one line with DBI and key.
         package var problem: String?
         /// The longest time that the write lock was held.
         package var longestLock = Duration.zero
-        /// How long the run took, pauses included.
+        /// The duration of the run, including pauses.
         package var duration = Duration.zero
 
-        /// A run that has done nothing.
+        /// The report of a run that has not started.
         package init() {}
     }
 
     /// Deleted entries older than this are removed; nanoseconds since the UNIX epoch.
     private let limit: UInt64
-    /// Where the entries are.
+    /// Where the versions are stored.
     private let schema: Schema
-    /// The DBI that was looked at last, and the last key in it that was looked at, nil at its beginning.
+    /// The DBI scanned last, and the last key scanned in it; nil at its beginning.
     private var position: (database: String, key: [UInt8]?) = ("", nil)
-    /// What has been found in that DBI and is still to be removed.
+    /// The keys found in that DBI and not removed yet.
     private var found = KeyQueue()
     private var isScanned = false
-    /// What has been done so far.
+    /// The result so far.
     package private(set) var report = Report()
 
     /// - Parameters:
     ///   - limit: Deleted entries older than this are removed; nanoseconds since the UNIX epoch.
-    ///   - schema: where they are.
+    ///   - schema: where the versions are stored.
     package init(limit: UInt64, schema: Schema = .native) {
         self.limit = limit
         self.schema = schema
     }
 
-    /// Whether nothing is left to be done.
+    /// Whether the run is complete.
     package var isComplete: Bool { isScanned && found.isEmpty }
 
-    /// Looks on for a while; then, where something was found, deletes for a while.
+    /// Scans for a limited time; then, if something was found, deletes for a limited time.
     ///
     /// - Parameters:
     ///   - deletionTime: how long the write lock may be held before the commit.
-    ///   - signal: ends a look early.
-    ///   - willCommit: is told the transaction before it is committed.
-    /// - Returns: the transaction that removed something, and how long the write lock was held; nil when it was not
-    ///   taken.
+    ///   - signal: cancels the scan.
+    ///   - willCommit: called with the transaction before it is committed.
+    /// - Returns: the transaction that removed entries, and how long the write lock was held; nil if it was not taken.
     package mutating func slice(
         _ environment: Environment, deletionTime: Duration, scanTime: Duration = Sweep.scanTime,
         uptime: Uptime = systemUptime, signal: CancellationSignal = CancellationSignal(),
@@ -84,7 +83,7 @@ package struct Sweep: Sendable {
         return found.isEmpty ? (nil, nil) : try remove(environment, deletionTime: deletionTime, uptime, willCommit)
     }
 
-    /// The DBIs that are swept: those that hold versions.
+    /// The DBIs to sweep: those that store versions.
     private func databases(_ transaction: borrowing ReadTransaction) throws(LMDBError) -> [Database] {
         try transaction.databases().filter {
             schema.hasShadows
@@ -102,7 +101,7 @@ package struct Sweep: Sendable {
         _ transaction: borrowing ReadTransaction, until end: Duration, _ uptime: Uptime,
         _ signal: CancellationSignal
     ) throws {
-        // Sorted, so that the one that follows is known even when the last one has gone.
+        // Sorted, so that the next DBI is known even if the last one was dropped.
         for database in try databases(transaction) where !Self.precedes(database.name, position.database) {
             if database.name != position.database { position = (database.name, nil) }
             do throws(LocalContentError) {
@@ -116,7 +115,7 @@ package struct Sweep: Sendable {
         isScanned = true
     }
 
-    /// - Returns: whether the end of the DBI has been reached with nothing found in it.
+    /// - Returns: whether the end of the DBI was reached without finding anything.
     private mutating func scan(
         _ database: Database, _ transaction: borrowing ReadTransaction, until end: Duration, _ uptime: Uptime,
         _ signal: CancellationSignal
@@ -126,7 +125,7 @@ package struct Sweep: Sendable {
         if let key = position.key {
             isOn = try key.withUnsafeBytes { key in
                 guard try cursor.seek(key) else { return false }
-                // The key may have gone; then the one behind it has not been looked at.
+                // If the key is gone, the cursor is on the following one, which has not been scanned.
                 return compareBytes(cursor.key, key) == 0 ? try cursor.next() : true
             }
         } else {
@@ -144,7 +143,7 @@ package struct Sweep: Sendable {
             isOn = try cursor.next()
         }
         guard found.isEmpty else {
-            // Goes on behind the last entry, that is with the next DBI.
+            // Continues after the last entry, that is with the next DBI.
             if try cursor.last() { position.key = Array(cursor.key) }
             return false
         }
@@ -183,13 +182,13 @@ package struct Sweep: Sendable {
             times.locked = uptime()
             defer { times.committing = uptime() }
             guard let database = try transaction.database(name), database.flags.isDisjoint(with: .anyDuplicates) else {
-                // Dropped, or made anew for something else, since it was looked at.
+                // The DBI was dropped or recreated since the scan.
                 rest.removeAll()
                 return .abort(nil as UInt64?)
             }
             var tried = 0
             while try rest.withFirst({ key in
-                // Others may have written since.
+                // The entry may have changed since the scan.
                 guard let value = try transaction.get(database, key) else {
                     next.entries -= 1
                     next.deleted -= 1
@@ -220,7 +219,7 @@ package struct Sweep: Sendable {
         return (transaction, lock)
     }
 
-    /// The report of a run that has ended.
+    /// The report of the finished run.
     package func finished(after duration: Duration) -> Report {
         var report = report
         report.duration = duration
@@ -228,7 +227,7 @@ package struct Sweep: Sendable {
     }
 }
 
-/// Keys that wait, first in, first out, side by side in memory.
+/// A FIFO queue of keys in contiguous memory.
 private struct KeyQueue: Sendable {
     private var bytes: [UInt8] = []
     private var sizes: [Int] = []
@@ -244,7 +243,7 @@ private struct KeyQueue: Sendable {
 
     mutating func removeAll() { self = KeyQueue() }
 
-    /// Hands over the first key, and removes it.
+    /// Removes the first key and passes it to `body`.
     ///
     /// - Returns: whether there was one.
     mutating func withFirst(_ body: (UnsafeRawBufferPointer) throws -> Void) rethrows -> Bool {

@@ -1,13 +1,13 @@
 import LMDB
 import Snapshots
 
-/// What a database remembers of its syncing, in the private DBI `_sync_state`: two times.
+/// The persistent record of a database's syncing, in the private DBI `_sync_state`: two times.
 ///
-/// The value of each entry is an LS header alone, whose timestamp is that time. Docs/deletions.md describes it.
+/// The value of each entry is an LS header alone, whose timestamp is the time. docs/deletions.md describes it.
 package struct SyncRecord: Sendable, Equatable {
-    /// When the database was last in sync, in nanoseconds since the UNIX epoch; nil when that is not known.
+    /// When the database was last in sync, in nanoseconds since the UNIX epoch; nil if unknown.
     package var lastSync: UInt64?
-    /// Before which time nothing is swept, in nanoseconds since the UNIX epoch; nil when that does not matter.
+    /// When sweeping may begin, in nanoseconds since the UNIX epoch; nil if it is not delayed.
     package var sweepAfter: UInt64?
 
     /// See the properties of the same names.
@@ -21,9 +21,9 @@ package struct SyncRecord: Sendable, Equatable {
     private static let lastSyncKey = Array("last_sync".utf8)
     private static let sweepAfterKey = Array("sweep_after".utf8)
 
-    /// Reads the record; an empty one when there is none.
+    /// Reads the record; empty if there is none.
     ///
-    /// - Throws: ``LocalContentError`` when an entry has no valid header.
+    /// - Throws: ``LocalContentError`` if an entry has no valid header.
     package static func read(_ environment: Environment) throws -> SyncRecord {
         try environment.read { transaction in
             guard let database = try transaction.database(database) else { return SyncRecord() }
@@ -42,9 +42,9 @@ package struct SyncRecord: Sendable, Equatable {
         }
     }
 
-    /// Writes the record in a transaction of its own.
+    /// Writes the record in its own transaction.
     ///
-    /// - Parameter willCommit: is told the transaction before it is committed.
+    /// - Parameter willCommit: called with the transaction before it is committed.
     /// - Returns: the transaction.
     package func write(
         to environment: Environment, willCommit: (UInt64) -> Void = { _ in }
@@ -66,7 +66,7 @@ package struct SyncRecord: Sendable, Equatable {
         }
     }
 
-    /// Forgets the record, where there is one.
+    /// Removes the record, if there is one.
     package static func forget(_ environment: Environment) throws {
         guard try read(environment) != SyncRecord() else { return }
         try environment.write { transaction in

@@ -2,21 +2,21 @@ import LMDB
 import Snapshots
 import Support
 
-/// Carries timestamps from one DBI over to another with the same keys, such as from a shadow DBI to the DBI that took
-/// the place of the application's: what `experimental migrate-timestamps` does.
+/// Copies timestamps from one DBI to another with the same keys, such as from a shadow DBI to the DBI that replaced the
+/// application's: the work of `experimental migrate-timestamps`.
 ///
-/// Both are compared in their order under a read transaction; only what is to be changed is written, in one write
-/// transaction, after each entry has been compared again.
+/// The DBIs are compared in a read transaction. Changes are written in one write transaction, after each entry has been
+/// compared again.
 package struct TimestampMigration: Sendable {
-    /// The name of the DBI that has the timestamps.
+    /// The name of the DBI to copy timestamps from.
     package var source: String
-    /// The name of the DBI that gets them.
+    /// The name of the DBI to copy timestamps to.
     package var destination: String
-    /// Whether Deleted entries of the source are added to the destination where it does not have their keys.
+    /// Whether to add Deleted entries of the source that are missing in the destination.
     package var addsDeleted: Bool
     /// Whether added headers get an extension block (`header_extra_padding_block`).
     package var paddingBlock: Bool
-    /// Gives the time, in nanoseconds since the UNIX epoch.
+    /// Returns the time, in nanoseconds since the UNIX epoch.
     package var now: WallClock
 
     /// See the properties of the same names.
@@ -31,32 +31,33 @@ package struct TimestampMigration: Sendable {
         self.paddingBlock = paddingBlock
     }
 
-    /// What became of the entries of the source; each is counted once, in ``differing`` a second time.
+    /// The result by entries of the source. Each counts once, those in ``differing`` twice.
     package struct Report: Sendable, Equatable {
-        /// Those whose timestamp was copied.
+        /// Entries whose timestamp was copied.
         package var copied = 0
-        /// Those that the destination has with the same or a newer timestamp.
+        /// Entries that have the same or a newer timestamp in the destination.
         package var kept = 0
-        /// Deleted ones that were added to the destination.
+        /// Deleted entries added to the destination.
         package var added = 0
-        /// Deleted ones that the destination does not have, and that were not to be added.
+        /// Deleted entries that are missing in the destination and were not added.
         package var deletedLeftOut = 0
-        /// Live ones that the destination does not have.
+        /// Live entries that are missing in the destination.
         package var missing = 0
-        /// Those whose timestamp was copied to another value, or to a live entry from a Deleted one or the other way round.
+        /// Entries whose timestamp was copied although the value or the Deleted mark differs.
         ///
-        /// The values of an index of PowerDNS are not compared: the new ones are empty.
+        /// The values of PowerDNS's indexes are not compared: the new ones are empty.
         package var differing = 0
-        /// How keys were turned into those of the destination.
+        /// The conversion of keys.
         package var conversion = KeyConversion.none
     }
 
-    /// Does it.
+    /// Copies the timestamps.
     ///
     /// Blocks.
     ///
-    /// - Returns: nil when there is no source.
-    /// - Throws: ``LocalContentError`` when a DBI can't be used, or a value has no header; nothing has been changed then.
+    /// - Returns: nil if there is no source.
+    /// - Throws: ``LocalContentError`` if a DBI cannot be used, or a value has no header; nothing has been changed
+    ///   then.
     package func run(_ environment: Environment) throws -> Report? {
         guard let (compared, plan) = try environment.read({ try compare($0) }) else { return nil }
         var report = compared
@@ -70,7 +71,7 @@ package struct TimestampMigration: Sendable {
 
     // MARK: Comparing
 
-    /// - Returns: what there is to be done, and the entries in a form that ``MergePlanReader`` reads.
+    /// - Returns: the report, and the planned entries in the format of ``MergePlanReader``.
     func compare(_ transaction: borrowing ReadTransaction) throws -> (Report, Spool)? {
         guard let from = try transaction.database(source) else { return nil }
         guard let to = try transaction.database(destination) else { throw missingDestination }
@@ -117,7 +118,7 @@ package struct TimestampMigration: Sendable {
         }
     }
 
-    /// Sees to it that this is a DBI with headers, before any are put into it.
+    /// Checks that the destination is a DBI with headers.
     private func checkDestination(_ to: Database, _ transaction: borrowing ReadTransaction) throws {
         guard try transaction.database(Schema.shadowPrefix + destination) == nil else {
             throw LocalContentError(
@@ -136,20 +137,20 @@ package struct TimestampMigration: Sendable {
 
     // MARK: Writing
 
-    /// What was to be done, and not any more once it came to writing.
+    /// Planned changes that no longer applied when they were written.
     struct Lost {
         var copied = 0
         var added = 0
     }
 
-    /// - Parameter plan: entries of ``compare(_:)``; of these, Deleted ones are to be added, others to be rewritten.
+    /// - Parameter plan: entries of ``compare(_:)``; Deleted ones are to be added, others to be rewritten.
     func apply(_ plan: Spool, _ transaction: borrowing WriteTransaction) throws -> Lost {
         guard let to = try transaction.database(destination) else { throw missingDestination }
         try Self.check(to)
         var lost = Lost()
         var reader = MergePlanReader(plan)
         var cursor = try transaction.openWriteCursor(to)
-        // LMDB takes a value's old place away when it makes room for the new one.
+        // LMDB invalidates the old value when it makes room for the new one.
         var copy: [UInt8] = []
         while let planned = try reader.next() {
             let found = try cursor.reading.find(planned.key)
@@ -186,7 +187,7 @@ package struct TimestampMigration: Sendable {
 extension TimestampMigration.Report {
     /// Counts an entry of the source.
     ///
-    /// - Returns: whether the destination has to be changed.
+    /// - Returns: whether the destination has to change.
     fileprivate mutating func count(_ entry: MergeRule.Version, _ current: MergeRule.Version?, addsDeleted: Bool)
         -> Bool
     {

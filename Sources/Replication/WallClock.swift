@@ -2,7 +2,7 @@ import BlobStorage
 import Glibc
 import Support
 
-/// Returns the time since a fixed moment of the process. It never jumps.
+/// Returns the time since a fixed moment of the process. It is monotonic.
 package typealias Uptime = @Sendable () -> Duration
 
 /// The system's monotonic clock.
@@ -13,11 +13,11 @@ package func systemUptime() -> Duration {
     return Duration(secondsComponent: Int64(time.tv_sec), attosecondsComponent: Int64(time.tv_nsec) * 1_000_000_000)
 }
 
-/// The two clocks that syncing reads. Nothing else in this room asks for the time.
+/// The two clocks of syncing. No other code in this room reads the time.
 package struct SyncClock: Sendable {
     /// The time of day, for timestamps.
     package var wall: WallClock
-    /// The time that has passed, for intervals.
+    /// The monotonic time, for intervals.
     package var uptime: Uptime
 
     /// See the properties of the same names.
@@ -25,7 +25,7 @@ package struct SyncClock: Sendable {
         (self.wall, self.uptime) = (wall, uptime)
     }
 
-    /// Both at this moment.
+    /// The current time of both clocks.
     package var moment: Moment { Moment(uptime: uptime(), wall: wall()) }
 
     /// A moment by both clocks.
@@ -44,7 +44,7 @@ package struct SyncClock: Sendable {
 ///
 /// - Parameters:
 ///   - time: in nanoseconds since the UNIX epoch.
-///   - offset: how far the storage's clock is ahead; nil when it is the same clock.
+///   - offset: how far the storage's clock is ahead; nil if it is the same clock.
 package func storageTime(_ time: UInt64, offset: Duration?) -> UInt64 {
     let offset = Int64(clamping: Int128((offset ?? .zero) / .nanoseconds(1)))
     let (shifted, overflows) = Int64(clamping: time).addingReportingOverflow(offset)
@@ -52,6 +52,6 @@ package func storageTime(_ time: UInt64, offset: Duration?) -> UInt64 {
 }
 
 extension BlobStore {
-    /// A time of our clock by the storage's clock; both in nanoseconds since the UNIX epoch.
+    /// Converts a time of our clock to the storage's clock; both in nanoseconds since the UNIX epoch.
     package func storageTime(_ time: UInt64) -> UInt64 { Replication.storageTime(time, offset: clockOffset) }
 }

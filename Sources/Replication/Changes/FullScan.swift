@@ -6,28 +6,29 @@ import Support
 package enum FullScan {
     /// A snapshot ready to be stored.
     package struct Result: Sendable {
-        /// What it is stored as.
+        /// The name of the snapshot.
         package var name: SnapshotName
         /// The compressed bytes.
         package var body: Spool
-        /// How many entries it holds.
+        /// The number of entries.
         package var entries: Int
     }
 
-    /// Reads all databases that are not private, under one read transaction.
+    /// Reads all DBIs that are not private, in one read transaction.
     ///
     /// - Parameters:
-    ///   - environment: where to read.
-    ///   - identity: who sends.
-    ///   - schema: where the versions are.
-    ///   - changes: tells which entries the application has written since the last send; they are told to `inspection`. Asked for
-    ///     within the transaction, so that no later one of ours is taken for the application's.
-    ///   - stagingDirectory: where the storage would like the file of a large snapshot to be made.
-    ///   - signal: ends the scan early.
-    ///   - timestamp: gives the instant of the snapshot in nanoseconds since the UNIX epoch; asked for within the
+    ///   - environment: the LMDB.
+    ///   - identity: the sender.
+    ///   - schema: where the versions are stored.
+    ///   - changes: the state of local changes; entries that the application has written since the last send are passed
+    ///     to `inspection`. Read within the transaction, so that no later transaction of ours is taken for the
+    ///     application's.
+    ///   - stagingDirectory: where to create the file of a large snapshot.
+    ///   - signal: cancels the scan.
+    ///   - timestamp: returns the timestamp of the snapshot in nanoseconds since the UNIX epoch; called within the
     ///     transaction, so that no later change can be older than the snapshot.
-    /// - Returns: the snapshot, nil when there are no databases, and the newest transaction that was read.
-    /// - Throws: ``LocalContentError`` when something in the LMDB can't be sent.
+    /// - Returns: the snapshot, nil if there are no DBIs, and the newest transaction read.
+    /// - Throws: ``LocalContentError`` if something in the LMDB cannot be sent.
     package static func run(
         _ environment: Environment, identity: SenderIdentity, schema: Schema = .native,
         changes: () -> LocalChanges = LocalChanges.init, inspection: (any SendInspection)? = nil,
@@ -51,7 +52,7 @@ package enum FullScan {
             var entries = 0
             for database in databases {
                 try schema.check(database)
-                // One without a shadow is new: it is sent as soon as that has been made.
+                // A DBI without a shadow is new. It is sent once its shadow exists.
                 guard let versions = try transaction.database(schema.versions(of: database.name)) else { continue }
                 try writer.beginDatabase(
                     database.name, flags: UInt64(database.flags.rawValue), transform: schema.transform(database.flags))
@@ -69,7 +70,7 @@ package enum FullScan {
         _ signal: CancellationSignal, _ changes: LocalChanges,
         _ change: (UnsafeRawBufferPointer, MergeRule.Version) -> Void
     ) throws -> Int {
-        // Nearly all entries are older: they must not cost anything.
+        // Nearly all entries are older, so this test must be fast.
         let sentThrough = changes.sentThrough ?? .max
         var cursor = try transaction.openCursor(database)
         var entries = 0
@@ -80,7 +81,7 @@ package enum FullScan {
                 key: cursor.key, value: version.value, timestamp: version.timestamp, isDeleted: version.isDeleted)
             entries += 1
             let written = EntryHeader.transactionID(of: cursor.value)
-            // An ID that is yet to come is of another file: of a backup, or of what was here before a compaction.
+            // A future ID originates from another file: from a backup, or from before a compaction.
             if written > sentThrough && written <= transaction.id && changes.contains(written) {
                 change(cursor.key, version)
             }
@@ -90,13 +91,13 @@ package enum FullScan {
     }
 }
 
-/// Who sends a snapshot.
+/// The sender of a snapshot.
 package struct SenderIdentity: Sendable {
     /// The name of the database in the configuration.
     package var database: String
     /// The instance's name.
     package var instance: String
-    /// The name of the host.
+    /// The host name.
     package var hostname: String
 
     /// See the properties of the same names.

@@ -1,17 +1,17 @@
 import BlobStorage
 import Snapshots
 
-/// The cleaner of one database as a pure state machine: listings and times go in, what can be removed comes out.
+/// The cleaner of one database as a pure state machine: takes listings and times, returns removals.
 ///
-/// Any number of cleaners may work on the same storage, on whatever listings they have.
+/// Any number of cleaners may work on the same storage, with different listings.
 package struct CleanerMachine: Sendable {
-    /// What the machine goes by.
+    /// Configuration.
     package struct Settings: Sendable {
-        /// The database.
+        /// The configured name of the database.
         package var database: String
         /// The time between two runs, before it is varied.
         package var interval: Duration
-        /// How long every snapshot stays after it was first seen.
+        /// How long a snapshot stays after it was first seen.
         package var mustKeepInterval: Duration
         /// Decides about single snapshots.
         package var rule: CleaningRule
@@ -25,17 +25,17 @@ package struct CleanerMachine: Sendable {
         }
     }
 
-    /// An object that is to be removed.
+    /// An object to remove.
     package struct Removal: Sendable, Equatable {
         /// The snapshot.
         package var name: SnapshotName
-        /// Why.
+        /// The reason.
         package var reason: CleaningReason
-        /// The state object of the instance, when this is its last snapshot: it goes first, so that what fails is
-        /// done again.
+        /// The state object of the instance, if this is its last snapshot. It is removed first, so that a failure is
+        /// retried.
         package var stateObject: StateObjectName?
 
-        /// What a verdict asks for; nil when the snapshot stays.
+        /// The removal for a verdict; nil if the snapshot stays.
         init?(_ name: SnapshotName, _ verdict: CleaningVerdict) {
             guard case .remove(let reason) = verdict else { return nil }
             self.name = name
@@ -45,9 +45,9 @@ package struct CleanerMachine: Sendable {
             }
         }
 
-        /// Removes the objects. Those that are gone are no error.
+        /// Removes the objects. Missing ones are no error.
         ///
-        /// - Parameter unmarked: the storage, where changes wake up nobody.
+        /// - Parameter unmarked: the storage without change notifications.
         package func perform(in store: any BlobStore, unmarked: any BlobStore) async throws {
             if let stateObject { try await unmarked.delete(stateObject.description) }
             try await store.delete(name.description)
@@ -60,22 +60,23 @@ package struct CleanerMachine: Sendable {
     /// The newest snapshot of each instance in the last listing.
     private var newest: [SnapshotHorizon.Group: SnapshotName] = [:]
 
-    /// Nothing has been seen yet.
+    /// A cleaner that has not seen any listing.
     package init(settings: Settings) { self.settings = settings }
 
-    /// The pause before the next run: the interval, varied by up to a fifth so that cleaners don't work at the same time.
+    /// The pause before the next run: the interval, varied by up to a fifth so that cleaners do not run at the same
+    /// time.
     ///
     /// - Parameter random: 0..<1.
     package func pause(random: Double) -> Duration { settings.interval * 4 / 5 + settings.interval * 2 / 5 * random }
 
-    /// The storage was listed.
+    /// Evaluates a listing of the storage.
     ///
     /// - Parameters:
-    ///   - catalog: what there is of the database.
-    ///   - progress: what has been merged and sent here.
-    ///   - now: since a fixed moment of the process.
+    ///   - catalog: the objects of the database.
+    ///   - progress: what is merged and sent here.
+    ///   - now: the time since a fixed moment of the process.
     ///   - time: nanoseconds since the UNIX epoch.
-    /// - Returns: what is to be removed, in this order: of each instance the newest last.
+    /// - Returns: the removals, in this order: the newest of each instance last.
     package mutating func listed(
         _ catalog: Catalog, _ progress: SyncProgress, at now: Duration, time: UInt64
     ) -> [Removal] {

@@ -1,20 +1,20 @@
 import Logging
 import Snapshots
 
-/// The loop of the cleaner: lists now and then, and removes what ``CleanerMachine`` names, one object after the other.
+/// The loop of the cleaner: lists periodically, and removes what ``CleanerMachine`` returns, one object after another.
 package struct CleaningLoop: Sendable {
     private enum Phase {
         /// Becomes ``listing`` at that time.
         case waiting(until: Duration)
-        /// Becomes ``removing(_:)``, or ``waiting(until:)`` where that fails.
+        /// Becomes ``removing(_:)``, or ``waiting(until:)`` on failure.
         case listing
-        /// The removals that are still to begin. Becomes ``tidying`` after the last one.
+        /// The remaining removals. Becomes ``tidying`` after the last one.
         case removing([CleanerMachine.Removal])
         /// Becomes ``waiting(until:)``.
         case tidying
     }
 
-    /// What has been written for less than this may still be under way.
+    /// Younger temporary files may still be in use.
     package static let leftoverAge = Duration.seconds(3600)
 
     private let database: String
@@ -23,7 +23,7 @@ package struct CleaningLoop: Sendable {
     private var phase: Phase
 
     /// - Parameters:
-    ///   - random: returns another number of 0..<1 each time.
+    ///   - random: returns a new random number of 0..<1 with each call.
     ///   - now: when the loop begins.
     init(settings: CleanerMachine.Settings, random: @escaping @Sendable () -> Double, at now: Duration) {
         machine = CleanerMachine(settings: settings)
@@ -32,15 +32,15 @@ package struct CleaningLoop: Sendable {
         phase = .waiting(until: now + machine.pause(random: random()))
     }
 
-    /// When the next run begins; nil while one is under way.
+    /// When the next run begins; nil during a run.
     var due: Duration? {
         guard case .waiting(let time) = phase else { return nil }
         return time
     }
 
-    /// Takes in an event; those that are not of the cleaner only tell that time has passed.
+    /// Handles an event. Events of others only serve as a clock.
     ///
-    /// - Parameter progress: what has been merged and sent here.
+    /// - Parameter progress: what is merged and sent here.
     /// - Returns: what to do, in this order.
     mutating func handle(
         _ event: SyncCore.Event, _ progress: SyncProgress, at now: Duration
@@ -58,7 +58,7 @@ package struct CleaningLoop: Sendable {
     ) -> [SyncCore.Effect] {
         switch event {
         case .listedForCleaner(let listing):
-            // A server that tells a time far ahead must not make snapshots look old.
+            // A server's time that is far ahead must not make snapshots look old.
             let time = min(storageTime(listing.ended, offset: listing.clockOffset), listing.ended)
             let catalog = Catalog(listing.blobs, database: database, now: time)
             phase = .removing(machine.listed(catalog, progress, at: now, time: time))

@@ -4,51 +4,51 @@ import Snapshots
 package enum CleaningReason: String, Sendable, CaseIterable {
     /// There is a newer one of the same instance.
     case newerSnapshot = "newer snapshot"
-    /// Its instance is gone, and everything in it has been merged here and sent on.
+    /// Its instance is gone, and everything in it is merged here and sent on.
     case staleInstance = "stale instance"
 }
 
-/// What becomes of a snapshot, and why.
+/// The verdict on a snapshot, with the reason.
 package enum CleaningVerdict: Sendable, Hashable {
-    /// It can be removed.
+    /// It may be removed.
     case remove(CleaningReason)
     /// It stays.
     case keep(Need)
 
-    /// What a snapshot is still needed for.
+    /// Why a snapshot is still needed.
     package enum Need: Sendable, Hashable {
         /// It is the newest of its instance.
         case newest
-        /// It lies in the far future, so that it is nobody's newest.
+        /// It lies in the far future, so it does not count as the newest of its instance.
         case farAhead
-        /// It is the newest of our own.
+        /// It is our own newest.
         case own
         /// It has not been in the storage for long enough.
         case recent
-        /// The newest one of its instance has only just appeared.
+        /// The newest one of its instance has just appeared.
         case predecessor
         /// It is the newest one of its instance that can be read.
         case readable
-        /// No newer one has been read here yet: should all of them turn out to be damaged, this one is needed.
+        /// No newer one has been read here yet. It is needed if all of them are damaged.
         case fallback
         /// It is the newest one of its instance that has been merged here.
         case merged
-        /// Its instance is gone, but it has not been merged here.
+        /// Its instance is gone, but it is not merged here.
         case notMerged
-        /// Its instance is gone and it has been merged here, but no snapshot of ours that holds it is in the storage.
+        /// Its instance is gone and it is merged here, but no snapshot of ours in the storage contains it.
         case notSentOn
     }
 }
 
-/// Which snapshots of a database nobody needs any more.
+/// Decides which snapshots of a database are no longer needed.
 ///
-/// Only the newest snapshot of an instance counts: it holds everything that the earlier ones do. But that it can be read is
-/// known only once it has been, so an earlier one goes only when a newer one was read here. An instance that is
-/// gone is of no interest once a snapshot of ours holds what its last one does.
+/// Only the newest snapshot of an instance matters: it contains everything in the earlier ones. But it may be damaged,
+/// so an earlier one is removed only after a newer one was read here. An instance that is gone is not needed once a
+/// snapshot of ours contains its last one.
 package struct CleaningRule: Sendable {
-    /// Our name.
+    /// This instance's name.
     package var instance: String
-    /// How old the newest snapshot of an instance that is gone is at least.
+    /// The minimum age of the newest snapshot of an instance that counts as gone.
     package var removeOldInstancesInterval: Duration
 
     /// See the properties of the same names.
@@ -61,9 +61,9 @@ package struct CleaningRule: Sendable {
     package struct Candidate: Sendable {
         /// Its name.
         package var name: SnapshotName
-        /// Whether it has not been in the storage for as long as every snapshot must be kept.
+        /// Whether it has been in the storage for less than the time for which every snapshot is kept.
         package var isRecent: Bool
-        /// Whether it is the newest one of its instance, and that only since a moment ago.
+        /// Whether it is the newest one of its instance, and has just appeared.
         package var hasJustAppeared: Bool
 
         /// See the properties of the same names.
@@ -74,17 +74,16 @@ package struct CleaningRule: Sendable {
         }
     }
 
-    /// The snapshots that a cleaner has to do with, oldest first: those without anything to their names that this release
-    /// does not know.
+    /// The snapshots that a cleaner handles, oldest first: those without unknown extras in their names.
     package static func groups(in catalog: Catalog) -> [SnapshotHorizon.Group: [Catalog.Snapshot]] {
         catalog.groups.mapValues { $0.filter(\.name.extras.isEmpty) }.filter { !$0.value.isEmpty }
     }
 
-    /// What becomes of each snapshot, in the order of their names.
+    /// The verdict on each snapshot, sorted by name.
     ///
     /// - Parameters:
-    ///   - candidates: all snapshots of the database that a cleaner has to do with.
-    ///   - progress: what has been merged and sent here.
+    ///   - candidates: all snapshots of the database that a cleaner handles.
+    ///   - progress: what is merged and sent here.
     ///   - time: nanoseconds since the UNIX epoch.
     package func verdicts(
         on candidates: [Candidate], _ progress: SyncProgress, at time: UInt64
@@ -92,7 +91,7 @@ package struct CleaningRule: Sendable {
         let horizon = SnapshotHorizon(now: time)
         let ownNewest = candidates.lazy.map(\.name)
             .filter { $0.instance == instance && !horizon.isFarAhead($0) }.max()
-        // Only as long as it is there does our snapshot hold what others have brought.
+        // The changes of other instances are sent on only while our snapshot that contains them is in the storage.
         let isSentOn = progress.sent.map { sent in ownNewest.map { $0 >= sent } ?? false } ?? false
         var result: [(name: SnapshotName, verdict: CleaningVerdict)] = []
         for (key, group) in Dictionary(grouping: candidates, by: { horizon.group($0.name) }) {
@@ -101,7 +100,7 @@ package struct CleaningRule: Sendable {
             guard let newest = sorted.last else { continue }
             var end = verdict(onNewest: newest.name, of: instance, progress, isSentOn: isSentOn, at: time)
             if key.isFarAhead { end = .keep(.farAhead) }
-            // The last one goes last.
+            // Keep the newest until the others are removed.
             if case .remove = end, group.contains(where: \.isRecent) { end = .keep(.recent) }
             let readable = sorted.last { !progress.refused.contains($0.name) }?.name
             let read = max(progress.read[key], !key.isFarAhead && instance == self.instance ? progress.sent : nil)
@@ -113,14 +112,14 @@ package struct CleaningRule: Sendable {
                     } else if candidate.name == progress.sent {
                         .keep(.own)
                     } else if end == .remove(.staleInstance) {
-                        // What the newest one holds is safe, and so is what the others do.
+                        // The contents of the newest one are safe, and so are those of the others.
                         .remove(.newerSnapshot)
                     } else if isPredecessor {
                         .keep(.predecessor)
                     } else if candidate.name == readable {
                         .keep(.readable)
                     } else if candidate.name == progress.merged[instance], !(isSentOn && instance == self.instance) {
-                        // Of our own, the one merged at start is needed until there is one that holds it.
+                        // Of our own, the one merged at start is needed until another one contains it.
                         .keep(.merged)
                     } else if !progress.refused.contains(candidate.name), read.map({ candidate.name > $0 }) ?? true {
                         .keep(.fallback)

@@ -1,33 +1,33 @@
 import BlobStorage
 import Snapshots
 
-/// What a cleaner that runs only once does with the objects of a database.
+/// The plan of a single cleaner run over the objects of a database.
 ///
-/// It remembers nothing, so what counts is when the storage says that an object was stored; nothing counts as merged, and as
-/// readable only what has been read in this run.
+/// A single run has no memory: ages are those given by the storage, nothing counts as merged, and only snapshots read
+/// in this run count as readable.
 package struct PrunePlan: Sendable {
-    /// What becomes of an object.
+    /// What happens to an object.
     package enum Fate: Sendable, Equatable {
-        /// A snapshot goes or stays, and why.
+        /// A snapshot is removed or stays, with the reason.
         case snapshot(CleaningVerdict)
-        /// The storage does not say when the snapshot was stored.
+        /// The storage does not provide the age of the snapshot.
         case ofUnknownAge
-        /// A state object that stays, or goes with the last snapshot of its instance.
+        /// A state object. It is removed with the last snapshot of its instance, otherwise it stays.
         case state(goes: Bool)
-        /// A snapshot that a cleaner leaves alone: of a kind, or with an extra in its name, that this release does not know.
+        /// A snapshot that cleaners ignore: of an unknown kind, or with an unknown extra in its name.
         case ofUnknownKind
-        /// Nothing that a cleaner has to do with.
+        /// Not an object of this program.
         case foreign
     }
 
     /// All objects, in the order of the listing.
     package private(set) var fates: [(blob: Blob, fate: Fate)] = []
-    /// What is to be removed, in this order.
+    /// The removals, in this order.
     package private(set) var removals: [CleanerMachine.Removal] = []
 
     /// - Parameters:
-    ///   - blobs: the objects whose names begin like those of the database's snapshots.
-    ///   - reads: what reading snapshots has shown.
+    ///   - blobs: the objects with the name prefix of the database.
+    ///   - reads: the results of reading snapshots.
     ///   - time: the storage's time, in nanoseconds since the UNIX epoch.
     package init(
         _ blobs: [Blob], _ settings: CleanerMachine.Settings, reads: SyncProgress = SyncProgress(), at time: UInt64
@@ -40,7 +40,7 @@ package struct PrunePlan: Sendable {
                     snapshot.modified.map { Duration.nanoseconds(Int64(clamping: time.elapsed(since: $0))) } ?? .zero
                 return CleaningRule.Candidate(
                     name: snapshot.name, isRecent: age < settings.mustKeepInterval,
-                    // Newer than what the last run of a cleaner has seen.
+                    // Newer than the last run of a cleaner.
                     hasJustAppeared: snapshot == snapshots.last && age < settings.interval)
             }
         }
@@ -50,7 +50,7 @@ package struct PrunePlan: Sendable {
         let goingStates = Set(removals.compactMap(\.stateObject?.description))
         fates = blobs.map { blob in
             if let verdict = ofName[blob.name] {
-                // Without a time everything counts as recent.
+                // Snapshots of unknown age count as recent.
                 return (blob, blob.modified == nil && verdict == .keep(.recent) ? .ofUnknownAge : .snapshot(verdict))
             }
             switch ObjectName(blob.name, database: settings.database) {
@@ -61,7 +61,7 @@ package struct PrunePlan: Sendable {
         }
     }
 
-    /// The snapshots of which it matters whether they can be read, by the instance: those with older ones, newest first.
+    /// The snapshots that have to be read, by instance, newest first: only instances with older snapshots matter.
     package static func toBeRead(_ blobs: [Blob], of database: String, at time: UInt64) -> [[Catalog.Snapshot]] {
         let groups = CleaningRule.groups(in: Catalog(blobs, database: database, now: time))
         return groups.filter { !$0.key.isFarAhead && $0.value.count > 1 }

@@ -1,16 +1,16 @@
-/// When to copy an application's changes to the shadows of its DBIs: at the start, and soon after they were made.
+/// Decides when to copy an application's changes to the shadow DBIs: at start, and soon after each change.
 ///
-/// A send captures by itself; this is for changes that can't be sent yet, or never are, so that they get their
-/// timestamps in time. A pure state machine over transaction IDs and times, which are durations since a fixed moment of
-/// the process.
+/// A send captures by itself. Separate captures are for changes that cannot be sent yet, or are never sent, so that
+/// they get their timestamps in time. A pure state machine over transaction IDs and times; times are durations since a
+/// fixed moment of the process.
 package struct CaptureMachine {
     private let minimumInterval: Duration
     private let retryInterval: Duration
-    /// Every transaction up to this one is in the shadows; nil before the first capture.
+    /// The newest captured transaction; nil before the first capture.
     private var through: UInt64?
     /// The newest transaction seen.
     private var newest: UInt64 = 0
-    /// When the first and the last of the changes that are still to be captured were noticed.
+    /// When the first and the last uncaptured changes were seen.
     private var changed: (first: Duration, last: Duration)?
     private var lastEnd: Duration?
     private var retryAt: Duration?
@@ -23,32 +23,32 @@ package struct CaptureMachine {
         self.retryInterval = retryInterval
     }
 
-    /// Whether what was there at the start is captured: nothing is merged or sent before.
+    /// Whether the changes from before the start are captured. Nothing is merged or sent before.
     package var hasStarted: Bool { through != nil }
 
-    /// Somebody asked for the newest transaction.
+    /// Reports the newest transaction of the LMDB.
     package mutating func observed(_ transaction: UInt64, at now: Duration) {
         guard transaction > newest else { return }
         newest = transaction
         if let through, transaction > through { changed = (changed?.first ?? now, now) }
     }
 
-    /// A transaction of ours has been committed that leaves the shadows as they should be.
+    /// Reports a committed transaction of our own that kept the shadows up to date.
     package mutating func noteOwn(_ transaction: UInt64) {
         guard let through, transaction == through &+ 1 else { return }
         captured(through: transaction)
     }
 
-    /// A capture begins.
+    /// Reports the begin of a capture.
     package mutating func started() { retryAt = nil }
 
-    /// It ended, or a send has captured everything up to this transaction.
+    /// Reports the end of a capture, or of a send that captured everything up to this transaction.
     package mutating func captured(through transaction: UInt64, at now: Duration) {
         lastEnd = now
         captured(through: transaction)
     }
 
-    /// It failed.
+    /// Reports a failed capture.
     package mutating func failed(at now: Duration) { retryAt = now + retryInterval }
 
     private mutating func captured(through transaction: UInt64) {
@@ -57,7 +57,7 @@ package struct CaptureMachine {
         if newest == through { changed = nil }
     }
 
-    /// When the next capture is due, while none is under way; nil when there is nothing to be captured.
+    /// When the next capture is due; nil if there is nothing to capture. Only meaningful while no capture is running.
     package var due: Duration? {
         if let retryAt { return retryAt }
         guard hasStarted else { return .zero }

@@ -1,18 +1,18 @@
 import BlobStorage
 import Snapshots
 
-/// A listing of the storage: the objects of one database, by what they are.
+/// A listing of the storage: the objects of one database, by kind.
 ///
-/// Which objects are full snapshots, which one is the newest of an instance, and who publishes a state is decided here, for
-/// the daemon, the cleaner, `status`, `snapshots prune`, `resync` and `doctor` alike.
+/// Decides which objects are full snapshots, which snapshot is an instance's newest, and which instances publish a
+/// state, for the daemon, the cleaner, `status`, `snapshots prune`, `resync` and `doctor` alike.
 package struct Catalog: Sendable {
     /// A full snapshot in the storage.
     package struct Snapshot: Sendable, Hashable {
-        /// What it is stored as.
+        /// The name of the snapshot.
         package var name: SnapshotName
-        /// In bytes.
+        /// The size in bytes.
         package var size: Int
-        /// When it was stored, by the storage's clock in nanoseconds since the UNIX epoch; nil where that is not told.
+        /// When it was stored, by the storage's clock in nanoseconds since the UNIX epoch; nil if unknown.
         package var modified: UInt64?
 
         /// See the properties of the same names.
@@ -25,7 +25,7 @@ package struct Catalog: Sendable {
     package let database: String
     /// When the listing ended, by the storage's clock, in nanoseconds since the UNIX epoch.
     package private(set) var time: UInt64
-    /// Tells the snapshots in the far future from the others.
+    /// Separates the snapshots in the far future from the others.
     package private(set) var horizon: SnapshotHorizon
     /// The listing.
     private let blobs: [Blob]
@@ -33,20 +33,20 @@ package struct Catalog: Sendable {
     private var parsed: [String: ObjectName] = [:]
     /// All full snapshots, by name.
     package private(set) var snapshots: [Snapshot] = []
-    /// The full snapshots that follow each other, oldest first: those of an instance, and apart from them those in the far
-    /// future.
+    /// The sequences of full snapshots, oldest first. Each instance has one, and a separate one for its snapshots in
+    /// the far future.
     package private(set) var groups: [SnapshotHorizon.Group: [Snapshot]] = [:]
     /// The state objects, by instance.
     package private(set) var states: [String: Blob] = [:]
-    /// What is left alone, in the order of the listing.
+    /// Objects of unknown kinds and of other programs, in the order of the listing.
     package private(set) var others: [Blob] = []
 
     /// - Parameters:
-    ///   - blobs: the objects whose names begin like those of the database's snapshots.
-    ///   - now: where the far future is counted from, in nanoseconds since the UNIX epoch: the later one of this host's
-    ///     and the storage's time.
-    ///   - time: when the listing ended, by the storage's clock; as `now` where nothing else is said.
-    ///   - last: the listing before, whose names need not be parsed again.
+    ///   - blobs: the objects with the name prefix of the database.
+    ///   - now: the reference for the far future, in nanoseconds since the UNIX epoch: the later of this host's and the
+    ///     storage's time.
+    ///   - time: when the listing ended, by the storage's clock; `now` if nil.
+    ///   - last: the previous listing, whose names need not be parsed again.
     package init(_ blobs: [Blob], database: String, now: UInt64, time: UInt64? = nil, last: Catalog? = nil) {
         self.database = database
         self.blobs = blobs
@@ -66,7 +66,7 @@ package struct Catalog: Sendable {
         groups = Dictionary(grouping: snapshots) { [horizon] in horizon.group($0.name) }
     }
 
-    /// The same catalog at a later time; nil when the listing is another one, or when the time makes a difference.
+    /// The same catalog at a later time; nil if the listing differs, or if the time makes a difference.
     func repeated(_ blobs: [Blob], now: UInt64, time: UInt64) -> Catalog? {
         guard blobs == self.blobs, !groups.keys.contains(where: \.isFarAhead) else { return nil }
         let horizon = SnapshotHorizon(now: now)
@@ -79,7 +79,7 @@ package struct Catalog: Sendable {
     /// The names of all full snapshots.
     package var names: [SnapshotName] { snapshots.map(\.name) }
 
-    /// Who has full snapshots.
+    /// The instances that have full snapshots.
     package var instances: Set<String> { Set(groups.keys.map(\.instance)) }
 
     /// The full snapshots of an instance that are not in the far future, oldest first.
@@ -87,10 +87,10 @@ package struct Catalog: Sendable {
         groups[.init(instance: instance, isFarAhead: false)] ?? []
     }
 
-    /// The newest full snapshot of an instance; one in the far future is nobody's newest.
+    /// The newest full snapshot of an instance, not counting those in the far future.
     package func newest(of instance: String) -> Snapshot? { snapshots(of: instance).last }
 
-    /// As ``newest(of:)``, of each instance; of one that has nothing else the newest in the far future.
+    /// The newest full snapshot of each instance. One in the far future only counts if the instance has no other.
     package var newest: [String: Snapshot] {
         var newest: [String: Snapshot] = [:]
         for (group, snapshots) in groups where !group.isFarAhead || newest[group.instance] == nil {
@@ -99,8 +99,8 @@ package struct Catalog: Sendable {
         return newest
     }
 
-    /// When the state objects were written, by instance, as far as the storage tells: by its clock, in nanoseconds since the
-    /// UNIX epoch.
+    /// When the state objects were written, by instance, by the storage's clock in nanoseconds since the UNIX epoch;
+    /// without those of unknown time.
     package var heard: [String: UInt64] { states.compactMapValues(\.modified) }
 
     /// All full snapshots of an instance, those in the far future included, by name.

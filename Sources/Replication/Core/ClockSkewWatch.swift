@@ -1,34 +1,34 @@
 import Snapshots
 
-/// Measures how far the clocks of other instances are ahead: a snapshot can't be younger than the listing that shows
-/// it, so one that claims to be comes from a clock that is wrong.
+/// Measures how far the clocks of other instances are ahead. A snapshot cannot be younger than the listing that
+/// contains it, so a later timestamp shows that its sender's clock is wrong.
 struct ClockSkewWatch {
-    /// What a snapshot that appeared shows.
+    /// The result for a new snapshot.
     struct Finding: Equatable {
         var name: SnapshotName
-        /// Zero when the clock is not ahead.
+        /// Zero if the clock is not ahead.
         var ahead: Duration
         var exceeds: Bool
     }
 
     private let tolerance: Duration
-    /// The newest snapshot of each instance that was looked at.
+    /// The newest snapshot of each instance in the last listing.
     private var newest: [String: SnapshotName] = [:]
 
     init(tolerance: Duration) { self.tolerance = tolerance }
 
-    /// The storage was listed.
+    /// Checks a listing of the storage.
     ///
     /// - Parameters:
-    ///   - names: all snapshots of others.
+    ///   - names: all snapshots of other instances.
     ///   - now: the storage's time in nanoseconds since the UNIX epoch, at the end of the listing.
-    ///   - precision: a clock that is ahead by no more than that is as good as right.
+    ///   - precision: a smaller difference counts as none.
     /// - Returns: a finding for each instance with a new snapshot.
     mutating func listed(
         _ names: [SnapshotName], at now: UInt64, precision: Duration = .zero
     ) -> [Finding] {
         var latest: [String: SnapshotName] = [:]
-        // A name in the far future is no clock's.
+        // Names in the far future do not come from a clock.
         let horizon = SnapshotHorizon(now: now)
         for name in names where !horizon.isFarAhead(name) && latest[name.instance].map({ $0 < name }) ?? true {
             latest[name.instance] = name

@@ -1,13 +1,13 @@
 import Snapshots
 
-/// A database that must be rebuilt before anything of it is sent.
+/// A database must be rebuilt before it may send.
 package struct DatabaseIsStale: Error, CustomStringConvertible {
-    /// One line: since when, why, and what to do.
+    /// One line: time, reason and remedy.
     package var description: String
 }
 
 extension StaleFence.Reason {
-    /// One line: since when, why, and what to do.
+    /// One line: time, reason and remedy.
     func text(database: String) -> String {
         let cure = "nothing is sent until it has been rebuilt: lightningstream resync --only-db \(database)"
         switch self {

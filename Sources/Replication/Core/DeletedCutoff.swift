@@ -1,4 +1,4 @@
-/// From which age on Deleted entries of others are not added here, because they have been swept or soon would be.
+/// The age from which Deleted entries of other instances are not added, because they have been swept or soon would be.
 package struct DeletedCutoff: Sendable {
     /// How long Deleted entries are kept; nil when they are never removed.
     package var retention: Duration?

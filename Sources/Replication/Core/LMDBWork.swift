@@ -1,53 +1,54 @@
 import Snapshots
 
-/// What is under way with the LMDB of a database: at most one thing that reads all of it, and at most one that writes.
+/// The work in progress on the LMDB of a database: at most one full read, and at most one write.
 ///
-/// Nothing begins beside anything else, with two exceptions where an application keeps the versions itself (native mode):
+/// Reads and writes exclude each other, with two exceptions in native mode, where the application stores the versions
+/// itself:
 ///
-/// - What writes may have to wait for the application's write lock. Once it has taken longer than ``patience``, the
-///   next snapshot is compared and sends are read beside it.
-/// - What was compared meanwhile is applied as soon as nothing else writes, whatever is being read.
+/// - A write may have to wait for the application's write lock. Once it takes longer than ``patience``, the next
+///   snapshot is compared, or a send reads, at the same time.
+/// - A plan that results from that is applied as soon as no other write is in progress, even during a read.
 ///
-/// With shadows a send captures first, which needs the write lock itself, and a comparison may have to: they wait.
+/// In shadow mode a send captures first, which needs the write lock, and a comparison may have to as well: both wait.
 ///
 /// A pure value: it knows what may begin, not what should.
 package struct LMDBWork: Sendable {
-    /// What reads.
+    /// The states of reading.
     package enum Reading: Sendable, Equatable {
-        /// Nothing. Becomes ``comparing(_:)`` or ``scanning``.
+        /// No read. Becomes ``comparing(_:)`` or ``scanning``.
         case idle
-        /// The first half of a merge. Becomes ``idle``; with something to be written the snapshot is ``LMDBWork/planned``
-        /// then.
+        /// The first half of a merge. Becomes ``idle``; if there is something to write, the snapshot is
+        /// ``LMDBWork/planned``.
         case comparing(SnapshotName)
-        /// A send reads everything. Becomes ``idle``.
+        /// A send reads the database. Becomes ``idle``.
         case scanning
     }
 
-    /// What writes.
+    /// The states of writing.
     package enum Writing: Sendable, Equatable {
-        /// Nothing. Becomes ``applying(_:)``, or any other while nothing reads.
+        /// No write. Becomes ``applying(_:)``, or another state if there is no read.
         case idle
-        /// The second half of a merge, of the snapshot that was planned. Becomes ``idle``.
+        /// The second half of a merge, of the planned snapshot. Becomes ``idle``.
         case applying(SnapshotName)
-        /// The application's changes are copied to the shadows. Becomes ``idle``.
+        /// Copying the application's changes to the shadows. Becomes ``idle``.
         case capturing
-        /// The time of the last sync is written down. Becomes ``idle``.
+        /// Recording the time of the last sync. Becomes ``idle``.
         case recording
-        /// The sweeper works for one slice. Becomes ``idle``.
+        /// One slice of the sweeper. Becomes ``idle``.
         case sweeping
     }
 
-    /// What takes longer than that is taken to wait for the write lock.
+    /// A write that takes longer than this is assumed to wait for the write lock.
     ///
-    /// What is compared beside a merge may have to be compared again after it; a merge that has the lock is mostly over
-    /// by then.
+    /// A snapshot compared during a merge may have to be compared again after it. A merge that holds the lock is mostly
+    /// done by then.
     package static let patience = Duration.milliseconds(100)
 
-    /// What reads.
+    /// The read in progress.
     package private(set) var reading = Reading.idle
-    /// What writes.
+    /// The write in progress.
     package private(set) var writing = Writing.idle
-    /// The snapshot that has been compared and waits to be applied; one at most.
+    /// The snapshot that is compared and waits to be applied.
     package private(set) var planned: SnapshotName?
     private var writesSince = Duration.zero
     private let readsBesideWriter: Bool
@@ -57,53 +58,53 @@ package struct LMDBWork: Sendable {
 
     // MARK: What may begin
 
-    /// Whether nothing is under way, and nothing waits to be applied.
+    /// Whether nothing is in progress and nothing waits to be applied.
     package var isIdle: Bool { reading == .idle && writing == .idle && planned == nil }
 
-    /// From when on something may begin to read; nil while only an event can bring that.
+    /// When a read may begin; nil while that takes an event.
     package var readsFrom: Duration? {
         guard reading == .idle else { return nil }
         if writing == .idle { return .zero }
         return readsBesideWriter ? writesSince + Self.patience : nil
     }
 
-    /// Whether something may begin to read.
+    /// Whether a read may begin.
     package func mayRead(at now: Duration) -> Bool { readsFrom.map { $0 <= now } ?? false }
 
-    /// Whether what is planned may be applied.
+    /// Whether the plan may be applied.
     package var mayApply: Bool { planned != nil && writing == .idle && (reading == .idle || readsBesideWriter) }
 
     // MARK: What begins and ends
 
-    /// A snapshot begins to be compared, or a send to read.
+    /// Begins a read.
     package mutating func begin(_ work: Reading) { reading = work }
 
-    /// Something begins to write. What is applied is not planned any more.
+    /// Begins a write. An applied snapshot is no longer planned.
     package mutating func begin(_ work: Writing, at now: Duration) {
         writing = work
         writesSince = now
         if case .applying = work { planned = nil }
     }
 
-    /// The snapshot has been compared, and is to be applied.
+    /// The snapshot is compared, and has to be applied.
     package mutating func compared(_ name: SnapshotName) {
         guard reading == .comparing(name) else { return }
         reading = .idle
         planned = name
     }
 
-    /// The merge of a snapshot has ended, in whichever half.
+    /// The merge of a snapshot has ended, in either half.
     package mutating func merged(_ name: SnapshotName) {
         if reading == .comparing(name) { reading = .idle }
         if writing == .applying(name) { writing = .idle }
     }
 
-    /// A send has read what it reads, or failed.
+    /// The read of a send has succeeded or failed.
     package mutating func scanned() { if reading == .scanning { reading = .idle } }
 
-    /// Something other than a merge has written, or failed. Nothing ends where it was part of something else.
+    /// A write other than a merge has succeeded or failed. No effect if it was part of other work.
     package mutating func wrote(_ work: Writing) { if writing == work { writing = .idle } }
 
-    /// What is planned will not be applied.
+    /// Drops the plan.
     package mutating func dropPlanned() { planned = nil }
 }

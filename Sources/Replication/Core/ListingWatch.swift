@@ -2,26 +2,26 @@ import BlobStorage
 import Logging
 import Snapshots
 
-/// What listings tell besides what is to be loaded: clocks that are wrong, other hosts of our name, names in the far future.
+/// Detects problems that a listing shows: wrong clocks, other hosts with our name, names in the far future.
 ///
-/// A pure value: it compares a listing with those before, and says what is news.
+/// A pure value: it compares a listing with those before, and returns what is new.
 struct ListingWatch: Sendable {
     private let instance: String
     /// The sizes of the snapshots in the last listing.
     private(set) var sizes: [SnapshotName: Int] = [:]
-    /// The newest timestamp of a snapshot under the own name: a later one must sort behind it.
+    /// The newest timestamp of a snapshot under the own name. A later snapshot must sort after it.
     private(set) var newestOwn: UInt64 = 0
-    /// Snapshots under our name that somebody else has written.
+    /// Snapshots under our name that another host has written.
     var namesakes = NamesakeWatch()
-    /// What was told of them last.
+    /// The last one reported.
     private var namesake: SnapshotName?
     private var farAhead: Set<SnapshotName> = []
-    /// The objects in the last listing that are left alone.
+    /// The objects of the last listing that are ignored.
     private var ignored: Set<String> = []
     private var clocks: ClockSkewWatch
     private var ownClock: OwnClockWatch
 
-    /// A server's Date has whole seconds only.
+    /// The `Date` of a server has a resolution of one second.
     private static let precision = Duration.milliseconds(500)
 
     /// - Parameters:
@@ -39,13 +39,14 @@ struct ListingWatch: Sendable {
         namesakes.willStore(name)
     }
 
-    /// The storage was listed.
+    /// Checks a listing of the storage.
     ///
     /// - Parameters:
-    ///   - clockOffset: how far the storage's clock is ahead of this host's; nil where there is none, or the same.
-    ///   - isFenced: whether nothing may be sent.
+    ///   - clockOffset: how far the storage's clock is ahead of this host's; nil if there is none, or if it is the
+    ///     same.
+    ///   - isFenced: whether sending is blocked.
     ///   - now: the time since a fixed moment.
-    /// - Returns: what is to be said, in this order.
+    /// - Returns: the notices, in this order.
     mutating func listed(
         _ catalog: Catalog, clockOffset: Duration?, isFenced: Bool, at now: Duration
     ) -> [SyncNotice] {
@@ -67,7 +68,7 @@ struct ListingWatch: Sendable {
         ignored = Set(blobs.map(\.name))
     }
 
-    /// Names in the far future: no clock may follow them.
+    /// Reports names in the far future: no later snapshot sorts after them.
     private mutating func lookAhead(_ catalog: Catalog, _ notices: inout [SyncNotice]) {
         let found = Set(catalog.names.filter(catalog.horizon.isFarAhead))
         let new = found.subtracting(farAhead).sorted()
@@ -88,7 +89,7 @@ struct ListingWatch: Sendable {
         _ catalog: Catalog, isFenced: Bool, _ now: Duration, _ notices: inout [SyncNotice]
     ) {
         let own = catalog.all(of: instance).map(\.name)
-        // While we must not send, `resync` stores a snapshot for us.
+        // While sending is blocked, `resync` stores a snapshot under our name.
         if isFenced { namesakes.accept(own) }
         if let stranger = namesakes.listed(own, at: now) {
             notices.append(

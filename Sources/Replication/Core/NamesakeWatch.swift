@@ -1,43 +1,42 @@
 import Snapshots
 
-/// Notices snapshots under the own name that somebody else has written: two instances with one name hide each
-/// other's changes.
+/// Detects snapshots under the own name that another host has written: two instances with one name hide each other's
+/// changes.
 struct NamesakeWatch {
-    /// How many of the own snapshots are remembered that no listing has shown yet.
+    /// How many own snapshots that no listing has shown yet are remembered.
     private static let mostUnlisted = 64
 
-    /// The time of the first own snapshot: what is older may come from an earlier run.
+    /// The time of the first own snapshot. Older ones may come from an earlier run.
     private var first: UInt64?
-    /// The own snapshots written last, oldest first.
+    /// The latest own snapshots, oldest first.
     private var written: [SnapshotName] = []
-    /// Those under the own name in the last listing.
+    /// The snapshots under the own name in the last listing.
     private var known: Set<SnapshotName> = []
-    /// Those of somebody else that are in the last listing.
+    /// Those of them that another host has written.
     private var strangers: Set<SnapshotName> = []
-    /// When the last one of them appeared.
+    /// When the latest of them appeared.
     private var lastStranger = Duration.zero
-    /// Those of them that are merged here, and those that a stored snapshot of ours has been made of since: nothing of
-    /// them is hidden any more.
+    /// Those that are merged here, and those that a stored snapshot of ours contains. Their contents are not hidden.
     private(set) var merged: Set<SnapshotName> = []
     private var covered: Set<SnapshotName> = []
 
-    /// Another host that still runs sees what we store over its own, and stores again within that time.
+    /// If the other host still runs, it detects our snapshot and stores its own again within this time.
     var quietTime = NamesakeCover().quietTime
 
-    /// A snapshot is about to be stored.
+    /// Reports that a snapshot is about to be stored.
     mutating func willStore(_ name: SnapshotName) {
         first = first ?? name.timestamp
         written.append(name)
         if written.count > Self.mostUnlisted { written.removeFirst() }
     }
 
-    /// These snapshots under the own name are all right, whoever has written them.
+    /// Accepts these snapshots under the own name, whoever wrote them.
     mutating func accept(_ names: [SnapshotName]) { known.formUnion(names) }
 
-    /// One of somebody else has been merged.
+    /// Reports the merge of a snapshot of another host.
     mutating func merged(_ name: SnapshotName) { if strangers.contains(name) { merged.insert(name) } }
 
-    /// A snapshot of ours is stored.
+    /// Reports a stored snapshot of our own.
     ///
     /// - Parameter merged: ``merged`` as it was before the LMDB was read for it.
     mutating func stored(covering merged: Set<SnapshotName>) {
@@ -45,12 +44,12 @@ struct NamesakeWatch {
         covered.formUnion(strangers.filter { $0 <= newest })
     }
 
-    /// The storage was listed.
+    /// Checks a listing of the storage.
     ///
     /// - Parameters:
     ///   - names: all snapshots under the own name.
     ///   - now: the time since a fixed moment.
-    /// - Returns: the newest one that appeared since the last listing and is not ours, nil when there is none.
+    /// - Returns: the newest new one that is not ours; nil if there is none.
     mutating func listed(_ names: [SnapshotName], at now: Duration = .zero) -> SnapshotName? {
         defer { known = Set(names) }
         strangers.formIntersection(names)
@@ -63,38 +62,38 @@ struct NamesakeWatch {
         return new.max()
     }
 
-    /// The newest snapshot in the last listing that somebody else has written under our name, nil when there is none, or
-    /// when ours hold everything that they hold and no other has come for a while.
+    /// The newest snapshot in the last listing that another host has written under our name. Nil if there is none, or
+    /// if our own contain all of them and no other has appeared for ``quietTime``.
     func stranger(at now: Duration = .zero) -> SnapshotName? {
         now - lastStranger < quietTime ? strangers.max() : strangers.subtracting(covered).max()
     }
 
-    /// The newest of them, merged or not.
+    /// The newest snapshot of another host, merged or not.
     var newest: SnapshotName? { strangers.max() }
 }
 
-/// When a snapshot of ours follows one that another host has written under our name.
+/// Decides when to send after another host has written a snapshot under our name.
 ///
-/// The newest under the name is the only one that others load, so it has to hold both. Two such hosts answer each other
-/// for as long as both run, which shows each that the other one does. As long as neither has anything new for the other one they
-/// do so ever more rarely.
+/// Other instances load only the newest snapshot of a name, so it has to contain the changes of both hosts. Two such
+/// hosts answer each other as long as both run, which shows each that the other one runs. While neither has news for
+/// the other, the pauses grow.
 package struct NamesakeCover: Sendable {
-    /// The pause after one that brought something, and the first one after one that did not.
+    /// The pause after a snapshot with news, and the first one after a snapshot without.
     package static let shortestPause = Duration.seconds(30)
-    /// The longest one.
+    /// The longest pause.
     package static let longestPause = Duration.seconds(600)
 
-    /// When ours is due; nil when there is nothing to answer.
+    /// When our snapshot is due; nil if there is nothing to answer.
     package private(set) var due: Duration?
     private var pause = Self.shortestPause
     private var lastMerge: Duration?
 
-    /// How long after its last one the other host may be taken for gone: it pauses for twice as long as we do at most.
+    /// The other host counts as gone after this time without a snapshot: its pause is at most twice as long as ours.
     package var quietTime: Duration { pause * 2 + .seconds(30) }
 
-    /// One of the other host's is merged.
+    /// Reports the merge of a snapshot of the other host.
     ///
-    /// - Parameter hasNews: whether it held anything that was not here.
+    /// - Parameter hasNews: whether it contained anything new.
     mutating func merged(hasNews: Bool, at now: Duration) {
         if let lastMerge, now - lastMerge > quietTime { pause = Self.shortestPause }
         lastMerge = now
@@ -102,7 +101,7 @@ package struct NamesakeCover: Sendable {
         due = min(due ?? time, time)
     }
 
-    /// One of ours follows now.
+    /// Reports that our snapshot follows now.
     mutating func answered() {
         guard due != nil else { return }
         due = nil

@@ -1,30 +1,30 @@
 /// Compares this host's clock with the storage's, in both directions.
 ///
-/// One listing shows nothing: an answer that was long under way, or one wrong `Date`, looks like a wrong clock.
+/// One listing proves nothing: a slow response or one wrong `Date` resembles a wrong clock.
 struct OwnClockWatch {
-    /// What a listing shows.
+    /// The result of a listing.
     struct Finding: Equatable {
-        /// How far our clock is ahead of the storage's; negative when it is behind, zero when it is neither.
+        /// How far our clock is ahead of the storage's; negative if it is behind, zero if it agrees.
         var ahead: Duration
-        /// Whether that is more than is tolerated.
+        /// Whether that exceeds the tolerance.
         var exceeds: Bool
         /// Whether ``exceeds`` or the direction has changed.
         var isNews: Bool
     }
 
     private let tolerance: Duration
-    /// Whether the last listing showed our clock to be too far ahead (1) or behind (-1), or neither.
+    /// Whether our clock was too far ahead (1) or behind (-1) in the last listing, or neither (0).
     private var seen = 0
-    /// The same, as of two listings in a row.
+    /// The same, confirmed by two listings in a row.
     private var known = 0
 
     init(tolerance: Duration) { self.tolerance = tolerance }
 
-    /// The storage was listed.
+    /// Checks a listing of the storage.
     ///
     /// - Parameters:
     ///   - offset: how far the storage's clock is ahead of ours.
-    ///   - precision: a smaller difference is none.
+    ///   - precision: a smaller difference counts as none.
     mutating func listed(offset: Duration, precision: Duration) -> Finding {
         var ahead = Duration.zero - offset
         if ahead <= precision, ahead >= .zero - precision { ahead = .zero }
@@ -36,11 +36,11 @@ struct OwnClockWatch {
     }
 }
 
-/// What a wrong clock of this host means.
+/// Explains a wrong clock of this host.
 package enum OwnClock {
-    /// One line: how far it is off, what comes of it, and what to do.
+    /// One line: the difference, its effect and the remedy.
     ///
-    /// - Parameter ahead: how far it is ahead of the storage's; negative when it is behind.
+    /// - Parameter ahead: how far the clock is ahead of the storage's; negative if it is behind.
     package static func text(ahead: Duration) -> String {
         ahead < .zero
             ? "this host's clock is \(logText(.zero - ahead)) behind the storage's: what changes here loses against "

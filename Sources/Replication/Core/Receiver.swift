@@ -1,15 +1,14 @@
 import Snapshots
 
-/// Which snapshots of a database to download and merge, and in which order: the newest of each instance.
+/// Decides which snapshots of a database to download and merge, and in which order: the newest of each instance.
 ///
-/// A pure state machine: it is told what happened, with the time, and says what to do next. Times are
-/// durations since a fixed moment of the process.
+/// A pure state machine over events and times; times are durations since a fixed moment of the process.
 package struct Receiver {
-    /// What the machine goes by.
+    /// Configuration.
     package struct Settings: Sendable {
-        /// How many snapshots may be on their way, or wait to be merged, at a time.
+        /// The maximum number of snapshots that are being downloaded or wait to be merged.
         package var concurrentDownloads: Int
-        /// How long to wait after a failure before the same snapshot is tried again.
+        /// How long to wait after a failure before the same snapshot is retried.
         package var retryInterval: Duration
 
         /// See the properties of the same names.
@@ -33,33 +32,33 @@ package struct Receiver {
         /// The snapshots in the last listing, oldest first.
         var listed: [SnapshotName] = []
         var phase = Phase.idle
-        /// Since when tries have failed, with none that succeeded.
+        /// When the tries that have failed since the last success began.
         var failingSince: Duration?
-        /// How many tries have failed since one succeeded.
+        /// The number of tries that have failed since the last success.
         var failures = 0
-        /// Whether one that was listed could not be found: the next listing tells what took its place.
+        /// Whether a listed snapshot was not found. The next listing shows its successor.
         var awaitsListing = false
-        /// The last one that was listed but could not be found.
+        /// The last listed snapshot that was not found.
         var vanished: SnapshotName?
     }
 
     private let settings: Settings
     private let own: Group?
-    /// What has been merged and refused, and what of that is sent on.
+    /// Which snapshots are merged, rejected and sent on.
     package private(set) var progress = SyncProgress()
     private var instances: [Group: Instance] = [:]
-    /// Downloaded and waiting to be merged, first come first merged.
+    /// Downloaded snapshots that wait to be merged, in the order of arrival.
     private var ready: [SnapshotName] = []
-    /// Whether snapshots under the own name are still of interest: until start-up has loaded the newest one.
+    /// Whether snapshots under the own name are loaded: until start-up has loaded the newest one.
     private var ownIsWanted = true { didSet { lastNames = nil } }
     private var seenAtStart: Set<Group>?
-    /// What the last listing showed; nil where something has changed since then that the next one has to take into account.
+    /// The last listing; nil if the next one has to be evaluated even when it is the same.
     private var lastNames: [SnapshotName]?
     private var lastStranger: SnapshotName?
-    /// The snapshots that lie in the far future.
+    /// The snapshots in the far future.
     private var farAhead: Set<SnapshotName> = []
 
-    /// - Parameter own: this instance's name, nil for one that only receives.
+    /// - Parameter own: this instance's name; nil for a receiver.
     package init(own: String?, settings: Settings) {
         self.own = own.map { Group(instance: $0, isFarAhead: false) }
         self.settings = settings
@@ -67,18 +66,18 @@ package struct Receiver {
 
     // MARK: What happened
 
-    /// A listing of the storage succeeded.
+    /// Reports a listing of the storage.
     ///
     /// - Parameters:
     ///   - names: the full snapshots of this database, in any order.
-    ///   - stranger: the newest one under the own name that somebody else has written since the start.
-    ///   - horizon: tells those that lie in the far future.
+    ///   - stranger: the newest one under the own name that another host has written since the start.
+    ///   - horizon: separates those in the far future.
     package mutating func listed(
         _ names: [SnapshotName], stranger: SnapshotName? = nil, horizon: SnapshotHorizon = SnapshotHorizon(now: .max)
     ) {
         var byInstance: [Group: [SnapshotName]] = [:]
         progress.listed(names)
-        // Most listings show nothing new, and nothing in the far future.
+        // Most listings contain nothing new, and nothing in the far future.
         if names == lastNames, stranger == lastStranger, farAhead.isEmpty, !names.contains(where: horizon.isFarAhead),
             instances.values.allSatisfy({ !$0.listed.isEmpty })
         {
@@ -93,19 +92,19 @@ package struct Receiver {
             let listed = (byInstance[instance] ?? []).sorted()
             instances[instance, default: Instance()].listed = listed
             instances[instance]?.awaitsListing = false
-            // What failed and is gone can't be tried again.
+            // A snapshot that failed and is gone cannot be retried.
             if case .failed(let name, _) = instances[instance]?.phase, !listed.contains(name) {
                 instances[instance]?.phase = .idle
             }
         }
         if seenAtStart == nil { seenAtStart = Set(byInstance.keys) }
-        // An instance that has gone from the storage and left nothing to do is forgotten.
+        // Forget instances that are gone from the storage and leave nothing to do.
         instances = instances.filter { !$0.value.listed.isEmpty || $0.value.phase != .idle }
         progress.keep { [instances] in instances[$0] != nil }
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
-    /// What a snapshot is stays what it was when it was first seen, however clocks change.
+    /// Updates the snapshots in the far future. The first classification of a snapshot stays, even if clocks change.
     private mutating func sortOut(_ names: [SnapshotName], _ horizon: SnapshotHorizon) {
         let far = names.filter { name in
             farAhead.contains(name)
@@ -116,21 +115,21 @@ package struct Receiver {
         farAhead = Set(far).union(inHand)
     }
 
-    /// Those in the far future follow each other, as if they were of another instance.
+    /// The group of a snapshot: those in the far future are handled like those of a separate instance.
     private func key(_ name: SnapshotName) -> Group {
         Group(instance: name.instance, isFarAhead: farAhead.contains(name))
     }
 
-    /// A download ended with the snapshot in hand.
+    /// Reports a finished download.
     package mutating func downloaded(_ name: SnapshotName) {
         instances[key(name)]?.phase = .downloaded(name)
         ready.append(name)
     }
 
-    /// The snapshot has gone from the storage: a cleaner removed it, and there is a newer one.
+    /// Reports that the snapshot is gone from the storage: a cleaner removed it, and there is a newer one.
     ///
-    /// - Returns: whether a new listing will tell more. Not so for one that was listed again after it had gone:
-    ///   that counts as a failure, or it would be asked for without end.
+    /// - Returns: whether to list again. False if it was listed again after it had gone: this counts as a failure,
+    ///   otherwise it would be retried endlessly.
     package mutating func vanished(_ name: SnapshotName, at now: Duration) -> Bool {
         if instances[key(name)]?.vanished == name {
             failed(name, at: now)
@@ -144,17 +143,17 @@ package struct Receiver {
         return true
     }
 
-    /// A download or a merge failed for a reason that may pass.
+    /// Reports a download or a merge that failed for a temporary reason.
     package mutating func failed(_ name: SnapshotName, at now: Duration) {
         guard let instance = instances[key(name)] else { return }
-        // What has gone meanwhile can't be tried again.
+        // A snapshot that is gone cannot be retried.
         let isListed = instance.listed.contains(name)
         instances[key(name)]?.phase = isListed ? .failed(name, retryAt: now + settings.retryInterval) : .idle
         instances[key(name)]?.failingSince = instance.failingSince ?? now
         instances[key(name)]?.failures += 1
     }
 
-    /// The snapshot is corrupt or must not be merged: the instance's previous one takes its place.
+    /// Reports a snapshot that is damaged or must not be merged. The instance's previous one replaces it.
     package mutating func refused(_ name: SnapshotName) {
         progress.refused(name)
         instances[key(name)]?.phase = .idle
@@ -162,9 +161,9 @@ package struct Receiver {
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
 
-    /// The snapshot has been merged.
+    /// Reports a merged snapshot.
     ///
-    /// - Parameter isWhole: whether nothing of it was held back.
+    /// - Parameter isWhole: whether no entry was held.
     package mutating func merged(_ name: SnapshotName, isWhole: Bool = true) {
         progress.merged(name, in: key(name), isWhole: isWhole)
         instances[key(name)]?.phase = .idle
@@ -175,7 +174,7 @@ package struct Receiver {
 
     // MARK: What to do
 
-    /// The next snapshot to download, which counts as being downloaded from here on.
+    /// The next snapshot to download. It counts as being downloaded from now on.
     package mutating func nextDownload(at now: Duration) -> SnapshotName? {
         guard inHand < settings.concurrentDownloads else { return nil }
         var best: SnapshotName?
@@ -190,7 +189,7 @@ package struct Receiver {
                 best = wanted
                 continue
             }
-            // The own one first: until it is loaded nothing may be sent. Then those that wait longest.
+            // The own snapshot first, as it blocks sending. Then the oldest.
             if name == own || (key(candidate) != own && isBefore(wanted, candidate)) { best = wanted }
         }
         if let best { instances[key(best)]?.phase = .downloading(best) }
@@ -203,13 +202,13 @@ package struct Receiver {
         return instances.compactMap { $0.value.phase == .idle ? wanted($0.key, $0.value) : nil }
     }
 
-    /// How many downloaded snapshots wait to be merged.
+    /// The number of downloaded snapshots that wait to be merged.
     package var readyCount: Int { ready.count }
 
     /// Whether a snapshot waits to be merged.
     package var hasReady: Bool { !ready.isEmpty }
 
-    /// The next snapshot to merge, which counts as being merged from here on.
+    /// The next snapshot to merge. It counts as being merged from now on.
     package mutating func nextMerge() -> SnapshotName? {
         guard !ready.isEmpty else { return nil }
         let name = ready.removeFirst()
@@ -217,7 +216,7 @@ package struct Receiver {
         return name
     }
 
-    /// When a failed snapshot is to be tried again, nil when there is none, or when others have to end first.
+    /// When to retry a failed snapshot; nil if there is none, or if others have to end first.
     package var nextRetry: Duration? {
         guard inHand < settings.concurrentDownloads else { return nil }
         return instances.values.compactMap { instance in
@@ -230,28 +229,28 @@ package struct Receiver {
     /// Whether the storage has been listed once.
     package var hasListing: Bool { seenAtStart != nil }
 
-    /// Whether the newest snapshot under the own name is merged, or there is none that can be.
+    /// Whether the newest usable snapshot under the own name is merged, or there is none.
     package var isOwnLoaded: Bool { hasListing && (!ownIsWanted || own.map(isSettled) ?? true) }
 
-    /// Whether everything in the last listing is merged, or refused.
+    /// Whether everything in the last listing is merged or rejected.
     package var isSettled: Bool { hasListing && instances.keys.allSatisfy { isSettled($0) } }
 
-    /// How far loading has come.
+    /// The progress of loading.
     package enum Progress: Equatable, Sendable {
-        /// Something is still to be tried, or has not failed for long.
+        /// Some snapshots have not been tried, or have not failed for long.
         case loading
-        /// Everything in the last listing is merged, or refused.
+        /// Everything in the last listing is merged or rejected.
         case settled
-        /// Everything else is, but some has failed for long. Up to this time its changes are here by way of others:
-        /// that of the newest snapshot of another instance that is merged, 0 when there is none.
+        /// As ``settled``, except that some have failed for long. Their changes up to this time have arrived through
+        /// others: the timestamp of the newest merged snapshot of another instance, 0 if there is none.
         case failing(through: UInt64)
     }
 
-    /// How far loading has come.
+    /// The progress of loading.
     ///
     /// - Parameters:
     ///   - instance: this instance's name.
-    ///   - patience: what has failed for that long does not count any more.
+    ///   - patience: snapshots that have failed for this long are disregarded.
     package func progress(of instance: String, patience: Duration, at now: Duration) -> Progress {
         guard hasListing else { return .loading }
         var progress = Progress.settled
@@ -271,35 +270,35 @@ package struct Receiver {
         return progress == .settled ? .settled : .failing(through: through)
     }
 
-    /// The instances whose newest snapshot is not merged, and whether that has failed, by name.
+    /// The instances whose newest snapshot is not merged, sorted by name, and whether its merge has failed.
     package var unsettled: [(instance: String, isFailing: Bool)] {
         instances.filter { !isSettled($0.key) }.map { ($0.key.instance, $0.value.failingSince != nil) }
             .sorted { $0.0 < $1.0 }
     }
 
-    /// Merges everything once more: somebody has rebuilt the database.
+    /// Merges everything again, because the database has been rebuilt.
     package mutating func forgetMerged() { progress.forgetMerged() }
 
-    /// A snapshot of ours has been stored.
+    /// Reports a stored snapshot of our own.
     ///
     /// - Parameter covering: ``SyncProgress/merged`` as it was before the LMDB was read for it.
     package mutating func stored(_ name: SnapshotName, covering: [String: SnapshotName]) {
         progress.stored(name, covering: covering)
     }
 
-    /// Whether every instance seen at start is merged or gone.
+    /// Whether the snapshots of all instances seen at start are merged or gone.
     package var isStartLoaded: Bool {
         guard let seenAtStart else { return false }
         return seenAtStart.allSatisfy { isSettled($0) }
     }
 
-    /// Whether every instance seen at start is merged, gone, or has at least been tried in vain.
+    /// Whether the snapshots of all instances seen at start are merged, gone, or have failed at least once.
     package var isStartLoadedOrFailing: Bool {
         guard let seenAtStart else { return false }
         return seenAtStart.allSatisfy { isSettled($0) || instances[$0]?.failingSince != nil }
     }
 
-    /// How many tries in a row have failed for one instance at most.
+    /// The largest number of failures in a row for one instance.
     package var mostFailures: Int {
         instances.values.map(\.failures).max() ?? 0
     }
@@ -309,14 +308,14 @@ package struct Receiver {
         return instance.phase == .idle && wanted(name, instance) == nil && !instance.awaitsListing
     }
 
-    /// The newest one that would bring something, nil when all is merged.
+    /// The newest usable snapshot; nil if it is merged.
     private func wanted(_ name: Group, _ instance: Instance) -> SnapshotName? {
         guard let newest = instance.listed.last(where: { !progress.refused.contains($0) }) else { return nil }
         if let read = progress.read[name], newest <= read { return nil }
         return newest
     }
 
-    /// How many snapshots are on their way or wait to be merged: the limit bounds memory and disk, too.
+    /// The number of snapshots that are being downloaded or wait to be merged. The limit bounds memory and disk usage.
     private var inHand: Int {
         instances.values.count { instance in
             switch instance.phase {

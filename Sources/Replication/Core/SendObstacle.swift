@@ -1,25 +1,25 @@
-/// What keeps local changes from being sent for the time being.
+/// A temporary reason why local changes are not sent.
 ///
-/// A database that must be rebuilt first is none of these: see ``StaleFence/Reason``.
+/// A database that must be rebuilt first is not among them: see ``StaleFence/Reason``.
 package enum SendObstacle: Sendable, Equatable {
     /// The storage has not been listed yet.
     case notListed
     /// The application's changes could not be captured yet.
     case notCaptured
-    /// The own snapshot of before is not loaded, and must not be replaced before it is.
+    /// The snapshot under the own name from an earlier run is not loaded, and must not be replaced before.
     case ownNotLoaded
-    /// After an absence everything in the storage is merged first; the number of instances of which the newest snapshot
-    /// is not merged yet, and those of them with which that has failed.
+    /// After an absence everything in the storage is merged first: the number of instances whose newest snapshot is not
+    /// merged yet, and the names of those for which that has failed.
     case catchingUp(waiting: Int, failing: [String])
     /// The last listing is too old.
     case listingIsOld
-    /// The last try to send has failed.
+    /// The last send has failed.
     case sendFails
 
-    /// How long it must last before it is reported.
+    /// How long an obstacle must last before it is reported.
     package static let reportedAfter = Duration.seconds(3)
 
-    /// The same as long as there is nothing new to say.
+    /// Identifies the obstacle: an obstacle with the same key is not reported again.
     var key: String {
         switch self {
         case .notListed: "listing"
@@ -31,7 +31,7 @@ package enum SendObstacle: Sendable, Equatable {
         }
     }
 
-    /// One line: what is waited for, why, and what to do.
+    /// One line: the cause, and the remedy if there is one.
     ///
     /// - Parameters:
     ///   - own: this instance's name.

@@ -1,12 +1,12 @@
-/// When to send a snapshot of a database: soon after a local change, and now and then without one.
+/// Decides when to send a snapshot of a database: soon after a local change, and at a low rate without changes.
 ///
 /// A pure state machine over transaction IDs and times; times are durations since a fixed moment of the process.
 package struct Sender {
-    /// What the machine goes by.
+    /// Configuration.
     package struct Settings: Sendable {
-        /// Two sends start at least this far apart.
+        /// The minimum time between the starts of two sends.
         package var minimumInterval: Duration
-        /// After this long without one a snapshot is sent even when nothing has changed; zero for never.
+        /// After this time without a send a snapshot is sent even if nothing has changed; zero for never.
         package var forceInterval: Duration
         /// How long to wait after a failed send.
         package var retryInterval: Duration
@@ -24,26 +24,26 @@ package struct Sender {
         }
     }
 
-    /// A burst of changes goes out once it pauses for this long …
+    /// A burst of changes is sent once it pauses for this long …
     package static let quietTime = Duration.milliseconds(20)
-    /// … but at the latest this long after its first change.
+    /// … but at most this long after its first change.
     package static let longestWait = Duration.milliseconds(200)
 
     private enum Phase: Equatable { case idle, reading, storing }
 
     private let settings: Settings
     private var phase = Phase.idle
-    /// Every transaction up to this one has been sent or was a merge of ours.
+    /// Every transaction up to this one has been sent or was one of our own.
     private var accountedFor: UInt64
-    /// Transactions of ours beyond that: others have written before them, or a send that is under way has read that.
+    /// Our own later transactions: the application has written before them, or a send in progress has read them.
     private var own: Set<UInt64> = []
-    /// The newest transaction of ours.
+    /// The newest transaction of our own.
     private var newestOwn: UInt64 = 0
     /// The newest transaction seen.
     private var newest: UInt64
-    /// When the first and the last of the changes that are still to be sent were noticed.
+    /// When the first and the last unsent changes were seen.
     private var changed: (first: Duration, last: Duration)?
-    /// Since when there have been changes in what was read for a send that is not stored yet.
+    /// When the first change in a snapshot that is not stored yet was seen.
     private var carriedSince: Duration?
     private var lastStart: Duration?
     private var retryAt: Duration?
@@ -51,14 +51,14 @@ package struct Sender {
     /// Whether the last send that ended has failed.
     package private(set) var isFailing = false
     private var wantsInitial = false
-    /// Whether the send under way began after the initial one was asked for.
+    /// Whether the send in progress includes the initial one.
     private var carriesInitial = false
-    /// Whether the LMDB was found empty: what a merge brings first is then sent once, so that others see that it is here.
+    /// Whether the LMDB was empty. The first entries that a merge adds are then sent once, to announce this instance.
     private var wasEmpty = false
-    /// Whether the send after start-up has been made, or found nothing to send.
+    /// Whether the send after start-up has succeeded, or found nothing to send.
     package private(set) var hasSentInitial = false
 
-    /// - Parameter transaction: the newest transaction at start. What it holds goes out with the first send.
+    /// - Parameter transaction: the newest transaction at start. Its contents are part of the first send.
     package init(settings: Settings, transaction: UInt64) {
         self.settings = settings
         accountedFor = transaction
@@ -67,16 +67,17 @@ package struct Sender {
 
     // MARK: What happened
 
-    /// Somebody asked for the newest transaction.
+    /// Reports the newest transaction of the LMDB.
     package mutating func observed(_ transaction: UInt64, at now: Duration) {
         guard transaction > newest else { return }
         newest = transaction
         noteChange(at: now)
     }
 
-    /// A merge of ours committed, or another transaction of ours that nobody else need hear of; again does nothing.
+    /// Reports a committed transaction of our own, such as a merge; it does not trigger a send. A repetition has no
+    /// effect.
     ///
-    /// It may be told before or after a send that has read it, or has not.
+    /// May be called before or after a send that has read it, or has not.
     package mutating func merged(as transaction: UInt64, at now: Duration) {
         guard transaction > accountedFor, own.insert(transaction).inserted else { return }
         newestOwn = max(newestOwn, transaction)
@@ -87,31 +88,32 @@ package struct Sender {
         }
         account(for: accountedFor)
         if accountedFor < transaction {
-            // Others wrote between: what they wrote is still to be sent, unless a send under way has read it.
+            // The application has written in between. Its changes are still unsent, unless a send in progress has read
+            // them.
             noteChange(at: now)
         } else if newest == accountedFor {
-            // The merge may have been noticed as a change before it was reported.
+            // The merge may have been seen as a change before it was reported.
             changed = nil
         }
     }
 
-    /// Everything up to this transaction is accounted for, and what follows of our own.
+    /// Accounts for everything up to this transaction, and for our own that follow it directly.
     private mutating func account(for transaction: UInt64) {
         if transaction > accountedFor {
             accountedFor = transaction
             own = own.filter { $0 > transaction }
         }
         while own.remove(accountedFor &+ 1) != nil { accountedFor += 1 }
-        // Where nothing is ever sent they would become ever more. Without them a send too many may follow.
+        // Without sends the set would grow without bound. Dropping it may cause one unnecessary send.
         if own.count > Self.mostOwn { own = [] }
     }
 
     private static let mostOwn = 4096
 
-    /// One snapshot is to be sent even if nothing changes: the one after start-up.
+    /// Requests the snapshot after start-up, which is sent even if nothing changes.
     package mutating func requestInitial() { wantsInitial = true }
 
-    /// A send begins with reading the LMDB.
+    /// Reports that a send begins to read the LMDB.
     package mutating func started(at now: Duration) {
         phase = .reading
         carriesInitial = wantsInitial
@@ -119,7 +121,7 @@ package struct Sender {
         retryAt = nil
     }
 
-    /// The LMDB has been read as of a transaction; storing goes on.
+    /// Reports that the LMDB has been read as of a transaction. Storing follows.
     package mutating func read(_ transaction: UInt64) {
         phase = .storing
         account(for: transaction)
@@ -128,14 +130,14 @@ package struct Sender {
         if newest == accountedFor { changed = nil }
     }
 
-    /// The snapshot is stored.
+    /// Reports a stored snapshot.
     package mutating func stored() {
         finish()
     }
 
-    /// The LMDB is empty: there is nothing to be sent.
+    /// Reports that the LMDB is empty and there is nothing to send.
     package mutating func foundNothing(_ transaction: UInt64) {
-        // What has been merged while it was read may be in it by now.
+        // A merge during the read may have added entries.
         let isEmpty = newestOwn <= transaction
         wasEmpty = isEmpty
         read(transaction)
@@ -143,11 +145,12 @@ package struct Sender {
         if !isEmpty { wantsInitial = true }
     }
 
-    /// Reading or storing failed.
+    /// Reports that reading or storing failed.
     ///
-    /// Another try follows whatever happens and reads everything anew, so what this one accounted for stands.
+    /// The retry always comes and reads everything again, so the transactions that this send accounted for stay
+    /// accounted for.
     ///
-    /// - Parameter counts: whether it is one of those after which the process gives up.
+    /// - Parameter counts: whether the failure counts towards the limit.
     package mutating func failed(at now: Duration, counts: Bool = true) {
         phase = .idle
         if counts { failures += 1 }
@@ -157,7 +160,7 @@ package struct Sender {
 
     // MARK: What to do
 
-    /// When the next send is due, nil when there is nothing to be sent or one is under way.
+    /// When the next send is due; nil if there is nothing to send or a send is in progress.
     package var due: Duration? {
         guard phase == .idle else { return nil }
         if let retryAt { return retryAt }
@@ -172,34 +175,34 @@ package struct Sender {
         return max(due, lastStart.map { $0 + settings.minimumInterval } ?? due)
     }
 
-    /// Whether so many sends have failed that the process should give up.
+    /// Whether the limit of failures is exceeded.
     package var hasGivenUp: Bool {
         guard let limit = settings.retryLimit else { return false }
         return failures > limit
     }
 
-    /// Whether something is to be sent, and no send is under way.
+    /// Whether there is something to send and no send is in progress.
     package var isWaiting: Bool { phase == .idle && (changed != nil || wantsInitial || retryAt != nil) }
 
-    /// Whether nothing is left to be sent and no send is under way.
+    /// Whether there is nothing to send and no send is in progress.
     package var isDone: Bool { phase == .idle && !isChanged && !wantsInitial && retryAt == nil }
 
-    /// Everything up to this transaction has been stored or was a merge of ours; nil before the first send, and
-    /// while one is under way or to be tried again.
+    /// Every transaction up to this one has been stored or was one of our own; nil before the first send, and while a
+    /// send is in progress or to be retried.
     package var settledTransaction: UInt64? {
         hasSentInitial && phase == .idle && retryAt == nil ? accountedFor : nil
     }
 
-    /// Since when there have been local changes that are not stored; nil when there are none.
+    /// When the first unsent local change was seen; nil if there is none.
     package var unsentSince: Duration? {
-        // What was written while nobody was looking goes out with the first send.
+        // Changes from before the start are part of the first send.
         hasSentInitial ? carriedSince ?? changed?.first : .zero
     }
 
-    /// Whether there is, or at start may have been, something that is not stored.
+    /// Whether there are unsent changes, or may have been at start.
     package var hasUnsent: Bool { newest > 0 && (!hasSentInitial || isChanged || phase != .idle || retryAt != nil) }
 
-    /// Whether a send is under way.
+    /// Whether a send is in progress.
     package var isSending: Bool { phase != .idle }
 
     private var isChanged: Bool { newest > accountedFor }

@@ -1,29 +1,29 @@
 import Snapshots
 
-/// Keeps a database that has been away for long from bringing back what was deleted meanwhile.
+/// Keeps a database from restoring deleted entries after a long absence.
 ///
-/// Deletions are forgotten after the retention time. A database that has not seen one until then still has the entry,
-/// and nobody could tell any more that it is old news. So a database remembers when it was last in sync, and sends
-/// nothing after an absence that was too long; and snapshots from before such an absence are not loaded.
-/// docs/deletions.md has the reasons for the limits.
+/// Deletions are removed after the retention time. A database that has not received one until then still has the entry,
+/// and no instance can recognise it as outdated. So a database records when it was last in sync, and sends nothing
+/// after too long an absence; and snapshots from before such an absence are not loaded. docs/deletions.md explains the
+/// limits.
 ///
-/// A pure state machine. Points in time are nanoseconds since the UNIX epoch by the storage's clock, where it has one;
-/// durations are counted from a fixed moment of the process.
+/// A pure state machine. Points in time are nanoseconds since the UNIX epoch by the storage's clock, if it has one;
+/// durations are since a fixed moment of the process.
 package struct StaleFence {
-    /// What the retention allows.
+    /// The limits that follow from the retention.
     ///
-    /// Twice the absence, the age of a snapshot that is still loaded and the interval of forced snapshots must all
-    /// together stay below the retention, with something to spare for clocks: see docs/deletions.md.
+    /// Twice the absence, plus the maximum age of a loaded snapshot, plus the interval of forced snapshots must stay
+    /// below the retention, with a margin for clocks: see docs/deletions.md.
     package struct Limits: Sendable {
         /// How long a database may be out of sync: two fifths of the retention.
         package var absence: Duration
-        /// How much older than the newest one a snapshot may be to be loaded: nine twentieths.
+        /// How much older than the newest snapshot a loaded one may be: nine twentieths.
         package var snapshotAge: Duration
-        /// What counts as just now: a twentieth. Snapshots are stored at least as often.
+        /// The age of a recent snapshot: a twentieth. Snapshots are stored at least as often.
         package var recent: Duration
-        /// After this long a snapshot that can't be loaded does not hold up sending any more: a minute.
+        /// After this time a snapshot that cannot be loaded no longer blocks sending: a minute at most.
         package var patience: Duration
-        /// How old a record gets before a newer one is written.
+        /// The age from which a record is replaced by a newer one.
         package var recordAge: Duration
         /// How far in the future a record may be.
         package var skew: Duration
@@ -39,11 +39,11 @@ package struct StaleFence {
         }
     }
 
-    /// Why nothing may be sent.
+    /// Why sending is blocked.
     package enum Reason: Sendable, Equatable {
-        /// Not in sync since that time, while another instance was.
+        /// Not in sync since that time, while another instance was in sync.
         case absent(since: UInt64, other: SnapshotName)
-        /// The record says that the last sync was later than now, so it says nothing.
+        /// The recorded time of the last sync is in the future, so the record is unusable.
         case recordAhead(of: UInt64, record: UInt64)
     }
 
@@ -52,42 +52,42 @@ package struct StaleFence {
         var at: Duration
     }
 
-    /// What the retention allows.
+    /// The limits that follow from the retention.
     package let limits: Limits
     private let own: String
     private let pollInterval: Duration
-    /// What the LMDB remembers.
+    /// The record in the LMDB.
     private var recorded: SyncRecord
-    /// When it was last in sync, as far as is known.
+    /// When the database was last in sync, if known.
     package private(set) var lastSync: UInt64?
-    /// Why nothing may be sent; nil when something may.
+    /// Why sending is blocked; nil if it is not.
     package private(set) var reason: Reason?
-    /// Whether everything has to be merged once before anything is sent.
+    /// Whether everything has to be merged once before the first send.
     package private(set) var mustCatchUp = false
-    /// Whether everything has been merged since the start, or since the last absence.
+    /// Whether everything has been merged since the start or since the last absence.
     private var isLoaded = false
-    /// When everything was merged last, except what can't be loaded.
+    /// When everything was merged last, except snapshots that cannot be loaded.
     private var caughtUp: UInt64?
-    /// The latest time that may be recorded: a server's word counts no further than our own clock goes.
+    /// The latest time that may be recorded: a server's time is limited by our own clock.
     private var ceiling = UInt64.max
-    /// How long nothing is swept after an absence.
+    /// How long sweeping pauses after an absence.
     private let sweepWait: Duration
-    /// Whether there was an absence, and everything has not been merged since.
+    /// Whether there was an absence, and not everything has been merged since.
     private var owesSweepWait = false
-    /// Until when nothing is swept: since a fixed moment of the process, and as it is recorded.
+    /// Until when sweeping pauses: since a fixed moment of the process, and as recorded.
     private var sweepHold = Duration.zero
     private var sweepAfter: UInt64?
     /// The last listing.
     private var listing: Listing?
-    /// Whether what it showed is known to be incomplete.
+    /// Whether the last listing is known to be incomplete.
     private var isIncomplete = false
     /// When everything was merged last.
     private var settledAt: Duration?
-    /// Snapshots of the first listing that were merged long ago, or hold nothing that was not.
+    /// Snapshots of the first listing that had been merged in an earlier run.
     private var passed: Set<SnapshotName> = []
     /// The snapshots in the last listing that are too old to be loaded.
     package private(set) var outdated: Set<SnapshotName> = []
-    /// The instances, other than our own, of which there are only such.
+    /// The other instances all of whose snapshots are too old to be loaded.
     package private(set) var outdatedInstances: Set<String> = []
     private var retryAt: Duration?
 
@@ -96,7 +96,7 @@ package struct StaleFence {
     ///   - retention: how long Deleted entries are kept.
     ///   - pollInterval: how often the storage is listed.
     ///   - firstInterval: the time before the first run of the sweeper.
-    ///   - record: what the LMDB of this database remembers.
+    ///   - record: the record in the LMDB of this database.
     package init(
         own: String, retention: Duration, pollInterval: Duration, firstInterval: Duration = .zero, record: SyncRecord
     ) {
@@ -112,13 +112,13 @@ package struct StaleFence {
 
     // MARK: What happened
 
-    /// The storage was listed.
+    /// Reports a listing of the storage.
     ///
     /// - Parameters:
     ///   - names: all full snapshots of the database.
     ///   - began: when the listing began.
     ///   - ceiling: the latest time that may be recorded, by our own clock.
-    /// - Returns: those of them that may be loaded.
+    /// - Returns: the snapshots that may be loaded.
     package mutating func listed(
         _ names: [SnapshotName], began: UInt64, ceiling: UInt64 = .max, at now: Duration
     ) -> [SnapshotName] {
@@ -127,16 +127,16 @@ package struct StaleFence {
         listing = Listing(began: began, at: now)
         isIncomplete = false
         if isAhead(began), let settledAt, now - settledAt <= limits.recent {
-            // The clock was wrong: we were in sync just now, whatever time that was.
+            // The clock was wrong: the database was in sync just before.
             lastSync = began
             caughtUp = began
         }
         let latest = max(began, lastSync ?? 0)
-        // A clock that is ahead must not make everybody else look old.
+        // A clock that is ahead must not make all other instances look old.
         let newest = names.max { $0.timestamp < $1.timestamp }.map { min($0.timestamp, latest) }
         let other = names.filter { $0.instance != own }.max { $0.timestamp < $1.timestamp }
         if isFirst, let lastSync, !isAhead(began) {
-            // All that was there at that time is merged; an upload or a clock may be late, but not by so much.
+            // Everything listed at that time is merged. The margin allows for late uploads and for clocks.
             passed = Set(names.filter { Self.lies($0.timestamp, before: lastSync, by: limits.recent) })
         }
         outdated = Set(names.filter { Self.lies($0.timestamp, before: newest ?? 0, by: limits.snapshotAge) })
@@ -156,11 +156,11 @@ package struct StaleFence {
         return names.filter { !outdated.contains($0) }
     }
 
-    /// What an absence means for deletions: they are kept until everything has been merged, and for some time after
-    /// that, because hosts that come back together may have some that nobody else has seen yet.
+    /// Keeps deletions after an absence until everything has been merged, and for some time after that: hosts that
+    /// return at the same time may have deletions that no other instance has received.
     private mutating func noteAbsence(_ began: UInt64, hasOthers: Bool, isFirst: Bool, at now: Duration) {
         if isFirst, let end = recorded.sweepAfter {
-            // Whatever clock wrote it, it is one wait at most.
+            // Limit a recorded time from a wrong clock to one wait.
             let rest = Duration.nanoseconds(Int64(clamping: end.elapsed(since: began)))
             sweepHold = now + min(rest, sweepWait)
         }
@@ -170,21 +170,21 @@ package struct StaleFence {
         isLoaded = false
     }
 
-    /// A snapshot of the last listing has gone: there is a newer one that it did not show.
+    /// Reports that a snapshot of the last listing is gone: there is a newer one that is not in the listing.
     package mutating func vanished() { isIncomplete = true }
 
-    /// Everything in the last listing that may be loaded is merged.
+    /// Reports that everything loadable in the last listing is merged.
     ///
     /// - Parameters:
-    ///   - loading: whether some of it can't be loaded.
-    ///   - unsentSince: since when there are local changes that are not stored; nil when there are none.
+    ///   - loading: whether some snapshots cannot be loaded.
+    ///   - unsentSince: when the first unsent local change was seen; nil if there is none.
     package mutating func settled(_ loading: Receiver.Progress = .settled, unsentSince: Duration?, at now: Duration) {
         guard let listing, !isIncomplete else { return }
         var time = listing.began
         switch loading {
         case .loading: return
         case .settled: isLoaded = true
-        // What a living one of them has merged comes with its snapshot.
+        // Changes that another running instance has merged arrive with its snapshot.
         case .failing(let through):
             time = Self.lies(through, before: time, by: limits.recent) ? 0 : min(time, through)
         }
@@ -205,19 +205,19 @@ package struct StaleFence {
         lastSync = max(lastSync ?? 0, time)
     }
 
-    /// When nothing will be sent any more, if everything in the last listing except some that can't be loaded is merged;
-    /// nil when that does not matter, or when there is no time of a last sync to go by.
+    /// When sending will be blocked if the snapshots that cannot be loaded stay the only ones missing; nil if no last
+    /// sync is known, or if it does not matter.
     ///
-    /// - Parameter time: up to when the changes of those are here by way of others.
+    /// - Parameter time: up to when the changes of the missing snapshots have arrived through other instances.
     package func comesUp(loadedThrough time: UInt64) -> (lastSync: UInt64, fencedFrom: UInt64)? {
         guard reason == nil, let listing, let lastSync, Self.lies(time, before: listing.began, by: limits.recent)
         else { return nil }
         return (lastSync, Self.time(lastSync, after: limits.absence))
     }
 
-    /// The LMDB remembers this, or nothing: somebody may have rebuilt the database.
+    /// Takes the record in the LMDB, or its absence: the database may have been rebuilt.
     ///
-    /// - Returns: whether that has happened.
+    /// - Returns: whether it has been rebuilt.
     @discardableResult package mutating func found(_ record: SyncRecord) -> Bool {
         guard record != recorded else { return false }
         recorded = record
@@ -227,35 +227,35 @@ package struct StaleFence {
         return true
     }
 
-    /// The LMDB remembers this from now on.
+    /// Reports a written record.
     package mutating func recorded(_ record: SyncRecord) { recorded = record }
 
-    /// It could not be written.
+    /// Reports a record that could not be written.
     package mutating func recordFailed(retryAt time: Duration) { retryAt = time }
 
     // MARK: What may be done
 
-    /// Whether anything may be sent.
+    /// Whether sending is allowed.
     package func maySend(at now: Duration) -> Bool {
-        // After a break in the connection the storage is listed first.
+        // After an interruption of the connection the storage is listed first.
         reason == nil && !mustCatchUp && !isListingOld(at: now)
     }
 
-    /// Whether sends wait for a listing, because the last one is too old.
+    /// Whether sending waits for a listing because the last one is too old.
     package func isListingOld(at now: Duration) -> Bool {
         listing.map { now - $0.at > limits.recent + pollInterval * 2 } ?? true
     }
 
-    /// Whether Deleted entries that are too old are left out of merges: not before everything was merged once, as the
-    /// entry that one of them deletes may come with a later snapshot.
+    /// Whether merges may omit Deleted entries that are too old. Not before everything has been merged once: a later
+    /// snapshot may contain the entry that one of them deletes.
     package var mayLeaveOutDeletions: Bool { isLoaded }
 
-    /// From when on something may be swept, nil when that is not known yet.
+    /// When sweeping may begin; nil while that is unknown.
     package func sweepsFrom(at now: Duration) -> Duration? {
         reason == nil && !owesSweepWait && !isListingOld(at: now) ? sweepHold : nil
     }
 
-    /// What the LMDB should remember, nil while what it does remember will do.
+    /// The record to write; nil while the existing one is sufficient.
     package func recordDue(at now: Duration) -> SyncRecord? {
         guard reason == nil else { return nil }
         if let retryAt, now < retryAt { return nil }
@@ -264,7 +264,7 @@ package struct StaleFence {
         guard let lastSync else { return next == recorded ? nil : next }
         let time = min(lastSync, ceiling)
         if let known = recorded.lastSync, lastSync >= known {
-            // In one transaction with the other.
+            // Both times are written in one transaction.
             let age = next == recorded ? limits.recordAge : .zero
             if Self.lies(known, before: time, by: age) { next.lastSync = time }
         } else {
@@ -282,7 +282,7 @@ package struct StaleFence {
         return overflows ? .max : sum
     }
 
-    /// Whether a time lies before another one by more than a duration.
+    /// Whether a time is earlier than another by more than a duration.
     static func lies(_ time: UInt64, before other: UInt64, by duration: Duration) -> Bool {
         other > time && Double(other - time) > duration / .nanoseconds(1)
     }

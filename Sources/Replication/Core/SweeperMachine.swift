@@ -1,19 +1,19 @@
-/// When the sweeper works, and for how long at a time.
+/// Decides when the sweeper works, and for how long at a time.
 ///
-/// A pure state machine: times are durations since a fixed moment of the process. A run goes through the LMDB in
-/// slices (``Sweep``). One that has taken the write lock is followed by a pause.
+/// A pure state machine; times are durations since a fixed moment of the process. A run consists of slices (``Sweep``).
+/// A slice that has taken the write lock is followed by a pause.
 package struct SweeperMachine {
-    /// What the sweeper goes by.
+    /// Configuration.
     package struct Settings: Sendable {
         /// How long Deleted entries are kept.
         package var retention: Duration
         /// The time before the first run.
         package var firstInterval: Duration
-        /// The time from the beginning of a run to that of the next one.
+        /// The time between the starts of two runs.
         package var interval: Duration
-        /// About how long the write lock is held at most.
+        /// The approximate maximum time for which the write lock is held.
         package var lockDuration: Duration
-        /// The pause before it is taken again.
+        /// The pause before the write lock is taken again.
         package var releaseDuration: Duration
 
         /// See the properties of the same names.
@@ -30,25 +30,25 @@ package struct SweeperMachine {
     }
 
     private let settings: Settings
-    /// When the next slice is due, while none is under way.
+    /// When the next slice is due. Only meaningful while none is running.
     package private(set) var due: Duration
-    /// When the run under way began; nil between two runs.
+    /// When the current run began; nil between runs.
     private var begin: Duration?
-    /// How long the next slice may delete.
+    /// For how long the next slice may delete.
     package private(set) var deletionTime: Duration
 
-    /// - Parameter now: from when on the time before the first run counts.
+    /// - Parameter now: when the time before the first run begins.
     package init(settings: Settings, at now: Duration = .zero) {
         self.settings = settings
         due = now + settings.firstInterval
-        // Nothing is known yet of how long a commit takes.
+        // The duration of a commit is unknown yet.
         deletionTime = settings.lockDuration / 4
     }
 
-    /// A slice begins.
+    /// Reports the begin of a slice.
     package mutating func started(at now: Duration) { begin = begin ?? now }
 
-    /// A slice ended.
+    /// Reports the end of a slice.
     ///
     /// - Parameter isLast: whether it was the last one of its run.
     package mutating func ended(_ lock: SweepLock?, isLast: Bool, at now: Duration) {
@@ -59,28 +59,28 @@ package struct SweeperMachine {
         due = max(due, begin + settings.interval)
     }
 
-    /// A slice failed; the run is over.
+    /// Reports a failed slice, which ends the run.
     package mutating func failed(at now: Duration) {
         begin = nil
         due = now + settings.interval
     }
 
-    // The part of the lock's time that goes to deleting, the rest being the commit's, is about the same from slice to
-    // slice. A fixed cost of commits makes that an estimate on the safe side, which gets better slice by slice.
+    // Deleting and committing divide the lock time in about the same ratio from slice to slice. If commits have a fixed
+    // cost, the estimate is too low, and improves with each slice.
     private mutating func learn(_ lock: SweepLock) {
         let total = lock.deleting + lock.committing
         guard total > .zero else { return }
         let share = settings.lockDuration * (lock.deleting / total)
-        // One lucky commit says little.
+        // A single fast commit is not representative.
         deletionTime = min(share, deletionTime * 2, settings.lockDuration)
     }
 }
 
-/// How long a slice of the sweeper held the write lock.
+/// How long a slice held the write lock.
 package struct SweepLock: Sendable, Equatable {
-    /// Up to the commit.
+    /// The time before the commit.
     package var deleting: Duration
-    /// From there until the lock was free.
+    /// The time of the commit.
     package var committing: Duration
 
     /// See the properties of the same names.

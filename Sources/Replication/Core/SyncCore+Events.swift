@@ -4,17 +4,18 @@ import Snapshots
 import Support
 
 extension SyncCore {
-    /// Something that has happened.
+    /// An input of the core.
     package enum Event: Sendable {
         /// Time has passed.
         case tick
-        /// Begin nothing new; ``Effect/end(_:)`` follows when everything under way has ended.
+        /// Begin nothing new; ``Effect/end(_:)`` follows when all work in progress has ended.
         case shutDown
         /// An object of another instance may have appeared in the storage.
         case storageChanged
-        /// The newest transaction of the LMDB; whether it is known to be one of our own, which triggers no send.
+        /// The newest transaction of the LMDB, and whether it is known to be one of our own, which does not trigger a
+        /// send.
         case observed(transaction: UInt64, isOurs: Bool)
-        /// The LMDB can't be used any more.
+        /// The LMDB is no longer usable.
         case lost(LocalContentError)
         /// Reader slots of dead processes have been freed.
         case freedReaders(Int)
@@ -27,27 +28,27 @@ extension SyncCore {
         case foundRecord(SyncRecord)
         /// It could not be read.
         case recordNotRead(String)
-        /// The map has this size now, in bytes, and may grow without a change of the configuration or not.
+        /// The size of the map in bytes, and whether it may grow without a change of the configuration.
         case measuredMap(SnapshotName, size: Int, grows: Bool)
-        /// A snapshot was downloaded in this time.
+        /// A snapshot was downloaded, with the time it took.
         case downloaded(SnapshotName, Spool, time: Duration)
         /// It could not be downloaded.
         case downloadFailed(SnapshotName, any Error, time: Duration)
 
-        /// A snapshot was compared, and some of its entries are to be written.
+        /// A snapshot was compared, and has entries to write.
         case compared(MergeInHand)
         /// It was merged.
         case merged(MergeInHand, MergeReport, newestTransaction: UInt64)
-        /// It was not merged, and nothing of it is written.
+        /// It was not merged, and nothing of it was written.
         case mergeFailed(SnapshotName, MergeFailure)
 
-        /// The application's changes were copied to the shadows in this time.
+        /// The application's changes were copied to the shadows, with the time it took.
         case captured(Capture.Outcome, time: Duration)
         /// They could not be copied.
         case captureFailed(any Error)
         /// The LMDB was read for a send.
         case scanned(Scan)
-        /// It was read, and holds no DBI to be sent.
+        /// It was read, and contains no DBI to send.
         case foundNothing(transaction: UInt64)
         /// It could not be read.
         case scanFailed(any Error)
@@ -55,9 +56,9 @@ extension SyncCore {
         case stored
         /// It could not be stored.
         case storeFailed(any Error)
-        /// The sweeper has worked for one slice.
+        /// A slice of the sweeper ended.
         case swept(Sweep, transaction: UInt64?, lock: SweepLock?)
-        /// It could not.
+        /// A slice of the sweeper failed.
         case sweepFailed(any Error)
         /// The record was written.
         case recorded(SyncRecord, transaction: UInt64)
@@ -68,35 +69,35 @@ extension SyncCore {
         case listedForCleaner(Listing)
         /// It could not be listed.
         case cleanerListingFailed(String)
-        /// The objects of a removal are gone.
+        /// The objects of a removal are removed.
         case removed(CleanerMachine.Removal)
-        /// They could not all be removed.
+        /// Some of them could not be removed.
         case removalFailed(CleanerMachine.Removal, String)
-        /// So many leftovers of interrupted writers were removed.
+        /// This many leftovers of interrupted writers were removed.
         case removedLeftovers(Int)
         /// They could not be removed.
         case leftoversFailed(String)
     }
 
-    /// Something to do. What takes time is answered by an ``Event``; nothing waits for it.
+    /// An output of the core. Work that takes time ends with an ``Event``; nothing blocks on it.
     package enum Effect: Sendable {
-        /// List the database's objects, after a look at the record in the LMDB where that is asked for.
+        /// List the database's objects, after reading the record in the LMDB if requested.
         case list(readsRecord: Bool)
-        /// Ask for the size of the map, which could not hold the snapshot before.
+        /// Measure the map, which was too small for the snapshot before.
         case measureMap(SnapshotName)
-        /// Download a snapshot of at most so many bytes.
+        /// Download a snapshot of at most this many bytes.
         case download(SnapshotName, atMost: Int)
         /// Compare a downloaded snapshot with the LMDB: the first half of a merge.
         case compare(MergeOrder)
-        /// Write what the comparison has found: the second half. It is compared again first where it is outdated.
+        /// Write the result of the comparison: the second half of a merge. An outdated comparison is repeated first.
         case apply(MergeInHand, isOutdated: Bool)
         /// Copy the application's changes to the shadows.
         case capture
-        /// Read the LMDB for a snapshot whose timestamp is this one at least.
+        /// Read the LMDB for a snapshot with at least this timestamp.
         case scan(floor: UInt64)
-        /// Store what was read.
+        /// Store the snapshot.
         case store(FullScan.Result)
-        /// Sweep for one slice, with the write lock held for this long before the commit.
+        /// Run a slice of the sweeper, with the write lock held for this long before the commit.
         case sweep(Sweep, deletionTime: Duration)
         /// Write the record to the LMDB.
         case record(SyncRecord)
@@ -104,31 +105,31 @@ extension SyncCore {
         case listForCleaner
         /// Remove the objects of a snapshot.
         case remove(CleanerMachine.Removal)
-        /// Remove what interrupted writers have left in the storage.
+        /// Remove leftovers of interrupted writers from the storage.
         case removeLeftovers
 
-        /// Everything up to this transaction is stored. Done at once.
+        /// Everything up to this transaction is stored. Synchronous.
         case noteSent(through: UInt64)
-        /// A merge has ended. Done at once.
+        /// A merge has ended. Synchronous.
         case endInspection(any MergeInspection, MergeReport?)
-        /// A send has ended. Done at once.
+        /// A send has ended. Synchronous.
         case endSendInspection(any SendInspection, SendReport?)
         /// Write a line to the log.
         case log(Logger.Level, String, Logger.Metadata)
         /// Report to the observer.
         case observe(SyncEvent)
-        /// Everything is over: return, or throw the error.
+        /// The end: return, or throw the error.
         case end((any Error)?)
     }
 
     /// The result of a listing.
     package struct Listing: Sendable {
-        /// The objects whose names start like those of the database's snapshots.
+        /// The objects with the name prefix of the database's snapshots.
         package var blobs: [Blob]
-        /// When it began and when it ended, by this host's clock, in nanoseconds since the UNIX epoch.
+        /// When the listing began and ended, by this host's clock, in nanoseconds since the UNIX epoch.
         package var began: UInt64
         package var ended: UInt64
-        /// How far the storage's clock is ahead of this host's; nil where it is the same one, or not known.
+        /// How far the storage's clock is ahead of this host's; nil if it is the same or unknown.
         package var clockOffset: Duration?
 
         /// See the properties of the same names.
@@ -136,12 +137,12 @@ extension SyncCore {
             (self.blobs, self.began, self.ended, self.clockOffset) = (blobs, began, ended, clockOffset)
         }
 
-        /// When it began, by the storage's clock.
+        /// When the listing began, by the storage's clock.
         var beganInStorage: UInt64 { storageTime(began, offset: clockOffset) }
 
-        /// What was listed, sorted.
+        /// The catalog of the listed objects.
         ///
-        /// - Parameter last: the listing before: most show nothing new.
+        /// - Parameter last: the previous one, reused if nothing has changed.
         func catalog(of database: String, before last: Catalog?) -> Catalog {
             let (now, time) = (max(beganInStorage, began), storageTime(ended, offset: clockOffset))
             if let same = last?.repeated(blobs, now: now, time: time) { return same }
@@ -149,7 +150,7 @@ extension SyncCore {
         }
     }
 
-    /// A snapshot that was read from the LMDB, and is to be stored.
+    /// A snapshot read from the LMDB, not stored yet.
     package struct Scan: Sendable {
         /// The snapshot.
         package var snapshot: FullScan.Result

@@ -34,7 +34,7 @@ extension SyncCore {
 
     mutating func beginDownload(_ name: SnapshotName) {
         observe(.downloadStarted(name, waited: waited(for: name)))
-        // What the map could not hold is not downloaded again in vain.
+        // Do not download a snapshot again that the map could not hold.
         emit(unfit.knows(name) ? .measureMap(name) : .download(name, atMost: sizeLimit(name)))
     }
 
@@ -42,7 +42,7 @@ extension SyncCore {
 
     mutating func measured(_ name: SnapshotName, _ size: Int, _ grows: Bool) {
         if !grows && unfit.holds(name, mapSize: size, at: now) {
-            // The error of the last try still holds.
+            // The previous error still applies.
             step(.downloadFailed(name))
         } else {
             emit(.download(name, atMost: sizeLimit(name)))
@@ -92,13 +92,13 @@ extension SyncCore {
 
     mutating func applyMerge(_ name: SnapshotName) {
         guard let merge = planned.removeValue(forKey: name) else { return step(.mergeFailed(name)) }
-        // An entry that has changed since is compared again under the lock in any case. But an inspection has to see what a
-        // merge beside the comparison has brought: two snapshots may be valid by themselves, and not together.
+        // The write transaction compares changed entries again in any case. But an inspection has to see the entries of
+        // a concurrent merge: two snapshots may be valid individually, but not together.
         let isOutdated = merge.inspection != nil && (merge.result?.plan.comparedWith ?? 0) < lastMerge
         emit(.apply(merge, isOutdated: isOutdated))
     }
 
-    /// Everything in the snapshot is in the LMDB, except what was held back.
+    /// Everything in the snapshot is in the LMDB, except held entries.
     mutating func merged(_ merge: MergeInHand, _ report: MergeReport, _ newestTransaction: UInt64) {
         let name = merge.name
         if let transaction = report.transaction { lastMerge = max(lastMerge, transaction) }
@@ -126,7 +126,7 @@ extension SyncCore {
                 "time_compare": "\(logText(report.compareTime))",
                 "time_write_lock": "\(logText(report.lockTime))", "time_total": "\(logText(report.totalTime))",
             ])
-        // What is not here must not be taken for sent on either.
+        // Entries that are missing here must not count as sent on.
         if report.held == nil { listings.namesakes.merged(name) }
         errors.byInstance[name.instance] = nil
         observe(.merged(report))
@@ -135,7 +135,7 @@ extension SyncCore {
         step(.merged(name, transaction: report.transaction, isWhole: report.held == nil))
     }
 
-    /// No later change wins over an entry from the future until that time has come.
+    /// Warns of entries from the future: until that time, they win over every later change.
     private mutating func warnOfFutureEntries(_ ages: EntryAges, _ name: SnapshotName) {
         let ahead = Duration.nanoseconds(Int64(clamping: ages.ahead))
         guard ahead > settings.clockSkewTolerance else { return }
@@ -150,7 +150,7 @@ extension SyncCore {
     mutating func mergeFailed(_ name: SnapshotName, _ failure: MergeFailure) {
         switch failure.kind {
         case .refused(let refusal): reject(name, refusal, failure)
-        // A transfer may have damaged it. Rejecting our own would lose what only it holds.
+        // The transfer may have damaged it. Rejecting our own would lose changes that only it contains.
         case .damaged(let error) where suspects.insert(name).inserted: mergeFailed(name, error, failure)
         case .damaged(let error): reject(name, RefusedSnapshot("\(error)"), failure)
         case .failed(let error): mergeFailed(name, error, failure)

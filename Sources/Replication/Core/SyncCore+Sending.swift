@@ -39,7 +39,7 @@ extension SyncCore {
     // MARK: Sends
 
     mutating func beginSend() {
-        // What is merged from now on need not be in this snapshot.
+        // Later merges need not be in this snapshot.
         send = SendInHand(begin: now, strangers: listings.namesakes.merged)
         emit(.scan(floor: listings.newestOwn.nextTimestamp))
     }

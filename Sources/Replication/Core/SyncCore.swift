@@ -2,46 +2,46 @@ import BlobStorage
 import Logging
 import Snapshots
 
-/// The sync loop of one database as a value: an event and the time go in, the effects of it come out.
+/// The sync loop of one database as a value: takes an event and the time, returns effects.
 ///
-/// Everything that decides anything about the database is in here: ``SyncMachine`` decides what is done next, the other
-/// properties what is logged, reported and remembered. The core does nothing itself and knows no clock, no thread and no
-/// storage. ``SyncEngine`` has its effects performed, in the world or in a simulation.
+/// It contains all state that affects decisions about the database: ``SyncMachine`` decides what to do next, the other
+/// properties what is logged, reported and remembered. The core performs nothing itself and uses no clock, thread or
+/// storage. ``SyncEngine`` has its effects performed, live or in a simulation.
 package struct SyncCore {
     let settings: SyncSettings
-    /// What to do next.
+    /// Decides what to do next.
     package private(set) var machine: SyncMachine
-    /// What was reported about the state of the machine.
+    /// The reported state of the machine.
     private var notices: SyncNotices
-    /// Why something failed last.
+    /// The last errors.
     var errors = SyncErrors()
     /// The last listing.
     var catalog: Catalog?
-    /// What listings show besides the snapshots to load.
+    /// Detects problems in listings.
     var listings: ListingWatch
     /// Downloaded snapshots that wait to be merged, and since when.
     var downloaded: [SnapshotName: (order: MergeOrder, since: Duration)] = [:]
-    /// Snapshots that have been compared and wait to be applied.
+    /// Compared snapshots that wait to be applied.
     var planned: [SnapshotName: MergeInHand] = [:]
-    /// Snapshots that the map could not hold.
+    /// Snapshots that do not fit the map.
     var unfit = UnfitSnapshots()
-    /// Snapshots in the last listing that were damaged when they were downloaded once.
+    /// Snapshots in the last listing that were damaged in one download.
     var suspects: Set<SnapshotName> = []
-    /// Snapshots in the last listing that could not be found once.
+    /// Snapshots in the last listing that were not found once.
     var vanished: Set<SnapshotName> = []
-    /// The last of our transactions that has merged something.
+    /// The last transaction of a merge.
     var lastMerge: UInt64 = 0
-    /// The send under way.
+    /// The send in progress.
     var send: SendInHand?
-    /// The run of the sweeper under way, and when it began.
+    /// The run of the sweeper in progress, and when it began.
     var sweeping: (run: Sweep, begin: Duration)?
-    /// The cleaner; nil where snapshots are not removed.
+    /// The cleaner; nil if snapshots are not removed.
     private var cleaning: CleaningLoop?
     private let random: @Sendable () -> Double
     /// The progress that was reported last.
     private var progress = SyncProgress()
     var isStarted = false
-    /// Whether ``Effect/end(_:)`` has come. Nothing happens any more.
+    /// Whether ``Effect/end(_:)`` was returned. Further events have no effect.
     package private(set) var hasEnded = false
     var now = Duration.zero
     var wallTime: UInt64 = 0
@@ -50,7 +50,7 @@ package struct SyncCore {
     /// - Parameters:
     ///   - transaction: the newest transaction of the LMDB.
     ///   - record: the record in the LMDB.
-    ///   - random: returns another number of 0..<1 each time.
+    ///   - random: returns a new random number of 0..<1 with each call.
     package init(
         settings: SyncSettings, transaction: UInt64, record: SyncRecord,
         random: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
@@ -62,9 +62,9 @@ package struct SyncCore {
         listings = ListingWatch(instance: settings.machine.instance, tolerance: settings.clockSkewTolerance)
     }
 
-    /// Takes in an event.
+    /// Handles an event.
     ///
-    /// - Parameter moment: its uptime is never earlier than in the call before.
+    /// - Parameter moment: its uptime must not be earlier than in the call before.
     /// - Returns: what to do now, in this order.
     package mutating func handle(_ event: Event, at moment: SyncClock.Moment) -> [Effect] {
         guard !hasEnded else { return [] }
@@ -76,13 +76,13 @@ package struct SyncCore {
         return effects
     }
 
-    /// When a ``Event/tick`` is due at the latest; nil when only other events bring anything.
+    /// When the next ``Event/tick`` is due at the latest; nil if only other events matter.
     package var nextTick: Duration? {
         if hasEnded { return nil }
         return [machine.nextTick, cleaning?.due].compactMap(\.self).min()
     }
 
-    /// Why nothing is sent because of an absence; nil where something is.
+    /// Why sending is blocked after an absence; nil if it is not.
     var fenceText: String? { notices.fenceText }
 
     /// For how long the download of a snapshot has waited for others.
@@ -105,8 +105,7 @@ package struct SyncCore {
         }
     }
 
-    /// Reports an error after which the same is tried again. Contents that do not fit the configuration end the process at
-    /// start-up.
+    /// Reports a temporary error. At start-up, contents that do not fit the configuration end the process.
     mutating func report(_ error: any Error, _ what: String, _ metadata: Logger.Metadata = [:]) {
         if error is LocalContentError && !isStarted { return end(error) }
         log(.error, what, metadata.merging(["error": "\(error)"]) { old, _ in old })
@@ -122,9 +121,9 @@ package struct SyncCore {
         hasEnded = true
     }
 
-    /// Explains which changes are only here, where the loop has ended.
+    /// Reports unsent local changes after the end of the loop.
     ///
-    /// - Parameter transaction: the newest one of the LMDB.
+    /// - Parameter transaction: the newest transaction of the LMDB.
     package func unsent(_ transaction: UInt64, at now: Duration) -> Effect? {
         guard !settings.machine.receiveOnly else { return nil }
         var sender = machine.sender
@@ -139,10 +138,10 @@ package struct SyncCore {
 
     // MARK: The machine
 
-    /// Lets the machine take in an event, and begins what it decides.
+    /// Passes an event to the machine, and begins its actions.
     mutating func step(_ event: SyncMachine.Event) {
         let actions = machine.handle(event, at: now)
-        // Before anything else: the last of them may be the end.
+        // First, as the last of the actions may end the loop.
         if machine.progress != progress {
             progress = machine.progress
             observe(.progressed(progress))
@@ -226,13 +225,13 @@ package struct SyncCore {
     }
 }
 
-/// A send under way.
+/// A send in progress.
 struct SendInHand {
     /// When it began to read.
     var begin: Duration
-    /// What was merged of other hosts of our name when it began.
+    /// The snapshots of other hosts with our name that were merged when it began.
     var strangers: Set<SnapshotName>
-    /// What was read, and when that ended; nil while it is being read.
+    /// The result of reading; nil while reading.
     var scan: SyncCore.Scan?
     var readAt = Duration.zero
 

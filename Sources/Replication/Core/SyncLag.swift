@@ -1,17 +1,18 @@
 import Snapshots
 
-/// Loading fails for so many instances that the database is not in sync any more: if that lasts, the fence comes up.
+/// The database is no longer in sync because the snapshots of some instances cannot be loaded. If that lasts, sending
+/// will be blocked.
 ///
-/// Sending goes on until then: see docs/deletions.md.
+/// Sending continues until then: see docs/deletions.md.
 package struct SyncLag: Sendable, Equatable {
-    /// The instances whose newest snapshots can't be loaded, by name.
+    /// The instances whose newest snapshots cannot be loaded, sorted.
     package var failing: [String]
     /// When the database was last in sync, in nanoseconds since the UNIX epoch.
     package var since: UInt64
-    /// From then on nothing is sent if another instance is seen to be alive.
+    /// When sending is blocked if other instances are running.
     package var fencedFrom: UInt64
 
-    /// One line: since when, why, and what follows.
+    /// One line: time, cause and consequence.
     ///
     /// - Parameter errors: the last error of loading, by instance.
     func text(errors: [String: String]) -> String {

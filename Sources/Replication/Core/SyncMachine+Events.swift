@@ -1,22 +1,22 @@
 import Snapshots
 
 extension SyncMachine {
-    /// What the machine goes by.
+    /// Configuration.
     package struct Settings: Sendable {
         /// This instance's name.
         package var instance: String
-        /// Whether snapshots are only received, and nothing is ever written to the storage.
+        /// Whether this instance only receives snapshots. It never writes to the storage then.
         package var receiveOnly: Bool
-        /// Whether to end once what is in the storage is loaded and what is here is stored.
+        /// Whether to end once the storage is loaded and local changes are stored.
         package var onlyOnce: Bool
-        /// How often the storage is listed; after a change was signalled it may be sooner.
+        /// How often the storage is listed. A signalled change may cause an earlier listing.
         package var storagePollInterval: Duration
-        /// What decides about downloads.
+        /// Configuration of downloads.
         package var receiver: Receiver.Settings
-        /// What decides about sends.
+        /// Configuration of sends.
         package var sender: Sender.Settings
-        /// When old Deleted entries are removed; nil for never, and for no ``StaleFence``. Receivers and single runs
-        /// never remove any.
+        /// Configuration of the sweeper; nil for none, and for no ``StaleFence``. Receivers and single runs never
+        /// sweep.
         package var sweeper: SweeperMachine.Settings?
         /// Whether the application's changes have to be captured in shadows.
         package var hasShadows: Bool
@@ -38,55 +38,56 @@ extension SyncMachine {
         }
     }
 
-    /// What has happened.
+    /// An input of the machine.
     package enum Event: Sendable {
         /// The storage was listed: the full snapshots of this database.
         ///
         /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch; `ceiling` is
-        /// the same by our own clock, with what clocks may differ; `stranger` the newest one under our name that another
-        /// host has written.
+        /// the same by our own clock, plus the clock tolerance; `stranger` is the newest snapshot under our name that
+        /// another host has written.
         case listed([SnapshotName], began: UInt64 = 0, ceiling: UInt64 = .max, stranger: SnapshotName? = nil)
         /// The storage could not be listed.
         case listingFailed
-        /// Something may have appeared in the storage.
+        /// A new snapshot may be in the storage.
         case storageChanged
-        /// The newest transaction of the LMDB is this one; whether it is known to be one of ours that nobody else need hear of.
+        /// The newest transaction of the LMDB, and whether it is known to be one of our own, which does not trigger a
+        /// send.
         case observed(transaction: UInt64, isOurs: Bool = false)
-        /// The snapshot is here, and waits to be merged.
+        /// The snapshot is downloaded, and waits to be merged.
         case downloaded(SnapshotName)
-        /// The snapshot is not in the storage any more.
+        /// The snapshot is no longer in the storage.
         case vanished(SnapshotName)
-        /// The download failed for a reason that may pass.
+        /// The download failed for a temporary reason.
         case downloadFailed(SnapshotName)
-        /// The snapshot has been compared, and something in it is to be written.
+        /// The snapshot is compared, and has entries to write.
         case compared(SnapshotName)
-        /// The snapshot has been merged, or there was nothing in it to be written; the transaction that wrote something, if any
-        /// did, and whether nothing of it was held back.
+        /// The snapshot is merged, or had nothing to write; the transaction if there was one, and whether no entry was
+        /// held.
         case merged(SnapshotName, transaction: UInt64?, isWhole: Bool = true)
         /// The snapshot must never be merged.
         case refused(SnapshotName)
-        /// The merge failed for a reason that may pass.
+        /// The merge failed for a temporary reason.
         case mergeFailed(SnapshotName)
-        /// The LMDB has been read for a send, as of this transaction.
+        /// The LMDB was read for a send, as of this transaction.
         case read(transaction: UInt64)
-        /// It was read, and there is nothing in it.
+        /// It was read, and is empty.
         case foundNothing(transaction: UInt64)
-        /// Everything up to this transaction is in the shadows; the transaction that wrote something, if any did.
+        /// Everything up to this transaction is captured; the transaction that wrote to the shadows, if any.
         case captured(through: UInt64, transaction: UInt64?)
         /// The application's changes could not be captured.
         case captureFailed
-        /// What was read is stored, as this.
+        /// The snapshot is stored under this name.
         case stored(SnapshotName)
         /// Reading or storing failed.
         case sendFailed
-        /// The LMDB holds something that can't be sent. Tried again for ever: nothing else need stop for that.
+        /// The LMDB contains something that cannot be sent. Retried without limit, as nothing else has to stop.
         case unsendable
-        /// A slice of the sweeper ended: the transaction that removed something, if any did; how long the write lock
-        /// was held, if it was taken; and whether that was the last slice of a run.
+        /// A slice of the sweeper ended: the transaction that removed entries, if any; how long the write lock was
+        /// held, if it was taken; and whether it was the last slice of a run.
         case swept(transaction: UInt64?, lock: SweepLock?, isLast: Bool)
         /// A slice of the sweeper failed.
         case sweepFailed
-        /// The LMDB remembers this, and has been looked at anew.
+        /// The record in the LMDB was read again.
         case foundRecord(SyncRecord)
         /// The record was written, in this transaction.
         case recorded(SyncRecord, transaction: UInt64)
@@ -94,37 +95,37 @@ extension SyncMachine {
         case recordFailed
         /// Time has passed.
         case tick
-        /// Begin nothing new; ``Action/finish`` follows when everything under way has ended.
+        /// Begin nothing new; ``Action/finish`` follows when all work in progress has ended.
         case shutDown
     }
 
-    /// What is to be done.
+    /// An output of the machine.
     package enum Action: Sendable, Equatable {
         /// List the snapshots of the database.
         case list
         /// Download the snapshot.
         case download(SnapshotName)
-        /// Compare the snapshot, which has been downloaded, with the LMDB: the first half of a merge.
+        /// Compare the downloaded snapshot with the LMDB: the first half of a merge.
         case compare(SnapshotName)
-        /// Write what the comparison has found: the second half.
+        /// Write the result of the comparison: the second half of a merge.
         case apply(SnapshotName)
-        /// Read the LMDB, then store what was read.
+        /// Read the LMDB, then store the snapshot.
         case send
         /// Copy the application's changes to the shadows.
         case capture
-        /// Go on removing old Deleted entries, or begin, with the write lock held for this long before the commit.
+        /// Begin or continue to remove old Deleted entries, with the write lock held for this long before the commit.
         case sweep(deletionTime: Duration)
-        /// Remember this, for ``StaleFence``.
+        /// Write this record to the LMDB, for ``StaleFence``.
         case record(SyncRecord)
-        /// Start-up is complete. Comes once.
+        /// Start-up is complete. Occurs once.
         case started
-        /// So many sends have failed that the process must give up.
+        /// The limit of failed sends is exceeded: the process must give up.
         case giveUp
-        /// So many tries to list, load, capture or record something have failed that a single run must give up.
+        /// The limit of failures to list, load, capture or record is exceeded: a single run must give up.
         case giveUpLoading
-        /// The single run is over; what is here must not be sent.
+        /// The single run ends, but sending is blocked.
         case endFenced
-        /// Everything is done.
+        /// The end.
         case finish
     }
 }

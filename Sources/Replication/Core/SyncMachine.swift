@@ -1,51 +1,51 @@
 import Snapshots
 
-/// The sync loop of one database as a pure state machine: what happened goes in, what to do comes out.
+/// The sync loop of one database as a pure state machine: takes events, returns actions.
 ///
-/// It knows the order of start-up, what may overlap, and who goes first. It does nothing itself and never asks
-/// for the time: ``DatabaseSyncer`` performs its actions in the world, the tests perform them in a simulated one.
+/// It determines the order of start-up, what may run concurrently, and priorities. It performs nothing itself and uses
+/// no clock: ``SyncCore`` turns its actions into effects.
 package struct SyncMachine {
-    /// A snapshot of ours that a listing does not show this long after it was stored has gone.
+    /// A stored snapshot of our own that is missing from a listing after this time was removed.
     package static let patienceWithListings = Duration.seconds(60)
-    /// After so many merges in a row a local change goes out first.
+    /// After this many merges in a row a pending send comes first.
     package static let mergesInARow = 10
-    /// Listings come by this part of their interval earlier, so that they fall together with the polls of the LMDB.
+    /// Listings may be early by this fraction of their interval, to coincide with the polls of the LMDB.
     package static let pollTolerance = 0.05
-    /// Listings for signalled changes are at least this far apart.
+    /// The minimum time between listings for signalled changes.
     package static let shortestListingInterval = Duration.milliseconds(100)
 
     private let settings: Settings
-    /// What is to be downloaded and merged.
+    /// Decides what to download and merge.
     package private(set) var receiver: Receiver
-    /// What is to be sent.
+    /// Decides when to send.
     package private(set) var sender: Sender
     private var sweeper: SweeperMachine?
     private var capture: CaptureMachine?
-    /// What keeps a database from sending that has been away for too long.
+    /// Blocks sending after a long absence.
     package private(set) var fence: StaleFence?
-    /// Whether that lets anything be sent now.
+    /// Whether ``fence`` allows sending now.
     private var fenceIsOpen = true
-    /// Since when something has kept changes from being sent.
+    /// The obstacle to sending, and since when it exists.
     private var obstacle: (what: SendObstacle, since: Duration)?
-    /// How many listings, captures and records in a row have failed, for single runs: those end some time.
+    /// The numbers of listings, captures and records in a row that have failed; a single run limits them.
     private var failures = (listing: 0, capture: 0, record: 0)
     /// When the first event came, and the last one.
     private var begin: Duration?
     private var lastEvent = Duration.zero
     private var isListing = false
-    /// What is under way with the LMDB.
+    /// The work in progress on the LMDB.
     package private(set) var work: LMDBWork
-    /// When the next listing is due; nil while one is under way and no change was signalled since it began.
+    /// When the next listing is due; nil while one is in progress and no change was signalled since it began.
     private var listAt: Duration? = .zero
     private var lastListing: Duration?
     /// When a snapshot of ours was stored last.
     private var storedAt: Duration?
-    /// What was merged when the send under way began: what is merged later need not be in it.
+    /// The snapshots that were merged when the send in progress began. Later ones need not be in it.
     private var covering: [String: SnapshotName] = [:]
-    /// The newest one under our name in the last listing.
+    /// The newest snapshot under our name in the last listing.
     private var newestOwn: SnapshotName?
     private var mergesSinceSend = 0
-    /// When one of ours follows a snapshot that another host has written under our name.
+    /// Decides when to send after another host has written a snapshot under our name.
     package private(set) var cover = NamesakeCover()
     private var isStarted = false
     private var hasRequestedInitial = false
@@ -54,7 +54,7 @@ package struct SyncMachine {
 
     /// - Parameters:
     ///   - transaction: the newest transaction of the LMDB at start.
-    ///   - record: what the LMDB of the database remembers.
+    ///   - record: the record in the LMDB of the database.
     package init(settings: Settings, transaction: UInt64, record: SyncRecord = SyncRecord()) {
         var settings = settings
         if let sweeping = settings.sweeper {
@@ -62,13 +62,13 @@ package struct SyncMachine {
                 own: settings.instance, retention: sweeping.retention, pollInterval: settings.storagePollInterval,
                 firstInterval: sweeping.firstInterval, record: record)
             self.fence = fence
-            // Whoever is in sync must be seen to be.
+            // An instance that is in sync must show it.
             let force = settings.sender.forceInterval
             settings.sender.forceInterval = force > .zero ? min(force, fence.limits.recent) : fence.limits.recent
         }
         self.settings = settings
         work = LMDBWork(hasShadows: settings.hasShadows)
-        // Who never sends has no snapshots of its own: those under its name are somebody else's.
+        // A receiver has no snapshots of its own: those under its name are another host's.
         receiver = Receiver(own: settings.receiveOnly ? nil : settings.instance, settings: settings.receiver)
         sender = Sender(settings: settings.sender, transaction: transaction)
         if settings.hasShadows {
@@ -77,9 +77,9 @@ package struct SyncMachine {
         }
     }
 
-    /// Takes in what happened.
+    /// Handles an event.
     ///
-    /// - Parameter now: the time since a fixed moment; never earlier than in the call before.
+    /// - Parameter now: the time since a fixed moment; must not be earlier than in the call before.
     /// - Returns: what to do now, in this order.
     package mutating func handle(_ event: Event, at now: Duration) -> [Action] {
         if begin == nil, let sweeping = settings.sweeper, !settings.receiveOnly, !settings.onlyOnce {
@@ -101,10 +101,10 @@ package struct SyncMachine {
         return actions
     }
 
-    /// What has been merged here, and what of that is sent on.
+    /// Which snapshots are merged here, and which of them are sent on.
     package var progress: SyncProgress { receiver.progress }
 
-    /// What keeps changes from being sent that wait for that, once it has lasted for a moment.
+    /// The obstacle to sending local changes, once it has lasted for ``SendObstacle/reportedAfter``.
     package func sendObstacle(at now: Duration) -> SendObstacle? {
         obstacle.flatMap { now - $0.since >= SendObstacle.reportedAfter ? $0.what : nil }
     }
@@ -119,7 +119,7 @@ package struct SyncMachine {
 
     private func currentObstacle(at now: Duration) -> SendObstacle? {
         guard !settings.receiveOnly, !isFenced, !isShuttingDown else { return nil }
-        // While the next try is under way as well.
+        // Also while a retry is in progress.
         guard sender.isWaiting else { return sender.isFailing ? .sendFails : nil }
         if !receiver.hasListing { return .notListed }
         if !isCaptured { return .notCaptured }
@@ -130,7 +130,7 @@ package struct SyncMachine {
         return .catchingUp(waiting: unsettled.count, failing: unsettled.filter(\.isFailing).map(\.instance))
     }
 
-    /// The instances because of which the database is not in sync; nil while it is, and when it is fenced already.
+    /// The instances because of which the database is not in sync; nil if it is, or if sending is blocked already.
     package func lag(at now: Duration) -> SyncLag? {
         guard let fence, !isShuttingDown,
             case .failing(let time) = receiver.progress(
@@ -141,7 +141,7 @@ package struct SyncMachine {
         return SyncLag(failing: failing, since: lastSync, fencedFrom: fencedFrom)
     }
 
-    /// When ``handle(_:at:)`` wants a tick at the latest, nil when only events can bring anything.
+    /// When ``handle(_:at:)`` needs a tick at the latest; nil if only events matter.
     package var nextTick: Duration? {
         if isShuttingDown || isFinished { return nil }
         var times: [Duration?] = [receiver.nextRetry]
@@ -150,8 +150,7 @@ package struct SyncMachine {
         }
         if !isListing { times.append(listAt) }
         times.append(cover.due)
-        // What the LMDB is too busy for waits for the end of that, which wakes the loop. Before the first capture everything
-        // else waits for that.
+        // Work that the LMDB is too busy for waits for an event. Before the first capture everything else does.
         if let readsFrom = work.readsFrom, isCaptured {
             if maySend { times.append(sender.due.map { max($0, readsFrom) }) }
             if receiver.hasReady, work.planned == nil { times.append(readsFrom) }
@@ -192,7 +191,7 @@ package struct SyncMachine {
         case .downloaded(let name):
             receiver.downloaded(name)
         case .vanished(let name):
-            // One that stays in the listings counts as a failure.
+            // A snapshot that stays in the listings counts as a failure.
             if receiver.vanished(name, at: now) {
                 fence?.vanished()
                 bringForwardListing(to: soonestListing(now))
@@ -225,7 +224,7 @@ package struct SyncMachine {
             work.wrote(.capturing)
             failures.capture = 0
             capture?.captured(through: through, at: now)
-            // What was there before is sent with the first snapshot, whatever its transaction.
+            // Contents from before the start are part of the first send, whatever their transactions.
             if let transaction {
                 if isFirst { sender.merged(as: transaction, at: now) } else { sender.observed(transaction, at: now) }
             }
@@ -251,7 +250,7 @@ package struct SyncMachine {
             work.wrote(.sweeping)
             sweeper?.failed(at: now)
         case .foundRecord(let record):
-            // What was merged before need not be there any more.
+            // Snapshots merged before may be missing from the rebuilt database.
             if fence?.found(record) == true { receiver.forgetMerged() }
         case .recorded(let record, let transaction):
             work.wrote(.recording)
@@ -269,18 +268,19 @@ package struct SyncMachine {
         }
     }
 
-    /// A transaction of ours that nobody else need hear of.
+    /// Reports a transaction of our own, which does not trigger a send.
     private mutating func noteOwn(_ transaction: UInt64, at now: Duration) {
         sender.merged(as: transaction, at: now)
         capture?.noteOwn(transaction)
     }
 
-    /// Somebody removed our snapshots: what only they held must not be missing until something changes here.
+    /// Sends again if our snapshots were removed: changes that only they contained would be missing until the next
+    /// change.
     private mutating func replaceWhatHasGone(_ names: [SnapshotName]) {
         let newest = names.filter { $0.instance == settings.instance }.max()
         defer { newestOwn = newest }
         guard let storedAt, let lastListing else { return }
-        // What a listing has shown it does not lose; until then it may be late.
+        // A snapshot that has been listed stays listed. Before that, listings may lag.
         let hasGone = newestOwn.map { shown in newest.map { $0 < shown } ?? true } ?? false
         let isMissing = newest == nil && lastListing > storedAt + Self.patienceWithListings
         if hasGone || isMissing { sender.requestInitial() }
@@ -329,7 +329,7 @@ package struct SyncMachine {
                 isShuttingDown = true
             }
         }
-        // What has been compared and is not applied is loaded again with the next start.
+        // A compared snapshot that is not applied is loaded again with the next start.
         if isShuttingDown { work.dropPlanned() }
         if isShuttingDown && work.isIdle && !sender.isSending {
             isFinished = true
@@ -338,15 +338,15 @@ package struct SyncMachine {
         return actions
     }
 
-    /// What the LMDB does next, as far as ``LMDBWork`` lets it: merge what is ready, then send, and sweep when there is nothing
-    /// else to do; but a send that is due is not kept waiting by ever more merges.
+    /// The next action on the LMDB that ``LMDBWork`` allows: merges first, then sends, then the sweeper. After
+    /// ``mergesInARow`` merges a due send comes first.
     private mutating func nextLMDBAction(at now: Duration) -> Action? {
         if work.mayApply, let name = work.planned {
             work.begin(.applying(name), at: now)
             return .apply(name)
         }
         let sendIsDue = maySend && (sender.due.map { $0 <= now } ?? false)
-        // A send captures, too.
+        // A send captures by itself.
         if let due = capture?.due, due <= now, work.isIdle, !(isCaptured && sendIsDue) {
             capture?.started()
             work.begin(.capturing, at: now)
@@ -383,19 +383,19 @@ package struct SyncMachine {
         return .sweep(deletionTime: sweeper.deletionTime)
     }
 
-    /// When the sweeper may go on, nil when only an event can bring that.
+    /// When the sweeper may continue; nil while that takes an event.
     private func sweepDue(at now: Duration) -> Duration? {
         guard let due = sweeper?.due, let begin = fence?.sweepsFrom(at: now) else { return nil }
         return max(due, begin)
     }
 
-    /// Whether what the application had written before the start is in the shadows, where there are any.
+    /// Whether the application's changes from before the start are in the shadows; true without shadows.
     private var isCaptured: Bool { capture?.hasStarted ?? true }
 
-    /// A wiped LMDB must not replace the own snapshots of before: those come first.
+    /// A wiped LMDB must not replace our own earlier snapshots: they are loaded first.
     private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded && fenceIsOpen }
 
-    /// Whether a single run has failed too often; others go on for ever.
+    /// Whether a single run has failed too often. Otherwise there is no limit.
     private var hasGivenUpLoading: Bool {
         guard settings.onlyOnce, let limit = settings.sender.retryLimit else { return false }
         return max(failures.listing, failures.capture, failures.record, receiver.mostFailures) > limit
@@ -403,8 +403,8 @@ package struct SyncMachine {
 
     private var isFenced: Bool { fence?.reason != nil }
 
-    // The snapshot after start-up shows everything that was loaded, so it waits for that, but not for ever on an
-    // instance whose snapshot can't be had.
+    // The snapshot after start-up contains everything that was loaded, so it waits for that, but not for an instance
+    // whose snapshot cannot be loaded.
     private mutating func requestInitialWhenLoaded() {
         guard !settings.receiveOnly, !hasRequestedInitial, receiver.isStartLoadedOrFailing else { return }
         hasRequestedInitial = true

@@ -1,34 +1,34 @@
 import Logging
 import Snapshots
 
-/// Something to be said of the syncing of a database.
+/// A notice about the state of syncing.
 enum SyncNotice: Sendable {
     /// A line in the log.
     case log(Logger.Level, String, Logger.Metadata = [:])
-    /// For whoever observes.
+    /// An event for the observer.
     case event(SyncEvent)
 }
 
-/// Why something failed last: one line each.
+/// The last errors, one line each.
 struct SyncErrors: Sendable {
-    /// Why the last send failed; empty when it did not.
+    /// Why the last send failed; empty if it did not.
     var send = ""
-    /// Why something last could not be listed, loaded, captured or recorded.
+    /// Why the last listing, load, capture or record failed.
     var load = ""
     /// The last error of loading, by instance.
     var byInstance: [String: String] = [:]
 }
 
-/// What is said of the state of the machine: each thing once, and once more when it is over.
+/// Reports changes of the machine's state: each problem once, and its end once.
 ///
-/// A pure value: it compares what is with what was said last.
+/// A pure value: it compares the state with the last reported one.
 struct SyncNotices: Sendable {
     private let database: String
     private let instance: String
     private var settled: UInt64?
     /// Snapshots that wait for a download to end, and since when.
     private var waiting: [SnapshotName: Duration] = [:]
-    /// Why nothing is sent because of ``StaleFence``.
+    /// Why ``StaleFence`` blocks sending.
     private(set) var fenceText: String?
     /// The instances whose snapshots are not loaded because they are too old.
     private var outdated: Set<String> = []
@@ -40,14 +40,14 @@ struct SyncNotices: Sendable {
     ///   - instance: this instance's name.
     init(database: String, instance: String) { (self.database, self.instance) = (database, instance) }
 
-    /// For how long a snapshot has waited for others, where it has.
+    /// For how long a snapshot has waited for others.
     func waited(for name: SnapshotName, at now: Duration) -> Duration { waiting[name].map { now - $0 } ?? .zero }
 
-    /// What is to be said now, in this order.
+    /// Returns the new notices, in this order.
     ///
     /// - Parameters:
     ///   - now: the time since a fixed moment.
-    ///   - errors: why something failed last, for the texts.
+    ///   - errors: the last errors, for the texts.
     mutating func look(at machine: borrowing SyncMachine, now: Duration, errors: SyncErrors) -> [SyncNotice] {
         var notices: [SyncNotice] = []
         lookAtDownloads(machine.receiver, now, &notices)
@@ -75,7 +75,7 @@ struct SyncNotices: Sendable {
         notices.append(.event(.settled(transaction: transaction)))
     }
 
-    /// Whether sending is shut off, and whether it is allowed again.
+    /// Checks whether sending is blocked, and whether it is allowed again.
     private mutating func lookAtFence(_ fence: StaleFence?, _ notices: inout [SyncNotice]) {
         guard let fence else { return }
         for instance in fence.outdatedInstances.subtracting(outdated).sorted() {
@@ -98,7 +98,7 @@ struct SyncNotices: Sendable {
         notices += [.log(.error, text), .event(.fenced(text))]
     }
 
-    /// What keeps changes from being sent, and whether nothing does any more.
+    /// Checks for an obstacle to sending, and for its end.
     private mutating func lookAtObstacle(
         _ new: SendObstacle?, _ patience: Duration?, _ errors: SyncErrors, _ notices: inout [SyncNotice]
     ) {
@@ -106,7 +106,7 @@ struct SyncNotices: Sendable {
         let before = obstacle
         obstacle = new
         guard let new else {
-            // Where it is shut off instead, that is told; and what is sent at last, too.
+            // A block is reported instead, and so is a send that succeeds at last.
             if fenceText == nil, before != .sendFails {
                 notices.append(.log(.info, "changes are not held back any more"))
             }
@@ -114,17 +114,17 @@ struct SyncNotices: Sendable {
         }
         let text = new.text(
             own: instance, patience: patience, errors: errors.byInstance, sendError: errors.send)
-        // Each try that fails is in the log already.
+        // Each failed try is in the log already.
         if new != .sendFails { notices.append(.log(.warning, text)) }
         notices.append(.event(.sendBlocked(text)))
     }
 
-    /// Whether the database is not in sync any more, long before sending is shut off.
+    /// Checks whether the database is out of sync, long before sending is blocked.
     private mutating func lookAtLag(_ new: SyncLag?, _ errors: SyncErrors, _ notices: inout [SyncNotice]) {
         guard new?.failing != lag?.failing else { return }
         lag = new
         guard let new else {
-            // Where it is shut off instead, that is told.
+            // A block is reported instead.
             if fenceText == nil { notices.append(.log(.info, "what could not be loaded does not matter any more")) }
             return notices.append(.event(.notInSync(nil)))
         }

@@ -1,26 +1,26 @@
 import LMDB
 
-/// What is synced, and how: the configuration of one database.
+/// The configuration of one database.
 package struct SyncSettings: Sendable {
-    /// Who sends: database, instance and host.
+    /// The sender: database, instance and host.
     package var identity: SenderIdentity
     /// Where the versions of entries are kept.
     package var schema: Schema { didSet { machine.hasShadows = schema.hasShadows } }
     /// How the LMDB is opened.
     package var environment: EnvironmentOptions
-    /// When to list, load, send and sweep.
+    /// Configuration of listings, loads, sends and sweeps.
     package var machine: SyncMachine.Settings
-    /// How often the LMDB is asked for its newest transaction, where no change was signalled.
+    /// How often the LMDB is polled for its newest transaction.
     package var lmdbPollInterval: Duration
-    /// Which Deleted entries of others are not added.
+    /// Which Deleted entries of other instances are not added.
     package var deletedCutoff: DeletedCutoff
-    /// The flags that missing databases are created with instead of those of the snapshot.
+    /// Flags for creating missing DBIs, by name, which override those of the snapshot.
     package var creationFlags: [String: DatabaseFlags]
     /// Whether headers get an extension block (`header_extra_padding_block`).
     package var paddingBlock: Bool
-    /// How far in the future a snapshot may be before the sender's clock is called wrong.
+    /// How far in the future a snapshot may be before its sender's clock counts as wrong.
     package var clockSkewTolerance: Duration
-    /// How old snapshots are removed; nil when they are not.
+    /// Configuration of the cleaner; nil if old snapshots are not removed.
     package var cleaner: CleanerMachine.Settings?
 
     /// See the properties of the same names.

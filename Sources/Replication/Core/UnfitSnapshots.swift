@@ -1,20 +1,20 @@
 import LMDB
 import Snapshots
 
-/// The snapshots that the map could not hold: what was done for one in vain is not done again before it may help.
+/// The snapshots that did not fit the map. They are not retried before it may help.
 struct UnfitSnapshots: Sendable {
     private struct Attempt {
         var mapSize: Int
-        /// When it may be tried again with the same map; nil for what can't fit into it whatever is removed.
+        /// When to retry with the same map; nil if the snapshot cannot fit even into an empty map.
         var until: Duration?
     }
 
-    /// How long a snapshot waits that something may be removed from the full map for.
+    /// How long to wait for room in a full map.
     static let patience = Duration.seconds(60)
 
     private var attempts: [SnapshotName: Attempt] = [:]
 
-    /// Takes in why a snapshot could not be merged, with a map of this size.
+    /// Records why a snapshot could not be merged, with a map of this size.
     mutating func failed(_ name: SnapshotName, _ error: any Error, mapSize: Int, at now: Duration) {
         if error is MapIsTooSmall || (error as? SnapshotError)?.kind == .tooLarge {
             attempts[name] = Attempt(mapSize: mapSize, until: nil)
@@ -25,16 +25,16 @@ struct UnfitSnapshots: Sendable {
         }
     }
 
-    /// Whether there is no point in trying a snapshot now, with a map of this size.
+    /// Whether a retry would be futile, with a map of this size.
     func holds(_ name: SnapshotName, mapSize: Int, at now: Duration) -> Bool {
         guard let attempt = attempts[name], mapSize <= attempt.mapSize else { return false }
         return attempt.until.map { now < $0 } ?? true
     }
 
-    /// Whether something is known of a snapshot.
+    /// Whether a snapshot is known.
     func knows(_ name: SnapshotName) -> Bool { attempts[name] != nil }
 
-    /// Forgets what has gone from the storage.
+    /// Forgets the snapshots that are gone from the storage.
     mutating func listed(_ names: [SnapshotName]) {
         guard !attempts.isEmpty else { return }
         let listed = Set(names)

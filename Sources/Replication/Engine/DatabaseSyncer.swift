@@ -5,9 +5,9 @@ import Snapshots
 import Support
 import Synchronization
 
-/// Keeps one database in sync with the storage: opens its LMDB, and runs its ``SyncEngine`` in the world.
+/// Keeps one database in sync with the storage: opens its LMDB, and runs its ``SyncEngine`` live.
 package actor DatabaseSyncer {
-    /// How long an upload under way may go on after ``shutDown()``.
+    /// How long an upload in progress may continue after ``shutDown()``.
     package static let shutdownGrace = Duration.seconds(10)
     private let settings: SyncSettings
     private let store: any BlobStore
@@ -20,15 +20,15 @@ package actor DatabaseSyncer {
     private let events: AsyncStream<SyncCore.Event>
     private let post: AsyncStream<SyncCore.Event>.Continuation
     private let handled = Atomic(0)
-    /// The LMDB, where this process has it open already.
+    /// The LMDB if this process has opened it already.
     private let opened: Environment?
     private let willSync: @Sendable () throws -> Void
 
     /// - Parameters:
-    ///   - unmarked: the storage, where changes notify nobody; the same one where there is no such thing.
-    ///   - environment: the LMDB, where this process has it open already: it can be opened only once.
-    ///   - inspector: inspects what changes.
-    ///   - willSync: is called once the LMDB is open, and may keep it from being synced by throwing.
+    ///   - unmarked: the storage without change notifications; `store` if nil.
+    ///   - environment: the LMDB if this process has opened it already: it can be opened only once.
+    ///   - inspector: inspects changes.
+    ///   - willSync: called once the LMDB is open; throws to prevent syncing.
     package init(
         settings: SyncSettings, store: any BlobStore, unmarked: (any BlobStore)? = nil, logger: Logger,
         clock: SyncClock = SyncClock(), environment: Environment? = nil, observer: any SyncObserver = NoObserver(),
@@ -49,20 +49,20 @@ package actor DatabaseSyncer {
         (events, post) = AsyncStream.makeStream()
     }
 
-    /// Asks ``run()`` to begin nothing new and to return once what is under way has ended.
+    /// Asks ``run()`` to begin nothing new and to return once all work in progress has ended.
     package nonisolated func shutDown() { post.yield(.shutDown) }
 
-    /// How many events the loop has handled; grows soon after a ``probe()`` when it is not stuck.
+    /// The number of events that the loop has handled. It grows soon after a ``probe()`` unless the loop is stuck.
     package nonisolated var turns: Int { handled.load(ordering: .relaxed) }
 
-    /// Has the loop turn once more, whatever else it waits for.
+    /// Makes the loop handle one more event, even if nothing else happens.
     package nonisolated func probe() { post.yield(.tick) }
 
-    /// Syncs until everything is done (with `onlyOnce`), until ``shutDown()``, or until it can't go on.
+    /// Syncs until everything is done (with `onlyOnce`), until ``shutDown()``, or until a fatal error.
     ///
-    /// Runs once.
+    /// May be called once.
     ///
-    /// - Throws: what keeps it from going on: the LMDB can't be opened or synced, or sending failed too often.
+    /// - Throws: the fatal error: the LMDB cannot be opened or synced, or too many sends have failed.
     package func run() async throws {
         let options = settings.environment
         let environment = if let opened { opened } else { try await threads.run { _ in try Environment(options) } }
@@ -117,7 +117,7 @@ package actor DatabaseSyncer {
         }
     }
 
-    // An upload that does not end in time is cut off with everything else.
+    // Cancels an upload that does not end in time, and everything else.
     private static func endStream(_ post: AsyncStream<SyncCore.Event>.Continuation) async {
         do {
             try await Task.sleep(for: shutdownGrace)
@@ -141,7 +141,7 @@ package actor DatabaseSyncer {
             group.addTask { [post] in
                 do {
                     for await _ in changes {
-                        // A busy writer is followed at this pace, not commit by commit.
+                        // Limits the rate of checks while the application writes continuously.
                         try await Task.sleep(for: .milliseconds(2))
                         post.yield(database.observation)
                     }
@@ -150,10 +150,10 @@ package actor DatabaseSyncer {
         }
     }
 
-    /// A receiver has nothing to send, but shadows must follow the application everywhere.
+    /// A receiver has nothing to send, but shadows must follow the application's changes in any case.
     private var observes: Bool { !settings.machine.receiveOnly || settings.schema.hasShadows }
 
-    /// Whether an object that appeared may be a snapshot of somebody else; an empty name may be anything.
+    /// Whether a new object may be a snapshot of another instance; an empty name may be any object.
     private static func isNews(_ object: String, of database: String, own: String?) -> Bool {
         guard !object.isEmpty else { return true }
         guard case .full(let name) = ObjectName(object, database: database) else { return false }

@@ -4,16 +4,16 @@ import Synchronization
 
 /// Polls the LMDB for its newest transaction, and checks its file and its reader table.
 ///
-/// Ticks that are due at about the same time come with the poll, so that an idle daemon wakes up once an interval.
+/// Ticks that are due at about the same time are sent with the poll, so that an idle daemon wakes up once per interval.
 final class Housekeeping: Sendable {
     private struct State {
         var lastReaderCheck: Duration
-        /// The newest transaction so far, and the last one that was reported.
+        /// The newest transaction, and the last reported one.
         var newest: UInt64 = 0
         var reported: UInt64?
-        /// When the next poll comes.
+        /// When the next poll is due.
         var next: Duration
-        /// When a tick is due that comes with a poll.
+        /// When a tick is due that is sent with a poll.
         var tick: Duration?
         var isLost = false
     }
@@ -23,7 +23,7 @@ final class Housekeeping: Sendable {
 
     private let database: SyncedDatabase
     private let interval: Duration
-    /// Whether the newest transaction is reported.
+    /// Whether to report the newest transaction.
     private let observes: Bool
     private let clock: SyncClock
     private let post: AsyncStream<SyncCore.Event>.Continuation
@@ -42,14 +42,14 @@ final class Housekeeping: Sendable {
         state = Mutex(State(lastReaderCheck: now, next: now + interval))
     }
 
-    /// Polls until the result is stopped.
+    /// Polls until the returned pulse is stopped.
     func start() -> Pulse {
         Pulse(every: interval, label: "poll-\(database.settings.identity.database)") { [weak self] in self?.poll() }
     }
 
-    /// Takes over a tick that is due shortly before the next poll.
+    /// Accepts a tick that is due shortly before the next poll.
     ///
-    /// - Returns: false when it needs a timer of its own.
+    /// - Returns: false if the tick needs a timer of its own.
     func takesOver(tick time: Duration) -> Bool {
         state.withLock { state in
             guard time <= state.next, state.next - time <= interval / 10 else {
@@ -67,8 +67,8 @@ final class Housekeeping: Sendable {
         let isInPlace = environment.isInPlace
         let (observation, isDue, checksReaders) = state.withLock { state -> (Bool, Bool, Bool) in
             guard !state.isLost else { return (false, false, false) }
-            // Transaction IDs only fall where a backup was copied over the open file. Going on would hide the
-            // changes that follow, until their IDs have grown beyond the old ones.
+            // Transaction IDs decrease only if a backup was copied over the open file. Later changes would be missed
+            // until their IDs exceed the old ones.
             state.isLost = !isInPlace || transaction < state.newest
             let isNews = observes && state.reported != transaction
             if isNews { state.reported = transaction }

@@ -3,11 +3,11 @@ import Logging
 import Snapshots
 import Support
 
-/// Performs effects in the world: with a storage, on threads that may block, and with a logger and an observer.
+/// Performs effects live: with a storage, threads that may block, a logger and an observer.
 ///
 /// Used by one ``DatabaseSyncer`` only, within its isolation.
 final class LiveEffects: SyncEffects {
-    /// The stream that events arrive in.
+    /// The stream of events.
     let post: AsyncStream<SyncCore.Event>.Continuation
     private let database: SyncedDatabase
     private let store: any BlobStore
@@ -15,13 +15,13 @@ final class LiveEffects: SyncEffects {
     private let clock: SyncClock
     private let observer: any SyncObserver
     private let logger: Logger
-    /// LMDB calls block. One may write, one read everything, and the others only look something up.
+    /// LMDB calls block. One thread may write and one read everything; the others only do short lookups.
     private let threads: BlockingPool
     private let housekeeping: Housekeeping
-    /// What is to be started.
+    /// The tasks to start.
     private var tasks: [@Sendable () async -> Void] = []
     private var timer: (time: Duration, task: Task<Void, Never>)?
-    /// Why the loop has ended, where that was an error.
+    /// The error that has ended the loop, if any.
     private(set) var failure: (any Error)?
 
     init(
@@ -42,7 +42,7 @@ final class LiveEffects: SyncEffects {
 
     var moment: SyncClock.Moment { clock.moment }
 
-    /// Hands over the tasks of the effects so far, which must be started now.
+    /// Returns the tasks of the effects so far, to be started now.
     func takeTasks() -> [@Sendable () async -> Void] {
         defer { tasks.removeAll(keepingCapacity: true) }
         return tasks
@@ -98,7 +98,7 @@ final class LiveEffects: SyncEffects {
     ) async throws -> SyncCore.Listing {
         let prefix = SnapshotName.prefix(database: database.settings.identity.database)
         let blobs = try await store.list(prefix: prefix)
-        // How far the storage's clock is ahead is known from its answer at the latest.
+        // The offset of the storage's clock is known from its response at the latest.
         return SyncCore.Listing(blobs: blobs, began: began, ended: clock.wall(), clockOffset: store.clockOffset)
     }
 
@@ -153,7 +153,7 @@ final class LiveEffects: SyncEffects {
         }
     }
 
-    /// Runs work that blocks. Work that was cancelled reports nothing.
+    /// Runs blocking work. Cancelled work reports nothing.
     private func block(_ body: @escaping @Sendable (CancellationSignal, SyncedDatabase.Post) -> Void) {
         tasks.append { [threads, post] in
             _ = try? await threads.run { signal in
@@ -164,7 +164,7 @@ final class LiveEffects: SyncEffects {
 
     // MARK: The timer
 
-    /// There is one timer at most: what waits for hours must not pile up.
+    /// There is one timer at most, so that long waits do not pile up.
     func wake(at time: Duration?) {
         guard let time else { return }
         if housekeeping.takesOver(tick: time) { return endTimer() }
@@ -180,7 +180,7 @@ final class LiveEffects: SyncEffects {
         timer = (time, task)
     }
 
-    /// Ticks may come a little early, so after each one it is seen anew when the next one is due.
+    /// Ticks may be early, so the next one is computed again after each.
     func endTimer() {
         timer?.task.cancel()
         timer = nil

@@ -3,29 +3,30 @@ import Snapshots
 import Support
 import Synchronization
 
-/// The LMDB of one database with what this process knows of it. Performs the effects of ``SyncCore`` that read or write it.
+/// The LMDB of one database and what this process knows of it. Performs the effects of ``SyncCore`` that read or write
+/// it.
 ///
-/// Each function blocks until its work is done, and reports the outcome as an event. The daemon calls them on threads that may
-/// block, the simulation within simulated time. What may run side by side is up to ``LMDBWork``.
+/// Each function blocks until its work is done, and reports the result as an event. The daemon calls them on threads
+/// that may block, the simulation within simulated time. ``LMDBWork`` decides what may run concurrently.
 package final class SyncedDatabase: Sendable {
-    /// What is synced.
+    /// The configuration.
     let settings: SyncSettings
     /// The LMDB.
     package let environment: Environment
-    /// Our own transactions since the last send: all others are the application's.
+    /// Our own transactions since the last send. All others are the application's.
     let own = OwnTransactions()
     private let clock: SyncClock
     private let inspector: (any ChangeInspector)?
     private let stagingDirectory: String?
-    /// What is known of the shadows; nil where there are none.
+    /// The state of the shadows; nil if there are none.
     private let shadows: Mutex<Capture?>
 
-    /// Receives the outcome of some work.
+    /// Receives the result of some work.
     package typealias Post = (SyncCore.Event) -> Void
 
     /// - Parameters:
-    ///   - inspector: inspects what changes.
-    ///   - stagingDirectory: where the storage wants the files of large snapshots.
+    ///   - inspector: inspects changes.
+    ///   - stagingDirectory: where to create the files of large snapshots.
     package init(
         settings: SyncSettings, environment: Environment, clock: SyncClock, inspector: (any ChangeInspector)? = nil,
         stagingDirectory: String? = nil
@@ -44,21 +45,21 @@ package final class SyncedDatabase: Sendable {
         return .observed(transaction: transaction, isOurs: own.contains(transaction))
     }
 
-    /// Whether the map has grown, or can.
+    /// Measures the map: whether it has grown, or can.
     package func measureMap(for name: SnapshotName) -> SyncCore.Event {
-        // An error here comes again with the merge, and is reported then.
+        // An error here recurs with the merge, and is reported then.
         let grows = (try? environment.growsMap()) ?? false
         return .measuredMap(name, size: environment.info.mapSize, grows: grows)
     }
 
-    /// Everything up to this transaction is stored.
+    /// Reports that everything up to this transaction is stored.
     package func noteSent(through transaction: UInt64) { own.sent(through: transaction) }
 
     // MARK: The record
 
     /// The record in the LMDB at start.
     ///
-    /// With the sweeper off nothing keeps it up to date. It would be wrong later, so it is removed.
+    /// Without a sweeper nothing updates it. It would be wrong later, so it is removed.
     package func recordAtStart() throws -> SyncRecord {
         if settings.machine.sweeper != nil { return try SyncRecord.read(environment) }
         try SyncRecord.forget(environment)
@@ -87,7 +88,7 @@ package final class SyncedDatabase: Sendable {
 
     // MARK: Sending
 
-    /// Copies what the application has changed to the shadows.
+    /// Copies the application's changes to the shadows.
     package func capture(signal: CancellationSignal = CancellationSignal(), _ post: Post) {
         do {
             try captureNow(signal, post)
@@ -96,7 +97,7 @@ package final class SyncedDatabase: Sendable {
         }
     }
 
-    /// - Returns: every transaction up to this one is in the shadows; nil where there are none.
+    /// - Returns: the newest captured transaction; nil if there are no shadows.
     @discardableResult
     private func captureNow(_ signal: CancellationSignal, _ post: Post) throws -> UInt64? {
         guard var capture = shadows.withLock(\.self) else { return nil }
@@ -110,8 +111,8 @@ package final class SyncedDatabase: Sendable {
 
     /// Reads the LMDB for a snapshot.
     ///
-    /// - Parameter floor: the lowest timestamp of the snapshot: a clock that stepped back must not make it look older than the
-    ///   one before.
+    /// - Parameter floor: the lowest timestamp of the snapshot, so that a clock that has stepped back does not make it
+    ///   look older than the one before.
     package func scan(floor: UInt64, signal: CancellationSignal = CancellationSignal(), _ post: Post) {
         let inspection = inspector?.inspectSend(of: settings.identity.database)
         do {
@@ -120,7 +121,7 @@ package final class SyncedDatabase: Sendable {
                 environment, identity: settings.identity, schema: settings.schema, changes: { own.changes },
                 inspection: inspection, stagingDirectory: stagingDirectory, signal: signal,
                 timestamp: { max(clock.wall(), floor) })
-            // What was written after the capture is not in the snapshot.
+            // Changes after the capture are not in the snapshot.
             let transaction = captured ?? scanned
             if let snapshot = found {
                 return post(.scanned(.init(snapshot: snapshot, transaction: transaction, inspection: inspection)))
@@ -134,7 +135,7 @@ package final class SyncedDatabase: Sendable {
 
     // MARK: Sweeping
 
-    /// Sweeps for one slice.
+    /// Runs a slice of the sweeper.
     package func sweep(
         _ run: Sweep, deletionTime: Duration, signal: CancellationSignal = CancellationSignal()
     ) -> SyncCore.Event {
@@ -151,15 +152,15 @@ package final class SyncedDatabase: Sendable {
         }
     }
 
-    /// One of our own transactions keeps the shadows as they should be.
+    /// Reports a transaction of our own that kept the shadows up to date.
     private func noteOwn(_ transaction: UInt64) { shadows.withLock { $0?.noteOwn(transaction) } }
 }
 
 // MARK: Merging
 
 extension SyncedDatabase {
-    /// Compares a downloaded snapshot with the LMDB: the first half of a merge. It is the last one where nothing has to be
-    /// written.
+    /// Compares a downloaded snapshot with the LMDB: the first half of a merge, and the last if there is nothing to
+    /// write.
     package func compare(_ order: MergeOrder, signal: CancellationSignal = CancellationSignal(), _ post: Post) {
         let inspection = inspector?.inspectMerge(of: order.name, into: settings.identity.database)
         let cutoff = order.leavesOutOldDeletions ? settings.deletedCutoff.timestamp(at: clock.wall()) : 0
@@ -173,7 +174,7 @@ extension SyncedDatabase {
             do {
                 merge.result = try merge.compare(environment)
             } catch is ShadowIsMissing {
-                // The application has made a DBI just now.
+                // The application has just created a DBI.
                 try captureNow(signal, post)
                 merge.result = try merge.compare(environment)
             }
@@ -185,9 +186,9 @@ extension SyncedDatabase {
         }
     }
 
-    /// Writes what the comparison has found: the second half of a merge.
+    /// Writes the result of the comparison: the second half of a merge.
     ///
-    /// - Parameter isOutdated: whether it is compared again first.
+    /// - Parameter isOutdated: whether to compare again first.
     package func apply(_ merge: MergeInHand, isOutdated: Bool, _ post: Post) {
         var merge = merge
         do {
@@ -220,7 +221,7 @@ extension SyncedDatabase {
         let kind: MergeFailure.Kind =
             switch error {
             case let refusal as RefusedSnapshot: .refused(merge.inspection?.refused(refusal) ?? refusal)
-            // The map may grow, and a file of our own may be readable the next time.
+            // The map may grow, and a temporary file may be readable the next time.
             case let error as SnapshotError where error.kind != .unreadable && error.kind != .tooLarge: .damaged(error)
             default: .failed(error)
             }

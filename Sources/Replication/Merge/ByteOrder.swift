@@ -1,6 +1,6 @@
 import Glibc
 
-/// Compares bytewise; where one is a prefix of the other, the shorter is lower. This is also LMDB's default order.
+/// Compares bytewise; a prefix sorts before a longer string. This is also LMDB's default order.
 ///
 /// - Returns: negative, zero or positive.
 @inlinable @inline(__always)

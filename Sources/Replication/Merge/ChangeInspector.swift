@@ -1,85 +1,83 @@
 import LMDB
 import Snapshots
 
-/// Looks into what merges and sends change, for those who know what the entries mean. It may refuse snapshots.
+/// Inspects the entries that merges and sends change, with knowledge of their contents. It may reject snapshots.
 ///
-/// It is asked once for each merge and each send, and then told of each entry that changes: entries that don't change
-/// cost nothing.
+/// Called once for each merge and each send; the returned inspection is called for each changed entry. Unchanged
+/// entries cost nothing.
 package protocol ChangeInspector: Sendable {
-    /// A snapshot is about to be compared with a database.
+    /// Called before a snapshot is compared with a database.
     ///
-    /// - Returns: who looks at this merge; nil for nobody.
+    /// - Returns: the inspection of this merge; nil for none.
     func inspectMerge(of snapshot: SnapshotName, into database: String) -> (any MergeInspection)?
 
-    /// A database is about to be read for a snapshot.
+    /// Called before a database is read for a snapshot.
     ///
-    /// - Returns: who looks at this send; nil for nobody.
+    /// - Returns: the inspection of this send; nil for none.
     func inspectSend(of database: String) -> (any SendInspection)?
 }
 
-/// Looks at one merge. Called by one thread at a time: bytes are valid during the call only, and the sooner a call
-/// returns the sooner the merge goes on.
+/// Inspects one merge. Called by one thread at a time. Bytes are valid during the call only. Calls delay the merge.
 package protocol MergeInspection: AnyObject, Sendable {
-    /// The comparison begins. It may have to be made again: then this is called again, and what was told before does
-    /// not count.
+    /// The comparison begins. May be called again if the comparison has to be repeated; discard the changes reported
+    /// before.
     ///
-    /// - Parameter transaction: the one that the snapshot is compared in.
-    /// - Throws: to have the snapshot tried again.
+    /// - Parameter transaction: the transaction of the comparison.
+    /// - Throws: to have the snapshot retried.
     func begins(_ transaction: borrowing ReadTransaction) throws
 
-    /// An entry of the snapshot is going to replace the local one, or to be added.
+    /// An entry of the snapshot is about to replace the local one, or to be added.
     ///
-    /// Called under a read transaction; the write lock is not held. What is wrong with the snapshot as a whole may not be
-    /// known yet.
+    /// Called in a read transaction, without the write lock. The snapshot may still turn out to be invalid as a whole.
     ///
     /// - Parameters:
-    ///   - old: the local version; nil when there is none.
-    ///   - new: the snapshot's.
-    /// - Returns: whether it may.
-    /// - Throws: ``RefusedSnapshot`` to have the snapshot refused.
+    ///   - old: the local version; nil if there is none.
+    ///   - new: the version in the snapshot.
+    /// - Returns: whether to merge the entry.
+    /// - Throws: ``RefusedSnapshot`` to reject the snapshot.
     func change(
         of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version
     ) throws(RefusedSnapshot) -> ChangeVerdict
 
-    /// All changes have been told, and the snapshot has been checked to its end.
+    /// All changes are reported, and the whole snapshot is checked.
     ///
-    /// - Parameter transaction: the one that it was compared in.
-    /// - Throws: ``RefusedSnapshot`` to have the snapshot refused, ``CompareAgain`` to have all changes told once more;
-    ///   anything else to have it tried again.
+    /// - Parameter transaction: the transaction of the comparison.
+    /// - Throws: ``RefusedSnapshot`` to reject the snapshot, ``CompareAgain`` to have all changes reported again; any
+    ///   other error to have it retried.
     func check(_ transaction: borrowing ReadTransaction) throws
 
-    /// The snapshot is refused. Called when no transaction is open any more, so there is time to look around.
+    /// The snapshot is rejected. Called without an open transaction, so it may take time.
     ///
-    /// - Returns: the refusal as it is to be told.
+    /// - Returns: the error to report.
     func refused(_ refusal: RefusedSnapshot) -> RefusedSnapshot
 
-    /// The merge has been made. Called when no transaction is open any more, before ``ended(_:)``.
+    /// The merge has succeeded. Called without an open transaction, before ``ended(_:)``.
     ///
-    /// - Returns: what was held back; nil when nothing was.
+    /// - Returns: the held entries; nil if there are none.
     func heldBack() -> HeldEntries?
 
-    /// An entry that had been told of as a change has not been written: the application has changed it meanwhile.
+    /// A reported change was not written, because the application has changed the entry since.
     func lost(_ key: UnsafeRawBufferPointer, in dbi: String)
 
     /// The merge has ended.
     ///
-    /// - Parameter report: nil when nothing has been written, because it failed or was refused.
+    /// - Parameter report: nil if nothing was written, because the merge failed or was rejected.
     func ended(_ report: MergeReport?)
 }
 
-/// What becomes of an entry of a snapshot that would replace the local one, or be added.
+/// The verdict on an entry of a snapshot that would replace the local one, or be added.
 package enum ChangeVerdict: Sendable {
-    /// It is merged.
+    /// Merge the entry.
     case merge
-    /// It is left out: the local one stays, and the next snapshot is compared with that.
+    /// Omit the entry. The local one stays, and is compared with the next snapshot.
     case hold
 }
 
-/// What a merge has left out, so that this snapshot is not merged as a whole.
+/// Entries omitted from a merge, so that the snapshot does not count as merged as a whole.
 package struct HeldEntries: Sendable, Equatable {
-    /// How many entries.
+    /// The number of entries.
     package var count: Int
-    /// One line about the first of them: which it is, and why.
+    /// One line about the first of them: name and reason.
     package var first: String
 
     /// See the properties of the same names.
@@ -89,18 +87,18 @@ package struct HeldEntries: Sendable, Equatable {
     }
 }
 
-/// A look at a merge has found out what it should have known from the beginning. Thrown at most once by each.
+/// An inspection has found something that it must consider from the beginning. Thrown at most once per inspection.
 package struct CompareAgain: Error {
-    /// The request.
+    /// A request for another comparison.
     package init() {}
 }
 
-/// Looks at one send. Called by one thread at a time.
+/// Inspects one send. Called by one thread at a time.
 package protocol SendInspection: AnyObject, Sendable {
-    /// The database begins to be read.
+    /// Reading the database begins.
     ///
-    /// - Parameter transaction: the one that it is read in.
-    /// - Throws: to have the send tried again.
+    /// - Parameter transaction: the transaction of the send.
+    /// - Throws: to have the send retried.
     func begins(_ transaction: borrowing ReadTransaction) throws
 
     /// The application has written this entry since the last send. Bytes are valid during the call only.
@@ -108,38 +106,38 @@ package protocol SendInspection: AnyObject, Sendable {
 
     /// The send has ended.
     ///
-    /// - Parameter report: nil when nothing has been stored; another send follows then, and tells of the same changes.
+    /// - Parameter report: nil if nothing was stored; the next send reports the same changes again.
     func ended(_ report: SendReport?)
 }
 
-/// Which entries of a database have been written by others than this syncer since its last send: the header of each tells
-/// the transaction.
+/// Determines which entries of a database the application has written since the last send, from the transaction in the
+/// header of each.
 package struct LocalChanges: Sendable {
-    /// More transactions of our own than this are not remembered.
+    /// The number of our own transactions that are remembered.
     private static let mostOwn = 65_536
 
-    /// Everything up to this transaction is sent; nil when that is not known.
+    /// The newest sent transaction; nil if unknown.
     private(set) var sentThrough: UInt64?
-    /// Transactions of our own since then.
+    /// Our own transactions since then.
     private var own: Set<UInt64> = []
 
-    /// Nothing is known.
+    /// Local changes are unknown.
     package init() {}
 
-    /// A transaction of our own is about to be committed, or has been.
+    /// Reports a transaction of our own, before or after its commit.
     mutating func note(own transaction: UInt64) {
         own.insert(transaction)
-        // What can't be told apart is not told at all.
+        // Beyond the limit local changes are unknown.
         if own.count > Self.mostOwn { self = LocalChanges() }
     }
 
-    /// It could not be committed.
+    /// Reports that the transaction was not committed.
     mutating func forget(own transaction: UInt64) { own.remove(transaction) }
 
-    /// Whether a transaction is known to be one of ours.
+    /// Whether a transaction is known to be our own.
     func isOwn(_ transaction: UInt64) -> Bool { own.contains(transaction) }
 
-    /// A snapshot of everything up to this transaction has been stored.
+    /// Reports that a snapshot of everything up to this transaction is stored.
     mutating func sent(through transaction: UInt64) {
         sentThrough = transaction
         own = own.filter { $0 > transaction }

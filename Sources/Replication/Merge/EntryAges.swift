@@ -1,27 +1,27 @@
 import Support
 
-/// How old entries were when they became visible here, counted in classes, so that any number takes constant memory.
+/// A histogram of the ages of entries when they became visible here. Takes constant memory.
 package struct EntryAges: Sendable, Equatable {
-    /// The upper bounds of the classes in seconds, rising; what is older belongs to one more class.
+    /// The upper bounds of the classes in seconds, ascending. One more class holds older entries.
     package static let bounds: [Double] = [
         0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 604_800, 2_592_000,
     ]
 
-    /// How many entries belong to each class; one more than there are bounds.
+    /// The number of entries in each class; one more than there are bounds.
     package private(set) var counts = [Int](repeating: 0, count: bounds.count + 1)
-    /// All ages together, in seconds.
+    /// The sum of all ages, in seconds.
     package private(set) var sum = 0.0
 
-    /// How far the latest timestamp lies in the future, in nanoseconds; 0 where none does.
+    /// How far the latest timestamp lies in the future, in nanoseconds; 0 if none does.
     package private(set) var ahead: UInt64 = 0
 
     /// No entries.
     package init() {}
 
-    /// How many entries there are.
+    /// The number of entries.
     package var total: Int { counts.reduce(0, +) }
 
-    /// Counts an entry; one from the future is as old as one of this moment.
+    /// Counts an entry. One from the future has age 0.
     ///
     /// - Parameters: both in nanoseconds since the UNIX epoch.
     mutating func add(timestamp: UInt64, now: UInt64) {
@@ -31,10 +31,10 @@ package struct EntryAges: Sendable, Equatable {
 
     /// Counts an entry.
     ///
-    /// - Parameter age: in nanoseconds.
+    /// - Parameter age: nanoseconds.
     package mutating func add(nanoseconds age: UInt64) {
         let seconds = Double(age) / 1e9
-        // What comes in large numbers is old.
+        // Large numbers of entries are usually old.
         let isOldest = Self.bounds.last.map { seconds > $0 } ?? true
         let index = isOldest ? Self.bounds.count : Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
         counts[index] += 1
@@ -42,9 +42,9 @@ package struct EntryAges: Sendable, Equatable {
     }
 }
 
-/// Collects the timestamps of the entries that a merge writes, to tell their ages when it is committed.
+/// Collects the timestamps of the entries that a merge writes, to compute their ages at the commit.
 ///
-/// Only so many are kept; of a merge that writes more, the first ones are counted as of when they were written.
+/// Their number is limited: if a merge writes more, the ages of the first ones are those at the time of writing.
 struct WrittenTimestamps {
     private static let most = 4096
 

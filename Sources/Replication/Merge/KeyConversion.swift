@@ -1,10 +1,11 @@
 import LMDB
 
-/// How keys of a DBI become those of the DBI that has taken its place.
+/// How to convert the keys of a DBI to those of the DBI that replaces it.
 package enum KeyConversion: Sendable, Equatable {
-    /// They are the same.
+    /// The keys are the same.
     case none
-    /// From integers in native byte order (MDB_INTEGERKEY) to big-endian ones that sort bytewise in the same order.
+    /// From integers in native byte order (MDB_INTEGERKEY) to big-endian integers, which sort bytewise in the same
+    /// order.
     case bigEndian
     /// From the shadow of an index of PowerDNS 4.7 (schema 3 and 4; MDB_DUPSORT, name → ID) to its index of schema 5.
     ///
@@ -14,9 +15,9 @@ package enum KeyConversion: Sendable, Equatable {
 
     private static let powerDNSTables = ["domains", "metadata", "keydata", "tsig"]
 
-    /// Finds out by the names and flags of both.
+    /// Determines the conversion from the names and flags of both DBIs.
     ///
-    /// - Throws: ``LocalContentError`` when keys of the one can't become those of the other.
+    /// - Throws: ``LocalContentError`` if keys cannot be converted.
     init(from source: Database, to destination: Database) throws(LocalContentError) {
         if Self.powerDNSTables.contains(where: {
             source.name == "_sync_shadow_\($0)_0" && destination.name == "\($0)_v5_0"
@@ -35,16 +36,16 @@ package enum KeyConversion: Sendable, Equatable {
     }
 }
 
-/// Converts one key after another; has room for one.
+/// Converts keys, one at a time.
 struct ConvertedKey {
     private let conversion: KeyConversion
     private var bytes: [UInt8] = []
 
     init(_ conversion: KeyConversion) { self.conversion = conversion }
 
-    /// Calls `body` with what a key becomes.
+    /// Calls `body` with the converted key.
     ///
-    /// - Throws: ``LocalContentError`` naming DBI and key when the key is not of the form that it should be of.
+    /// - Throws: ``LocalContentError`` with DBI and key if the key is malformed.
     mutating func withKey(
         _ key: UnsafeRawBufferPointer, of database: String, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {

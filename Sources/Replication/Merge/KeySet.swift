@@ -2,22 +2,21 @@ import LMDB
 import Snapshots
 import Support
 
-/// The keys of any number of snapshots, by DBI, in an LMDB of its own: takes constant memory, and room among the
-/// temporary files.
+/// The keys of any number of snapshots, by DBI, in a temporary LMDB. Takes constant memory.
 final class KeySet {
-    /// Entries between two commits: what LMDB keeps in memory meanwhile.
+    /// The number of entries per commit, which bounds LMDB's memory.
     private static let batch = 20_000
 
     let environment: Environment
 
     /// - Parameters:
-    ///   - mapSize: the most that it may take, in bytes.
-    ///   - directory: where temporary files belong.
+    ///   - mapSize: the maximum size in bytes.
+    ///   - directory: the directory of temporary files.
     init(mapSize: Int, directory: String = SpoolWriter.temporaryDirectory) throws {
         environment = try .temporary(mapSize: mapSize, directory: directory)
     }
 
-    /// Adds all keys of a snapshot, live or Deleted, after which the snapshot has been checked as a whole.
+    /// Adds all keys of a snapshot, live or Deleted. Also checks the whole snapshot.
     func add(_ snapshot: Spool, signal: CancellationSignal = CancellationSignal()) throws {
         var reader = SnapshotReader(snapshot, maximumEntrySize: Schema.largestValue)
         var name: String?

@@ -4,13 +4,13 @@ import Support
 
 /// Writes a plan's entries: the second half of a merge.
 package enum Merge {
-    /// What became of a plan.
+    /// The result of a plan.
     package struct Outcome: Sendable {
-        /// The transaction that wrote, nil when nothing had to be written any more.
+        /// The write transaction; nil if there was nothing left to write.
         package var transaction: UInt64?
         /// How many entries were written.
         package var written = 0
-        /// How many planned entries lost against what others wrote meanwhile.
+        /// The number of planned entries that lost to later local changes.
         package var lost = 0
         /// How long the write lock was held.
         package var lockTime = Duration.zero
@@ -18,16 +18,16 @@ package enum Merge {
         package var ages = EntryAges()
     }
 
-    /// Applies a plan in one write transaction, whole or not at all.
+    /// Applies a plan in one write transaction, as a whole or not at all.
     ///
-    /// Each entry is compared again with what is there now, unless nobody has written since the comparison.
+    /// Each entry is compared again with the local one, unless there was no transaction since the comparison.
     ///
     /// - Parameters:
     ///   - paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
-    ///   - capturedThrough: up to which transaction the shadows are known to be up to date, where there are any.
-    ///   - inspection: is told of entries that are not written after all.
-    ///   - willCommit: is told the transaction before it is committed.
-    ///   - clock: tells the time: for the ages of entries, and for what an application has changed meanwhile.
+    ///   - capturedThrough: the newest captured transaction, if there are shadows.
+    ///   - inspection: called for entries that lost.
+    ///   - willCommit: called with the transaction before it is committed.
+    ///   - clock: the time, for the ages of entries, and for changes of the application since the comparison.
     ///   - uptime: measures how long the write lock is held.
     @discardableResult
     package static func apply(
@@ -63,12 +63,12 @@ package enum Merge {
     }
 }
 
-/// Applies one plan to the application's DBIs, which hold the versions themselves, within one write transaction.
+/// Writes a plan to the application's DBIs in native mode, in one write transaction.
 private struct PlanApplication: ~Copyable {
     private(set) var outcome = Merge.Outcome()
     private let paddingBlock: Bool
     private let transaction: UInt64
-    /// Whether the plan's comparison still holds.
+    /// Whether the comparison is still valid.
     private let isCurrent: Bool
     private let inspection: (any MergeInspection)?
 
@@ -98,9 +98,9 @@ private struct PlanApplication: ~Copyable {
         }
     }
 
-    /// Writes the entries of one DBI, which come together.
+    /// Writes the entries of one DBI, which are consecutive.
     ///
-    /// - Returns: the first one of another.
+    /// - Returns: the first entry of the next DBI.
     private mutating func write(
         from first: PlannedEntry, _ reader: inout MergePlanReader, _ cursor: inout WriteCursor,
         _ written: inout WrittenTimestamps
@@ -119,19 +119,19 @@ private struct PlanApplication: ~Copyable {
         guard let database = try transaction.database(target.name) else {
             throw MergeObstacle("DBI \(target.name) has been dropped during the merge")
         }
-        // Made anew by somebody else meanwhile: the keys were checked for other flags.
+        // The DBI was recreated, but the keys were checked for other flags.
         guard database.flags == target.flags else {
             throw MergeObstacle("DBI \(target.name) has been made anew with other flags during the merge")
         }
         var cursor = try transaction.openWriteCursor(database)
-        // LMDB compares integer keys without a look at their sizes.
+        // LMDB compares integer keys without checking their sizes.
         if let size = target.integerKeySize, try cursor.reading.first(), cursor.reading.key.count != size {
             throw MergeObstacle("DBI \(target.name) has got integer keys of another size during the merge")
         }
         return cursor
     }
 
-    /// - Returns: whether it was written.
+    /// - Returns: whether the entry was written.
     @inline(__always)
     private mutating func write(_ entry: PlannedEntry, _ cursor: inout WriteCursor) throws -> Bool {
         if isCurrent {
@@ -139,7 +139,7 @@ private struct PlanApplication: ~Copyable {
                 try put(entry, &cursor, append: entry.isBehindLast)
                 return true
             } catch  where error.code == .keyExists {
-                // Not in LMDB's order after all: goes on as an entry to be looked up.
+                // The keys are not in LMDB's order: look the entry up.
             }
         }
         if try cursor.reading.find(entry.key) {

@@ -3,7 +3,7 @@ import Snapshots
 import Support
 import Synchronization
 
-/// A downloaded snapshot that is to be merged.
+/// A downloaded snapshot to merge.
 package struct MergeOrder: Sendable {
     /// Its name.
     package var name: SnapshotName
@@ -11,18 +11,18 @@ package struct MergeOrder: Sendable {
     package var body: Spool
     /// How long the download took.
     package var downloadTime: Duration
-    /// Whether Deleted entries that are too old are left out.
+    /// Whether to omit Deleted entries that are too old.
     package var leavesOutOldDeletions: Bool
 }
 
-/// A merge under way: what its two halves share.
+/// A merge in progress: the state that its two halves share.
 package struct MergeInHand: Sendable {
     /// The result of a comparison.
     struct Comparison: Sendable {
         var plan: MergePlan
-        /// Where the snapshot says otherwise than its name.
+        /// The name in the snapshot's metadata, if it differs from the object's name.
         var claim: String?
-        /// Private DBIs in it.
+        /// The private DBIs in it.
         var skipped: Set<String>
     }
 
@@ -30,7 +30,7 @@ package struct MergeInHand: Sendable {
 
     let order: MergeOrder
     let inspection: (any MergeInspection)?
-    /// The size of the map when it began, in bytes.
+    /// The size of the map at the beginning, in bytes.
     let mapSize: Int
     let rules: MergePlanner.Rules
     /// When the comparison began.
@@ -53,7 +53,7 @@ package struct MergeInHand: Sendable {
     /// The snapshot.
     package var name: SnapshotName { order.name }
 
-    /// How many entries were read, whatever came of them.
+    /// The number of entries read.
     var entriesRead: Int { counter.count.withLock(\.self) }
 
     func compare(_ environment: Environment) throws -> Comparison {
@@ -66,21 +66,21 @@ package struct MergeInHand: Sendable {
 
 /// Why a snapshot was not merged.
 package struct MergeFailure: Sendable {
-    /// What became of the snapshot.
+    /// The kinds of failure.
     enum Kind: Sendable {
         /// It must never be merged.
         case refused(RefusedSnapshot)
-        /// Its bytes are damaged, in the storage or on their way.
+        /// Its bytes are damaged, in the storage or by the transfer.
         case damaged(SnapshotError)
-        /// The same snapshot may be merged later.
+        /// The merge may succeed later.
         case failed(any Error)
     }
 
     var kind: Kind
-    /// How many entries had been read.
+    /// The number of entries read.
     var entriesRead: Int
-    /// How long the merge took until then.
+    /// How long the merge took.
     var time: Duration
-    /// The size of the map when it began, in bytes.
+    /// The size of the map at the beginning of the merge, in bytes.
     var mapSize: Int
 }

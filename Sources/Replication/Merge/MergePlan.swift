@@ -2,52 +2,52 @@ import Glibc
 import LMDB
 import Support
 
-/// The entries of a snapshot that change the local LMDB, found under a read transaction, kept for the write
-/// transaction that follows.
+/// The entries of a snapshot to write to the local LMDB, found in a read transaction, for the following write
+/// transaction.
 ///
-/// The entries are spooled: a plan of any size takes constant memory, and the write lock is only held for writing.
+/// The entries are spooled: a plan of any size takes constant memory, and the write lock is held for writing only.
 package struct MergePlan: Sendable {
-    /// A database that the plan writes to.
+    /// A DBI that the plan writes to.
     package struct Target: Sendable {
         /// The name of the application's DBI.
         package var name: String
-        /// Whether it was missing and is to be created.
+        /// Whether it is missing and must be created.
         package var isMissing: Bool
-        /// The flags that it has, or is to be created with.
+        /// Its flags, or the flags to create it with.
         package var flags: DatabaseFlags
-        /// The size of the planned keys, where they are integers and so have all the same.
+        /// The size of the planned keys if they are integers, and so all have the same size.
         package var integerKeySize: Int?
     }
 
-    /// The indices of targets have 2 bytes.
+    /// The index of a target has 2 bytes.
     static let mostTargets = 1 << 16
 
-    /// Where the versions are that the snapshot was compared with.
+    /// Where the versions are stored that the snapshot was compared with.
     package let schema: Schema
     /// The transaction that the snapshot was compared with.
     package let comparedWith: UInt64
-    /// What is written to; entries refer to these by index.
+    /// The targets; entries refer to them by index.
     package let targets: [Target]
-    /// The entries, each a header with key and value behind it.
+    /// The entries, each a header followed by key and value.
     package let entries: Spool
-    /// Whether no key occurs twice, so that the comparison still holds if nobody has written since.
+    /// Whether no key occurs twice, so that the comparison is valid until the next transaction.
     package let isOrdered: Bool
-    /// How many entries are to be written.
+    /// The number of entries to write.
     package let count: Int
-    /// How many entries of the snapshot change nothing here.
+    /// The number of entries that change nothing.
     package let kept: Int
-    /// How many entries that would change something are left out, as ``MergeInspection`` wants it.
+    /// The number of entries that ``MergeInspection`` holds.
     package let held: Int
 
-    /// Whether the local LMDB has everything already.
+    /// Whether there is nothing to write.
     package var isEmpty: Bool { count == 0 && !targets.contains(where: \.isMissing) }
 }
 
 /// One entry of a plan.
 ///
-/// In the spool: timestamp (8 bytes), value size (4), target index (2), key size (2) with two flags above it (0x8000 Deleted,
-/// 0x4000 behind the last key), all in native byte order; then key and value. A key is shorter than half a page of LMDB,
-/// which has 32 KiB at most.
+/// Format in the spool: timestamp (8 bytes), value size (4), target index (2), key size (2) with two flags in its upper
+/// bits (0x8000 Deleted, 0x4000 behind the last key), all in native byte order; then key and value. A key is shorter
+/// than half a page of LMDB, which has 32 KiB at most.
 struct PlannedEntry {
     static let headerSize = 16
     private static let deleted: UInt16 = 0x8000
@@ -55,11 +55,11 @@ struct PlannedEntry {
 
     var target: Int
     var version: MergeRule.Version
-    /// Whether the key was above every key of its database when the plan was made.
+    /// Whether the key was above all keys of its DBI at the comparison.
     var isBehindLast: Bool
     var key: UnsafeRawBufferPointer
 
-    /// What it takes in the spool, in bytes.
+    /// The size in the spool, in bytes.
     @inline(__always) var size: Int { Self.headerSize + key.count + version.value.count }
 
     @inline(__always)
@@ -90,9 +90,9 @@ struct PlannedEntry {
 
         @inline(__always) var size: Int { PlannedEntry.headerSize + keySize + valueSize }
 
-        /// The entry whose header this is.
+        /// Reads the entry with this header.
         ///
-        /// - Parameter bytes: ``size`` bytes, the header among them.
+        /// - Parameter bytes: ``size`` bytes, including the header.
         @inline(__always)
         func entry(_ bytes: UnsafeRawPointer) -> PlannedEntry {
             let key = bytes + PlannedEntry.headerSize
@@ -120,7 +120,7 @@ struct MergePlanWriter: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// - Parameter looked: is told of each part of a large value that has been copied.
+    /// - Parameter looked: called with each copied part of a large value.
     @inline(__always)
     mutating func append(_ entry: PlannedEntry, looked: (UnsafeRawBufferPointer) -> Void = { _ in }) throws {
         let size = entry.size
@@ -171,20 +171,20 @@ struct MergePlanWriter: ~Copyable {
     }
 }
 
-/// Reads the entries of a plan back, one after another.
+/// Reads the entries of a plan sequentially.
 struct MergePlanReader: ~Copyable {
-    /// A larger entry is not copied to memory.
+    /// Larger entries are mapped, not copied to memory.
     private static let largestInMemory = 4 << 20
 
     private let spool: Spool
-    /// The present entry, when it is a large one.
+    /// The current entry if it is a large one.
     private var mapping: MappedBytes?
     private var isMapped = false
     private var buffer: UnsafeMutableRawBufferPointer
-    /// The part of the buffer that is filled and not yet used.
+    /// The filled, unread part of the buffer.
     private var position: UnsafeMutableRawPointer
     private var filled = 0
-    /// The offset in the spool of what comes behind the filled part.
+    /// The offset in the spool after the filled part.
     private var offset = 0
 
     init(_ spool: Spool) {
@@ -196,7 +196,7 @@ struct MergePlanReader: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// The next entry, nil at the end. Its key and value are valid until the next call.
+    /// The next entry; nil at the end. Its key and value are valid until the next call.
     @inline(__always)
     mutating func next() throws -> PlannedEntry? {
         if filled >= PlannedEntry.headerSize {
@@ -232,7 +232,7 @@ struct MergePlanReader: ~Copyable {
         isMapped = false
     }
 
-    /// Maps an entry's place in the spool's file; nil for a spool in memory.
+    /// Maps an entry in the spool's file; nil if the spool is in memory.
     private mutating func large(_ header: PlannedEntry.Header) throws -> PlannedEntry? {
         unmap()
         let start = offset - filled
@@ -268,7 +268,7 @@ struct MergePlanReader: ~Copyable {
         let count = try spool.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
         offset += count
         filled += count
-        // The spool was written by this process; an entry cut short means that its disk lies.
+        // The spool was written by this process: a truncated entry indicates a disk error.
         if filled > 0 && filled < size { throw SystemError("read from", "a spooled merge plan", code: EIO) }
     }
 }

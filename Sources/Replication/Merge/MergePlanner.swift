@@ -2,19 +2,19 @@ import LMDB
 import Snapshots
 import Support
 
-/// Compares a snapshot with the local LMDB under a read transaction and plans what is to be written.
+/// Compares a snapshot with the local LMDB in a read transaction and plans the writes.
 ///
-/// The whole snapshot is read and checked before a plan exists, so that a damaged one changes nothing.
+/// The whole snapshot is read and checked before there is a plan, so a damaged one changes nothing.
 package struct MergePlanner: ~Copyable {
-    /// What the outcome depends on besides snapshot and LMDB.
+    /// The inputs besides snapshot and LMDB.
     package struct Rules: Sendable {
         /// Deleted entries older than this are not added; nanoseconds since the UNIX epoch, 0 to add all.
         var deletedCutoff: UInt64 = 0
-        /// The flags that a missing database is created with, by name, instead of those of the snapshot.
+        /// Flags for creating missing DBIs, by name, which override those of the snapshot.
         var creationFlags: [String: DatabaseFlags] = [:]
-        /// Where the local versions are.
+        /// Where the local versions are stored.
         var schema = Schema.native
-        /// Who looks at the changes.
+        /// Inspects the changes.
         var inspection: (any MergeInspection)?
 
         /// See the properties of the same names.
@@ -33,24 +33,24 @@ package struct MergePlanner: ~Copyable {
     private let environment: Environment
     private let maximumKeySize: Int
     private let mapSize: Int
-    /// What the planned entries take in the map at least, in bytes.
+    /// The minimum size of the planned entries in the map, in bytes.
     private var planned = 0
     private var writer = MergePlanWriter()
     private var targets: [MergePlan.Target] = []
-    /// The smallest and the largest key of each target, in bytes.
+    /// The minimum and maximum key size of each target, in bytes.
     private var keySizes: [ClosedRange<Int>?] = []
-    /// The same of the application's keys and values, where keys have several.
+    /// The same for the application's keys and values, if keys have several values.
     private var transformedKeySizes: [ClosedRange<Int>?] = []
     private var valueSizes: [ClosedRange<Int>?] = []
     private var kept = 0
-    /// How many entries the inspection has held back.
+    /// The number of entries held by the inspection.
     private var held = 0
     private var order: PlannedOrder
-    /// Whether the entries of the present DBI have to be looked at for transformed keys.
+    /// Whether the keys of the current DBI have to be checked for the transform.
     private var mayBeTransformed = false
-    /// The first of them that has none.
+    /// The error of the first key without it.
     private var untransformed: RefusedSnapshot?
-    /// Names of private databases that were found in the snapshot and left out.
+    /// The private DBIs in the snapshot, which are ignored.
     private(set) var skipped: Set<String> = []
 
     init(_ environment: Environment, rules: Rules) {
@@ -63,10 +63,9 @@ package struct MergePlanner: ~Copyable {
 
     /// Plans the merge of one snapshot.
     ///
-    /// - Parameter entriesRead: is told how many entries were read, whatever came of them.
-    /// - Throws: ``RefusedSnapshot`` or `SnapshotError` when the snapshot must not be merged,
-    ///   ``MapIsTooSmall`` when the local map can't hold it, ``LocalContentError`` when the local LMDB can't be compared
-    ///   with it.
+    /// - Parameter entriesRead: called with the number of entries read.
+    /// - Throws: ``RefusedSnapshot`` or `SnapshotError` if the snapshot must not be merged, ``MapIsTooSmall`` if the
+    ///   local map cannot hold it, ``LocalContentError`` if the local LMDB cannot be compared with it.
     package static func plan(
         _ snapshot: Spool, for environment: Environment, rules: Rules, entriesRead: (Int) -> Void = { _ in }
     ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
@@ -80,7 +79,7 @@ package struct MergePlanner: ~Copyable {
     private static func compare(
         _ snapshot: Spool, with environment: Environment, rules: Rules, entriesRead: (Int) -> Void
     ) throws -> (plan: MergePlan, meta: SnapshotMeta, skipped: Set<String>) {
-        // An entry that can't fit the map can't be merged, so it need not be read either.
+        // An entry that cannot fit the map cannot be merged, so it is not read either.
         var reader = SnapshotReader(
             snapshot, maximumEntrySize: min(environment.info.mapSize, Schema.largestValue))
         return try environment.read { transaction in
@@ -127,7 +126,7 @@ package struct MergePlanner: ~Copyable {
     ) throws {
         let name = reader.databaseName
         if PrivateDatabases.contains(name) {
-            // They are only there to be logged, so a few will do.
+            // The names are only logged, so a few suffice.
             if skipped.count < 16 { skipped.insert(name) }
             while case .entry = try reader.next() {}
             return
@@ -151,7 +150,7 @@ package struct MergePlanner: ~Copyable {
         }
         if let local { try checkFlags(reader, local) } else { try noteMissing(reader, target) }
         let needed = rules.schema.transform(targets[target].flags)
-        // Before format 3 the transform is not told.
+        // Snapshots before format 3 do not specify the transform.
         guard reader.databaseTransform == needed || reader.formatVersion < 3 && reader.databaseTransform.isEmpty else {
             throw wrongTransform(name, reader.databaseTransform, needed)
         }
@@ -159,12 +158,12 @@ package struct MergePlanner: ~Copyable {
         try checkSizes(target)
     }
 
-    /// Keys of other flags are other keys: those of a DBI that was made anew, or of another application.
+    /// Different DBI flags mean a different key space: the DBI was recreated, or is another application's.
     private func checkFlags(_ reader: borrowing SnapshotReader, _ local: Database) throws(RefusedSnapshot) {
         let name = local.name
         guard rules.schema.hasShadows, reader.formatVersion >= 3, rules.creationFlags[name] == nil else { return }
         let flags = DatabaseFlags(rawValue: UInt32(truncatingIfNeeded: reader.databaseFlags))
-        // What sorts differently only is no other key; for several values the transform tells.
+        // A different sort order does not change the keys. The transform covers several values per key.
         guard flags.symmetricDifference(local.flags).contains(.integerKey) else { return }
         throw RefusedSnapshot(
             "DBI \(name) has the flags \(flags.names) in it, but \(local.flags.names) here; when the application has made "
@@ -179,8 +178,8 @@ package struct MergePlanner: ~Copyable {
                     + "the sender's setting must be the same")
     }
 
-    /// Merges the entries of a DBI with those of the local one, both in key order: each step looks at the next
-    /// entry of either side. Entries out of order are looked up, so they only cost time.
+    /// Compares the entries of a DBI with the local ones, both in key order: each step compares the next entries of the
+    /// two. Entries out of order are looked up, which only takes more time.
     private mutating func compare(
         _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
     ) throws {
@@ -239,7 +238,7 @@ package struct MergePlanner: ~Copyable {
         keySizes[target] = sizes
     }
 
-    /// The flags may stand behind the entries, so what depends on them comes last.
+    /// The flags may follow the entries, so checks that depend on them come last.
     private mutating func noteMissing(_ reader: borrowing SnapshotReader, _ target: Int) throws {
         let flags = try creationFlags(reader)
         if targets[target].isMissing && targets[target].flags != flags {
@@ -254,8 +253,8 @@ package struct MergePlanner: ~Copyable {
         sizes = min(known.lowerBound, size)...max(known.upperBound, size)
     }
 
-    /// Notes the sizes of what the application's DBI would hold if the keys are transformed, or that they are not:
-    /// whether they should be may be told behind them.
+    /// Records the sizes in the application's DBI if the keys are transformed, or that they are not: the transform may
+    /// be specified after the entries.
     private mutating func noteTransformed(
         _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ target: Int
     ) {
@@ -269,7 +268,7 @@ package struct MergePlanner: ~Copyable {
         }
     }
 
-    /// Notes the sizes of what the application's DBI holds.
+    /// Records the sizes in the application's DBI.
     private mutating func noteLocalSizes(
         _ database: Database, _ target: Int, _ transaction: borrowing ReadTransaction
     ) throws {
@@ -279,8 +278,8 @@ package struct MergePlanner: ~Copyable {
         Self.noteSize(cursor.value.count, &valueSizes[target])
     }
 
-    /// LMDB takes integers of different sizes, and then finds none of them again; other things of fixed size it does
-    /// not take at all.
+    /// LMDB accepts integers of different sizes, but does not find them again; it rejects other values of different
+    /// sizes if they must have a fixed one.
     private mutating func checkSizes(_ target: Int) throws {
         let (name, flags) = (targets[target].name, targets[target].flags)
         let isTransformed = !rules.schema.transform(flags).isEmpty
@@ -290,7 +289,7 @@ package struct MergePlanner: ~Copyable {
                     "DBI \(name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to \(sizes.upperBound) bytes; "
                         + "they must all have 4, or all 8")
             }
-            // Keys that hold a value, too, are no integers.
+            // Transformed keys are not integers.
             if !isTransformed { targets[target].integerKeySize = sizes.lowerBound }
         }
         guard !flags.isDisjoint(with: [.duplicateFixed, .integerDuplicates]), let sizes = valueSizes[target] else {
@@ -305,7 +304,7 @@ package struct MergePlanner: ~Copyable {
         }
     }
 
-    /// Whether the inspection wants an entry left out.
+    /// Whether the inspection holds an entry.
     @inline(never)
     private mutating func isHeld(
         _ key: UnsafeRawBufferPointer, _ target: Int, from old: MergeRule.Version?, to new: MergeRule.Version
@@ -313,21 +312,22 @@ package struct MergePlanner: ~Copyable {
         try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: new) == .hold
     }
 
-    // What is large and can't be copied is passed on as `inout`: borrowed, all of it would be loaded for each entry.
+    // Large noncopyable values are passed as `inout`: a borrowed one would be loaded completely for each entry.
     @inline(__always)
     private mutating func plan(
         _ target: Int, _ version: MergeRule.Version, _ key: UnsafeRawBufferPointer, isBehindLast: Bool,
         from reader: inout SnapshotReader
     ) throws {
         order.note(target, key)
-        // Nobody's keys repeat, so all of this would be in the map at once: what it can't hold is not written to disk.
+        // The keys of a valid snapshot do not repeat, so all planned entries would be in the map at once. Do not spool
+        // more than it can hold.
         planned += Self.nodeSize + key.count + EntryHeader.size + version.value.count
         guard planned <= mapSize else { throw MapIsTooSmall(planned: planned, mapSize: mapSize) }
         let entry = PlannedEntry(target: target, version: version, isBehindLast: isBehindLast, key: key)
         try writer.append(entry) { reader.forget($0) }
     }
 
-    /// LMDB keeps a header for each entry, and an index of its page.
+    /// The size of LMDB's entry header and page index.
     private static let nodeSize = 10
 
     private mutating func target(_ name: String, _ local: Database?) throws -> Int {
@@ -336,7 +336,7 @@ package struct MergePlanner: ~Copyable {
             throw RefusedSnapshot(
                 "it holds more DBIs than options.max_dbs (\(environment.options.maximumDatabases)) allows; raise it")
         }
-        // Whether a missing one is to be created, and how, is known behind its entries.
+        // The entries come before the flags, so whether to create a missing DBI is known later.
         targets.append(MergePlan.Target(name: name, isMissing: false, flags: local?.flags ?? []))
         keySizes.append(nil)
         transformedKeySizes.append(nil)
@@ -351,7 +351,7 @@ package struct MergePlanner: ~Copyable {
             return flags
         }
         guard reader.formatVersion >= 3 else {
-            // It may come to exist.
+            // The DBI may be created later.
             throw MergeObstacle(
                 "the snapshot has format version \(reader.formatVersion), which does not tell the flags of DBI \(name), "
                     + "and there is no such DBI here; set dbi_options.\(name).override_create_flags, or let the "
@@ -365,7 +365,7 @@ package struct MergePlanner: ~Copyable {
         return flags
     }
 
-    /// Checks a key that is no usual one: of 1 to `longest` bytes where keys are no integers.
+    /// Checks an unusual key: 1 to `longest` bytes, unless keys are integers.
     @inline(never)
     private static func checkUnusualKey(
         _ key: UnsafeRawBufferPointer, _ reader: inout SnapshotReader, longest: Int, sizes: [Int]?

@@ -1,20 +1,20 @@
-/// Last writer wins: decides for one key between an incoming entry and the local one.
+/// Last writer wins: decides between an incoming and a local entry of the same key.
 ///
-/// The rule orders all versions of an entry (higher timestamp first, then the bytewise lower value, then
-/// Deleted) and keeps the first, so merging is commutative, associative and idempotent: every order and
-/// repetition of the same snapshots ends in the same state.
+/// The rule orders all versions of an entry (higher timestamp first, then the bytewise lower value, then Deleted) and
+/// keeps the first, so merging is commutative, associative and idempotent: the same snapshots in any order and
+/// repetition produce the same state.
 package enum MergeRule {
     /// One version of an entry.
     @frozen
     package struct Version {
         /// Nanoseconds since the UNIX epoch.
         package var timestamp: UInt64
-        /// Whether it only says that the key was deleted.
+        /// Whether this version is a deletion.
         package var isDeleted: Bool
-        /// The application's value, without header. Ignored where ``isDeleted``.
+        /// The application's value, without header. Ignored if ``isDeleted``.
         package var value: UnsafeRawBufferPointer
 
-        /// A version; the value of a Deleted one counts as empty.
+        /// Creates a version; a Deleted one has an empty value.
         @inlinable @inline(__always)
         package init(timestamp: UInt64, isDeleted: Bool, value: UnsafeRawBufferPointer) {
             self.timestamp = timestamp
@@ -32,10 +32,10 @@ package enum MergeRule {
         return incoming.isDeleted && !local.isDeleted
     }
 
-    /// Whether an incoming version is added where there is no local one.
+    /// Whether an incoming version is added if there is no local one.
     ///
-    /// - Parameter deletedCutoff: Deleted entries older than this have been swept here, or soon would be:
-    ///   they are not brought back. In nanoseconds since the UNIX epoch, 0 to add all.
+    /// - Parameter deletedCutoff: older Deleted entries are not added, because they have been swept here or soon would
+    ///   be. In nanoseconds since the UNIX epoch, 0 to add all.
     @inlinable
     package static func adds(_ incoming: Version, deletedCutoff: UInt64) -> Bool {
         !(incoming.isDeleted && incoming.timestamp < deletedCutoff)

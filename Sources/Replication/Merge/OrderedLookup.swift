@@ -1,21 +1,21 @@
 import LMDB
 
-/// Finds one key after another in a database. Keys that come in the database's order are found by walking along,
-/// others by searching: the order only decides about speed.
+/// Looks up keys in a DBI. Keys in the DBI's order are found by stepping the cursor, others by searching: the order
+/// affects speed only.
 struct OrderedLookup: ~Copyable {
-    /// Where the cursor stands: nowhere yet, on an entry not passed yet, or on the last one, passed.
+    /// The cursor's position: nowhere, on an unread entry, or after the last entry.
     private enum Position { case start, on, end }
 
-    /// Above this many entries to be skipped a search is faster than walking.
+    /// If more entries have to be skipped, a search is faster than stepping.
     private static let stepsBeforeSeek = 8
 
     private var cursor: Cursor
     private let database: Database
     private let isBytewise: Bool
     private var position = Position.start
-    /// Whether the cursor stands on the key that was found last: the next one is behind it, if they come in order.
+    /// Whether the cursor is on the last key found: the next key follows it, if keys come in order.
     private var isUsed = false
-    /// The key that the cursor stands on.
+    /// The key at the cursor.
     private var current = UnsafeRawBufferPointer(start: nil, count: 0)
 
     init<T: Transaction & ~Copyable>(_ database: Database, _ transaction: borrowing T) throws(LMDBError) {
@@ -24,23 +24,23 @@ struct OrderedLookup: ~Copyable {
         isBytewise = database.sortsBytewise
     }
 
-    /// The version of the key that was found last. Valid until the transaction ends.
+    /// The version of the last key found. Valid until the transaction ends.
     ///
     /// - Throws: as ``Schema/version(at:)``.
     @inline(__always)
     mutating func version() throws(LocalContentError) -> MergeRule.Version { try Schema.version(at: &cursor) }
 
-    /// Whether the key looked for last is above all keys of the database.
+    /// Whether the last key looked up is above all keys of the DBI.
     var isBehindLast: Bool { position == .end }
 
-    /// Looks for a key.
+    /// Looks up a key.
     ///
-    /// - Returns: whether it is there.
+    /// - Returns: whether it exists.
     @inline(__always)
     mutating func find<T: Transaction & ~Copyable>(
         _ key: UnsafeRawBufferPointer, _ transaction: borrowing T
     ) throws(LMDBError) -> Bool {
-        // Nearly all keys of nearly all snapshots are the next ones here.
+        // In most snapshots, nearly every key is the next one here.
         if isUsed {
             try step()
             if position == .on, order(key, transaction) == 0 { return true }
@@ -58,15 +58,14 @@ struct OrderedLookup: ~Copyable {
         case .on:
             break
         case .end:
-            // The cursor stands on the last entry. In an empty database it has no key, which LMDB must not be asked
-            // to compare.
+            // The cursor is on the last entry. An empty DBI has no key to compare with.
             if current.isEmpty || order(key, transaction) > 0 { return false }
             try seek(key)
         }
         guard position == .on else { return false }
         var order = order(key, transaction)
         if order == 0 { return true }
-        // Below the cursor means missing here, unless the keys come out of order.
+        // A key before the cursor is missing, unless keys are out of order.
         if order < 0 {
             try seek(key)
             return position == .on && self.order(key, transaction) == 0

@@ -2,34 +2,34 @@ import LMDB
 import Snapshots
 import Support
 
-/// Copies what an application has changed to the shadows of its DBIs.
+/// Copies the application's changes to the shadows of its DBIs.
 ///
-/// The comparison runs under a read transaction, so that the write lock is only held for the entries that changed. Who
-/// writes in between makes it run again; a writer that never pauses makes it run under the lock in the end, so that what
-/// is captured is always the state of one transaction.
+/// The comparison runs in a read transaction, so that the write lock is held for writing changed entries only. It is
+/// repeated if another transaction commits in between; if that happens again, it runs under the write lock. So a
+/// capture always copies the state of one transaction.
 package struct Capture: Sendable {
-    /// How often the comparison is made without the write lock.
+    /// How many comparisons run without the write lock.
     static let freeAttempts = 2
-    /// The timestamp of what was found at the start: it never wins over anything that has one.
+    /// The timestamp of entries found at start: they lose to any entry with a real one.
     static let startTimestamp: UInt64 = 1
 
-    /// What was done.
+    /// The result of a capture.
     package struct Outcome: Sendable {
-        /// The transaction that wrote something, nil when there was nothing to be written.
+        /// The write transaction; nil if there was nothing to write.
         package var transaction: UInt64?
-        /// Every transaction up to this one is in the shadows.
+        /// The newest captured transaction.
         package var through: UInt64
-        /// How many entries were written.
+        /// The number of entries written.
         package var written = 0
         /// How long the write lock was held.
         package var lockTime = Duration.zero
-        /// The DBIs that the application has dropped, whose entries are Deleted in the shadow now.
+        /// The DBIs that the application has dropped. Their entries in the shadow are Deleted now.
         package var dropped: [String] = []
-        /// The DBIs whose shadows somebody has dropped.
+        /// The DBIs whose shadows were dropped.
         package var lost: [String] = []
     }
 
-    /// Every transaction up to this one is in the shadows, and the application's DBIs hold what the shadows do.
+    /// The newest captured transaction, as of which the application's DBIs and the shadows agree.
     package private(set) var through: UInt64?
     /// The DBIs that have shadows.
     private var known: Set<String> = []
@@ -39,24 +39,24 @@ package struct Capture: Sendable {
 
     /// - Parameters:
     ///   - schema: one with shadows.
-    ///   - startsWithNow: whether what is found by the first call counts as changed just now.
+    ///   - startsWithNow: whether entries found by the first call count as changed now.
     package init(schema: Schema, startsWithNow: Bool = false) {
         self.schema = schema
         self.startsWithNow = startsWithNow
     }
 
-    /// A transaction of our own has been committed, which kept the shadows as they should be.
+    /// Reports a committed transaction of our own that kept the shadows up to date.
     package mutating func noteOwn(_ transaction: UInt64) {
         if let through, transaction == through + 1 { self.through = transaction }
     }
 
     /// Captures everything up to the newest transaction.
     ///
-    /// Changed entries get the time, or the timestamp of the version that they replace plus one where that is later. Nobody
-    /// knows when something was changed before the first call: it gets 1 ns instead of the time.
+    /// Changed entries get the current time as their timestamp, or the timestamp of the version that they replace plus
+    /// one, whichever is later. The time of changes before the first call is unknown: they get the timestamp 1.
     ///
-    /// - Parameter whenCompared: is called before the write lock is taken.
-    /// - Throws: ``LocalContentError`` for contents that can't be synced. Nothing has been written then.
+    /// - Parameter whenCompared: called before the write lock is taken.
+    /// - Throws: ``LocalContentError`` for contents that cannot be synced. Nothing has been written then.
     @discardableResult
     package mutating func run(
         _ environment: Environment, paddingBlock: Bool, clock: WallClock, uptime: Uptime = systemUptime,
@@ -82,7 +82,7 @@ package struct Capture: Sendable {
         }
     }
 
-    /// - Returns: nil when somebody has written since the plan was made.
+    /// - Returns: nil if there was a transaction since the comparison.
     private mutating func write(
         _ plan: CapturePlan?, _ environment: Environment, _ paddingBlock: Bool, _ clock: WallClock,
         _ uptime: Uptime, _ signal: CancellationSignal
@@ -97,7 +97,7 @@ package struct Capture: Sendable {
             let now = isStart ? Self.startTimestamp : clock()
             let writer = CaptureWriter(schema: schema, known: known, now: now, paddingBlock: paddingBlock)
             let written = plan.isEmpty ? 0 : try writer.run(plan, transaction)
-            // Everybody else's transactions are older, and none of theirs can begin before this one ends.
+            // All other transactions are older, and none can begin before this one ends.
             guard written > 0 || plan.targets.contains(where: \.isNew) else {
                 return .abort((plan, 0, nil, transaction.id &- 1))
             }
@@ -117,7 +117,7 @@ package struct Capture: Sendable {
     }
 }
 
-/// Writes what a plan tells of, within one write transaction.
+/// Writes a plan within one write transaction.
 private struct CaptureWriter {
     var schema: Schema
     var known: Set<String>
@@ -139,9 +139,9 @@ private struct CaptureWriter {
         return written
     }
 
-    /// Writes the entries of one DBI, which come together.
+    /// Writes the entries of one DBI, which are consecutive.
     ///
-    /// - Returns: the first one of another.
+    /// - Returns: the first entry of the next DBI.
     private func write(
         from first: PlannedEntry, _ target: CapturePlan.Target, _ reader: inout MergePlanReader,
         _ transaction: borrowing WriteTransaction, _ written: inout Int
@@ -149,7 +149,7 @@ private struct CaptureWriter {
         guard let shadow = try transaction.database(schema.versions(of: target.name)) else {
             return try pass(first.target, &reader)
         }
-        // Somebody has dropped the shadow, and with it when things were changed: that was not now.
+        // The shadow was dropped, and the times of changes with it. They did not happen now.
         let isLost = target.isNew && known.contains(target.name)
         var pair = try ShadowPair(
             transaction.database(target.name), shadow: shadow, transaction,
@@ -162,7 +162,7 @@ private struct CaptureWriter {
         return next
     }
 
-    /// Passes over the other entries of a DBI.
+    /// Skips the remaining entries of a DBI.
     private func pass(_ target: Int, _ reader: inout MergePlanReader) throws -> PlannedEntry? {
         while let entry = try reader.next() { if entry.target != target { return entry } }
         return nil

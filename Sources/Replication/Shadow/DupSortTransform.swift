@@ -2,28 +2,28 @@ import Glibc
 import LMDB
 import Snapshots
 
-/// `dupsort_hack_v1`: makes one key of a key and one of its values, so that each of several values of a key is an entry
-/// with a version of its own.
+/// `dupsort_hack_v1`: combines a key and one of its values into one key, so that each of several values of a key
+/// becomes an entry with its own version.
 ///
 /// The key is followed by four zero bytes, as much of the value as fits, and one byte with the size of the key; at most
-/// 511 bytes in all. Keys of 1 to 255 bytes can be transformed.
+/// 511 bytes in total. Keys of 1 to 255 bytes can be transformed.
 enum DupSortTransform {
     static let name = SnapshotLimits.dupSortTransform
-    /// The most bytes of a transformed key: what LMDB takes.
+    /// The maximum size of a transformed key: LMDB's limit.
     static let longest = 511
-    /// The most bytes of a key that can be transformed: its size has one byte.
+    /// The maximum size of a key that can be transformed, as its size is stored in one byte.
     static let longestKey = 255
     private static let separator = 4
     static let cure = "the flags of the DBI and dupsort_hack must be the same on all instances"
 
-    /// The most bytes of a value that there is room for.
+    /// How many bytes of a value fit.
     @inline(__always)
     private static func room(_ keySize: Int) -> Int { longest - separator - 1 - keySize }
 
-    /// Transforms a key that has 1 to ``longestKey`` bytes.
+    /// Transforms a key of 1 to ``longestKey`` bytes.
     ///
     /// - Parameter buffer: has room for ``longest`` bytes.
-    /// - Returns: how many have been written.
+    /// - Returns: the number of bytes written.
     @inline(__always)
     static func encode(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer
@@ -37,7 +37,7 @@ enum DupSortTransform {
         return start + part.count + 1
     }
 
-    /// Whether ``encode(_:_:into:)`` makes this of a key and a value, without making it.
+    /// Whether ``encode(_:_:into:)`` would return this for a key and a value.
     @inline(__always)
     static func encodes(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to transformed: UnsafeRawBufferPointer
@@ -56,17 +56,17 @@ enum DupSortTransform {
         return memcmp(bytes + start, valueBytes, part) == 0
     }
 
-    /// A transformed key, taken apart.
+    /// The parts of a transformed key.
     struct Parts {
         /// The key of the application's DBI.
         var key: UnsafeRawBufferPointer
         /// The value, or its beginning.
         var value: UnsafeRawBufferPointer
-        /// Whether the value may go on.
+        /// Whether the value may be truncated.
         var isCut: Bool
     }
 
-    /// Takes a transformed key apart, nil when it is none.
+    /// Splits a transformed key; nil if it is not one.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> Parts? {
         guard bytes.count <= longest, let last = bytes.last, last > 0 else { return nil }
         let start = Int(last) + separator
@@ -76,7 +76,7 @@ enum DupSortTransform {
             value: UnsafeRawBufferPointer(rebasing: bytes[start..<bytes.count - 1]), isCut: bytes.count == longest)
     }
 
-    /// Checks an entry of a snapshot, and takes its key apart.
+    /// Checks an entry of a snapshot, and splits its key.
     @discardableResult
     static func check(
         _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: String

@@ -1,16 +1,16 @@
 import LMDB
 
-/// Walks a DBI of the application with the keys that its shadow has for the entries.
+/// Iterates over a DBI of the application, with the keys of its shadow.
 ///
-/// Where keys have several values, these are transformed keys, and they are checked: they must rise, and no two may be
-/// the same.
+/// If keys have several values, the shadow's keys are transformed keys. They are checked: they must ascend without
+/// repetition.
 struct MainWalk: ~Copyable {
     private var cursor: Cursor
     private let isTransformed: Bool
-    // The transformed key and the one before, by turns.
+    // Alternating buffers for the transformed key and the previous one.
     private let buffers: UnsafeMutableRawBufferPointer
     private var isSecond = false
-    /// The transformed key, once it is known: of the entry, otherwise of the one before.
+    /// The transformed key of the entry once it is known, otherwise the previous one.
     private var transformed = UnsafeRawBufferPointer(start: nil, count: 0)
     private var isKnown = false
 
@@ -27,18 +27,18 @@ struct MainWalk: ~Copyable {
         @inline(__always) get { cursor.value }
     }
 
-    /// Goes to the next entry.
+    /// Advances to the next entry.
     ///
-    /// - Returns: false behind the last one.
+    /// - Returns: false after the last one.
     @inline(__always)
     mutating func next() throws(LMDBError) -> Bool {
         isKnown = false
         return try cursor.next()
     }
 
-    /// The key that the shadow has for the entry. Valid until the next step.
+    /// The key of the entry in the shadow. Valid until the next step.
     ///
-    /// - Throws: ``LocalContentError`` for an entry that can't be transformed.
+    /// - Throws: ``LocalContentError`` for an entry that cannot be transformed.
     @inline(__always)
     mutating func key() throws(LocalContentError) -> UnsafeRawBufferPointer {
         if !isTransformed { return cursor.key }
@@ -46,18 +46,18 @@ struct MainWalk: ~Copyable {
         return transformed
     }
 
-    /// How the entry's key compares with a key of the shadow, whose entries come in their order.
+    /// Compares the entry's key with a key of the shadow. The shadow's entries come in their order.
     ///
-    /// Nearly all entries are in both: a transformed key is only made where they differ.
+    /// Most entries are in both, so the transformed key is only computed if they differ.
     ///
-    /// - Parameter compare: compares keys as the shadow does.
-    /// - Throws: ``LocalContentError`` for an entry that can't be transformed.
+    /// - Parameter compare: the shadow's key comparison.
+    /// - Throws: ``LocalContentError`` for an entry that cannot be transformed.
     @inline(__always)
     mutating func order(
         _ other: UnsafeRawBufferPointer, _ compare: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Int
     ) throws(LocalContentError) -> Int {
         if isTransformed && !isKnown && DupSortTransform.encodes(cursor.key, cursor.value, to: other) {
-            // Above all keys before: those were the same as earlier keys of the shadow, or lower.
+            // Above all previous keys, which were at most as high as earlier keys of the shadow.
             transformed = other
             isKnown = true
             return 0

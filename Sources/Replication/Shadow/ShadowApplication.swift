@@ -1,21 +1,21 @@
 import LMDB
 import Snapshots
 
-/// Applies one plan to the application's DBIs and their shadows, within one write transaction.
+/// Writes a plan to the application's DBIs and their shadows, in one write transaction.
 struct ShadowApplication: ~Copyable {
     private(set) var outcome = Merge.Outcome()
     private let transaction: UInt64
     private let paddingBlock: Bool
     private let schema: Schema
     private let now: UInt64
-    /// Whether the plan's comparison still holds, and the shadows were up to date when it was made.
+    /// Whether the comparison is still valid, and the shadows were up to date then.
     private let isCurrent: Bool
     private let inspection: (any MergeInspection)?
 
     /// - Parameters:
-    ///   - through: up to which transaction the shadows are known to be up to date.
-    ///   - now: the timestamp for what the application has changed meanwhile, in nanoseconds since the UNIX epoch.
-    ///   - inspection: is told of entries that are not written after all.
+    ///   - through: the newest captured transaction.
+    ///   - now: the timestamp for changes of the application since the comparison, in nanoseconds since the UNIX epoch.
+    ///   - inspection: called for entries that lost.
     init(
         _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, through: UInt64?, now: UInt64,
         paddingBlock: Bool, inspection: (any MergeInspection)?
@@ -43,9 +43,9 @@ struct ShadowApplication: ~Copyable {
         try settle(plan, transaction)
     }
 
-    /// Writes the entries of one DBI, which come together.
+    /// Writes the entries of one DBI, which are consecutive.
     ///
-    /// - Returns: the first one of another.
+    /// - Returns: the first entry of the next DBI.
     private mutating func write(
         from first: PlannedEntry, _ name: String, _ reader: inout MergePlanReader, _ pair: inout ShadowPair,
         _ transaction: borrowing WriteTransaction, _ written: inout WrittenTimestamps
@@ -66,7 +66,7 @@ struct ShadowApplication: ~Copyable {
         return next
     }
 
-    /// Looks again at what was written where keys have several values, now that everything is written.
+    /// Checks written entries again if keys have several values, after all entries are written.
     private func settle(_ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction) throws {
         let isAffected = plan.targets.map { !schema.transform($0.flags).isEmpty }
         guard outcome.written > 0, isAffected.contains(true) else { return }
@@ -82,7 +82,7 @@ struct ShadowApplication: ~Copyable {
         }
     }
 
-    /// Makes a missing DBI, or only its shadow if the application has made it meanwhile.
+    /// Creates a missing DBI, or only its shadow if the application has created it since.
     private mutating func create(
         _ target: MergePlan.Target, _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) {

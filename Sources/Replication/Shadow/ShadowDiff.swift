@@ -2,25 +2,25 @@ import LMDB
 import Snapshots
 import Support
 
-/// The entries that an application has changed since its DBIs were last copied to their shadows: those where the two
-/// differ. It holds keys only; the values are looked up when they are copied.
+/// The entries that differ between the application's DBIs and their shadows. It contains keys only; values are looked
+/// up when they are copied.
 struct CapturePlan: Sendable {
-    /// A DBI of the application, or one that it has dropped.
+    /// A DBI that the application has or has dropped.
     struct Target: Sendable {
         var name: String
         /// Whether it has no shadow yet.
         var isNew: Bool
     }
 
-    /// The transaction in which the two were compared.
+    /// The transaction of the comparison.
     var comparedWith: UInt64
-    /// The DBIs; planned entries refer to these by index.
+    /// The DBIs; planned entries refer to them by index.
     var targets: [Target] = []
-    /// Planned entries with keys of the shadow, and nothing else.
+    /// Planned entries that contain keys of the shadow only.
     var keys: Spool
-    /// How many keys there are.
+    /// The number of keys.
     var count: Int
-    /// DBIs that the application has dropped, of which the shadow has live entries.
+    /// DBIs that the application has dropped and whose shadows have live entries.
     var dropped: [String] = []
 
     /// Whether all shadows are up to date.
@@ -36,8 +36,8 @@ struct ShadowDiff: ~Copyable {
     private var dropped: [String] = []
     private var steps = 0
 
-    /// - Parameter transaction: a read transaction, or a write transaction, which is then not written to.
-    /// - Throws: ``LocalContentError`` for a DBI or an entry that can't be synced.
+    /// - Parameter transaction: a read transaction, or a write transaction, which is not used for writing.
+    /// - Throws: ``LocalContentError`` for a DBI or an entry that cannot be synced.
     static func run<T: Transaction & ~Copyable>(
         _ transaction: borrowing T, schema: Schema, signal: CancellationSignal
     ) throws -> CapturePlan {
@@ -102,7 +102,7 @@ struct ShadowDiff: ~Copyable {
         }
     }
 
-    /// Both sort the same way: each step looks at the next entry of either.
+    /// For equal sort orders: each step compares the next entries of the two.
     @inline(__always)
     private mutating func join<T: Transaction & ~Copyable>(
         _ database: Database, _ shadow: Database, _ transaction: borrowing T,
@@ -140,19 +140,20 @@ struct ShadowDiff: ~Copyable {
         }
     }
 
-    /// An entry of the shadow that the application does not have.
+    /// Handles an entry of the shadow that the application does not have.
     @inline(__always)
     private mutating func noteMissing(
         _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, _ database: Database
     ) throws {
-        // The flags of both shadows are the same, so it is the keys that tell. Sent, they would make others refuse all.
+        // The flags of both shadows are the same, so only the keys show it. If they were sent, others would reject the
+        // snapshot.
         if database.flags.contains(.duplicateSort), DupSortTransform.decode(key) == nil {
             throw schema.madeAnew(database, key)
         }
         if !version.isDeleted { try note(key) }
     }
 
-    /// They sort differently: the entries of each are looked up in the other one.
+    /// For different sort orders: looks up the entries of each in the other.
     private mutating func lookUp<T: Transaction & ~Copyable>(
         _ database: Database, _ shadow: Database, _ transaction: borrowing T
     ) throws {

@@ -3,24 +3,24 @@ import Snapshots
 
 /// A DBI of the application and its shadow, within one write transaction that changes both.
 ///
-/// What it does for a key keeps the rule that the application's entry and the live version in the shadow are the same.
+/// Each operation on a key ensures that the application's entry equals the live version in the shadow.
 struct ShadowPair: ~Copyable {
     private let transaction: UInt64
     private let paddingBlock: Bool
-    /// The timestamp of changes whose key the shadow does not know.
+    /// The timestamp of changes to keys that are not in the shadow.
     private let defaultTimestamp: UInt64
     private let isTransformed: Bool
-    /// The application's DBI; nil when it has been dropped.
+    /// The application's DBI; nil if it was dropped.
     private let database: Database?
     private var main: Cursor?
     private var shadow: WriteCursor
-    /// A copy of a value: what lies in the LMDB must not be used any more once something is written.
+    /// A copy of a value: pointers into the LMDB are invalid after a write.
     private var copy: [UInt8] = []
 
     /// - Parameters:
-    ///   - database: the application's DBI; nil when it has been dropped.
+    ///   - database: the application's DBI; nil if it was dropped.
     ///   - shadow: its shadow.
-    ///   - timestamp: the timestamp of changes whose key the shadow does not know; nanoseconds since the UNIX epoch.
+    ///   - timestamp: the timestamp of changes to keys that are not in the shadow; nanoseconds since the UNIX epoch.
     init(
         _ database: Database?, shadow: Database, _ transaction: borrowing WriteTransaction, timestamp: UInt64,
         paddingBlock: Bool
@@ -36,12 +36,11 @@ struct ShadowPair: ~Copyable {
 
     // MARK: Application to shadow
 
-    /// Copies one entry of the application to the shadow, or marks it Deleted there, where the two differ.
+    /// Copies one entry of the application to the shadow, or marks it Deleted there, if the two differ.
     ///
-    /// The new timestamp is later than that of the version that has been replaced: a change is later than what it
-    /// changes, whatever the clock says.
+    /// The new timestamp is later than that of the replaced version, whatever the clock shows.
     ///
-    /// - Parameter key: as in the shadow.
+    /// - Parameter key: the shadow's key.
     /// - Returns: whether they differed.
     mutating func capture(_ key: UnsafeRawBufferPointer) throws -> Bool {
         let isHere = try copyApplicationValue(key)
@@ -81,23 +80,23 @@ struct ShadowPair: ~Copyable {
         guard let parts = DupSortTransform.decode(transformed) else { return false }
         guard parts.isCut else { return try cursor.find(parts.key, value: parts.value) }
         if cursor.database.flags.contains(.reverseDuplicates) {
-            // The beginning of a value says nothing about its place.
+            // A truncated value does not determine the position.
             guard try cursor.find(parts.key) else { return false }
             while !cursor.value.starts(with: parts.value) {
                 guard try cursor.next(), compareBytes(cursor.key, parts.key) == 0 else { return false }
             }
             return true
         }
-        // No two values of a key begin like this.
+        // No two values of a key have this prefix.
         guard try cursor.seek(parts.key, value: parts.value) else { return false }
         return cursor.value.starts(with: parts.value)
     }
 
     // MARK: Merging
 
-    /// What a planned entry came to.
+    /// The result of a planned entry.
     struct Changes {
-        /// Whether the application had changed the entry meanwhile.
+        /// Whether the application has changed the entry since the comparison.
         var isCaptured = false
         /// Whether it was written; otherwise it has lost.
         var isWritten = false
@@ -106,7 +105,7 @@ struct ShadowPair: ~Copyable {
     /// Writes a version that has won against the one in the shadow, to the shadow and to the application's DBI.
     ///
     /// - Parameters:
-    ///   - isCurrent: whether nobody has written since the comparison, and the shadow was up to date then.
+    ///   - isCurrent: whether there was no transaction since the comparison, and the shadow was up to date then.
     mutating func merge(
         _ entry: PlannedEntry, isCurrent: Bool, _ transaction: borrowing WriteTransaction
     ) throws -> Changes {
@@ -139,20 +138,21 @@ struct ShadowPair: ~Copyable {
         return changes
     }
 
-    /// Puts right, behind a merge, what LMDB can't hold of several values of a key, and refuses what could not be captured.
+    /// After a merge, corrects combinations of values that LMDB cannot store for one key, and rejects entries that
+    /// could not be captured.
     ///
-    /// - Parameter key: of an entry that the merge has written.
-    /// - Throws: ``RefusedSnapshot`` when the values of both sides can't be together in the shadow's order.
+    /// - Parameter key: the key of an entry that the merge has written.
+    /// - Throws: ``RefusedSnapshot`` if the values of both sides have no common order in the shadow.
     mutating func settle(_ key: UnsafeRawBufferPointer, _ transaction: borrowing WriteTransaction) throws {
         guard isTransformed, let parts = DupSortTransform.decode(key), let database else { return }
         if parts.value.isEmpty {
-            // An empty value can't be beside others: it waited for the others to go.
+            // An empty value excludes others: it can be written after they are removed.
             if try transaction.get(database, parts.key) == nil, try isLive(key) {
                 try transaction.put(database, parts.key, UnsafeRawBufferPointer(start: nil, count: 0))
             }
             _ = try capture(key)
         } else {
-            // LMDB has dropped the empty value that was there.
+            // LMDB has dropped the existing empty value.
             try withUnsafeTemporaryAllocation(byteCount: DupSortTransform.longest, alignment: 1) { buffer in
                 let count = DupSortTransform.encode(
                     parts.key, UnsafeRawBufferPointer(start: nil, count: 0), into: buffer)
@@ -174,7 +174,7 @@ struct ShadowPair: ~Copyable {
         if !isOrdered { throw Self.misplaced(key, database) }
     }
 
-    /// Whether the entries before and behind one sort so in the shadow, too.
+    /// Whether the neighbours of an entry are in the same order in the shadow.
     private static func isOrdered(_ key: UnsafeRawBufferPointer, _ cursor: inout Cursor) throws(LMDBError) -> Bool {
         guard try findValue(of: key, &cursor) else { return true }
         if try cursor.previous(), order(cursor.key, cursor.value, key) >= 0 { return false }
@@ -182,11 +182,11 @@ struct ShadowPair: ~Copyable {
         return order(cursor.key, cursor.value, key) > 0
     }
 
-    /// How an entry compares with a transformed key.
+    /// Compares an entry with a transformed key.
     private static func order(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer
     ) -> Int {
-        // One that can't be transformed is an error of its own, when it is captured.
+        // An entry that cannot be transformed causes an error when it is captured.
         guard key.count <= DupSortTransform.longestKey else { return compareBytes(key, other) }
         return withUnsafeTemporaryAllocation(byteCount: DupSortTransform.longest, alignment: 1) { buffer in
             let count = DupSortTransform.encode(key, value, into: buffer)
@@ -200,7 +200,7 @@ struct ShadowPair: ~Copyable {
                 + "sync keys and values that sort differently with the value behind the key; remove one of the two")
     }
 
-    /// Removes an entry from both, without a trace, if it is live and still has the timestamp that it was planned with.
+    /// Removes a live entry from both, without a Deleted mark, if it still has the planned timestamp.
     ///
     /// - Returns: whether it was removed.
     mutating func forget(
@@ -220,12 +220,12 @@ struct ShadowPair: ~Copyable {
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) {
         guard let database else { return }
-        // An empty value can't be beside others.
+        // An empty value excludes others.
         if isTransformed, value.isEmpty, try transaction.get(database, applicationKey(key)) != nil { return }
         try transaction.put(database, applicationKey(key), value)
     }
 
-    /// Removes the value that the shadow had before, which is in ``copy``.
+    /// Removes the shadow's previous value, which is in ``copy``.
     private func removeApplicationValue(
         _ key: UnsafeRawBufferPointer, _ transaction: borrowing WriteTransaction
     ) throws {
@@ -242,7 +242,7 @@ struct ShadowPair: ~Copyable {
         return parts.key
     }
 
-    /// - Returns: false when the key is not behind the last one, in LMDB's order, after all.
+    /// - Returns: false if the key is not the last one in LMDB's order.
     private static func append(
         _ key: UnsafeRawBufferPointer, _ version: MergeRule.Version, to cursor: inout WriteCursor,
         _ transaction: UInt64, _ paddingBlock: Bool
