@@ -45,7 +45,7 @@ def lines(log, message):
 
 
 def captures(log):
-    return lines(log, "captured what the application has changed")
+    return lines(log, "captured the application's changes")
 
 
 def with_shadow(tools, name, entries, kind):

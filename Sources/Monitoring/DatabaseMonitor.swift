@@ -98,12 +98,12 @@ final class DatabaseMonitor: Sendable {
     /// - Parameter now: the end of the listing, by the storage's clock.
     private func listen(at now: UInt64) {
         let (known, senseless) = states.latest
-        let (heard, isUnknown) = state.withLock { state in
+        let (stateTimes, isUnknown) = state.withLock { state in
             let isUnknown = state.record.listen(to: known, at: now, senseless: senseless)
-            return (state.record.heard, isUnknown)
+            return (state.record.stateTimes, isUnknown)
         }
-        let promised = heard.filter { known[$0.key]?.interval != 0 && !senseless.contains($0.key) }
-        shared.metrics.heard(promised, of: settings.name)
+        let promised = stateTimes.filter { known[$0.key]?.interval != 0 && !senseless.contains($0.key) }
+        shared.metrics.stateTimes(promised, of: settings.name)
         // The state object tells whether more is expected. The next listing uses it.
         if isUnknown { Task { [states] in _ = await states.value() } }
     }

@@ -67,7 +67,7 @@ package struct Rebuild {
             do {
                 try keys.add(body, signal: signal)
             } catch let error as SnapshotError {
-                throw RefusedSnapshot("the snapshot \(name) can't be used: \(error)")
+                throw RefusedSnapshot("the snapshot \(name) is unusable: \(error)")
             }
         }
         if rules.schema.hasShadows {

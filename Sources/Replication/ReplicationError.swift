@@ -30,9 +30,9 @@ package struct MapIsTooSmall: Error, Sendable, CustomStringConvertible {
 
     /// One line: the problem and the remedy.
     package var description: String {
-        "the entries of the snapshot that are to be written take more than \(planned) bytes, but the map has \(mapSize); "
-            + "raise options.map_size, and the application's map size (lmdb-map-size of PowerDNS) to at least the same, "
-            + "or remove the snapshot when it is no good"
+        "the entries to write exceed \(planned) bytes, but the map has \(mapSize); "
+            + "raise options.map_size, and the application's map size (PowerDNS's lmdb-map-size) to at least the same, "
+            + "or remove the snapshot if it is bad"
     }
 }
 
@@ -57,8 +57,8 @@ package struct LoadingGaveUp: Error, CustomStringConvertible {
 
     /// One line: the problem and its cause.
     package var description: String {
-        "not everything in the storage is loaded, and tries to do so have failed too often (storage_retry_count), "
-            + "the last one so: \(last)"
+        "cannot load everything in the storage: too many failures (storage_retry_count); "
+            + "last error: \(last)"
     }
 }
 
@@ -71,7 +71,7 @@ package struct SendingGaveUp: Error, CustomStringConvertible {
 
     /// One line: the number of failures and the last error.
     package var description: String {
-        "\(tries) tries to send a snapshot in a row have failed (storage_retry_count), the last one so: \(last)"
+        "cannot send a snapshot: \(tries) failures in a row (storage_retry_count); last error: \(last)"
     }
 }
 

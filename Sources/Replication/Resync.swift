@@ -3,7 +3,7 @@ import LMDB
 import Snapshots
 import Support
 
-/// Unblocks sending of one database (``StaleFence``) by rebuilding it from the snapshots of the others.
+/// Unblocks sending of one database (``RejoinFence``) by rebuilding it from the snapshots of the others.
 ///
 /// May run concurrently with an application and a syncer in other processes. The order of steps makes it safe: our own
 /// earlier snapshot is replaced before the database counts as in sync, which is the last step.
@@ -62,7 +62,7 @@ package struct Resync: Sendable {
             return .notNeeded(lastSync: nil)
         }
         for _ in 0..<Self.mostListings {
-            var fence = StaleFence(
+            var fence = RejoinFence(
                 own: settings.machine.instance, retention: sweeper.retention, pollInterval: .zero,
                 record: SyncRecord(lastSync: lastSync))
             let (catalog, began) = try await list()
@@ -84,14 +84,14 @@ package struct Resync: Sendable {
             let isReplaced = catalog.instances.contains(own)
             let stored = isReplaced ? try await replace(from: floor, environment, progress) : nil
             let wait = fence.limits.recent + sweeper.firstInterval
-            let record = SyncRecord(lastSync: began, sweepAfter: StaleFence.time(began, after: wait))
+            let record = SyncRecord(lastSync: began, sweepAfter: RejoinFence.time(began, after: wait))
             try await pool.run { _ in _ = try record.write(to: environment) }
             return .rebuilt(Report(snapshots: sources, entries: entries, stored: stored))
         }
         throw NothingToRebuildFrom()
     }
 
-    private func rules(at began: UInt64, _ limits: StaleFence.Limits) -> Rebuild.Rules {
+    private func rules(at began: UInt64, _ limits: RejoinFence.Limits) -> Rebuild.Rules {
         func since(_ age: Duration) -> UInt64 {
             let age = age / .nanoseconds(1)
             return age < Double(began) ? began - UInt64(age) : 0
@@ -110,9 +110,9 @@ package struct Resync: Sendable {
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
         // A wrong time must neither be recorded nor affect decisions about entries.
         let time = store.storageTime(begin)
-        let skew = StaleFence.Limits(retention: sweeper.retention).skew
-        if StaleFence.lies(begin, before: time, by: skew) { throw ClocksDisagree(own: begin, storage: time) }
-        let began = min(time, StaleFence.time(begin, after: settings.clockSkewTolerance))
+        let skew = RejoinFence.Limits(retention: sweeper.retention).skew
+        if RejoinFence.lies(begin, before: time, by: skew) { throw ClocksDisagree(own: begin, storage: time) }
+        let began = min(time, RejoinFence.time(begin, after: settings.clockSkewTolerance))
         return (Catalog(blobs, database: database, now: max(began, wallClock())), began)
     }
 
@@ -165,8 +165,8 @@ package struct ClocksDisagree: Error, CustomStringConvertible {
 
     /// One line: the problem and the remedy.
     package var description: String {
-        "it is \(SnapshotTimestamp.text(own)) by the clock of this host, but \(SnapshotTimestamp.text(storage)) by the "
-            + "storage's: set right the one that is wrong, then try again"
+        "this host's clock shows \(SnapshotTimestamp.text(own)), but the storage's \(SnapshotTimestamp.text(storage)): "
+            + "correct the wrong one, then try again"
     }
 }
 
@@ -174,7 +174,8 @@ package struct ClocksDisagree: Error, CustomStringConvertible {
 package struct NothingToRebuildFrom: Error, CustomStringConvertible {
     /// One line: the problem and the remedy.
     package var description: String {
-        "the storage holds no recent snapshot of another instance to rebuild from; try again when there is one (if there "
-            + "are no other instances any more, start once with sweeper.enabled: false, which forgets the absence)"
+        "the storage contains no recent snapshot of another instance to rebuild from; try again when there is one (if "
+            + "there are no other instances any more, start once with sweeper.enabled: false, which removes the record of "
+            + "the last sync)"
     }
 }

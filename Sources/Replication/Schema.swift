@@ -50,8 +50,8 @@ package enum Schema: Sendable, Equatable {
     func check(_ flags: DatabaseFlags, of name: String) throws(RefusedSnapshot) {
         if self == .native && !flags.isDisjoint(with: .anyDuplicates) {
             throw RefusedSnapshot(
-                "DBI \(name) has the flags \(flags.names) in it: the sender syncs it in shadow mode, but here "
-                    + "schema_tracks_changes is true; one bucket can't serve both")
+                "DBI \(name) has the flags \(flags.names) in the snapshot: the sender uses shadow mode, but "
+                    + "schema_tracks_changes is true here; use separate buckets")
         }
         if let problem = problem(flags, of: name) { throw RefusedSnapshot(problem) }
     }
@@ -65,15 +65,15 @@ package enum Schema: Sendable, Equatable {
         switch self {
         case .native:
             guard !flags.isDisjoint(with: .anyDuplicates) else { return nil }
-            return "DBI \(name) has the flags \(flags.names): databases with several values a key can't be synced with "
-                + "schema_tracks_changes: true; leave this LMDB out of lmdbs"
+            return "DBI \(name) has the flags \(flags.names): DBIs with several values per key cannot be synced with "
+                + "schema_tracks_changes: true; remove this LMDB from lmdbs"
         case .shadow(let dupSortHack):
             if !flags.contains(.duplicateSort) && !flags.isDisjoint(with: .anyDuplicates) {
-                return "DBI \(name) has the flags \(flags.names), which need MDB_DUPSORT and come without it"
+                return "DBI \(name) has the flags \(flags.names), which require MDB_DUPSORT"
             }
             if !dupSortHack && flags.contains(.duplicateSort) {
                 return
-                    "DBI \(name) has the flags \(flags.names): databases with several values a key can only be synced "
+                    "DBI \(name) has the flags \(flags.names): DBIs with several values per key can only be synced "
                     + "with dupsort_hack: true, on all instances"
             }
             return nameProblem(name)
@@ -83,8 +83,8 @@ package enum Schema: Sendable, Equatable {
     private func nameProblem(_ name: String) -> String? {
         let longest = SnapshotLimits.longestDatabaseName - Self.shadowPrefix.utf8.count
         guard hasShadows, name.utf8.count > longest else { return nil }
-        return "the name of DBI \(name.prefix(64))… has \(name.utf8.count) bytes: that of its shadow would be too "
-            + "long for LMDB, which takes \(longest) here"
+        return "the name of DBI \(name.prefix(64))… has \(name.utf8.count) bytes: the name of its shadow would "
+            + "exceed LMDB's limit; at most \(longest) are possible"
     }
 
     /// Checks that the flags of a DBI that stores versions fit the application's DBI.
@@ -92,18 +92,18 @@ package enum Schema: Sendable, Equatable {
         guard hasShadows, versions.flags != versionFlags(of: flags) else { return }
         throw LocalContentError(
             "DBI \(versions.name) has the flags \(versions.flags.names), which do not fit those of the application's "
-                + "DBI, \(flags.names): it was made anew with others; \(Self.cure)")
+                + "DBI, \(flags.names): it was recreated with different flags; \(Self.cure)")
     }
 
     /// The error for a shadow whose keys are not transformed although the DBI has MDB_DUPSORT.
-    func madeAnew(_ database: Database, _ key: UnsafeRawBufferPointer) -> LocalContentError {
+    func missingTransform(_ database: Database, _ key: UnsafeRawBufferPointer) -> LocalContentError {
         LocalContentError(
-            "the key \(printable(key)) in DBI \(versions(of: database.name)) has no value behind it, but the application's "
-                + "DBI has the flags \(database.flags.names): it was made anew with others; \(Self.cure)")
+            "the key \(printable(key)) in DBI \(versions(of: database.name)) contains no value, but the application's "
+                + "DBI has the flags \(database.flags.names): it was recreated with different flags; \(Self.cure)")
     }
 
     static let cure =
-        "docs/shadow-mode.md tells how to begin anew with lightningstream drop-shadow, and what that gives up"
+        "docs/shadow-mode.md describes how to start over with lightningstream drop-shadow, and what is lost"
 
     // MARK: Versions
 
@@ -170,8 +170,8 @@ package enum Schema: Sendable, Equatable {
     ) -> LocalContentError {
         let cure =
             PrivateDatabases.contains(database)
-            ? "nobody else may write there; \(cure)"
-            : "the application has to write them, as PowerDNS 4.8 or later does with lmdb-lightning-stream=yes"
+            ? "only lightningstream may write there; \(cure)"
+            : "the application must write it, as PowerDNS 4.8 or later does with lmdb-lightning-stream=yes"
         return LocalContentError(
             "the value of key \(printable(key)) in DBI \(database) has no valid LS header (\(error)); \(cure)")
     }

@@ -133,7 +133,7 @@ package struct Sweep: Sendable {
         }
         var count = 0
         while isOn {
-            look(at: &cursor)
+            examine(&cursor)
             count += 1
             if found.byteCount >= Self.mostKeyBytes || count % Self.entriesPerScanCheck == 0 && uptime() >= end {
                 position.key = Array(cursor.key)
@@ -151,7 +151,7 @@ package struct Sweep: Sendable {
     }
 
     @inline(__always)
-    private mutating func look(at cursor: inout Cursor) {
+    private mutating func examine(_ cursor: inout Cursor) {
         report.entries += 1
         do throws(LocalContentError) {
             let version = try Schema.version(at: &cursor)

@@ -94,7 +94,7 @@ package struct TimestampMigration: Sendable {
                 if let integerSizes, !integerSizes.contains(key.count) {
                     throw LocalContentError(
                         "key \(printable(key)) of DBI \(source) can't be a key of DBI \(destination), whose integer keys "
-                            + "have other sizes")
+                            + "have different sizes")
                 }
                 let found = try lookup.find(key, transaction)
                 let current = found ? try lookup.version() : nil
@@ -113,8 +113,8 @@ package struct TimestampMigration: Sendable {
     private static func check(_ database: Database) throws(LocalContentError) {
         guard database.flags.isDisjoint(with: .anyDuplicates) else {
             throw LocalContentError(
-                "DBI \(database.name) has the flags \(database.flags.names): several values a key can't have LS headers; "
-                    + "name its shadow DBI, or the one that has taken its place")
+                "DBI \(database.name) has the flags \(database.flags.names): several values per key cannot have LS headers; "
+                    + "specify its shadow DBI, or the DBI that replaced it")
         }
     }
 
@@ -122,8 +122,8 @@ package struct TimestampMigration: Sendable {
     private func checkDestination(_ to: Database, _ transaction: borrowing ReadTransaction) throws {
         guard try transaction.database(Schema.shadowPrefix + destination) == nil else {
             throw LocalContentError(
-                "DBI \(destination) has a shadow DBI, so its values have no headers; timestamps can only be carried over "
-                    + "to one that has them")
+                "DBI \(destination) has a shadow DBI, so its values have no headers; timestamps can only be copied "
+                    + "to a DBI with headers")
         }
         var cursor = try transaction.openCursor(to)
         while try cursor.next() { _ = try Schema.version(at: &cursor) }
@@ -131,7 +131,7 @@ package struct TimestampMigration: Sendable {
 
     private var missingDestination: LocalContentError {
         LocalContentError(
-            "there is no DBI \(destination) to carry timestamps over to: the application has to make its new schema first"
+            "the destination DBI \(destination) does not exist: the application must create its new schema first"
         )
     }
 

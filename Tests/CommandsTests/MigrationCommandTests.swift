@@ -141,13 +141,13 @@ import Testing
         ),
         (
             "_sync_shadow_records", "nix",
-            "there is no DBI nix to carry timestamps over to: the application has to make its new schema first; nothing was "
+            "the destination DBI nix does not exist: the application must create its new schema first; nothing was "
                 + "changed"
         ),
         (
             "_syncopated", "records_v5",
-            "DBI _syncopated has the flags MDB_DUPSORT|MDB_DUPFIXED: several values a key can't have LS headers; name its "
-                + "shadow DBI, or the one that has taken its place; nothing was changed"
+            "DBI _syncopated has the flags MDB_DUPSORT|MDB_DUPFIXED: several values per key cannot have LS headers; "
+                + "specify its shadow DBI, or the DBI that replaced it; nothing was changed"
         ),
     ])
     func whatCannotBeDoneIsOneLine(source: String, destination: String, problem: String) async throws {

@@ -98,7 +98,7 @@ import Testing
         try await monitor.run(with: store) { monitor.observe(.started, of: "main") }
         let state = try #require(try await published(store))
         #expect(state.health == "OK" && state.interval == 0)
-        #expect(!state.isSilent(heard: 0, at: .max))
+        #expect(!state.isSilent(stateTime: 0, at: .max))
     }
 
     /// Such as a second daemon on one LMDB, which ends at once.

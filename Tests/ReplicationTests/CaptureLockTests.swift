@@ -121,14 +121,14 @@ import Testing
         try capture.run(environment, at: 20) { comparisons += 1 }
         let snapshot = RawSnapshot().database("records", [.init("b", "1", at: 5)])
         let merged = try environment.shadowMerge(snapshot, through: capture.through)
-        capture.noteOwn(try #require(merged.transaction))
+        capture.ownCommitted(try #require(merged.transaction))
         let outcome = try capture.run(environment, at: 20) { comparisons += 1 }
         #expect(outcome.through == merged.transaction && comparisons == 0)
         // A transaction of ours behind one of the application's says nothing.
         try environment.appPut("c", "1")
         let second = try environment.shadowMerge(
             RawSnapshot().database("records", [.init("b", "2", at: 6)]), through: capture.through)
-        capture.noteOwn(try #require(second.transaction))
+        capture.ownCommitted(try #require(second.transaction))
         #expect(try capture.run(environment, at: 20).written == 1)
         #expect(try environment.shadow("c") == .init(20, "1"))
     }

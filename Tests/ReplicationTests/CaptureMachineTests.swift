@@ -80,18 +80,18 @@ import Testing
     @Test mutating func transactionsOfOurOwnAreNoChange() {
         capture(through: 10, at: .zero)
         machine.observed(11, at: .seconds(10))
-        machine.noteOwn(11)
+        machine.ownCommitted(11)
         #expect(machine.due == nil)
-        machine.noteOwn(12)
+        machine.ownCommitted(12)
         machine.observed(12, at: .seconds(11))
         #expect(machine.due == nil)
         // Behind one of the application's, which is still to be captured.
-        machine.noteOwn(14)
+        machine.ownCommitted(14)
         machine.observed(14, at: .seconds(12))
         #expect(machine.due != nil)
         // Before the first capture nothing is known.
         var new = CaptureMachine(minimumInterval: Self.interval, retryInterval: Self.retry)
-        new.noteOwn(1)
+        new.ownCommitted(1)
         #expect(!new.hasStarted && new.due == .zero)
     }
 

@@ -42,7 +42,7 @@ import Testing
         #expect(catalog.names == [one, two])
         #expect(catalog.snapshots.map(\.size) == [3, 3])
         #expect(catalog.instances == ["a"])
-        #expect(catalog.states.keys.sorted() == ["b"] && catalog.heard == ["b": 7])
+        #expect(catalog.states.keys.sorted() == ["b"] && catalog.stateTimes == ["b": 7])
         #expect(
             catalog.others.map(\.name) == [
                 "main__x", "other__a__20261120-173955-012345678__GX.pb.gz",

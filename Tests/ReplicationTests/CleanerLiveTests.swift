@@ -140,7 +140,7 @@ private struct CleanerRuns {
         var cleaner = cleaner(store)
         try await cleaner.clean(at: .zero)
         #expect(try directory.names == [".ns2.2f.tmp"])
-        #expect(log.contains("removed temporary files that interrupted writers had left behind"))
+        #expect(log.contains("removed temporary files of interrupted writers"))
     }
 
     @Test func whatFailsIsTriedAgain() async throws {
@@ -164,7 +164,7 @@ private struct CleanerRuns {
         try await cleaner.clean(at: .seconds(1))
         try await cleaner.clean(at: .seconds(2))
         #expect(told.take() == ["listed", "listed", "delete of a failed: not allowed", "deleted b: newer snapshot"])
-        #expect(log.contains("warning cannot remove an old snapshot; it is tried again with the next run"))
+        #expect(log.contains("warning cannot remove an old snapshot; will retry with the next run"))
         store.onCall { _, _ in }
         try await cleaner.clean(at: .seconds(3))
         #expect(told.take() == ["listed", "deleted a: newer snapshot"])

@@ -55,7 +55,10 @@ import Testing
     @Test func whatCannotBeTransformedIsFoundBehindEntriesThatDidNotChange() throws {
         let long = [UInt8](repeating: 0x62, count: 510)
         let cases: [(Duplicate, Duplicate, String)] = [
-            (Duplicate(key: [0x6b], value: long), Duplicate(key: [0x6b], value: long + [0x62]), "the same as far as"),
+            (
+                Duplicate(key: [0x6b], value: long), Duplicate(key: [0x6b], value: long + [0x62]),
+                "with the same transformed key"
+            ),
             (
                 Duplicate(key: [0x6b], value: [0xff]), Duplicate(key: [0x6b, 0, 0, 0, 0], value: [1]),
                 "sorts differently"

@@ -113,7 +113,7 @@ import Testing
         try environment.putRaw("zones", [0x41, 0, 0x42], value)
         let text = message(LocalContentError.self) { _ = try scan() }
         #expect(text.contains("key A\\x00B in DBI zones"))
-        #expect(text.contains("the application has to write them"))
+        #expect(text.contains("the application must write it"))
     }
 
     @Test func duplicatesAreAnError() throws {

@@ -72,7 +72,7 @@ import Testing
         let a = try Instance("a", store, once: true)
         try await a.syncer().run()
         #expect(try a.keys == ["key"])
-        #expect(a.log.count("a snapshot says otherwise than its name, by which it is merged") == 1)
+        #expect(a.log.count("the metadata of a snapshot differs from its name") == 1)
         #expect(a.log.contains("database else, instance other.host, time 20261120-173955-012345678"))
     }
 

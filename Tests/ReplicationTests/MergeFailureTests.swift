@@ -70,7 +70,7 @@ import Testing
                         .database("zones", [.init([0, 0x41, 0xff], [1], at: 2)]))
             }
             #expect(text.contains("key \\x00A\\xff in DBI zones"))
-            #expect(text.contains("the application has to write them"))
+            #expect(text.contains("the application must write it"))
         }
     }
 

@@ -36,8 +36,8 @@ import Testing
     @Test func theTextSaysWhatComesOfIt() {
         #expect(
             OwnClock.text(ahead: .seconds(-7))
-                == "this host's clock is 7.00s behind the storage's: what changes here loses against earlier changes of "
-                + "others; set the clock right (NTP)")
+                == "this host's clock is 7.00s behind the storage's: local changes lose to earlier changes of "
+                + "others; correct the clock (NTP)")
         #expect(OwnClock.text(ahead: .seconds(7)).hasPrefix("this host's clock is 7.00s ahead of the storage's: "))
     }
 }

@@ -56,7 +56,7 @@ import Testing
         #expect(outcome.written == 3)
         #expect(try environment.main("records") == ["a": "2", "c": "3"])
         #expect(try environment.shadow("b") == .deleted(20))
-        capture.noteOwn(before + 1)
+        capture.ownCommitted(before + 1)
         #expect(capture.through == before + 1)
         #expect(try capture.run(environment, at: 30).transaction == nil)
     }
@@ -141,7 +141,7 @@ import Testing
         #expect(try environment.shadow("gone-newer") == .init(900, "remote"))
         // What is not in the snapshot is left for the next capture.
         #expect(try environment.shadow("left") == .init(1, "old"))
-        if let transaction = outcome.transaction { capture.noteOwn(transaction) }
+        if let transaction = outcome.transaction { capture.ownCommitted(transaction) }
         #expect(try capture.run(environment, at: 200).written == 1)
         #expect(try environment.shadow("left") == .init(200, "mine"))
     }

@@ -67,7 +67,7 @@ import Testing
         let text = message(RefusedSnapshot.self) {
             try environment.shadowMerge(members([member("a", "1", at: 20), member("k", there, at: 20)]))
         }
-        #expect(text.contains("DBI members can't be together with one that is here"))
+        #expect(text.contains("DBI members conflicts with a local one"))
         #expect(environment.lastTransaction == before)
         try expectSettled([here])
         try capture.run(environment, at: 30)
@@ -87,7 +87,7 @@ import Testing
         let snapshot = RawSnapshot().database("numbers", flags: [], [.init("old0", "x", at: 20)])
         #expect(
             message(RefusedSnapshot.self) { try environment.shadowMerge(snapshot) }.contains(
-                "DBI numbers has the flags 0 in it, but MDB_INTEGERKEY here"))
+                "DBI numbers has the flags 0 in the snapshot, but MDB_INTEGERKEY here"))
         // Unless the configuration says that the DBI is what the snapshot does not tell.
         try environment.shadowMerge(snapshot, creationFlags: ["numbers": .integerKey])
         #expect(try environment.main().count == 2)

@@ -218,7 +218,7 @@ final class ShadowWorld {
         }
         if let transaction = outcome.transaction {
             #expect(transaction == before + 1)
-            node.capture.noteOwn(transaction)
+            node.capture.ownCommitted(transaction)
         } else {
             #expect(node.environment.lastTransaction == before)
         }
@@ -296,7 +296,7 @@ final class ShadowWorld {
         ).plan
         let outcome = try Merge.apply(
             plan, to: node.environment, paddingBlock: false, capturedThrough: node.capture.through)
-        if let transaction = outcome.transaction { node.capture.noteOwn(transaction) }
+        if let transaction = outcome.transaction { node.capture.ownCommitted(transaction) }
         join(&node.expected, with: snapshot.contents)
         try check(node, "the last merges")
         try checkMain(node, "the last merges")

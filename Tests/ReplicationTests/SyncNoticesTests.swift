@@ -22,7 +22,7 @@ import Testing
     }
 
     private func look(_ notices: inout SyncNotices, _ loop: Loop, _ errors: SyncErrors = SyncErrors()) -> [String] {
-        texts(notices.look(at: loop.machine, now: loop.now, errors: errors))
+        texts(notices.update(from: loop.machine, now: loop.now, errors: errors))
     }
 
     @Test func whatIsSettledIsToldOnce() {
@@ -49,7 +49,7 @@ import Testing
         _ = loop.pass(.seconds(4), listing: [])
         #expect(
             look(&notices, loop, errors) == [
-                "blocked changes wait to be sent, which is tried again and again: HTTP 500"
+                "blocked changes wait to be sent: sending fails and is retried: HTTP 500"
             ])
         #expect(look(&notices, loop, errors) == [])
         #expect(loop.pass(.seconds(2), listing: []) == [.send])

@@ -161,6 +161,7 @@ final class SpreadWait: Sendable {
         return Spread(
             database: database, own: own, newest: catalog.newest(of: own)?.name, hasNothing: hasNothing,
             instances: Set(catalog.groups.keys.filter { !$0.isFarAhead }.map(\.instance)), states: states,
-            listed: Set(catalog.snapshots(of: own).map(\.name)), heard: catalog.heard, now: now, except: except)
+            listed: Set(catalog.snapshots(of: own).map(\.name)), stateTimes: catalog.stateTimes, now: now,
+            except: except)
     }
 }

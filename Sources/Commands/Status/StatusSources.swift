@@ -39,11 +39,11 @@ struct StatusSources: Sendable {
 
     /// The daemon's report; without a daemon, one from storage and LMDBs.
     func report() async throws -> StatusReport {
-        guard let daemon else { return await LookedAt(self).report() }
+        guard let daemon else { return await OfflineStatus(self).report() }
         do {
             return try await daemon.report()
         } catch let failure as CommandFailure {
-            var report = await LookedAt(self).report()
+            var report = await OfflineStatus(self).report()
             report.health.status = "Unavailable"
             report.health.failures["daemon"] = failure.description
             return report

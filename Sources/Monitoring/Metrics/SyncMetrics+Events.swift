@@ -60,7 +60,7 @@ extension SyncMetrics {
     }
 
     /// When the state objects of others were written, in nanoseconds since the UNIX epoch.
-    func heard(_ times: [String: UInt64], of lmdb: String) {
+    func stateTimes(_ times: [String: UInt64], of lmdb: String) {
         lastHeard.remove { $0[0] == lmdb && $0[1] != "other" && times[$0[1]] == nil }
         for (instance, time) in times { lastHeard.with(lmdb, instance).set(Double(time) / 1e9) }
     }

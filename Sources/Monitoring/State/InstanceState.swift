@@ -54,10 +54,10 @@ package struct InstanceState: Codable, Sendable, Equatable {
     /// Whether an update is overdue.
     ///
     /// - Parameters:
-    ///   - heard: time of writing by the storage's clock, in nanoseconds since the UNIX epoch.
+    ///   - stateTime: time of writing by the storage's clock, in nanoseconds since the UNIX epoch.
     ///   - now: the time by the same clock.
-    package func isSilent(heard: UInt64, at now: UInt64) -> Bool {
-        interval != 0 && now.elapsed(since: heard) > Self.patience
+    package func isSilent(stateTime: UInt64, at now: UInt64) -> Bool {
+        interval != 0 && now.elapsed(since: stateTime) > Self.patience
     }
 
     /// See the properties of the same names.

@@ -37,12 +37,13 @@ package struct Spread: Equatable, Sendable {
     ///   - instances: all other instances with snapshots.
     ///   - states: the state objects of all others, by instance.
     ///   - listed: the snapshots of this instance in the storage.
-    ///   - heard: times of the state objects, by the storage's clock, if available.
+    ///   - stateTimes: times of the state objects, by the storage's clock, if available.
     ///   - now: the time by the same clock.
     ///   - except: excluded instances.
     package init(
         database: String, own: String, newest: SnapshotName?, hasNothing: Bool = false, instances: Set<String>,
-        states: [String: InstanceState], listed: Set<SnapshotName> = [], heard: [String: UInt64] = [:], now: UInt64 = 0,
+        states: [String: InstanceState], listed: Set<SnapshotName> = [], stateTimes: [String: UInt64] = [:],
+        now: UInt64 = 0,
         except: Set<String> = []
     ) {
         self.database = database
@@ -65,12 +66,12 @@ package struct Spread: Equatable, Sendable {
             var missing = Missing(instance: instance, has: has?.description, time: state.time)
             if let has, has >= newest {
                 // Anybody with write access to the bucket can write anything: implausible states are ignored.
-                missing.doubt = Self.doubt(has, state, heard[instance], newest, listed)
+                missing.doubt = Self.doubt(has, state, stateTimes[instance], newest, listed)
                 if missing.doubt == nil {
                     merged.append(instance)
                     continue
                 }
-            } else if let time = heard[instance], state.isSilent(heard: time, at: now) {
+            } else if let time = stateTimes[instance], state.isSilent(stateTime: time, at: now) {
                 missing.doubt = "it has been silent since \(WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 0))"
             } else if state.health == InstanceState.stopped {
                 missing.doubt = "it was stopped"
@@ -80,12 +81,12 @@ package struct Spread: Equatable, Sendable {
     }
 
     private static func doubt(
-        _ has: SnapshotName, _ state: InstanceState, _ heard: UInt64?, _ newest: SnapshotName,
+        _ has: SnapshotName, _ state: InstanceState, _ stateTime: UInt64?, _ newest: SnapshotName,
         _ listed: Set<SnapshotName>
     ) -> String? {
         guard listed.contains(has) else { return "there is no such snapshot, so this is ignored" }
         let written = WallTime(rfc3339: state.time).map { UInt64($0) } ?? 0
-        let (latest, overflows) = min(written, heard ?? .max).addingReportingOverflow(tolerance)
+        let (latest, overflows) = min(written, stateTime ?? .max).addingReportingOverflow(tolerance)
         return overflows || latest >= newest.timestamp ? nil : "the state is older than the snapshot, so it is ignored"
     }
 

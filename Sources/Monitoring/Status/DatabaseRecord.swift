@@ -59,7 +59,7 @@ struct DatabaseRecord: Sendable {
     /// if the storage does not provide its time.
     private(set) var ownClock: (ahead: Duration, exceeds: Bool)?
     /// Times of the state objects of others, by the storage's clock, in nanoseconds since the UNIX epoch.
-    private(set) var heard: [String: UInt64] = [:]
+    private(set) var stateTimes: [String: UInt64] = [:]
     /// Instances that have missed publications, with the time since the last one.
     private(set) var silent: [String: Duration] = [:]
     /// Why the last send failed, until its changes are stored.
@@ -84,8 +84,8 @@ struct DatabaseRecord: Sendable {
         switch event {
         case .listed(let catalog):
             listed(catalog, at: now)
-            let times = catalog.heard.filter { $0.key != own }.sorted { $0.key < $1.key }
-            heard = Dictionary(uniqueKeysWithValues: times.prefix(OtherStates.mostKept).map { ($0.key, $0.value) })
+            let times = catalog.stateTimes.filter { $0.key != own }.sorted { $0.key < $1.key }
+            stateTimes = Dictionary(uniqueKeysWithValues: times.prefix(OtherStates.mostKept).map { ($0.key, $0.value) })
         case .merged(let report): merged(report, at: now)
         case .progressed(let progress): self.progress = progress
         case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
@@ -126,13 +126,13 @@ struct DatabaseRecord: Sendable {
     mutating func listen(to states: [String: InstanceState], at now: UInt64, senseless: Set<String>) -> Bool {
         silent = [:]
         var isUnknown = false
-        for (instance, time) in heard where now.elapsed(since: time) > InstanceState.patience {
+        for (instance, time) in stateTimes where now.elapsed(since: time) > InstanceState.patience {
             if senseless.contains(instance) { continue }
             guard let state = states[instance] else {
                 isUnknown = true
                 continue
             }
-            guard state.isSilent(heard: time, at: now) else { continue }
+            guard state.isSilent(stateTime: time, at: now) else { continue }
             silent[instance] = .nanoseconds(Int64(clamping: now.elapsed(since: time)))
         }
         return isUnknown

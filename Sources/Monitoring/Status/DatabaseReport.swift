@@ -78,7 +78,7 @@ extension StatusReport.Instance {
             clockSkew = instance.clockSkew.map { $0 / .seconds(1) }
         }
         if isOwn { clockSkew = record.ownClock.map { $0.ahead / .seconds(1) } }
-        lastHeard = record.heard[name].map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 3) }
+        lastHeard = record.stateTimes[name].map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 3) }
         // States of others are only shown if valid.
         guard let state else { return }
         health = record.silent[name] != nil ? InstanceState.silent : state.knownHealth

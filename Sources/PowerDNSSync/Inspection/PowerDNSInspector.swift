@@ -37,12 +37,12 @@ package final class PowerDNSInspector: ChangeInspector {
 
     /// See `ChangeInspector`.
     package func inspectMerge(of snapshot: SnapshotName, into database: String) -> (any MergeInspection)? {
-        databases.kind(of: database) == .foreign ? nil : MergeLook(self, snapshot, into: database)
+        databases.kind(of: database) == .foreign ? nil : PowerDNSMergeInspection(self, snapshot, into: database)
     }
 
     /// See `ChangeInspector`.
     package func inspectSend(of database: String) -> (any SendInspection)? {
-        databases.kind(of: database) == .foreign ? nil : SendLook(self, of: database)
+        databases.kind(of: database) == .foreign ? nil : PowerDNSSendInspection(self, of: database)
     }
 
     /// The kind of a database; logged once if it is unexpected.

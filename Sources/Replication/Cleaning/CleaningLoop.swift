@@ -77,7 +77,7 @@ package struct CleaningLoop: Sendable {
         case .removalFailed(let removal, let text):
             let metadata = Self.metadata(of: removal).merging(["error": "\(text)"]) { $1 }
             return [
-                .log(.warning, "cannot remove an old snapshot; it is tried again with the next run", metadata),
+                .log(.warning, "cannot remove an old snapshot; will retry with the next run", metadata),
                 .observe(.cleanerDeleteFailed(removal.name, text)), next(),
             ]
         case .removedLeftovers(let count):
@@ -85,7 +85,7 @@ package struct CleaningLoop: Sendable {
             guard count > 0 else { return [] }
             return [
                 .log(
-                    .info, "removed temporary files that interrupted writers had left behind",
+                    .info, "removed temporary files of interrupted writers",
                     ["files": .stringConvertible(count)])
             ]
         case .leftoversFailed(let text):

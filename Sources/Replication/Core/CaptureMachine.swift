@@ -34,7 +34,7 @@ package struct CaptureMachine {
     }
 
     /// Reports a committed transaction of our own that kept the shadows up to date.
-    package mutating func noteOwn(_ transaction: UInt64) {
+    package mutating func ownCommitted(_ transaction: UInt64) {
         guard let through, transaction == through &+ 1 else { return }
         captured(through: transaction)
     }

@@ -101,7 +101,7 @@ package struct Catalog: Sendable {
 
     /// When the state objects were written, by instance, by the storage's clock in nanoseconds since the UNIX epoch;
     /// without those of unknown time.
-    package var heard: [String: UInt64] { states.compactMapValues(\.modified) }
+    package var stateTimes: [String: UInt64] { states.compactMapValues(\.modified) }
 
     /// All full snapshots of an instance, those in the far future included, by name.
     package func all(of instance: String) -> [Snapshot] { snapshots.filter { $0.name.instance == instance } }

@@ -6,19 +6,19 @@ package struct DatabaseIsStale: Error, CustomStringConvertible {
     package var description: String
 }
 
-extension StaleFence.Reason {
+extension RejoinFence.Reason {
     /// One line: time, reason and remedy.
     func text(database: String) -> String {
-        let cure = "nothing is sent until it has been rebuilt: lightningstream resync --only-db \(database)"
+        let cure = "sending is blocked until the database is rebuilt: lightningstream resync --only-db \(database)"
         switch self {
         case .absent(let since, let other):
-            return "not in sync since \(SnapshotTimestamp.text(since)), while instance \(other.instance) was up to "
-                + "\(SnapshotTimestamp.text(other.timestamp)): entries that were deleted meanwhile may still be here; "
+            return "not in sync since \(SnapshotTimestamp.text(since)), while instance \(other.instance) was until "
+                + "\(SnapshotTimestamp.text(other.timestamp)): entries deleted since may still be here; "
                 + cure
         case .recordAhead(let now, let record):
-            return "last in sync at \(SnapshotTimestamp.text(record)) by what is recorded, but it is "
-                + "\(SnapshotTimestamp.text(now)) now: one of the two clocks was wrong, so entries that were deleted "
-                + "elsewhere may still be here; set the clock right, or \(cure)"
+            return "the recorded time of the last sync, \(SnapshotTimestamp.text(record)), is later than now, "
+                + "\(SnapshotTimestamp.text(now)): one of the two clocks was wrong, so entries deleted on other instances "
+                + "may still be here; correct the clock if it is wrong now; \(cure)"
         }
     }
 }

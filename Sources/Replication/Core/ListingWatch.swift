@@ -51,25 +51,25 @@ struct ListingWatch: Sendable {
         _ catalog: Catalog, clockOffset: Duration?, isFenced: Bool, at now: Duration
     ) -> [SyncNotice] {
         var notices: [SyncNotice] = []
-        lookAtOthers(catalog.others, &notices)
-        lookAhead(catalog, &notices)
+        checkOthers(catalog.others, &notices)
+        checkFarAhead(catalog, &notices)
         if let own = catalog.newest(of: instance)?.name { newestOwn = max(newestOwn, own.timestamp) }
         sizes = Dictionary(catalog.snapshots.map { ($0.name, $0.size) }) { $1 }
-        lookAtNamesakes(catalog, isFenced: isFenced, now, &notices)
-        if let clockOffset { lookAtOwnClock(clockOffset, &notices) }
-        lookAtClocks(catalog, clockOffset == nil ? .zero : Self.precision, &notices)
+        checkNamesakes(catalog, isFenced: isFenced, now, &notices)
+        if let clockOffset { checkOwnClock(clockOffset, &notices) }
+        checkClocks(catalog, clockOffset == nil ? .zero : Self.precision, &notices)
         return notices
     }
 
-    private mutating func lookAtOthers(_ blobs: [Blob], _ notices: inout [SyncNotice]) {
+    private mutating func checkOthers(_ blobs: [Blob], _ notices: inout [SyncNotice]) {
         for blob in blobs where !ignored.contains(blob.name) {
-            notices.append(.log(.debug, "not an object of this program, ignored", ["name": "\(blob.name)"]))
+            notices.append(.log(.debug, "ignored an object of another program", ["name": "\(blob.name)"]))
         }
         ignored = Set(blobs.map(\.name))
     }
 
     /// Reports names in the far future: no later snapshot sorts after them.
-    private mutating func lookAhead(_ catalog: Catalog, _ notices: inout [SyncNotice]) {
+    private mutating func checkFarAhead(_ catalog: Catalog, _ notices: inout [SyncNotice]) {
         let found = Set(catalog.names.filter(catalog.horizon.isFarAhead))
         let new = found.subtracting(farAhead).sorted()
         farAhead = found
@@ -78,14 +78,14 @@ struct ListingWatch: Sendable {
         notices.append(
             .log(
                 .warning,
-                "the name of a snapshot lies in the far future: other programs do not see newer ones of that instance; remove it with `lightningstream snapshots remove`",
+                "the name of a snapshot is in the far future: other programs ignore newer snapshots of that instance; remove it with `lightningstream snapshots remove`",
                 [
                     "snapshot_instance": "\(first.instance)", "snapshot_name": "\(names)",
                     "snapshots": .stringConvertible(new.count),
                 ]))
     }
 
-    private mutating func lookAtNamesakes(
+    private mutating func checkNamesakes(
         _ catalog: Catalog, isFenced: Bool, _ now: Duration, _ notices: inout [SyncNotice]
     ) {
         let own = catalog.all(of: instance).map(\.name)
@@ -95,7 +95,7 @@ struct ListingWatch: Sendable {
             notices.append(
                 .log(
                     .error,
-                    "another instance uses the same name, and neither sees the other's changes: give each its own",
+                    "another instance uses the same name, and neither sees the other's changes: set a unique name on each",
                     ["snapshot_name": "\(stranger)"]))
         }
         let before = namesake
@@ -103,7 +103,7 @@ struct ListingWatch: Sendable {
         if namesake != before { notices.append(.event(.namesake(namesake))) }
     }
 
-    private mutating func lookAtOwnClock(_ offset: Duration, _ notices: inout [SyncNotice]) {
+    private mutating func checkOwnClock(_ offset: Duration, _ notices: inout [SyncNotice]) {
         let finding = ownClock.listed(offset: offset, precision: Self.precision)
         if finding.isNews {
             notices.append(
@@ -114,7 +114,7 @@ struct ListingWatch: Sendable {
         notices.append(.event(.ownClock(ahead: finding.ahead, exceeds: finding.exceeds)))
     }
 
-    private mutating func lookAtClocks(_ catalog: Catalog, _ precision: Duration, _ notices: inout [SyncNotice]) {
+    private mutating func checkClocks(_ catalog: Catalog, _ precision: Duration, _ notices: inout [SyncNotice]) {
         let others = catalog.names.filter { $0.instance != instance }
         for finding in clocks.listed(others, at: catalog.time, precision: precision) {
             let name = finding.name
@@ -122,7 +122,7 @@ struct ListingWatch: Sendable {
                 notices.append(
                     .log(
                         .warning,
-                        "a snapshot comes from the future: the clock of its sender is wrong, and what it writes wins over later changes of others; set that clock right",
+                        "a snapshot is from the future: the clock of its sender is wrong, and its changes win over later ones of others; correct that clock",
                         [
                             "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)",
                             "ahead": "\(logText(finding.ahead))",

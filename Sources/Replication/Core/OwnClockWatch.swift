@@ -43,9 +43,9 @@ package enum OwnClock {
     /// - Parameter ahead: how far the clock is ahead of the storage's; negative if it is behind.
     package static func text(ahead: Duration) -> String {
         ahead < .zero
-            ? "this host's clock is \(logText(.zero - ahead)) behind the storage's: what changes here loses against "
-                + "earlier changes of others; set the clock right (NTP)"
-            : "this host's clock is \(logText(ahead)) ahead of the storage's: what changes here wins over later changes of "
-                + "others; set the clock right (NTP)"
+            ? "this host's clock is \(logText(.zero - ahead)) behind the storage's: local changes lose to earlier "
+                + "changes of others; correct the clock (NTP)"
+            : "this host's clock is \(logText(ahead)) ahead of the storage's: local changes win over later "
+                + "changes of others; correct the clock (NTP)"
     }
 }

@@ -1,6 +1,6 @@
 /// A temporary reason why local changes are not sent.
 ///
-/// A database that must be rebuilt first is not among them: see ``StaleFence/Reason``.
+/// A database that must be rebuilt first is not among them: see ``RejoinFence/Reason``.
 package enum SendObstacle: Sendable, Equatable {
     /// The storage has not been listed yet.
     case notListed
@@ -41,21 +41,21 @@ package enum SendObstacle: Sendable, Equatable {
         func because(_ instance: String) -> String { errors[instance].map { ": \($0)" } ?? "" }
         switch self {
         case .notListed: return "changes wait to be sent: the storage has not been listed yet"
-        case .listingIsOld: return "changes wait to be sent: the storage has not been listed for long"
-        case .sendFails: return "changes wait to be sent, which is tried again and again: \(sendError)"
-        case .notCaptured: return "changes wait to be sent: they could not be copied to the shadows yet"
+        case .listingIsOld: return "changes wait to be sent: the last listing of the storage is too old"
+        case .sendFails: return "changes wait to be sent: sending fails and is retried: \(sendError)"
+        case .notCaptured: return "changes wait to be sent: they are not copied to the shadows yet"
         case .ownNotLoaded:
             return
-                "changes wait to be sent: the snapshot of this instance (\(own)) from before must be loaded first, or it "
-                + "would be lost\(because(own))"
+                "changes wait to be sent: the earlier snapshot of this instance (\(own)) must be loaded first, "
+                + "otherwise its contents would be lost\(because(own))"
         case .catchingUp(let waiting, let failing):
             guard let first = failing.first else {
                 return
                     "changes wait to be sent: after an absence the newest snapshots of all instances are merged first, "
-                    + "\(waiting) to go"
+                    + "\(waiting) remaining"
             }
             let more = failing.count > 1 ? " (and of \(failing.count - 1) more)" : ""
-            let limit = patience.map { ", but not for longer than \(logText($0))" } ?? ""
+            let limit = patience.map { " (for at most \(logText($0)))" } ?? ""
             return "changes wait to be sent: after an absence the newest snapshot of \(first)\(more) is merged "
                 + "first\(limit)\(because(first))"
         }

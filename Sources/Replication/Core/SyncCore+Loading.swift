@@ -19,7 +19,7 @@ extension SyncCore {
         step(
             .listed(
                 names, began: listing.beganInStorage,
-                ceiling: StaleFence.time(listing.began, after: settings.clockSkewTolerance),
+                ceiling: RejoinFence.time(listing.began, after: settings.clockSkewTolerance),
                 stranger: listings.namesakes.newest))
     }
 
@@ -66,12 +66,12 @@ extension SyncCore {
 
     mutating func downloadFailed(_ name: SnapshotName, _ error: any Error, _ time: Duration) {
         if (error as? BlobStoreError)?.kind == .notFound, vanished.insert(name).inserted {
-            log(.debug, "snapshot is gone", ["snapshot_name": "\(name)"])
+            log(.debug, "the snapshot is no longer in the storage", ["snapshot_name": "\(name)"])
             observe(.downloadVanished(name, time: time))
             return step(.vanished(name))
         }
         log(
-            .error, "cannot download a snapshot; it is tried again",
+            .error, "cannot download a snapshot; will retry",
             ["snapshot_name": "\(name)", "error": "\(error)"])
         errors.load = "\(error)"
         errors.byInstance[name.instance] = "\(error)"
@@ -104,7 +104,8 @@ extension SyncCore {
         if let transaction = report.transaction { lastMerge = max(lastMerge, transaction) }
         if let claim = merge.result?.claim {
             log(
-                .warning, "a snapshot says otherwise than its name, by which it is merged: it was copied or renamed",
+                .warning,
+                "the metadata of a snapshot differs from its name, which takes precedence: it was copied or renamed",
                 [
                     "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)", "snapshot_meta": "\(claim)",
                 ])
@@ -112,7 +113,7 @@ extension SyncCore {
         warnOfFutureEntries(report.ages, name)
         for database in (merge.result?.skipped ?? []).sorted() {
             log(
-                .warning, "the snapshot holds a private DBI, which is ignored",
+                .warning, "ignored a private DBI in the snapshot",
                 ["snapshot_name": "\(name)", "dbi": "\(database)"])
         }
         log(
@@ -141,7 +142,7 @@ extension SyncCore {
         guard ahead > settings.clockSkewTolerance else { return }
         log(
             .warning,
-            "the snapshot has brought entries from the future: until their time has come, they win over every later change",
+            "the snapshot contains entries from the future: until that time, they win over every later change",
             [
                 "snapshot_instance": "\(name.instance)", "snapshot_name": "\(name)", "ahead": "\(logText(ahead))",
             ])
@@ -171,7 +172,7 @@ extension SyncCore {
 
     private mutating func mergeFailed(_ name: SnapshotName, _ error: any Error, _ failure: MergeFailure) {
         unfit.failed(name, error, mapSize: failure.mapSize, at: now)
-        report(error, "cannot merge a snapshot; it is tried again", ["snapshot_name": "\(name)"])
+        report(error, "cannot merge a snapshot; will retry", ["snapshot_name": "\(name)"])
         errors.load = "cannot merge \(name): \(error)"
         errors.byInstance[name.instance] = "\(error)"
         observe(.mergeFailed(name, "\(error)", time: failure.time))

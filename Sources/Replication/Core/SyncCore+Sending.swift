@@ -12,18 +12,18 @@ extension SyncCore {
         for name in outcome.dropped {
             log(
                 .warning,
-                "the application has dropped a DBI: its entries count as deleted, but others hear of that only when it is made anew",
+                "the application has dropped a DBI: its entries count as deleted, but other instances delete them only when the DBI is created again",
                 ["dbi": "\(name)"])
         }
         for name in outcome.lost {
             log(
                 .warning,
-                "somebody has dropped the shadow of a DBI: what was deleted here since the last send may come back; stop lightningstream before drop-shadow",
+                "the shadow of a DBI was dropped: entries deleted here since the last send may be restored; stop lightningstream before drop-shadow",
                 ["dbi": "\(name)"])
         }
         guard let transaction = outcome.transaction else { return }
         log(
-            .debug, "captured what the application has changed",
+            .debug, "captured the application's changes",
             [
                 "entries": .stringConvertible(outcome.written), "txnID": .stringConvertible(transaction),
                 "time_write_lock": "\(logText(outcome.lockTime))", "time_total": "\(logText(time))",
@@ -31,8 +31,8 @@ extension SyncCore {
     }
 
     mutating func captureFailed(_ error: any Error) {
-        report(error, "cannot capture what the application has changed; it is tried again")
-        errors.load = "cannot capture what the application has changed: \(error)"
+        report(error, "cannot capture the application's changes; will retry")
+        errors.load = "cannot capture the application's changes: \(error)"
         step(.captureFailed)
     }
 
@@ -80,7 +80,7 @@ extension SyncCore {
         if let inspection = send?.inspection { emit(.endSendInspection(inspection, nil)) }
         send = nil
         errors.send = "\(error)"
-        report(error, "cannot send a snapshot; it is tried again")
+        report(error, "cannot send a snapshot; will retry")
         observe(.sendFailed(errors.send))
         step(error is LocalContentError ? .unsendable : .sendFailed)
     }
@@ -106,7 +106,7 @@ extension SyncCore {
     private mutating func report(_ report: Sweep.Report) {
         if let problem = report.problem {
             log(
-                .error, "the sweeper left entries alone that it can't read",
+                .error, "the sweeper skipped unreadable entries",
                 ["entries": .stringConvertible(report.unreadable), "error": "\(problem)"])
         }
         log(
@@ -122,7 +122,7 @@ extension SyncCore {
     mutating func sweepFailed(_ error: any Error) {
         sweeping = nil
         log(
-            .error, "cannot remove old Deleted entries; it is tried again with the next run", ["error": "\(error)"])
+            .error, "cannot remove old Deleted entries; will retry with the next run", ["error": "\(error)"])
         step(.sweepFailed)
     }
 
@@ -130,9 +130,9 @@ extension SyncCore {
 
     mutating func recordFailed(_ error: any Error) {
         log(
-            .error, "cannot write down when this database was last in sync; it is tried again",
+            .error, "cannot record when this database was last in sync; will retry",
             ["error": "\(error)"])
-        errors.load = "cannot write down when this database was last in sync: \(error)"
+        errors.load = "cannot record when this database was last in sync: \(error)"
         step(.recordFailed)
     }
 }

@@ -72,7 +72,7 @@ package struct SyncCore {
         effects.removeAll(keepingCapacity: true)
         take(event)
         clean(event)
-        for notice in notices.look(at: machine, now: now, errors: errors) { report(notice) }
+        for notice in notices.update(from: machine, now: now, errors: errors) { report(notice) }
         return effects
     }
 
@@ -129,10 +129,10 @@ package struct SyncCore {
         var sender = machine.sender
         sender.observed(transaction, at: now)
         guard sender.hasUnsent else { return nil }
-        var reason = errors.send.isEmpty ? "the end came first" : errors.send
-        if sender.isSending { reason = "the upload under way took too long" }
+        var reason = errors.send.isEmpty ? "the process ended first" : errors.send
+        if sender.isSending { reason = "the upload in progress took too long" }
         return .log(
-            .warning, "local changes have not been sent; they are sent at the next start",
+            .warning, "local changes have not been sent; they will be sent after the next start",
             ["reason": "\(fenceText ?? reason)", "txnID": .stringConvertible(transaction)])
     }
 
@@ -188,7 +188,7 @@ package struct SyncCore {
         case .listingFailed(let text): listingFailed(text)
         case .foundRecord(let record): step(.foundRecord(record))
         case .recordNotRead(let text):
-            log(.error, "cannot read when this database was last in sync; it is tried again", ["error": "\(text)"])
+            log(.error, "cannot read when this database was last in sync; will retry", ["error": "\(text)"])
         case .measuredMap(let name, let size, let grows): measured(name, size, grows)
         case .downloaded(let name, let body, let time): downloaded(name, body, time)
         case .downloadFailed(let name, let error, let time): downloadFailed(name, error, time)

@@ -15,7 +15,7 @@ extension SyncMachine {
         package var receiver: Receiver.Settings
         /// Configuration of sends.
         package var sender: Sender.Settings
-        /// Configuration of the sweeper; nil for none, and for no ``StaleFence``. Receivers and single runs never
+        /// Configuration of the sweeper; nil for none, and for no ``RejoinFence``. Receivers and single runs never
         /// sweep.
         package var sweeper: SweeperMachine.Settings?
         /// Whether the application's changes have to be captured in shadows.
@@ -115,7 +115,7 @@ extension SyncMachine {
         case capture
         /// Begin or continue to remove old Deleted entries, with the write lock held for this long before the commit.
         case sweep(deletionTime: Duration)
-        /// Write this record to the LMDB, for ``StaleFence``.
+        /// Write this record to the LMDB, for ``RejoinFence``.
         case record(SyncRecord)
         /// Start-up is complete. Occurs once.
         case started

@@ -22,7 +22,7 @@ package struct SyncMachine {
     private var sweeper: SweeperMachine?
     private var capture: CaptureMachine?
     /// Blocks sending after a long absence.
-    package private(set) var fence: StaleFence?
+    package private(set) var fence: RejoinFence?
     /// Whether ``fence`` allows sending now.
     private var fenceIsOpen = true
     /// The obstacle to sending, and since when it exists.
@@ -58,7 +58,7 @@ package struct SyncMachine {
     package init(settings: Settings, transaction: UInt64, record: SyncRecord = SyncRecord()) {
         var settings = settings
         if let sweeping = settings.sweeper {
-            let fence = StaleFence(
+            let fence = RejoinFence(
                 own: settings.instance, retention: sweeping.retention, pollInterval: settings.storagePollInterval,
                 firstInterval: sweeping.firstInterval, record: record)
             self.fence = fence
@@ -135,7 +135,7 @@ package struct SyncMachine {
         guard let fence, !isShuttingDown,
             case .failing(let time) = receiver.progress(
                 of: settings.instance, patience: SendObstacle.reportedAfter, at: now),
-            let (lastSync, fencedFrom) = fence.comesUp(loadedThrough: time)
+            let (lastSync, fencedFrom) = fence.pendingBlock(loadedThrough: time)
         else { return nil }
         let failing = receiver.unsettled.map(\.instance)
         return SyncLag(failing: failing, since: lastSync, fencedFrom: fencedFrom)
@@ -186,7 +186,7 @@ package struct SyncMachine {
         case .storageChanged:
             bringForwardListing(to: soonestListing(now))
         case .observed(let transaction, let isOurs):
-            if isOurs { noteOwn(transaction, at: now) } else { sender.observed(transaction, at: now) }
+            if isOurs { ownCommitted(transaction, at: now) } else { sender.observed(transaction, at: now) }
             capture?.observed(transaction, at: now)
         case .downloaded(let name):
             receiver.downloaded(name)
@@ -206,7 +206,7 @@ package struct SyncMachine {
             if name.instance == settings.instance, hasRequestedInitial {
                 cover.merged(hasNews: transaction != nil, at: now)
             }
-            if let transaction { noteOwn(transaction, at: now) }
+            if let transaction { ownCommitted(transaction, at: now) }
         case .refused(let name):
             work.merged(name)
             receiver.refused(name)
@@ -245,7 +245,7 @@ package struct SyncMachine {
         case .swept(let transaction, let lock, let isLast):
             work.wrote(.sweeping)
             sweeper?.ended(lock, isLast: isLast, at: now)
-            if let transaction { noteOwn(transaction, at: now) }
+            if let transaction { ownCommitted(transaction, at: now) }
         case .sweepFailed:
             work.wrote(.sweeping)
             sweeper?.failed(at: now)
@@ -256,7 +256,7 @@ package struct SyncMachine {
             work.wrote(.recording)
             failures.record = 0
             fence?.recorded(record)
-            noteOwn(transaction, at: now)
+            ownCommitted(transaction, at: now)
         case .recordFailed:
             work.wrote(.recording)
             failures.record += 1
@@ -269,9 +269,9 @@ package struct SyncMachine {
     }
 
     /// Reports a transaction of our own, which does not trigger a send.
-    private mutating func noteOwn(_ transaction: UInt64, at now: Duration) {
+    private mutating func ownCommitted(_ transaction: UInt64, at now: Duration) {
         sender.merged(as: transaction, at: now)
-        capture?.noteOwn(transaction)
+        capture?.ownCommitted(transaction)
     }
 
     /// Sends again if our snapshots were removed: changes that only they contained would be missing until the next

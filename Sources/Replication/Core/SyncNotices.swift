@@ -28,7 +28,7 @@ struct SyncNotices: Sendable {
     private var settled: UInt64?
     /// Snapshots that wait for a download to end, and since when.
     private var waiting: [SnapshotName: Duration] = [:]
-    /// Why ``StaleFence`` blocks sending.
+    /// Why ``RejoinFence`` blocks sending.
     private(set) var fenceText: String?
     /// The instances whose snapshots are not loaded because they are too old.
     private var outdated: Set<String> = []
@@ -48,17 +48,17 @@ struct SyncNotices: Sendable {
     /// - Parameters:
     ///   - now: the time since a fixed moment.
     ///   - errors: the last errors, for the texts.
-    mutating func look(at machine: borrowing SyncMachine, now: Duration, errors: SyncErrors) -> [SyncNotice] {
+    mutating func update(from machine: borrowing SyncMachine, now: Duration, errors: SyncErrors) -> [SyncNotice] {
         var notices: [SyncNotice] = []
-        lookAtDownloads(machine.receiver, now, &notices)
-        lookAtSender(machine.sender, &notices)
-        lookAtFence(machine.fence, &notices)
-        lookAtObstacle(machine.sendObstacle(at: now), machine.fence?.limits.patience, errors, &notices)
-        lookAtLag(machine.lag(at: now), errors, &notices)
+        checkDownloads(machine.receiver, now, &notices)
+        checkSender(machine.sender, &notices)
+        checkFence(machine.fence, &notices)
+        checkObstacle(machine.sendObstacle(at: now), machine.fence?.limits.patience, errors, &notices)
+        checkLag(machine.lag(at: now), errors, &notices)
         return notices
     }
 
-    private mutating func lookAtDownloads(
+    private mutating func checkDownloads(
         _ receiver: borrowing Receiver, _ now: Duration, _ notices: inout [SyncNotice]
     ) {
         let names = receiver.waiting
@@ -68,7 +68,7 @@ struct SyncNotices: Sendable {
         if waiting.count != before.count { notices.append(.event(.downloadsWaiting(waiting.count))) }
     }
 
-    private mutating func lookAtSender(_ sender: borrowing Sender, _ notices: inout [SyncNotice]) {
+    private mutating func checkSender(_ sender: borrowing Sender, _ notices: inout [SyncNotice]) {
         let transaction = sender.settledTransaction
         guard transaction != settled else { return }
         settled = transaction
@@ -76,13 +76,13 @@ struct SyncNotices: Sendable {
     }
 
     /// Checks whether sending is blocked, and whether it is allowed again.
-    private mutating func lookAtFence(_ fence: StaleFence?, _ notices: inout [SyncNotice]) {
+    private mutating func checkFence(_ fence: RejoinFence?, _ notices: inout [SyncNotice]) {
         guard let fence else { return }
         for instance in fence.outdatedInstances.subtracting(outdated).sorted() {
             notices.append(
                 .log(
                     .warning,
-                    "the snapshots of an instance are too old to be loaded, as they may hold what was deleted since; remove them if it does not come back",
+                    "the snapshots of an instance are too old to be loaded, because they may contain entries deleted since; remove them if the instance does not return",
                     ["snapshot_instance": "\(instance)"]))
         }
         outdated = fence.outdatedInstances
@@ -99,7 +99,7 @@ struct SyncNotices: Sendable {
     }
 
     /// Checks for an obstacle to sending, and for its end.
-    private mutating func lookAtObstacle(
+    private mutating func checkObstacle(
         _ new: SendObstacle?, _ patience: Duration?, _ errors: SyncErrors, _ notices: inout [SyncNotice]
     ) {
         guard new?.key != obstacle?.key else { return }
@@ -108,7 +108,7 @@ struct SyncNotices: Sendable {
         guard let new else {
             // A block is reported instead, and so is a send that succeeds at last.
             if fenceText == nil, before != .sendFails {
-                notices.append(.log(.info, "changes are not held back any more"))
+                notices.append(.log(.info, "changes no longer wait to be sent"))
             }
             return notices.append(.event(.sendBlocked(nil)))
         }
@@ -120,12 +120,14 @@ struct SyncNotices: Sendable {
     }
 
     /// Checks whether the database is out of sync, long before sending is blocked.
-    private mutating func lookAtLag(_ new: SyncLag?, _ errors: SyncErrors, _ notices: inout [SyncNotice]) {
+    private mutating func checkLag(_ new: SyncLag?, _ errors: SyncErrors, _ notices: inout [SyncNotice]) {
         guard new?.failing != lag?.failing else { return }
         lag = new
         guard let new else {
             // A block is reported instead.
-            if fenceText == nil { notices.append(.log(.info, "what could not be loaded does not matter any more")) }
+            if fenceText == nil {
+                notices.append(.log(.info, "the snapshots that could not be loaded no longer matter"))
+            }
             return notices.append(.event(.notInSync(nil)))
         }
         let text = new.text(errors: errors.byInstance)

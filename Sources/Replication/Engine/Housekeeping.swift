@@ -91,6 +91,6 @@ final class Housekeeping: Sendable {
             .lost(
                 LocalContentError(
                     "the LMDB \(environment.options.dataFile) was removed or replaced while it was open; "
-                        + "start again to use the new one")))
+                        + "restart to use the new one")))
     }
 }

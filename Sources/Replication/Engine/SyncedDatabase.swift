@@ -79,7 +79,7 @@ package final class SyncedDatabase: Sendable {
     package func write(_ record: SyncRecord) -> SyncCore.Event {
         do {
             let transaction = try own.noting { try record.write(to: environment, willCommit: $0) }
-            noteOwn(transaction)
+            ownCommitted(transaction)
             return .recorded(record, transaction: transaction)
         } catch {
             return .recordFailed(error)
@@ -145,7 +145,7 @@ package final class SyncedDatabase: Sendable {
                 try next.slice(
                     environment, deletionTime: deletionTime, uptime: clock.uptime, signal: signal, willCommit: $0)
             }
-            if let transaction { noteOwn(transaction) }
+            if let transaction { ownCommitted(transaction) }
             return .swept(next, transaction: transaction, lock: lock)
         } catch {
             return .sweepFailed(error)
@@ -153,7 +153,7 @@ package final class SyncedDatabase: Sendable {
     }
 
     /// Reports a transaction of our own that kept the shadows up to date.
-    private func noteOwn(_ transaction: UInt64) { shadows.withLock { $0?.noteOwn(transaction) } }
+    private func ownCommitted(_ transaction: UInt64) { shadows.withLock { $0?.ownCommitted(transaction) } }
 }
 
 // MARK: Merging
@@ -200,7 +200,7 @@ extension SyncedDatabase {
                     result.plan, to: environment, paddingBlock: settings.paddingBlock, capturedThrough: through,
                     inspection: merge.inspection, willCommit: willCommit, clock: clock.wall, uptime: clock.uptime)
             }
-            if let transaction = outcome.transaction { noteOwn(transaction) }
+            if let transaction = outcome.transaction { ownCommitted(transaction) }
             finish(merge, outcome, post)
         } catch {
             fail(merge, error, post)

@@ -29,8 +29,8 @@ package enum KeyConversion: Sendable, Equatable {
         case (true, false): self = .bigEndian
         case (false, true):
             throw LocalContentError(
-                "DBI \(destination.name) has MDB_INTEGERKEY and DBI \(source.name) has not: their keys can't be the same; "
-                    + "name the DBIs the right way round")
+                "DBI \(destination.name) has MDB_INTEGERKEY, but DBI \(source.name) has not, so their keys differ; "
+                    + "swap the two DBIs")
         default: self = .none
         }
     }
@@ -56,15 +56,15 @@ struct ConvertedKey {
         case .bigEndian:
             guard integerSizes.contains(key.count) else {
                 throw LocalContentError(
-                    "key \(printable(key)) of DBI \(database) is no integer of 4 or 8 bytes, although it has MDB_INTEGERKEY"
+                    "key \(printable(key)) of DBI \(database) is not an integer of 4 or 8 bytes, although it has MDB_INTEGERKEY"
                 )
             }
             appendBigEndian(key)
         case .powerDNSIndex:
             guard let parts = DupSortTransform.decode(key), parts.value.count == 4 else {
                 throw LocalContentError(
-                    "key \(printable(key)) of DBI \(database) is not that of a shadow of an index of PowerDNS 4.7, which "
-                        + "dupsort_hack makes")
+                    "key \(printable(key)) of DBI \(database) is not a key of the shadow of an index of PowerDNS 4.7 "
+                        + "(dupsort_hack)")
             }
             bytes.append(0)
             bytes.append(UInt8(truncatingIfNeeded: parts.key.count))

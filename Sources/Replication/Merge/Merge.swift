@@ -48,7 +48,7 @@ package enum Merge {
                 try application.run(plan, transaction, &written)
                 outcome = application.outcome
             } else {
-                var application = PlanApplication(
+                var application = PlanWriter(
                     plan, transaction, paddingBlock: paddingBlock, inspection: inspection)
                 try application.run(plan, transaction, &written)
                 outcome = application.outcome
@@ -64,7 +64,7 @@ package enum Merge {
 }
 
 /// Writes a plan to the application's DBIs in native mode, in one write transaction.
-private struct PlanApplication: ~Copyable {
+private struct PlanWriter: ~Copyable {
     private(set) var outcome = Merge.Outcome()
     private let paddingBlock: Bool
     private let transaction: UInt64
@@ -117,16 +117,16 @@ private struct PlanApplication: ~Copyable {
         _ target: MergePlan.Target, _ transaction: borrowing WriteTransaction
     ) throws -> WriteCursor {
         guard let database = try transaction.database(target.name) else {
-            throw MergeObstacle("DBI \(target.name) has been dropped during the merge")
+            throw MergeObstacle("DBI \(target.name) was dropped during the merge")
         }
         // The DBI was recreated, but the keys were checked for other flags.
         guard database.flags == target.flags else {
-            throw MergeObstacle("DBI \(target.name) has been made anew with other flags during the merge")
+            throw MergeObstacle("DBI \(target.name) was recreated with different flags during the merge")
         }
         var cursor = try transaction.openWriteCursor(database)
         // LMDB compares integer keys without checking their sizes.
         if let size = target.integerKeySize, try cursor.reading.first(), cursor.reading.key.count != size {
-            throw MergeObstacle("DBI \(target.name) has got integer keys of another size during the merge")
+            throw MergeObstacle("the integer keys of DBI \(target.name) changed their size during the merge")
         }
         return cursor
     }

@@ -113,7 +113,7 @@ package struct MergePlanner: ~Copyable {
         while true {
             switch try reader.next() {
             case .databaseBegin: try compareDatabase(&reader, transaction)
-            case .entry, .databaseEnd: throw RefusedSnapshot("an entry stands outside of a DBI")
+            case .entry, .databaseEnd: throw RefusedSnapshot("an entry is outside of a DBI")
             case .end: return
             }
         }
@@ -166,16 +166,16 @@ package struct MergePlanner: ~Copyable {
         // A different sort order does not change the keys. The transform covers several values per key.
         guard flags.symmetricDifference(local.flags).contains(.integerKey) else { return }
         throw RefusedSnapshot(
-            "DBI \(name) has the flags \(flags.names) in it, but \(local.flags.names) here; when the application has made "
-                + "it anew, remove the snapshots from before")
+            "DBI \(name) has the flags \(flags.names) in the snapshot, but \(local.flags.names) here; if the application "
+                + "has recreated it, remove the older snapshots")
     }
 
     private func wrongTransform(_ name: String, _ found: String, _ needed: String) -> RefusedSnapshot {
         RefusedSnapshot(
             rules.schema.hasShadows
-                ? "DBI \(name) has the transform \"\(found)\", but here it would be \"\(needed)\"; \(DupSortTransform.cure)"
-                : "DBI \(name) has the transform \(found), which a database with schema_tracks_changes: true can't take; "
-                    + "the sender's setting must be the same")
+                ? "DBI \(name) has the transform \"\(found)\", but the local one is \"\(needed)\"; \(DupSortTransform.cure)"
+                : "DBI \(name) has the transform \(found), which schema_tracks_changes: true does not support; "
+                    + "the sender must use the same setting")
     }
 
     /// Compares the entries of a DBI with the local ones, both in key order: each step compares the next entries of the
@@ -287,7 +287,7 @@ package struct MergePlanner: ~Copyable {
             guard sizes.count == 1, integerSizes.contains(sizes.lowerBound) else {
                 throw RefusedSnapshot(
                     "DBI \(name) has MDB_INTEGERKEY, but keys of \(sizes.lowerBound) to \(sizes.upperBound) bytes; "
-                        + "they must all have 4, or all 8")
+                        + "all must have 4 or all must have 8")
             }
             // Transformed keys are not integers.
             if !isTransformed { targets[target].integerKeySize = sizes.lowerBound }
@@ -299,8 +299,8 @@ package struct MergePlanner: ~Copyable {
         guard sizes.count == 1, isInteger ? integerSizes.contains(sizes.lowerBound) : sizes.lowerBound > 0 else {
             throw RefusedSnapshot(
                 "DBI \(name) has the flags \(flags.names), but here and in the snapshot values of \(sizes.lowerBound) "
-                    + "to \(sizes.upperBound) bytes; they must all have "
-                    + (isInteger ? "4, or all 8" : "the same size, and not be empty"))
+                    + "to \(sizes.upperBound) bytes; all must have "
+                    + (isInteger ? "4 or all must have 8" : "the same size, and not be empty"))
         }
     }
 
@@ -334,7 +334,7 @@ package struct MergePlanner: ~Copyable {
         if let known = targets.lastIndex(where: { $0.name == name }) { return known }
         guard targets.count < min(environment.options.maximumDatabases, MergePlan.mostTargets) else {
             throw RefusedSnapshot(
-                "it holds more DBIs than options.max_dbs (\(environment.options.maximumDatabases)) allows; raise it")
+                "it contains more DBIs than options.max_dbs (\(environment.options.maximumDatabases)) allows; raise it")
         }
         // The entries come before the flags, so whether to create a missing DBI is known later.
         targets.append(MergePlan.Target(name: name, isMissing: false, flags: local?.flags ?? []))
@@ -353,9 +353,9 @@ package struct MergePlanner: ~Copyable {
         guard reader.formatVersion >= 3 else {
             // The DBI may be created later.
             throw MergeObstacle(
-                "the snapshot has format version \(reader.formatVersion), which does not tell the flags of DBI \(name), "
-                    + "and there is no such DBI here; set dbi_options.\(name).override_create_flags, or let the "
-                    + "application make it")
+                "the snapshot has format version \(reader.formatVersion), which does not specify the flags of DBI \(name), "
+                    + "and the DBI is missing here; set dbi_options.\(name).override_create_flags, or let the "
+                    + "application create it")
         }
         guard reader.databaseFlags & ~UInt64(DatabaseFlags.all.rawValue) == 0 else {
             throw RefusedSnapshot("DBI \(name) has unknown flags 0x\(String(reader.databaseFlags, radix: 16))")
@@ -372,7 +372,7 @@ package struct MergePlanner: ~Copyable {
     ) throws(RefusedSnapshot) {
         guard key.count > 0 && key.count <= longest else {
             throw RefusedSnapshot(
-                "a key of DBI \(reader.databaseName) has \(key.count) bytes, but LMDB takes 1 to \(longest)")
+                "a key of DBI \(reader.databaseName) has \(key.count) bytes, but LMDB supports 1 to \(longest)")
         }
         if let sizes, !sizes.contains(key.count) {
             throw RefusedSnapshot(

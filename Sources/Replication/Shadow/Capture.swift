@@ -46,7 +46,7 @@ package struct Capture: Sendable {
     }
 
     /// Reports a committed transaction of our own that kept the shadows up to date.
-    package mutating func noteOwn(_ transaction: UInt64) {
+    package mutating func ownCommitted(_ transaction: UInt64) {
         if let through, transaction == through + 1 { self.through = transaction }
     }
 

@@ -83,18 +83,18 @@ enum DupSortTransform {
     ) throws(RefusedSnapshot) -> Parts {
         guard let parts = decode(key) else {
             throw RefusedSnapshot(
-                "the key \(printable(key)) of DBI \(database) is not one of the transform \(name); \(cure)")
+                "the key \(printable(key)) of DBI \(database) is not a key of the transform \(name); \(cure)")
         }
         guard !version.isDeleted else { return parts }
         guard version.value.count <= longest else {
             throw RefusedSnapshot(
-                "a value of key \(printable(parts.key)) in DBI \(database) has \(version.value.count) bytes, but where a "
-                    + "key has several, LMDB takes \(longest) at most")
+                "a value of key \(printable(parts.key)) in DBI \(database) has \(version.value.count) bytes, but LMDB "
+                    + "supports at most \(longest) if a key has several values")
         }
         let part = UnsafeRawBufferPointer(rebasing: version.value.prefix(room(parts.key.count)))
         guard compareBytes(part, parts.value) == 0 else {
             throw RefusedSnapshot(
-                "a value of key \(printable(parts.key)) in DBI \(database) is not the one that its transformed key tells of"
+                "a value of key \(printable(parts.key)) in DBI \(database) does not match its transformed key"
             )
         }
         return parts

@@ -69,7 +69,7 @@ struct MainWalk: ~Copyable {
     private mutating func transform() throws(LocalContentError) {
         guard cursor.key.count <= DupSortTransform.longestKey else {
             throw problem(
-                "has \(cursor.key.count) bytes, but with dupsort_hack they can have \(DupSortTransform.longestKey)")
+                "has \(cursor.key.count) bytes, but dupsort_hack supports at most \(DupSortTransform.longestKey)")
         }
         let start = isSecond ? DupSortTransform.longest : 0
         isSecond.toggle()
@@ -82,13 +82,13 @@ struct MainWalk: ~Copyable {
         guard order < 0 else {
             throw problem(
                 order == 0
-                    ? "has two values that are the same as far as there is room for them in a transformed key"
-                    : "sorts differently with its value behind it, value \(printable(cursor.value))")
+                    ? "has two values with the same transformed key"
+                    : "sorts differently when its value follows it, value \(printable(cursor.value))")
         }
     }
 
     private func problem(_ text: String) -> LocalContentError {
         LocalContentError(
-            "the key \(printable(cursor.key)) of DBI \(cursor.database.name) \(text): dupsort_hack can't sync it")
+            "the key \(printable(cursor.key)) of DBI \(cursor.database.name) \(text): dupsort_hack cannot sync it")
     }
 }

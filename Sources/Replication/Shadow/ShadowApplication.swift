@@ -99,13 +99,13 @@ struct ShadowApplication: ~Copyable {
         _ target: MergePlan.Target, _ transaction: borrowing WriteTransaction
     ) throws -> ShadowPair {
         guard let database = try transaction.database(target.name) else {
-            throw MergeObstacle("DBI \(target.name) has been dropped during the merge")
+            throw MergeObstacle("DBI \(target.name) was dropped during the merge")
         }
         guard database.flags == target.flags else {
-            throw MergeObstacle("DBI \(target.name) has been made anew with other flags during the merge")
+            throw MergeObstacle("DBI \(target.name) was recreated with different flags during the merge")
         }
         guard let shadow = try transaction.database(schema.versions(of: target.name)) else {
-            throw MergeObstacle("the shadow of DBI \(target.name) has been dropped during the merge")
+            throw MergeObstacle("the shadow of DBI \(target.name) was dropped during the merge")
         }
         try schema.check(versions: shadow, of: database.flags)
         if let size = target.integerKeySize {
@@ -113,7 +113,7 @@ struct ShadowApplication: ~Copyable {
                 Schema.integerKeySizes(database, transaction), Schema.integerKeySizes(shadow, transaction),
             ] {
                 if let sizes, !sizes.contains(size) {
-                    throw MergeObstacle("DBI \(target.name) has got integer keys of another size during the merge")
+                    throw MergeObstacle("the integer keys of DBI \(target.name) changed their size during the merge")
                 }
             }
         }

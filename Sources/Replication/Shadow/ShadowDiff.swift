@@ -79,7 +79,7 @@ struct ShadowDiff: ~Copyable {
             let known = try Schema.integerKeySizes(shadow, transaction), Set(sizes).isDisjoint(with: known)
         {
             throw LocalContentError(
-                "the integer keys of DBI \(database.name) have \(sizes[0]) bytes, but those in its shadow \(known[0]); "
+                "the integer keys of DBI \(database.name) have \(sizes[0]) bytes, but those of its shadow \(known[0]); "
                     + Schema.cure)
         }
         let isReverse = database.flags.contains(.reverseKey) && !database.flags.contains(.duplicateSort)
@@ -148,7 +148,7 @@ struct ShadowDiff: ~Copyable {
         // The flags of both shadows are the same, so only the keys show it. If they were sent, others would reject the
         // snapshot.
         if database.flags.contains(.duplicateSort), DupSortTransform.decode(key) == nil {
-            throw schema.madeAnew(database, key)
+            throw schema.missingTransform(database, key)
         }
         if !version.isDeleted { try note(key) }
     }

@@ -196,8 +196,8 @@ struct ShadowPair: ~Copyable {
 
     private static func misplaced(_ key: UnsafeRawBufferPointer, _ database: Database) -> RefusedSnapshot {
         RefusedSnapshot(
-            "the key \(printable(key)) of DBI \(database.name) can't be together with one that is here: dupsort_hack can't "
-                + "sync keys and values that sort differently with the value behind the key; remove one of the two")
+            "the key \(printable(key)) of DBI \(database.name) conflicts with a local one: dupsort_hack cannot sync "
+                + "keys and values that sort differently when the value follows the key; remove one of the two")
     }
 
     /// Removes a live entry from both, without a Deleted mark, if it still has the planned timestamp.

@@ -137,8 +137,8 @@ struct InstanceObjects: Sendable {
             guard let state = catalog.states[instance] else { continue }
             states.append(state.name)
             let time = store.storageTime(now)
-            if let heard = state.modified, time.elapsed(since: heard) < 900 * 1_000_000_000 {
-                let seconds = time.elapsed(since: heard) / 1_000_000_000
+            if let modified = state.modified, time.elapsed(since: modified) < 900 * 1_000_000_000 {
+                let seconds = time.elapsed(since: modified) / 1_000_000_000
                 alarms.append(
                     "database \(database): \(instance) was active \(seconds) s ago: it seems to be running, and will store again"
                 )

@@ -5,7 +5,7 @@ import Replication
 /// Inspects one send of a database that is, or may be, PowerDNS's.
 ///
 /// `@unchecked Sendable`: the syncer makes one call at a time, as `SendInspection` requires.
-final class SendLook: SendInspection, @unchecked Sendable {
+final class PowerDNSSendInspection: SendInspection, @unchecked Sendable {
     private let inspector: PowerDNSInspector
     private let database: String
     private let isShadowed: Bool

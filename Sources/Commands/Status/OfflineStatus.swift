@@ -9,7 +9,7 @@ import Snapshots
 import Support
 
 /// A report without a daemon: from the storage with its state objects, and the LMDBs.
-struct LookedAt {
+struct OfflineStatus {
     /// A daemon writes its state at least every 5 minutes; one that is older by as much again is not from a
     /// running daemon.
     static let oldState: UInt64 = 600 * 1_000_000_000
@@ -81,13 +81,13 @@ struct LookedAt {
         storage.listed = report.time
         facts.storage = storage
         let own = sources.instance
-        let (newest, heard) = (catalog.newest, catalog.heard)
+        let (newest, stateTimes) = (catalog.newest, catalog.stateTimes)
         facts.sent = catalog.newest(of: own).map { StatusReport.Snapshot($0.name, size: $0.size) }
         for name in Set(newest.keys).union(states.keys).sorted() {
             var instance = self.instance(name, of: facts.name, newest[name], states)
-            if name != own, let time = heard[name] {
+            if name != own, let time = stateTimes[name] {
                 instance.lastHeard = WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3)
-                if states[name]?.isSilent(heard: time, at: catalog.time) == true {
+                if states[name]?.isSilent(stateTime: time, at: catalog.time) == true {
                     instance.health = InstanceState.silent
                 }
             }

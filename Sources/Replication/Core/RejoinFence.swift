@@ -9,7 +9,7 @@ import Snapshots
 ///
 /// A pure state machine. Points in time are nanoseconds since the UNIX epoch by the storage's clock, if it has one;
 /// durations are since a fixed moment of the process.
-package struct StaleFence {
+package struct RejoinFence {
     /// The limits that follow from the retention.
     ///
     /// Twice the absence, plus the maximum age of a loaded snapshot, plus the interval of forced snapshots must stay
@@ -73,7 +73,7 @@ package struct StaleFence {
     /// How long sweeping pauses after an absence.
     private let sweepWait: Duration
     /// Whether there was an absence, and not everything has been merged since.
-    private var owesSweepWait = false
+    private var isSweepWaitPending = false
     /// Until when sweeping pauses: since a fixed moment of the process, and as recorded.
     private var sweepHold = Duration.zero
     private var sweepAfter: UInt64?
@@ -166,7 +166,7 @@ package struct StaleFence {
         }
         let isBack = caughtUp.map { Self.lies($0, before: began, by: limits.recent) }
         guard isBack ?? (hasOthers && recorded.sweepAfter == nil) else { return }
-        owesSweepWait = true
+        isSweepWaitPending = true
         isLoaded = false
     }
 
@@ -190,8 +190,8 @@ package struct StaleFence {
         }
         mustCatchUp = false
         guard reason == nil else { return }
-        if owesSweepWait {
-            owesSweepWait = false
+        if isSweepWaitPending {
+            isSweepWaitPending = false
             sweepHold = now + sweepWait
             sweepAfter = Self.time(min(listing.began, ceiling), after: now - listing.at + sweepWait)
         }
@@ -209,7 +209,7 @@ package struct StaleFence {
     /// sync is known, or if it does not matter.
     ///
     /// - Parameter time: up to when the changes of the missing snapshots have arrived through other instances.
-    package func comesUp(loadedThrough time: UInt64) -> (lastSync: UInt64, fencedFrom: UInt64)? {
+    package func pendingBlock(loadedThrough time: UInt64) -> (lastSync: UInt64, fencedFrom: UInt64)? {
         guard reason == nil, let listing, let lastSync, Self.lies(time, before: listing.began, by: limits.recent)
         else { return nil }
         return (lastSync, Self.time(lastSync, after: limits.absence))
@@ -252,7 +252,7 @@ package struct StaleFence {
 
     /// When sweeping may begin; nil while that is unknown.
     package func sweepsFrom(at now: Duration) -> Duration? {
-        reason == nil && !owesSweepWait && !isListingOld(at: now) ? sweepHold : nil
+        reason == nil && !isSweepWaitPending && !isListingOld(at: now) ? sweepHold : nil
     }
 
     /// The record to write; nil while the existing one is sufficient.

@@ -4,7 +4,7 @@ import Testing
 @testable import Replication
 
 /// The fence alone, with a retention of 1000 s: an absence of 400 s is too long, snapshots 450 s behind are too old.
-@Suite struct StaleFenceTests {
+@Suite struct RejoinFenceTests {
     private static let second: UInt64 = 1_000_000_000
     private static let start: UInt64 = 1_800_000_000 * second
 
@@ -14,8 +14,8 @@ import Testing
         SnapshotName(database: "main", instance: instance, timestamp: time(seconds))
     }
 
-    private static func fence(lastSync: UInt64?) -> StaleFence {
-        StaleFence(
+    private static func fence(lastSync: UInt64?) -> RejoinFence {
+        RejoinFence(
             own: "own", retention: .seconds(1000), pollInterval: .seconds(1), firstInterval: .seconds(10),
             record: SyncRecord(lastSync: lastSync.map { time($0) }))
     }
@@ -164,7 +164,7 @@ import Testing
     }
 
     /// A listing with one snapshot of another instance, at once merged.
-    private static func sync(_ fence: inout StaleFence, _ seconds: UInt64, at now: Duration) {
+    private static func sync(_ fence: inout RejoinFence, _ seconds: UInt64, at now: Duration) {
         _ = fence.listed([name("b", seconds)], began: time(seconds), at: now)
         fence.settled(unsentSince: nil, at: now)
     }
@@ -197,7 +197,7 @@ import Testing
         let record = try #require(first.recordDue(at: .zero))
         #expect(record == SyncRecord(lastSync: Self.time(5000), sweepAfter: Self.time(5060)))
         func restarted(at seconds: UInt64, _ record: SyncRecord) -> Duration? {
-            var fence = StaleFence(
+            var fence = RejoinFence(
                 own: "own", retention: .seconds(1000), pollInterval: .seconds(1), firstInterval: .seconds(10),
                 record: record)
             Self.sync(&fence, seconds, at: .zero)
@@ -239,12 +239,12 @@ import Testing
 
     /// What docs/deletions.md calls F, A and G, and what they must keep to.
     @Test func theLimitsLeaveRoom() {
-        let (limits, retention) = (StaleFence.Limits(retention: .seconds(1000)), Duration.seconds(1000))
+        let (limits, retention) = (RejoinFence.Limits(retention: .seconds(1000)), Duration.seconds(1000))
         #expect(limits.absence * 2 + limits.recent < retention * 9 / 10)
         #expect(limits.absence + limits.snapshotAge + limits.recent * 2 <= retention * 19 / 20)
         #expect(limits.snapshotAge > limits.absence)
-        #expect(StaleFence.Limits(retention: .seconds(370 * 86400)).recordAge == .seconds(86400))
-        #expect(StaleFence.Limits(retention: .seconds(8)).recordAge == .seconds(1))
+        #expect(RejoinFence.Limits(retention: .seconds(370 * 86400)).recordAge == .seconds(86400))
+        #expect(RejoinFence.Limits(retention: .seconds(8)).recordAge == .seconds(1))
     }
 }
 

@@ -8,7 +8,7 @@ import Snapshots
 /// Inspects one merge of a database that is, or may be, PowerDNS's.
 ///
 /// `@unchecked Sendable`: the syncer makes one call at a time, as `MergeInspection` requires.
-final class MergeLook: MergeInspection, @unchecked Sendable {
+final class PowerDNSMergeInspection: MergeInspection, @unchecked Sendable {
     private let inspector: PowerDNSInspector
     private let database: String
     private let snapshot: SnapshotName
