@@ -21,7 +21,7 @@ package struct DoctorReport: Encodable {
         return findings.isEmpty ? [] : lines + [""]
     }
 
-    /// Is told the lines of each group once it is complete: what comes next may take long.
+    /// Called with the lines of each group once it is complete, because the next one may take long.
     package var show: (([String]) throws -> Void)?
 
     /// An empty one.

@@ -21,8 +21,8 @@ package struct Examination {
     private var configuration: Config.Configuration { session.configuration }
 
     /// - Parameters:
-    ///   - session: has the configuration.
-    ///   - pdnsConf: the configuration file of the PowerDNS server; nil where it is not to be looked at.
+    ///   - session: the session with the configuration.
+    ///   - pdnsConf: the configuration file of the PowerDNS server; nil to skip it.
     ///   - receives: whether this host only runs `receive`.
     package init(_ session: Session, pdnsConf: String?, receives: Bool) {
         self.session = session

@@ -20,7 +20,7 @@ struct LMDBFacts: Sendable, Equatable {
     /// The configured maximum number of DBIs.
     var maximumDatabases = 64
 
-    /// Whether this looks like one of PowerDNS's files.
+    /// Whether the DBIs are those of PowerDNS.
     var isPowerDNS: Bool { databaseNames.contains("records_v5") || databaseNames.contains("pdns") }
 }
 

@@ -1,6 +1,6 @@
 import Support
 
-/// How far a server's clock is ahead of ours, from the `Date` of an answer (RFC 9110, 6.6.1); nil when it doesn't say.
+/// How far a server's clock is ahead of ours, from the `Date` of an answer (RFC 9110, 6.6.1); nil if there is none.
 ///
 /// `Date` is truncated to whole seconds: the middle of the second is wrong by half a second at most.
 package func clockOffset(of answer: HTTPAnswer) -> Duration? {

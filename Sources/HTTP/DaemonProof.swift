@@ -1,9 +1,9 @@
 import Support
 
-/// How a daemon shows that an answer is its own: by a secret that lies beside its LMDBs.
+/// Proves that an answer is from a daemon, with a secret stored next to its LMDBs.
 ///
-/// The client sends a nonce; the answer contains the HMAC of nonce and body. Without the
-/// secret, nobody can compute a proof or reuse one.
+/// The client sends a nonce; the answer contains the HMAC of nonce and body. Without the secret, a proof can neither be
+/// computed nor reused.
 package enum DaemonProof {
     /// The request header with the nonce.
     package static let nonceHeader = "Lightningstream-Nonce"

@@ -2,14 +2,14 @@ import Glibc
 import Support
 
 extension Environment {
-    /// Makes an empty LMDB for what does not fit into memory.
+    /// Creates an empty temporary LMDB for data that do not fit into memory.
     ///
-    /// Its files have no names any more when this returns, so that they are gone with the process, however it ends.
+    /// Its files have no names, so the kernel removes them with the process.
     ///
     /// - Parameters:
-    ///   - mapSize: the most that it may take, in bytes.
-    ///   - directory: where temporary files belong.
-    /// - Throws: `SystemError` or `LMDBError` when there is no room for it.
+    ///   - mapSize: the maximum size, in bytes.
+    ///   - directory: the directory of temporary files.
+    /// - Throws: `SystemError` or `LMDBError` if there is not enough space.
     package static func temporary(
         mapSize: Int, directory: String = SpoolWriter.temporaryDirectory
     ) throws -> Environment {

@@ -23,10 +23,10 @@ struct ByteReader {
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ count])
     }
 
-    /// Where the next byte is; nil where there were never any.
+    /// The address of the next byte; nil if there are no bytes.
     var position: UnsafeRawPointer? { bytes.baseAddress.map { $0 + offset } }
 
-    /// Goes on by so many bytes, which are there.
+    /// Skips this many bytes, which must exist.
     mutating func skip(_ count: Int) { offset &+= count }
 
     mutating func takeRest() -> UnsafeRawBufferPointer {

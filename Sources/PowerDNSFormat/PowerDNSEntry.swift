@@ -100,7 +100,7 @@ package enum PowerDNSEntry {
         do throws(DecodeError) {
             recordKey = try RecordKey(key)
         } catch {
-            // A NUL in a label looks like its end, and PowerDNS takes it for that, too.
+            // PowerDNS also takes a NUL in a label for its end.
             if error.problem == .badLabel { return nil }
             throw error
         }

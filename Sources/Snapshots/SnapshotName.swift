@@ -36,11 +36,11 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
     package var instance: String { parts.instance }
     /// Starts with `G`.
     package var generation: String { parts.generation }
-    /// Each a capital letter other than G that names its kind, with its value.
+    /// Each is a capital letter other than G that identifies its kind, followed by its value.
     package var extras: [String] { parts.extras }
-    /// What follows the first dot.
+    /// The part after the first dot.
     package var fileExtension: String { parts.fileExtension }
-    /// The name as it was parsed, or as it is written.
+    /// The whole name.
     package var description: String { parts.description }
 
     /// The generation that is written; readers accept any.

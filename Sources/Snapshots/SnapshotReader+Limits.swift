@@ -1,5 +1,5 @@
 extension SnapshotReader {
-    /// A limit for reading without syncing: an entry that is larger is taken for damage. LMDB takes less than 4 GiB; memory
-    /// is only taken for what is there.
+    /// A limit for reading without syncing: larger entries count as damage. LMDB supports less than 4 GiB; memory is only
+    /// used for existing bytes.
     package static let largestPlausibleEntry = 1 << 30
 }

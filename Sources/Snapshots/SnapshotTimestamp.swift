@@ -19,7 +19,7 @@ package enum SnapshotTimestamp {
                 day: decimalNumber(bytes[6..<8]), hour: decimalNumber(bytes[9..<11]),
                 minute: decimalNumber(bytes[11..<13]), second: decimalNumber(bytes[13..<15])),
             let nanoseconds = decimalNumber(bytes[16..<25]),
-            // A day that its month does not have, or a leap second, comes back as another one.
+            // An invalid day of a month, or a leap second, is converted to a different date.
             CivilTime(secondsSinceEpoch: second.secondsSinceEpoch) == second
         else { return nil }
         return WallTime(second, nanoseconds: nanoseconds).nanosecondsSinceEpoch

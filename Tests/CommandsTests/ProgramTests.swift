@@ -117,7 +117,7 @@ import Testing
         let files = [directory.file("here.yaml"), directory.file("there.yaml")]
         #expect(
             SessionOptions.missing(of: files)?.description
-                == "there is no configuration file: neither \(files[0]) in the working directory nor \(files[1]); name it "
+                == "there is no configuration file: neither \(files[0]) in the working directory nor \(files[1]); set its path "
                 + "with --config")
         try Data().write(to: URL(fileURLWithPath: files[1]))
         #expect(SessionOptions.missing(of: files) == nil)

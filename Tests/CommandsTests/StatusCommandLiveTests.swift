@@ -31,11 +31,11 @@ import Testing
         if case .locked(let lock) = DaemonLock.take(dataFile: file, hostname: "h", token: "t") {
             (code, found) = try await host.report()
             #expect(code == 1)
-            #expect(found.health.failures["daemon"]?.contains("is not the daemon that syncs this LMDB") == true)
+            #expect(found.health.failures["daemon"]?.contains("is not from the daemon that syncs this LMDB") == true)
             withExtendedLifetime(lock) {}
         }
         (code, found) = try await host.report()
         #expect(code == 1)
-        #expect(found.health.failures["daemon"]?.contains("no daemon runs here") == true)
+        #expect(found.health.failures["daemon"]?.contains("no daemon is running") == true)
     }
 }

@@ -10,7 +10,7 @@ import Testing
                 .unknownDatabase("x", flag: "--only-db", file: "/f.yaml", known: ["a", "b"]),
                 "--only-db: there is no database \"x\" in /f.yaml; configured are: a, b"
             ),
-            (.storageIsNotOpen, "the storage is not open yet: the log says what it waits for"),
+            (.storageIsNotOpen, "the storage is not open yet: see the log for the reason"),
             (
                 .noDaemonAnswers("http://h/: refused"),
                 "the daemon does not answer at http.address (http://h/: refused); is it running with this configuration?"

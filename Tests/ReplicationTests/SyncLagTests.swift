@@ -108,7 +108,7 @@ import Testing
                 RawSnapshot(formatVersion: 2).database("unknown", [.init("key", "b", at: 9)]).spool)
             try await eventually { a.log.contains("not in sync since") }
             #expect(a.log.contains("sending will be blocked from"))
-            #expect(a.log.contains("the newest snapshot of b can't be loaded: the snapshot"))
+            #expect(a.log.contains("the newest snapshot of b cannot be loaded: the snapshot"))
             let before = try await snapshots(of: a, in: store)
             try a.application.put("mine", TestVersion(systemWallClock(), "y"))
             try await eventually { try await snapshots(of: a, in: store) > before }

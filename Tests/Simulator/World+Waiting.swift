@@ -46,7 +46,7 @@ extension World {
         return Spread(
             database: "main", own: node.name, newest: own.max(), instances: Set(names.map(\.instance)),
             states: bucket.states.mapValues(\.state).filter { $0.key != node.name }, listed: Set(own),
-            heard: bucket.states.mapValues(\.time), now: time.wall)
+            stateTimes: bucket.states.mapValues(\.time), now: time.wall)
     }
 
     private func checkThatItHas(_ name: String, _ key: TestKey, _ version: TestVersion, of node: Node) throws {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Config
 import Daemon
 
-/// The flags that every command takes, before and after its name.
+/// The flags of every command, before or after its name.
 struct GlobalOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
@@ -46,7 +46,7 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Use up process IDs until the own one is at least this; more than \(SessionOptions.greatestMinimumPID) is taken as that.",
+            "Ensure a process ID of at least this number, at most \(SessionOptions.greatestMinimumPID).",
             discussion: """
                 Two containers that share an LMDB must not use the same process ID, because LMDB's reader table \
                 cannot distinguish them. The environment variable \(PIDSupervisor.skipVariable) disables this.
@@ -67,7 +67,7 @@ struct GlobalOptions: ParsableArguments {
     /// The heading above them in usage texts.
     static let title = "Global options"
 
-    /// What they say to a session.
+    /// The options of a session.
     var session: SessionOptions {
         var options = SessionOptions()
         (options.config, options.instance) = (config, instance)

@@ -5,7 +5,7 @@ import Daemon
 protocol ProgramCommand: ParsableCommand {
     var global: GlobalOptions { get }
 
-    /// Does the work.
+    /// Runs the command.
     ///
     /// - Returns: the exit code.
     func perform(in context: CommandContext) throws -> Int32

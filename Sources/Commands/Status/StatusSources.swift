@@ -23,7 +23,7 @@ struct StatusSources: Sendable {
     /// The name of this instance in snapshot names.
     var instance: String { SnapshotName.sanitize(instance: configuration.instance) }
 
-    /// The daemon, where the configuration says that it has an address.
+    /// The daemon; nil if the configuration has no address for it.
     var daemon: RunningDaemon? { configuration.http.address.map { RunningDaemon($0, configuration) } }
 
     /// The current time, in nanoseconds since the UNIX epoch.

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Says what failed and what to do about it: the one place that knows the names of options for that.
+/// Describes failures and their remedies. Option names are only known here.
 package enum Advice {
     /// One line for a reason.
     package static func line(_ reason: CommandFailure.Reason) -> String {
@@ -12,7 +12,7 @@ package enum Advice {
         switch reason {
         case .noConfiguration(let files):
             let places = files.joined(separator: " in the working directory nor ")
-            return ("there is no configuration file: neither \(places)", "name it with --config")
+            return ("there is no configuration file: neither \(places)", "set its path with --config")
         case .unknownDatabase(let name, let flag, let file, let known):
             return (
                 "\(flag): there is no database \"\(name)\" in \(file)",
@@ -23,7 +23,7 @@ package enum Advice {
         case .lowProcessID(let id, let minimum):
             return (
                 "cannot get a process ID of at least \(minimum), got \(id) (--minimum-pid)",
-                "leave the option out where the LMDB is not shared between containers"
+                "omit the option if the LMDB is not shared between containers"
             )
         case .noRegularFile(let path): return ("\(path) is not a regular file", "")
         case .tooLargeFile(let path, let purpose): return ("\(path) is too large for \(purpose)", "")
@@ -32,20 +32,20 @@ package enum Advice {
                 "storage.type azure is not supported yet",
                 "use s3 (with an S3 gateway), or fs with a shared directory"
             )
-        case .storageIsNotOpen: return ("the storage is not open yet: the log says what it waits for", "")
+        case .storageIsNotOpen: return ("the storage is not open yet: see the log for the reason", "")
         case .noDaemonAnswers(let problem):
             return (
                 "the daemon does not answer at http.address (\(problem))", "is it running with this configuration?"
             )
         case .noDaemon(let url, let status):
-            return ("\(url): what answers (status \(status)) is not a daemon of this program and version", "")
+            return ("\(url): the answer (status \(status)) is not from a daemon of this program and version", "")
         case .noDaemonRuns(let url):
             return (
-                "\(url): something answers, but no daemon runs here: nobody holds the lock of the LMDB",
-                "end what listens there"
+                "\(url): another program answers; no daemon is running, because no process holds the lock of the LMDB",
+                "stop what listens there"
             )
         case .anotherDaemon(let url):
-            return ("\(url): what answers is not the daemon that syncs this LMDB", "end what listens there")
+            return ("\(url): the answer is not from the daemon that syncs this LMDB", "stop what listens there")
         case .said(let text): return (text, "")
         }
     }

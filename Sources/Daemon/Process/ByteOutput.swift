@@ -3,13 +3,13 @@ import Support
 
 /// Receives the output of a command.
 package protocol ByteOutput: Sendable {
-    /// Writes all of the bytes.
+    /// Writes all bytes.
     ///
-    /// Throws ``OutputClosed`` if the reader has gone, otherwise ``OutputError``.
+    /// Throws ``OutputClosed`` if the reader is closed, otherwise ``OutputError``.
     func write(_ bytes: [UInt8]) throws
 }
 
-/// The reader of the output has gone, for example `head`.
+/// The reader of the output is closed, for example `head`.
 package struct OutputClosed: Error {
     /// The only value.
     package init() {}
@@ -50,13 +50,13 @@ package struct FileDescriptorOutput: ByteOutput {
     }
 }
 
-/// Gathers small pieces of text into blocks for an output.
+/// Collects small pieces of text into blocks for an output.
 package struct BufferedOutput {
     private let output: any ByteOutput
     private var buffer: [UInt8] = []
     private static let blockSize = 64 << 10
 
-    /// - Parameter output: gets the blocks.
+    /// - Parameter output: receives the blocks.
     package init(_ output: any ByteOutput) {
         self.output = output
         buffer.reserveCapacity(Self.blockSize + 4096)
@@ -68,19 +68,19 @@ package struct BufferedOutput {
     /// Appends one byte.
     package mutating func append(_ byte: UInt8) { buffer.append(byte) }
 
-    /// Appends whole lines, and passes the block on once it is large enough.
+    /// Appends whole lines, and writes the block once it is large enough.
     package mutating func append(block: [UInt8]) throws {
         buffer.append(contentsOf: block)
         if buffer.count >= Self.blockSize { try flush() }
     }
 
-    /// Ends a line, and passes the block on once it is large enough.
+    /// Ends a line, and writes the block once it is large enough.
     package mutating func endLine() throws {
         append(UInt8(ascii: "\n"))
         if buffer.count >= Self.blockSize { try flush() }
     }
 
-    /// Appends lines, each with its end; nothing in one can end it, or steer a terminal.
+    /// Appends lines with line ends. Control characters are escaped.
     package mutating func append(lines: some Sequence<String>) throws {
         for line in lines {
             append(PrintableText.line(line))
@@ -88,7 +88,7 @@ package struct BufferedOutput {
         }
     }
 
-    /// Passes on what is left; to be called in the end.
+    /// Writes the rest. Must be called at the end.
     package mutating func flush() throws {
         try output.write(buffer)
         buffer.removeAll(keepingCapacity: true)

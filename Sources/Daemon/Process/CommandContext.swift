@@ -12,7 +12,7 @@ package struct CommandContext: Sendable {
     package var environment: [String: String]
     /// The time of log lines.
     package var clock: @Sendable () -> WallTime
-    /// Sleeps; throws `CancellationError` if the task is cancelled meanwhile.
+    /// Sleeps; throws `CancellationError` if the task is cancelled.
     package var sleep: @Sendable (Duration) async throws -> Void
     /// Whether log lines may have colours.
     package var usesColour: Bool
@@ -57,7 +57,7 @@ package struct CommandContext: Sendable {
             terminal: .ofProcess(environment: environment))
     }
 
-    /// Writes one line to stderr, whatever the text holds.
+    /// Writes one line to stderr. Control characters are escaped.
     package func report(_ text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "; ")
         standardError.write(line: Array("lightningstream: \(PrintableText.line(lines))\n".utf8))

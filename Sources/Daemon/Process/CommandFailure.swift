@@ -1,61 +1,61 @@
-/// A reason to end with one line on stderr and an exit code.
+/// An error that ends the program with one line on stderr and an exit code.
 package struct CommandFailure: Error, Sendable, CustomStringConvertible {
-    /// What failed, on what. ``Advice`` says it in words.
+    /// The failure and its place. ``Advice`` describes it.
     package enum Reason: Sendable, Equatable {
-        /// No configuration file is named, and none of these is there.
+        /// No configuration file is given, and none of these exists.
         case noConfiguration(lookedFor: [String])
-        /// The value of a flag is no database of a configuration file.
+        /// The value of a flag is not a database of a configuration file.
         case unknownDatabase(String, flag: String, file: String, known: [String])
-        /// No child process could be started, with the `errno` that tells why.
+        /// A child process could not be started, with its `errno`.
         case noChildProcess(Int32)
-        /// A child process has an ID that is too low.
+        /// The ID of a child process is too low.
         case lowProcessID(Int, minimum: Int)
-        /// What should be a file is a directory, a device or a pipe.
+        /// A directory, a device or a pipe instead of a file.
         case noRegularFile(String)
-        /// A file is larger than what it should be can be.
+        /// A file is too large for its purpose.
         case tooLargeFile(String, for: String)
-        /// There is no support for Azure.
+        /// Azure is not supported.
         case azureStorage
         /// The daemon has not opened the storage yet.
         case storageIsNotOpen
-        /// Nothing answers where the daemon should.
+        /// The daemon does not answer.
         case noDaemonAnswers(String)
-        /// What answers at a URL, with this status, is no daemon.
+        /// Another program answers at a URL, with this status.
         case noDaemon(url: String, status: Int)
-        /// Something answers at a URL, but no daemon holds the lock of the LMDB.
+        /// A program answers at a URL, but no daemon holds the lock of the LMDB.
         case noDaemonRuns(url: String)
-        /// What answers at a URL does not know what lies beside the LMDB.
+        /// The answer at a URL is not from the daemon of the LMDB: the proof is wrong.
         case anotherDaemon(url: String)
-        /// What a command says itself.
+        /// The text of a command.
         case said(String)
     }
 
-    /// What failed.
+    /// The failure.
     package var reason: Reason
-    /// What the process ends with.
+    /// The exit code of the process.
     package var exitCode: Int32
 
-    /// One line: what failed, on what, and what to do.
+    /// One line: problem, place and fix.
     package var description: String { Advice.line(reason) }
 
-    /// A failure with the exit code that suits the reason.
+    /// Creates a failure with the exit code for the reason.
     package init(_ reason: Reason) {
         self.reason = reason
         exitCode = if case .unknownDatabase = reason { ExitCode.usage } else { ExitCode.failure }
     }
 
-    /// A failure that a command puts into words itself.
+    /// Creates a failure with a command's own text.
     package init(exitCode: Int32, description: String) {
         self.reason = .said(description)
         self.exitCode = exitCode
     }
 
-    /// Something failed.
+    /// A failure.
     package static func failed(_ description: String) -> CommandFailure {
         CommandFailure(exitCode: ExitCode.failure, description: description)
     }
 
-    /// The command line is wrong.
+    /// A wrong command line.
     package static func usage(_ description: String) -> CommandFailure {
         CommandFailure(exitCode: ExitCode.usage, description: description)
     }

@@ -1,11 +1,11 @@
 import Glibc
 import Support
 
-/// A file that the command line names, to be read.
+/// A file named on the command line, to be read.
 package enum LocalFile {
     /// Opens a regular file.
     package static func open(_ path: String) throws -> Spool {
-        // A pipe would have to be waited for.
+        // Opening a pipe would block.
         let descriptor = Int32(
             try systemCall("open", path) { Int(Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) })
         var status = stat()
@@ -23,7 +23,7 @@ package enum LocalFile {
 }
 
 extension LocalFile {
-    /// The names of what is in a directory; none where it can't be read.
+    /// The names in a directory; empty if it cannot be read.
     package static func names(in directory: String) -> [String] {
         guard let stream = opendir(directory) else { return [] }
         defer { closedir(stream) }

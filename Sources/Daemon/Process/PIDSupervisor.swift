@@ -2,10 +2,10 @@ import Glibc
 
 /// Ensures that the program runs with a process ID of at least a given number.
 ///
-/// LMDB marks its reader slots with process IDs. Two containers that share an LMDB have process IDs of their own,
-/// usually low ones, and equal ones make LMDB take the readers of one for those of the other. Linux gives process
-/// IDs in ascending order, to processes and threads alike. So this starts and joins threads, which is cheap,
-/// until the wanted ID is next, and then runs the program once more as a child, which it looks after.
+/// LMDB marks its reader slots with process IDs. Two containers that share an LMDB have separate process IDs, usually
+/// low ones; if they are equal, LMDB confuses the readers of the two. Linux assigns process IDs in ascending order, to
+/// processes and threads alike. So this starts and joins threads, which is cheap, until the wanted ID is next, and then
+/// runs the program again as a supervised child.
 package enum PIDSupervisor {
     /// The environment variable that switches the check off; set for the child as well.
     package static let skipVariable = "LIGHTNINGSTREAM_NO_PID_CHECK"

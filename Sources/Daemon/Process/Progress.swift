@@ -1,17 +1,17 @@
 import Config
 import Support
 
-/// How far a long piece of work has come, and the line that says so; pure.
+/// The progress of a long operation, and its line; pure.
 package struct Progress: Sendable, Equatable {
-    /// What is done, as a word or two.
+    /// The operation in one or two words.
     package var title: String
-    /// How many bytes are done.
+    /// The number of bytes done.
     package var bytes: Int
-    /// How many entries are done.
+    /// The number of entries done.
     package var entries: Int
-    /// How many bytes there will be; nil where that is not known. Without a total and without any yet they are not shown.
+    /// The total; nil if unknown. Without a total and without progress the bytes are not shown.
     package var totalBytes: Int?
-    /// The same of entries.
+    /// The same for entries.
     package var totalEntries: Int?
 
     /// See the properties of the same names.

@@ -25,9 +25,9 @@ package struct Terminal: Sendable {
     }
 }
 
-/// A line on a terminal that is overwritten during long work, at most five times a second.
+/// A line on a terminal that is overwritten during a long operation, at most five times a second.
 ///
-/// Nothing is drawn for work that is done at once. Whoever makes one ends it before anything else is written.
+/// Nothing is drawn for short operations. The caller must end the line before other output.
 package final class ProgressLine: Sendable {
     private struct State {
         var progress: Progress
@@ -49,7 +49,7 @@ package final class ProgressLine: Sendable {
         state = Mutex(State(progress: progress))
     }
 
-    /// Notes that more is done; from any thread, cheap.
+    /// Adds to the progress. Cheap; may be called from any thread.
     package func add(bytes: Int = 0, entries: Int = 0, now: ContinuousClock.Instant = .now) {
         update(now: now) { progress in
             progress.bytes &+= bytes
@@ -57,7 +57,7 @@ package final class ProgressLine: Sendable {
         }
     }
 
-    /// Changes what is shown.
+    /// Changes the progress.
     package func update(now: ContinuousClock.Instant = .now, _ change: (inout Progress) -> Void) {
         state.withLock { state in
             change(&state.progress)
@@ -72,7 +72,7 @@ package final class ProgressLine: Sendable {
         }
     }
 
-    /// Clears the line; nothing is drawn from here on.
+    /// Clears the line, and draws no more.
     package func end() {
         state.withLock { state in
             if state.isDrawn, !state.isEnded { terminal.output.write(line: Array("\r\u{1b}[K".utf8)) }

@@ -3,7 +3,8 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Ends the process when the time given with `--timeout` is over: at once, or softly once somebody asks for that.
+/// Ends the process when the time given with `--timeout` has expired: at once, or gracefully after
+/// ``soften(grace:_:)``.
 package final class TimeLimit: Sendable {
     private struct Softness {
         var grace: Duration
@@ -26,8 +27,8 @@ package final class TimeLimit: Sendable {
         }
     }
 
-    /// Has `action` called, with a text for the log, when the time is over; the process is ended `grace` later,
-    /// should it still run.
+    /// Calls `action` with a text for the log when the time has expired; the process ends `grace` later if it still
+    /// runs.
     package func soften(grace: Duration, _ action: @escaping @Sendable (String) -> Void) {
         softness.withLock { $0 = Softness(grace: grace, action: action) }
     }

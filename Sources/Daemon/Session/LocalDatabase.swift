@@ -1,11 +1,11 @@
 import LMDB
 import Snapshots
 
-/// A configured database, as the commands that work on the LMDB alone need it.
+/// A configured database, for commands that only use the LMDB.
 package struct LocalDatabase: Sendable, Equatable {
     /// The key under `lmdbs:`.
     package var name: String
-    /// The data file, or the directory that holds it.
+    /// The data file, or its directory.
     package var path: String
     /// Whether ``path`` is the data file.
     package var noSubdirectory: Bool
@@ -13,11 +13,11 @@ package struct LocalDatabase: Sendable, Equatable {
     package var mapSize = 0
     /// Whether all values begin with a header, not only those of private DBIs.
     package var isNative: Bool
-    /// Whether syncing creates what is missing (`options.create`).
+    /// Whether syncing creates missing files (`options.create`).
     package var isCreatedBySync = false
 
     /// - Parameters:
-    ///   - name: what messages call it.
+    ///   - name: the name in messages.
     ///   - path: see the properties of the same names.
     package init(
         name: String, path: String, noSubdirectory: Bool, mapSize: Int = 0, isNative: Bool,
@@ -31,13 +31,13 @@ package struct LocalDatabase: Sendable, Equatable {
         self.isCreatedBySync = isCreatedBySync
     }
 
-    /// Opens the LMDB for reading only.
+    /// Opens the LMDB read-only.
     package func open() throws(LMDBError) -> Environment { try open(readOnly: true, mapSize: 0) }
 
-    /// Opens the LMDB, which must be there, for reading and writing.
+    /// Opens the existing LMDB for reading and writing.
     package func openForWriting() throws(LMDBError) -> Environment { try open(readOnly: false, mapSize: mapSize) }
 
-    /// As ``openForWriting()``, for changes that a daemon must not see halfway: refused while one syncs the LMDB.
+    /// As ``openForWriting()``, for changes that a daemon must not see halfway: fails while a daemon syncs the LMDB.
     package func openWithoutDaemon() throws(LMDBError) -> Environment {
         let file = EnvironmentOptions(path: path, noSubdirectory: noSubdirectory).dataFile
         if case .held(let holder, _) = DaemonLock.look(dataFile: file) {
@@ -50,7 +50,7 @@ package struct LocalDatabase: Sendable, Equatable {
     private func open(readOnly: Bool, mapSize: Int) throws(LMDBError) -> Environment {
         let options = EnvironmentOptions(
             path: path, noSubdirectory: noSubdirectory, readOnly: readOnly, mapSize: mapSize,
-            // Such a command must not fail because of a limit for syncing.
+            // A command must not fail because of a limit for syncing.
             maximumDatabases: 4096)
         do throws(LMDBError) {
             return try Environment(options)
@@ -72,7 +72,7 @@ extension Session {
     ///
     /// For commands without storage; also handles `--log-config`.
     ///
-    /// - Returns: the exit code: 1 when a database failed. Each failure has been reported as one line.
+    /// - Returns: the exit code: 1 if a database failed. Each failure has been reported in one line.
     package func forEachDatabase(named name: String? = nil, _ body: (LocalDatabase) throws -> Void) throws -> Int32 {
         logConfiguration(logger())
         var code = ExitCode.success

@@ -4,25 +4,25 @@ import HTTP
 import LMDB
 import Monitoring
 
-/// The running daemon of this host, as its endpoint shows it.
+/// The running daemon of this host, accessed through its status server.
 package struct RunningDaemon: Sendable {
-    /// Where it serves its pages.
+    /// The address of the status server.
     var address: ListenAddress
-    /// The files of the LMDBs that it syncs.
+    /// The data files of the LMDBs that it syncs.
     var dataFiles: [String]
 
-    /// The daemon that should answer at an address.
+    /// The daemon at an address.
     package init(_ address: ListenAddress, _ configuration: Configuration) {
         self.address = address
         dataFiles = configuration.databases.map { EnvironmentOptions($0).dataFile }
     }
 
-    /// Longer than a daemon with much to do needs, and short enough to wait for.
+    /// Longer than a busy daemon needs, and short enough to wait for.
     private static let limit = Duration.seconds(5)
 
-    /// Its report.
+    /// The report of the daemon.
     ///
-    /// - Throws: ``CommandFailure`` when nobody answers, or not as a daemon does.
+    /// - Throws: ``CommandFailure`` if there is no answer, or not one of a daemon.
     package func report() async throws -> StatusReport {
         let url = "http://\(reachable)/status.json"
         let nonce = DaemonProof.makeSecret()

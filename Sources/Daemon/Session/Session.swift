@@ -3,21 +3,21 @@ import Glibc
 import Logging
 import Observability
 
-/// What every command that uses the configuration begins with.
+/// The start of every command that uses the configuration.
 package struct Session {
-    /// What the command line says.
+    /// The options of the command line.
     package let options: SessionOptions
-    /// What it works with.
+    /// The environment of the command.
     package let context: CommandContext
-    /// What `--timeout` has started.
+    /// The timer of `--timeout`.
     package let timeLimit: TimeLimit
     /// The name of this host.
     package let hostname: String
-    /// What the file says, with the flags of the command line applied.
+    /// The configuration of the file, with the flags of the command line applied.
     package private(set) var configuration: Configuration
-    /// What the operator should know about the file.
+    /// Warnings about the file.
     package let warnings: [ConfigurationProblem]
-    /// Folds what is logged again and again.
+    /// Summarises repeated log lines.
     let folder: LogFolder
 
     /// Loads the configuration and runs `body`, in a child process if `--minimum-pid` requires it.
@@ -71,7 +71,7 @@ package struct Session {
             output: context.standardError)
     }
 
-    /// The configured databases with these names, all of them when there are none.
+    /// The configured databases with these names; all of them if empty.
     package func databases(named names: [String], flag: String) throws(CommandFailure) -> [DatabaseConfiguration] {
         let known = configuration.databases.map(\.name)
         if let unknown = names.first(where: { !known.contains($0) }) {
@@ -91,14 +91,14 @@ package struct Session {
 // MARK: Logging
 
 extension Session {
-    /// The logger of what syncs: `instance` is in every line, beside that of a snapshot (`snapshot_instance`).
+    /// The logger of syncing: `instance` is in every line, as well as `snapshot_instance` for that of a snapshot.
     package func instanceLogger() -> Logger {
         var logger = logger()
         logger[metadataKey: "instance"] = "\(configuration.instance)"
         return logger
     }
 
-    /// The logger that the configuration asks for.
+    /// The configured logger.
     package func logger() -> Logger {
         let settings = LogSettings(
             configuration, usesColour: context.usesColour, isOnTerminal: context.logsToTerminal)
@@ -108,7 +108,7 @@ extension Session {
         }
     }
 
-    /// Logs the configuration where `--log-config` asks for it, each key in a line of its own, secrets masked.
+    /// Logs the configuration with `--log-config`, one key per line, without secrets.
     package func logConfiguration(_ logger: Logger) {
         guard options.logsConfiguration else { return }
         for line in configuration.maskedYAML().split(separator: "\n") {

@@ -1,7 +1,7 @@
 import Config
 import Glibc
 
-/// What a command line says whatever its command is.
+/// The options common to all commands.
 package struct SessionOptions: Sendable {
     /// The configuration file; nil for one of ``configurationFiles``.
     package var config: String?
@@ -13,42 +13,42 @@ package struct SessionOptions: Sendable {
     package var logFormat: LogFormat?
     /// The time in log lines, instead of the configured one.
     package var logTimestamp: LogTimestamp?
-    /// Whether the effective configuration is logged.
+    /// Whether to log the effective configuration.
     package var logsConfiguration = false
-    /// The least process ID.
+    /// The minimum process ID.
     package var minimumPID: Int?
-    /// When the process ends, whatever it has done until then.
+    /// The time after which the process ends.
     package var timeout: Duration?
 
-    /// Nothing but defaults.
+    /// The defaults.
     package init() {}
 
-    /// Where the configuration is looked for when nobody says where it is.
+    /// The default paths of the configuration file.
     package static let configurationFiles = ["lightningstream.yaml", "/etc/lightningstream/lightningstream.yaml"]
 
-    /// The configuration file: as given, or the first one that there is.
+    /// The configuration file: as given, or the first existing default.
     package var configurationFile: String { config ?? Self.first(of: Self.configurationFiles) }
 
-    /// The first file that there is, otherwise the first one.
+    /// The first existing file, otherwise the first one.
     static func first(of files: [String]) -> String { files.first { access($0, F_OK) == 0 } ?? files.first ?? "" }
 
     /// Loads the configuration file.
     ///
-    /// - Throws: ``CommandFailure`` when nobody says where it is and there is none, `ConfigurationErrors` for its problems.
+    /// - Throws: ``CommandFailure`` if no path is given and no default exists, `ConfigurationErrors` for its problems.
     func loadConfiguration(environment: [String: String], hostname: String) throws -> LoadedConfiguration {
         if config == nil, let failure = Self.missing(of: Self.configurationFiles) { throw failure }
         return try Configuration.load(file: configurationFile, environment: environment, hostname: hostname)
     }
 
-    /// What is said when there is none of these files; nil when there is one.
+    /// The error if none of these files exists; nil if one does.
     static func missing(of files: [String]) -> CommandFailure? {
         guard !files.contains(where: { access($0, F_OK) == 0 }) else { return nil }
         return CommandFailure(.noConfiguration(lookedFor: files))
     }
 
-    /// Few enough that using them up takes no time worth noticing.
+    /// Small enough that using them up takes negligible time.
     package static let greatestMinimumPID = 200
 
-    /// The process ID that is wanted: release 1.0 takes any number, too.
+    /// The requested process ID; larger numbers, which release 1.0 accepts, are limited.
     var wantedPID: Int? { minimumPID.map { min($0, Self.greatestMinimumPID) } }
 }

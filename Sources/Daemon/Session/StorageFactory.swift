@@ -5,10 +5,10 @@ import Logging
 
 /// A storage, ready for use.
 package struct OpenStorage: Sendable {
-    /// For everything but what `unmarked` is for.
+    /// For everything except what ``unmarked`` is for.
     package var store: any BlobStore
-    /// The same objects, but writing here does not wake up others (see `use_update_marker`): for what changes often
-    /// and is of no interest to their syncing. What was written here is seen at once in listings of this one only.
+    /// The same objects, but writes do not notify others (see `use_update_marker`): for objects that change often and
+    /// are irrelevant to syncing. Only its own listings show its writes at once.
     package var unmarked: any BlobStore
 
     init(_ store: any BlobStore, unmarked: (any BlobStore)? = nil) {
@@ -17,20 +17,19 @@ package struct OpenStorage: Sendable {
     }
 }
 
-/// Makes the storage that the configuration asks for.
+/// Opens the configured storage.
 package enum StorageFactory {
     /// Opens the storage.
     ///
     /// - Parameters:
     ///   - writes: whether it may be written to; if not, a missing bucket is not created either.
-    ///   - owner: the instance that starts to sync: a missing directory is created, and partial files of an earlier process of
-    ///     that instance are removed.
+    ///   - owner: the instance that starts to sync: a missing directory is created, and partial files of an earlier
+    ///     process of that instance are removed.
     ///   - environment: looks up an environment variable, for credentials.
     ///   - logger: logs attempts that fail and are retried.
     ///   - observe: called for every completed request to an S3 server; must not block.
-    /// - Throws: `BlobStoreError` if the storage cannot be used as configured, ``CommandFailure`` if its type
-    ///   is not supported.
-    ///   support for its type.
+    /// - Throws: `BlobStoreError` if the storage cannot be used as configured, ``CommandFailure`` if its type is not
+    ///   supported.
     package static func open(
         _ backend: StorageBackend, writes: Bool, owner: String? = nil,
         environment: @escaping @Sendable (String) -> String?, logger: Logger,

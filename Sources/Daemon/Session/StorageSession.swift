@@ -7,9 +7,9 @@ extension Session {
     /// Opens the storage and runs `body` with it, for commands on objects.
     ///
     /// - Parameters:
-    ///   - writes: whether anything may be written to the storage.
-    ///   - marksUpdates: whether what is written wakes up others that watch the update marker.
-    ///   - line: shows how many bytes have come or gone.
+    ///   - writes: whether `body` may write to the storage.
+    ///   - marksUpdates: whether writes notify other instances through the update marker.
+    ///   - line: shows the number of transferred bytes.
     package func withStorage<Result: Sendable>(
         writes: Bool, marksUpdates: Bool = true, progress line: ProgressLine? = nil,
         _ body: @escaping @Sendable (any BlobStore) async throws -> Result
@@ -27,9 +27,9 @@ extension Session {
         }
     }
 
-    /// Opens the storage and runs `body` with it and with its side without update marker.
+    /// Opens the storage and runs `body` with it and with its variant without update marker.
     ///
-    /// - Parameter writes: whether anything may be written to the storage.
+    /// - Parameter writes: whether `body` may write to the storage.
     package func withOpenStorage<Result: Sendable>(
         writes: Bool, _ body: @escaping @Sendable (OpenStorage) async throws -> Result
     ) throws -> Result {

@@ -31,7 +31,7 @@ final class DaemonLocks: Sendable {
 
     /// Takes the lock of an LMDB, unless it is already held here, or there is no file yet.
     ///
-    /// - Throws: ``Taken``, or what keeps the LMDB from being created here.
+    /// - Throws: ``Taken``, or the error that prevents creating the LMDB here.
     func take(_ settings: SyncSettings) throws {
         let (name, file) = (settings.identity.database, settings.environment.dataFile)
         guard locks.withLock({ $0[file] == nil }) else { return }

@@ -10,7 +10,7 @@ final class DaemonSource: StatusSource {
     private let store = Mutex<(any BlobStore)?>(nil)
     private let zones = Mutex<ZoneSource?>(nil)
 
-    /// Stored beside the LMDBs.
+    /// The secret next to the LMDBs.
     private let secret: String
 
     init(_ monitor: Monitor, secret: String) {

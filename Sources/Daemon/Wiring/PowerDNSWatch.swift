@@ -49,7 +49,7 @@ struct PowerDNSWatch: Sendable {
         observers = [databases, names, schema]
     }
 
-    /// Runs the work beside syncing, while `body` syncs.
+    /// Runs the work concurrently with `body`, which syncs.
     static func run(_ watch: PowerDNSWatch?, while body: @Sendable () async throws -> Void) async throws {
         guard let watch else { return try await body() }
         let checking = Task { await watch.checker?.run() }
@@ -137,7 +137,7 @@ extension ChangedZoneChecker {
 }
 
 extension PowerDNSAPI {
-    /// - Returns: nil when it is not to be used.
+    /// - Returns: nil if the API is not configured.
     package init?(_ configuration: PowerDNSAPIConfiguration) {
         guard !configuration.url.isEmpty else { return nil }
         self.init(url: configuration.url) {

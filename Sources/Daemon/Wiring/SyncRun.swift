@@ -11,13 +11,13 @@ import Snapshots
 import StatusServer
 import Synchronization
 
-/// What `sync` and `receive` have in common: everything but the direction.
+/// The common part of `sync` and `receive`: everything except the direction.
 package struct SyncRun: Sendable {
-    /// Longer than an upload under way gets from its own database, so that this only ends what hangs.
+    /// Longer than the grace time of an upload, so that only blocked operations are ended.
     static let shutdownLimit = DatabaseSyncer.shutdownGrace + .seconds(2)
 
     var configuration: Configuration
-    /// Those of the configured databases that are synced.
+    /// The configured databases to sync.
     var databases: [SyncSettings]
     var receiveOnly: Bool
     /// The object that must be in the storage before syncing starts.
@@ -33,8 +33,8 @@ package struct SyncRun: Sendable {
     /// Runs the command.
     ///
     /// - Parameters:
-    ///   - onlyDatabases: the names of the databases to sync; all when there are none.
-    ///   - onlyOnce: whether it ends once everything is merged and sent, whatever the configuration says.
+    ///   - onlyDatabases: the names of the databases to sync; empty for all.
+    ///   - onlyOnce: whether to end once everything is merged and sent; overrides the configuration.
     ///   - markerName: an object that must be in the storage before anything starts.
     /// - Returns: the exit code.
     package static func perform(
@@ -104,17 +104,17 @@ package struct SyncRun: Sendable {
         return code
     }
 
-    /// Ends in an orderly way by the first signal that asks for that, and at once by a second one.
+    /// Ends gracefully with the first signal, and at once with a second one.
     private func takeSignals(_ ending: Ending) {
         guard context.ownsProcess else { return }
         SignalThread.block(SignalThread.endings)
         SignalThread.start(SignalThread.endings) { [self, logger, folder, notifier] signal in
-            // Whoever asks twice does not want to wait for an upload.
+            // A second request does not wait for an upload.
             let now = ContinuousClock.now
             let isFirst = ending.request(.signal(signal), at: now) {
                 notifier?.stopping("Shutting down")
                 logger.info(
-                    "shutting down; a second signal, a second from now or later, ends the process at once",
+                    "shutting down; a second signal after a second or more ends the process at once",
                     metadata: ["signal": "\(signal == SIGINT ? "SIGINT" : "SIGTERM")"])
             }
             guard !isFirst else { return Self.endWhatHangs(logger, folder, exitCode: endedBySignal(signal)) }
@@ -125,7 +125,7 @@ package struct SyncRun: Sendable {
         }
     }
 
-    /// Being ended is how a daemon ends, but not how `--only-once` does.
+    /// A signal is the normal end of a daemon, but not of `--only-once`.
     private func endedBySignal(_ signal: Int32) -> Int32 {
         configuration.onlyOnce ? ExitCode.signal(signal) : ExitCode.success
     }
@@ -167,7 +167,7 @@ package struct SyncRun: Sendable {
 extension SyncRun {
     /// Opens the storage and prepares the databases.
     ///
-    /// - Returns: what syncs; nil when the process shuts down before it could begin.
+    /// - Returns: the work; nil if the process shuts down before it could begin.
     private func start(_ source: DaemonSource) async throws -> StartingService.Body? {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         let storage = try await openStorage(environment)
@@ -201,7 +201,7 @@ extension SyncRun {
         }
     }
 
-    /// Serves what there is to see, where the configuration asks for that.
+    /// The status server, if configured.
     private func statusEndpoint(_ source: DaemonSource) async -> StatusEndpoint? {
         guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
         return await StatusEndpoint(logger: logger) { [monitor] in
@@ -229,7 +229,7 @@ extension SyncRun {
         }
     }
 
-    /// The codes of errors that pass when a server or a network comes up, or a clock is corrected.
+    /// The codes of temporary errors: a server or a network starts, or a clock is being corrected.
     private static let passingCodes: Set<String> = [
         "Timeout", "DNSError", "URLError", "RequestTimeTooSkewed", "RequestExpired", "SlowDown", "ServiceUnavailable",
         "InternalError", "TooManyRequests",

@@ -4,11 +4,11 @@ import Replication
 import Snapshots
 
 extension SyncSettings {
-    /// What the configuration says for one of its databases.
+    /// The settings of a database from the configuration.
     ///
     /// - Parameters:
     ///   - receiveOnly: whether nothing is written to the storage.
-    ///   - hostname: the name of this host, which goes into snapshots.
+    ///   - hostname: the name of this host, which is stored in snapshots.
     package init(
         _ database: DatabaseConfiguration, in configuration: Configuration, receiveOnly: Bool, hostname: String
     ) {
@@ -45,14 +45,14 @@ extension SyncSettings {
 }
 
 extension Schema {
-    /// Where the versions of a configured database are.
+    /// Where the versions of a configured database are stored.
     package init(_ database: DatabaseConfiguration) {
         self = database.schemaTracksChanges ? .native : .shadow(dupSortHack: database.dupsortHack)
     }
 }
 
 extension CleanerMachine.Settings {
-    /// What the configuration says for the cleaner of a database, whether it is on or off.
+    /// The settings of a database's cleaner from the configuration, whether it is enabled or not.
     package init(_ database: String, in configuration: Configuration) {
         let cleanup = configuration.storage.cleanup
         self.init(
@@ -64,7 +64,7 @@ extension CleanerMachine.Settings {
 }
 
 extension SweeperMachine.Settings {
-    /// What the configuration says.
+    /// The settings from the configuration.
     package init(_ sweeper: SweeperConfiguration) {
         self.init(
             retention: sweeper.retention, firstInterval: sweeper.firstInterval, interval: sweeper.interval,
@@ -85,7 +85,7 @@ extension LMDB.EnvironmentOptions {
 }
 
 extension LocalDatabase {
-    /// What the commands that work on the LMDB alone need of a configured database.
+    /// The settings of a configured database for commands that only use the LMDB.
     package init(_ database: DatabaseConfiguration) {
         self.init(
             name: database.name, path: database.path, noSubdirectory: database.options.noSubdir,

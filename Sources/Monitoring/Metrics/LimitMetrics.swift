@@ -1,6 +1,6 @@
 import Observability
 
-/// The metrics of what only so many may do at a time, `lightningstream_climit_…`.
+/// The metrics of operations with limited concurrency, `lightningstream_climit_…`.
 struct LimitMetrics: Sendable {
     let limit, waiting, active: MetricFamily<Gauge>
     let acquired: MetricFamily<Counter>
@@ -9,17 +9,17 @@ struct LimitMetrics: Sendable {
     init(_ registry: MetricRegistry) {
         let climit = "lightningstream_climit_"
         let labels = ["lmdb", "limit_name"]
-        limit = registry.gauges(climit + "limit", "How many may be active at a time.", labels: labels)
-        waiting = registry.gauges(climit + "waiting", "How many wait for others to end.", labels: labels)
-        active = registry.gauges(climit + "active", "How many are active.", labels: labels)
-        acquired = registry.counters(climit + "acquired_total", "How many have become active.", labels: labels)
+        limit = registry.gauges(climit + "limit", "Maximum number of concurrent operations.", labels: labels)
+        waiting = registry.gauges(climit + "waiting", "Operations waiting for others to end.", labels: labels)
+        active = registry.gauges(climit + "active", "Active operations.", labels: labels)
+        acquired = registry.counters(climit + "acquired_total", "Started operations.", labels: labels)
         activeTime = registry.histograms(
-            climit + "active_seconds", "How long each was active.", labels: labels, bounds: Self.limitBounds)
+            climit + "active_seconds", "Duration of operations.", labels: labels, bounds: Self.limitBounds)
         waitingTime = registry.histograms(
-            climit + "waiting_seconds", "How long each waited before.", labels: labels, bounds: Self.limitBounds)
+            climit + "waiting_seconds", "Waiting time of operations.", labels: labels, bounds: Self.limitBounds)
     }
 
-    /// Those of release 1.0, which alert rules name as `le`, and some below and above.
+    /// The bounds of release 1.0, which alert rules use as `le`, and some below and above.
     static let limitBounds: [Double] = [
         0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800,
     ]

@@ -1,7 +1,7 @@
 import Observability
 import Replication
 
-/// The metrics of what is in the storage and comes from there, `lightningstream_receiver_…`.
+/// The metrics of the storage and of received snapshots, `lightningstream_receiver_…`.
 struct ReceiverMetrics: Sendable {
     let received, inStorageCount, inStorageBytes, clockSkew, held: MetricFamily<Gauge>
     let receivedAge: MetricFamily<Histogram>
@@ -10,28 +10,28 @@ struct ReceiverMetrics: Sendable {
         let receiver = "lightningstream_receiver_"
         received = registry.gauges(
             receiver + "snapshots_last_received_seconds",
-            "The instant that the last snapshot downloaded shows, since the UNIX epoch.",
+            "Time of the last downloaded snapshot, since the UNIX epoch.",
             labels: ["lmdb", "syncer_instance"])
         receivedAge = registry.histograms(
-            receiver + "snapshots_last_received_age_seconds", "Age of snapshots when they had been downloaded.",
+            receiver + "snapshots_last_received_age_seconds", "Age of snapshots at the end of their download.",
             labels: ["lmdb", "syncer_instance"], bounds: Self.ageBounds)
         inStorageCount = registry.gauges(
-            receiver + "snapshots_in_storage_count", "Snapshots in the storage, as last listed.", labels: ["lmdb"])
+            receiver + "snapshots_in_storage_count", "Snapshots in the last listing.", labels: ["lmdb"])
         inStorageBytes = registry.gauges(
-            receiver + "snapshots_in_storage_bytes", "Size of the snapshots in the storage, as last listed.",
+            receiver + "snapshots_in_storage_bytes", "Size of the snapshots in the last listing.",
             labels: ["lmdb"])
         clockSkew = registry.gauges(
             receiver + "clock_skew_seconds",
-            "How far the sender's clock is ahead, as its newest snapshot shows; 0 when it is not.",
+            "How far the sender's clock is ahead according to its newest snapshot, otherwise 0.",
             labels: ["lmdb", "syncer_instance"])
 
         held = registry.gauges(
             receiver + "held_entries",
-            "Entries that were left out of the last merge of an instance's snapshot; no series without any.",
+            "Entries held in the last merge of an instance's snapshot; no series if there are none.",
             labels: ["lmdb", "syncer_instance"])
     }
 
-    /// Those of release 1.0: 0.1 s to 30 days.
+    /// The bounds of release 1.0: 0.1 s to 30 days.
     static let ageBounds: [Double] = [
         0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400, 259_200, 604_800,
         1_209_600, 2_592_000,
@@ -51,7 +51,7 @@ struct ReceiverMetrics: Sendable {
         }
     }
 
-    /// What was counted of an instance that has gone stays; what says where it stands goes.
+    /// Removes the gauges of instances that have gone. Their counters stay.
     private func forgetInstances(of lmdb: String, except instances: Set<String>) {
         let isGone = { (values: [String]) in
             values[0] == lmdb && values[1] != "other" && !instances.contains(values[1])

@@ -1,7 +1,7 @@
 import Observability
 import Replication
 
-/// The metrics of what is sent, `lightningstream_syncer_snapshots_generated_…` and `…_store_…`.
+/// The metrics of sending, `lightningstream_syncer_snapshots_generated_…` and `…_store_…`.
 struct SendMetrics: Sendable {
     let generated, failed, givenUp, calls, bytes: MetricFamily<Counter>
     let generatedLast, generatedSize: MetricFamily<Gauge>
@@ -9,20 +9,20 @@ struct SendMetrics: Sendable {
     init(_ registry: MetricRegistry) {
         let syncer = "lightningstream_syncer_"
         generated = registry.counters(
-            syncer + "snapshots_generated_total", "Snapshots of this instance that were stored.", labels: ["lmdb"])
+            syncer + "snapshots_generated_total", "Snapshots of this instance stored.", labels: ["lmdb"])
         generatedLast = registry.gauges(
             syncer + "snapshots_generated_last_unix_seconds",
-            "The instant that the last snapshot stored shows, since the UNIX epoch.", labels: ["lmdb"])
+            "Time of the last stored snapshot, since the UNIX epoch.", labels: ["lmdb"])
         generatedSize = registry.gauges(
-            syncer + "snapshots_generated_last_size_bytes", "Size of the last snapshot stored.", labels: ["lmdb"])
+            syncer + "snapshots_generated_last_size_bytes", "Size of the last stored snapshot.", labels: ["lmdb"])
         failed = registry.counters(
             syncer + "snapshots_store_failed_attempts_total",
-            "Attempts to read the LMDB and store a snapshot of it that failed.", labels: ["lmdb"])
+            "Failed attempts to read the LMDB and store a snapshot.", labels: ["lmdb"])
         givenUp = registry.counters(
             syncer + "snapshots_store_failed_permanently_total",
-            "How often the program gave up storing after storage_retry_count attempts.", labels: ["lmdb"])
+            "Number of times storing was given up after storage_retry_count attempts.", labels: ["lmdb"])
         calls = registry.counters(
-            syncer + "snapshots_store_calls_total", "Snapshots that were to be stored.")
+            syncer + "snapshots_store_calls_total", "Attempts to store a snapshot.")
         bytes = registry.counters(
             syncer + "snapshots_store_bytes_total", "Size of all snapshots stored.")
     }

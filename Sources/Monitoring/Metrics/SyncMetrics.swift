@@ -63,7 +63,8 @@ struct SyncMetrics: Sendable {
         for result in ["merged", "kept", "held", "refused"] { _ = entries.with(lmdb, result) }
         _ = (fenced.with(lmdb), namesake.with(lmdb))
         _ = writeLock.with(lmdb)
-        // Snapshots are decompressed as streams, while they are compared. Beside a merge that waits for the write lock there is one more.
+        // Snapshots are decompressed as streams, while they are compared. During a merge that waits for the write lock
+        // there is one more.
         limits.begin(lmdb, "download", most: downloads)
         limits.begin(lmdb, "decompress", most: 2)
     }

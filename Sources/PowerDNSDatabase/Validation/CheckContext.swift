@@ -8,11 +8,11 @@ final class CheckContext {
     let structure: StructureRules
     /// The states of targets in other zones.
     var knownTargets: [DomainName: TargetState] = [:]
-    /// The last few of them, in wire form.
+    /// The last few results, by wire form.
     @exclusivity(unchecked) var recentTargets = RecentTargets()
-    /// Where the key of a name that a record leads to is put together.
+    /// A buffer for the key of a target.
     @exclusivity(unchecked) var targetKey = KeptBytes(capacity: DomainName.maximumSize)
-    /// Where the records of one RRset are compared. Nothing that is called with one of its bytes writes to it.
+    /// A buffer for comparing the records of one RRset. Functions that receive its bytes must not write to it.
     @exclusivity(unchecked) var room = ServedRecords.Room()
 
     init(_ view: DatabaseView, report: @escaping (ValidationFinding) throws -> Void) {

@@ -8,7 +8,7 @@ extension DatabaseView {
     package struct IndexedZone: Hashable {
         /// The ID of the zone.
         package var id: UInt32
-        /// Of the index entry, in nanoseconds since the UNIX epoch.
+        /// The timestamp of the index entry, in nanoseconds since the UNIX epoch.
         package var timestamp: UInt64
     }
 
@@ -22,7 +22,7 @@ extension DatabaseView {
         var found: [IndexedZone] = []
         try index.seek(prefix)
         while index.hasPrefix(prefix), found.count < Self.mostNamesakes {
-            // After this name only the ID may follow in the key.
+            // The key ends with the ID after this name.
             if index.key.count == prefix.count + 4, let entry = index.live, let key = try? IndexKey(index.key) {
                 found.append(IndexedZone(id: key.id, timestamp: entry.header.timestamp))
             }
@@ -42,14 +42,14 @@ extension DatabaseView {
         let prefix = prefix.bytes
         let index = self[.domainsIndex]
         try index.seek(prefix)
-        // Most names are no zone's.
+        // Most names are not zones.
         guard index.hasPrefix(prefix) else { return nil }
         return Self.used(try indexedZones(ZoneName(DomainName(unchecked: Array(name.wire)))))?.id
     }
 
     /// The live zone with this ID.
     ///
-    /// - Throws: `DecodeError` for a value that can't be read.
+    /// - Throws: `DecodeError` for a value that cannot be read.
     package func zone(_ id: UInt32) throws -> DomainInfo? {
         guard let entry = try self[.domains].find(RecordKey.prefix(domainID: id)) else { return nil }
         return try DomainInfo(entry.payload)
@@ -84,7 +84,7 @@ extension DatabaseView {
         return try types()
     }
 
-    /// What is enabled at the wildcard below a name.
+    /// The enabled records at the wildcard below a name.
     ///
     /// - Parameter encloser: relative to the zone, as `KeyName`; empty for the zone itself.
     func types(atWildcardBelow encloser: UnsafeRawBufferPointer, of id: UInt32) throws -> OwnerTypes {
@@ -94,7 +94,7 @@ extension DatabaseView {
         return try types()
     }
 
-    /// What is enabled at the owner name that ``prefix`` is of.
+    /// The enabled records at the owner name of ``prefix``.
     private func types() throws -> OwnerTypes {
         prefix.append(0)
         let prefix = prefix.bytes
@@ -137,7 +137,7 @@ extension DatabaseView {
         return false
     }
 
-    /// Sets ``prefix`` to what the keys of records at and below an owner name begin with.
+    /// Sets ``prefix`` to the key prefix of the records at and below an owner name.
     private func setPrefix(_ id: UInt32, _ ownerKey: UnsafeRawBufferPointer) {
         prefix.removeAll()
         withUnsafeBytes(of: id.bigEndian) { prefix.append($0) }

@@ -3,18 +3,18 @@ import PowerDNSFormat
 import Snapshots
 import Support
 
-/// What checks read: the DBIs of main and shard, each in one read transaction. Not to be kept beyond them.
+/// The DBIs of main and shard, each in one read transaction, for checks. Must not be used after them.
 package final class DatabaseView {
-    /// Whether the main database is there.
+    /// Whether the main database is available.
     package private(set) var hasMain = false
-    /// Whether the shard is there.
+    /// Whether the shard is available.
     private(set) var hasShard = false
     /// By ``PowerDNSTable/position``.
     // Without the run-time exclusivity check: no function called with it calls back.
     @exclusivity(unchecked) private var readers = DatabaseView.noReaders
-    /// Where the beginnings of keys are put together that are looked for.
+    /// A buffer for key prefixes to search for.
     @exclusivity(unchecked) var prefix = KeptBytes(capacity: 1024)
-    /// A second reader of the records: a walk must not lose its place when something is looked up.
+    /// A second reader of the records, so that lookups do not move the first one.
     private(set) var recordWalk = TableReader()
 
     /// Runs `body` with read transactions of the given databases.

@@ -98,7 +98,7 @@ package struct DuplicateZones: Sendable {
     private func index<T: Transaction & ~Copyable>(_ transaction: borrowing T) throws -> Database {
         let name = PowerDNSTable.settings.rawValue
         guard try transaction.database(name) != nil else {
-            throw PowerDNSReadError("there is no DBI \(name): it is no main database of PowerDNS 4.8 or later")
+            throw PowerDNSReadError("there is no DBI \(name): it is not a main database of PowerDNS 4.8 or later")
         }
         guard let version = try PdnsValue.schemaVersion(transaction) else {
             throw PowerDNSReadError("DBI \(name) has no readable schemaversion")
@@ -157,7 +157,7 @@ package struct DuplicateZones: Sendable {
 
     /// An index entry and its time; nil for a Deleted one.
     ///
-    /// - Throws: `PowerDNSReadError` for one that can't be read: it may be of a name that others have, too.
+    /// - Throws: `PowerDNSReadError` for one that cannot be read: it may have the name of other zones.
     private static func live(
         _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
     ) throws(PowerDNSReadError) -> (IndexKey, UInt64)? {

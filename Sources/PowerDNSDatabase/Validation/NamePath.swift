@@ -1,7 +1,7 @@
 import PowerDNSFormat
 import Support
 
-/// The names above the present one that exist, on a walk in key order; and empty non-terminals there that have been deleted.
+/// During an iteration in key order: the existing names above the current one, and deleted empty non-terminals there.
 struct NamePath: ~Copyable {
     private var names = Branch()
     private var deleted = Branch()
@@ -20,8 +20,7 @@ struct NamePath: ~Copyable {
     /// Records an existing name.
     ///
     /// - Parameter owner: relative to the zone, as `KeyName`.
-    /// - Returns: the highest name above it that does not exist, and whether it was there as an empty non-terminal; nil when
-    ///   all are there.
+    /// - Returns: the highest missing name above it, and whether that was an empty non-terminal; nil if all exist.
     mutating func note(_ owner: UnsafeRawBufferPointer) -> (missing: [UInt8], isDeleted: Bool)? {
         guard owner.count > 1 else { return nil }
         names.climb(to: owner)
@@ -34,7 +33,7 @@ struct NamePath: ~Copyable {
     }
 }
 
-/// Names each of which is above the next one: so all of them are at the beginning of the last one.
+/// A sequence of names, each above the next one, so that each is a prefix of the last one.
 private struct Branch: ~Copyable {
     private var last = KeptBytes(capacity: 512)
     private var sizes: [Int] = []

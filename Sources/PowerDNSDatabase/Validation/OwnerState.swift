@@ -1,15 +1,15 @@
 import PowerDNSFormat
 import Support
 
-/// What has been seen at one owner name of a zone. One value serves a whole walk: its memory is used again for each name.
+/// The state of one owner name of a zone. One value is reused for all names, and keeps its memory.
 struct OwnerState: ~Copyable {
     private var kept = KeptBytes(capacity: DomainName.maximumSize)
-    /// The wire form; empty until somebody asks for it.
+    /// The wire form; empty until it is requested.
     private var wire = KeptBytes(capacity: DomainName.maximumSize)
     /// Whether it would be too long for a name.
     private(set) var isTooLong = false
     private var found = Found()
-    /// The first types that are not allowed beside a CNAME.
+    /// The first types that are not allowed with a CNAME.
     private(set) var others: [RecordType] = []
 
     /// The part that is reset for each new name.
@@ -33,7 +33,7 @@ struct OwnerState: ~Copyable {
         isTooLong = record.isTooLong(in: zone)
     }
 
-    /// Relative to the zone, as `KeyName`; valid until the next name, as ``view(in:)`` is.
+    /// Relative to the zone, as `KeyName`; valid until the next name, like ``view(in:)``.
     var key: UnsafeRawBufferPointer {
         @inline(__always) get { kept.bytes }
     }
@@ -41,7 +41,7 @@ struct OwnerState: ~Copyable {
         @inline(__always) get { kept.count == 1 }
     }
 
-    /// The name, which must not be too long for one.
+    /// The name, which must not be too long.
     mutating func view(in zone: DomainName) -> NameView {
         if wire.isEmpty {
             if !isApex {
@@ -56,7 +56,7 @@ struct OwnerState: ~Copyable {
         return NameView(unchecked: wire.bytes)
     }
 
-    /// The name as text; empty where it would be too long for one.
+    /// The name as text; empty if it is too long.
     func text(in zone: DomainName) -> String {
         (try? KeyName.decode(key, relativeTo: zone)).map { "\($0)" } ?? ""
     }
@@ -70,17 +70,17 @@ struct OwnerState: ~Copyable {
         get { found.isNoted }
         set { found.isNoted = newValue }
     }
-    /// Whether addresses are marked as not authoritative, which is right for a delegation, whose NS records follow.
+    /// Whether addresses are marked as not authoritative, which is correct at a delegation, whose NS records follow.
     var hasGlue: Bool {
         get { found.hasGlue }
         set { found.hasGlue = newValue }
     }
 
-    /// Notes a type that records are served of.
+    /// Records a served type.
     mutating func note(_ type: RecordType, count: Int) {
         switch type {
         case .cname: found.cnameCount += count
-        // Signatures, denial types, and KEY, which may be beside a CNAME (RFC 4034, 2.1; RFC 2181, 10.1).
+        // Signatures, denial types, and KEY, which are allowed with a CNAME (RFC 4034, 2.1; RFC 2181, 10.1).
         case .rrsig, .nsec, Self.sig, Self.key, Self.nxt: break
         default: if others.count < Self.mostOthers { others.append(type) }
         }
@@ -108,7 +108,7 @@ struct NameCut {
 
     /// Whether a name is below it.
     func isAbove(_ other: UnsafeRawBufferPointer) -> Bool {
-        // Everything is below the apex, whose key is no prefix of the others.
+        // Every name is below the apex, whose key is not a prefix of the others.
         key.count == 1 ? other.count > 1 : other.count > key.count && other.starts(withBytes: key)
     }
 }

@@ -7,16 +7,16 @@ import Snapshots
 ///
 /// It must not outlive the transaction, and ``key`` and ``value`` are valid until the next movement.
 package final class TableReader {
-    // Without the check at run time for accesses that overlap, of which there would be several for each row: the movements of
-    // a cursor call nothing that comes back here.
+    // Without the run-time exclusivity check, which would run several times per row: the movements of a cursor do not
+    // call back.
     @exclusivity(unchecked) private var cursor: Cursor?
-    /// Whether it stands on an entry.
+    /// Whether it is at an entry.
     @exclusivity(unchecked) package private(set) var isAtEntry = false
 
     /// An empty reader.
     init() { cursor = nil }
 
-    /// - Parameter table: one that is not there, or has other flags than PowerDNS gives it, is empty.
+    /// - Parameter table: the reader is empty if the DBI does not exist, or has other flags than PowerDNS's.
     package init<T: Transaction & ~Copyable>(_ table: PowerDNSTable, _ transaction: borrowing T) throws(LMDBError) {
         if let database = try transaction.database(table.rawValue), database.sortsBytewise,
             !database.flags.contains(.duplicateSort)
@@ -27,41 +27,41 @@ package final class TableReader {
         }
     }
 
-    /// The key that it stands on; no bytes behind the last one.
+    /// The current key; empty after the last one.
     package var key: UnsafeRawBufferPointer { isAtEntry ? cursor?.key ?? Self.nothing : Self.nothing }
-    /// The value that it stands on; no bytes behind the last one.
+    /// The current value; empty after the last one.
     package var value: UnsafeRawBufferPointer { isAtEntry ? cursor?.value ?? Self.nothing : Self.nothing }
 
     private static var nothing: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
-    /// Goes to the next entry, the first one at the beginning.
+    /// Moves to the next entry, initially the first one.
     package func next() throws(LMDBError) { isAtEntry = try cursor?.next() ?? false }
 
     /// Moves to the first entry.
     func first() throws(LMDBError) { isAtEntry = try cursor?.first() ?? false }
 
-    /// Goes to the first entry whose key is not below `key`.
+    /// Moves to the first entry whose key is not below `key`.
     package func seek(_ key: UnsafeRawBufferPointer) throws(LMDBError) { isAtEntry = try cursor?.seek(key) ?? false }
 
-    /// Goes to the first entry whose key is not below `key`.
+    /// Moves to the first entry whose key is not below `key`.
     package func seek(_ key: [UInt8]) throws { try key.withUnsafeBytes { try seek($0) } }
 
-    /// Whether the key that it stands on begins with these bytes.
+    /// Whether the current key begins with these bytes.
     package func hasPrefix(_ prefix: [UInt8]) -> Bool { prefix.withUnsafeBytes { hasPrefix($0) } }
 
-    /// Whether the key that it stands on begins with these bytes.
+    /// Whether the current key begins with these bytes.
     package func hasPrefix(_ prefix: UnsafeRawBufferPointer) -> Bool {
         let key = key
         return isAtEntry && key.count >= prefix.count
             && UnsafeRawBufferPointer(rebasing: key[..<prefix.count]).isSame(as: prefix)
     }
 
-    /// The entry that it stands on, when it is live and has a usable header.
+    /// The current entry, if it is live and has a usable header.
     package var live: ParsedEntry? { isAtEntry ? Self.live(value) : nil }
 
     /// Moves to this key.
     ///
-    /// - Returns: its entry, when it is live and has a usable header.
+    /// - Returns: its entry, if it is live and has a usable header.
     package func find(_ key: [UInt8]) throws -> ParsedEntry? {
         isAtEntry = try key.withUnsafeBytes { key in try cursor?.find(key) ?? false }
         return live
@@ -74,7 +74,7 @@ package final class TableReader {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether they hold the same bytes.
+    /// Whether the contents are equal.
     package func isSame(as other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard let a = baseAddress, let b = other.baseAddress else { return true }

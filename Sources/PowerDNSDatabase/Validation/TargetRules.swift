@@ -18,7 +18,7 @@ struct TargetRules {
     struct Place {
         var id: UInt32
         var zone: DomainName
-        /// The relative key of its owner, when it is the NS record of a delegation.
+        /// The relative key of its owner, if it is the NS record of a delegation.
         var delegation: UnsafeRawBufferPointer?
     }
 
@@ -59,7 +59,7 @@ struct TargetRules {
         return try types.exists ? .missing : stateByWildcard(key, place.id)
     }
 
-    /// What a wildcard makes of a name that has no records.
+    /// The state of a name without records, which a wildcard may match.
     private func stateByWildcard(_ key: UnsafeRawBufferPointer, _ id: UInt32) throws -> TargetState {
         if try view.existsAtOrBelow(key, of: id) { return .missing }
         for end in key.indices.dropLast().reversed() where key[end] == 0 {
@@ -90,11 +90,11 @@ struct TargetRules {
         return state
     }
 
-    /// The zone of this server that a name is in: its ID, and the size of the wire form of its name.
+    /// The zone of this server that contains a name: its ID, and the size of its name in wire form.
     ///
     /// - Parameters:
     ///   - wire: the name in wire form.
-    ///   - size: only zones whose names are longer than that count.
+    ///   - size: only zones with longer names count.
     private func closestZone(
         _ wire: UnsafeRawBufferPointer, above size: Int = 0
     ) throws -> (id: UInt32, size: Int)? {

@@ -1,6 +1,6 @@
 import Support
 
-/// Something in a PowerDNS database that is not as it should be.
+/// A problem in a PowerDNS database.
 ///
 /// Findings are equal if they have the same text and place, whatever their instance.
 package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringConvertible {

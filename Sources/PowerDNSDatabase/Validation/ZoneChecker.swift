@@ -132,11 +132,11 @@ package enum ZoneChecker {
 }
 
 extension DatabaseView {
-    /// Checks the zone with this ID; what a zone that is gone has left behind is reported, too.
+    /// Checks the zone with this ID; left-overs of a missing zone are reported, too.
     ///
     /// - Parameters:
-    ///   - isCancelled: asked between records; true makes it throw `CancellationError`.
-    ///   - report: gets each finding.
+    ///   - isCancelled: called between records; true makes it throw `CancellationError`.
+    ///   - report: called with each finding.
     package func checkZone(
         _ id: UInt32, isCancelled: () -> Bool, report: @escaping (ValidationFinding) throws -> Void
     ) throws {

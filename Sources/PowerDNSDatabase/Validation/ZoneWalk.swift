@@ -219,7 +219,7 @@ struct ZoneWalk: ~Copyable {
         try context.report(
             ValidationFinding(
                 .missingEmptyNonTerminal, zone: zoneText, owner: name.map { "\($0)" } ?? "",
-                "\(ownerText) is below this name, which is not there, so that it is answered as if there were nothing below "
+                "\(ownerText) is below this name, which does not exist, so it is answered as if there were nothing below "
                     + "it; run pdnsutil rectify-zone \(zoneText)"))
     }
 

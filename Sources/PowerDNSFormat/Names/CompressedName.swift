@@ -3,7 +3,7 @@
 /// PowerDNS packs RDATA as if it were in a message with the question `.` and the one record: 12 bytes of header, 5 of
 /// question, the owner name at offset 17, 10 bytes of type, class, TTL and size, the RDATA.
 struct CompressionContext {
-    /// Absolute; nil when it is not known. Then only the shape of names can be checked, and what is behind a pointer is left out.
+    /// Absolute; nil if unknown. Then only the format of names can be checked, and the targets of pointers are ignored.
     let owner: NameView?
     let rdata: UnsafeRawBufferPointer
 

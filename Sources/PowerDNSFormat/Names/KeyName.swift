@@ -74,7 +74,7 @@ package enum KeyName {
     ///
     /// - Parameter key: has labels.
     package static func write(checked key: UnsafeRawBufferPointer, to wire: UnsafeMutableRawBufferPointer) {
-        // Walked backwards, with a byte between labels in either form: each one ends before a zero.
+        // In reverse, with a byte between labels in either form: each one ends before a zero.
         var next = 0
         var end = key.count - 1
         while end > 0 {

@@ -1,4 +1,4 @@
-/// The wire form of a domain name where it lies, valid as long as its bytes are.
+/// A view of the wire form of a domain name, valid as long as its bytes.
 package struct NameView {
     /// 1 to ``DomainName/maximumSize`` bytes.
     package let wire: UnsafeRawBufferPointer

@@ -153,9 +153,9 @@ package enum RData {
         return wire
     }
 
-    /// As ``expanded(_:_:owner:)``, and appends it, of which a part is there when it throws.
+    /// As ``expanded(_:_:owner:)``, but appends the result, of which a part may exist when it throws.
     ///
-    /// - Parameter owner: nil where there are no names in the RDATA.
+    /// - Parameter owner: nil if the RDATA contain no names.
     package static func appendExpanded(
         _ type: RecordType, _ rdata: UnsafeRawBufferPointer, owner: NameView?, to wire: inout [UInt8]
     ) throws(DecodeError) {

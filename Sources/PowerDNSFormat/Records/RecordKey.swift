@@ -88,7 +88,7 @@ package struct RecordKey {
         return true
     }
 
-    /// What the keys of all records of a zone begin with.
+    /// The key prefix of all records of a zone.
     package static func prefix(domainID: UInt32) -> [UInt8] {
         withUnsafeBytes(of: domainID.bigEndian) { Array($0) }
     }

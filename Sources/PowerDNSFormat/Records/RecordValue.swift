@@ -23,10 +23,10 @@ package struct RecordValue {
             hasOrderName: end.load(fromByteOffset: 6, as: UInt8.self) != 0)
     }
 
-    /// What a record takes besides its RDATA, in bytes.
+    /// The size of a record without its RDATA, in bytes.
     private static let frameSize = 9
 
-    /// At the end, and where a record is cut off.
+    /// Handles the end, and a truncated record.
     @inline(never)
     private mutating func nextWithCare() throws(DecodeError) -> StoredRecord? {
         if reader.isAtEnd { return nil }

@@ -22,7 +22,7 @@ extension RData {
                     case .name(let name): style.append(name, in: type, to: &text)
                     case .bytes(let field, let bytes, _): field.append(bytes, style, to: &text)
                     }
-                    // A field without text, such as no types at all, leaves no space.
+                    // A field without text, such as an empty list of types, gets no space.
                     if text.count == fieldStart { text.removeSubrange(end...) }
                 }
             }

@@ -6,10 +6,10 @@ extension ChangeCollection {
     /// Adds an entry changed by another instance.
     ///
     /// - Parameters:
-    ///   - record: the key of an RRset, where somebody has taken it apart already.
-    ///   - old: the payload of the version before; nil when there was none, or a Deleted one.
-    ///   - new: the payload of the version after; the same.
-    /// - Returns: what it is, nil for what is not counted.
+    ///   - record: the key of an RRset, if it is already decoded.
+    ///   - old: the payload of the previous version; nil if there was none, or a Deleted one.
+    ///   - new: the payload of the new version; the same.
+    /// - Returns: the kind of change; nil if it is not counted.
     @discardableResult
     mutating func merged(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ record: RecordKey? = nil,

@@ -59,7 +59,7 @@ struct ChangeCollection: Sendable {
     private var places: [Zone: Int] = [:]
     /// The zone of the last lookup, because changes of a zone are consecutive.
     private var last: (zone: Zone, place: Int?)?
-    /// The same of one that has a number, which is quicker to compare.
+    /// The last lookup by number, which is faster to compare.
     private var lastNumber: (id: UInt32, place: Int?)?
     private var lost: [[UInt8]] = []
     private var lostBytes = 0

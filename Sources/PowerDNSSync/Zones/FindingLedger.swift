@@ -1,6 +1,6 @@
 import PowerDNSDatabase
 
-/// Remembers what is wrong with which zone, so that each finding is told of once; pure.
+/// Tracks the findings of zones, so that each is reported once; pure.
 struct FindingLedger: Sendable {
     /// The result of a check of a zone.
     struct Change: Sendable, Equatable {

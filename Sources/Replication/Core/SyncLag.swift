@@ -19,8 +19,8 @@ package struct SyncLag: Sendable, Equatable {
         let first = failing.first ?? ""
         let more = failing.count > 1 ? " (and of \(failing.count - 1) more)" : ""
         let error = errors[first].map { ": \($0)" } ?? ""
-        return "not in sync since \(SnapshotTimestamp.text(since)): the newest snapshot of \(first)\(more) cannot be "
-            + "loaded; if that lasts and other instances are running, sending will be blocked from "
-            + "\(SnapshotTimestamp.text(fencedFrom)) on\(error)"
+        return "not in sync since \(SnapshotTimestamp.text(since)), and sending will be blocked from "
+            + "\(SnapshotTimestamp.text(fencedFrom)) on if that lasts and other instances are running: the newest snapshot of "
+            + "\(first)\(more) cannot be loaded\(error)"
     }
 }

@@ -1,4 +1,4 @@
-/// Two lower-case digits a byte.
+/// Two lower-case digits per byte.
 package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     var result: [UInt8] = []

@@ -19,8 +19,8 @@ package struct CivilTime: Sendable, Hashable {
         (hour, minute, self.second) = (second / 3600, second / 60 % 60, second % 60)
     }
 
-    /// The second with these parts; nil when one is missing or never occurs. A day that its month does not have is counted on
-    /// into the next month.
+    /// The second with these parts; nil if one is missing or invalid. An invalid day of a month is converted to one of the
+    /// next month.
     package init?(year: Int?, month: Int?, day: Int?, hour: Int?, minute: Int?, second: Int?) {
         guard let year, let month, let day, let hour, let minute, let second, (1...12).contains(month),
             (1...31).contains(day), (0..<24).contains(hour), (0..<60).contains(minute), (0...60).contains(second)
