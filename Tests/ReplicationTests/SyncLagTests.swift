@@ -7,7 +7,7 @@ import Testing
 @testable import BlobStorage
 @testable import Replication
 
-/// What is said, long before nothing is sent any more, when the other instances can't be loaded.
+/// What is said, long before nothing is sent any more, when the other instances cannot be loaded.
 @Suite struct SyncLagTests {
     private static let time: UInt64 = 1_800_000_000_000_000_000
     fileprivate static func sweeper(_ retention: Duration) -> SweeperMachine.Settings {
