@@ -260,11 +260,10 @@ def test_second_signal_ends_at_once(hanging):
     def asked_again():
         if hanging.process.running:
             hanging.process.signal(signal.SIGTERM)
-        return "second signal" in hanging.process.output().replace("a second signal, a second", "")
+        return "ended at once by a second signal" in hanging.process.output()
 
     eventually("the second signal counts", asked_again)
     assert hanging.process.wait(60) in (128 + signal.SIGTERM, -signal.SIGTERM)
-    assert "second signal" in hanging.process.output()
 
 
 def test_minimum_pid(native, logs):
