@@ -47,7 +47,7 @@ def test_image(cluster, image):
     assert tools <= {"lightningstream", "openssl", "c_rehash", "update-ca-certificates"}
     assert within("lightningstream", "ldd /usr/local/bin/lightningstream").count("not found") == 0
     megabytes = image["Size"] / 1e6
-    told = int(re.search(r"The image has (\d+) MB", (DEPLOY.parent / "docs/docker.md").read_text())[1])
+    told = int(re.search(r"The image is (\d+) MB", (DEPLOY.parent / "docs/docker.md").read_text())[1])
     assert abs(megabytes - told) < 15, f"docs/docker.md says {told} MB, it is {megabytes:.0f} MB"
 
 
