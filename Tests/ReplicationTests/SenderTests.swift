@@ -3,7 +3,7 @@ import Testing
 @testable import Replication
 
 @Suite struct SenderTests {
-    private func sender(
+    func sender(
         minimum: Duration = .seconds(1), force: Duration = .zero, retries: Int? = nil, transaction: UInt64 = 10
     ) -> Sender {
         Sender(
@@ -323,84 +323,5 @@ import Testing
             sender.failed(at: .seconds(1))
         }
         #expect(!sender.hasGivenUp)
-    }
-
-    // MARK: Without changes
-
-    @Test func theInitialOneGoesOutWithoutAChange() {
-        var sender = sender()
-        sender.requestInitial()
-        #expect(sender.due == .zero)
-        #expect(!sender.isDone)
-        sender.started(at: .seconds(1))
-        sender.read(10)
-        sender.stored()
-        #expect(sender.hasSentInitial)
-        #expect(sender.due == nil)
-    }
-
-    @Test func aSendUnderWayIsNotTheInitialOne() {
-        var sender = sender()
-        sender.started(at: .seconds(1))
-        sender.requestInitial()
-        sender.read(10)
-        sender.stored()
-        #expect(!sender.hasSentInitial)
-        #expect(sender.due == .seconds(2))
-    }
-
-    @Test func anEmptyLMDBIsInitialEnough() {
-        var sender = sender(transaction: 0)
-        sender.requestInitial()
-        sender.started(at: .seconds(1))
-        sender.foundNothing(0)
-        #expect(sender.hasSentInitial)
-        #expect(sender.isDone)
-        sender.observed(1, at: .seconds(5))
-        #expect(sender.due == .milliseconds(5020))
-    }
-
-    @Test func theInitialOneIsTriedAgain() {
-        var sender = sender()
-        sender.requestInitial()
-        sender.started(at: .seconds(1))
-        sender.read(10)
-        sender.failed(at: .seconds(2))
-        #expect(!sender.hasSentInitial)
-        #expect(sender.due == .seconds(7))
-        sender.started(at: .seconds(7))
-        sender.read(10)
-        sender.stored()
-        #expect(sender.hasSentInitial)
-    }
-
-    @Test func afterTheForceIntervalOneIsSentWithoutAChange() {
-        var sender = sender(force: .seconds(3600))
-        #expect(sender.due == nil)
-        sender.started(at: .seconds(1))
-        sender.read(10)
-        sender.stored()
-        #expect(sender.due == .seconds(3601))
-        #expect(sender.isDone)
-        sender.observed(11, at: .seconds(100))
-        #expect(sender.due == .milliseconds(100_020))
-    }
-
-    @Test func noForceIntervalIsNever() {
-        var sender = sender(force: .zero)
-        sender.started(at: .seconds(1))
-        sender.read(10)
-        sender.stored()
-        #expect(sender.due == nil)
-    }
-
-    @Test func transactionsAtTheEndOfTheirRangeDoNotTrap() {
-        var sender = sender(transaction: .max)
-        sender.merged(as: .max, at: .seconds(1))
-        sender.observed(.max, at: .seconds(1))
-        sender.started(at: .seconds(1))
-        sender.read(.max)
-        sender.failed(at: .seconds(1))
-        #expect(sender.due == .seconds(6))
     }
 }

@@ -14,7 +14,7 @@ package struct SyncMachine {
     /// The minimum time between listings for signalled changes.
     package static let shortestListingInterval = Duration.milliseconds(100)
 
-    private let settings: Settings
+    let settings: Settings
     /// Decides what to download and merge.
     package private(set) var receiver: Receiver
     /// Decides when to send.
@@ -24,9 +24,9 @@ package struct SyncMachine {
     /// Blocks sending after a long absence.
     package private(set) var fence: RejoinFence?
     /// Whether ``fence`` allows sending now.
-    private var fenceIsOpen = true
+    var fenceIsOpen = true
     /// The obstacle to sending, and since when it exists.
-    private var obstacle: (what: SendObstacle, since: Duration)?
+    var obstacle: (what: SendObstacle, since: Duration)?
     /// The numbers of listings, captures and records in a row that have failed; a single run limits them.
     private var failures = (listing: 0, capture: 0, record: 0)
     /// When the first event came, and the last one.
@@ -49,7 +49,7 @@ package struct SyncMachine {
     package private(set) var cover = NamesakeCover()
     private var isStarted = false
     private var hasRequestedInitial = false
-    private var isShuttingDown = false
+    var isShuttingDown = false
     private var isFinished = false
 
     /// - Parameters:
@@ -103,43 +103,6 @@ package struct SyncMachine {
 
     /// Which snapshots are merged here, and which of them are sent on.
     package var progress: SyncProgress { receiver.progress }
-
-    /// The obstacle to sending local changes, once it has lasted for ``SendObstacle/reportedAfter``.
-    package func sendObstacle(at now: Duration) -> SendObstacle? {
-        obstacle.flatMap { now - $0.since >= SendObstacle.reportedAfter ? $0.what : nil }
-    }
-
-    private mutating func noteObstacle(at now: Duration) {
-        guard let what = currentObstacle(at: now) else {
-            obstacle = nil
-            return
-        }
-        obstacle = (what, obstacle?.since ?? now)
-    }
-
-    private func currentObstacle(at now: Duration) -> SendObstacle? {
-        guard !settings.receiveOnly, !isFenced, !isShuttingDown else { return nil }
-        // Also while a retry is in progress.
-        guard sender.isWaiting else { return sender.isFailing ? .sendFails : nil }
-        if !receiver.hasListing { return .notListed }
-        if !isCaptured { return .notCaptured }
-        if !receiver.isOwnLoaded { return .ownNotLoaded }
-        guard let fence, !fenceIsOpen else { return sender.isFailing ? .sendFails : nil }
-        if fence.isListingOld(at: now) { return .listingIsOld }
-        let unsettled = receiver.unsettled
-        return .catchingUp(waiting: unsettled.count, failing: unsettled.filter(\.isFailing).map(\.instance))
-    }
-
-    /// The instances because of which the database is not in sync; nil if it is, or if sending is blocked already.
-    package func lag(at now: Duration) -> SyncLag? {
-        guard let fence, !isShuttingDown,
-            case .failing(let time) = receiver.progress(
-                of: settings.instance, patience: SendObstacle.reportedAfter, at: now),
-            let (lastSync, fencedFrom) = fence.pendingBlock(loadedThrough: time)
-        else { return nil }
-        let failing = receiver.unsettled.map(\.instance)
-        return SyncLag(failing: failing, since: lastSync, fencedFrom: fencedFrom)
-    }
 
     /// When ``handle(_:at:)`` needs a tick at the latest; nil if only events matter.
     package var nextTick: Duration? {
@@ -390,7 +353,7 @@ package struct SyncMachine {
     }
 
     /// Whether the application's changes from before the start are in the shadows; true without shadows.
-    private var isCaptured: Bool { capture?.hasStarted ?? true }
+    var isCaptured: Bool { capture?.hasStarted ?? true }
 
     /// A wiped LMDB must not replace our own earlier snapshots: they are loaded first.
     private var maySend: Bool { !settings.receiveOnly && receiver.isOwnLoaded && fenceIsOpen }
@@ -401,7 +364,7 @@ package struct SyncMachine {
         return max(failures.listing, failures.capture, failures.record, receiver.mostFailures) > limit
     }
 
-    private var isFenced: Bool { fence?.reason != nil }
+    var isFenced: Bool { fence?.reason != nil }
 
     // The snapshot after start-up contains everything that was loaded, so it waits for that, but not for an instance
     // whose snapshot cannot be loaded.

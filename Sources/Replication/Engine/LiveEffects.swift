@@ -68,7 +68,9 @@ final class LiveEffects: SyncEffects {
         case .sweep(let run, let deletionTime):
             block { [database] in $1(database.sweep(run, deletionTime: deletionTime, signal: $0)) }
         case .record(let record): block { [database] in $1(database.write(record)) }
-        case .listForCleaner, .remove, .removeLeftovers: clean(effect)
+        case .listForCleaner: listForCleaner()
+        case .remove(let removal): remove(removal)
+        case .removeLeftovers: removeLeftovers()
         case .noteSent(let transaction): database.noteSent(through: transaction)
         case .endInspection(let inspection, let report): inspection.ended(report)
         case .endSendInspection(let inspection, let report): inspection.ended(report)
@@ -115,27 +117,28 @@ final class LiveEffects: SyncEffects {
         }
     }
 
-    private func clean(_ effect: SyncCore.Effect) {
-        switch effect {
-        case .listForCleaner:
-            call { [database, store, clock] in
-                .listedForCleaner(try await Self.listing(database, store, clock, clock.wall()))
-            } failed: {
-                .cleanerListingFailed("\($0)")
-            }
-        case .remove(let removal):
-            call { [store, unmarked] in
-                try await removal.perform(in: store, unmarked: unmarked)
-                return .removed(removal)
-            } failed: {
-                .removalFailed(removal, "\($0)")
-            }
-        default:
-            call { [store] in
-                .removedLeftovers(try await store.removeLeftovers(olderThan: CleaningLoop.leftoverAge))
-            } failed: {
-                .leftoversFailed("\($0)")
-            }
+    private func listForCleaner() {
+        call { [database, store, clock] in
+            .listedForCleaner(try await Self.listing(database, store, clock, clock.wall()))
+        } failed: {
+            .cleanerListingFailed("\($0)")
+        }
+    }
+
+    private func remove(_ removal: CleanerMachine.Removal) {
+        call { [store, unmarked] in
+            try await removal.perform(in: store, unmarked: unmarked)
+            return .removed(removal)
+        } failed: {
+            .removalFailed(removal, "\($0)")
+        }
+    }
+
+    private func removeLeftovers() {
+        call { [store] in
+            .removedLeftovers(try await store.removeLeftovers(olderThan: CleaningLoop.leftoverAge))
+        } failed: {
+            .leftoversFailed("\($0)")
         }
     }
 
