@@ -42,6 +42,10 @@ struct Bucket {
         change(at: now) { $0[name] = nil }
     }
 
+    var hasDamage: Bool { objects.values.contains { $0.isDamaged } }
+
+    mutating func removeDamaged(at now: Duration) { change(at: now) { $0 = $0.filter { !$0.value.isDamaged } } }
+
     /// The objects, as they are now or were some time ago.
     ///
     /// - Parameter reader: who lists: what somebody has stored is shown to the same host at once, whatever else is missing.

@@ -66,6 +66,10 @@ extension World {
         do {
             _ = try runBlocking { try await resync.run() }
         } catch is NothingToRebuildFrom {
+        } catch  where bucket.hasDamage && !(error is LMDBError) {
+            // The error names it; the operator removes it and tries again.
+            trace?("\(error)")
+            bucket.removeDamaged(at: time.now)
         } catch let error as LMDBError where error.code == .mapFull && node.member.hasSmallMap {
             count("full maps")
         } catch let error as BlobStoreError where fails {
