@@ -24,13 +24,9 @@ package struct Catalog: Sendable {
     /// The configured name of the LMDB.
     package let database: String
     /// When the listing ended, by the storage's clock, in nanoseconds since the UNIX epoch.
-    package private(set) var time: UInt64
+    package let time: UInt64
     /// Separates the snapshots in the far future from the others.
-    package private(set) var horizon: SnapshotHorizon
-    /// The listing.
-    private let blobs: [Blob]
-    /// What their names mean.
-    private var parsed: [String: ObjectName] = [:]
+    package let horizon: SnapshotHorizon
     /// All full snapshots, by name.
     package private(set) var snapshots: [Snapshot] = []
     /// The sequences of full snapshots, oldest first. Each instance has one, and a separate one for its snapshots in
@@ -46,16 +42,12 @@ package struct Catalog: Sendable {
     ///   - now: the reference for the far future, in nanoseconds since the UNIX epoch: the later of this host's and the
     ///     storage's time.
     ///   - time: when the listing ended, by the storage's clock; `now` if nil.
-    ///   - last: the previous listing, whose names need not be parsed again.
-    package init(_ blobs: [Blob], database: String, now: UInt64, time: UInt64? = nil, last: Catalog? = nil) {
+    package init(_ blobs: [Blob], database: String, now: UInt64, time: UInt64? = nil) {
         self.database = database
-        self.blobs = blobs
         self.time = time ?? now
         horizon = SnapshotHorizon(now: now)
         for blob in blobs {
-            let name = last?.parsed[blob.name] ?? ObjectName(blob.name, database: database)
-            parsed[blob.name] = name
-            switch name {
+            switch ObjectName(blob.name, database: database) {
             case .full(let name):
                 snapshots.append(Snapshot(name: name, size: blob.size, modified: blob.modified))
             case .state(let name): states[name.instance] = blob
@@ -64,16 +56,6 @@ package struct Catalog: Sendable {
         }
         snapshots.sort { $0.name < $1.name }
         groups = Dictionary(grouping: snapshots) { [horizon] in horizon.group($0.name) }
-    }
-
-    /// The same catalog at a later time; nil if the listing differs, or if the time makes a difference.
-    func repeated(_ blobs: [Blob], now: UInt64, time: UInt64) -> Catalog? {
-        guard blobs == self.blobs, !groups.keys.contains(where: \.isFarAhead) else { return nil }
-        let horizon = SnapshotHorizon(now: now)
-        guard !snapshots.contains(where: { horizon.isFarAhead($0.name) }) else { return nil }
-        var same = self
-        (same.horizon, same.time) = (horizon, time)
-        return same
     }
 
     /// The names of all full snapshots.

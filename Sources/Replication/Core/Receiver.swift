@@ -50,11 +50,8 @@ package struct Receiver {
     /// Downloaded snapshots that wait to be merged, in the order of arrival.
     private var ready: [SnapshotName] = []
     /// Whether snapshots under the own name are loaded: until start-up has loaded the newest one.
-    private var ownIsWanted = true { didSet { lastNames = nil } }
+    private var ownIsWanted = true
     private var seenAtStart: Set<Group>?
-    /// The last listing; nil if the next one has to be evaluated even when it is the same.
-    private var lastNames: [SnapshotName]?
-    private var lastStranger: SnapshotName?
     /// The snapshots in the far future.
     private var farAhead: Set<SnapshotName> = []
 
@@ -77,14 +74,6 @@ package struct Receiver {
     ) {
         var byInstance: [Group: [SnapshotName]] = [:]
         progress.listed(names)
-        // Most listings contain nothing new, and nothing in the far future.
-        if names == lastNames, stranger == lastStranger, farAhead.isEmpty, !names.contains(where: horizon.isFarAhead),
-            instances.values.allSatisfy({ !$0.listed.isEmpty })
-        {
-            for instance in instances.keys { instances[instance]?.awaitsListing = false }
-            return
-        }
-        (lastNames, lastStranger) = (names, stranger)
         sortOut(names, horizon)
         for name in names { byInstance[key(name), default: []].append(name) }
         if !ownIsWanted, let own { byInstance[own] = stranger.flatMap { key($0) == own ? [$0] : nil } }
@@ -135,7 +124,6 @@ package struct Receiver {
             failed(name, at: now)
             return false
         }
-        lastNames = nil
         instances[key(name)]?.vanished = name
         instances[key(name)]?.listed.removeAll { $0 == name }
         instances[key(name)]?.phase = .idle

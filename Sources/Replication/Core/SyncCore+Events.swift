@@ -141,12 +141,10 @@ extension SyncCore {
         var beganInStorage: UInt64 { storageTime(began, offset: clockOffset) }
 
         /// The catalog of the listed objects.
-        ///
-        /// - Parameter last: the previous one, reused if nothing has changed.
-        func catalog(of database: String, before last: Catalog?) -> Catalog {
-            let (now, time) = (max(beganInStorage, began), storageTime(ended, offset: clockOffset))
-            if let same = last?.repeated(blobs, now: now, time: time) { return same }
-            return Catalog(blobs, database: database, now: now, time: time, last: last)
+        func catalog(of database: String) -> Catalog {
+            Catalog(
+                blobs, database: database, now: max(beganInStorage, began),
+                time: storageTime(ended, offset: clockOffset))
         }
     }
 

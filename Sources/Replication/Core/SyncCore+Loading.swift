@@ -7,8 +7,7 @@ import Support
 /// Listings, downloads and merges.
 extension SyncCore {
     mutating func listed(_ listing: Listing) {
-        let catalog = listing.catalog(of: settings.identity.database, before: catalog)
-        self.catalog = catalog
+        let catalog = listing.catalog(of: settings.identity.database)
         let names = catalog.names
         unfit.listed(names)
         let news = listings.listed(catalog, clockOffset: listing.clockOffset, isFenced: fenceText != nil, at: now)
@@ -50,9 +49,7 @@ extension SyncCore {
     }
 
     mutating func downloaded(_ name: SnapshotName, _ body: Spool, _ time: Duration) {
-        downloaded[name] = (
-            MergeOrder(name: name, body: body, downloadTime: time, leavesOutOldDeletions: false), now
-        )
+        downloaded[name] = (body, time, since: now)
         observe(.downloaded(name, bytes: body.count, time: time))
         observe(.mergesWaiting(downloaded.count))
         log(
@@ -83,11 +80,13 @@ extension SyncCore {
 
     mutating func beginMerge(_ name: SnapshotName) {
         guard let waiting = downloaded.removeValue(forKey: name) else { return step(.mergeFailed(name)) }
-        var order = waiting.order
-        order.leavesOutOldDeletions = machine.fence?.mayLeaveOutDeletions ?? false
         observe(.mergesWaiting(downloaded.count))
         observe(.mergeStarted(name, waited: now - waiting.since))
-        emit(.compare(order))
+        emit(
+            .compare(
+                MergeOrder(
+                    name: name, body: waiting.body, downloadTime: waiting.time,
+                    leavesOutOldDeletions: machine.fence?.mayLeaveOutDeletions ?? false)))
     }
 
     mutating func applyMerge(_ name: SnapshotName) {

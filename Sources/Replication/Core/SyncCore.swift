@@ -1,6 +1,7 @@
 import BlobStorage
 import Logging
 import Snapshots
+import Support
 
 /// The sync loop of one database as a value: takes an event and the time, returns effects.
 ///
@@ -15,12 +16,10 @@ package struct SyncCore {
     private var notices: SyncNotices
     /// The last errors.
     var errors = SyncErrors()
-    /// The last listing.
-    var catalog: Catalog?
     /// Detects problems in listings.
     var listings: ListingWatch
     /// Downloaded snapshots that wait to be merged, and since when.
-    var downloaded: [SnapshotName: (order: MergeOrder, since: Duration)] = [:]
+    var downloaded: [SnapshotName: (body: Spool, time: Duration, since: Duration)] = [:]
     /// Compared snapshots that wait to be applied.
     var planned: [SnapshotName: MergeInHand] = [:]
     /// Snapshots that do not fit the map.
