@@ -169,7 +169,7 @@ extension DatabaseSyncerLiveTests {
         let instance = try Instance("a", MemoryStore())
         try instance.application.put("key", .init(1, "a"))
         let path = "\(instance.directory.path)/data.mdb"
-        let backup = try fileContents(path)
+        let backup = try readFile(path)
         for round in 0..<20 { try instance.application.put("key", .init(UInt64(round) + 2, "a")) }
         let syncer = instance.syncer()
         let running = Task { try await syncer.run() }

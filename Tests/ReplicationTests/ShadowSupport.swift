@@ -59,21 +59,7 @@ extension LMDB.Environment {
     }
 
     /// What the application has, by the keys that a shadow has for it.
-    func main() throws -> [TestKey: [UInt8]] {
-        try read { transaction in
-            var entries: [TestKey: [UInt8]] = [:]
-            for database in try transaction.databases() where !PrivateDatabases.contains(database.name) {
-                var cursor = try transaction.openCursor(database)
-                while try cursor.next() {
-                    let (key, value) = (Array(cursor.key), Array(cursor.value))
-                    let isTransformed = database.flags.contains(.duplicateSort)
-                    entries[TestKey(database: database.name, key: isTransformed ? transformed(key, value) : key)] =
-                        value
-                }
-            }
-            return entries
-        }
-    }
+    func main() throws -> [TestKey: [UInt8]] { try applicationContents() }
 
     /// What the application has of one DBI, as texts.
     func main(_ database: String) throws -> [String: String] {
@@ -135,9 +121,6 @@ extension [TestKey: TestVersion] {
     var live: [TestKey: [UInt8]] { filter { !$0.value.isDeleted }.mapValues(\.value) }
 }
 
-/// The key that a shadow has for one of several values of a key: written down once more, to be compared with.
-func transformed(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] {
-    key + [0, 0, 0, 0] + value.prefix(511 - 4 - 1 - key.count) + [UInt8(truncatingIfNeeded: key.count)]
-}
+func transformed(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] { shadowKey(key, value) }
 
 func transformed(_ key: String, _ value: String) -> [UInt8] { transformed(Array(key.utf8), Array(value.utf8)) }

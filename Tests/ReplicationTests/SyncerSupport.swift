@@ -122,26 +122,6 @@ final class HookedStore: BlobStore {
     func changes(prefix: String) -> AsyncStream<String>? { base.changes(prefix: prefix) }
 }
 
-func fileContents(_ path: String) throws -> [UInt8] {
-    let descriptor = open(path, O_RDONLY)
-    guard descriptor >= 0 else { throw SystemError("open", path) }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var block = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-        let count = read(descriptor, &block, block.count)
-        guard count > 0 else { return bytes }
-        bytes += block[..<count]
-    }
-}
-
-func create(_ path: String, with bytes: [UInt8]) throws {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
-    guard descriptor >= 0 else { throw SystemError("create", path) }
-    close(descriptor)
-    try overwrite(path, with: bytes)
-}
-
 func overwrite(_ path: String, with bytes: [UInt8]) throws {
     let descriptor = open(path, O_WRONLY)
     guard descriptor >= 0 else { throw SystemError("open", path) }

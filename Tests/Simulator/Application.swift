@@ -129,7 +129,7 @@ package func shadowKey(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] {
 
 extension LMDB.Environment {
     /// What an application without versions has, by the keys of the shadows.
-    func applicationContents() throws -> [TestKey: [UInt8]] {
+    package func applicationContents() throws -> [TestKey: [UInt8]] {
         try read { transaction in
             var entries: [TestKey: [UInt8]] = [:]
             for database in try transaction.databases() where !PrivateDatabases.contains(database.name) {
