@@ -132,6 +132,24 @@ import Testing
             ])
     }
 
+    /// An entry that is older than the retention, deleted while it was down: sweepers must leave the deletion time to spread.
+    @Test mutating func anOfflineDeletionIsYoungerThanTheRetention() throws {
+        try capture.run(environment, at: 1)
+        let old: [RawSnapshot.Entry] = [.init("changed", "old", at: 50), .init("deleted", "old", at: 50)]
+        try environment.shadowMerge(RawSnapshot().database("records", old), through: capture.through)
+        try environment.appPut("changed", "mine")
+        try environment.appDelete("deleted")
+        capture = Capture(schema: LMDB.Environment.shadows, retention: .nanoseconds(1000))
+        try capture.run(environment, at: 10_000)
+        #expect(try environment.shadow("changed") == .init(51, "mine"))
+        guard case let version? = try environment.shadow("deleted"), version.isDeleted else {
+            Issue.record("the deletion was not captured")
+            return
+        }
+        // Within two fifths of the retention every instance that is in sync has merged it.
+        #expect(version.timestamp > DeletedCutoff(retention: .nanoseconds(1000)).timestamp(at: 10_400))
+    }
+
     @Test func aRebuildTakesWhatItFindsForNew() throws {
         try environment.appPut("a", "1")
         var capture = Capture(schema: LMDB.Environment.shadows, startsWithNow: true)

@@ -36,7 +36,9 @@ package final class SyncedDatabase: Sendable {
         self.clock = clock
         self.inspector = inspector
         self.stagingDirectory = stagingDirectory
-        shadows = Mutex(settings.schema.hasShadows ? Capture(schema: settings.schema) : nil)
+        shadows = Mutex(
+            settings.schema.hasShadows
+                ? Capture(schema: settings.schema, retention: settings.machine.sweeper?.retention) : nil)
     }
 
     /// The newest transaction of the LMDB. Never blocks.

@@ -36,13 +36,16 @@ package struct Capture: Sendable {
     let schema: Schema
 
     private let startsWithNow: Bool
+    private let retention: Duration?
 
     /// - Parameters:
     ///   - schema: one with shadows.
     ///   - startsWithNow: whether entries found by the first call count as changed now.
-    package init(schema: Schema, startsWithNow: Bool = false) {
+    ///   - retention: how long Deleted entries are kept; nil if they are never removed.
+    package init(schema: Schema, startsWithNow: Bool = false, retention: Duration? = nil) {
         self.schema = schema
         self.startsWithNow = startsWithNow
+        self.retention = retention
     }
 
     /// Reports a committed transaction of our own that kept the shadows up to date.
@@ -53,7 +56,9 @@ package struct Capture: Sendable {
     /// Captures everything up to the newest transaction.
     ///
     /// Changed entries get the current time as their timestamp, or the timestamp of the version that they replace plus
-    /// one, whichever is later. The time of changes before the first call is unknown: they get the timestamp 1.
+    /// one, whichever is later. The time of changes before the first call is unknown: they get the timestamp 1. Deletions
+    /// among them get at least the time half the retention ago: with an older one the sweepers of all instances would
+    /// remove the Deleted entry before everybody has merged it, and a live version elsewhere would come back.
     ///
     /// - Parameter whenCompared: called before the write lock is taken.
     /// - Throws: ``LocalContentError`` for contents that cannot be synced. Nothing has been written then.
@@ -94,8 +99,10 @@ package struct Capture: Sendable {
             locked = uptime()
             if let plan, transaction.id != plan.comparedWith &+ 1 { return .abort(nil) }
             let plan = try plan ?? ShadowDiff.run(transaction, schema: schema, signal: signal)
-            let now = isStart ? Self.startTimestamp : clock()
-            let writer = CaptureWriter(schema: schema, known: known, now: now, paddingBlock: paddingBlock)
+            let now = clock()
+            let writer = CaptureWriter(
+                schema: schema, known: known, time: isStart ? Self.startTimestamp : now,
+                deletionTime: isStart ? oldestDeletion(at: now) : now, paddingBlock: paddingBlock)
             let written = plan.isEmpty ? 0 : try writer.run(plan, transaction)
             // All other transactions are older, and none can begin before this one ends.
             guard written > 0 || plan.targets.contains(where: \.isNew) else {
@@ -111,6 +118,12 @@ package struct Capture: Sendable {
             lost: found.plan.targets.filter { $0.isNew && known.contains($0.name) }.map(\.name))
     }
 
+    /// The earliest timestamp of a deletion whose time is unknown.
+    private func oldestDeletion(at now: UInt64) -> UInt64 {
+        guard let retention else { return Self.startTimestamp }
+        return max(Self.startTimestamp, DeletedCutoff(retention: retention / 2).timestamp(at: now))
+    }
+
     private mutating func finish(_ plan: CapturePlan, through transaction: UInt64) {
         through = transaction
         known = Set(plan.targets.map(\.name))
@@ -121,7 +134,10 @@ package struct Capture: Sendable {
 private struct CaptureWriter {
     var schema: Schema
     var known: Set<String>
-    var now: UInt64
+    /// The timestamp of additions and changes.
+    var time: UInt64
+    /// The timestamp of deletions.
+    var deletionTime: UInt64
     var paddingBlock: Bool
 
     func run(_ plan: CapturePlan, _ transaction: borrowing WriteTransaction) throws -> Int {
@@ -153,7 +169,8 @@ private struct CaptureWriter {
         let isLost = target.isNew && known.contains(target.name)
         var pair = try ShadowPair(
             transaction.database(target.name), shadow: shadow, transaction,
-            timestamp: isLost ? Capture.startTimestamp : now, paddingBlock: paddingBlock)
+            timestamp: isLost ? Capture.startTimestamp : time, deletionTimestamp: deletionTime,
+            paddingBlock: paddingBlock)
         var next: PlannedEntry? = first
         while let entry = next, entry.target == first.target {
             if try pair.capture(entry.key) { written += 1 }

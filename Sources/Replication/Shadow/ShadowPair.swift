@@ -7,8 +7,9 @@ import Snapshots
 struct ShadowPair: ~Copyable {
     private let transaction: UInt64
     private let paddingBlock: Bool
-    /// The timestamp of changes to keys that are not in the shadow.
+    /// The timestamp of additions and changes.
     private let defaultTimestamp: UInt64
+    private let deletionTimestamp: UInt64
     private let isTransformed: Bool
     /// The application's DBI; nil if it was dropped.
     private let database: Database?
@@ -20,14 +21,17 @@ struct ShadowPair: ~Copyable {
     /// - Parameters:
     ///   - database: the application's DBI; nil if it was dropped.
     ///   - shadow: its shadow.
-    ///   - timestamp: the timestamp of changes to keys that are not in the shadow; nanoseconds since the UNIX epoch.
+    ///   - timestamp: the timestamp of additions and changes, unless the version in the shadow is as late; nanoseconds
+    ///     since the UNIX epoch.
+    ///   - deletionTimestamp: the same of deletions; nil if it is the same.
     init(
         _ database: Database?, shadow: Database, _ transaction: borrowing WriteTransaction, timestamp: UInt64,
-        paddingBlock: Bool
+        deletionTimestamp: UInt64? = nil, paddingBlock: Bool
     ) throws(LMDBError) {
         self.transaction = transaction.id
         self.paddingBlock = paddingBlock
         defaultTimestamp = timestamp
+        self.deletionTimestamp = deletionTimestamp ?? timestamp
         isTransformed = database?.flags.contains(.duplicateSort) ?? false
         self.database = database
         if let database { main = try transaction.openCursor(database) }
@@ -44,7 +48,7 @@ struct ShadowPair: ~Copyable {
     /// - Returns: whether they differed.
     mutating func capture(_ key: UnsafeRawBufferPointer) throws -> Bool {
         let isHere = try copyApplicationValue(key)
-        var timestamp = defaultTimestamp
+        var timestamp = isHere ? defaultTimestamp : deletionTimestamp
         if try shadow.reading.find(key) {
             let known = try Schema.version(at: &shadow.reading)
             if isHere {
