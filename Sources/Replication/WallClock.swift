@@ -26,17 +26,8 @@ package struct SyncClock: Sendable {
     }
 
     /// The current time of both clocks.
-    package var moment: Moment { Moment(uptime: uptime(), wall: wall()) }
-
-    /// A moment by both clocks.
-    package struct Moment: Sendable {
-        /// The time since a fixed moment of the process.
-        package var uptime: Duration
-        /// The time of day, in nanoseconds since the UNIX epoch.
-        package var wall: UInt64
-
-        /// See the properties of the same names.
-        package init(uptime: Duration, wall: UInt64) { (self.uptime, self.wall) = (uptime, wall) }
+    package var moment: Moment {
+        Moment(uptime: uptime(), wall: WallTime(nanosecondsSinceEpoch: wall()))
     }
 }
 

@@ -15,7 +15,7 @@ final class SimulatedEffects: SyncEffects {
         (self.world, self.node, self.process) = (world, node, process)
     }
 
-    var moment: SyncClock.Moment { .init(uptime: world.time.now, wall: node.clock.wall) }
+    var moment: Moment { node.clock.syncClock.moment }
     private var faults: Scenario.Faults { world.faults }
 
     private func chance(_ probability: Double) -> Bool { node.random.chance(probability) }

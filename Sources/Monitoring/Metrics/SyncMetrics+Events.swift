@@ -1,5 +1,6 @@
 import Observability
 import Replication
+import Support
 
 extension SyncMetrics {
     /// Counts an event of a database.

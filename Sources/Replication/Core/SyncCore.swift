@@ -65,9 +65,9 @@ package struct SyncCore {
     ///
     /// - Parameter moment: its uptime must not be earlier than in the call before.
     /// - Returns: what to do now, in this order.
-    package mutating func handle(_ event: Event, at moment: SyncClock.Moment) -> [Effect] {
+    package mutating func handle(_ event: Event, at moment: Moment) -> [Effect] {
         guard !hasEnded else { return [] }
-        (now, wallTime) = (moment.uptime, moment.wall)
+        (now, wallTime) = (moment.uptime, UInt64(moment.wall))
         effects.removeAll(keepingCapacity: true)
         take(event)
         clean(event)

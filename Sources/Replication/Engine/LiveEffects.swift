@@ -40,7 +40,7 @@ final class LiveEffects: SyncEffects {
         self.post = post
     }
 
-    var moment: SyncClock.Moment { clock.moment }
+    var moment: Moment { clock.moment }
 
     /// Returns the tasks of the effects so far, to be started now.
     func takeTasks() -> [@Sendable () async -> Void] {

@@ -1,7 +1,9 @@
+import Support
+
 /// Performs the effects of ``SyncCore``.
 package protocol SyncEffects {
     /// The time, by the only clock of the engine.
-    var moment: SyncClock.Moment { get }
+    var moment: Moment { get }
 
     /// Begins an effect. Never blocks: the result of longer work is reported as an event, never before this returns.
     func perform(_ effect: SyncCore.Effect)

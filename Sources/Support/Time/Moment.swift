@@ -1,5 +1,3 @@
-import Support
-
 /// A point in time by two clocks: one that never jumps, to measure with, and the one that people read.
 package struct Moment: Sendable, Hashable {
     /// Time since the process started to count.
