@@ -1,5 +1,6 @@
 import Support
 
+@testable import LMDB
 @testable import PowerDNSFormat
 @testable import Snapshots
 
@@ -11,14 +12,15 @@ import Support
 public func fuzzOne(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 0 else { return 0 }
     let rest = UnsafeRawBufferPointer(start: start + 1, count: count - 1)
-    switch start.pointee % 7 {
+    switch start.pointee % 8 {
     case 0: readSnapshot(Spool(Array(rest)))
     case 1: if let spool = try? compressed(rest) { readSnapshot(spool) }
     case 2: readName(String(decoding: rest, as: UTF8.self))
     case 3: readHeader(rest)
     case 4: readEntry(rest)
     case 5: readRData(rest)
-    default: readNameText(rest)
+    case 6: readNameText(rest)
+    default: readPages(rest)
     }
     return 0
 }
@@ -135,6 +137,31 @@ private func readNameText(_ bytes: UnsafeRawBufferPointer) {
     check(zone.name.labelCount == 0 || zone.name.parent.map { zone.name.isSubdomain(of: $0) } == true)
     guard !zone.name.wire.dropLast().contains(0) else { return }
     check(KeyName.bytes(zone.name).withUnsafeBytes { try? KeyName.decode($0) } == zone.name)
+}
+
+/// The record of a tree, then its pages from number 2 on, 512 bytes each.
+private func readPages(_ bytes: UnsafeRawBufferPointer) {
+    let pageSize = 512
+    guard bytes.count >= 48, let record = try? DatabaseRecord(UnsafeRawBufferPointer(rebasing: bytes[..<48])) else { return }
+    let count = (bytes.count - 48) / pageSize + 2
+    // Of this size exactly, for the address sanitizer.
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count * pageSize, alignment: 16)
+    defer { memory.deallocate() }
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
+    UnsafeMutableRawBufferPointer(rebasing: memory[(2 * pageSize)...]).copyBytes(
+        from: bytes[48..<48 + (count - 2) * pageSize])
+    guard let base = memory.baseAddress else { return }
+    let last = UInt(count - 1)
+    let pages = MappedPages(base: UnsafeRawPointer(base), pageSize: pageSize, last: last)
+    let all = PageSet(last: last)
+    for page in 2...max(2, last) { all.insert(page) }
+    var sum: UInt8 = 0
+    guard var walk = try? PageWalk(record, pages, .within(all), seen: PageSet(last: last)) else { return }
+    while (try? walk.next()) == true {
+        for byte in walk.entry.key { sum &+= byte }
+        for byte in walk.entry.value { sum &+= byte }
+    }
+    check(walk.visited < count)
 }
 
 private func check(_ condition: Bool, line: Int = #line) {

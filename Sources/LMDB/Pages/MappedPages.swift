@@ -11,6 +11,11 @@ struct MappedPages: @unchecked Sendable {
     let last: UInt
     private let base: UnsafeRawPointer
 
+    /// Pages in memory, beginning with page 0.
+    init(base: UnsafeRawPointer, pageSize: Int, last: UInt) {
+        (self.base, self.pageSize, self.last) = (base, pageSize, last)
+    }
+
     /// - Parameters:
     ///   - address: the address of anything in a page of the transaction, such as a key.
     ///   - last: the last page of the transaction.
