@@ -59,7 +59,7 @@ package struct Rebuild {
     ///   then.
     package static func run(
         _ environment: Environment, from snapshots: [(name: SnapshotName, body: Spool)], rules: Rules,
-        clock: @escaping WallClock = systemWallClock, signal: CancellationSignal = CancellationSignal()
+        clock: SyncClock = SyncClock(), signal: CancellationSignal = CancellationSignal()
     ) throws -> Report {
         // The file is sparse: it only uses space for keys.
         let keys = try KeySet(mapSize: max(environment.info.mapSize, 16 << 30))
@@ -72,7 +72,8 @@ package struct Rebuild {
         }
         if rules.schema.hasShadows {
             var capture = Capture(schema: rules.schema, startsWithNow: true)
-            try capture.run(environment, paddingBlock: rules.paddingBlock, clock: clock, signal: signal)
+            try capture.run(
+                environment, paddingBlock: rules.paddingBlock, clock: clock.wall, uptime: clock.uptime, signal: signal)
         }
         try forgetDeletions(environment, rules, signal)
         var report = Report()
@@ -81,7 +82,8 @@ package struct Rebuild {
             let plan = try MergePlanner.plan(
                 body, for: environment, rules: .init(creationFlags: rules.creationFlags, schema: rules.schema)
             ).plan
-            report.merged += try Merge.apply(plan, to: environment, paddingBlock: rules.paddingBlock, clock: clock)
+            report.merged += try Merge.apply(
+                plan, to: environment, paddingBlock: rules.paddingBlock, clock: clock.wall, uptime: clock.uptime)
                 .written
         }
         let (targets, entries) = try missing(in: keys, environment, rules, signal)
@@ -139,7 +141,7 @@ package struct Rebuild {
 
     /// Removes the entries that have not changed since.
     private static func remove(
-        _ entries: Spool, _ targets: [String], _ environment: Environment, _ rules: Rules, _ clock: WallClock,
+        _ entries: Spool, _ targets: [String], _ environment: Environment, _ rules: Rules, _ clock: SyncClock,
         _ signal: CancellationSignal
     ) throws -> Int {
         var pace = Pace(rules)
@@ -148,15 +150,15 @@ package struct Rebuild {
         guard entries.count > 0 else { return 0 }
         while true {
             try signal.check()
-            var times = (locked: systemUptime(), committing: systemUptime())
+            var times = (locked: clock.uptime(), committing: clock.uptime())
             let (count, isOver) = try environment.write { transaction in
-                times.locked = systemUptime()
-                defer { times.committing = systemUptime() }
+                times.locked = clock.uptime()
+                defer { times.committing = clock.uptime() }
                 var (tried, removed) = (0, 0)
                 while let entry = try reader.next() {
                     tried += 1
-                    if try remove(entry, targets, rules, clock(), transaction) { removed += 1 }
-                    if tried % 8 == 0 && systemUptime() - times.locked >= pace.deletionTime {
+                    if try remove(entry, targets, rules, clock.wall(), transaction) { removed += 1 }
+                    if tried % 8 == 0 && clock.uptime() - times.locked >= pace.deletionTime {
                         return .commit((removed, false))
                     }
                 }
@@ -166,7 +168,7 @@ package struct Rebuild {
             if isOver { return removed }
             pace.rest(
                 after: SweepLock(
-                    deleting: times.committing - times.locked, committing: systemUptime() - times.committing))
+                    deleting: times.committing - times.locked, committing: clock.uptime() - times.committing))
         }
     }
 

@@ -29,7 +29,7 @@ package struct Resync: Sendable {
     private let settings: SyncSettings
     private let sweeper: SweeperMachine.Settings
     private let store: any BlobStore
-    private let wallClock: WallClock
+    private let clock: SyncClock
     private let opened: Environment?
     private let pool: BlockingPool
 
@@ -39,12 +39,12 @@ package struct Resync: Sendable {
     ///   - environment: the LMDB if this process has opened it already.
     package init(
         settings: SyncSettings, sweeper: SweeperMachine.Settings, store: any BlobStore,
-        wallClock: @escaping WallClock = systemWallClock, environment: Environment? = nil
+        clock: SyncClock = SyncClock(), environment: Environment? = nil
     ) {
         self.settings = settings
         self.sweeper = sweeper
         self.store = store
-        self.wallClock = wallClock
+        self.clock = clock
         opened = environment
         pool = BlockingPool(label: "resync-\(settings.identity.database)", width: 1)
     }
@@ -76,7 +76,7 @@ package struct Resync: Sendable {
             guard let snapshots = try await download(sources, progress) else { continue }
             progress("rebuilding")
             let rules = rules(at: began, fence.limits)
-            let clock = wallClock
+            let clock = clock
             let entries = try await pool.run { signal in
                 try Rebuild.run(environment, from: snapshots, rules: rules, clock: clock, signal: signal)
             }
@@ -105,7 +105,7 @@ package struct Resync: Sendable {
     }
 
     private func list() async throws -> (Catalog, began: UInt64) {
-        let begin = wallClock()
+        let begin = clock.wall()
         let database = settings.identity.database
         let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
         // A wrong time must neither be recorded nor affect decisions about entries.
@@ -113,7 +113,7 @@ package struct Resync: Sendable {
         let skew = RejoinFence.Limits(retention: sweeper.retention).skew
         if RejoinFence.lies(begin, before: time, by: skew) { throw ClocksDisagree(own: begin, storage: time) }
         let began = min(time, RejoinFence.time(begin, after: settings.clockSkewTolerance))
-        return (Catalog(blobs, database: database, now: max(began, wallClock())), began)
+        return (Catalog(blobs, database: database, now: max(began, clock.wall())), began)
     }
 
     /// - Returns: nil if a newer snapshot has replaced one of them.
@@ -140,13 +140,13 @@ package struct Resync: Sendable {
     private func replace(
         from floor: UInt64, _ environment: Environment, _ progress: @Sendable (String) -> Void
     ) async throws -> SnapshotName? {
-        let (identity, clock, staging) = (settings.identity, wallClock, store.stagingDirectory)
+        let (identity, clock, staging) = (settings.identity, clock, store.stagingDirectory)
         let schema = settings.schema
         let (found, _) = try await pool.run { signal in
             try FullScan.run(
                 environment, identity: identity, schema: schema, stagingDirectory: staging, signal: signal
             ) {
-                max(clock(), floor)
+                max(clock.wall(), floor)
             }
         }
         guard let snapshot = found else { return nil }

@@ -31,7 +31,7 @@ import Testing
 
     private func resync() -> Resync {
         Resync(
-            settings: instance.settings, sweeper: Self.sweeper, store: store, wallClock: { Self.now },
+            settings: instance.settings, sweeper: Self.sweeper, store: store, clock: SyncClock(wall: { Self.now }),
             environment: local)
     }
 

@@ -68,7 +68,7 @@ import Testing
             rules: .init(
                 keptSince: keptSince, lockDuration: .milliseconds(5), releaseDuration: .zero,
                 schema: LMDB.Environment.shadows),
-            clock: { now })
+            clock: SyncClock(wall: { now }))
     }
 
     @Test mutating func whatOthersHaveDeletedGoesFromBoth() throws {
@@ -141,7 +141,7 @@ import Testing
             let name = SnapshotName(database: "main", instance: name, timestamp: time)
             try await store.store(name.description, held.spool)
         }
-        let resync = Resync(settings: settings, sweeper: sweeper, store: store, wallClock: { now }, environment: local)
+        let resync = Resync(settings: settings, sweeper: sweeper, store: store, clock: SyncClock(wall: { now }), environment: local)
         guard case .rebuilt(let report) = try await resync.run() else { throw NeverHappened() }
         #expect(report.entries == .init(merged: 0, removed: 1))
         #expect(try local.main("records") == ["held": "x", "mine": "y"])

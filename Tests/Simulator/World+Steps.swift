@@ -61,7 +61,7 @@ extension World {
             bucket, fails: fails, clockOffset: scenario.storageHasClock ? .zero - node.clock.error : nil)
         let clock = node.clock
         let resync = Resync(
-            settings: settings(node, once: false), sweeper: sweeper, store: store, wallClock: { clock.wall },
+            settings: settings(node, once: false), sweeper: sweeper, store: store, clock: clock.syncClock,
             environment: node.environment)
         do {
             _ = try runBlocking { try await resync.run() }
