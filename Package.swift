@@ -112,6 +112,8 @@ let package = Package(
         .executableTarget(
             name: "status-preview", dependencies: ["StatusServer", "Monitoring", log], path: "Tests/StatusPreview",
             swiftSettings: settings),
+        // Compares the pages of an LMDB that others write, for the integration tests.
+        .executableTarget(name: "page-diff", dependencies: ["LMDB"], path: "Tests/PageDiff", swiftSettings: settings),
         .target(name: "TestSupport", dependencies: [log], path: "Tests/TestSupport", swiftSettings: settings),
         // Whole histories of several instances in simulated time: `make simulate`.
         .target(

@@ -21,7 +21,16 @@ def lightningstream():
 
 def status_preview():
     """What shows a made-up report as the program shows its own."""
-    binary = ROOT / ".build" / "debug" / "status-preview"
+    return _debug_build("status-preview")
+
+
+def page_diff():
+    """What compares the pages of an LMDB that others write."""
+    return _debug_build("page-diff")
+
+
+def _debug_build(name):
+    binary = ROOT / ".build" / "debug" / name
     if not binary.exists():
         raise FileNotFoundError(f"{binary} is not there: run `swift build` (or `make test`) first")
     return binary
