@@ -1,4 +1,6 @@
 import BlobStorage
+import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -22,5 +24,18 @@ import Testing
         syncer.shutDown()
         running.cancel()
         _ = await running.result
+    }
+
+    // Each thread that wakes another one up costs an idle daemon time.
+    @Test func whatDoesNotBlockRunsOnOneThread() async throws {
+        let store = HookedStore(MemoryStore())
+        let threads = Mutex<[pthread_t]>([])
+        store.onCall { operation, _ in
+            if operation == "list" { threads.withLock { $0.append(pthread_self()) } }
+        }
+        try await withSyncers([Instance("a", store)]) {
+            try await eventually { threads.withLock(\.count) >= 10 }
+        }
+        #expect(Set(threads.withLock(\.self)).count == 1)
     }
 }

@@ -64,6 +64,11 @@ package actor DatabaseSyncer {
     ///
     /// - Throws: the fatal error: the LMDB cannot be opened or synced, or too many sends have failed.
     package func run() async throws {
+        let thread = try LoopThread()
+        try await withTaskExecutorPreference(thread) { try await run(on: thread) }
+    }
+
+    private func run(on thread: LoopThread) async throws {
         let options = settings.environment
         let environment = if let opened { opened } else { try await threads.run { _ in try Environment(options) } }
         try willSync()
@@ -83,14 +88,13 @@ package actor DatabaseSyncer {
         let core = SyncCore(
             settings: settings, transaction: environment.info.lastTransactionID, record: record)
         let housekeeping = Housekeeping(
-            database, interval: settings.lmdbPollInterval, observes: observes, clock: clock, post: post)
+            database, interval: settings.lmdbPollInterval, observes: observes, clock: clock, thread: thread, post: post)
         let effects = LiveEffects(
             database, store: store, unmarked: unmarked, clock: clock, observer: observer, logger: logger,
             threads: threads, housekeeping: housekeeping, post: post)
         var engine = SyncEngine(core: core, effects: effects)
-        let pulse = housekeeping.start()
         await loop(&engine, database)
-        pulse.stop()
+        housekeeping.stop()
         if let failure = effects.failure { throw failure }
         if let unsent = engine.core.unsent(environment.info.lastTransactionID, at: clock.uptime()) {
             effects.perform(unsent)
@@ -102,17 +106,12 @@ package actor DatabaseSyncer {
             watch(database, &group)
             post.yield(.tick)
             for await event in events {
-                switch event {
-                case .shutDown: group.addTask { [post] in await Self.endStream(post) }
-                case .tick: engine.effects.endTimer()
-                default: break
-                }
+                if case .shutDown = event { group.addTask { [post] in await Self.endStream(post) } }
                 engine.handle(event)
                 for task in engine.effects.takeTasks() { group.addTask(operation: task) }
                 if engine.core.hasEnded { break }
                 handled.wrappingAdd(1, ordering: .relaxed)
             }
-            engine.effects.endTimer()
             group.cancelAll()
         }
     }

@@ -2,9 +2,9 @@ import LMDB
 import Support
 import Synchronization
 
-/// Polls the LMDB for its newest transaction, and checks its file and its reader table.
+/// Polls the LMDB for its newest transaction, checks its file and its reader table, and sends the ticks.
 ///
-/// Ticks that are due at about the same time are sent with the poll, so that an idle daemon wakes up once per interval.
+/// What is due at about the same time is done together, so that an idle daemon wakes up once per interval.
 final class Housekeeping: Sendable {
     private struct State {
         var lastReaderCheck: Duration
@@ -12,10 +12,36 @@ final class Housekeeping: Sendable {
         var newest: UInt64 = 0
         var reported: UInt64?
         /// When the next poll is due.
-        var next: Duration
-        /// When a tick is due that is sent with a poll.
-        var tick: Duration?
+        var poll: Duration
+        /// When the next tick is due, and whether it may be sent with a poll a little later.
+        var tick: (time: Duration, mayWait: Bool)?
         var isLost = false
+    }
+
+    /// The next call of the thread.
+    struct Alarm {
+        var time: Duration
+        /// Whether to poll.
+        var polls = false
+        /// Whether to send a tick.
+        var ticks = false
+
+        /// - Parameters:
+        ///   - poll: when the next poll is due.
+        ///   - tick: when the next tick is due, and whether it may be sent with a poll a little later.
+        ///   - interval: between polls.
+        init(poll: Duration, tick: (time: Duration, mayWait: Bool)?, interval: Duration) {
+            time = poll
+            polls = true
+            guard let tick, tick.time - poll <= interval / 10 else { return }
+            ticks = true
+            if tick.time >= poll {
+                time = tick.time
+            } else if !tick.mayWait || poll - tick.time > interval / 10 {
+                time = tick.time
+                polls = false
+            }
+        }
     }
 
     /// How often reader slots of dead processes are freed.
@@ -26,46 +52,59 @@ final class Housekeeping: Sendable {
     /// Whether to report the newest transaction.
     private let observes: Bool
     private let clock: SyncClock
+    private let thread: LoopThread
     private let post: AsyncStream<SyncCore.Event>.Continuation
     private let state: Mutex<State>
 
+    /// - Parameter thread: the loop's, which calls it.
     init(
-        _ database: SyncedDatabase, interval: Duration, observes: Bool, clock: SyncClock,
+        _ database: SyncedDatabase, interval: Duration, observes: Bool, clock: SyncClock, thread: LoopThread,
         post: AsyncStream<SyncCore.Event>.Continuation
     ) {
         self.database = database
         self.interval = interval
         self.observes = observes
         self.clock = clock
+        self.thread = thread
         self.post = post
         let now = clock.uptime()
-        state = Mutex(State(lastReaderCheck: now, next: now + interval))
+        state = Mutex(State(lastReaderCheck: now, poll: now + interval))
     }
 
-    /// Polls until the returned pulse is stopped.
-    func start() -> Pulse {
-        Pulse(every: interval, label: "poll-\(database.settings.identity.database)") { [weak self] in self?.poll() }
-    }
-
-    /// Accepts a tick that is due shortly before the next poll.
-    ///
-    /// - Returns: false if the tick needs a timer of its own.
-    func takesOver(tick time: Duration) -> Bool {
+    /// Sets the time of the next tick; nil for none. The polls begin with the first call.
+    func wake(at time: Duration?) {
+        let now = clock.uptime()
         state.withLock { state in
-            guard time <= state.next, state.next - time <= interval / 10 else {
-                state.tick = nil
-                return false
-            }
-            state.tick = time
-            return true
+            // Nobody notices whether something that happens every few seconds happens a little later.
+            state.tick = time.map { ($0, mayWait: $0 - now > interval / 2) }
         }
+        setAlarm(now)
     }
 
-    private func poll() {
+    /// Ends polls and ticks.
+    func stop() { thread.cancelAlarm() }
+
+    private func setAlarm(_ now: Duration) {
+        let alarm = state.withLock { Alarm(poll: $0.poll, tick: $0.tick, interval: interval) }
+        thread.setAlarm(after: alarm.time - now) { [weak self] in self?.ring(alarm) }
+    }
+
+    private func ring(_ alarm: Alarm) {
+        let now = clock.uptime()
+        if alarm.polls { poll(now) }
+        if alarm.ticks {
+            state.withLock { $0.tick = nil }
+            post.yield(.tick)
+        }
+        setAlarm(now)
+    }
+
+    private func poll(_ now: Duration) {
         let environment = database.environment
-        let (now, transaction) = (clock.uptime(), environment.info.lastTransactionID)
+        let transaction = environment.info.lastTransactionID
         let isInPlace = environment.isInPlace
-        let (observation, isDue, checksReaders) = state.withLock { state -> (Bool, Bool, Bool) in
+        let (observation, checksReaders, isLost) = state.withLock { state -> (Bool, Bool, Bool) in
+            state.poll = now + interval
             guard !state.isLost else { return (false, false, false) }
             // Transaction IDs decrease only if a backup was copied over the open file. Later changes would be missed
             // until their IDs exceed the old ones.
@@ -73,20 +112,16 @@ final class Housekeeping: Sendable {
             let isNews = observes && state.reported != transaction
             if isNews { state.reported = transaction }
             state.newest = max(state.newest, transaction)
-            state.next = now + interval
-            let isDue = state.tick.map { $0 <= now } ?? false
-            if isDue { state.tick = nil }
             let checksReaders = now - state.lastReaderCheck >= Self.readerCheckInterval
             if checksReaders { state.lastReaderCheck = now }
-            return (isNews, isDue, checksReaders)
+            return (isNews, checksReaders, state.isLost)
         }
         if observation { post.yield(database.observation) }
-        if isDue { post.yield(.tick) }
         if checksReaders {
             let freed = environment.clearStaleReaders()
             if freed > 0 { post.yield(.freedReaders(freed)) }
         }
-        guard state.withLock(\.isLost) else { return }
+        guard isLost else { return }
         post.yield(
             .lost(
                 LocalContentError(

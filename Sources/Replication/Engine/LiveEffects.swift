@@ -20,7 +20,6 @@ final class LiveEffects: SyncEffects {
     private let housekeeping: Housekeeping
     /// The tasks to start.
     private var tasks: [@Sendable () async -> Void] = []
-    private var timer: (time: Duration, task: Task<Void, Never>)?
     /// The error that has ended the loop, if any.
     private(set) var failure: (any Error)?
 
@@ -167,25 +166,5 @@ final class LiveEffects: SyncEffects {
 
     // MARK: The timer
 
-    /// There is one timer at most, so that long waits do not pile up.
-    func wake(at time: Duration?) {
-        guard let time else { return }
-        if housekeeping.takesOver(tick: time) { return endTimer() }
-        if let timer, timer.time <= time, timer.time > clock.uptime() { return }
-        endTimer()
-        let pause = time - clock.uptime()
-        let task = Task { [post] in
-            do {
-                try await Task.sleep(for: pause)
-                post.yield(.tick)
-            } catch {}
-        }
-        timer = (time, task)
-    }
-
-    /// Ticks may be early, so the next one is computed again after each.
-    func endTimer() {
-        timer?.task.cancel()
-        timer = nil
-    }
+    func wake(at time: Duration?) { housekeeping.wake(at: time) }
 }
