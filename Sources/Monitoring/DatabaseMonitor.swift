@@ -82,7 +82,9 @@ final class DatabaseMonitor: Sendable {
             break
         }
         switch event {
-        case .listStarted, .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused,
+        case .listStarted:
+            shared.board.update { checks, _ in state.withLock { $0.health.showListing(in: &checks) } }
+        case .listed, .listFailed, .merged, .mergeFailed, .downloadVanished, .downloadFailed, .refused,
             .stored,
             .settled, .fenced, .sendBlocked, .notInSync, .sendFailed, .sendingGivenUp, .started, .namesake, .clockSkew,
             .ownClock:

@@ -6,7 +6,7 @@ import Snapshots
 ///
 /// A pure state machine: times are passed in.
 struct SyncHealth: Sendable {
-    private let name: String
+    private let names: Names
     private let limits: MonitorSettings.Health
     private var list: FailureTracker
     /// Since when the current listing has had no answer.
@@ -15,8 +15,43 @@ struct SyncHealth: Sendable {
     private var store: FailureTracker
     private var start: LastingTrouble?
 
+    /// The names of the checks: they are set with each listing.
+    private struct Names {
+        let storageListFailedDuration: String
+        let storageLoadFailedDuration: String
+        let storageStoreFailedDuration: String
+        let startupInProgress: String
+        let namesake: String
+        let stale: String
+        let sendingBlocked: String
+        let notInSync: String
+        let clockSkew: String
+        let farFuture: String
+        let clock: String
+        let instanceSilent: String
+        let snapshotRefused: String
+        let entriesHeld: String
+
+        init(_ database: String) {
+            storageListFailedDuration = "\(database)_storage_list_failed_duration"
+            storageLoadFailedDuration = "\(database)_storage_load_failed_duration"
+            storageStoreFailedDuration = "\(database)_storage_store_failed_duration"
+            startupInProgress = "\(database)_startup_in_progress"
+            namesake = "\(database)_namesake"
+            stale = "\(database)_stale"
+            sendingBlocked = "\(database)_sending_blocked"
+            notInSync = "\(database)_not_in_sync"
+            clockSkew = "\(database)_clock_skew"
+            farFuture = "\(database)_far_future"
+            clock = "\(database)_clock"
+            instanceSilent = "\(database)_instance_silent"
+            snapshotRefused = "\(database)_snapshot_refused"
+            entriesHeld = "\(database)_entries_held"
+        }
+    }
+
     init(_ name: String, _ limits: MonitorSettings.Health, at now: Duration) {
-        self.name = name
+        names = Names(name)
         self.limits = limits
         list = FailureTracker("listing the storage", limits: limits.storageList)
         load = FailureTracker("loading a snapshot", limits: limits.storageLoad)
@@ -53,30 +88,35 @@ struct SyncHealth: Sendable {
         }
     }
 
-    /// Updates the checks.
-    func show(_ record: DatabaseRecord, in checks: inout HealthChecks) {
+    /// Updates the check of listings.
+    func showListing(in checks: inout HealthChecks) {
         // A hanging listing fails only after a while, and must not look healthy until then.
         // Limits of 0 are raised to the time that a call may take.
         let (warning, failure) = (limits.storageList.warning, limits.storageList.failure)
         let patient = LastingTrouble.Limits(warning: max(warning, .seconds(1)), failure: max(failure, .seconds(1)))
         let hanging = listing.map { LastingTrouble("a listing has had no answer", since: $0, limits: patient) }
-        checks.set("\(name)_storage_list_failed_duration", list.trouble ?? hanging)
-        checks.set("\(name)_storage_load_failed_duration", load.trouble)
-        checks.set("\(name)_storage_store_failed_duration", store.trouble)
-        checks.set("\(name)_startup_in_progress", start)
-        checks.set("\(name)_namesake", .failure, record.namesake.map(Self.text))
-        checks.set("\(name)_stale", .failure, record.fence)
-        checks.set("\(name)_sending_blocked", .warning, record.blocked)
-        checks.set("\(name)_not_in_sync", .warning, record.notInSync)
-        checks.set("\(name)_clock_skew", .warning, Self.text(skewed: record.skewed))
-        checks.set("\(name)_far_future", .warning, Self.text(farAhead: record.farAhead))
+        checks.set(names.storageListFailedDuration, list.trouble ?? hanging)
+    }
+
+    /// Updates the checks.
+    func show(_ record: DatabaseRecord, in checks: inout HealthChecks) {
+        showListing(in: &checks)
+        checks.set(names.storageLoadFailedDuration, load.trouble)
+        checks.set(names.storageStoreFailedDuration, store.trouble)
+        checks.set(names.startupInProgress, start)
+        checks.set(names.namesake, .failure, record.namesake.map(Self.text))
+        checks.set(names.stale, .failure, record.fence)
+        checks.set(names.sendingBlocked, .warning, record.blocked)
+        checks.set(names.notInSync, .warning, record.notInSync)
+        checks.set(names.clockSkew, .warning, Self.text(skewed: record.skewed))
+        checks.set(names.farFuture, .warning, Self.text(farAhead: record.farAhead))
         let own = record.ownClock.flatMap { $0.exceeds ? $0.ahead : nil }
         checks.set(
-            "\(name)_clock", own.map { $0 > Self.harmful || $0 < .zero - Self.harmful } == true ? .failure : .warning,
+            names.clock, own.map { $0 > Self.harmful || $0 < .zero - Self.harmful } == true ? .failure : .warning,
             own.map(OwnClock.text))
-        checks.set("\(name)_instance_silent", .warning, Self.text(silent: record.silent))
-        checks.set("\(name)_snapshot_refused", .warning, Self.text(refused: record.instances))
-        checks.set("\(name)_entries_held", .warning, Self.text(held: record.instances))
+        checks.set(names.instanceSilent, .warning, Self.text(silent: record.silent))
+        checks.set(names.snapshotRefused, .warning, Self.text(refused: record.instances))
+        checks.set(names.entriesHeld, .warning, Self.text(held: record.instances))
     }
 
     /// The same limit as in `doctor`.
