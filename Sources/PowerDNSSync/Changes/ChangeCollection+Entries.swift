@@ -15,25 +15,31 @@ extension ChangeCollection {
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ record: RecordKey? = nil,
         from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
     ) -> ChangeKind? {
+        guard let either = new ?? old else {
+            learn(from: table, key)
+            return nil
+        }
+        if case .records = table { return note(Self.kind(from: old, to: new), key, record, from: old, to: new) }
         learn(from: table, key)
-        guard let either = new ?? old else { return nil }
         if case .domainsIndex = table {
             guard old == nil || new == nil, let entry = try? IndexKey(key) else { return nil }
             // It changes together with its zone; otherwise the zone must be checked.
             add(.bookkeeping, of: table, in: .name(entry.zone), key: key, from: nil, to: nil)
             return .bookkeeping
         }
-        let kind: ChangeKind
-        switch (old, new) {
-        case (nil, _): kind = .rrsetAdded
-        case (_, nil): kind = .rrsetRemoved
-        case (let old?, let new?): kind = old.isSame(as: new) ? .rrsetRewritten : .rrsetChanged
-        }
-        if case .records = table { return note(kind, key, record, from: old, to: new) }
+        let kind = Self.kind(from: old, to: new)
         guard kind != .rrsetRewritten, let (zone, found) = Self.place(table, key, either, kind) else { return nil }
         if case .name(let name)? = zone, table == .domains, let id = try? PowerDNSTable.id(key) { learn(id, name) }
         add(found, of: table, in: zone, key: key, from: old, to: new)
         return found
+    }
+
+    /// The kind of change of an RRset.
+    @inline(__always)
+    private static func kind(from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?) -> ChangeKind {
+        guard let old else { return .rrsetAdded }
+        guard let new else { return .rrsetRemoved }
+        return old.isSame(as: new) ? .rrsetRewritten : .rrsetChanged
     }
 
     /// Adds an entry written by the application.
@@ -57,17 +63,17 @@ extension ChangeCollection {
         from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
     ) -> ChangeKind? {
         guard let record = record ?? (try? RecordKey(key)) else { return nil }
-        let zone = Zone.number(record.domainID)
+        let id = record.domainID
         if record.type == .emptyNonTerminal || record.type == .nsec3 {
             guard kind != .rrsetRewritten else { return nil }
-            add(.bookkeeping, of: .records, in: zone, key: key, from: nil, to: nil)
+            add(.bookkeeping, inZone: id, key: key, from: nil, to: nil)
             return .bookkeeping
         }
         var kind = kind
         if kind == .rrsetChanged, let old, let new, RecordValue.hasSameRecords(old, new) { kind = .rrsetMarked }
-        add(kind, of: .records, in: zone, key: key, from: old, to: new)
+        add(kind, inZone: id, key: key, from: old, to: new)
         if record.type == .soa, record.isApex, kind != .rrsetRewritten, kind != .rrsetMarked {
-            setSerials(zone, old: old.flatMap(Self.serial), new: new.flatMap(Self.serial))
+            setSerials(.number(id), old: old.flatMap(Self.serial), new: new.flatMap(Self.serial))
         }
         return kind
     }

@@ -61,6 +61,8 @@ struct ChangeCollection: Sendable {
     private var last: (zone: Zone, place: Int?)?
     /// The last lookup by number, which is faster to compare.
     private var lastNumber: (id: UInt32, place: Int?)?
+    /// The largest number so far. Records come in the order of these numbers, so most zones are above it, and so new.
+    private var largestNumber: UInt32?
     private var lost: [[UInt8]] = []
     private var lostBytes = 0
 
@@ -83,9 +85,27 @@ struct ChangeCollection: Sendable {
         _ kind: ChangeKind, of table: PowerDNSTable, in zone: Zone?, key: UnsafeRawBufferPointer,
         from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
     ) {
-        totals[kind] += 1
         let place = zone.flatMap { self.place(of: $0) }
         if let place { zones[place].counts[kind] += 1 } else if zone != nil { others[kind] += 1 }
+        addToAll(kind, of: table, place, key: key, from: old, to: new)
+    }
+
+    /// Adds a change of an RRset; there are many.
+    mutating func add(
+        _ kind: ChangeKind, inZone id: UInt32, key: UnsafeRawBufferPointer, from old: UnsafeRawBufferPointer?,
+        to new: UnsafeRawBufferPointer?
+    ) {
+        let place = if let lastNumber, lastNumber.id == id { lastNumber.place } else { self.place(of: .number(id)) }
+        if let place { zones[place].counts[kind] += 1 } else { others[kind] += 1 }
+        addToAll(kind, of: .records, place, key: key, from: old, to: new)
+    }
+
+    @inline(__always)
+    private mutating func addToAll(
+        _ kind: ChangeKind, of table: PowerDNSTable, _ place: Int?, key: UnsafeRawBufferPointer,
+        from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
+    ) {
+        totals[kind] += 1
         let isShown = keepsValues && kind.isShown
         let size = key.count + (isShown ? (old?.count ?? 0) + (new?.count ?? 0) : 0)
         guard bytes.count + notes.count * MemoryLayout<Note>.stride + size <= Self.mostBytes else {
@@ -152,11 +172,15 @@ struct ChangeCollection: Sendable {
     }
 
     private mutating func place(of zone: Zone) -> Int? {
+        var isNew = false
         switch zone {
-        case .number(let id): if let lastNumber, lastNumber.id == id { return lastNumber.place }
+        case .number(let id):
+            if let lastNumber, lastNumber.id == id { return lastNumber.place }
+            isNew = largestNumber.map { id > $0 } ?? true
+            if isNew { largestNumber = id }
         case .name: if last?.zone == zone { return last?.place }
         }
-        var place = places[zone]
+        var place = isNew ? nil : places[zone]
         if place == nil, zones.count < Self.mostZones {
             place = zones.count
             places[zone] = zones.count

@@ -184,7 +184,8 @@ package struct MergePlanner: ~Copyable {
         _ reader: inout SnapshotReader, with local: Database, _ target: Int, _ transaction: borrowing ReadTransaction
     ) throws {
         let integerSizes = try Schema.integerKeySizes(local, transaction)
-        let (longestKey, hasInspection) = (integerSizes == nil ? maximumKeySize : 0, rules.inspection != nil)
+        let longestKey = integerSizes == nil ? maximumKeySize : 0
+        let (name, inspection) = (targets[target].name, rules.inspection)
         var lookup = try OrderedLookup(local, transaction)
         while case .entry = try reader.next() {
             let key = reader.key
@@ -206,7 +207,7 @@ package struct MergePlanner: ~Copyable {
             }
             if !wins {
                 kept += 1
-            } else if hasInspection, try isHeld(key, target, from: current, to: incoming) {
+            } else if let inspection, try Self.isHeld(key, name, by: inspection, from: current, to: incoming) {
                 held += 1
             } else {
                 try plan(target, incoming, key, isBehindLast: lookup.isBehindLast, from: &reader)
@@ -215,7 +216,7 @@ package struct MergePlanner: ~Copyable {
     }
 
     private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
-        let (longestKey, hasInspection) = (maximumKeySize, rules.inspection != nil)
+        let (longestKey, name, inspection) = (maximumKeySize, targets[target].name, rules.inspection)
         var sizes = keySizes[target]
         while case .entry = try reader.next() {
             let key = reader.key
@@ -229,7 +230,7 @@ package struct MergePlanner: ~Copyable {
             if mayBeTransformed { noteTransformed(key, incoming, target) }
             if !MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
                 kept += 1
-            } else if hasInspection, try isHeld(key, target, from: nil, to: incoming) {
+            } else if let inspection, try Self.isHeld(key, name, by: inspection, from: nil, to: incoming) {
                 held += 1
             } else {
                 try plan(target, incoming, key, isBehindLast: true, from: &reader)
@@ -306,10 +307,14 @@ package struct MergePlanner: ~Copyable {
 
     /// Whether the inspection holds an entry.
     @inline(never)
-    private mutating func isHeld(
-        _ key: UnsafeRawBufferPointer, _ target: Int, from old: MergeRule.Version?, to new: MergeRule.Version
+    private static func isHeld(
+        _ key: UnsafeRawBufferPointer, _ name: String, by inspection: any MergeInspection,
+        from old: MergeRule.Version?, to new: MergeRule.Version
     ) throws(RefusedSnapshot) -> Bool {
-        try rules.inspection?.change(of: key, in: targets[target].name, from: old, to: new) == .hold
+        switch try inspection.change(of: key, in: name, from: old, to: new) {
+        case .hold: true
+        case .merge: false
+        }
     }
 
     // Large noncopyable values are passed as `inout`: a borrowed one would be loaded completely for each entry.
