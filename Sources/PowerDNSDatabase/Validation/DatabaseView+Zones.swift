@@ -74,6 +74,10 @@ extension DatabaseView {
         var hasCNAME = false
         var hasNS = false
         var hasDNAME = false
+        /// Whether there are records, not only the row of an empty non-terminal.
+        var hasRecords = false
+        /// Whether there may be names below it.
+        var mayHaveNamesBelow = false
     }
 
     /// The enabled records at an owner name.
@@ -106,6 +110,7 @@ extension DatabaseView {
                 key.type != .nsec3, key.type == .emptyNonTerminal || Self.hasEnabledRecord(entry.payload)
             {
                 types.exists = true
+                if key.type != .emptyNonTerminal { types.hasRecords = true }
                 switch key.type {
                 // Records that PowerDNS converts to addresses count as addresses.
                 case .a, .aaaa, .alias, .lua: types.hasAddress = true
@@ -117,6 +122,8 @@ extension DatabaseView {
             }
             try records.next()
         }
+        // Their rows follow, and begin with the same bytes except for the last zero.
+        types.mayHaveNamesBelow = records.hasPrefix(UnsafeRawBufferPointer(rebasing: prefix.dropLast()))
         return types
     }
 

@@ -6,6 +6,12 @@ struct NamePath: ~Copyable {
     private var names = Branch()
     private var deleted = Branch()
 
+    /// Forgets all names.
+    mutating func reset() {
+        names.reset()
+        deleted.reset()
+    }
+
     /// Records a Deleted row.
     ///
     /// - Parameter key: its key; ignored unless it is that of an empty non-terminal.
@@ -40,6 +46,8 @@ private struct Branch: ~Copyable {
 
     /// The size of the last name.
     var size: Int { sizes.last ?? 0 }
+
+    mutating func reset() { if !sizes.isEmpty { sizes.removeAll(keepingCapacity: true) } }
 
     /// Removes the names that are not above this one.
     mutating func climb(to owner: UnsafeRawBufferPointer) {

@@ -9,8 +9,6 @@ struct OwnerState: ~Copyable {
     /// Whether it would be too long for a name.
     private(set) var isTooLong = false
     private var found = Found()
-    /// The first types that are not allowed with a CNAME.
-    private(set) var others: [RecordType] = []
 
     /// The part that is reset for each new name.
     private struct Found {
@@ -20,14 +18,24 @@ struct OwnerState: ~Copyable {
         var hasDS = false
         var isNoted = false
         var hasGlue = false
+        /// The first types that are not allowed with a CNAME, of 16 bits each, and their number.
+        var others: UInt64 = 0
+        var otherCount = 0
     }
 
     private static let mostOthers = 4
 
+    /// Is at no name.
+    mutating func reset() {
+        found = Found()
+        kept.removeAll()
+        wire.removeAll()
+        isTooLong = false
+    }
+
     /// Enters the name of a row.
     mutating func enter(_ record: RecordKey, in zone: DomainName) {
         found = Found()
-        if !others.isEmpty { others.removeAll(keepingCapacity: true) }
         kept.keep(record.ownerKey)
         wire.removeAll()
         isTooLong = record.isTooLong(in: zone)
@@ -57,10 +65,16 @@ struct OwnerState: ~Copyable {
     }
 
     /// The name as text; empty if it is too long.
-    func text(in zone: DomainName) -> String {
-        (try? KeyName.decode(key, relativeTo: zone)).map { "\($0)" } ?? ""
-    }
+    mutating func text(in zone: DomainName) -> String { isTooLong || kept.isEmpty ? "" : "\(view(in: zone))" }
 
+    /// Whether there are types that are not allowed with a CNAME.
+    var hasOthers: Bool { found.otherCount > 0 }
+    /// The first of these types.
+    var others: [RecordType] {
+        (0..<found.otherCount).map {
+            RecordType(rawValue: UInt16(truncatingIfNeeded: found.others >> UInt64(16 * $0)))
+        }
+    }
     var cnameCount: Int { found.cnameCount }
     var dnameCount: Int { found.dnameCount }
     var hasNS: Bool { found.hasNS }
@@ -82,7 +96,10 @@ struct OwnerState: ~Copyable {
         case .cname: found.cnameCount += count
         // Signatures, denial types, and KEY, which are allowed with a CNAME (RFC 4034, 2.1; RFC 2181, 10.1).
         case .rrsig, .nsec, Self.sig, Self.key, Self.nxt: break
-        default: if others.count < Self.mostOthers { others.append(type) }
+        default:
+            guard found.otherCount < Self.mostOthers else { break }
+            found.others |= UInt64(type.rawValue) << UInt64(16 * found.otherCount)
+            found.otherCount += 1
         }
         switch type {
         case .ns: found.hasNS = true

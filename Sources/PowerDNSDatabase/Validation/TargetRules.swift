@@ -49,22 +49,33 @@ struct TargetRules {
         if try closestZone(wire, above: place.zone.wire.count) != nil {
             return try stateElsewhere(DomainName(wire: wire))
         }
+        var parent: DatabaseView.OwnerTypes?
         for end in key.indices where key[end] == 0 && key.count > 1 {
             let ancestor = UnsafeRawBufferPointer(rebasing: key[...end])
             let isItself = ancestor.count == key.count
             let above = isItself ? types : try view.types(at: ancestor, of: place.id)
             if above.hasNS { return place.delegation.map(ancestor.isSame(as:)) == true ? .missingGlue : .fine }
             if above.hasDNAME, !isItself { return .fine }
+            if !isItself { parent = above }
         }
-        return try types.exists ? .missing : stateByWildcard(key, place.id)
+        return try types.exists ? .missing : stateByWildcard(key, place.id, types, parent: parent)
     }
 
     /// The state of a name without records, which a wildcard may match.
-    private func stateByWildcard(_ key: UnsafeRawBufferPointer, _ id: UInt32) throws -> TargetState {
-        if try view.existsAtOrBelow(key, of: id) { return .missing }
+    ///
+    /// - Parameters:
+    ///   - types: what is at the name.
+    ///   - parent: what is at the name above it; nil if that is the zone's apex.
+    private func stateByWildcard(
+        _ key: UnsafeRawBufferPointer, _ id: UInt32, _ types: DatabaseView.OwnerTypes, parent: DatabaseView.OwnerTypes?
+    ) throws -> TargetState {
+        if types.mayHaveNamesBelow, try view.existsAtOrBelow(key, of: id) { return .missing }
+        var above = parent
         for end in key.indices.dropLast().reversed() where key[end] == 0 {
             let encloser = UnsafeRawBufferPointer(rebasing: key[...end])
-            guard try view.existsAtOrBelow(encloser, of: id) else { continue }
+            let exists = try above?.hasRecords == true || view.existsAtOrBelow(encloser, of: id)
+            above = nil
+            guard exists else { continue }
             return try state(view.types(atWildcardBelow: encloser, of: id))
         }
         return try state(view.types(atWildcardBelow: UnsafeRawBufferPointer(start: nil, count: 0), of: id))

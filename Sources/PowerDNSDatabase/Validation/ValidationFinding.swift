@@ -50,15 +50,39 @@ package struct ValidationFinding: Hashable, Sendable, Encodable, CustomStringCon
     /// The place, followed by a colon and a blank: "example.org.: www.example.org. CNAME: "; empty if there is
     /// no zone.
     package var place: String {
-        let place = zone.map { "\($0): " } ?? ""
-        guard let owner else { return place }
-        return place + (type.map { "\(owner) \($0): " } ?? "\(owner): ")
+        var place = ""
+        appendPlace(to: &place)
+        return place
+    }
+
+    private func appendPlace(to line: inout String) {
+        if let zone {
+            line += zone
+            line += ": "
+        }
+        guard let owner else { return }
+        line += owner
+        if let type {
+            line += " "
+            line += type
+        }
+        line += ": "
     }
 
     /// For example "error cname-with-other-data: example.org.: www.example.org. CNAME: …".
     package var description: String {
-        let origin = instance.map { " (zone last changed by instance \($0))" } ?? ""
-        return "\(severity.rawValue) \(rule.rawValue): \(place)\(text)\(origin)"
+        // A database may have very many.
+        var line = ""
+        line.reserveCapacity(
+            64 + (zone?.utf8.count ?? 0) + (owner?.utf8.count ?? 0) + text.utf8.count + (instance?.utf8.count ?? 0))
+        line += severity.rawValue
+        line += " "
+        line += rule.rawValue
+        line += ": "
+        appendPlace(to: &line)
+        line += text
+        if let instance { line += " (zone last changed by instance \(instance))" }
+        return line
     }
 
     /// Whether they are equal; the instance is ignored.

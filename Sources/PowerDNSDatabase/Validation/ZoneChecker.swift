@@ -72,6 +72,7 @@ package enum ZoneChecker {
         let view = context.view
         let domains = PowerDNSTable.domains
         let rows = view.recordWalk
+        var walk: ZoneWalk?
         var count = 0
         try rows.first()
         var next: [UInt8]? = [0, 0, 0, 0]
@@ -95,10 +96,9 @@ package enum ZoneChecker {
             }
             count += 1
             try SigningRules(context: context, zone: zone.zone).check()
-            if view.hasShard {
-                var walk = ZoneWalk(id, zone)
-                try walk.run(context)
-            }
+            guard view.hasShard else { continue }
+            if walk == nil { walk = ZoneWalk(id, zone) } else { walk?.begin(id, zone) }
+            try walk?.run(context)
         }
         try checkStrays(context, before: nil)
         return count

@@ -4,33 +4,57 @@ import Snapshots
 /// Checks the records of one zone in one iteration in key order, which is DNSSEC's order: names below a name follow it.
 ///
 /// Kept between rows are only the types at the current name, and the delegation and the DNAME above it, so memory does not
-/// grow with the zone.
+/// grow with the zone. One value can check several zones, and keeps its memory.
 struct ZoneWalk: ~Copyable {
-    private let id: UInt32
-    private let zone: DomainInfo
-    private let prefix: [UInt8]
+    private var id: UInt32
+    private var zone: ZoneName
+    private var kind: DomainInfo.Kind
+    private var prefix: [UInt8]
     private var owner = OwnerState()
-    private var delegation: NameCut?
-    private var dname: NameCut?
-    private var soaCount = 0
-    private var hasApexNS = false
-    private var isEmpty = true
     private var names = NamePath()
-    /// Rules that are reported once per zone.
-    private var reported: Set<ValidationRule> = []
-    private var signing: (isSecured: Bool, isPresigned: Bool)?
+    private var found = Found()
+
+    /// The part that is reset for each new zone.
+    private struct Found {
+        /// The zone's name as text; nil until it is requested.
+        var zoneText: String?
+        var delegation: NameCut?
+        var dname: NameCut?
+        var soaCount = 0
+        var hasApexNS = false
+        var isEmpty = true
+        /// Rules that are reported once per zone.
+        var reported: Set<ValidationRule> = []
+        var signing: (isSecured: Bool, isPresigned: Bool)?
+    }
 
     /// Number of rows between checks for cancellation.
     private static let rowsBetweenQuestions = 256
 
     /// Creates a check from the start of the zone.
     init(_ id: UInt32, _ zone: DomainInfo) {
-        (self.id, self.zone) = (id, zone)
+        (self.id, self.zone, kind) = (id, zone.zone, zone.kind)
         prefix = RecordKey.prefix(domainID: id)
     }
 
-    private var zoneText: String { "\(zone.zone)" }
-    private var ownerText: String { owner.text(in: zone.zone.name) }
+    /// Begins with the start of another zone.
+    mutating func begin(_ id: UInt32, _ zone: DomainInfo) {
+        (self.id, self.zone, kind) = (id, zone.zone, zone.kind)
+        prefix = RecordKey.prefix(domainID: id)
+        found = Found()
+        owner.reset()
+        names.reset()
+    }
+
+    private var zoneText: String {
+        mutating get {
+            if let text = found.zoneText { return text }
+            let text = "\(zone)"
+            found.zoneText = text
+            return text
+        }
+    }
+    private var ownerText: String { mutating get { owner.text(in: zone.name) } }
 
     /// Iterates the rows, and leaves the reader at the first one after them.
     ///
@@ -72,18 +96,24 @@ struct ZoneWalk: ~Copyable {
                 .records, rowKey, DecodeError(.longName, at: 4), zone: zoneText, isKey: true)
         }
         do throws(DecodeError) {
-            if kind != .records { _ = try RecordValue.count(payload) }
+            switch kind {
+            case .records: break
+            default: _ = try RecordValue.count(payload)
+            }
         } catch {
             return try context.structure.bad(
                 .records, rowKey, error, zone: zoneText, owner: ownerText, type: "\(key.type)")
         }
-        if kind == .emptyNonTerminal { try noteName(context) }
-        guard kind == .records else { return }
+        switch kind {
+        case .records: break
+        case .emptyNonTerminal: return try noteName(context)
+        default: return
+        }
         let set: ServedRecords
         do throws(DecodeError) {
             let hasNames = key.type != .a && key.type != .aaaa
             set = try ServedRecords(
-                payload, key.type, owner: hasNames ? owner.view(in: zone.zone.name) : nil, &context.room)
+                payload, key.type, owner: hasNames ? owner.view(in: zone.name) : nil, &context.room)
         } catch {
             return try context.structure.bad(
                 .records, rowKey, error, severity: try severity(of: error, context.view), zone: zoneText,
@@ -105,9 +135,9 @@ struct ZoneWalk: ~Copyable {
     /// Enters the name of a row.
     private mutating func enter(_ key: RecordKey, _ context: CheckContext) throws {
         try leaveOwner(context)
-        owner.enter(key, in: zone.zone.name)
-        if let cut = delegation, !cut.isAbove(owner.key) { delegation = nil }
-        if let cut = dname, !cut.isAbove(owner.key) { dname = nil }
+        owner.enter(key, in: zone.name)
+        if let cut = found.delegation, !cut.isAbove(owner.key) { found.delegation = nil }
+        if let cut = found.dname, !cut.isAbove(owner.key) { found.dname = nil }
         if owner.key.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) {
             try report(
                 .upperCaseName,
@@ -118,7 +148,7 @@ struct ZoneWalk: ~Copyable {
 
     // MARK: Rules
 
-    private func report(
+    private mutating func report(
         _ rule: ValidationRule, type: RecordType? = nil, _ text: String, _ context: CheckContext
     ) throws {
         try context.report(
@@ -127,7 +157,7 @@ struct ZoneWalk: ~Copyable {
     }
 
     private mutating func check(_ set: ServedRecords, of type: RecordType, _ context: CheckContext) throws {
-        isEmpty = false
+        found.isEmpty = false
         try noteName(context)
         owner.note(type, count: set.count)
         if set.hasDuplicate {
@@ -143,19 +173,20 @@ struct ZoneWalk: ~Copyable {
         switch type {
         case .soa:
             if owner.isApex {
-                soaCount += set.count
+                found.soaCount += set.count
             } else {
                 try report(.soaNotAtApex, type: type, "the name is not the zone's apex; remove the record", context)
             }
         case .ns:
             if owner.isApex {
-                hasApexNS = true
-            } else if delegation == nil {
-                delegation = NameCut(owner.key)
+                found.hasApexNS = true
+            } else if found.delegation == nil {
+                found.delegation = NameCut(owner.key)
             }
-        case .dname where dname == nil: dname = NameCut(owner.key)
+        case .dname where found.dname == nil: found.dname = NameCut(owner.key)
         case .rrsig, .nsec:
-            if try !signing(context).isPresigned, context.view.hasMain, reported.insert(.storedSignature).inserted {
+            if try !signing(context).isPresigned, context.view.hasMain, found.reported.insert(.storedSignature).inserted
+            {
                 try report(
                     .storedSignature, type: type,
                     "PowerDNS generates these records, because the zone is not presigned; remove them", context)
@@ -172,10 +203,10 @@ struct ZoneWalk: ~Copyable {
     }
 
     private mutating func signing(_ context: CheckContext) throws -> (isSecured: Bool, isPresigned: Bool) {
-        if let signing { return signing }
-        let found = try SigningRules(context: context, zone: zone.zone).state()
-        signing = found
-        return found
+        if let known = found.signing { return known }
+        let state = try SigningRules(context: context, zone: zone).state()
+        found.signing = state
+        return state
     }
 
     /// Checks that authority marks are those of `rectify-zone`, because they determine what is signed. They do not matter
@@ -183,7 +214,7 @@ struct ZoneWalk: ~Copyable {
     private mutating func checkAuthority(
         of set: ServedRecords, _ type: RecordType, _ context: CheckContext
     ) throws {
-        let isBelow = delegation?.isAbove(owner.key) == true
+        let isBelow = found.delegation?.isAbove(owner.key) == true
         switch type {
         case .rrsig, .nsec: return
         case .ns where !owner.isApex, _ where isBelow:
@@ -200,7 +231,7 @@ struct ZoneWalk: ~Copyable {
     private mutating func reportAuthority(
         _ type: RecordType, severity: ValidationFinding.Severity = .error, _ what: String, _ context: CheckContext
     ) throws {
-        guard try signing(context).isSecured, reported.insert(.wrongAuthority).inserted else { return }
+        guard try signing(context).isSecured, found.reported.insert(.wrongAuthority).inserted else { return }
         try context.report(
             ValidationFinding(
                 .wrongAuthority, severity: severity, zone: zoneText, owner: ownerText, type: "\(type)",
@@ -211,11 +242,11 @@ struct ZoneWalk: ~Copyable {
     private mutating func noteName(_ context: CheckContext) throws {
         guard !owner.isNoted else { return }
         owner.isNoted = true
-        let isBelow = delegation?.isAbove(owner.key) == true
+        let isBelow = found.delegation?.isAbove(owner.key) == true
         guard let (missing, isDeleted) = names.note(owner.key), !isBelow,
-            try isDeleted || signing(context).isSecured, reported.insert(.missingEmptyNonTerminal).inserted
+            try isDeleted || signing(context).isSecured, found.reported.insert(.missingEmptyNonTerminal).inserted
         else { return }
-        let name = missing.withUnsafeBytes { try? KeyName.decode($0, relativeTo: zone.zone.name) }
+        let name = missing.withUnsafeBytes { try? KeyName.decode($0, relativeTo: zone.name) }
         try context.report(
             ValidationFinding(
                 .missingEmptyNonTerminal, zone: zoneText, owner: name.map { "\($0)" } ?? "",
@@ -224,8 +255,8 @@ struct ZoneWalk: ~Copyable {
     }
 
     private mutating func checkDNAME(_ context: CheckContext) throws {
-        guard let cut = dname, !cut.isReported, cut.isAbove(owner.key) else { return }
-        dname?.isReported = true
+        guard let cut = found.dname, !cut.isReported, cut.isAbove(owner.key) else { return }
+        found.dname?.isReported = true
         try report(
             .namesBelowDNAME,
             "the name is below a DNAME, which answers instead; remove the names below it, or the DNAME",
@@ -233,8 +264,8 @@ struct ZoneWalk: ~Copyable {
     }
 
     /// - Returns: whether the RRset is below a delegation.
-    private func checkDelegation(_ type: RecordType, _ context: CheckContext) throws -> Bool {
-        guard let cut = delegation else { return false }
+    private mutating func checkDelegation(_ type: RecordType, _ context: CheckContext) throws -> Bool {
+        guard let cut = found.delegation else { return false }
         let isBelow = cut.isAbove(owner.key)
         switch type {
         // Addresses count as glue, possibly for another delegation.
@@ -251,13 +282,13 @@ struct ZoneWalk: ~Copyable {
         return true
     }
 
-    private func check(_ wire: UnsafeRawBufferPointer, of type: RecordType, _ context: CheckContext) throws {
+    private mutating func check(_ wire: UnsafeRawBufferPointer, of type: RecordType, _ context: CheckContext) throws {
         let isDelegation = type == .ns && !owner.isApex
         let place = TargetRules.Place(
-            id: id, zone: zone.zone.name, delegation: isDelegation ? owner.key : nil)
+            id: id, zone: zone.name, delegation: isDelegation ? owner.key : nil)
         let state = try TargetRules(context).state(of: wire, from: place)
         if state == .fine { return }
-        let target = try DomainName(wire: wire)
+        let target = NameView(unchecked: wire)
         switch state {
         case .fine: break
         case .alias:
@@ -284,7 +315,7 @@ struct ZoneWalk: ~Copyable {
             try report(
                 .severalCNAMEs, type: .cname, "the name has \(owner.cnameCount) CNAME records; keep one", context)
         }
-        if owner.cnameCount > 0, !owner.others.isEmpty {
+        if owner.cnameCount > 0, owner.hasOthers {
             let others = owner.others.map { "\($0)" }.joined(separator: ", ")
             try report(
                 .cnameWithOtherData, type: .cname,
@@ -295,23 +326,23 @@ struct ZoneWalk: ~Copyable {
             try report(
                 .severalDNAMEs, type: .dname, "the name has \(owner.dnameCount) DNAME records; keep one", context)
         }
-        if owner.hasDS, !owner.hasNS, !owner.isApex, delegation == nil {
+        if owner.hasDS, !owner.hasNS, !owner.isApex, found.delegation == nil {
             try report(
                 .dsWithoutNS, type: .ds, "the name is not delegated; add its NS records, or remove these", context)
         }
     }
 
-    private func finish(_ context: CheckContext) throws {
+    private mutating func finish(_ context: CheckContext) throws {
         func report(
             _ rule: ValidationRule, _ type: RecordType, severity: ValidationFinding.Severity? = nil, _ text: String
         ) throws {
             try context.report(
                 ValidationFinding(
-                    rule, severity: severity, zone: zoneText, owner: "\(zone.zone.name)", type: "\(type)", text))
+                    rule, severity: severity, zone: zoneText, owner: "\(zone.name)", type: "\(type)", text))
         }
-        if soaCount == 0 {
-            let isCopy = zone.kind == .secondary || zone.kind == .consumer
-            if isEmpty, isCopy {
+        if found.soaCount == 0 {
+            let isCopy = kind == .secondary || kind == .consumer
+            if found.isEmpty, isCopy {
                 return try report(
                     .soaMissing, .soa, severity: .warning,
                     "the zone has no records: it has not been transferred from its primary yet")
@@ -319,7 +350,7 @@ struct ZoneWalk: ~Copyable {
             return try report(
                 .soaMissing, .soa, "the zone has no SOA record, so PowerDNS answers SERVFAIL or REFUSED; add one")
         }
-        if soaCount > 1 { try report(.severalSOAs, .soa, "the zone has \(soaCount) SOA records; keep one") }
-        if !hasApexNS { try report(.nsMissing, .ns, "the zone has no NS records; add the names of its servers") }
+        if found.soaCount > 1 { try report(.severalSOAs, .soa, "the zone has \(found.soaCount) SOA records; keep one") }
+        if !found.hasApexNS { try report(.nsMissing, .ns, "the zone has no NS records; add the names of its servers") }
     }
 }

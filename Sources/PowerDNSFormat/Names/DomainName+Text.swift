@@ -43,39 +43,11 @@ extension DomainName {
 
     /// The presentation form; see ``append(to:escaping:finalDot:)``.
     package func text(escaping: Escaping = .zoneFile, finalDot: Bool = true) -> String {
-        if finalDot, !isRoot, let text = plainText { return text }
+        if finalDot, let text = withView({ $0.plainText }) { return text }
         var text: [UInt8] = []
         text.reserveCapacity(wire.count)
         append(to: &text, escaping: escaping, finalDot: finalDot)
         return String(decoding: text, as: UTF8.self)
-    }
-
-    /// The presentation form with its final dot; nil if any byte must be escaped.
-    private var plainText: String? {
-        let size = wire.count - 1
-        // It has the same size: a dot after each label instead of its size.
-        let text = String(unsafeUninitializedCapacity: size) { text in
-            var next = 0
-            for index in 0..<min(size, text.count) {
-                let byte = wire[index]
-                if index == next {
-                    if index > 0 { text[index - 1] = UInt8(ascii: ".") }
-                    next += 1 + Int(byte)
-                } else if Self.isPlain(byte) {
-                    text[index - 1] = byte
-                } else {
-                    return 0
-                }
-            }
-            text[size - 1] = UInt8(ascii: ".")
-            return size
-        }
-        return text.isEmpty ? nil : text
-    }
-
-    /// Whether a byte needs no escape: letters, digits, hyphen, underscore, and most others.
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
     }
 
     /// Parses the presentation form as typed by a person: absolute, with or without the final dot.
@@ -131,4 +103,35 @@ extension DomainName {
 extension DomainName: CustomStringConvertible {
     /// The absolute name in zone-file format.
     package var description: String { text() }
+}
+
+extension NameView {
+    /// The presentation form with its final dot; nil for the root, and if any byte must be escaped.
+    var plainText: String? {
+        let size = wire.count - 1
+        guard size > 0 else { return nil }
+        // It has the same size: a dot after each label instead of its size.
+        let text = String(unsafeUninitializedCapacity: size) { text in
+            var next = 0
+            for index in 0..<min(size, text.count) {
+                let byte = wire[index]
+                if index == next {
+                    if index > 0 { text[index - 1] = UInt8(ascii: ".") }
+                    next += 1 + Int(byte)
+                } else if Self.isPlain(byte) {
+                    text[index - 1] = byte
+                } else {
+                    return 0
+                }
+            }
+            text[size - 1] = UInt8(ascii: ".")
+            return size
+        }
+        return text.isEmpty ? nil : text
+    }
+
+    /// Whether a byte needs no escape: letters, digits, hyphen, underscore, and most others.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+    }
 }

@@ -1,10 +1,13 @@
 /// A view of the wire form of a domain name, valid as long as its bytes.
-package struct NameView {
+package struct NameView: CustomStringConvertible {
     /// 1 to ``DomainName/maximumSize`` bytes.
     package let wire: UnsafeRawBufferPointer
 
     /// The caller knows that it is a wire form.
     package init(unchecked wire: UnsafeRawBufferPointer) { self.wire = wire }
+
+    /// The absolute name in zone-file format.
+    package var description: String { plainText ?? DomainName(unchecked: Array(wire)).text() }
 }
 
 extension DomainName {

@@ -101,6 +101,36 @@ package enum RData {
         return UnsafeRawBufferPointer(start: zeroes.utf8Start, count: size)
     }
 
+    /// Whether RDATA are of a frequent type, valid and without compression, as most are.
+    private static func isPlain(_ type: RecordType, _ rdata: UnsafeRawBufferPointer) -> Bool {
+        switch type {
+        case .txt:
+            var position = 0
+            while position < rdata.count { position += 1 + Int(rdata[position]) }
+            return position == rdata.count && position > 0
+        case .ns, .cname, .ptr: return endOfName(rdata, from: 0) == rdata.count
+        case .mx: return endOfName(rdata, from: 2) == rdata.count
+        case .srv: return endOfName(rdata, from: 6) == rdata.count
+        case .soa:
+            guard let middle = endOfName(rdata, from: 0), let end = endOfName(rdata, from: middle) else { return false }
+            return end + 20 == rdata.count
+        default: return false
+        }
+    }
+
+    /// The end of an uncompressed name; nil if there is none.
+    @inline(__always)
+    private static func endOfName(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var position = start
+        while position < bytes.count {
+            let size = Int(bytes[position])
+            position += 1 + size
+            if size == 0 { return position - start <= DomainName.maximumSize ? position : nil }
+            if size > DomainName.maximumLabelSize { return nil }
+        }
+        return nil
+    }
+
     /// Checks that at least PowerDNS 4.9 serves the RDATA unchanged; any RDATA are valid for an unknown type.
     ///
     /// - Parameter owner: nil if the zone is unknown; compressed names are not resolved then.
@@ -111,6 +141,7 @@ package enum RData {
         // Most records are addresses.
         case .a where rdata.count == 4, .aaaa where rdata.count == 16: break
         default:
+            if isPlain(type, rdata) { break }
             _ = try forEachField(
                 type, rdata, owner: owner, in: .zoneFile,
                 name: { context, reader throws(DecodeError) in
@@ -161,7 +192,7 @@ package enum RData {
     ) throws(DecodeError) {
         switch type {
         case .a where rdata.count == 4, .aaaa where rdata.count == 16: return wire.append(contentsOf: rdata)
-        default: break
+        default: if isPlain(type, rdata) { return wire.append(contentsOf: rdata) }
         }
         let isKnown = try forEachField(
             type, rdata, owner: owner, in: .zoneFile,

@@ -31,6 +31,7 @@ package enum PrintableText {
     package static func line(
         _ text: String, longest: Int = .max, substitute: Unicode.Scalar = "."
     ) -> String {
+        if longest == .max, isPrintableASCII(text) { return text }
         guard longest < .max || !text.unicodeScalars.allSatisfy(isPrintable) else { return text }
         var line = String.UnicodeScalarView()
         var left = longest
@@ -118,6 +119,14 @@ package enum PrintableText {
             beginning.append(scalar)
         }
         return String(beginning) + ending
+    }
+
+    /// Whether all characters are printable ones of ASCII, as in most texts; may also be false for them.
+    private static func isPrintableASCII(_ text: String) -> Bool {
+        // Without an early end, so that the compiler can look at many bytes at once.
+        text.utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.reduce(0 as UInt8) { $0 | ($1 &- 0x20 < 0x5f ? 0 : 1) } == 0
+        } ?? false
     }
 
     /// Whether a byte is a printable character of ASCII.
