@@ -21,6 +21,9 @@ struct ChangeJob: Sendable {
     /// The zones with significant changes, for zone consumers.
     func mergedZones(_ names: [UInt32: ZoneName]) -> MergedZones {
         let news = changes.zones.filter { $0.counts.isNews }
+        guard !changes.others.isNews, news.count <= MergedZones.most else {
+            return MergedZones(database: database, role: role, snapshot: snapshot, zones: .all)
+        }
         let numbers = Dictionary(changes.names.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         let zones = news.map { tally in
             switch tally.zone {
@@ -28,8 +31,7 @@ struct ChangeJob: Sendable {
             case .name(let name): MergedZones.Zone(id: numbers[name], name: name)
             }
         }
-        let isAll = changes.others.isNews || zones.count > MergedZones.most
-        return MergedZones(database: database, role: role, snapshot: snapshot, zones: isAll ? .all : .some(zones))
+        return MergedZones(database: database, role: role, snapshot: snapshot, zones: .some(zones))
     }
 
     /// The zones for which only the number is known.

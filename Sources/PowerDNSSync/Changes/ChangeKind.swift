@@ -76,7 +76,12 @@ struct ChangeCounts: Sendable, Equatable {
     var isEmpty: Bool { counts.allSatisfy { $0 <= 0 } }
 
     /// Whether any of them may change answers.
-    var isNews: Bool { present.contains { $0.kind.isNews } }
+    var isNews: Bool { contains(\.isNews) }
+
+    /// Whether there are changes of such a kind.
+    func contains(_ isMeant: (ChangeKind) -> Bool) -> Bool {
+        counts.indices.contains { counts[$0] > 0 && ChangeKind(rawValue: $0).map(isMeant) == true }
+    }
 
     mutating func add(_ other: ChangeCounts) {
         for index in counts.indices { counts[index] += other.counts[index] }

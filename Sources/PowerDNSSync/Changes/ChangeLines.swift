@@ -185,5 +185,5 @@ extension ChangeKind {
 
 extension ChangeCounts {
     /// Whether any of them is logged.
-    fileprivate var isTold: Bool { present.contains { $0.kind.field != nil } }
+    fileprivate var isTold: Bool { contains { $0.field != nil } }
 }
