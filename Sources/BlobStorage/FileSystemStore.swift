@@ -37,13 +37,13 @@ package final class FileSystemStore: BlobStore {
         self.syncDirectory = syncDirectory
         temporaries = TemporaryFiles(directory: rootPath, owner: owner)
         guard !rootPath.isEmpty, !rootPath.utf8.contains(0) else {
-            throw BlobStoreError(.other, "storage root_path is empty or contains a zero byte: name a directory")
+            throw BlobStoreError(.other, nil, .noDirectory)
         }
         guard create else { return }
         do {
             try Self.createDirectories(rootPath)
         } catch {
-            throw Self.explain(error, "open storage directory", rootPath, name: nil)
+            throw Self.explain(error, Self.opening, rootPath, name: nil)
         }
         if owner != nil { temporaries.removeOwn() }
     }
@@ -75,7 +75,7 @@ package final class FileSystemStore: BlobStore {
             do {
                 _ = try systemCall("examine", path) { Int(fstat(descriptor, &status)) }
                 guard status.st_mode & S_IFMT == S_IFREG else { throw Self.noFile(name, rootPath) }
-                guard status.st_size <= limit else { throw BlobStoreError.tooLarge(name, rootPath, limit) }
+                guard status.st_size <= limit else { throw BlobStoreError.tooLarge(name, .directory(rootPath), limit) }
             } catch {
                 close(descriptor)
                 throw error
@@ -139,15 +139,13 @@ package final class FileSystemStore: BlobStore {
     }
 
     private static func noFile(_ name: String, _ directory: String) -> BlobStoreError {
-        BlobStoreError(.other, "cannot load \(name) from \(directory): it is not a regular file")
+        BlobStoreError(.other, .init(operation: "load", object: name, place: .directory(directory)), .noRegularFile)
     }
 
     private func refuse(_ name: String, _ operation: String) throws(BlobStoreError) {
         guard !Self.isObjectName(name) else { return }
         throw BlobStoreError(
-            .other,
-            "cannot \(operation) \(name.oneLine()): an object name must not be empty, exceed 255"
-                + " bytes, contain / or a zero byte, start with . or end in .tmp")
+            .other, .init(operation: operation, object: name, place: .directory(rootPath)), .badFileName)
     }
 
     /// Runs `body` on a blocking thread, and converts its errors.
@@ -161,28 +159,22 @@ package final class FileSystemStore: BlobStore {
         }
     }
 
+    /// The operation of an error of ``init(rootPath:create:owner:)``.
+    private static let opening = "open storage directory"
+
     static func explain(
         _ error: SystemError, _ operation: String, _ directory: String, name: String?
     ) -> BlobStoreError {
-        let reason = String(cString: strerror(error.code))
-        let place = name.map { "\($0.oneLine()) in \(directory.oneLine())" } ?? directory.oneLine()
-        let (kind, advice): (BlobStoreError.Kind, String) =
+        let kind: BlobStoreError.Kind =
             switch error.code {
-            case EACCES, EPERM: (.accessDenied, "check owner and mode of the directory")
-            case ENOENT where name == nil || name?.hasSuffix("*") == true:
-                (.notFound, "check that root_path is right and mounted; only sync creates it, at start")
-            case ENOENT: (.notFound, "")
-            case ENOTDIR: (.other, "root_path must name a directory")
-            case ENOSPC: (.other, "free some space")
-            case EDQUOT: (.other, "the quota of this user is exhausted")
-            case EROFS: (.accessDenied, "the file system is mounted read-only")
-            case EMFILE, ENFILE: (.other, "raise the limit of open files")
-            default: (.other, "")
+            case EACCES, EPERM, EROFS: .accessDenied
+            case ENOENT: .notFound
+            default: .other
             }
-        // The temporary directory of a spool may be on another file system: its errors name it.
-        let subject = error.subject.hasPrefix(directory) ? "" : " (\(error))"
+        // The temporary directory of a spool may be on another file system.
         return BlobStoreError(
-            kind, "cannot \(operation) \(place): \(reason)\(subject)\(advice.isEmpty ? "" : "; \(advice)")")
+            kind, .init(operation: operation, object: name, place: .directory(directory)),
+            .system(error, isPlace: error.subject.hasPrefix(directory)))
     }
 
     private static func createDirectories(_ path: String) throws(SystemError) {

@@ -44,9 +44,11 @@ package final class MemoryStore: BlobStore {
         try Task.checkCancellation()
         return try state.withLock { state in
             let (index, found) = state.position(of: name)
-            guard found else { throw BlobStoreError(.notFound, "cannot load \(name.oneLine()): no such object") }
+            guard found else {
+                throw BlobStoreError(.notFound, .init(operation: "load", object: name, place: .memory), .noObject)
+            }
             let body = state.objects[index].body
-            guard body.count <= limit else { throw BlobStoreError.tooLarge(name, "memory", limit) }
+            guard body.count <= limit else { throw BlobStoreError.tooLarge(name, .memory, limit) }
             return body
         }
     }

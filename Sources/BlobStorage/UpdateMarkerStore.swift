@@ -133,8 +133,8 @@ package final class UpdateMarkerStore: BlobStore {
                 try spool.read(at: 0, into: buffer)
             }
             return Array(bytes[..<count])
-        } catch {
-            throw BlobStoreError(.other, "cannot load \(Self.markerName): \(error)".oneLine())
+        } catch let error as SystemError {
+            throw BlobStoreError(.other, attempt("load"), .system(error, isPlace: false))
         }
     }
 
@@ -174,9 +174,12 @@ package final class UpdateMarkerStore: BlobStore {
             }
             markerFailed(
                 error as? BlobStoreError
-                    ?? BlobStoreError(
-                        .timeout, "cannot store \(Self.markerName): not done after \(Self.longestWrite)"))
+                    ?? BlobStoreError(.timeout, attempt("store"), .notWritten(after: Self.longestWrite)))
         }
+    }
+
+    private func attempt(_ operation: String) -> BlobStoreError.Attempt {
+        .init(operation: operation, object: Self.markerName, place: .bucket(unmarked.options.bucket))
     }
 
     private func writeMarker(_ change: Change) async throws {

@@ -41,7 +41,7 @@ struct StorageProbe: Sendable {
             do {
                 let read = try bytes(try await store.load(probeName, atMost: 1 << 20))
                 guard read == Self.contents || facts.put != .works else {
-                    throw BlobStoreError(.other, "the storage returned different bytes than were stored")
+                    throw BlobStoreError(.other, nil, .differentBytes)
                 }
             } catch let error as BlobStoreError where error.kind == .notFound && facts.put != .works {
                 // Without read permission the answer differs.
@@ -51,7 +51,7 @@ struct StorageProbe: Sendable {
         facts.delete = try await step { try await store.delete(probeName) }
         if facts.put == .works, facts.delete != .works { facts.leftover = probeName }
         // A server denies deleting a missing object as well; a directory does not.
-        if facts.put != .works, facts.delete == .works, store is FileSystemStore { facts.delete = .notTried }
+        if facts.put != .works, facts.delete == .works, store.stagingDirectory != nil { facts.delete = .notTried }
         facts.clockOffset = store.clockOffset
         return (facts, blobs)
     }

@@ -105,7 +105,7 @@ final class CurlHandle: @unchecked Sendable {
             let untilStalled = settings.stallTimeout - (now - lastMove)
             guard untilEnd > .zero else {
                 throw TransferFailure(
-                    reason: .timeout, detail: "not complete after \(settings.totalTimeout) (client_timeout)")
+                    reason: .tooSlow, detail: "not complete after \(settings.totalTimeout)")
             }
             guard untilStalled > .zero else {
                 throw TransferFailure(

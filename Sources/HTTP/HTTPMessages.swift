@@ -114,8 +114,10 @@ package struct TransferFailure: Error, Sendable, Hashable {
         case nameResolution
         /// The connection was refused.
         case refused
-        /// Connect, stall or total timeout.
+        /// Connect or stall timeout.
         case timeout
+        /// The exchange takes longer than the total timeout.
+        case tooSlow
         /// The connection broke, or the body was shorter than announced.
         case broken
         /// The server cannot be verified.

@@ -1,41 +1,66 @@
 import Glibc
 import Support
 
+/// What a local file contains.
+package enum FilePurpose: String, Sendable {
+    /// Certificates that verify servers.
+    case authorities = "CA certificates"
+    /// The certificates of the distribution.
+    case systemAuthorities = "CA certificates of the system"
+    /// The certificate that is shown to servers.
+    case certificate = "client certificate"
+    /// Its key.
+    case certificateKey = "key of the client certificate"
+    /// The name of an S3 account's key.
+    case accessKey = "access key"
+    /// The key itself.
+    case secretKey = "secret key"
+    /// The keys of the AWS tools.
+    case sharedCredentials = "keys of the AWS tools"
+    /// The key of PowerDNS's API.
+    case apiKey = "API key"
+}
+
 /// A local problem that prevents all requests.
-package enum HTTPSetupError: Error, Sendable, CustomStringConvertible {
+package enum HTTPSetupError: Error, Sendable, Equatable, CustomStringConvertible {
     /// OpenSSL does not provide SHA-256.
     case noSHA256
     /// libcurl cannot be initialised.
     case curlDoesNotStart
     /// A client certificate without its key, or the reverse.
     case certificateWithoutKey
-    /// The value of an option is not PEM; the file is empty if the value is inline.
-    case notPEM(option: String, file: String)
+    /// A text is not PEM; the file is empty if the text is not from a file.
+    case notPEM(FilePurpose, file: String)
     /// None of the system's certificate files exists.
     case noSystemAuthorities([String])
-    /// The file of an option cannot be read.
-    case unreadable(option: String, SystemError)
-    /// The first line of an option's file contains no key.
-    case noKey(option: String, file: String)
+    /// A file cannot be read.
+    case unreadable(FilePurpose, SystemError)
+    /// The first line of a file contains no key.
+    case noKey(FilePurpose, file: String)
 
     /// Whether access to a file is denied.
     package var isAccessDenied: Bool {
         if case .unreadable(_, let error) = self { error.code == EACCES } else { false }
     }
 
-    /// One line: problem, place and fix.
+    /// The problem without the purpose of the file.
+    package var reason: String {
+        if case .unreadable(_, let error) = self { error.description.oneLine() } else { description }
+    }
+
+    /// One line: problem and place.
     package var description: String {
         switch self {
-        case .noSHA256: "OpenSSL does not provide SHA-256: check its installation and configuration"
+        case .noSHA256: "OpenSSL does not provide SHA-256"
         case .curlDoesNotStart: "libcurl cannot be initialised"
-        case .certificateWithoutKey:
-            "tls: a client certificate needs both cert (or cert_file) and key (or key_file)"
-        case .notPEM(let option, let file):
-            "\(option)\(file.isEmpty ? "" : " \(file.oneLine())") is not PEM: -----BEGIN is missing"
+        case .certificateWithoutKey: "a client certificate needs both a certificate and a key"
+        case .notPEM(let purpose, let file):
+            "\(purpose.rawValue)\(file.isEmpty ? "" : ": \(file.oneLine())") is not PEM: -----BEGIN is missing"
         case .noSystemAuthorities(let places):
-            "tls.add_system_ca_pool: none of \(places.joined(separator: ", ")) exists; install ca-certificates"
-        case .unreadable(let option, let error): "\(option): \(error)".oneLine()
-        case .noKey(let option, let file): "\(option) \(file.oneLine()) has no key in its first line"
+            "\(FilePurpose.systemAuthorities.rawValue): none of \(places.joined(separator: ", ")) exists"
+        case .unreadable(let purpose, let error): "\(purpose.rawValue): \(error)".oneLine()
+        case .noKey(let purpose, let file):
+            "\(purpose.rawValue): \(file.oneLine()) has no key in its first line"
         }
     }
 }

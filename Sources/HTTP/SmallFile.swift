@@ -3,12 +3,12 @@ import Support
 
 /// The key in the first line of a file.
 ///
-/// - Parameter option: the option with the path, for the error.
-package func readKeyFile(_ path: String, for option: String) throws(HTTPSetupError) -> String {
-    let bytes = try readSmallFile(path, for: option)
+/// - Parameter purpose: what the file contains, for the error.
+package func readKeyFile(_ path: String, for purpose: FilePurpose) throws(HTTPSetupError) -> String {
+    let bytes = try readSmallFile(path, for: purpose)
     let value = keyText(String(validating: bytes, as: UTF8.self) ?? "")
     guard !value.isEmpty else {
-        throw .noKey(option: option, file: path)
+        throw .noKey(purpose, file: path)
     }
     return value
 }
@@ -25,12 +25,12 @@ package func keyText(_ text: String) -> String {
 
 /// The content of a file of at most 4 MiB.
 ///
-/// - Parameter option: the option with the path, for the error.
-package func readSmallFile(_ path: String, for option: String) throws(HTTPSetupError) -> [UInt8] {
+/// - Parameter purpose: what the file contains, for the error.
+package func readSmallFile(_ path: String, for purpose: FilePurpose) throws(HTTPSetupError) -> [UInt8] {
     do {
         return try readSmallFile(path)
     } catch {
-        throw .unreadable(option: option, error as? SystemError ?? SystemError("read", path, code: EIO))
+        throw .unreadable(purpose, error as? SystemError ?? SystemError("read", path, code: EIO))
     }
 }
 

@@ -89,21 +89,21 @@ package final class TLSSource: Sendable {
     }
 
     private static func read(_ options: TLSOptions) throws(HTTPSetupError) -> TLSMaterial {
-        func content(_ option: String, _ file: String, _ inline: String) throws(HTTPSetupError) -> [UInt8] {
+        func content(_ purpose: FilePurpose, _ file: String, _ inline: String) throws(HTTPSetupError) -> [UInt8] {
             var result = Array(inline.utf8)
-            if !file.isEmpty { result += Array("\n".utf8) + (try readSmallFile(file, for: "tls.\(option)")) }
+            if !file.isEmpty { result += Array("\n".utf8) + (try readSmallFile(file, for: purpose)) }
             guard result.isEmpty || String(decoding: result, as: UTF8.self).contains("-----BEGIN ") else {
-                throw .notPEM(option: "tls.\(option)", file: file)
+                throw .notPEM(purpose, file: file)
             }
             return result
         }
         var material = TLSMaterial()
-        material.authorities = try content("ca_file", options.caFile, options.ca)
+        material.authorities = try content(.authorities, options.caFile, options.ca)
         if options.addSystemCAPool && !material.authorities.isEmpty {
             material.authorities += Array("\n".utf8) + (try systemAuthorities())
         }
-        material.certificate = try content("cert_file", options.certFile, options.cert)
-        material.key = try content("key_file", options.keyFile, options.key)
+        material.certificate = try content(.certificate, options.certFile, options.cert)
+        material.key = try content(.certificateKey, options.keyFile, options.key)
         material.verifies = !options.insecureSkipVerify
         return material
     }
@@ -113,7 +113,7 @@ package final class TLSSource: Sendable {
         var places = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
         if let named = getenv("SSL_CERT_FILE") { places.insert(String(cString: named), at: 0) }
         for place in places where access(place, R_OK) == 0 {
-            return try readSmallFile(place, for: "tls.add_system_ca_pool")
+            return try readSmallFile(place, for: .systemAuthorities)
         }
         throw .noSystemAuthorities(places)
     }

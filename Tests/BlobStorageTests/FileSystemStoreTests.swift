@@ -50,7 +50,7 @@ struct FileSystemStoreTests {
         for name in ["folder", "pipe", "link", "dangling"] {
             #expect(
                 await storageError { _ = try await store.load(name) }?.description
-                    == "cannot load \(name) from \(directory.path): it is not a regular file")
+                    == "cannot load \(name) in \(directory.path): it is not a regular file")
         }
     }
 
@@ -90,14 +90,13 @@ struct FileSystemStoreTests {
     @Test func aFullDiskIsSaidInOneLine() {
         let error = FileSystemStore.explain(
             SystemError("write to", "/srv/x/.1.tmp", code: ENOSPC), "store", "/srv/x", name: "a\nb")
-        #expect(error.description == "cannot store a b in /srv/x: No space left on device; free some space")
+        #expect(error.description == "cannot store a b in /srv/x: No space left on device")
     }
 
     @Test func whoOnlyLooksCreatesNothing() async throws {
         let store = try FileSystemStore(rootPath: directory.file("share/bucket"), create: false)
         let error = await storageError { _ = try await store.list(prefix: "") }
         #expect(error?.kind == .notFound)
-        #expect(error?.description.contains("is right and mounted") == true)
         #expect(await storageError { try await store.store("x", Spool("x")) }?.kind == .notFound)
         #expect(!FileManager.default.fileExists(atPath: directory.file("share")))
     }
@@ -108,7 +107,7 @@ struct FileSystemStoreTests {
             let error = await storageError { _ = try FileSystemStore(rootPath: directory.file(path)) }
             #expect(
                 error?.description
-                    == "cannot open storage directory \(directory.file(path)): Not a directory; root_path must name a directory"
+                    == "cannot open storage directory \(directory.file(path)): Not a directory"
             )
         }
         #expect(await storageError { _ = try FileSystemStore(rootPath: "") }?.kind == .other)
@@ -120,8 +119,7 @@ struct FileSystemStoreTests {
         try FileManager.default.removeItem(atPath: directory.file("gone"))
         let error = await storageError { _ = try await store.list(prefix: "main__") }
         #expect(
-            error?.description == "cannot list main__* in \(directory.file("gone")): No such file or directory; "
-                + "check that root_path is right and mounted; only sync creates it, at start")
+            error?.description == "cannot list main__* in \(directory.file("gone")): No such file or directory")
         #expect(await storageError { try await store.store("x", Spool("x")) }?.kind == .notFound)
         // The stream ends, and with it the caller's wait for news that can't come any more.
         for await _ in stream {}
@@ -132,7 +130,7 @@ struct FileSystemStoreTests {
         let error = FileSystemStore.explain(
             SystemError("open", "/srv/x", code: EACCES), "list", "/srv/x", name: nil)
         #expect(error.kind == .accessDenied)
-        #expect(error.description == "cannot list /srv/x: Permission denied; check owner and mode of the directory")
+        #expect(error.description == "cannot list /srv/x: Permission denied")
     }
 
     @Test func writersInParallelDoNotDisturbEachOther() async throws {

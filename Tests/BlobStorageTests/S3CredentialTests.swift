@@ -112,7 +112,7 @@ import Testing
         // Nothing but that is no key.
         let blank = around("")
         if !blank.contains("second") {
-            #expect(problem(S3Options(bucket: "b", accessKey: "a", secretKey: blank)).contains("secret_key is missing"))
+            #expect(problem(S3Options(bucket: "b", accessKey: "a", secretKey: blank)).contains("secret key is missing"))
         }
     }
 
@@ -126,19 +126,19 @@ import Testing
     @Test func missingKeysAreSaidInOneLine() throws {
         try directory.write("empty", "\n")
         for (text, part) in [
-            (problem(S3Options(bucket: "b", accessKey: "a")), "S3 secret_key is missing"),
-            (problem(S3Options(bucket: "b", secretKey: "s")), "S3 access_key is missing"),
+            (problem(S3Options(bucket: "b", accessKey: "a")), "the S3 secret key is missing"),
+            (problem(S3Options(bucket: "b", secretKey: "s")), "the S3 access key is missing"),
             (
                 problem(S3Options(bucket: "b"), ["HOME": directory.path]),
                 "cannot open \(directory.path)/.aws/credentials"
             ),
             (
                 problem(S3Options(bucket: "b", secretKey: "s", accessKeyFile: directory.file("none"))),
-                "S3 access_key_file: cannot open \(directory.file("none")): No such file or directory"
+                "access key: cannot open \(directory.file("none")): No such file or directory"
             ),
             (
                 problem(S3Options(bucket: "b", accessKey: "a", secretKeyFile: directory.file("empty"))),
-                "S3 secret_key_file \(directory.file("empty")) has no key in its first line"
+                "secret key: \(directory.file("empty")) has no key in its first line"
             ),
         ] {
             #expect(text.contains(part))

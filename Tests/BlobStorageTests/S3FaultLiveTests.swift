@@ -71,7 +71,7 @@ struct S3FaultLiveTests {
         #expect(
             error?.description
                 == "cannot list main__* in bucket b: 127.0.0.1:\(server.port) does not answer like an S3 server: the listing repeats"
-                + " itself; check endpoint_url")
+                + " itself")
         #expect(server.requests.count == 2)
     }
 
@@ -91,7 +91,7 @@ struct S3FaultLiveTests {
         #expect(
             error?.description
                 == "cannot list bucket b: 127.0.0.1:\(server.port) does not answer like an S3 server: bad XML at byte 0: html is not a"
-                + " listing; check endpoint_url")
+                + " listing")
     }
 
     @Test(arguments: [
@@ -251,8 +251,7 @@ struct S3FaultLiveTests {
             }
         }
         #expect(error?.kind == .timeout)
-        #expect(
-            error?.description.contains("cannot create bucket b: not done after 0.2 seconds (init_timeout)") == true)
+        #expect(error?.description == "cannot create bucket b: not done after 0.2 seconds")
     }
 
     @Test func aBucketIsCreatedWhereItIsMissing() async throws {
@@ -295,8 +294,7 @@ struct S3FaultLiveTests {
         #expect(server.requests.map(\.method) == ["GET"])
         #expect(
             error?.description
-                == "cannot list bucket b: HTTP 404 NotFound; this is not an answer of an S3 server (text/html from nginx):"
-                + " check endpoint_url")
+                == "cannot list bucket b: HTTP 404 NotFound; this is not an answer of an S3 server (text/html from nginx)")
         let store = try await open(server)
         #expect(await storageError { _ = try await store.load("x") }?.kind == .other)
         #expect(await storageError { try await store.delete("x") }?.kind == .other)

@@ -122,14 +122,13 @@ struct S3ServerLiveTests {
         wrongSecret.secretKey = "not-the-secret"
         var wrongKey = wrongSecret
         wrongKey.accessKey = "nobody"
-        for (options, code, advice) in [
-            (wrongSecret, "SignatureDoesNotMatch", "check secret_key"),
-            (wrongKey, "InvalidAccessKeyId", "the server does not know this access_key"),
-            (server.options(bucket: "no-such-bucket", create: false), "NoSuchBucket", "set create_bucket"),
+        for (options, code) in [
+            (wrongSecret, "SignatureDoesNotMatch"),
+            (wrongKey, "InvalidAccessKeyId"),
+            (server.options(bucket: "no-such-bucket", create: false), "NoSuchBucket"),
         ] {
             let error = await storageError { _ = try await S3Store.open(options).list(prefix: "main__") }
             #expect(error?.code == code)
-            #expect(error?.description.contains(advice) == true)
             #expect(error?.description.contains("cannot list main__* in bucket \(options.bucket): HTTP 40") == true)
             #expect(error?.description.contains("not-the-secret") == false)
         }
@@ -142,8 +141,7 @@ struct S3ServerLiveTests {
         let error = await storageError { _ = try await S3Store.open(options).list(prefix: "") }
         #expect(
             error?.description.hasSuffix(
-                "; this port does not speak https: use http:// in endpoint_url, or the"
-                    + " https port") == true)
+                ": this port does not speak https") == true)
         #expect(error?.description.contains("certificate") == false)
     }
 

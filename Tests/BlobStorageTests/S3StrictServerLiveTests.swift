@@ -63,7 +63,7 @@ struct S3StrictServerLiveTests {
             await storageError { try await store.store("x", Spool("x")) },
         ] {
             #expect(error?.code == "AuthorizationHeaderMalformed")
-            #expect(error?.description.hasSuffix("; set region to us-east-1 (it is eu-west-1)") == true)
+            #expect(error?.description.hasSuffix("; the bucket is in region us-east-1, not eu-west-1") == true)
         }
     }
 }

@@ -45,7 +45,6 @@ struct S3TLSLiveTests {
     @Test func anUnknownAuthorityIsRefusedAtOnce() async throws {
         let error = await storageError { try await roundTrip(options { _ in }) }
         #expect(error?.description.contains("SSL certificate problem") == true)
-        #expect(error?.description.contains("tls.ca_file") == true)
     }
 
     @Test func aCertificateForAnotherHostIsRefused() async throws {
@@ -60,7 +59,7 @@ struct S3TLSLiveTests {
         var options = options { _ in }
         options.endpointURL = server.endpoint.replacingOccurrences(of: "https://", with: "http://")
         let error = await storageError { _ = try await S3Store.open(options).list(prefix: "") }
-        #expect(error?.description.hasSuffix("; this port requires https: use https:// in endpoint_url") == true)
+        #expect(error?.description.hasSuffix("; this port requires https") == true)
     }
 
     @Test func watchedFilesAreReadAgain() async throws {
@@ -135,13 +134,13 @@ struct S3TLSLiveTests {
     @Test func whatIsMissingIsSaidBeforeAnyRequest() async throws {
         try directory.write("file", "not PEM")
         for (options, part) in [
-            (options { $0.caFile = directory.file("none") }, "tls.ca_file: cannot open \(directory.file("none"))"),
-            (options { $0.caFile = directory.file("file") }, "tls.ca_file \(directory.file("file")) is not PEM"),
+            (options { $0.caFile = directory.file("none") }, "CA certificates: cannot open \(directory.file("none"))"),
+            (options { $0.caFile = directory.file("file") }, "CA certificates: \(directory.file("file")) is not PEM"),
             (
                 options { $0.cert = "-----BEGIN CERTIFICATE-----" },
-                "needs both cert (or cert_file) and key (or key_file)"
+                "needs both a certificate and a key"
             ),
-            (options { $0.keyFile = server.caFile }, "needs both cert (or cert_file) and key (or key_file)"),
+            (options { $0.keyFile = server.caFile }, "needs both a certificate and a key"),
         ] {
             let error = await storageError { _ = try await S3Store.open(options) }
             #expect(error?.description.contains(part) == true)

@@ -172,10 +172,10 @@ import Testing
         }
         defer { server.stop() }
         let file = directory.file("key")
-        let node = Node(server.endpoint) { try readKeyFile(file, for: "powerdns.api.key_file") }
+        let node = Node(server.endpoint) { try readKeyFile(file, for: .apiKey) }
         try await node.flusher.run {
             try await node.change("example.org")
-            try await eventually { node.log.contains("powerdns.api.key_file") }
+            try await eventually { node.log.contains("API key: cannot open") }
             try directory.write("key", "old\n")
             try await eventually { node.log.contains("401") }
             try directory.write("key", "new\nsecond line\n")

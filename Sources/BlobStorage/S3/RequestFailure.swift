@@ -6,10 +6,3 @@ struct RequestFailure: RetryableFailure, Sendable {
     var isTransient: Bool
     var retryAfter: Duration?
 }
-
-extension BlobStoreError {
-    /// A local problem that affects all requests.
-    init(_ error: HTTPSetupError) {
-        self.init(error.isAccessDenied ? .accessDenied : .other, error.description)
-    }
-}

@@ -18,9 +18,8 @@ extension S3Store {
         } catch is CancellationError {
             try Task.checkCancellation()
             throw BlobStoreError(
-                .timeout,
-                "cannot create bucket \(options.bucket.oneLine()): not done after \(options.initTimeout) (init_timeout);"
-                    + " check endpoint_url and the network")
+                .timeout, .init(operation: S3Operation.create.rawValue, place: .bucket(options.bucket)),
+                .notCreated(after: options.initTimeout))
         }
     }
 

@@ -33,12 +33,11 @@ final class S3CredentialSource: Sendable {
     private static func read(
         _ options: S3Options, _ environment: (String) -> String?
     ) throws(BlobStoreError) -> S3Credentials {
-        let access = try key("access_key", options.accessKey, options.accessKeyFile)
-        let secret = try key("secret_key", options.secretKey, options.secretKeyFile)
+        let access = try key(.accessKey, options.accessKey, options.accessKeyFile)
+        let secret = try key(.secretKey, options.secretKey, options.secretKeyFile)
         if let access, let secret { return S3Credentials(accessKey: access, secretKey: secret) }
         guard access == nil && secret == nil else {
-            throw BlobStoreError(
-                .other, "S3 \(access == nil ? "access_key" : "secret_key") is missing: both keys are needed, or none")
+            throw BlobStoreError(.other, nil, .incompleteKeys(missing: access == nil ? .accessKey : .secretKey))
         }
         let named = S3Credentials(
             environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"), environment("AWS_SESSION_TOKEN"))
@@ -46,13 +45,15 @@ final class S3CredentialSource: Sendable {
         return try fromSharedFile(environment)
     }
 
-    private static func key(_ option: String, _ inline: String, _ file: String) throws(BlobStoreError) -> String? {
+    private static func key(
+        _ purpose: FilePurpose, _ inline: String, _ file: String
+    ) throws(BlobStoreError) -> String? {
         guard !file.isEmpty else {
             let key = keyText(inline)
             return key.isEmpty ? nil : key
         }
         do throws(HTTPSetupError) {
-            return try readKeyFile(file, for: "S3 \(option)_file")
+            return try readKeyFile(file, for: purpose)
         } catch {
             throw BlobStoreError(error)
         }
@@ -63,18 +64,14 @@ final class S3CredentialSource: Sendable {
         let profile = chosen.isEmpty ? "default" : chosen
         let named = environment("AWS_SHARED_CREDENTIALS_FILE") ?? ""
         let path = named.isEmpty ? "\(environment("HOME") ?? "")/.aws/credentials" : named
-        let advice =
-            "S3: no access_key and secret_key in the configuration, no AWS_ACCESS_KEY_ID and"
-            + " AWS_SECRET_ACCESS_KEY in the environment"
         let bytes: [UInt8]
         do throws(HTTPSetupError) {
-            bytes = try readSmallFile(path, for: "~/.aws/credentials")
+            bytes = try readSmallFile(path, for: .sharedCredentials)
         } catch {
-            throw BlobStoreError(BlobStoreError(error).kind, "\(advice), and \(error)")
+            throw BlobStoreError(error.isAccessDenied ? .accessDenied : .other, nil, .noKeys(error))
         }
         guard let credentials = parseCredentials(String(decoding: bytes, as: UTF8.self), profile: profile) else {
-            throw BlobStoreError(
-                .other, "\(advice), and no complete profile \(profile.oneLine()) in \(path.oneLine())")
+            throw BlobStoreError(.other, nil, .noProfile(profile, file: path))
         }
         return credentials
     }

@@ -16,14 +16,12 @@ struct S3Endpoint: Sendable, Hashable {
     init(
         endpointURL: String, region: String, bucket: String, addressing: S3Options.Addressing = .auto
     ) throws(BlobStoreError) {
-        guard !bucket.isEmpty else { throw BlobStoreError(.other, "S3 bucket is not set") }
+        guard !bucket.isEmpty else { throw BlobStoreError(.other, nil, .noBucket) }
         guard !bucket.utf8.contains(UInt8(ascii: "/")), bucket != ".", bucket != ".." else {
-            throw BlobStoreError(
-                .other, "\(bucket.oneLine()) is not a valid S3 bucket name: put a folder in a bucket into global_prefix"
-            )
+            throw BlobStoreError(.other, nil, .badBucketName(bucket))
         }
         guard !region.isEmpty, region.utf8.allSatisfy({ isNameByte($0) || $0 == UInt8(ascii: "_") }) else {
-            throw BlobStoreError(.other, "\(region.oneLine()) is not a valid S3 region: use letters, digits and - only")
+            throw BlobStoreError(.other, nil, .badRegion(region))
         }
         let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
         var parts = (scheme: "https", authority: "s3.\(region).\(domain)", path: "")
@@ -42,12 +40,7 @@ struct S3Endpoint: Sendable, Hashable {
             isInHost = true
             guard Self.fitsHost(bucket, dots: true), host.utf8.contains(where: { isLetter($0) }),
                 !host.hasPrefix("[")
-            else {
-                throw BlobStoreError(
-                    .other,
-                    "addressing virtual puts the bucket into the host name, and \(bucket.oneLine()).\(host) is not a valid host name:"
-                        + " use path")
-            }
+            else { throw BlobStoreError(.other, nil, .noHostName(bucket: bucket, host: host)) }
         }
         scheme = parts.scheme
         authority = isInHost ? "\(bucket).\(parts.authority)" : parts.authority
@@ -87,36 +80,35 @@ struct S3Endpoint: Sendable, Hashable {
         scheme: String, authority: String, path: String
     ) {
         // The message must not contain a password.
-        func bad(_ problem: String) -> BlobStoreError {
-            let shown = text.utf8.contains(UInt8(ascii: "@")) ? "endpoint_url" : "endpoint_url \(text.oneLine())"
-            return BlobStoreError(.other, "\(shown): \(problem), as in https://s3.example.com:9000")
+        func bad(_ problem: S3EndpointProblem) -> BlobStoreError {
+            BlobStoreError(.other, nil, .badEndpoint(text.utf8.contains(UInt8(ascii: "@")) ? nil : text, problem))
         }
-        guard let colon = text.firstRange(of: "://") else { throw bad("start it with http:// or https://") }
+        guard let colon = text.firstRange(of: "://") else { throw bad(.scheme) }
         let scheme = text[..<colon.lowerBound].lowercased()
-        guard scheme == "https" || scheme == "http" else { throw bad("start it with http:// or https://") }
+        guard scheme == "https" || scheme == "http" else { throw bad(.scheme) }
         let rest = text[colon.upperBound...]
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
         guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
-        else { throw bad("only host, port and path can be given") }
+        else { throw bad(.characters) }
         guard !rest[..<slash].utf8.contains(UInt8(ascii: "@")) else {
-            throw bad("put user and password into access_key and secret_key")
+            throw bad(.credentials)
         }
         var host = rest[..<slash]
         var port: Substring?
         if host.hasPrefix("[") {
-            guard let end = host.firstIndex(of: "]") else { throw bad("] is missing after the IPv6 address") }
+            guard let end = host.firstIndex(of: "]") else { throw bad(.bracket) }
             let suffix = host[host.index(after: end)...]
-            guard suffix.isEmpty || suffix.hasPrefix(":") else { throw bad("the port is not a number") }
+            guard suffix.isEmpty || suffix.hasPrefix(":") else { throw bad(.port) }
             port = suffix.isEmpty ? nil : suffix.dropFirst()
             host = host[...end]
         } else if let colon = host.firstIndex(of: ":") {
             port = host[host.index(after: colon)...]
             host = host[..<colon]
         }
-        guard !host.isEmpty, host != "[]" else { throw bad("the host is missing") }
+        guard !host.isEmpty, host != "[]" else { throw bad(.noHost) }
         var authority = String(host).lowercased()
         if let port {
-            guard let number = UInt16(port), number > 0 else { throw bad("the port is not a number from 1 to 65535") }
+            guard let number = UInt16(port), number > 0 else { throw bad(.port) }
             // HTTP clients omit the default port, and servers sign what clients send.
             if number != (scheme == "https" ? 443 : 80) { authority += ":\(number)" }
         }

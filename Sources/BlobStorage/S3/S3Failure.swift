@@ -34,7 +34,7 @@ enum S3Operation: String, Sendable {
     }
 }
 
-/// Converts failures to one-line errors with advice. Pure.
+/// Converts failures of requests to errors. Pure.
 struct S3FailureContext: Sendable {
     var operation: S3Operation
     var bucket: String
@@ -43,18 +43,22 @@ struct S3FailureContext: Sendable {
     /// Host and port.
     var authority: String
     var region: String
-    /// See ``S3Options/isCreatedBySync``.
-    var isCreatedBySync = false
 
     /// The failure for an answer without success.
     ///
-    /// - Parameter now: what our clock says.
-    func failure(_ answer: HTTPAnswer, now: WallTime) -> RequestFailure {
+    /// - Parameters:
+    ///   - secrets: texts that a server may echo, and that must not be shown.
+    ///   - now: what our clock says.
+    func failure(_ answer: HTTPAnswer, hiding secrets: [String] = [], now: WallTime) -> RequestFailure {
+        var answer = answer
+        // Shorter texts are not secrets, and masking them would garble the message.
+        func masked(_ text: String) -> String {
+            secrets.reduce(text) { $1.utf8.count < 4 ? $0 : $0.replacing($1, with: "***") }
+        }
+        answer.headers = answer.headers.mapValues(masked)
         let detail = S3ErrorAnswer(answer.body)
-        let code = detail?.code ?? Self.code(status: answer.status)
-        let message = detail.map { $0.message.isEmpty ? "" : ": \($0.message)" } ?? ""
+        let code = detail.map { masked($0.code) } ?? Self.code(status: answer.status)
         let isForeign = detail == nil && Self.isForeign(answer)
-        let advice = isForeign ? Self.foreignAdvice(answer) : advice(code, answer, detail, now)
         let kind: BlobStoreError.Kind =
             switch (code, answer.status) {
             case ("RequestTimeout", _), (_, 408), (_, 504): .timeout
@@ -65,104 +69,69 @@ struct S3FailureContext: Sendable {
             case (_, 404): .notFound
             default: .other
             }
+        let refusal = S3Refusal(
+            status: answer.status, code: code, message: masked(detail?.message ?? ""),
+            meaning: isForeign ? Self.foreignMeaning(answer) : meaning(code, answer, detail?.region.map(masked), now))
         return RequestFailure(
-            error: BlobStoreError(
-                kind, "\(what): HTTP \(answer.status) \(code)\(message)\(advice.isEmpty ? "" : "; \(advice)")",
-                code: code == "NoSuchKey" ? "NotFound" : code),
+            error: error(kind, .refused(refusal), code: code == "NoSuchKey" ? "NotFound" : code),
             isTransient: Self.isTransient(status: answer.status, code: code),
             retryAfter: answer.headers["retry-after"].flatMap { Self.pause(retryAfter: $0, now: now) })
     }
 
     /// The failure for a request without answer.
     func failure(_ failure: TransferFailure) -> RequestFailure {
-        let (kind, code, advice): (BlobStoreError.Kind, String, String) =
+        let (kind, code, isTransient): (BlobStoreError.Kind, String, Bool) =
             switch failure.reason {
-            case .nameResolution: (.other, "DNSError", "check endpoint_url and the name servers of this machine")
-            case .refused: (.other, "URLError", "check endpoint_url, that the server runs, and firewalls")
-            case .timeout: (.timeout, "Timeout", "check the network and the load of the server")
-            case .broken where failure.detail.contains("HTTP/0.9"):
-                (.other, "URLError", "this port does not speak http: endpoint_url may need https://")
-            case .broken: (.other, "URLError", "")
-            case .tls:
-                (
-                    .other, "URLError",
-                    "the server's certificate must be signed by a CA of this machine or of tls.ca_file,"
-                        + " and be valid for the host in endpoint_url"
-                )
-            case .handshake: (.other, "URLError", Self.handshakeAdvice(failure.detail))
-            case .unusable: (.other, "URLError", "")
-            case .tooLarge: (.other, BlobStoreError.tooLarge, "")
-            }
-        let isTransient =
-            switch failure.reason {
-            case .nameResolution, .refused, .timeout, .broken: true
-            case .tls, .handshake, .unusable, .tooLarge: false
+            case .nameResolution: (.other, "DNSError", true)
+            case .timeout, .tooSlow: (.timeout, "Timeout", true)
+            case .refused, .broken: (.other, "URLError", true)
+            case .tls, .handshake, .unusable: (.other, "URLError", false)
+            case .tooLarge: (.other, BlobStoreError.tooLarge, false)
             }
         return RequestFailure(
-            error: BlobStoreError(
-                kind, "\(what) at \(authority): \(failure.detail.oneLine())\(advice.isEmpty ? "" : "; \(advice)")",
-                code: code),
-            isTransient: isTransient)
+            error: error(kind, .unanswered(failure, authority: authority), code: code), isTransient: isTransient)
     }
 
     /// The failure for a successful but implausible answer.
     ///
     /// Such an answer never counts as success; an upload is retried.
     func failure(unexpected problem: String, in answer: HTTPAnswer = HTTPAnswer()) -> RequestFailure {
-        let source = Self.source(of: answer)
-        return RequestFailure(
-            error: BlobStoreError(
-                .other,
-                "\(what): \(authority) does not answer like an S3 server\(source.isEmpty ? "" : " (\(source))"):"
-                    + " \(problem.oneLine()); check endpoint_url",
-                code: "Unknown"),
+        RequestFailure(
+            error: error(
+                .other, .implausible(problem, authority: authority, source: Self.source(of: answer)), code: "Unknown"),
             isTransient: operation == .store)
     }
 
-    /// The failure for a temporary file with the bytes.
-    func failure(_ error: SystemError) -> BlobStoreError { BlobStoreError(.other, "\(what): \(error)".oneLine()) }
-
-    private var what: String {
-        let object = key.map { "\($0.oneLine()) in bucket" } ?? "bucket"
-        return "cannot \(operation.rawValue) \(object) \(bucket.oneLine())"
+    /// An error of the operation.
+    func error(
+        _ kind: BlobStoreError.Kind, _ cause: BlobStoreError.Cause, code: String? = nil
+    ) -> BlobStoreError {
+        let attempt = BlobStoreError.Attempt(operation: operation.rawValue, object: key, place: .bucket(bucket))
+        return BlobStoreError(kind, attempt, cause, code: code)
     }
 
-    private func advice(_ code: String, _ answer: HTTPAnswer, _ detail: S3ErrorAnswer?, _ now: WallTime) -> String {
+    private func meaning(
+        _ code: String, _ answer: HTTPAnswer, _ expectedRegion: String?, _ now: WallTime
+    ) -> S3Refusal.Meaning {
         switch code {
-        case "InvalidAccessKeyId", "InvalidClientTokenId":
-            return "the server does not know this access_key"
-        case "SignatureDoesNotMatch":
-            return "check secret_key, and that no proxy changes the Host header or the path"
+        case "InvalidAccessKeyId", "InvalidClientTokenId": return .unknownKey
+        case "SignatureDoesNotMatch": return .wrongSignature
         case "RequestTimeTooSkewed", "RequestExpired":
-            guard let theirs = answer.headers["date"].flatMap({ WallTime(httpDate: $0) }) else {
-                return "set the clock of this machine or of the server"
-            }
-            let ahead = now.seconds - theirs.seconds
-            return
-                "the clock of this machine is \(abs(ahead)) s \(ahead < 0 ? "behind" : "ahead of") the server's: set it"
-        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
-            return "the session token has expired: get new temporary credentials"
-        case "NoSuchBucket":
-            return isCreatedBySync
-                ? "check bucket and region; create_bucket is true, so sync creates it at start"
-                : "check bucket and region, or set create_bucket"
+            let theirs = answer.headers["date"].flatMap { WallTime(httpDate: $0) }
+            return .clock(ahead: theirs.map { now.seconds - $0.seconds })
+        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired": return .expiredToken
+        case "NoSuchBucket": return .noBucket
         case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException",
             "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
-            let right = detail?.region ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)
-            if let right, !right.isEmpty, right != region { return "set region to \(right) (it is \(region))" }
-            if let location = Self.location(answer) {
-                return "the server redirects to \(location): check endpoint_url and region (it is \(region))"
-            }
-            return "check region (it is \(region)) and endpoint_url"
+            let right = expectedRegion ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)
+            if let right, !right.isEmpty, right != region { return .region(used: region, expected: right) }
+            if let location = Self.location(answer) { return .redirected(to: location, region: region) }
+            return .region(used: region, expected: nil)
         case "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized":
             let resource = key == nil || operation == .list ? bucket : "\(bucket)/*"
-            return "this key needs the permission \(operation.permission) on \(resource.oneLine())"
-        case "BucketAlreadyExists":
-            return "another account owns a bucket of this name: choose another name"
-        default:
-            guard (300..<400).contains(answer.status) else { return "" }
-            let location = Self.location(answer).map { "the server redirects to \($0): " } ?? ""
-            return "\(location)endpoint_url must name the S3 service itself"
+            return .denied(permission: operation.permission, resource: resource)
+        case "BucketAlreadyExists": return .bucketOfAnother
+        default: return (300..<400).contains(answer.status) ? .otherService(redirects: Self.location(answer)) : .none
         }
     }
 
@@ -178,12 +147,11 @@ struct S3FailureContext: Sendable {
             && answer.headers["content-encoding"] == nil
     }
 
-    private static func foreignAdvice(_ answer: HTTPAnswer) -> String {
+    private static func foreignMeaning(_ answer: HTTPAnswer) -> S3Refusal.Meaning {
         if answer.status == 400, String(decoding: answer.body, as: UTF8.self).uppercased().contains("HTTPS") {
-            return "this port requires https: use https:// in endpoint_url"
+            return .requiresHTTPS
         }
-        let source = source(of: answer)
-        return "this is not an answer of an S3 server\(source.isEmpty ? "" : " (\(source))"): check endpoint_url"
+        return .notS3(source: source(of: answer))
     }
 
     /// `text/html from nginx`, if the answer contains it.
@@ -193,15 +161,6 @@ struct S3FailureContext: Sendable {
         let isXML = type.hasSuffix("xml")
         return [isXML ? "" : String(type), server.isEmpty ? "" : "from \(server)"].filter { !$0.isEmpty }
             .joined(separator: " ").oneLine(limit: 80)
-    }
-
-    private static func handshakeAdvice(_ detail: String) -> String {
-        // Messages of OpenSSL and GnuTLS for an answer in another protocol.
-        let foreign = ["wrong version number", "packet length too long", "http request", "unexpected TLS packet"]
-        if foreign.contains(where: { detail.contains($0) }) {
-            return "this port does not speak https: use http:// in endpoint_url, or the https port"
-        }
-        return "check that the port in endpoint_url speaks https, and the client certificate in tls"
     }
 
     /// The target of a redirect, without possible secrets: user, password and query.

@@ -1,6 +1,6 @@
 import HTTP
 
-/// `storage.options` for a storage of type `s3`.
+/// The options of an S3 storage.
 ///
 /// Empty strings mean unset. 0 as a timeout or as `maximumIdleConnections` means no limit.
 package struct S3Options: Sendable {
@@ -44,7 +44,7 @@ package struct S3Options: Sendable {
     package var hideFolders: Bool
     /// Whether Content-MD5 is omitted.
     package var disableSendContentMD5: Bool
-    /// `num_minio_threads`: concurrent parts of one upload.
+    /// Concurrent parts of one upload.
     package var parallelParts: Int
     /// Timeout of ``S3Store/open(_:environment:willRetry:)`` as a whole.
     package var initTimeout: Duration
@@ -63,8 +63,6 @@ package struct S3Options: Sendable {
     /// Verification of the server.
     package var tls: TLSOptions
 
-    /// Whether syncing creates the bucket, even if this process must not: affects the advice in errors.
-    package var isCreatedBySync = false
     /// Timeout of one request without a byte in either direction. Not in the configuration file.
     package var stallTimeout: Duration = .seconds(60)
     /// Larger bodies are uploaded in parts of this size in bytes if 10,000 of them suffice. At least 5 MiB.

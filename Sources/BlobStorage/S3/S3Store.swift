@@ -86,11 +86,8 @@ package final class S3Store: BlobStore {
             for blob in page.blobs where names.insert(Array(blob.name.utf8)).inserted {
                 room -= 2 * (blob.name.utf8.count + 80)
                 guard room >= 0 else {
-                    throw BlobStoreError(
-                        .other,
-                        "cannot list bucket \(options.bucket.oneLine()): more than \(names.count - 1) objects: use a bucket"
-                            + " or a global_prefix of its own",
-                        code: BlobStoreError.tooLarge)
+                    let count = names.count - 1
+                    throw context(.list, nil).error(.other, .tooManyObjects(count), code: BlobStoreError.tooLarge)
                 }
                 guard blob.name.startsBytewise(with: key(prefix)) else { continue }
                 let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
@@ -167,8 +164,10 @@ package final class S3Store: BlobStore {
                 }
                 return withoutQuotes(answer.headers["etag"] ?? "")
             }
-        } catch let error as BlobStoreError where error.kind == .notFound {
-            throw BlobStoreError(.other, "\(error.description): the server had confirmed the upload", code: error.code)
+        } catch var error as BlobStoreError where error.kind == .notFound {
+            if case .refused(let refusal) = error.cause { error.cause = .lostUpload(refusal) }
+            error.kind = .other
+            throw error
         }
     }
 
@@ -200,10 +199,7 @@ package final class S3Store: BlobStore {
     private func objectKey(_ name: String, _ operation: S3Operation) throws(BlobStoreError) -> String {
         let count = key(name).utf8.count
         guard !name.isEmpty, count <= 1024, !name.utf8.contains(0) else {
-            throw BlobStoreError(
-                .other,
-                "cannot \(operation.rawValue) \(name.oneLine(limit: 80)) in bucket \(options.bucket): names must have"
-                    + " 1 to 1024 bytes, none of them zero")
+            throw context(operation, name.oneLine(limit: 80)).error(.other, .badKey)
         }
         return key(name)
     }
@@ -220,7 +216,7 @@ package final class S3Store: BlobStore {
         } catch let error as HTTPSetupError {
             throw BlobStoreError(error)
         } catch let error as SystemError {
-            throw BlobStoreError(.other, "cannot store into bucket \(options.bucket): \(error)".oneLine())
+            throw context(.store, nil).error(.other, .system(error, isPlace: false))
         }
     }
 
@@ -247,7 +243,7 @@ package final class S3Store: BlobStore {
         } catch let failure as RequestFailure {
             throw failure.error
         } catch let error as SystemError {
-            throw context.failure(error)
+            throw context.error(.other, .system(error, isPlace: false))
         }
     }
 
@@ -293,12 +289,10 @@ package final class S3Store: BlobStore {
         let isLateError =
             isSuccess && !request.spoolsAnswer && answer.body.count <= 64 << 10 && S3ErrorAnswer(answer.body) != nil
         guard isSuccess, !isLateError else {
-            var failure = context.failure(answer, now: .now())
+            // A server may echo the request.
+            let secrets = [credentials.secretKey, credentials.sessionToken ?? ""]
+            var failure = context.failure(answer, hiding: secrets, now: .now())
             if isLateError { failure.isTransient = true }
-            // A server may echo the request. Shorter texts are not secrets, and masking them would garble the message.
-            for secret in [credentials.secretKey, credentials.sessionToken ?? ""] where secret.utf8.count >= 4 {
-                failure.error.description = failure.error.description.replacing(secret, with: "***")
-            }
             throw failure
         }
         do {
@@ -308,9 +302,11 @@ package final class S3Store: BlobStore {
         }
     }
 
-    private func context(_ request: S3Request) -> S3FailureContext {
+    private func context(_ request: S3Request) -> S3FailureContext { context(request.operation, request.shownKey) }
+
+    private func context(_ operation: S3Operation, _ key: String?) -> S3FailureContext {
         S3FailureContext(
-            operation: request.operation, bucket: options.bucket, key: request.shownKey,
-            authority: endpoint.authority, region: options.region, isCreatedBySync: options.isCreatedBySync)
+            operation: operation, bucket: options.bucket, key: key, authority: endpoint.authority,
+            region: options.region)
     }
 }

@@ -1,3 +1,5 @@
+import HTTP
+
 /// An error that ends the program with one line on stderr and an exit code.
 package struct CommandFailure: Error, Sendable, CustomStringConvertible {
     /// The failure and its place. ``Advice`` describes it.
@@ -14,6 +16,8 @@ package struct CommandFailure: Error, Sendable, CustomStringConvertible {
         case noRegularFile(String)
         /// A file is too large for its purpose.
         case tooLargeFile(String, for: String)
+        /// A file of the configuration cannot be used.
+        case setup(HTTPSetupError)
         /// Azure is not supported.
         case azureStorage
         /// The daemon has not opened the storage yet.

@@ -11,9 +11,9 @@ package struct OpenStorage: Sendable {
     /// are irrelevant to syncing. Only its own listings show its writes at once.
     package var unmarked: any BlobStore
 
-    init(_ store: any BlobStore, unmarked: (any BlobStore)? = nil) {
+    init(_ store: any BlobStore, unmarked: any BlobStore) {
         self.store = store
-        self.unmarked = unmarked ?? store
+        self.unmarked = unmarked
     }
 }
 
@@ -35,6 +35,25 @@ package enum StorageFactory {
         environment: @escaping @Sendable (String) -> String?, logger: Logger,
         observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
     ) async throws -> OpenStorage {
+        let createsBucket = if case .s3(let options) = backend { options.createBucket } else { false }
+        let advise: @Sendable (BlobStoreError) -> BlobStoreError = {
+            Advice.advised($0, createsBucket: createsBucket)
+        }
+        do {
+            let (store, unmarked) = try await openAsIs(backend, writes, owner, environment, advise, logger, observe)
+            return OpenStorage(
+                AdvisedStore(base: store, advise: advise), unmarked: AdvisedStore(base: unmarked, advise: advise))
+        } catch let error as BlobStoreError {
+            throw advise(error)
+        }
+    }
+
+    private static func openAsIs(
+        _ backend: StorageBackend, _ writes: Bool, _ owner: String?,
+        _ environment: @escaping @Sendable (String) -> String?,
+        _ advise: @escaping @Sendable (BlobStoreError) -> BlobStoreError, _ logger: Logger,
+        _ observe: @escaping @Sendable (StorageCall) -> Void
+    ) async throws -> (store: any BlobStore, unmarked: any BlobStore) {
         switch backend {
         case .s3(let options):
             let store = try await S3Store.open(
@@ -42,21 +61,23 @@ package enum StorageFactory {
                 willRetry: { error, pause in
                     logger.debug(
                         "a storage request failed; retrying",
-                        metadata: ["error": "\(error)", "pause": "\(DurationText.format(pause))"])
+                        metadata: ["error": "\(advise(error))", "pause": "\(DurationText.format(pause))"])
                 }, observe: observe)
-            guard options.updateMarker.isUsed else { return OpenStorage(store) }
+            guard options.updateMarker.isUsed else { return (store, store) }
             let marked = UpdateMarkerStore(
                 store, forceListInterval: options.updateMarker.forceListInterval,
                 markerFailed: { error in
                     logger.warning(
                         "cannot write the update marker; retrying with the next request, until then others may notice a change late",
-                        metadata: ["error": "\(error)"])
+                        metadata: ["error": "\(advise(error))"])
                 })
-            return OpenStorage(marked, unmarked: store)
+            return (marked, store)
         case .fileSystem(let options):
-            return OpenStorage(try FileSystemStore(rootPath: options.rootPath, create: owner != nil, owner: owner))
+            let store = try FileSystemStore(rootPath: options.rootPath, create: owner != nil, owner: owner)
+            return (store, store)
         case .memory:
-            return OpenStorage(MemoryStore())
+            let store = MemoryStore()
+            return (store, store)
         case .azure:
             throw CommandFailure(.azureStorage)
         }
@@ -96,6 +117,5 @@ extension S3Options {
                 cert: tls.cert, keyFile: tls.keyFile, key: tls.key, watchCerts: tls.watchCerts,
                 watchCertsPollInterval: tls.watchCertsPollInterval, insecureSkipVerify: tls.insecureSkipVerify,
                 insecureKeyLogFile: tls.insecureKeyLogFile))
-        isCreatedBySync = options.createBucket
     }
 }

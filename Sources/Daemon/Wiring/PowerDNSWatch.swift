@@ -142,7 +142,11 @@ extension PowerDNSAPI {
         guard !configuration.url.isEmpty else { return nil }
         self.init(url: configuration.url) {
             guard !configuration.keyFile.isEmpty else { return configuration.key }
-            return try readKeyFile(configuration.keyFile, for: "powerdns.api.key_file")
+            do throws(HTTPSetupError) {
+                return try readKeyFile(configuration.keyFile, for: .apiKey)
+            } catch {
+                throw CommandFailure(.setup(error))
+            }
         }
     }
 }

@@ -1,4 +1,3 @@
-import BlobStorage
 import HTTP
 import PowerDNSFormat
 import Replication
@@ -35,7 +34,7 @@ package struct PowerDNSAPI: Sendable {
     /// PowerDNS flushes all answers below a name, so `.` means every answer. If the name is that of a zone, it also flushes
     /// its keys and metadata, and checks whether that zone exists.
     ///
-    /// - Throws: ``Failure``, or `CancellationError` if the task is cancelled.
+    /// - Throws: ``Failure``, the error of the key, or `CancellationError` if the task is cancelled.
     func flush(_ target: FlushQueue.Target) async throws {
         let name =
             switch target {
@@ -47,12 +46,12 @@ package struct PowerDNSAPI: Sendable {
 
     /// Checks that it is reachable and accepts the key.
     ///
-    /// - Throws: ``Failure``, or `CancellationError` if the task is cancelled.
+    /// - Throws: ``Failure``, the error of the key, or `CancellationError` if the task is cancelled.
     package func check() async throws { try await send("GET", "") }
 
     private func send(_ method: String, _ path: String) async throws {
         let url = "\(base)/api/v1/servers/localhost\(path)"
-        let key = try await self.readKey()
+        let key = try await Self.pool.run { [key] _ in try key() }
         let answer: Document
         do {
             answer = try await client.perform(
@@ -65,14 +64,6 @@ package struct PowerDNSAPI: Sendable {
         throw Failure(
             description: "\(base): \(explanation(of: answer, key))",
             isFinal: answer.status == 400 || answer.status == 422)
-    }
-
-    private func readKey() async throws -> String {
-        do {
-            return try await Self.pool.run { [key] _ in try key() }
-        } catch let error as BlobStoreError {
-            throw Failure(description: error.description)
-        }
     }
 
     private static let pool = BlockingPool(label: "powerdns-api-key", width: 1)

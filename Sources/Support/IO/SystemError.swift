@@ -16,8 +16,11 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         self.code = code
     }
 
+    /// The reason in words.
+    package var reason: String { String(cString: strerror(code)) }
+
     /// One line: operation, subject and reason.
-    package var description: String { "cannot \(operation) \(subject): \(String(cString: strerror(code)))" }
+    package var description: String { "cannot \(operation) \(subject): \(reason)" }
 }
 
 /// Repeats `body` while it is interrupted by a signal, and turns -1 into an error.
