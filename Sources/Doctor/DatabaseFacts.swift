@@ -1,4 +1,5 @@
 import Config
+import Daemon
 import Glibc
 import LMDB
 import PowerDNSDatabase
@@ -68,7 +69,7 @@ struct DatabaseFacts {
                     guard let problem = try rules.problem(dbi) ?? rules.problem(ofValuesIn: dbi, transaction) else {
                         continue
                     }
-                    unsuitable.append(problem)
+                    unsuitable.append(Advice.line(problem))
                 }
                 guard let pdns = all.first(where: { $0.name == "pdns" }), pdns.sortsBytewise,
                     !pdns.flags.contains(.duplicateSort)
@@ -80,7 +81,7 @@ struct DatabaseFacts {
         } catch let error as LMDBError {
             throw error
         } catch {
-            throw LMDBError(.other(EIO), "cannot read \(database.path): \(error)")
+            throw LMDBError(.other(EIO), "cannot read \(database.path): \(Advice.line(error))")
         }
         let info = environment.info
         return LMDBFacts(

@@ -23,6 +23,8 @@ package struct EnvironmentOptions: Sendable {
     package var mapSize: Int
     /// The maximum number of named databases, at least 1.
     package var maximumDatabases: Int
+    /// What to do about an error of this code, for messages: the program knows the names of its options.
+    package var cure: @Sendable (LMDBError.Code) -> String = { _ in "" }
     /// The number of handles passed to liblmdb, which allocates each of them in every transaction.
     var handleLimit: Int { min(max(maximumDatabases, 1), 1 << 16) }
 

@@ -1,7 +1,7 @@
 import CLMDB
 import Glibc
 
-/// A failed LMDB operation: operation, file, reason and fix.
+/// A failed LMDB operation: operation, file and reason, and a fix where the caller knows one.
 public struct LMDBError: Error, Sendable, CustomStringConvertible {
     /// The kind of an error, for callers. New codes of LMDB become ``other(_:)``.
     package enum Code: Sendable, Hashable {
@@ -39,19 +39,32 @@ public struct LMDBError: Error, Sendable, CustomStringConvertible {
         case badName
         /// The name belongs to an object that cannot be used like this.
         case incompatible
+        /// There is not enough memory or address space.
+        case noMemory
         /// A code of liblmdb (negative) or an `errno`.
         case other(Int32)
     }
 
     /// The kind of the error.
     package var code: Code
-    /// One line: operation, file, reason, advice.
-    public var description: String
+    /// Operation, file and reason.
+    package var problem: String
+    /// What to do about it, from ``EnvironmentOptions/cure``; may be empty.
+    package var cure: String
 
-    /// Creates an error with a complete description.
-    package init(_ code: Code, _ description: String) {
+    /// One line: operation, file, reason, and ``cure`` if there is one.
+    public var description: String { cure.isEmpty ? problem : "\(problem); \(cure)" }
+
+    /// Creates an error with its parts.
+    package init(_ code: Code, _ problem: String, cure: String = "") {
         self.code = code
-        self.description = description
+        self.problem = problem
+        self.cure = cure
+    }
+
+    /// Creates an error with the cure that the options have for its code.
+    init(_ code: Code, _ problem: String, _ options: EnvironmentOptions) {
+        self.init(code, problem, cure: options.cure(code))
     }
 }
 
@@ -68,75 +81,71 @@ extension LMDBError {
         _ result: Int32, _ operation: String, _ options: EnvironmentOptions, info: EnvironmentInfo? = nil,
         sizes: (key: Int?, value: Int?) = (nil, nil)
     ) {
-        let reason: String
         // liblmdb reports a short write on a full disk as EIO.
         let result = result == EIO && FileFacts.isDiskFull(options.dataFile) ? ENOSPC : result
+        let (code, reason) =
+            Self.reason(ofLMDB: result, options, info, sizes) ?? Self.reason(ofSystem: result, options)
+        self.init(code, "cannot \(operation) of LMDB \(options.dataFile): \(reason)", options)
+    }
+
+    /// The code and the reason of a result that only liblmdb has; nil for an `errno`.
+    private static func reason(
+        ofLMDB result: Int32, _ options: EnvironmentOptions, _ info: EnvironmentInfo?, _ sizes: (key: Int?, value: Int?)
+    ) -> (Code, String)? {
         switch result {
         case MDB_INVALID, MDB_VERSION_MISMATCH:
             // The data file was checked before liblmdb opened it.
-            code = result == MDB_INVALID ? .corrupted : .versionMismatch
-            reason =
+            let text =
                 "its lock file \(options.lockFile) is in use with a format that liblmdb \(LMDBVersion.text) does not "
                 + "support; all processes must use a compatible LMDB"
+            return (result == MDB_INVALID ? .corrupted : .versionMismatch, text)
         case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC, MDB_CURSOR_FULL:
-            code = .corrupted
-            reason = "\(Self.damaged) (\(Self.text(result))); \(Self.repair)"
+            return (.corrupted, "\(damaged) (\(text(result))); \(repair)")
         case MDB_MAP_FULL:
-            code = .mapFull
             let sizes = info.map { " (\($0.usedBytes) of \($0.mapSize) bytes used before this)" } ?? ""
-            reason =
-                "the map is full\(sizes); raise options.map_size, and the application's map size "
-                + "(lmdb-map-size of PowerDNS) to at least the same"
+            return (.mapFull, "the map is full\(sizes)")
         case MDB_MAP_RESIZED:
-            code = .mapResized
-            reason = "another process keeps changing the size of the map; try again"
+            return (.mapResized, "another process keeps changing the size of the map; try again")
         case MDB_READERS_FULL:
-            code = .readersFull
             let slots = info.map { "all \($0.maximumReaders) reader slots" } ?? "all reader slots"
-            reason =
+            let text =
                 "\(slots) are in use by running processes, those of dead ones have been freed; end unneeded readers, "
                 + "such as a long dump"
+            return (.readersFull, text)
         case MDB_DBS_FULL:
-            code = .databasesFull
-            reason = "it has more named databases than options.max_dbs (\(options.maximumDatabases)) allows; raise it"
-        case MDB_KEYEXIST:
-            code = .keyExists
-            reason = "the key is not above the last one"
+            return (.databasesFull, "it has more named databases than the \(options.maximumDatabases) that are allowed")
+        case MDB_KEYEXIST: return (.keyExists, "the key is not above the last one")
         case MDB_BAD_VALSIZE:
-            code = .badSize
             let key = sizes.key.map { "a key of \($0) bytes" }
             let value = sizes.value.map { $0 < 0 ? "a value of negative size" : "a value of \($0) bytes" }
             let what = [key, value].compactMap(\.self).joined(separator: " or ")
-            reason = "LMDB does not support \(what.isEmpty ? "a key or value of this size" : what)"
+            return (.badSize, "LMDB does not support \(what.isEmpty ? "a key or value of this size" : what)")
         case MDB_INCOMPATIBLE:
-            code = .incompatible
-            reason = "the object with this name is used differently, or was created with different flags"
-        case EACCES, EPERM, EROFS:
-            code = .noPermission
-            reason = "\(Self.text(result)) (\(FileFacts.obstacles(options)))"
-        case ENOENT:
-            code = .missingFile
-            reason = "no such file or directory"
+            return (
+                .incompatible, "the object with this name is used differently, or was created with different flags"
+            )
+        default: return nil
+        }
+    }
+
+    /// The code and the reason of an `errno`.
+    private static func reason(ofSystem result: Int32, _ options: EnvironmentOptions) -> (Code, String) {
+        switch result {
+        case EACCES, EPERM, EROFS: return (.noPermission, "\(text(result)) (\(FileFacts.obstacles(options)))")
+        case ENOENT: return (.missingFile, "no such file or directory")
         case ENOMEM:
-            code = .other(result)
-            let map = options.mapSize > 0 ? "options.map_size (\(options.mapSize) bytes)" : "the file's map size"
-            reason =
+            let map = options.mapSize > 0 ? "a map of \(options.mapSize) bytes" : "a map of the file's size"
+            let text =
                 "there is not enough memory or address space; \(map) must fit in the address space (ulimit -v), "
                 + "whatever the size of the file"
+            return (.noMemory, text)
         case EAGAIN:
             // From the lock that a process takes on its ID before its first read.
-            code = .samePID
-            reason =
-                "a process of another container has it open with the same process ID (\(getpid())); share one PID "
-                + "namespace, or start with --minimum-pid"
+            return (.samePID, "a process of another container has it open with the same process ID (\(getpid()))")
         case ENOSPC, EDQUOT:
-            code = .other(result)
-            reason = "\(Self.text(result)); the file can grow up to the map size, which must be available"
-        default:
-            code = .other(result)
-            reason = Self.text(result)
+            return (.other(result), "\(text(result)); the file can grow up to the map size, which must be available")
+        default: return (.other(result), text(result))
         }
-        description = "cannot \(operation) of LMDB \(options.dataFile): \(reason)"
     }
 
     /// Creates the error for a failed system call.
@@ -152,7 +161,7 @@ extension LMDBError {
         case .notLMDB:
             self.init(
                 .notLMDB, options,
-                "it is not an LMDB data file of a 64-bit system; check the path and options.no_subdir")
+                "it is not an LMDB data file of a 64-bit system")
         case .version(let version):
             self.init(
                 .versionMismatch, options,
@@ -164,7 +173,7 @@ extension LMDBError {
     }
 
     private init(_ code: Code, _ options: EnvironmentOptions, _ reason: String) {
-        self.init(code, "cannot open the file of LMDB \(options.dataFile): \(reason)")
+        self.init(code, "cannot open the file of LMDB \(options.dataFile): \(reason)", options)
     }
 
     private static let damaged = "the file is damaged"

@@ -63,18 +63,18 @@ struct Opening {
     private static func check(_ options: EnvironmentOptions) throws(LMDBError) -> Int? {
         let (path, file) = (options.path, options.dataFile)
         guard !path.isEmpty, !path.utf8.contains(0) else {
-            throw LMDBError(.missingFile, "cannot open an LMDB: its path is empty or contains a NUL; set path")
+            throw LMDBError(.badName, "cannot open an LMDB: its path is empty or contains a NUL", options)
         }
         let mayCreate = options.create && !options.readOnly
         switch try kind(of: path, options) {
         case .directory where options.noSubdirectory:
             throw LMDBError(
                 .isDirectory,
-                "cannot open LMDB \(path): it is a directory; remove options.no_subdir, or name the file in it")
+                "cannot open LMDB \(path): it is a directory", options)
         case .file where !options.noSubdirectory:
             throw LMDBError(
                 .isNotDirectory,
-                "cannot open LMDB \(path): it is a file, not a directory; set options.no_subdir: true")
+                "cannot open LMDB \(path): it is a file, not a directory", options)
         case .other:
             throw LMDBError(.other(EINVAL), "cannot open LMDB \(path): it is neither a file nor a directory")
         case .missing, .directory, .file: break
@@ -85,12 +85,11 @@ struct Opening {
         case .file:
             throw LMDBError(
                 .missingFile,
-                "cannot open LMDB \(file): the file is empty; start the application first, or set options.create: true")
+                "cannot open LMDB \(file): the file is empty", options)
         case .missing:
             throw LMDBError(
                 .missingFile,
-                "cannot open LMDB \(file): there is no such file; check the path, start the application first, "
-                    + "or set options.create: true")
+                "cannot open LMDB \(file): there is no such file", options)
         case .directory, .other:
             throw LMDBError(.other(EINVAL), "cannot open LMDB \(file): it is not a regular file")
         }

@@ -1,47 +1,58 @@
 import Support
 
 /// A snapshot must not be merged. Retries would not help.
-package struct RefusedSnapshot: Error, Sendable, CustomStringConvertible {
+package struct RefusedSnapshot: HintedError {
     /// One line: the reason.
     package var description: String
     /// The same as fields of the log line.
     package var facts: [String: String]
+    /// See ``HintedError/hint``.
+    package var hint: SyncHint?
     /// Creates an error with its line.
-    package init(_ description: String, facts: [String: String] = [:]) {
+    package init(_ description: String, facts: [String: String] = [:], hint: SyncHint? = nil) {
         self.description = description
         self.facts = facts
+        self.hint = hint
     }
 }
 
 /// A temporary reason why a snapshot cannot be merged. It is retried.
-package struct MergeObstacle: Error, Sendable, CustomStringConvertible {
+package struct MergeObstacle: HintedError {
     /// One line: the reason.
     package var description: String
+    /// See ``HintedError/hint``.
+    package var hint: SyncHint?
     /// Creates an error with its line.
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, hint: SyncHint? = nil) {
+        self.description = description
+        self.hint = hint
+    }
 }
 
 /// The missing entries of a snapshot do not fit the map, even if it were empty.
-package struct MapIsTooSmall: Error, Sendable, CustomStringConvertible {
+package struct MapIsTooSmall: HintedError {
     /// The size of the entries planned so far, in bytes.
     var planned: Int
     /// The size of the map in bytes.
     var mapSize: Int
 
-    /// One line: the problem and the remedy.
-    package var description: String {
-        "the entries to write exceed \(planned) bytes, but the map has \(mapSize); "
-            + "raise options.map_size, and the application's map size (PowerDNS's lmdb-map-size) to at least the same, "
-            + "or remove the snapshot if it is bad"
-    }
+    /// One line: the problem.
+    package var description: String { "the entries to write exceed \(planned) bytes, but the map has \(mapSize)" }
+    /// See ``HintedError/hint``.
+    package var hint: SyncHint? { .largerMap }
 }
 
 /// Contents of the local LMDB cannot be synced.
-package struct LocalContentError: Error, Sendable, CustomStringConvertible {
-    /// One line: DBI, key and remedy. The caller adds the database.
+package struct LocalContentError: HintedError {
+    /// One line: DBI, key and problem. The caller adds the database.
     package var description: String
+    /// See ``HintedError/hint``.
+    package var hint: SyncHint?
     /// Creates an error with its line.
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, hint: SyncHint? = nil) {
+        self.description = description
+        self.hint = hint
+    }
 }
 
 /// A DBI of the application has no shadow yet: its contents have to be captured before a merge.
@@ -51,19 +62,20 @@ struct ShadowIsMissing: Error, CustomStringConvertible {
 }
 
 /// A single run cannot load everything in the storage.
-package struct LoadingGaveUp: Error, CustomStringConvertible {
+package struct LoadingGaveUp: HintedError {
     /// Why the last try failed.
     package var last: String
 
     /// One line: the problem and its cause.
     package var description: String {
-        "cannot load everything in the storage: too many failures (storage_retry_count); "
-            + "last error: \(last)"
+        "cannot load everything in the storage: too many failures; last error: \(last)"
     }
+    /// See ``HintedError/hint``.
+    package var hint: SyncHint? { .retryLimit }
 }
 
 /// Too many sends of a database have failed: the process ends.
-package struct SendingGaveUp: Error, CustomStringConvertible {
+package struct SendingGaveUp: HintedError {
     /// The number of failures in a row.
     package var tries: Int
     /// Why the last one failed.
@@ -71,8 +83,10 @@ package struct SendingGaveUp: Error, CustomStringConvertible {
 
     /// One line: the number of failures and the last error.
     package var description: String {
-        "cannot send a snapshot: \(tries) failures in a row (storage_retry_count); last error: \(last)"
+        "cannot send a snapshot: \(tries) failures in a row; last error: \(last)"
     }
+    /// See ``HintedError/hint``.
+    package var hint: SyncHint? { .retryLimit }
 }
 
 /// Formats bytes for a message: printable ASCII as it is, other bytes as `\xNN`, truncated to 64 bytes.

@@ -171,11 +171,11 @@ package struct ClocksDisagree: Error, CustomStringConvertible {
 }
 
 /// The storage holds no usable snapshot of another instance.
-package struct NothingToRebuildFrom: Error, CustomStringConvertible {
-    /// One line: the problem and the remedy.
+package struct NothingToRebuildFrom: HintedError {
+    /// One line: the problem.
     package var description: String {
-        "the storage contains no recent snapshot of another instance to rebuild from; try again when there is one (if "
-            + "there are no other instances any more, start once with sweeper.enabled: false, which removes the record of "
-            + "the last sync)"
+        "the storage contains no recent snapshot of another instance to rebuild from"
     }
+    /// See ``HintedError/hint``.
+    package var hint: SyncHint? { .otherInstance }
 }

@@ -36,24 +36,26 @@ package enum Schema: Sendable, Equatable {
 
     // MARK: What can be synced
 
-    /// Why a DBI cannot be synced: one line with the remedy; nil if it can be, or if it is private.
-    package func problem(_ database: Database) -> String? {
+    /// Why a DBI cannot be synced; nil if it can be, or if it is private.
+    package func problem(_ database: Database) -> LocalContentError? {
         PrivateDatabases.contains(database.name) ? nil : problem(database.flags, of: database.name)
     }
 
     /// Checks a DBI of the application.
     func check(_ database: Database) throws(LocalContentError) {
-        if let problem = problem(database.flags, of: database.name) { throw LocalContentError(problem) }
+        if let problem = problem(database.flags, of: database.name) { throw problem }
     }
 
     /// Checks the flags with which a DBI of the application would be created.
     func check(_ flags: DatabaseFlags, of name: String) throws(RefusedSnapshot) {
         if self == .native && !flags.isDisjoint(with: .anyDuplicates) {
             throw RefusedSnapshot(
-                "DBI \(name) has the flags \(flags.names) in the snapshot: the sender uses shadow mode, but "
-                    + "schema_tracks_changes is true here; use separate buckets")
+                "DBI \(name) has the flags \(flags.names) in the snapshot: the sender uses shadow mode, and this instance "
+                    + "native mode; use separate buckets")
         }
-        if let problem = problem(flags, of: name) { throw RefusedSnapshot(problem) }
+        if let problem = problem(flags, of: name) {
+            throw RefusedSnapshot(problem.description, hint: problem.hint)
+        }
     }
 
     /// Checks the name of a DBI in a snapshot, before its shadow is opened.
@@ -61,22 +63,23 @@ package enum Schema: Sendable, Equatable {
         if let problem = nameProblem(name) { throw RefusedSnapshot(problem) }
     }
 
-    private func problem(_ flags: DatabaseFlags, of name: String) -> String? {
+    private func problem(_ flags: DatabaseFlags, of name: String) -> LocalContentError? {
         switch self {
         case .native:
             guard !flags.isDisjoint(with: .anyDuplicates) else { return nil }
-            return "DBI \(name) has the flags \(flags.names): DBIs with several values per key cannot be synced with "
-                + "schema_tracks_changes: true; remove this LMDB from lmdbs"
+            return LocalContentError(
+                "DBI \(name) has the flags \(flags.names): DBIs with several values per key cannot be synced in native "
+                    + "mode", hint: .notNative)
         case .shadow(let dupSortHack):
             if !flags.contains(.duplicateSort) && !flags.isDisjoint(with: .anyDuplicates) {
-                return "DBI \(name) has the flags \(flags.names), which require MDB_DUPSORT"
+                return LocalContentError("DBI \(name) has the flags \(flags.names), which require MDB_DUPSORT")
             }
             if !dupSortHack && flags.contains(.duplicateSort) {
-                return
+                return LocalContentError(
                     "DBI \(name) has the flags \(flags.names): DBIs with several values per key can only be synced "
-                    + "with dupsort_hack: true, on all instances"
+                        + "with transformed keys", hint: .transformedKeys)
             }
-            return nameProblem(name)
+            return nameProblem(name).map { LocalContentError($0) }
         }
     }
 
@@ -92,18 +95,15 @@ package enum Schema: Sendable, Equatable {
         guard hasShadows, versions.flags != versionFlags(of: flags) else { return }
         throw LocalContentError(
             "DBI \(versions.name) has the flags \(versions.flags.names), which do not fit those of the application's "
-                + "DBI, \(flags.names): it was recreated with different flags; \(Self.cure)")
+                + "DBI, \(flags.names): it was recreated with different flags", hint: .startOver)
     }
 
     /// The error for a shadow whose keys are not transformed although the DBI has MDB_DUPSORT.
     func missingTransform(_ database: Database, _ key: UnsafeRawBufferPointer) -> LocalContentError {
         LocalContentError(
             "the key \(printable(key)) in DBI \(versions(of: database.name)) contains no value, but the application's "
-                + "DBI has the flags \(database.flags.names): it was recreated with different flags; \(Self.cure)")
+                + "DBI has the flags \(database.flags.names): it was recreated with different flags", hint: .startOver)
     }
-
-    static let cure =
-        "docs/shadow-mode.md describes how to start over with lightningstream drop-shadow, and what is lost"
 
     // MARK: Versions
 
@@ -147,18 +147,18 @@ package enum Schema: Sendable, Equatable {
 
     /// Searches a DBI of the application for a value that prevents sending.
     ///
-    /// - Returns: one line about the first value without a valid header; nil if there is none, for private DBIs, and in
+    /// - Returns: an error about the first value without a valid header; nil if there is none, for private DBIs, and in
     ///   shadow mode.
     package func problem<T: Transaction & ~Copyable>(
         ofValuesIn database: Database, _ transaction: borrowing T
-    ) throws(LMDBError) -> String? {
+    ) throws(LMDBError) -> LocalContentError? {
         guard !hasShadows, !PrivateDatabases.contains(database.name) else { return nil }
         var cursor = try transaction.openCursor(database)
         while try cursor.next() {
             do throws(LocalContentError) {
                 _ = try Self.version(at: &cursor)
             } catch {
-                return error.description
+                return error
             }
         }
         return nil
@@ -168,12 +168,14 @@ package enum Schema: Sendable, Equatable {
     private static func badHeader(
         _ database: String, _ key: UnsafeRawBufferPointer, _ error: EntryHeaderError
     ) -> LocalContentError {
-        let cure =
-            PrivateDatabases.contains(database)
-            ? "only lightningstream may write there; \(cure)"
+        let isPrivate = PrivateDatabases.contains(database)
+        let owner =
+            isPrivate
+            ? "only this program may write there"
             : "the application must write it, as PowerDNS 4.8 or later does with lmdb-lightning-stream=yes"
         return LocalContentError(
-            "the value of key \(printable(key)) in DBI \(database) has no valid LS header (\(error)); \(cure)")
+            "the value of key \(printable(key)) in DBI \(database) has no valid LS header (\(error)); \(owner)",
+            hint: isPrivate ? .startOver : nil)
     }
 
     /// The valid sizes of a key of this DBI; nil for any.

@@ -152,7 +152,8 @@ import Testing
 
     @Test(arguments: [
         (TransferFailure.Reason.nameResolution, BlobStoreError.Kind.other, "DNSError", true),
-        (.refused, .other, "URLError", true), (.tooSlow, .timeout, "Timeout", true), (.timeout, .timeout, "Timeout", true),
+        (.refused, .other, "URLError", true), (.timeout, .timeout, "Timeout", true),
+        (.tooSlow, .timeout, "Timeout", true),
         (.broken, .other, "URLError", true),
         (.tls, .other, "URLError", false), (.unusable, .other, "URLError", false),
         (.tooLarge, .other, "TooLarge", false), (.handshake, .other, "URLError", false),

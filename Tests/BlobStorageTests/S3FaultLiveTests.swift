@@ -294,7 +294,8 @@ struct S3FaultLiveTests {
         #expect(server.requests.map(\.method) == ["GET"])
         #expect(
             error?.description
-                == "cannot list bucket b: HTTP 404 NotFound; this is not an answer of an S3 server (text/html from nginx)")
+                == "cannot list bucket b: HTTP 404 NotFound; this is not an answer of an S3 server (text/html from nginx)"
+        )
         let store = try await open(server)
         #expect(await storageError { _ = try await store.load("x") }?.kind == .other)
         #expect(await storageError { try await store.delete("x") }?.kind == .other)

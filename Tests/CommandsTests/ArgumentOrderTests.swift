@@ -93,7 +93,7 @@ import Testing
         ("snapshots -l upload x", "unknown command \"snapshots upload\"; known commands: \(knownBelow), help"),
     ])
     func suggests(words: String, message: String) {
-        let error = #expect(throws: CommandFailure.self) {
+        let error = #expect(throws: CommandFault.self) {
             try ArgumentOrder.arranged(words.split(separator: " ").map(String.init), for: Lightningstream.self)
         }
         #expect(error?.description == message)

@@ -190,7 +190,7 @@ import Testing
         try use("4.9")
         try configure(databases: [("zones", "db")])
         let records = await pdns("zones")
-        #expect(records.exitCode == 1 && records.errors.contains("has PowerDNS's records: add the file"))
+        #expect(records.exitCode == 1 && records.errors.contains("has PowerDNS's records; add the file"))
         try configure(databases: [("rrs", "db-0")])
         let zones = await pdns("zones")
         #expect(zones.exitCode == 1 && zones.errors.contains("is one of PowerDNS 4.8 or later; configured are: rrs"))
@@ -223,7 +223,7 @@ import Testing
         let alone = await pdns("zones", "--snapshot", main)
         #expect(
             alone.errors
-                == "lightningstream: there are no matching records for \(main): give their snapshot, too\n")
+                == "lightningstream: there are no matching records for \(main); give their snapshot, too\n")
         var damaged = try #require(FileManager.default.contents(atPath: directory.file("bucket/\(main)")))
         damaged[damaged.count - 5] ^= 1
         try damaged.write(to: URL(fileURLWithPath: directory.file("bucket/\(main)")))

@@ -259,7 +259,9 @@ import Testing
         #expect(bytes("\(bucket)/nonsense") == nil)
         let forced = await run("put", file, "-n", "nonsense", "--force")
         #expect(forced.exitCode == 0)
-        #expect(forced.errors.hasPrefix("lightningstream: warning: \"nonsense\" is not the name of a snapshot"))
+        #expect(
+            forced.errors.hasPrefix(
+                "lightningstream: warning: snapshots put: \"nonsense\" is not the name of a snapshot"))
         #expect(bytes("\(bucket)/nonsense") == bytes(file))
     }
 

@@ -22,7 +22,7 @@ import Testing
         let error = lmdbError { _ = try LMDB.Environment(options) }
         #expect(error?.code == .missingFile)
         #expect(error?.description.contains(options.dataFile + ": there is no such file") == true)
-        #expect(error?.description.contains("options.create: true") == true)
+        #expect(error?.description.contains("there is no such file") == true)
         #expect(try scratch.snapshot() == before)
     }
 
@@ -41,7 +41,7 @@ import Testing
     @Test(arguments: ["", "a\0b"]) func aPathThatIsNoneIsAnError(_ path: String) {
         for noSubdirectory in [false, true] {
             let options = EnvironmentOptions(path: path, noSubdirectory: noSubdirectory, create: true)
-            #expect(lmdbError { _ = try LMDB.Environment(options) }?.code == .missingFile)
+            #expect(lmdbError { _ = try LMDB.Environment(options) }?.code == .badName)
         }
     }
 
@@ -54,11 +54,11 @@ import Testing
         let asFile = EnvironmentOptions(path: subdirectory, noSubdirectory: true, create: create)
         let error = lmdbError { _ = try LMDB.Environment(asFile) }
         #expect(error?.code == .isDirectory)
-        #expect(error?.description.contains("remove options.no_subdir") == true)
+        #expect(error?.description.hasSuffix("it is a directory") == true)
         let asDirectory = EnvironmentOptions(path: scratch.file, noSubdirectory: false, create: create)
         let other = lmdbError { _ = try LMDB.Environment(asDirectory) }
         #expect(other?.code == .isNotDirectory)
-        #expect(other?.description.contains("set options.no_subdir: true") == true)
+        #expect(other?.description.contains("it is a file, not a directory") == true)
         #expect(try scratch.snapshot() == before)
     }
 
@@ -107,7 +107,7 @@ import Testing
             #expect(try environment.entries()?.count == count)
         }
         // Failures let go as well.
-        for _ in 0..<2 { #expect(lmdbError { _ = try scratch.open(mapSize: 1 << 60) }?.code == .other(ENOMEM)) }
+        for _ in 0..<2 { #expect(lmdbError { _ = try scratch.open(mapSize: 1 << 60) }?.code == .noMemory) }
         #expect(try scratch.open().entries()?.count == 3)
     }
 

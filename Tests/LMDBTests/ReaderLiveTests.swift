@@ -169,7 +169,7 @@ import Testing
         let error = lmdbError { _ = try scratch.open() }
         #expect(error?.code == .samePID)
         #expect(error?.description.contains("the same process ID (\(pid))") == true)
-        #expect(error?.description.contains("--minimum-pid") == true)
+        #expect(error?.description.contains("with the same process ID") == true)
         baton.reach("refused")
         await peer.value
         #expect(try scratch.open().entries()?.count == 3)

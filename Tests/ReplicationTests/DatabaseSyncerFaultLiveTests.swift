@@ -216,7 +216,7 @@ extension DatabaseSyncerLiveTests {
             name.description, RawSnapshot(formatVersion: 2).database("records", [.init("key", "b", at: 9)]).spool)
         let a = try Instance("a", store)
         try await withSyncers([a]) {
-            try await eventually { a.log.contains("override_create_flags") }
+            try await eventually { a.log.contains("the DBI is missing here") }
             try a.application.put("other", .init(1, "a"))
             try await eventually { try a.keys == ["key", "other"] }
         }

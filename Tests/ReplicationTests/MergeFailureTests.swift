@@ -39,7 +39,7 @@ import Testing
         try expectNothingWritten {
             let error = thrown { try environment.merge(snapshot) } as? LMDBError
             #expect(error?.code == .mapFull)
-            #expect(error?.description.contains("map_size") == true)
+            #expect(error?.description.contains("the map is full") == true)
         }
         // And it works again afterwards.
         #expect(try environment.merge(RawSnapshot().database("records", [.init("key", "new", at: 2)])).written == 1)
@@ -55,7 +55,7 @@ import Testing
             let text = message(MapIsTooSmall.self) {
                 _ = try MergePlanner.plan(Spool(object), for: environment, rules: .init()) { read = $0 }
             }
-            #expect(text.contains("the map has 1048576; raise options.map_size"))
+            #expect(text.contains("the map has 1048576"))
             #expect(read < 2000)
         }
     }
@@ -145,7 +145,7 @@ import Testing
             EnvironmentOptions(path: directory.path, create: true, mapSize: 1 << 20, maximumDatabases: 3))
         var snapshot = RawSnapshot()
         for index in 0..<4 { snapshot = snapshot.database("dbi\(index)", [.init("a", "b", at: 1)]) }
-        #expect(message(RefusedSnapshot.self) { try environment.merge(snapshot) }.contains("max_dbs"))
+        #expect(message(RefusedSnapshot.self) { try environment.merge(snapshot) }.contains("that are allowed"))
         #expect(environment.lastTransaction == 0)
     }
 }

@@ -83,7 +83,7 @@ import Testing
         let own = try Instance("own", memory, schema: .shadow(dupSortHack: false))
         try own.application.appPut([1], [1], in: "members", flags: .duplicateSort)
         let error = await #expect(throws: LocalContentError.self) { try await own.syncer().run() }
-        #expect(error?.description.contains("dupsort_hack: true") == true)
+        #expect(error?.description.contains("can only be synced with transformed keys") == true)
         #expect(try await memory.list(prefix: "").isEmpty)
     }
 

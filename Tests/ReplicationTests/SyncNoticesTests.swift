@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func whatIsSettledIsToldOnce() {
-        var (loop, notices) = (Loop(), SyncNotices(database: "main", instance: "own"))
+        var (loop, notices) = (Loop(), SyncNotices(instance: "own"))
         #expect(look(&notices, loop) == [])
         loop.startAlone()
         #expect(look(&notices, loop) == ["settled 10"])
@@ -38,7 +38,7 @@ import Testing
 
     /// Each try that fails is in the log; health is told once, and when it is over.
     @Test func failingSendsAreToldToHealth() {
-        var (loop, notices) = (Loop(), SyncNotices(database: "main", instance: "own"))
+        var (loop, notices) = (Loop(), SyncNotices(instance: "own"))
         loop.startAlone()
         _ = look(&notices, loop)
         _ = loop.handle(.observed(transaction: 11))
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func downloadsThatWaitAreCounted() {
-        var (loop, notices) = (Loop(concurrent: 1), SyncNotices(database: "main", instance: "own"))
+        var (loop, notices) = (Loop(concurrent: 1), SyncNotices(instance: "own"))
         _ = loop.handle(.tick)
         #expect(loop.handle(.listed([snapshot("a", 1), snapshot("b", 1)])).count == 1)
         #expect(look(&notices, loop) == ["waiting 1"])

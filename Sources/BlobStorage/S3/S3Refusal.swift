@@ -47,7 +47,8 @@ package struct S3Refusal: Sendable, Equatable {
     /// `HTTP 403 AccessDenied: Access Denied; …`
     var text: String {
         let meaning = meaning.text
-        return "HTTP \(status) \(code)\(message.isEmpty ? "" : ": \(message)")\(meaning.isEmpty ? "" : "; \(meaning)")"
+        let answer = "HTTP \(status) \(code)" + (message.isEmpty ? "" : ": \(message)")
+        return meaning.isEmpty ? answer : "\(answer); \(meaning)"
     }
 }
 
@@ -61,7 +62,8 @@ extension S3Refusal.Meaning {
         case .expiredToken: "the session token has expired"
         case .region(let used, let expected?): "the bucket is in region \(expected), not \(used)"
         case .redirected(let target, _), .otherService(let target?): "the server redirects to \(target)"
-        case .denied(let permission, let resource): "this key needs the permission \(permission) on \(resource.oneLine())"
+        case .denied(let permission, let resource):
+            "this key needs the permission \(permission) on \(resource.oneLine())"
         case .bucketOfAnother: "another account owns a bucket of this name"
         case .notS3(let source): "this is not an answer of an S3 server\(source.isEmpty ? "" : " (\(source))")"
         case .requiresHTTPS: "this port requires https"

@@ -8,7 +8,7 @@ import Daemon
 /// them before it. They are moved to directly after the name, before the flags already there, so that of two equal
 /// flags the later one still wins. The parser itself provides the flags and whether they take a value.
 enum ArgumentOrder {
-    static func arranged(_ words: [String], for root: any ParsableCommand.Type) throws(CommandFailure) -> [String] {
+    static func arranged(_ words: [String], for root: any ParsableCommand.Type) throws(CommandFault) -> [String] {
         if let usual = usual(words, for: root) { return usual }
         return try arrangedAsDescribed(words, for: root)
     }
@@ -53,7 +53,7 @@ enum ArgumentOrder {
     /// Reorders the words with the parser's description of commands and flags.
     static func arrangedAsDescribed(
         _ words: [String], for root: any ParsableCommand.Type
-    ) throws(CommandFailure) -> [String] {
+    ) throws(CommandFault) -> [String] {
         guard var command = CommandDescription.describe(root) else { return words }
         var shapes = FlagShapes(command)
         let end = words.firstIndex(of: "--") ?? words.endIndex
@@ -127,17 +127,13 @@ enum ArgumentOrder {
         return shapes.isOption("-\(last)", ifUnsure: !isCommand)
     }
 
-    private static func unknown(_ word: String, below path: [String], among names: [String]) -> CommandFailure {
+    private static func unknown(_ word: String, below path: [String], among names: [String]) -> CommandFault {
         let best = names.map { (name: $0, distance: Suggestion.distance(Array($0), Array(word))) }.min {
             $0.distance < $1.distance
         }
         let full = { (name: String) in (path + [name]).joined(separator: " ") }
-        let hint: String
-        if word.count <= 64, let best, best.distance <= 2 {
-            hint = "did you mean \"\(full(best.name))\"?"
-        } else {
-            hint = "known commands: " + (names + ["help"]).joined(separator: ", ")
-        }
-        return .usage("unknown command \"\(full(word))\"; \(hint)")
+        let isNear = word.count <= 64 && best.map { $0.distance <= 2 } ?? false
+        return .unknownCommand(
+            full(word), meant: isNear ? best.map { full($0.name) } : nil, known: names + ["help"])
     }
 }

@@ -89,13 +89,13 @@ extension Session {
 
 extension GlobalOptions {
     @Sendable private static func instanceName(_ text: String) throws -> String {
-        guard !text.isEmpty else { throw ValidationError("it must not be empty") }
+        guard !text.isEmpty else { throw ValidationError(CommandFault.emptyValue.description) }
         return try InstanceName.parse(text)
     }
 
     @Sendable private static func timeLimit(_ text: String) throws -> Duration {
         let duration = try DurationText.parse(text)
-        guard duration > .zero else { throw ValidationError("it must be longer than 0") }
+        guard duration > .zero else { throw ValidationError(CommandFault.noDuration.description) }
         return duration
     }
 }

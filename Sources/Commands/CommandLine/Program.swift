@@ -34,11 +34,11 @@ package enum Program {
                 ArgumentOrder.arranged(Array(arguments.dropFirst()), for: Lightningstream.self))
             if let command = command as? any ProgramCommand { return try command.perform(in: context) }
             if command is Lightningstream {
-                throw CommandFailure.usage("no command given; see lightningstream --help")
+                throw CommandFault.noCommand
             }
             try command.run()
             return ExitCode.success
-        } catch let failure as CommandFailure {
+        } catch let failure as any ReportedFailure {
             context.report(failure.description)
             return failure.exitCode
         } catch let errors as ConfigurationErrors {

@@ -18,7 +18,7 @@ enum OutputFile {
         if path == "/dev/null" { return try copy(spool) { _ in } }
         let (place, name) = split(path)
         guard name != ".", name != ".." else {
-            throw CommandFailure.failed("\(path) is a directory; name a file in it")
+            throw CommandFault.isDirectory(path)
         }
         let directory = try openDirectory(place, for: path)
         defer { close(directory) }
@@ -80,18 +80,14 @@ enum OutputFile {
             guard errno == ENOENT else { throw SystemError("examine", path) }
             return nil
         }
-        let kind: String? =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: nil
-            case S_IFDIR: "a directory; name a file in it"
-            case S_IFLNK: "a symbolic link; name the file that it points to"
-            default: "not a regular file; use -o - for a pipe"
-            }
-        if let kind { throw CommandFailure.failed("\(path) is \(kind)") }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: break
+        case S_IFDIR: throw CommandFault.isDirectory(path)
+        case S_IFLNK: throw CommandFault.isLink(path)
+        default: throw CommandFault.isSpecial(path)
+        }
         guard status.st_uid == geteuid() else {
-            throw CommandFailure.failed(
-                "\(path) belongs to uid \(status.st_uid), and this process runs as uid \(geteuid()); remove it, or name another file"
-            )
+            throw CommandFault.fileOfAnother(path, owner: status.st_uid, user: geteuid())
         }
         return status
     }
@@ -118,8 +114,7 @@ enum OutputFile {
                 }
                 defer { close(next) }
                 guard status.st_uid == 0 || status.st_uid == geteuid() else {
-                    throw CommandFailure.failed(
-                        "\(path) leads through a symbolic link of uid \(status.st_uid), \(name); name another place")
+                    throw CommandFault.throughLink(path, owner: status.st_uid, link: name)
                 }
                 links += 1
                 guard links <= 40 else { throw SystemError("open the directory of", path, code: ELOOP) }

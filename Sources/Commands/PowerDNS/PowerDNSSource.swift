@@ -27,9 +27,9 @@ enum PowerDNSSource: Sendable, Equatable {
     case parts([Part])
 
     /// The source from a command line; without words, the configured databases.
-    init(_ words: [String]) throws(CommandFailure) {
+    init(_ words: [String]) throws(PowerDNSFault) {
         guard words.count <= 2 else {
-            throw .usage("\(words.count) snapshots are given: a PowerDNS database has two, zones and records")
+            throw .tooManyParts(words.count)
         }
         self = words.isEmpty ? .configured : .parts(words.map { Part($0) })
     }
@@ -72,10 +72,7 @@ struct PowerDNSOpening {
             for part in parts { try add(part, &found) }
             if let part = parts.first, parts.count == 1 { try addPartner(of: part, &found) }
         }
-        guard let main = found[.main] else {
-            throw CommandFailure.failed(
-                "there are records, but not their zones: give the other snapshot, too")
-        }
+        guard let main = found[.main] else { throw PowerDNSFault.noZones }
         return try DatabasePair(main: main, shard: found[.shard])
     }
 
@@ -86,38 +83,34 @@ struct PowerDNSOpening {
         session.logConfiguration(session.logger())
         var failure: LMDBError?
         var names: [PowerDNSRole: String] = [:]
-        var problems = ""
+        var problems: [(database: String, problem: String)] = []
         let configured = session.configuration.powerDNS
         for database in session.configuration.databases.map(LocalDatabase.init) {
             do {
                 let environment = try database.open()
                 guard let role = try PowerDNSRole.detect(environment) else {
                     if let problem = try PowerDNSRole.schemaProblem(environment) {
-                        problems += "; \(database.name) is not: \(problem)"
+                        problems.append((database.name, problem))
                     }
                     continue
                 }
                 let wanted = role == .main ? configured.main : configured.shard
                 guard wanted.isEmpty || wanted == database.name else { continue }
                 if let other = names[role] {
-                    throw CommandFailure.failed(
-                        "both \(other) and \(database.name) contain \(role.contents) of PowerDNS: set "
-                            + "powerdns.\(role.rawValue) to select one")
+                    throw PowerDNSFault.ambiguous(other, database.name, role)
                 }
                 (names[role], found[role]) = (database.name, environment)
             } catch let error as LMDBError { failure = failure ?? error }
         }
         if found[.main] == nil || found[.shard] == nil, let failure { throw failure }
         guard let main = found[.main] else {
-            throw CommandFailure.failed(
-                "no database under lmdbs in \(session.options.configurationFile) is one of PowerDNS 4.8 or later; configured are: "
-                    + session.configuration.databases.map(\.name).joined(separator: ", ") + problems)
+            throw PowerDNSFault.noPowerDNS(
+                file: session.options.configurationFile, configured: session.configuration.databases.map(\.name),
+                problems: problems)
         }
         let hasZones = try main.read { try ZoneLookup($0).hasZones($0) }
         if found[.shard] == nil, hasZones {
-            throw CommandFailure.failed(
-                "no database under lmdbs in \(session.options.configurationFile) has PowerDNS's records: add the file whose name "
-                    + "ends in -0")
+            throw PowerDNSFault.noRecords(file: session.options.configurationFile)
         }
     }
 
@@ -135,12 +128,9 @@ struct PowerDNSOpening {
             environment = try openFile(path)
         }
         guard let role = try PowerDNSRole.detect(environment) else {
-            let problem = try PowerDNSRole.schemaProblem(environment) ?? "it has neither zones nor records"
-            throw CommandFailure.failed("\(name) is not of PowerDNS 4.8 or later: \(problem)")
+            throw PowerDNSFault.notPowerDNS(name, problem: try PowerDNSRole.schemaProblem(environment))
         }
-        guard found[role] == nil else {
-            throw CommandFailure.failed("\(name) contains \(role.contents), as does the other one")
-        }
+        guard found[role] == nil else { throw PowerDNSFault.sameContents(name, role) }
         found[role] = environment
     }
 
@@ -154,13 +144,13 @@ struct PowerDNSOpening {
         for candidate in candidates {
             var more: [PowerDNSRole: Environment] = [:]
             // A bucket may contain databases of several applications.
-            do { try add(candidate, &more) } catch is CommandFailure where candidates.count > 1 { continue }
+            do { try add(candidate, &more) } catch is PowerDNSFault where candidates.count > 1 { continue }
             guard let (role, environment) = more.first, found[role] == nil else { continue }
             found[role] = environment
             return
         }
         let role: PowerDNSRole = found[.main] == nil ? .main : .shard
-        throw CommandFailure.failed("there are no matching \(role.contents) for \(part.name): give their snapshot, too")
+        throw PowerDNSFault.noPartner(role, of: part.name)
     }
 
     private func partners(of name: String, in names: [String]) -> [String] {
@@ -198,9 +188,9 @@ struct PowerDNSOpening {
             do {
                 return try SnapshotImport(SnapshotText.observed(spool, line)).environment
             } catch let error as SnapshotError {
-                throw CommandFailure.failed("\(name): \(error)")
+                throw PowerDNSFault.badSnapshot(name, error)
             } catch let error as PowerDNSReadError {
-                throw CommandFailure.failed("\(name): \(error)")
+                throw PowerDNSFault.badContents(name, error)
             }
         }
     }

@@ -54,7 +54,7 @@ final class SpreadWait: Sendable {
     /// Checks at least once, unless the storage takes more than ten seconds for that.
     ///
     /// - Returns: false if the time expired before all instances had it.
-    /// - Throws: ``CommandFailure`` if waiting is useless.
+    /// - Throws: ``CommandFault`` if waiting is useless.
     func run(within limit: Duration) async throws -> Bool {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await self.poll() }
@@ -128,10 +128,10 @@ final class SpreadWait: Sendable {
             throw Unanswered(failure: failure)
         }
         if report.mode == .receive {
-            throw CommandFailure.failed("this instance only receives: it has no snapshots that others could merge")
+            throw CommandFault.onlyReceives
         }
         if let fenced = report.databases.first(where: { $0.fence != nil }) {
-            throw CommandFailure.failed("database \(fenced.name) sends nothing: \(fenced.fence ?? "")")
+            throw CommandFault.sendsNothing(database: fenced.name, fenced.fence ?? "")
         }
         let empty = report.databases.filter { $0.unsent == false && $0.sent == nil }
         let unsent = report.databases.filter { $0.unsent ?? true }.map { database in

@@ -13,7 +13,7 @@ struct Docs: ProgramCommand {
 
     func perform(in context: CommandContext) throws -> Int32 {
         guard let root = CommandDescription.describe(Lightningstream.self) else {
-            throw CommandFailure.failed("docs: cannot read the parser's description of the commands")
+            throw CommandFault.noDescription
         }
         let text = man ? ManualPage(root).roff : CommandReference(root).markdown
         try context.standardOutput.write(Array(text.utf8))

@@ -33,9 +33,7 @@ struct Resync: ProgramCommand {
                 SyncSettings($0, in: configuration, receiveOnly: false, hostname: session.hostname)
             }
             guard configuration.sweeper.enabled else {
-                throw CommandFailure.failed(
-                    "resync: sweeper.enabled is false in \(session.options.configurationFile), so no database is ever kept from sending"
-                )
+                throw CommandFault.noSweeper(file: session.options.configurationFile)
             }
             let sweeper = SweeperMachine.Settings(configuration.sweeper)
             let logger = session.instanceLogger()
@@ -63,7 +61,7 @@ struct Resync: ProgramCommand {
                     } catch let error as OutputClosed {
                         throw error
                     } catch {
-                        context.report("database \(name): \(error)")
+                        context.report("database \(name): \(Advice.line(error))")
                         code = ExitCode.failure
                     }
                 }

@@ -2,13 +2,8 @@ import Glibc
 
 /// Describes failures and their remedies. Option names are only known here.
 package enum Advice {
-    /// One line for a reason.
-    package static func line(_ reason: CommandFailure.Reason) -> String {
-        let (problem, cure) = words(for: reason)
-        return cure.isEmpty ? problem : "\(problem); \(cure)"
-    }
-
-    private static func words(for reason: CommandFailure.Reason) -> (problem: String, cure: String) {
+    /// The failure with its place, and what to do about it.
+    static func words(for reason: CommandFailure.Reason) -> (problem: String, cure: String) {
         switch reason {
         case .noConfiguration(let files):
             let places = files.joined(separator: " in the working directory nor ")
@@ -47,7 +42,6 @@ package enum Advice {
             )
         case .anotherDaemon(let url):
             return ("\(url): the answer is not from the daemon that syncs this LMDB", "stop what listens there")
-        case .said(let text): return (text, "")
         }
     }
 }

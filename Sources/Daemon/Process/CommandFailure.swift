@@ -1,7 +1,23 @@
 import HTTP
 
 /// An error that ends the program with one line on stderr and an exit code.
-package struct CommandFailure: Error, Sendable, CustomStringConvertible {
+package protocol ReportedFailure: Error, CustomStringConvertible {
+    /// The problem with its place, and what to do about it; the second may be empty.
+    var words: (problem: String, cure: String) { get }
+    /// The exit code of the process.
+    var exitCode: Int32 { get }
+}
+
+extension ReportedFailure {
+    /// One line: problem, place and fix.
+    package var description: String {
+        let (problem, cure) = words
+        return cure.isEmpty ? problem : "\(problem); \(cure)"
+    }
+}
+
+/// A failure that ends any command, or the daemon.
+package struct CommandFailure: ReportedFailure {
     /// The failure and its place. ``Advice`` describes it.
     package enum Reason: Sendable, Equatable {
         /// No configuration file is given, and none of these exists.
@@ -30,37 +46,19 @@ package struct CommandFailure: Error, Sendable, CustomStringConvertible {
         case noDaemonRuns(url: String)
         /// The answer at a URL is not from the daemon of the LMDB: the proof is wrong.
         case anotherDaemon(url: String)
-        /// The text of a command.
-        case said(String)
     }
 
     /// The failure.
     package var reason: Reason
+
     /// The exit code of the process.
-    package var exitCode: Int32
-
-    /// One line: problem, place and fix.
-    package var description: String { Advice.line(reason) }
-
-    /// Creates a failure with the exit code for the reason.
-    package init(_ reason: Reason) {
-        self.reason = reason
-        exitCode = if case .unknownDatabase = reason { ExitCode.usage } else { ExitCode.failure }
+    package var exitCode: Int32 {
+        if case .unknownDatabase = reason { ExitCode.usage } else { ExitCode.failure }
     }
 
-    /// Creates a failure with a command's own text.
-    package init(exitCode: Int32, description: String) {
-        self.reason = .said(description)
-        self.exitCode = exitCode
-    }
+    /// See ``ReportedFailure/words``.
+    package var words: (problem: String, cure: String) { Advice.words(for: reason) }
 
-    /// A failure.
-    package static func failed(_ description: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode.failure, description: description)
-    }
-
-    /// A wrong command line.
-    package static func usage(_ description: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode.usage, description: description)
-    }
+    /// Creates a failure for a reason.
+    package init(_ reason: Reason) { self.reason = reason }
 }

@@ -42,24 +42,24 @@ package struct LocalDatabase: Sendable, Equatable {
         let file = EnvironmentOptions(path: path, noSubdirectory: noSubdirectory).dataFile
         if case .held(let holder, _) = DaemonLock.look(dataFile: file) {
             throw LMDBError(
-                .alreadyOpen, "cannot change LMDB \(file): \(holder) syncs it; stop that daemon first")
+                .alreadyOpen, "cannot change LMDB \(file): \(holder) syncs it", cure: "stop that daemon first")
         }
         return try openForWriting()
     }
 
     private func open(readOnly: Bool, mapSize: Int) throws(LMDBError) -> Environment {
-        let options = EnvironmentOptions(
+        var options = EnvironmentOptions(
             path: path, noSubdirectory: noSubdirectory, readOnly: readOnly, mapSize: mapSize,
             // A command must not fail because of a limit for syncing.
             maximumDatabases: 4096)
+        options.cure = Advice.cure
         do throws(LMDBError) {
             return try Environment(options)
         } catch {
             guard error.code == .missingFile, isCreatedBySync else { throw error }
             throw LMDBError(
-                .missingFile,
-                "cannot open LMDB \(options.dataFile): it does not exist yet; options.create is true, so sync creates "
-                    + "it at start")
+                .missingFile, "cannot open LMDB \(options.dataFile): it does not exist yet",
+                cure: "options.create is true, so sync creates it at start")
         }
     }
 

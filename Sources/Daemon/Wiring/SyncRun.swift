@@ -81,9 +81,10 @@ package struct SyncRun: Sendable {
         } catch {
             // Work that was aborted at the end of a shutdown is not a failure.
             if ending.reason == nil || !(error is CancellationError) {
-                notifier?.stopping("Failed: \(error)")
+                let text = Advice.line(error)
+                notifier?.stopping("Failed: \(text)")
                 folder.flush()
-                var metadata: Logger.Metadata = ["error": "\(error)"]
+                var metadata: Logger.Metadata = ["error": "\(text)"]
                 if let failure = error as? SyncService.Failure { metadata["db"] = "\(failure.database)" }
                 logger.critical("\(receiveOnly ? "receive" : "sync") has failed", metadata: metadata)
                 return ExitCode.failure

@@ -20,7 +20,7 @@ struct SyncService: Service {
     struct Failure: Error, CustomStringConvertible {
         var database: String
         var error: any Error
-        var description: String { "database \(database): \(error)" }
+        var description: String { "database \(database): \(Advice.line(error))" }
     }
 
     var databases: [(name: String, runner: any DatabaseRunner)]

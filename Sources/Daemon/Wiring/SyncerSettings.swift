@@ -41,6 +41,7 @@ extension SyncSettings {
             cleaner: configuration.storage.cleanup.enabled
                 ? CleanerMachine.Settings(database.name, in: configuration) : nil,
             schema: Schema(database))
+        cure = Advice.cure
     }
 }
 
@@ -81,6 +82,7 @@ extension LMDB.EnvironmentOptions {
             directoryMode: options.dirMask != 0 ? UInt32(options.dirMask) : nil,
             fileMode: options.fileMask != 0 ? UInt32(options.fileMask) : nil,
             mapSize: Int(clamping: options.mapSize), maximumDatabases: options.maxDBs)
+        cure = Advice.cure
     }
 }
 

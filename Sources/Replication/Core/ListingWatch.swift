@@ -78,7 +78,7 @@ struct ListingWatch: Sendable {
         notices.append(
             .log(
                 .warning,
-                "the name of a snapshot is in the far future: other programs ignore newer snapshots of that instance; remove it with `lightningstream snapshots remove`",
+                "the name of a snapshot is in the far future: other programs ignore newer snapshots of that instance; remove it from the storage",
                 [
                     "snapshot_instance": "\(first.instance)", "snapshot_name": "\(names)",
                     "snapshots": .stringConvertible(new.count),

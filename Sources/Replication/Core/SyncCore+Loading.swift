@@ -67,12 +67,11 @@ extension SyncCore {
             observe(.downloadVanished(name, time: time))
             return step(.vanished(name))
         }
-        log(
-            .error, "cannot download a snapshot; will retry",
-            ["snapshot_name": "\(name)", "error": "\(error)"])
-        errors.load = "\(error)"
-        errors.byInstance[name.instance] = "\(error)"
-        observe(.downloadFailed(name, "\(error)", time: time))
+        let text = settings.text(of: error)
+        log(.error, "cannot download a snapshot; will retry", ["snapshot_name": "\(name)", "error": "\(text)"])
+        errors.load = text
+        errors.byInstance[name.instance] = text
+        observe(.downloadFailed(name, text, time: time))
         step(.downloadFailed(name))
     }
 
@@ -161,20 +160,22 @@ extension SyncCore {
         var metadata = Logger.Metadata(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
         metadata["snapshot_instance"] = "\(name.instance)"
         metadata["snapshot_name"] = "\(name)"
-        metadata["error"] = "\(refusal)"
+        let text = settings.text(of: refusal)
+        metadata["error"] = "\(text)"
         log(
             .error, "snapshot rejected; using the previous one of that instance, if any, until a newer one arrives",
             metadata)
-        observe(.refused(name, entries: failure.entriesRead, "\(refusal)", time: failure.time))
+        observe(.refused(name, entries: failure.entriesRead, text, time: failure.time))
         step(.refused(name))
     }
 
     private mutating func mergeFailed(_ name: SnapshotName, _ error: any Error, _ failure: MergeFailure) {
         unfit.failed(name, error, mapSize: failure.mapSize, at: now)
         report(error, "cannot merge a snapshot; will retry", ["snapshot_name": "\(name)"])
-        errors.load = "cannot merge \(name): \(error)"
-        errors.byInstance[name.instance] = "\(error)"
-        observe(.mergeFailed(name, "\(error)", time: failure.time))
+        let text = settings.text(of: error)
+        errors.load = "cannot merge \(name): \(text)"
+        errors.byInstance[name.instance] = text
+        observe(.mergeFailed(name, text, time: failure.time))
         step(.mergeFailed(name))
     }
 }

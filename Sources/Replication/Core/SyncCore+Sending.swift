@@ -18,7 +18,7 @@ extension SyncCore {
         for name in outcome.lost {
             log(
                 .warning,
-                "the shadow of a DBI was dropped: entries deleted here since the last send may be restored; stop lightningstream before drop-shadow",
+                "the shadow of a DBI was dropped: entries deleted here since the last send may be restored; stop the daemon before shadows are dropped",
                 ["dbi": "\(name)"])
         }
         guard let transaction = outcome.transaction else { return }
@@ -32,7 +32,7 @@ extension SyncCore {
 
     mutating func captureFailed(_ error: any Error) {
         report(error, "cannot capture the application's changes; will retry")
-        errors.load = "cannot capture the application's changes: \(error)"
+        errors.load = "cannot capture the application's changes: \(settings.text(of: error))"
         step(.captureFailed)
     }
 
@@ -79,7 +79,7 @@ extension SyncCore {
     mutating func sendFailed(_ error: any Error) {
         if let inspection = send?.inspection { emit(.endSendInspection(inspection, nil)) }
         send = nil
-        errors.send = "\(error)"
+        errors.send = settings.text(of: error)
         report(error, "cannot send a snapshot; will retry")
         observe(.sendFailed(errors.send))
         step(error is LocalContentError ? .unsendable : .sendFailed)
@@ -122,7 +122,8 @@ extension SyncCore {
     mutating func sweepFailed(_ error: any Error) {
         sweeping = nil
         log(
-            .error, "cannot remove old Deleted entries; will retry with the next run", ["error": "\(error)"])
+            .error, "cannot remove old Deleted entries; will retry with the next run",
+            ["error": "\(settings.text(of: error))"])
         step(.sweepFailed)
     }
 
@@ -131,8 +132,8 @@ extension SyncCore {
     mutating func recordFailed(_ error: any Error) {
         log(
             .error, "cannot record when this database was last in sync; will retry",
-            ["error": "\(error)"])
-        errors.load = "cannot record when this database was last in sync: \(error)"
+            ["error": "\(settings.text(of: error))"])
+        errors.load = "cannot record when this database was last in sync: \(settings.text(of: error))"
         step(.recordFailed)
     }
 }

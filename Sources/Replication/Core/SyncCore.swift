@@ -57,7 +57,8 @@ package struct SyncCore {
         self.settings = settings
         self.random = random
         machine = SyncMachine(settings: settings.machine, transaction: transaction, record: record)
-        notices = SyncNotices(database: settings.identity.database, instance: settings.machine.instance)
+        notices = SyncNotices(
+            instance: settings.machine.instance, rebuild: settings.cure(.rebuild(settings.identity.database)))
         listings = ListingWatch(instance: settings.machine.instance, tolerance: settings.clockSkewTolerance)
     }
 
@@ -107,7 +108,7 @@ package struct SyncCore {
     /// Reports a temporary error. At start-up, contents that do not fit the configuration end the process.
     mutating func report(_ error: any Error, _ what: String, _ metadata: Logger.Metadata = [:]) {
         if error is LocalContentError && !isStarted { return end(error) }
-        log(.error, what, metadata.merging(["error": "\(error)"]) { old, _ in old })
+        log(.error, what, metadata.merging(["error": "\(settings.text(of: error))"]) { old, _ in old })
     }
 
     mutating func end(_ error: (any Error)? = nil) {

@@ -23,8 +23,8 @@ struct SyncErrors: Sendable {
 ///
 /// A pure value: it compares the state with the last reported one.
 struct SyncNotices: Sendable {
-    private let database: String
     private let instance: String
+    private let rebuild: String
     private var settled: UInt64?
     /// Snapshots that wait for a download to end, and since when.
     private var waiting: [SnapshotName: Duration] = [:]
@@ -36,9 +36,9 @@ struct SyncNotices: Sendable {
     private var lag: SyncLag?
 
     /// - Parameters:
-    ///   - database: the configured name of the LMDB.
     ///   - instance: this instance's name.
-    init(database: String, instance: String) { (self.database, self.instance) = (database, instance) }
+    ///   - rebuild: how the database is rebuilt; empty if that is not known.
+    init(instance: String, rebuild: String = "") { (self.instance, self.rebuild) = (instance, rebuild) }
 
     /// For how long a snapshot has waited for others.
     func waited(for name: SnapshotName, at now: Duration) -> Duration { waiting[name].map { now - $0 } ?? .zero }
@@ -93,7 +93,7 @@ struct SyncNotices: Sendable {
             return
         }
         guard fenceText == nil else { return }
-        let text = reason.text(database: database)
+        let text = rebuild.isEmpty ? reason.text : "\(reason.text): \(rebuild)"
         fenceText = text
         notices += [.log(.error, text), .event(.fenced(text))]
     }

@@ -16,12 +16,14 @@ package struct SyncSettings: Sendable {
     package var deletedCutoff: DeletedCutoff
     /// Flags for creating missing DBIs, by name, which override those of the snapshot.
     package var creationFlags: [String: DatabaseFlags]
-    /// Whether headers get an extension block (`header_extra_padding_block`).
+    /// Whether headers get an extension block.
     package var paddingBlock: Bool
     /// How far in the future a snapshot may be before its sender's clock counts as wrong.
     package var clockSkewTolerance: Duration
     /// Configuration of the cleaner; nil if old snapshots are not removed.
     package var cleaner: CleanerMachine.Settings?
+    /// What to do about a problem, for messages: the program knows the names of its options and commands.
+    package var cure: @Sendable (SyncHint) -> String = { _ in "" }
 
     /// See the properties of the same names.
     package init(

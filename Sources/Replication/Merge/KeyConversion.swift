@@ -63,8 +63,7 @@ struct ConvertedKey {
         case .powerDNSIndex:
             guard let parts = DupSortTransform.decode(key), parts.value.count == 4 else {
                 throw LocalContentError(
-                    "key \(printable(key)) of DBI \(database) is not a key of the shadow of an index of PowerDNS 4.7 "
-                        + "(dupsort_hack)")
+                    "key \(printable(key)) of DBI \(database) is not a key of the shadow of an index of PowerDNS 4.7")
             }
             bytes.append(0)
             bytes.append(UInt8(truncatingIfNeeded: parts.key.count))

@@ -173,9 +173,9 @@ package struct MergePlanner: ~Copyable {
     private func wrongTransform(_ name: String, _ found: String, _ needed: String) -> RefusedSnapshot {
         RefusedSnapshot(
             rules.schema.hasShadows
-                ? "DBI \(name) has the transform \"\(found)\", but the local one is \"\(needed)\"; \(DupSortTransform.cure)"
-                : "DBI \(name) has the transform \(found), which schema_tracks_changes: true does not support; "
-                    + "the sender must use the same setting")
+                ? "DBI \(name) has the transform \"\(found)\", but the local one is \"\(needed)\""
+                : "DBI \(name) has the transform \(found), which native mode does not support",
+            hint: rules.schema.hasShadows ? .sameFlags : .sameMode)
     }
 
     /// Compares the entries of a DBI with the local ones, both in key order: each step compares the next entries of the
@@ -339,7 +339,8 @@ package struct MergePlanner: ~Copyable {
         if let known = targets.lastIndex(where: { $0.name == name }) { return known }
         guard targets.count < min(environment.options.maximumDatabases, MergePlan.mostTargets) else {
             throw RefusedSnapshot(
-                "it contains more DBIs than options.max_dbs (\(environment.options.maximumDatabases)) allows; raise it")
+                "it contains more DBIs than the \(environment.options.maximumDatabases) that are allowed",
+                hint: .moreDatabases)
         }
         // The entries come before the flags, so whether to create a missing DBI is known later.
         targets.append(MergePlan.Target(name: name, isMissing: false, flags: local?.flags ?? []))
@@ -359,8 +360,7 @@ package struct MergePlanner: ~Copyable {
             // The DBI may be created later.
             throw MergeObstacle(
                 "the snapshot has format version \(reader.formatVersion), which does not specify the flags of DBI \(name), "
-                    + "and the DBI is missing here; set dbi_options.\(name).override_create_flags, or let the "
-                    + "application create it")
+                    + "and the DBI is missing here", hint: .creationFlags(name))
         }
         guard reader.databaseFlags & ~UInt64(DatabaseFlags.all.rawValue) == 0 else {
             throw RefusedSnapshot("DBI \(name) has unknown flags 0x\(String(reader.databaseFlags, radix: 16))")

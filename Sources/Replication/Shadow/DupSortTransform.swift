@@ -14,7 +14,6 @@ enum DupSortTransform {
     /// The maximum size of a key that can be transformed, as its size is stored in one byte.
     static let longestKey = 255
     private static let separator = 4
-    static let cure = "the flags of the DBI and dupsort_hack must be the same on all instances"
 
     /// How many bytes of a value fit.
     @inline(__always)
@@ -83,7 +82,7 @@ enum DupSortTransform {
     ) throws(RefusedSnapshot) -> Parts {
         guard let parts = decode(key) else {
             throw RefusedSnapshot(
-                "the key \(printable(key)) of DBI \(database) is not a key of the transform \(name); \(cure)")
+                "the key \(printable(key)) of DBI \(database) is not a key of the transform \(name)", hint: .sameFlags)
         }
         guard !version.isDeleted else { return parts }
         guard version.value.count <= longest else {

@@ -69,7 +69,8 @@ struct MainWalk: ~Copyable {
     private mutating func transform() throws(LocalContentError) {
         guard cursor.key.count <= DupSortTransform.longestKey else {
             throw problem(
-                "has \(cursor.key.count) bytes, but dupsort_hack supports at most \(DupSortTransform.longestKey)")
+                "has \(cursor.key.count) bytes, but only keys of at most \(DupSortTransform.longestKey) can be transformed"
+            )
         }
         let start = isSecond ? DupSortTransform.longest : 0
         isSecond.toggle()
@@ -89,6 +90,6 @@ struct MainWalk: ~Copyable {
 
     private func problem(_ text: String) -> LocalContentError {
         LocalContentError(
-            "the key \(printable(cursor.key)) of DBI \(cursor.database.name) \(text): dupsort_hack cannot sync it")
+            "the key \(printable(cursor.key)) of DBI \(cursor.database.name) \(text): it cannot be synced")
     }
 }

@@ -79,8 +79,8 @@ struct ShadowDiff: ~Copyable {
             let known = try Schema.integerKeySizes(shadow, transaction), Set(sizes).isDisjoint(with: known)
         {
             throw LocalContentError(
-                "the integer keys of DBI \(database.name) have \(sizes[0]) bytes, but those of its shadow \(known[0]); "
-                    + Schema.cure)
+                "the integer keys of DBI \(database.name) have \(sizes[0]) bytes, but those of its shadow \(known[0])",
+                hint: .startOver)
         }
         let isReverse = database.flags.contains(.reverseKey) && !database.flags.contains(.duplicateSort)
         if isReverse {

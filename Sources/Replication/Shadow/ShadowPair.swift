@@ -200,8 +200,8 @@ struct ShadowPair: ~Copyable {
 
     private static func misplaced(_ key: UnsafeRawBufferPointer, _ database: Database) -> RefusedSnapshot {
         RefusedSnapshot(
-            "the key \(printable(key)) of DBI \(database.name) conflicts with a local one: dupsort_hack cannot sync "
-                + "keys and values that sort differently when the value follows the key; remove one of the two")
+            "the key \(printable(key)) of DBI \(database.name) conflicts with a local one: keys and values that sort "
+                + "differently when the value follows the key cannot be synced; remove one of the two")
     }
 
     /// Removes a live entry from both, without a Deleted mark, if it still has the planned timestamp.

@@ -32,7 +32,7 @@ struct FixDuplicateDomains: ProgramCommand {
         try Session.run(global, in: context) { session in
             session.logConfiguration(session.logger())
             guard let database = try session.databases(named: [database], flag: "--database").first else {
-                throw CommandFailure.failed("--database: no database")
+                throw CommandFault.noDatabase
             }
             let duplicates = DuplicateZones(paddingBlock: database.headerExtraPaddingBlock)
             let report: DuplicateZones.Report
@@ -41,10 +41,11 @@ struct FixDuplicateDomains: ProgramCommand {
                 report =
                     renames ? try duplicates.rename(local.openForWriting()) : try duplicates.find(local.open())
             } catch let error as PowerDNSReadError {
-                throw CommandFailure.failed(
-                    "pdns-v5-fix-duplicate-domains: database \(database.name): \(error); nothing was changed")
+                throw CommandFault.unchanged(
+                    command: "pdns-v5-fix-duplicate-domains", database: database.name, error)
             } catch let error as LMDBError {
-                throw CommandFailure.failed("pdns-v5-fix-duplicate-domains: database \(database.name): \(error)")
+                throw CommandFault.failedDatabase(
+                    command: "pdns-v5-fix-duplicate-domains", database: database.name, error)
             }
             var output = BufferedOutput(context.standardOutput)
             try output.append(lines: lines(report, of: database.name).map { PrintableText.line($0) })

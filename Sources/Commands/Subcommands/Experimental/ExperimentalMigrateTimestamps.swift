@@ -44,7 +44,7 @@ struct MigrateTimestamps: ProgramCommand {
 
     func validate() throws {
         if source == destination {
-            throw ValidationError("--src-dbi and --dst-dbi are both \"\(source)\"; they must be two DBIs")
+            throw ValidationError(CommandFault.sameDBI(source).description)
         }
     }
 
@@ -52,7 +52,7 @@ struct MigrateTimestamps: ProgramCommand {
         try Session.run(global, in: context) { session in
             session.logConfiguration(session.logger())
             guard let database = try session.databases(named: [database], flag: "--database").first else {
-                throw CommandFailure.failed("--database: no database")
+                throw CommandFault.noDatabase
             }
             let migration = TimestampMigration(
                 source: source, destination: destination, addsDeleted: addDeleteEntries,
@@ -61,10 +61,9 @@ struct MigrateTimestamps: ProgramCommand {
             do {
                 report = try migration.run(LocalDatabase(database).openWithoutDaemon())
             } catch let error as LocalContentError {
-                throw CommandFailure.failed(
-                    "migrate-timestamps: database \(database.name): \(error); nothing was changed")
+                throw CommandFault.unchanged(command: "migrate-timestamps", database: database.name, error)
             } catch let error as LMDBError {
-                throw CommandFailure.failed("migrate-timestamps: database \(database.name): \(error)")
+                throw CommandFault.failedDatabase(command: "migrate-timestamps", database: database.name, error)
             }
             var output = BufferedOutput(context.standardOutput)
             if let report {
@@ -72,9 +71,7 @@ struct MigrateTimestamps: ProgramCommand {
             } else if ignoresMissingSource {
                 try output.append(lines: ["\(database.name): there is no DBI \(source); nothing to do"])
             } else {
-                throw CommandFailure.failed(
-                    "migrate-timestamps: database \(database.name): there is no DBI \(source); nothing was changed "
-                        + "(--ignore-src-dbi-not-present ignores this)")
+                throw CommandFault.noSource(source, database: database.name)
             }
             try output.flush()
             return ExitCode.success

@@ -46,7 +46,7 @@ struct PowerDNSCheck: ProgramCommand {
         do throws(DecodeError) {
             return try ZoneName(text)
         } catch {
-            throw CommandFailure.usage("\"\(text)\" is not the name of a zone: the text \(error)")
+            throw PowerDNSFault.badZoneName(text, error)
         }
     }
 

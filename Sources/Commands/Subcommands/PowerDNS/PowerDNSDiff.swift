@@ -35,18 +35,16 @@ struct PowerDNSDiff: ProgramCommand {
         let sources = [try Self.source(a), try Self.source(b)]
         do {
             return try context.withPowerDNS(sources, global) { try compare($0, in: context) }
-        } catch let failure as CommandFailure where failure.exitCode == ExitCode.failure {
-            throw CommandFailure(exitCode: Self.troubleCode, description: failure.description)
-        } catch let failure as CommandFailure {
+        } catch let failure as any ReportedFailure where failure.exitCode != ExitCode.failure {
             throw failure
         } catch is OutputClosed {
             throw OutputClosed()
         } catch {
-            throw CommandFailure(exitCode: Self.troubleCode, description: "\(error)")
+            throw PowerDNSFault.noDifference("\(error)")
         }
     }
 
-    private static func source(_ word: String) throws(CommandFailure) -> PowerDNSSource {
+    private static func source(_ word: String) throws(PowerDNSFault) -> PowerDNSSource {
         guard word != "lmdb" else { return .configured }
         return try PowerDNSSource(word.split(separator: ",").map(String.init))
     }

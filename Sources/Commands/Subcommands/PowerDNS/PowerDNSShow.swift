@@ -28,9 +28,7 @@ struct PowerDNSShow: ProgramCommand {
 
     func perform(in context: CommandContext) throws -> Int32 {
         let name: ZoneName
-        do { name = try ZoneName(zone) } catch {
-            throw CommandFailure.usage("\"\(zone)\" is not the name of a zone: it \(error)")
-        }
+        do { name = try ZoneName(zone) } catch { throw PowerDNSFault.badZoneName(zone, error) }
         return try context.withPowerDNS([source.source], global) { databases in
             guard let database = databases.first else { return ExitCode.failure }
             return try database.read { main, shard in
@@ -83,7 +81,7 @@ struct PowerDNSShow: ProgramCommand {
         return code
     }
 
-    private func unknown(_ name: ZoneName, _ main: borrowing ReadTransaction) throws -> CommandFailure {
-        .failed("there is no zone \(name.shown)\(try NearZones.hint(for: name, main))")
+    private func unknown(_ name: ZoneName, _ main: borrowing ReadTransaction) throws -> PowerDNSFault {
+        .noZone(name, hint: try NearZones.hint(for: name, main))
     }
 }

@@ -50,9 +50,7 @@ struct SnapshotsDump: ProgramCommand {
         ) { line in
             try SnapshotText(format: format, dbi: dbi).write(SnapshotText.observed(spool, line), to: &output, line)
         }
-        guard found || dbi == nil else {
-            throw CommandFailure.failed("snapshots dump: \(name) has no DBI \"\(dbi ?? "")\"")
-        }
+        if !found, let dbi { throw SnapshotsFault.noDBI(dbi, snapshot: name) }
         return ExitCode.success
     }
 }

@@ -25,7 +25,7 @@ struct SnapshotsGet: ProgramCommand {
         try Session.run(global, in: context) { session in
             let target = output ?? String(name.split(separator: "/").last ?? "")
             guard !target.isEmpty else {
-                throw CommandFailure.usage("snapshots get: \"\(name)\" contains no file name; set one with -o")
+                throw SnapshotsFault.noFileName(name)
             }
             try context.withProgress(Progress(title: "snapshots get"), writesResults: target == "-") { line in
                 let spool = try session.withStorage(writes: false, progress: line) { [name] in

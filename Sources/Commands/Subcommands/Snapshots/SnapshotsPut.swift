@@ -30,10 +30,7 @@ struct SnapshotsPut: ProgramCommand {
             let name = name ?? String(file.split(separator: "/").last ?? "")
             let parsed = SnapshotName(name)
             if parsed == nil {
-                try refuse(
-                    "\"\(name)\" is not the name of a snapshot, so no syncer would read it; names are like "
-                        + "main__ns1__20261120-173955-012345678__GX.pb.gz", advice: "give one with -n, or use --force",
-                    context)
+                try refuse(.badSnapshotName(name), context)
             }
             let spool = try LocalFile.open(file)
             try context.withProgress(
@@ -51,9 +48,9 @@ struct SnapshotsPut: ProgramCommand {
     }
 
     /// Throws an error, or only warns with `--force`.
-    private func refuse(_ reason: String, advice: String, _ context: CommandContext) throws(CommandFailure) {
-        guard force else { throw .failed("snapshots put: \(reason); \(advice)") }
-        context.report("warning: \(reason)")
+    private func refuse(_ fault: SnapshotsFault, _ context: CommandContext) throws(SnapshotsFault) {
+        guard force else { throw fault }
+        context.report("warning: \(fault.words.problem)")
     }
 
     private func check(
@@ -64,7 +61,7 @@ struct SnapshotsPut: ProgramCommand {
             meta = try SnapshotText.readThrough(spool)
         } catch {
             line?.end()
-            return try refuse("\(file): \(error)", advice: "--force stores it anyway", context)
+            return try refuse(.badSnapshotFile(file, error), context)
         }
         line?.end()
         // Readers use the name, so this is odd, but not an error.

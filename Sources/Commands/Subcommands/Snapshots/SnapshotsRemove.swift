@@ -31,14 +31,9 @@ struct SnapshotsRemove: ProgramCommand {
         let instance = name == nil ? global.instance : nil
         global.instance = nil
         guard name != nil || instance != nil else {
-            throw CommandFailure.usage(
-                "snapshots remove: Missing expected argument: the name of an object, or --instance with that of an instance"
-            )
+            throw SnapshotsFault.nothingToRemove
         }
-        guard name == nil || !yes else {
-            throw CommandFailure.usage(
-                "snapshots remove: --yes requires --instance, and cannot be used with the name of an object")
-        }
+        guard name == nil || !yes else { throw SnapshotsFault.yesWithObject }
         return try Session.run(global, in: context) { session in
             if let name { try remove(name, session) }
             if let instance { try removeAll(of: SnapshotName.sanitize(instance: instance), session) }
@@ -49,8 +44,7 @@ struct SnapshotsRemove: ProgramCommand {
     private func remove(_ name: String, _ session: Session) throws {
         try session.withStorage(writes: true) { store in
             guard try await store.list(prefix: name).contains(where: { $0.name == name }) else {
-                throw CommandFailure.failed(
-                    "snapshots remove: there is no object \(name) in the storage; `snapshots list` shows the names")
+                throw SnapshotsFault.noObject(name)
             }
             try await store.delete(name)
         }
@@ -61,12 +55,7 @@ struct SnapshotsRemove: ProgramCommand {
         let found = try session.withStorage(writes: false) { [now = UInt64(context.clock())] store in
             try await InstanceObjects(instance, databases: databases, store, now: now)
         }
-        guard !found.names.isEmpty else {
-            let known = found.others.joined(separator: ", ")
-            let others = known.isEmpty ? "there are no instances" : "known instances: \(known)"
-            throw CommandFailure.failed(
-                "snapshots remove: the storage has nothing of an instance \(instance); \(others)")
-        }
+        guard !found.names.isEmpty else { throw SnapshotsFault.noInstance(instance, known: found.others) }
         if yes {
             for line in found.alarms { context.report(PrintableText.line("warning: \(line)")) }
         } else {
@@ -87,17 +76,14 @@ struct SnapshotsRemove: ProgramCommand {
         let what =
             "\(found.names.count) objects of the instance \(found.instance)" + (isOwn ? ", which is this one," : "")
         guard session.context.ownsProcess, isatty(STDIN_FILENO) == 1 else {
-            throw CommandFailure.usage(
-                "snapshots remove: \(what) would be removed; without a terminal for confirmation, use --yes")
+            throw SnapshotsFault.noTerminal(removing: what)
         }
         for line in found.lines + found.alarms {
             session.context.standardError.write(line: Array(PrintableText.line(line).utf8 + [10]))
         }
         let question = "remove \(what) permanently? Data that only they contain are lost. Type yes: "
         session.context.standardError.write(line: Array(question.utf8))
-        guard readLine()?.lowercased() == "yes" else {
-            throw CommandFailure.failed("snapshots remove: nothing has been removed")
-        }
+        guard readLine()?.lowercased() == "yes" else { throw SnapshotsFault.notConfirmed }
     }
 }
 
