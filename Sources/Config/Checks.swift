@@ -3,9 +3,7 @@ enum Checks {
     static func database(_ database: inout DatabaseConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
         if database.path.isEmpty { required("path", scope, &decoder, "the path of the LMDB") }
         if database.schemaTracksChanges, database.dupsortHack {
-            decoder.report(
-                scope, "dupsort_hack",
-                "not allowed together with schema_tracks_changes: remove one of them")
+            decoder.report(scope, "dupsort_hack", .notNative)
         }
         // 0 means the default in files of release 1.0.
         let defaults = EnvironmentOptions()
@@ -23,7 +21,8 @@ enum Checks {
         case .memory: break
         }
         if let type = section.type, type != .fileSystem, decoder.isGiven(scope, "root_path") {
-            decoder.report(scope, "root_path", "belongs to storage.type fs; the type here is \(type.rawValue)")
+            let owners = [StorageType.fileSystem.rawValue]
+            decoder.report(scope, "root_path", .key(.otherStorage(owners: owners, type: type.rawValue)))
         }
     }
 
@@ -35,10 +34,7 @@ enum Checks {
             // As in release 1.0.
             section.fileSystem.rootPath = section.rootPath
             if !written.isEmpty, section.rootPath != written {
-                decoder.warn(
-                    scope, "root_path",
-                    "\(Display.quoted(section.rootPath)) is used, and not \(Display.quoted(written)) of"
-                        + " storage.options.root_path: remove one of them")
+                decoder.warn(scope, "root_path", .oldSpelling(used: section.rootPath, ignored: written))
             }
         }
         if section.fileSystem.rootPath.isEmpty, decoder.isSound(scope, "root_path") {
@@ -59,18 +55,15 @@ enum Checks {
         let (keys, files) = (["access_key", "secret_key"], ["access_key_file", "secret_key_file"])
         if files.allSatisfy({ decoder.isGiven(scope, $0) }) {
             for name in keys where decoder.isGiven(scope, name) {
-                decoder.warn(scope, name, "has no effect: the key files are used")
+                decoder.warn(scope, name, .filesAreUsed)
             }
             (s3.accessKey, s3.secretKey) = ("", "")
             if s3.secretsRefreshInterval < .seconds(1), decoder.isSound(scope, "secrets_refresh_interval") {
-                decoder.report(
-                    scope, "secrets_refresh_interval",
-                    "found \(DurationText.format(s3.secretsRefreshInterval)); expected a duration of at least 1s")
+                decoder.report(scope, "secrets_refresh_interval", .refreshedTooOften(s3.secretsRefreshInterval))
             }
         } else if keys.allSatisfy({ decoder.isGiven(scope, $0) }) {
             for name in files where decoder.isGiven(scope, name) {
-                decoder.warn(
-                    scope, name, "has no effect without the other key file: access_key and secret_key are used")
+                decoder.warn(scope, name, .keysAreUsed)
             }
             (s3.accessKeyFile, s3.secretKeyFile) = ("", "")
         } else {
@@ -91,11 +84,11 @@ enum Checks {
         let cert = ["cert", "cert_file"].first { decoder.isGiven(scope, $0) }
         let key = ["key", "key_file"].first { decoder.isGiven(scope, $0) }
         if let cert, key == nil {
-            decoder.warn(scope, cert, "has no effect without its key: give key_file or key as well")
+            decoder.warn(scope, cert, .noCertificateKey)
             (tls.cert, tls.certFile) = ("", "")
         }
         if let key, cert == nil {
-            decoder.warn(scope, key, "has no effect without its certificate: give cert_file or cert as well")
+            decoder.warn(scope, key, .noCertificate)
             (tls.key, tls.keyFile) = ("", "")
         }
     }
@@ -106,7 +99,7 @@ enum Checks {
         _ scope: Scope, _ decoder: inout KeyDecoder
     ) {
         guard decoder.isGiven(scope, file), decoder.isGiven(scope, text) else { return }
-        decoder.warn(scope, file, "has no effect beside \(text)")
+        decoder.warn(scope, file, .besideText(text))
         tls[keyPath: property] = ""
     }
 
@@ -123,14 +116,9 @@ enum Checks {
         }
         guard sweeper.enabled else { return }
         if !(days > 0) {
-            decoder.report(
-                scope, "retention_days",
-                "found \(days); expected a number of days greater than 0: without any,"
-                    + " deleted entries would return")
+            decoder.report(scope, "retention_days", .noRetention(days))
         } else if days > mostDays {
-            decoder.warn(
-                scope, "retention_days",
-                "found \(days), above the maximum, taken as \(Int(mostDays)) days")
+            decoder.warn(scope, "retention_days", .longRetention(days, taken: Int(mostDays)))
         }
         pause("interval", \.interval, &sweeper, scope, &decoder)
         for (name, property) in [
@@ -157,10 +145,7 @@ enum Checks {
         let (found, least, usual) = (section[keyPath: property], Duration.milliseconds(100), Duration.seconds(1))
         guard found < usual else { return }
         section[keyPath: property] = max(found, least)
-        decoder.warn(
-            scope, name,
-            "found \(DurationText.format(found)), which is less than 1s"
-                + (found < least ? ", taken as \(DurationText.format(least))" : ": each run costs requests or locks"))
+        decoder.warn(scope, name, .shortPause(found, taken: found < least ? least : nil))
     }
 
     private static func notNegative<Section>(
@@ -170,17 +155,17 @@ enum Checks {
         let found = section[keyPath: property]
         guard found < .zero else { return }
         section[keyPath: property] = .zero
-        decoder.warn(scope, name, "found \(DurationText.format(found)): negative, taken as 0")
+        decoder.warn(scope, name, .negative(found))
     }
 
     static func powerDNSAPI(_ api: inout PowerDNSAPIConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
         exclusive("key", "key_file", scope, &decoder)
         if !api.url.isEmpty, api.key.isEmpty, api.keyFile.isEmpty, !decoder.isGiven(scope, "key") {
-            decoder.report(scope, "url", "needs the API's key: give key_file or key as well")
+            decoder.report(scope, "url", .noAPIKey)
         }
         if api.url.isEmpty, decoder.isSound(scope, "url") {
             for (name, value) in [("key", api.key), ("key_file", api.keyFile)] where !value.isEmpty {
-                decoder.report(scope, name, "needs the API's address: give url as well, or leave out both")
+                decoder.report(scope, name, .noAPIAddress)
             }
         }
     }
@@ -192,12 +177,10 @@ enum Checks {
         let names = configuration.databases.map(\.name)
         for (key, name) in [("main", section.main), ("shard", section.shard)] where !name.isEmpty {
             guard !names.contains(name) else { continue }
-            decoder.report(
-                here, key, "found \(Display.quoted(name)), but there is no such database in lmdbs")
+            decoder.report(here, key, .noDatabase(name))
         }
         if !section.main.isEmpty, section.main == section.shard {
-            decoder.report(
-                here, "shard", "the same database as powerdns.main: PowerDNS keeps its records in a separate one")
+            decoder.report(here, "shard", .sameDatabase)
         }
     }
 
@@ -208,11 +191,11 @@ enum Checks {
         if configuration.instance.isEmpty, decoder.isSound(scope, "instance") {
             configuration.instance = String(InstanceName.sanitised(hostname).prefix(InstanceName.longest))
             if configuration.instance.isEmpty {
-                decoder.report(scope, "instance", "required, because this host has no name: a unique name")
+                decoder.report(scope, "instance", .noInstance)
             }
         }
         if configuration.databases.isEmpty, decoder.isSound(scope, "lmdbs") {
-            decoder.report(scope, "lmdbs", "required: at least one database, as in lmdbs.main.path")
+            decoder.report(scope, "lmdbs", .required("at least one database, as in lmdbs.main.path"))
         }
         powerDNS(configuration, scope, &decoder)
         var owners: [String: String] = [:]
@@ -220,28 +203,26 @@ enum Checks {
             let here = Scope(
                 path: scope.path + ["lmdbs", database.name], position: decoder.position(scope, "lmdbs"))
             if let owner = owners.updateValue(database.name, forKey: database.dataFile) {
-                decoder.report(
-                    here, "path",
-                    "found \(Display.quoted(database.path)), but database \(Display.oneLine(owner)) uses the same LMDB")
+                decoder.report(here, "path", .samePath(database.path, owner: owner))
             }
         }
     }
 
     private static func required(_ name: String, _ scope: Scope, _ decoder: inout KeyDecoder, _ what: String) {
         guard decoder.isSound(scope, name), decoder.isSound(scope) else { return }
-        decoder.report(scope, name, "required: \(what)")
+        decoder.report(scope, name, .required(what))
     }
 
     private static func pair(_ left: String, _ right: String, _ scope: Scope, _ decoder: inout KeyDecoder) {
         for (given, missing) in [(left, right), (right, left)]
         where decoder.isGiven(scope, given) && !decoder.isGiven(scope, missing) && decoder.isSound(scope, missing) {
-            decoder.report(scope, given, "needs \(missing) as well")
+            decoder.report(scope, given, .needs(missing))
         }
     }
 
     private static func exclusive(_ left: String, _ right: String, _ scope: Scope, _ decoder: inout KeyDecoder) {
         guard decoder.isGiven(scope, left), decoder.isGiven(scope, right) else { return }
-        decoder.report(scope, right, "not allowed together with \(left): keep one of them")
+        decoder.report(scope, right, .exclusive(left))
     }
 }
 

@@ -6,8 +6,11 @@ package struct ConfigurationProblem: Error, Sendable, Equatable, CustomStringCon
     package var position: Position?
     /// Full path of the key, such as `storage.options.bucket`, or empty if no single key is concerned.
     package var keyPath: String
-    /// The value found and the values allowed. Never contains a secret.
-    package var message: String
+    /// What is wrong.
+    package var fault: ConfigurationFault
+
+    /// ``fault`` in words. Never contains a secret.
+    package var message: String { fault.text }
 
     /// `file:line:column: key.path: message`, without inapplicable parts; always one line.
     package var description: String {

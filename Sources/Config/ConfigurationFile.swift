@@ -6,34 +6,25 @@ enum ConfigurationFile {
     static let largest = 1 << 20
 
     static func read(_ file: String) throws(ConfigurationProblem) -> [UInt8] {
-        func problem(_ message: String) -> ConfigurationProblem {
-            ConfigurationProblem(file: file.isEmpty ? "\"\"" : file, position: nil, keyPath: "", message: message)
+        func problem(_ fault: FileFault) -> ConfigurationProblem {
+            ConfigurationProblem(file: file.isEmpty ? "\"\"" : file, position: nil, keyPath: "", fault: .file(fault))
         }
         // C ends a file name at the first NUL and would open a different file.
-        guard !file.utf8.contains(0) else { throw problem("not a file name: it has a NUL character in it") }
+        guard !file.utf8.contains(0) else { throw problem(.badName) }
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw problem(reason(errno)) }
+        guard descriptor >= 0 else { throw problem(.unreadable(errno)) }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while true {
             let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw problem(reason(errno)) }
+            guard count >= 0 else { throw problem(.unreadable(errno)) }
             if count == 0 { return bytes }
             bytes += buffer.prefix(count)
             guard bytes.count <= largest else {
-                throw problem("longer than \(largest) bytes, so it is not a configuration file")
+                throw problem(.tooLong(limit: largest))
             }
-        }
-    }
-
-    static func reason(_ code: CInt) -> String {
-        switch code {
-        case ENOENT, ENOTDIR: "there is no such file; name the configuration file with --config"
-        case EISDIR: "is a directory; name the file in it with --config"
-        case EACCES, EPERM: "permission denied; make it readable for the user that this program runs as"
-        default: "cannot be read: \(String(cString: strerror(code)))"
         }
     }
 }

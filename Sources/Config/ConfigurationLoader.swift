@@ -34,9 +34,8 @@ extension Configuration {
     ) throws(ConfigurationErrors) -> LoadedConfiguration {
         var decoder = KeyDecoder(file: file, environment: environment)
         if let offset = firstInvalidUTF8(bytes) {
-            decoder.add(
-                YAMLProblem(position: Position(offset: offset, in: bytes), message: "not UTF-8: save the file as UTF-8")
-            )
+            let position = Position(offset: offset, in: bytes)
+            decoder.report(Scope(path: [], position: position), .file(.notUTF8))
             throw ConfigurationErrors(decoder.problems)
         }
         let document = YAMLDocument(bytes)
@@ -48,10 +47,10 @@ extension Configuration {
                 decoder.mapping(root, KeyTable.topLevel, into: &configuration, at: whole)
                 Checks.configuration(&configuration, hostname: hostname, whole, &decoder)
             } else if root.content != .invalid {
-                decoder.report(whole, "found \(root.kind); expected a section of keys", at: root.position)
+                decoder.report(whole, .key(.notSection(kind: root.kind)), at: root.position)
             }
         } else if document.problems.isEmpty {
-            decoder.report(whole, "the file is empty; it needs at least lmdbs and storage")
+            decoder.report(whole, .file(.empty))
         }
         guard decoder.problems.isEmpty else { throw ConfigurationErrors(decoder.problems) }
         return LoadedConfiguration(configuration: configuration, warnings: decoder.warnings.inOrderOfPosition())

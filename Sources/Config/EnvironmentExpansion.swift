@@ -12,8 +12,8 @@ struct EnvironmentExpansion {
     private(set) var result = ""
     /// Whether there was any reference.
     private(set) var isExpanded = false
-    /// The problems, one text per reference.
-    private(set) var problems: [String] = []
+    /// The problems, one per reference.
+    private(set) var problems: [ReferenceFault] = []
 
     private let environment: [String: String]
     private let isSecret: Bool
@@ -37,7 +37,7 @@ struct EnvironmentExpansion {
 
     private mutating func expand(_ text: ArraySlice<UInt8>, into output: inout [UInt8], depth: Int) {
         guard depth <= Self.deepestNesting else {
-            problems.append("references to environment variables nested more than \(Self.deepestNesting) levels deep")
+            problems.append(.tooDeep(limit: Self.deepestNesting))
             return
         }
         var rest = text
@@ -50,7 +50,7 @@ struct EnvironmentExpansion {
                 rest = rest.dropFirst()
             case UInt8(ascii: "{"):
                 guard let end = Self.closingBrace(rest.dropFirst()) else {
-                    problems.append("`${` without its `}`; write `$$` for a literal dollar")
+                    problems.append(.noEnd)
                     return
                 }
                 braced(rest[(rest.startIndex + 1)..<end], into: &output, depth: depth)
@@ -62,8 +62,7 @@ struct EnvironmentExpansion {
                 append(lookUp(name) ?? "", to: &output)
                 if lookUp(name) == nil { unset(name, isBraced: false) }
             case .some(let byte) where byte.continuesName || Self.specialNames.contains(byte):
-                problems.append(
-                    "`$` before a digit or one of *#@!?- does not name a variable; write `$$` for a literal dollar")
+                problems.append(.oddName)
                 return
             default:
                 output.append(UInt8(ascii: "$"))
@@ -78,7 +77,7 @@ struct EnvironmentExpansion {
         let operation = text.dropFirst(name.count)
         let argument = operation.dropFirst(2)
         guard let first = name.first, first.startsName else {
-            problems.append("`${` is not followed by a name; write `$$` for a literal dollar")
+            problems.append(.noName)
             return
         }
         isExpanded = true
@@ -95,30 +94,21 @@ struct EnvironmentExpansion {
         } else if operation.starts(with: ":?".utf8) {
             if let value, !value.isEmpty { return append(value, to: &output) }
             let message = Display.oneLine(String(decoding: argument, as: UTF8.self))
-            problems.append(
-                "environment variable\(shown(name, isBraced: true)) is not set or empty"
-                    + (message.isEmpty || !isNamed(isBraced: true) ? "" : ": \(message)"))
+            problems.append(.required(shown(name, isBraced: true), message: message))
         } else {
-            problems.append(
-                "invalid reference\(shown(name, isBraced: true)); expected ${NAME}, ${NAME:-default},"
-                    + " ${NAME:?message} and `$$` for a literal dollar")
+            problems.append(.invalid(shown(name, isBraced: true)))
         }
     }
 
     private mutating func unset(_ name: ArraySlice<UInt8>, isBraced: Bool) {
-        let known = isNamed(isBraced: isBraced) ? String(decoding: name, as: UTF8.self) : "NAME"
-        let problem = "environment variable\(shown(name, isBraced: isBraced)) is not set"
         // In braces, or as the whole value, a reference is certainly meant.
         let isReference = isBraced ? !isSecret || isOneReference : !isSecret && isWhole(name)
-        problems.append(
-            isReference
-                ? "\(problem); set it, or give a default: ${\(known):-default}"
-                : "\(problem); write `$$` for a dollar that is part of the value, or set the variable")
+        problems.append(.unset(shown(name, isBraced: isBraced), isReference: isReference))
     }
 
     private mutating func append(_ value: String, to output: inout [UInt8]) {
         guard output.count + value.utf8.count <= Self.longestResult else {
-            problems.append("longer than \(Self.longestResult) bytes after replacing environment variables")
+            problems.append(.tooLong(limit: Self.longestResult))
             return
         }
         output += value.utf8
@@ -131,8 +121,8 @@ struct EnvironmentExpansion {
         !isSecret || (isBraced && isOneReference)
     }
 
-    private func shown(_ name: ArraySlice<UInt8>, isBraced: Bool) -> String {
-        isNamed(isBraced: isBraced) ? " \(Display.oneLine(String(decoding: name, as: UTF8.self)))" : ""
+    private func shown(_ name: ArraySlice<UInt8>, isBraced: Bool) -> String? {
+        isNamed(isBraced: isBraced) ? String(decoding: name, as: UTF8.self) : nil
     }
 
     /// Whether the text is only a dollar and this name.

@@ -46,8 +46,8 @@ import Testing
     }
 
     @Test func reasonsAreClear() {
-        #expect(ConfigurationFile.reason(EACCES).hasPrefix("permission denied"))
-        #expect(ConfigurationFile.reason(EIO).hasPrefix("cannot be read: "))
+        #expect(FileFault.unreadable(EACCES).text.hasPrefix("permission denied"))
+        #expect(FileFault.unreadable(EIO).text.hasPrefix("cannot be read: "))
         // The first page of the own memory is never mapped.
         #expect(problem("/proc/self/mem").hasPrefix("/proc/self/mem: cannot be read: "))
     }

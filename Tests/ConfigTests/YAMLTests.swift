@@ -90,16 +90,16 @@ import Testing
             document(text).problems == [
                 YAMLProblem(
                     position: Position(line: 4, column: 3), path: ["b", "c"],
-                    message: "duplicate key; first given at 3:3"),
+                    fault: .duplicateKey(first: Position(line: 3, column: 3))),
                 YAMLProblem(
                     position: Position(line: 5, column: 3), path: ["b", "c"],
-                    message: "duplicate key; first given at 3:3"),
+                    fault: .duplicateKey(first: Position(line: 3, column: 3))),
                 YAMLProblem(
                     position: Position(line: 6, column: 1), path: ["a"],
-                    message: "duplicate key; first given at 1:1"),
+                    fault: .duplicateKey(first: Position(line: 1, column: 1))),
                 YAMLProblem(
                     position: Position(line: 7, column: 17), path: ["d", "<<"],
-                    message: "duplicate key; first given at 7:5"),
+                    fault: .duplicateKey(first: Position(line: 7, column: 5))),
             ])
     }
 

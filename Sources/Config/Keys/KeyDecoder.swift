@@ -22,7 +22,7 @@ struct KeyDecoder {
     /// `explain` may describe a key that is not in the table.
     mutating func mapping<Root>(
         _ node: YAMLNode?, _ keys: [KeyDefinition<Root>], into root: inout Root, at scope: Scope,
-        explain: (String) -> String? = { _ in nil }
+        explain: (String) -> KeyFault? = { _ in nil }
     ) {
         let entries = entries(of: node, at: scope)
         var byName: [String: YAMLEntry] = [:]
@@ -34,7 +34,7 @@ struct KeyDecoder {
         let names = keys.map(\.name)
         for entry in entries where !names.contains(entry.name) {
             if let explanation = explain(entry.name) {
-                report(scope.below(entry.name, entry), explanation)
+                report(scope.below(entry.name, entry), .key(explanation))
             } else {
                 unknownKey(entry, allowed: names, at: scope)
             }
@@ -49,7 +49,7 @@ struct KeyDecoder {
         case .mapping(let entries): return entries
         case .invalid: break
         case .scalar, .sequence:
-            report(scope, "found \(node.kind); expected a section of keys", at: node.position)
+            report(scope, .key(.notSection(kind: node.kind)), at: node.position)
         }
         failed.insert(scope.path)
         return []
@@ -63,7 +63,7 @@ struct KeyDecoder {
         guard case .scalar(let scalar) = node.content else {
             failed.insert(scope.path)
             if node.content != .invalid {
-                report(scope, "found \(node.kind); expected one value (\(type.name))", at: node.position)
+                report(scope, .key(.notValue(kind: node.kind, type: type.name)), at: node.position)
             }
             return nil
         }
@@ -73,12 +73,11 @@ struct KeyDecoder {
         do throws(ValueProblem) {
             let value = try type.parse(text)
             guard let odd = type.replacement(value) else { return value }
-            warnings.append(problem(scope, "found \(found): \(odd.remark)", at: node.position))
+            warnings.append(problem(scope, .key(.replaced(found: found, odd.remark)), at: node.position))
             return odd.value
         } catch {
-            let advice = error.advice.isEmpty ? "" : " (\(error.advice))"
             failed.insert(scope.path)
-            report(scope, "found \(found); expected \(error.allowed)\(advice)", at: node.position)
+            report(scope, .key(.value(found: found, error)), at: node.position)
             return nil
         }
     }
@@ -94,7 +93,7 @@ struct KeyDecoder {
         let expansion = EnvironmentExpansion(scalar.text, environment: environment, isSecret: isSecret)
         guard expansion.problems.isEmpty else {
             failed.insert(scope.path)
-            for problem in expansion.problems { report(scope, problem, at: position) }
+            for problem in expansion.problems { report(scope, .reference(problem), at: position) }
             return nil
         }
         guard expansion.isExpanded, scalar.style == .plain else {
@@ -132,34 +131,42 @@ struct KeyDecoder {
     }
 
     /// Reports a problem with the key at `scope`.
-    mutating func report(_ scope: Scope, _ message: String, at position: Position? = nil) {
-        problems.append(problem(scope, message, at: position))
+    mutating func report(_ scope: Scope, _ fault: ConfigurationFault, at position: Position? = nil) {
+        problems.append(problem(scope, fault, at: position))
     }
 
     /// Reports a problem with a key of the section at `scope`.
-    mutating func report(_ scope: Scope, _ name: String, _ message: String) {
-        problems.append(
-            problem(Scope(path: scope.path + [name], position: scope.position), message, at: position(scope, name)))
+    mutating func report(_ scope: Scope, _ name: String, _ fault: CheckFault) {
+        report(scope, name, .check(fault))
     }
 
-    mutating func warn(_ scope: Scope, _ message: String) { warnings.append(problem(scope, message, at: nil)) }
+    /// The same for any fault.
+    mutating func report(_ scope: Scope, _ name: String, _ fault: ConfigurationFault) {
+        problems.append(
+            problem(Scope(path: scope.path + [name], position: scope.position), fault, at: position(scope, name)))
+    }
+
+    mutating func warn(_ scope: Scope, _ fault: ConfigurationFault) {
+        warnings.append(problem(scope, fault, at: nil))
+    }
 
     /// Warns about a key of the section at `scope`.
-    mutating func warn(_ scope: Scope, _ name: String, _ message: String) {
+    mutating func warn(_ scope: Scope, _ name: String, _ fault: CheckFault) {
         warnings.append(
-            problem(Scope(path: scope.path + [name], position: scope.position), message, at: position(scope, name)))
+            problem(
+                Scope(path: scope.path + [name], position: scope.position), .check(fault), at: position(scope, name)))
     }
 
     mutating func add(_ yamlProblem: YAMLProblem) {
         problems.append(
             ConfigurationProblem(
                 file: file, position: yamlProblem.position, keyPath: yamlProblem.path.joined(separator: "."),
-                message: yamlProblem.message))
+                fault: .yaml(yamlProblem.fault)))
     }
 
-    private func problem(_ scope: Scope, _ message: String, at position: Position?) -> ConfigurationProblem {
+    private func problem(_ scope: Scope, _ fault: ConfigurationFault, at position: Position?) -> ConfigurationProblem {
         ConfigurationProblem(
             file: file, position: position ?? scope.position,
-            keyPath: scope.path.map(Display.oneLine).joined(separator: "."), message: message)
+            keyPath: scope.path.map(Display.oneLine).joined(separator: "."), fault: fault)
     }
 }

@@ -39,7 +39,9 @@ extension KeyDefinition {
             decode: { entry, root, scope, decoder in
                 guard let entry else { return }
                 let here = scope.below(name, entry)
-                for warning in traits.compactMap(\.warning) where !entry.value.isNull { decoder.warn(here, warning) }
+                for trait in traits where trait.warning != nil && !entry.value.isNull {
+                    decoder.warn(here, .key(.trait(trait)))
+                }
                 guard let value = decoder.value(of: entry.value, as: type, at: here, isSecret: isSecret) else { return }
                 root[keyPath: property] = value
             },
@@ -81,8 +83,7 @@ extension KeyDefinition {
                     let place = here.below(element.name, element)
                     if !isUsable(element.name) {
                         decoder.report(
-                            place, "\(Display.quoted(element.name)) is not a valid name; expected \(allowed)",
-                            at: element.keyPosition)
+                            place, .key(.badName(element.name, allowed: allowed)), at: element.keyPosition)
                     }
                     var record = Element()
                     decoder.mapping(element.value, keys, into: &record, at: place)

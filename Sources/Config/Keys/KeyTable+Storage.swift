@@ -83,7 +83,9 @@ extension KeyTable {
         _ entry: YAMLEntry?, _ section: inout StorageSection, _ scope: Scope, _ decoder: inout KeyDecoder
     ) {
         guard let type = section.type else { return checkNames(entry, scope, &decoder) }
-        let explain = { (name: String) in owner(of: name).map { "\($0); the type here is \(type.rawValue)" } }
+        let explain = { (name: String) in
+            owners(of: name).map { KeyFault.otherStorage(owners: $0, type: type.rawValue) }
+        }
         switch type {
         case .s3: decoder.mapping(entry?.value, s3, into: &section.s3, at: scope, explain: explain)
         case .fileSystem:
@@ -95,18 +97,18 @@ extension KeyTable {
 
     /// Without a type, only the names of the options are checked.
     private static func checkNames(_ entry: YAMLEntry?, _ scope: Scope, _ decoder: inout KeyDecoder) {
-        for option in decoder.entries(of: entry?.value, at: scope) where owner(of: option.name) == nil {
+        for option in decoder.entries(of: entry?.value, at: scope) where owners(of: option.name) == nil {
             decoder.unknownKey(option, allowed: s3.map(\.name) + fileSystem.map(\.name) + azure.map(\.name), at: scope)
         }
     }
 
-    /// `belongs to storage.type s3 or azure`, or nil for an unknown key.
-    private static func owner(of name: String) -> String? {
+    /// The types of storage with an option of this name, or nil for an unknown key.
+    private static func owners(of name: String) -> [String]? {
         let names = [
             (StorageType.s3, s3.map(\.name)), (.fileSystem, fileSystem.map(\.name)), (.azure, azure.map(\.name)),
         ]
         let owners = names.filter { $0.1.contains(name) }.map(\.0.rawValue)
-        return owners.isEmpty ? nil : "belongs to storage.type \(owners.joined(separator: " or "))"
+        return owners.isEmpty ? nil : owners
     }
 
     private static let cleanup: [KeyDefinition<CleanupConfiguration>] = [

@@ -3,20 +3,20 @@ extension KeyDecoder {
     mutating func unknownKey(_ entry: YAMLEntry, allowed: [String], at scope: Scope) {
         let shown = Display.unknownKey(entry.name)
         let place = Scope(path: scope.path + [shown], position: entry.keyPosition)
-        report(place, "unknown key; \(Self.help(entry.name, shown, allowed: allowed))")
+        report(place, .key(.unknown(Self.help(entry.name, shown, allowed: allowed))))
     }
 
-    private static func help(_ name: String, _ shown: String, allowed: [String]) -> String {
+    private static func help(_ name: String, _ shown: String, allowed: [String]) -> KeyFault.Unknown {
         // `bucket:name` without the blank is one key.
         if shown != name, let key = allowed.first(where: { name.hasPrefix($0 + ":") }) {
-            return "a blank is required after \(key):"
+            return .noBlank(after: key)
         }
-        if let nearest = Suggestion.nearest(to: name, among: allowed) { return "did you mean \(nearest)?" }
+        if let nearest = Suggestion.nearest(to: name, among: allowed) { return .meant(nearest) }
         let elsewhere = KeyTable.descriptions.filter { $0.path.contains(name) }
         if let known = elsewhere.first, let index = known.path.firstIndex(of: name) {
-            return "it belongs at \(known.path[...index].joined(separator: ".")) (check the indentation)"
+            return .belongs(known.path[...index].joined(separator: "."))
         }
-        return allowed.isEmpty ? "no keys are allowed here" : "expected \(allowed.joined(separator: ", "))"
+        return allowed.isEmpty ? .none : .expected(allowed)
     }
 }
 

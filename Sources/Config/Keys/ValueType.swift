@@ -16,7 +16,7 @@ struct ValueType<Value: Sendable & Equatable>: Sendable {
     /// As YAML that parses to the same value, or nil if there is nothing to write.
     var render: @Sendable (Value) -> String?
     /// For an unusual value that is accepted: its replacement, and a remark for a warning.
-    var replacement: @Sendable (Value) -> (value: Value, remark: String)? = { _ in nil }
+    var replacement: @Sendable (Value) -> (value: Value, remark: ValueRemark)? = { _ in nil }
     /// Whether an invalid text may contain a secret, and is not shown.
     var conceals: @Sendable (String) -> Bool = { _ in false }
 }
@@ -59,7 +59,7 @@ extension ValueType where Value == String {
     private static func line(_ scalar: ScalarText) throws(ValueProblem) -> String {
         guard !scalar.text.unicodeScalars.contains(where: \.isControl) else {
             throw ValueProblem(
-                allowed: "a text of one line", advice: "there is a line break or control character in it")
+                allowed: "a text of one line", .severalLines)
         }
         return scalar.text
     }
@@ -72,7 +72,7 @@ extension ValueType where Value == Bool {
         name: "bool",
         parse: { scalar throws(ValueProblem) in
             guard !scalar.isText, let value = NumberText.bool(scalar.text) else {
-                throw ValueProblem(allowed: "true or false", advice: unquote(scalar, NumberText.bool))
+                throw ValueProblem(allowed: "true or false", unquote(scalar, NumberText.bool))
             }
             return value
         }, render: { $0 ? "true" : "false" })
@@ -86,10 +86,10 @@ extension ValueType where Value == Int {
             name: "int", range: ">= \(least)",
             parse: { scalar throws(ValueProblem) in
                 guard !scalar.isText, let value = whole(scalar.text), value >= least else {
-                    throw ValueProblem(allowed: allowed, advice: unquote(scalar, whole))
+                    throw ValueProblem(allowed: allowed, unquote(scalar, whole))
                 }
                 return value == 0 ? zero ?? 0 : value
-            }, render: { "\($0)" }, replacement: { $0 > most ? (most, "above the maximum, taken as \(most)") : nil })
+            }, render: { "\($0)" }, replacement: { $0 > most ? (most, .tooLarge(taken: "\(most)")) : nil })
     }
 
     /// An integer that release 1.0 also accepts if negative, and as `zero` if 0.
@@ -97,7 +97,7 @@ extension ValueType where Value == Int {
         var type = count(atLeast: .min, upTo: most, zero: zero)
         let tooMany = type.replacement
         type.range = ""
-        type.replacement = { $0 < 0 ? (negative, "negative, taken as \(negative)") : tooMany($0) }
+        type.replacement = { $0 < 0 ? (negative, .negative(taken: "\(negative)")) : tooMany($0) }
         return type
     }
 
@@ -113,7 +113,7 @@ extension ValueType where Value == Double {
         name: "float", range: "> 0",
         parse: { scalar throws(ValueProblem) in
             guard !scalar.isText, let value = number(scalar.text) ?? NumberText.notFinite(scalar.text) else {
-                throw ValueProblem(allowed: "a number of days greater than 0", advice: unquote(scalar, number))
+                throw ValueProblem(allowed: "a number of days greater than 0", unquote(scalar, number))
             }
             return value
         }, render: { $0 == $0.rounded() && abs($0) < 1e15 ? "\(Int($0))" : "\($0)" })
@@ -123,7 +123,7 @@ extension ValueType where Value == Double {
         parse: { scalar throws(ValueProblem) in
             guard !scalar.isText, let value = number(scalar.text), (0...100).contains(value) else {
                 throw ValueProblem(
-                    allowed: "a percentage from 0 to 100, without a percent sign", advice: unquote(scalar, number))
+                    allowed: "a percentage from 0 to 100, without a percent sign", unquote(scalar, number))
             }
             return value
         }, render: { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" })
@@ -137,7 +137,7 @@ extension ValueType where Value == Duration {
     /// Any duration; a negative one, which release 1.0 accepts, becomes 0.
     static let duration: ValueType = {
         var type = anyDuration
-        type.replacement = { $0 < .zero ? (.zero, "negative, taken as 0") : nil }
+        type.replacement = { $0 < .zero ? (.zero, .negative(taken: "0")) : nil }
         return type
     }()
 
@@ -175,7 +175,7 @@ extension ValueType where Value == Duration {
         type.render = { $0 == .zero ? "-1s" : DurationText.format($0) }
         type.replacement = { parsed in
             guard parsed < .zero else { return nil }
-            return negativeIsNone ? (.zero, "negative, taken as no limit") : (value, "negative, taken as \(usual)")
+            return negativeIsNone ? (.zero, .negative(taken: "no limit")) : (value, .negative(taken: usual))
         }
         return type
     }
@@ -184,7 +184,7 @@ extension ValueType where Value == Duration {
         do throws(ValueProblem) {
             return try DurationText.parse(scalar.text)
         } catch {
-            throw ValueProblem(allowed: allowed, advice: error.advice)
+            throw ValueProblem(allowed: allowed, error.hint)
         }
     }
 }
@@ -200,7 +200,7 @@ extension ValueType where Value == UInt64 {
         render: SizeText.format,
         replacement: { value in
             guard value > largest else { return nil }
-            return (largestUsed, "above the maximum, taken as \(SizeText.format(largestUsed))")
+            return (largestUsed, .tooLarge(taken: SizeText.format(largestUsed)))
         })
 }
 
@@ -212,10 +212,7 @@ extension ValueType where Value == UInt16 {
             guard let value = NumberText.integer(scalar.text), value >= 0 else { throw ValueProblem(allowed: allowed) }
             guard let mode = UInt16(exactly: value), mode <= 0o777 else {
                 let isDecimal = scalar.text.first != "0" && scalar.text.allSatisfy(\.isASCIIDigit)
-                throw ValueProblem(
-                    allowed: allowed,
-                    advice: isDecimal
-                        ? "without a leading 0 it is a decimal number: write 0\(scalar.text) for octal" : "")
+                throw ValueProblem(allowed: allowed, isDecimal ? .decimalMode(scalar.text) : nil)
             }
             return mode
         },
@@ -251,7 +248,7 @@ extension ValueType where Value == [String] {
                 guard isName else {
                     throw ValueProblem(
                         allowed: "host names separated by commas, such as ns1.example.org, status.example.org",
-                        advice: "without ports")
+                        .withPorts)
                 }
             }
             return names
@@ -292,7 +289,7 @@ extension ValueType where Value: CaseIterable & RawRepresentable<String> {
     }
 }
 
-/// Advice for a number or bool in quotes.
-private func unquote<Value>(_ scalar: ScalarText, _ read: (String) -> Value?) -> String {
-    scalar.isText && read(scalar.text) != nil ? "the quotes make it a text: remove them" : ""
+/// The hint for a number or bool in quotes.
+private func unquote<Value>(_ scalar: ScalarText, _ read: (String) -> Value?) -> ValueHint? {
+    scalar.isText && read(scalar.text) != nil ? .quoted : nil
 }

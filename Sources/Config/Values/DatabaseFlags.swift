@@ -24,14 +24,14 @@ package struct DatabaseFlags: OptionSet, Sendable, Hashable {
         for part in text.uppercased().split(whereSeparator: { "|,+ \t".contains($0) }) {
             if let bits = number(part) {
                 guard allKnown.isSuperset(of: DatabaseFlags(rawValue: bits)) else {
-                    throw ValueProblem(allowed: allowed, advice: "the number has bits that are not flags of a DBI")
+                    throw ValueProblem(allowed: allowed, .unknownBits)
                 }
                 flags.formUnion(DatabaseFlags(rawValue: bits))
                 continue
             }
             let short = part.hasPrefix("MDB_") ? part.dropFirst(4) : part
             guard let flag = named.first(where: { $0.name == short })?.flag else {
-                throw ValueProblem(allowed: allowed, advice: "it contains an unknown name")
+                throw ValueProblem(allowed: allowed, .unknownFlag)
             }
             flags.insert(flag)
         }

@@ -30,14 +30,14 @@ package enum DurationText {
             rest = rest.dropFirst(name.count)
             guard !whole.isEmpty || !fraction.isEmpty else { throw ValueProblem(allowed: allowed) }
             guard !name.isEmpty else {
-                throw ValueProblem(allowed: allowed, advice: "a number needs a unit: ns, us, ms, s, m or h")
+                throw ValueProblem(allowed: allowed, .noUnit)
             }
             guard let unit = nanosecondsPerUnit.first(where: { $0.unit == name })?.nanoseconds else {
-                throw ValueProblem(allowed: allowed, advice: "the units are ns, us, ms, s, m and h")
+                throw ValueProblem(allowed: allowed, .durationUnits)
             }
             guard let part = nanoseconds(whole, fraction, unit: unit),
                 case (let sum, let overflow) = total.addingReportingOverflow(part), !overflow, sum <= UInt64(Int64.max)
-            else { throw ValueProblem(allowed: allowed, advice: "it is too long") }
+            else { throw ValueProblem(allowed: allowed, .tooLong) }
             total = sum
         }
         let nanoseconds = Int64(clamping: total)

@@ -23,24 +23,23 @@ enum EndpointURL {
     static func check(_ text: String, of service: Service) throws(ValueProblem) {
         let allowed = allowed(service)
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-            throw ValueProblem(allowed: allowed, advice: "it has blanks or non-ASCII characters")
+            throw ValueProblem(allowed: allowed, .oddCharacters)
         }
         let scheme = ["http://", "https://"].first { text.lowercased().hasPrefix($0) }
         guard let scheme else {
-            let advice = text.contains("://") ? "" : "put https:// or http:// in front"
-            throw ValueProblem(allowed: allowed, advice: advice)
+            throw ValueProblem(allowed: allowed, text.contains("://") ? nil : .noScheme)
         }
         guard !holdsCredentials(text) else {
-            throw ValueProblem(allowed: allowed, advice: "set credentials with their own keys")
+            throw ValueProblem(allowed: allowed, .credentials)
         }
         guard !text.contains("?"), !text.contains("#") else {
-            throw ValueProblem(allowed: allowed, advice: "it has a query or a fragment")
+            throw ValueProblem(allowed: allowed, .query)
         }
         let rest = text.dropFirst(scheme.count)
         let authority = rest.prefix { $0 != "/" }
         let pathText = rest.dropFirst(authority.count)
         guard service != .powerDNS || pathText.isEmpty || pathText == "/" else {
-            throw ValueProblem(allowed: allowed, advice: "it has a path; /api/v1 is added automatically")
+            throw ValueProblem(allowed: allowed, .path)
         }
         try checkAuthority(authority, allowed: allowed)
     }
@@ -60,11 +59,11 @@ enum EndpointURL {
                 throw ValueProblem(allowed: allowed)
             }
         }
-        guard !host.isEmpty else { throw ValueProblem(allowed: allowed, advice: "the host is missing") }
+        guard !host.isEmpty else { throw ValueProblem(allowed: allowed, .noHost) }
         let port = authority.dropFirst(host.count)
         guard !port.isEmpty else { return }
         guard port.first == ":", port.dropFirst().allSatisfy(\.isASCIIDigit), let number = UInt16(port.dropFirst()),
             number > 0
-        else { throw ValueProblem(allowed: allowed, advice: "the port is a number from 1 to 65535") }
+        else { throw ValueProblem(allowed: allowed, .badPort) }
     }
 }

@@ -18,23 +18,22 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// Parses `host:port`; an IPv6 address is in brackets.
     package init(_ text: String) throws(ValueProblem) {
         guard let colon = text.lastIndex(of: ":") else {
-            throw ValueProblem(allowed: Self.allowed, advice: "the port is missing")
+            throw ValueProblem(allowed: Self.allowed, .noPort)
         }
         let digits = text[text.index(after: colon)...]
         let isNumber = digits.allSatisfy(\.isASCIIDigit)
         guard !digits.isEmpty, let port = isNumber ? UInt16(digits) : Self.port(named: String(digits)) else {
-            let advice = isNumber ? "the port is a number up to 65535" : "there is no such service in /etc/services"
-            throw ValueProblem(allowed: Self.allowed, advice: advice)
+            throw ValueProblem(allowed: Self.allowed, isNumber ? .largePort : .unknownService)
         }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
-            guard host.contains(":") else { throw ValueProblem(allowed: Self.allowed, advice: "brackets are for IPv6") }
+            guard host.contains(":") else { throw ValueProblem(allowed: Self.allowed, .brackets) }
             guard host.allSatisfy({ $0.isHexDigit || ":.%".contains($0) || $0.isLetter || $0.isNumber }) else {
                 throw ValueProblem(allowed: Self.allowed)
             }
         } else if host.contains(":") {
-            throw ValueProblem(allowed: Self.allowed, advice: "put an IPv6 address into brackets: [::1]:8500")
+            throw ValueProblem(allowed: Self.allowed, .noBrackets)
         } else if !host.unicodeScalars.allSatisfy({ $0.isASCIILetterOrDigit || "-._*".unicodeScalars.contains($0) }) {
             throw ValueProblem(allowed: Self.allowed)
         }

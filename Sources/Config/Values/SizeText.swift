@@ -13,14 +13,12 @@ package enum SizeText {
         while unit.last == " " || unit.last == "\t" { unit.removeLast() }
         guard !digits.isEmpty else { throw ValueProblem(allowed: allowed) }
         guard let factor = factor(unit) else {
-            let advice =
-                unit.first == "." ? "use a smaller unit instead of a fraction" : "the units are K, M, G, T, P and E"
-            throw ValueProblem(allowed: allowed, advice: advice)
+            throw ValueProblem(allowed: allowed, unit.first == "." ? .fraction : .sizeUnits)
         }
         guard let count = UInt64(digits),
             case (let bytes, let overflow) = count.multipliedReportingOverflow(by: factor),
             !overflow
-        else { throw ValueProblem(allowed: allowed, advice: "it is too large") }
+        else { throw ValueProblem(allowed: allowed, .tooLarge) }
         return bytes
     }
 

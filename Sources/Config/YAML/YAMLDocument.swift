@@ -43,8 +43,7 @@ private struct Composer {
                 let document = try node(events.next(), events, path: [])
                 // A `---` at the end begins an empty document.
                 guard root == nil || document.isNull else {
-                    throw YAMLProblem(
-                        position: event.position, message: "a second YAML document starts here; expected one per file")
+                    throw YAMLProblem(position: event.position, fault: .secondDocument)
                 }
                 root = root ?? document
             default: return root
@@ -62,7 +61,7 @@ private struct Composer {
         case .alias(let name):
             guard let target = anchors[name] else {
                 // The name is not shown: a password that starts with `*` looks like an alias.
-                report(event.position, path, "alias (`*`) of an anchor that is not defined above it")
+                report(event.position, path, .noAnchor)
                 return node
             }
             guard path.count + target.height <= YAMLDocument.deepestNesting else {
@@ -110,7 +109,7 @@ private struct Composer {
             let value = try node(events.next(), events, path: valuePath)
             guard let key else { continue }
             if let first = firstUse[key] {
-                report(event.position, valuePath, "duplicate key; first given at \(first.line):\(first.column)")
+                report(event.position, valuePath, .duplicateKey(first: first))
                 continue
             }
             firstUse[key] = event.position
@@ -129,7 +128,7 @@ private struct Composer {
         switch key.content {
         case .scalar(let scalar): return (scalar.text, false)
         case .sequence, .mapping:
-            report(event.position, path, "found \(key.kind) as a key; expected a name")
+            report(event.position, path, .oddKey(kind: key.kind))
             return (nil, false)
         case .invalid: return (nil, false)
         }
@@ -153,8 +152,7 @@ private struct Composer {
                 guard mergedEntries <= YAMLDocument.mostMergedEntries else {
                     throw YAMLProblem(
                         position: entry.keyPosition, path: path + ["<<"],
-                        message: "the merge keys (`<<`) of this file add too many entries;"
-                            + " the maximum is \(YAMLDocument.mostMergedEntries)")
+                        fault: .tooManyMerged(limit: YAMLDocument.mostMergedEntries))
                 }
                 entries += source.filter { taken.insert($0.name).inserted }
             }
@@ -169,12 +167,12 @@ private struct Composer {
             return items.flatMap { item in
                 if case .mapping(let entries) = item.content { return [entries] }
                 if item.content != .invalid {
-                    report(item.position, path, "found \(item.kind), but a merge key accepts sections only")
+                    report(item.position, path, .mergedItem(kind: item.kind))
                 }
                 return []
             }
         case .scalar:
-            report(node.position, path, "found \(node.kind), but a merge key accepts a section or a list of sections")
+            report(node.position, path, .merged(kind: node.kind))
             return []
         case .invalid: return []
         }
@@ -189,25 +187,22 @@ private struct Composer {
         case "tag:yaml.org,2002:bool": return .bool
         case "tag:yaml.org,2002:null": return .null
         default:
-            report(
-                position, path,
-                "unknown YAML tag (`!`); expected !!str, !!int, !!float, !!bool, !!null;"
-                    + " put a value that starts with `!` into quotes")
+            report(position, path, .unknownTag)
             return nil
         }
     }
 
     private mutating func isPlain(_ tag: String?, or name: String, at position: Position, _ path: [String]) -> Bool {
         if tag == nil || tag == "!" || tag == "tag:yaml.org,2002:\(name)" { return true }
-        report(position, path, "unknown YAML tag (`!`); expected none, or !!\(name)")
+        report(position, path, .otherTag(known: name))
         return false
     }
 
-    private mutating func report(_ position: Position, _ path: [String], _ message: String) {
-        problems.append(YAMLProblem(position: position, path: path, message: message))
+    private mutating func report(_ position: Position, _ path: [String], _ fault: YAMLFault) {
+        problems.append(YAMLProblem(position: position, path: path, fault: fault))
     }
 
     private func tooDeep(_ position: Position, _ path: [String]) -> YAMLProblem {
-        YAMLProblem(position: position, message: "nested more than \(YAMLDocument.deepestNesting) levels deep")
+        YAMLProblem(position: position, fault: .tooDeep(limit: YAMLDocument.deepestNesting))
     }
 }

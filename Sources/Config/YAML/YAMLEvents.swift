@@ -34,7 +34,7 @@ final class YAMLEventReader {
         parser = .allocate(capacity: 1)
         parser.initialize(to: yaml_parser_t())
         guard yaml_parser_initialize(parser) == 1 else {
-            throw YAMLProblem(position: .start, message: "out of memory while reading YAML")
+            throw YAMLProblem(position: .start, fault: .noMemory)
         }
         yaml_parser_set_input_string(parser, input.baseAddress, bytes.count)
     }
@@ -96,21 +96,21 @@ final class YAMLEventReader {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "out of memory while reading YAML"
         guard parser.pointee.error != YAML_READER_ERROR else {
             let position = Position(offset: parser.pointee.problem_offset, in: bytes)
-            return YAMLProblem(position: position, message: "YAML syntax: \(problem)")
+            return YAMLProblem(position: position, fault: .syntax(problem, context: "", nil))
         }
         let position = Position(parser.pointee.problem_mark)
-        var message = "YAML syntax: \(problem)"
+        var reading = ""
         if let context = parser.pointee.context {
             let start = Position(parser.pointee.context_mark)
-            message += " (\(String(cString: context)) at \(start.line):\(start.column))"
+            reading = "\(String(cString: context)) at \(start.line):\(start.column)"
         }
-        switch byte(at: position) {
-        case UInt8(ascii: "\t"): message += "; this is a tab: indent with blanks"
-        case UInt8(ascii: "@"), UInt8(ascii: "`"), UInt8(ascii: "%"):
-            message += "; put a value that starts with this character into quotes"
-        default: break
-        }
-        return YAMLProblem(position: position, message: message)
+        let hint: YAMLFault.Hint? =
+            switch byte(at: position) {
+            case UInt8(ascii: "\t"): .tab
+            case UInt8(ascii: "@"), UInt8(ascii: "`"), UInt8(ascii: "%"): .quotes
+            default: nil
+            }
+        return YAMLProblem(position: position, fault: .syntax(problem, context: reading, hint))
     }
 
     /// The byte at a position, if everything before it on its line is ASCII; used for hints only.

@@ -108,5 +108,8 @@ struct YAMLProblem: Error, Equatable {
     var position: Position
     /// Path of the key concerned, for display, or empty.
     var path: [String] = []
-    var message: String
+    var fault: YAMLFault
+
+    /// ``fault`` in words.
+    var message: String { fault.text }
 }
