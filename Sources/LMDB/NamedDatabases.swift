@@ -34,6 +34,10 @@ final class NamedDatabases {
         let names = (Array(present.keys) + failures.keys).sorted { $0.lexicographicallyPrecedes($1) }
         var found: [Database] = []
         for name in names where failures[name] != MDB_INCOMPATIBLE {
+            if let known = present[name], known.flags.areConsistent {
+                found.append(known)
+                continue
+            }
             let text = String(decoding: name, as: UTF8.self)
             if let database = try database(text, transaction, environment) { found.append(database) }
         }

@@ -47,6 +47,7 @@ struct DatabaseSurvey {
     init(_ transaction: borrowing some Transaction & ~Copyable, _ handles: OpenHandles) throws(LMDBError) {
         guard let main = try NamedDatabases.main(transaction.pointer, transaction.environment) else { return }
         var cursor = try transaction.openCursor(Database(handle: main, name: "", flags: []))
+        var found: [Name] = []
         while try cursor.next() {
             guard !cursor.key.isEmpty, !cursor.key.contains(0) else { continue }
             let name = Name(cursor.key)
@@ -56,12 +57,18 @@ struct DatabaseSurvey {
             }
             let flags = UInt32(cursor.value.loadUnaligned(fromByteOffset: 4, as: UInt16.self))
             if let known = handles.databases[name] {
-                if known.flags.rawValue == flags { present[name] = known } else { recreated.append(name) }
+                if known.flags.rawValue == flags { found.append(name) } else { recreated.append(name) }
             } else if let text = String(validating: name, as: UTF8.self) {
                 missing.append((name, text))
             }
         }
-        if present.count + recreated.count < handles.databases.count {
+        // Mostly nothing has changed.
+        guard found.count < handles.databases.count else {
+            present = handles.databases
+            return
+        }
+        for name in found { present[name] = handles.databases[name] }
+        if found.count + recreated.count < handles.databases.count {
             vanished = handles.databases.filter { present[$0.key] == nil && !recreated.contains($0.key) }
         }
     }

@@ -37,8 +37,7 @@ package struct SyncClock: Sendable {
 ///   - time: in nanoseconds since the UNIX epoch.
 ///   - offset: how far the storage's clock is ahead; nil if it is the same clock.
 package func storageTime(_ time: UInt64, offset: Duration?) -> UInt64 {
-    let offset = Int64(clamping: Int128((offset ?? .zero) / .nanoseconds(1)))
-    let (shifted, overflows) = Int64(clamping: time).addingReportingOverflow(offset)
+    let (shifted, overflows) = Int64(clamping: time).addingReportingOverflow((offset ?? .zero).wholeNanoseconds)
     return UInt64(clamping: overflows ? 0 : shifted)
 }
 

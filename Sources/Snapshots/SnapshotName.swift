@@ -63,20 +63,24 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
 
     /// Parses a name; nil if it is not valid.
     package init?(_ text: String) {
-        guard let dot = text.utf8.firstIndex(of: UInt8(ascii: ".")) else { return nil }
-        let texts = Self.split(text[..<dot])
-        guard texts.count >= 4, let timestamp = SnapshotTimestamp.parse(texts[2]) else { return nil }
-        let (database, instance, generation) = (String(texts[0]), String(texts[1]), String(texts[3]))
-        let (extras, fileExtension) = (
-            texts[4...].map { String($0) }, String(text[text.utf8.index(after: dot)...])
-        )
-        guard !database.isEmpty, !instance.isEmpty, instance.utf8.allSatisfy(Self.isPlain),
-            generation.utf8.first == UInt8(ascii: "G"), !fileExtension.isEmpty, Self.areValid(extras)
+        var copy = text
+        guard let (parts, timestamp) = copy.withUTF8({ Self.parse($0, text) }) else { return nil }
+        (self.parts, self.timestamp) = (parts, timestamp)
+    }
+
+    private static func parse(_ bytes: UnsafeBufferPointer<UInt8>, _ text: String) -> (Parts, timestamp: UInt64)? {
+        guard let dot = bytes.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+        let fields = split(bytes[..<dot])
+        guard fields.count >= 4, let timestamp = SnapshotTimestamp.parse(fields[2]) else { return nil }
+        let (database, instance, generation, extras) = (fields[0], fields[1], fields[3], fields[4...])
+        guard !database.isEmpty, !instance.isEmpty, instance.allSatisfy(isPlain),
+            generation.first == UInt8(ascii: "G"), dot + 1 < bytes.count, areValid(extras)
         else { return nil }
-        self.timestamp = timestamp
-        parts = Parts(
-            database: database, instance: instance, generation: generation, extras: extras,
-            fileExtension: fileExtension, description: text)
+        func string(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> String { String(decoding: bytes, as: UTF8.self) }
+        let parts = Parts(
+            database: string(database), instance: string(instance), generation: string(generation),
+            extras: extras.map(string), fileExtension: string(bytes[(dot + 1)...]), description: text)
+        return (parts, timestamp)
     }
 
     /// Whether it is the name of a full snapshot. Objects of other kinds must be ignored.
@@ -120,33 +124,32 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
         }
     }
 
-    private static func areValid(_ extras: [String]) -> Bool {
-        var kinds: Set<UInt8> = []
+    private static func areValid(_ extras: ArraySlice<Slice<UnsafeBufferPointer<UInt8>>>) -> Bool {
+        var kinds: [UInt8] = []
         for extra in extras {
-            guard let kind = extra.utf8.first, kind >= UInt8(ascii: "A"), kind <= UInt8(ascii: "Z"),
-                kind != UInt8(ascii: "G"), kinds.insert(kind).inserted
+            guard let kind = extra.first, kind >= UInt8(ascii: "A"), kind <= UInt8(ascii: "Z"),
+                kind != UInt8(ascii: "G"), !kinds.contains(kind)
             else { return false }
+            kinds.append(kind)
         }
         return true
     }
 
     // Splits at every "__", from the left.
-    private static func split(_ text: Substring) -> [Substring] {
-        var parts: [Substring] = []
-        let bytes = text.utf8
-        var start = bytes.startIndex
-        var index = start
+    private static func split(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> [Slice<UnsafeBufferPointer<UInt8>>] {
+        var fields: [Slice<UnsafeBufferPointer<UInt8>>] = []
+        fields.reserveCapacity(4)
+        var (start, index) = (bytes.startIndex, bytes.startIndex)
         while index < bytes.endIndex {
-            let next = bytes.index(after: index)
-            if bytes[index] == UInt8(ascii: "_"), next < bytes.endIndex, bytes[next] == UInt8(ascii: "_") {
-                parts.append(text[start..<index])
-                index = bytes.index(after: next)
+            if bytes[index] == UInt8(ascii: "_"), index + 1 < bytes.endIndex, bytes[index + 1] == UInt8(ascii: "_") {
+                fields.append(bytes[start..<index])
+                index += 2
                 start = index
             } else {
-                index = next
+                index += 1
             }
         }
-        parts.append(text[start...])
-        return parts
+        fields.append(bytes[start...])
+        return fields
     }
 }

@@ -12,7 +12,13 @@ package enum SnapshotTimestamp {
 
     /// Nanoseconds since the UNIX epoch; nil if the text is not a valid timestamp or out of range.
     package static func parse(_ text: Substring) -> UInt64? {
-        let bytes = Array(text.utf8)
+        var copy = text
+        return copy.withUTF8 { parse($0[...]) }
+    }
+
+    /// As ``parse(_:)-(Substring)``.
+    static func parse(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> UInt64? {
+        let bytes = UnsafeBufferPointer(rebasing: bytes)
         guard bytes.count == 25, bytes[8] == UInt8(ascii: "-"), bytes[15] == UInt8(ascii: "-"),
             let second = CivilTime(
                 year: decimalNumber(bytes[0..<4]), month: decimalNumber(bytes[4..<6]),

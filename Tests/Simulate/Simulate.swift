@@ -11,6 +11,9 @@ struct Simulate {
         // Dictionaries are walked in another order in each process unless that is set: a seed must repeat its history.
         if getenv("SWIFT_DETERMINISTIC_HASHING") == nil {
             setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
+            // The buffers of a snapshot are freed soon, and needed again: the process keeps the memory. But not the larger ones
+            // of liblmdb, which have to be zero.
+            setenv("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=1048576:glibc.malloc.trim_threshold=268435456", 1)
             execv("/proc/self/exe", CommandLine.unsafeArgv)
         }
         let arguments = CommandLine.arguments.dropFirst()

@@ -1,5 +1,4 @@
 import BlobStorage
-import Monitoring
 import Replication
 import Snapshots
 import Support
@@ -23,7 +22,7 @@ struct Bucket {
 
     private(set) var objects: [SnapshotName: Object] = [:]
     /// What instances have published about themselves, and when.
-    var states: [String: (state: InstanceState, time: UInt64)] = [:]
+    var states: [String: (progress: SyncProgress, time: UInt64)] = [:]
     /// How the storage was before each of the last changes, and when that ended.
     private var past: [(until: Duration, objects: [SnapshotName: Object])] = []
 

@@ -18,6 +18,8 @@ final class Node {
     var publishedGeneration = 0
     /// What is in the LMDB, as of the last look.
     var contents: TestContents = [:]
+    /// What was read last, and as of which transaction.
+    var lastRead: (transaction: UInt64, contents: TestContents)?
     /// The LMDB file of some time ago.
     var backup: (bytes: [UInt8], contents: TestContents)?
     var process: Process?
@@ -27,6 +29,8 @@ final class Node {
     var random: SeededGenerator
     /// Objects of which one download was damaged: the next one is not.
     var garbled: Set<SnapshotName> = []
+    /// When an operator has rebuilt its LMDB.
+    var lastResync = Duration.zero
     /// How many times a send began, and how many reasons there were for one at most.
     var sends = 0
     var reasonsToSend = 0
@@ -48,6 +52,7 @@ final class Node {
         if let backup { try writeFile("\(directory.path)/data.mdb", backup.bytes) }
         environment = try .scratch(directory, mapSize: mapSize)
         contents = backup?.contents ?? [:]
+        lastRead = nil
     }
 
     func backUp() throws { backup = (try readFile("\(directory.path)/data.mdb"), contents) }
@@ -68,6 +73,8 @@ final class Process {
     /// Whether its state waits to be published.
     var isPublishing = false
     var isFinished = false
+    /// When the storage was as the last listing shows it.
+    var lastListing = Duration.zero
     /// When the next tick comes.
     var tick: Duration?
     /// The timestamps of the snapshot that is being stored.
@@ -83,7 +90,7 @@ final class SimulatedTime: @unchecked Sendable {
     static let start: UInt64 = 1_800_000_000_000_000_000
 
     /// Nanoseconds since the UNIX epoch.
-    var wall: UInt64 { Self.start + UInt64(now / .nanoseconds(1)) }
+    var wall: UInt64 { Self.start + UInt64(now.wholeNanoseconds) }
 }
 
 /// The clock of a host. Used by one thread, as everything here.
@@ -94,6 +101,6 @@ final class SimulatedClock: @unchecked Sendable {
 
     init(_ time: SimulatedTime, error: Duration) { (self.time, self.error) = (time, error) }
 
-    var wall: UInt64 { UInt64(Int64(time.wall) + Int64(error / .nanoseconds(1))) }
+    var wall: UInt64 { UInt64(Int64(time.wall) + error.wholeNanoseconds) }
     var syncClock: SyncClock { SyncClock(wall: { self.wall }, uptime: { self.time.now }) }
 }

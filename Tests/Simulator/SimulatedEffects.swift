@@ -19,7 +19,9 @@ final class SimulatedEffects: SyncEffects {
     private var faults: Scenario.Faults { world.faults }
 
     private func chance(_ probability: Double) -> Bool { node.random.chance(probability) }
-    private func delay(_ seconds: Double) -> Duration { .seconds(Double.random(in: 0...seconds, using: &node.random)) }
+    private func delay(_ seconds: Double) -> Duration {
+        .nanoseconds(Int64(Double.random(in: 0...seconds, using: &node.random) * 1e9))
+    }
 
     func wake(at time: Duration?) {
         guard !process.isDead, let time else { return }
@@ -51,7 +53,7 @@ final class SimulatedEffects: SyncEffects {
         case .scan(let floor): scan(floor)
         case .store(let result): store(result)
         case .sweep(let run, let deletionTime):
-            let age = (world.scenario.retention ?? .zero) / .nanoseconds(1)
+            let age = (world.scenario.retention ?? .zero).wholeNanoseconds
             // The run began before, so its limit is not later than this.
             work(delay(0.05), .sweep(limit: node.clock.wall - UInt64(age))) {
                 $0(database.sweep(run, deletionTime: deletionTime))
@@ -91,7 +93,7 @@ final class SimulatedEffects: SyncEffects {
 
     /// Does work after a while, and reports what comes of it after another one.
     private func work(_ pause: Duration, _ change: Model.Change, _ body: @escaping (SyncedDatabase.Post) -> Void) {
-        world.schedule(after: pause) { [world, node, process] in
+        world.schedule(after: pause) { [self, world, node, process] in
             guard !process.isDead else { return }
             var events: [SyncCore.Event] = []
             body { events.append($0) }
@@ -100,7 +102,7 @@ final class SimulatedEffects: SyncEffects {
             if node.random.chance(0.3) {
                 world.deliver(to: process, of: node, after: .zero) { process.database.observation }
             }
-            var wait = Duration.seconds(Double.random(in: 0...0.2, using: &node.random))
+            var wait = delay(0.2)
             for event in events {
                 world.deliver(to: process, of: node, after: wait) { event }
                 wait += .milliseconds(1)
@@ -150,17 +152,20 @@ final class SimulatedEffects: SyncEffects {
         let (world, node, process) = (world, node, process)
         if readsRecord { report(after: delay(0.05)) { process.database.readRecord() } }
         report(after: .milliseconds(50) + delay(0.3)) { [unowned self] in
-            fails ? .listingFailed("no answer") : .listed(listing(world, node, began))
+            if fails { return .listingFailed("no answer") }
+            let listing = listing(world, node, began)
+            process.lastListing = listing.isStale ? process.lastListing : world.time.now
+            return .listed(listing.listing)
         }
     }
 
-    private func listing(_ world: World, _ node: Node, _ began: UInt64) -> SyncCore.Listing {
+    private func listing(
+        _ world: World, _ node: Node, _ began: UInt64
+    ) -> (listing: SyncCore.Listing, isStale: Bool) {
         let age = chance(faults.staleListing) ? delay(10) : nil
         let offset: Duration? = world.scenario.storageHasClock ? .zero - node.clock.error : nil
-        return SyncCore.Listing(
-            blobs: world.bucket.listing(asOf: age.map { world.time.now - $0 }, to: node.name), began: began,
-            ended: node.clock.wall,
-            clockOffset: offset)
+        let blobs = world.bucket.listing(asOf: age.map { world.time.now - $0 }, to: node.name)
+        return (.init(blobs: blobs, began: began, ended: node.clock.wall, clockOffset: offset), age != nil)
     }
 
     private func listForCleaner() {
@@ -168,7 +173,7 @@ final class SimulatedEffects: SyncEffects {
         let began = node.clock.wall
         let (world, node) = (world, node)
         report(after: .milliseconds(50) + delay(0.3)) { [unowned self] in
-            fails ? .cleanerListingFailed("no answer") : .listedForCleaner(listing(world, node, began))
+            fails ? .cleanerListingFailed("no answer") : .listedForCleaner(listing(world, node, began).listing)
         }
     }
 
@@ -213,6 +218,7 @@ final class SimulatedEffects: SyncEffects {
             // A server goes on with what it has, whatever becomes of who sent it.
             let lateness = isLate ? .seconds(60) + delay(240) : .zero
             let generation = node.generation
+            if isLate { world.lastUpload = max(world.lastUpload, world.time.now + time + lateness) }
             world.schedule(after: time + lateness) {
                 if process.isDead, node.random.chance(0.5) { return }
                 world.stored(

@@ -49,7 +49,7 @@ extension World {
         let random = Box(node.random)
         let core = SyncCore(
             settings: settings, transaction: node.environment.info.lastTransactionID, record: record,
-            random: { random.next() })
+            isLogging: trace != nil, random: { random.next() })
         process.engine = SyncEngine(core: core, effects: SimulatedEffects(self, node, process))
         node.process = process
         deliver(to: process, of: node, after: .milliseconds(Int64.random(in: 0...500, using: &node.random))) { .tick }

@@ -57,6 +57,7 @@ extension World {
         guard let sweeper else { return }
         trace?("\(node.name): resync\(fails ? ", which fails" : "")")
         count("resyncs")
+        node.lastResync = time.now
         let store = ResyncStore(
             bucket, fails: fails, clockOffset: scenario.storageHasClock ? .zero - node.clock.error : nil)
         let clock = node.clock

@@ -14,16 +14,18 @@ extension World {
         schedule(after: .milliseconds(Int64.random(in: 100...2000, using: &node.random))) { [self] in
             process.isPublishing = false
             guard !process.isDead, !node.isCutOff else { return }
-            let progress = process.progress
             node.publishedGeneration = generation
-            bucket.states[node.name] = (
-                InstanceState(
-                    instance: node.name, hostname: node.name, software: "simulation",
-                    time: WallTime(nanosecondsSinceEpoch: time.wall).rfc3339(digits: 3),
-                    sent: progress.sent?.description, applied: progress.merged.mapValues(\.description),
-                    covered: progress.covered?.mapValues(\.description), health: "OK"), time.wall
-            )
+            bucket.states[node.name] = (process.progress, time.wall)
         }
+    }
+
+    /// The published state of an instance.
+    private func state(_ name: String, _ progress: SyncProgress, _ time: UInt64) -> InstanceState {
+        InstanceState(
+            instance: name, hostname: name, software: "simulation",
+            time: WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3), sent: progress.sent?.description,
+            applied: progress.merged.mapValues(\.description),
+            covered: progress.covered?.mapValues(\.description), health: "OK")
     }
 
     /// Waits until a write is everywhere, by what `status --wait` goes by, and checks that it is.
@@ -43,9 +45,10 @@ extension World {
     private func spread(of node: Node) -> Spread? {
         let names = bucket.objects.keys
         let own = names.filter { $0.instance == node.name }
+        let others = bucket.states.filter { $0.key != node.name }.map { ($0, state($0, $1.progress, $1.time)) }
         return Spread(
             database: "main", own: node.name, newest: own.max(), instances: Set(names.map(\.instance)),
-            states: bucket.states.mapValues(\.state).filter { $0.key != node.name }, listed: Set(own),
+            states: Dictionary(uniqueKeysWithValues: others), listed: Set(own),
             stateTimes: bucket.states.mapValues(\.time), now: time.wall)
     }
 

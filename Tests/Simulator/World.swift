@@ -32,6 +32,10 @@ package final class World {
     var model: Model
     private var queue = Heap<Pending>()
     private var counter = 0
+    /// When an object was stored last.
+    private var lastStore = Duration.zero
+    /// When the last upload arrives that is minutes late.
+    var lastUpload = Duration.zero
     private var violation: Violation?
     /// What has happened, by kind.
     package private(set) var counts: [String: Int] = [:]
@@ -126,8 +130,14 @@ package final class World {
             try start(node)
         }
         try rest()
-        if needsLastWord { try sayLastWord() }
-        if scenario.endsWithOnce { try runOnce() }
+        if needsLastWord {
+            for node in nodes where !node.member.isReceiver { try write(node, 1) }
+            try rest()
+        }
+        if scenario.endsWithOnce {
+            try runOnce()
+            try rest()
+        }
         for node in nodes { try checkAtRest(node) }
         if scenario.retention == nil { try checkThatAllAreEqual() }
     }
@@ -141,29 +151,27 @@ package final class World {
         }
     }
 
-    /// How many times the contents of an LMDB have changed.
-    private var changes: Int { counts["changes"] ?? 0 }
-
-    /// Runs until nothing changes any more, and an operator has rebuilt what needs it.
+    /// Runs until everybody has merged everything, and an operator has rebuilt what needs it.
     private func rest() throws {
-        // Uploads that are minutes late.
-        if scenario.faults.uploadLate > 0 { try run(until: time.now + .seconds(300)) }
-        let slice = scenario.pollInterval * 2
-        for round in 0..<60 {
-            let before = changes
+        if lastUpload > time.now { try run(until: lastUpload) }
+        let end = time.now + scenario.pollInterval * 120
+        while time.now < end {
             count("rounds")
-            try run(until: time.now + slice)
-            let fenced = nodes.filter(isFenced)
-            for node in fenced { try resync(node, fails: false) }
-            if round > 0, before == changes, fenced.isEmpty, nodes.allSatisfy(isAtRest) { return }
+            try run(until: time.now + scenario.pollInterval / 4)
+            for node in nodes where isFenced(node) && (node.process?.lastListing ?? .zero) > node.lastResync {
+                try resync(node, fails: false)
+            }
+            if nodes.allSatisfy(isAtRest) { return }
         }
     }
 
+    /// Whether everything that is in the storage is here, and the other way round.
     private func isAtRest(_ node: Node) -> Bool {
-        guard let process = node.process, let machine = process.engine?.core.machine else { return true }
-        return process.isFinished
-            || process.isStarted && machine.receiver.isSettled
-                && (node.member.isReceiver || machine.sender.isDone || machine.sender.isSending)
+        guard let process = node.process, let machine = process.engine?.core.machine, !process.isFinished else {
+            return true
+        }
+        return process.isStarted && !isFenced(node) && process.lastListing > lastStore && machine.receiver.isSettled
+            && (node.member.isReceiver || machine.sender.isDone)
     }
 
     /// Where something is left out until the next snapshot, there is a next one.
@@ -174,18 +182,13 @@ package final class World {
             || scenario.members.contains { $0.inspection == .holds }
     }
 
-    private func sayLastWord() throws {
-        for node in nodes where !node.member.isReceiver { try write(node, 1) }
-        try rest()
-    }
-
     private func runOnce() throws {
         let index = nodes.count
         try add(index, Scenario.Member())
         let node = nodes[index]
         if !scenario.usesShadows { try write(node, 1) }
         try start(node, once: true)
-        try run(until: time.now + .seconds(200))
+        for _ in 0..<40 where node.process?.isFinished == false { try run(until: time.now + .seconds(5)) }
         guard node.process?.isFinished == true else {
             throw Violation(rule: "a single run ends", text: node.name)
         }
@@ -222,7 +225,11 @@ package final class World {
 
     /// Everything that is synced in an LMDB.
     func read(_ node: Node) throws -> TestContents {
-        scenario.usesShadows ? try node.environment.versions() : try node.environment.contents()
+        let transaction = node.environment.info.lastTransactionID
+        if let last = node.lastRead, last.transaction == transaction { return last.contents }
+        let contents = scenario.usesShadows ? try node.environment.versions() : try node.environment.contents()
+        node.lastRead = (transaction, contents)
+        return contents
     }
 
     /// Checks what has changed in an LMDB.
@@ -245,6 +252,7 @@ package final class World {
     ) {
         trace?("storage: \(name) is there")
         count("stores")
+        lastStore = time.now
         if isLost { count("stores of what was lost") }
         bucket.store(
             name, .init(text: name.description, body: body, contents: contents, isLost: isLost, modified: time.wall),

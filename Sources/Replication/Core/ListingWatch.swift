@@ -7,8 +7,8 @@ import Snapshots
 /// A pure value: it compares a listing with those before, and returns what is new.
 struct ListingWatch: Sendable {
     private let instance: String
-    /// The sizes of the snapshots in the last listing.
-    private(set) var sizes: [SnapshotName: Int] = [:]
+    /// The snapshots in the last listing.
+    private var snapshots: [Catalog.Snapshot] = []
     /// The newest timestamp of a snapshot under the own name. A later snapshot must sort after it.
     private(set) var newestOwn: UInt64 = 0
     /// Snapshots under our name that another host has written.
@@ -39,6 +39,9 @@ struct ListingWatch: Sendable {
         namesakes.willStore(name)
     }
 
+    /// The size of a snapshot in the last listing; nil if it is not in it.
+    func size(of name: SnapshotName) -> Int? { snapshots.last { $0.name == name }?.size }
+
     /// Checks a listing of the storage.
     ///
     /// - Parameters:
@@ -54,7 +57,7 @@ struct ListingWatch: Sendable {
         checkOthers(catalog.others, &notices)
         checkFarAhead(catalog, &notices)
         if let own = catalog.newest(of: instance)?.name { newestOwn = max(newestOwn, own.timestamp) }
-        sizes = Dictionary(catalog.snapshots.map { ($0.name, $0.size) }) { $1 }
+        snapshots = catalog.snapshots
         checkNamesakes(catalog, isFenced: isFenced, now, &notices)
         if let clockOffset { checkOwnClock(clockOffset, &notices) }
         checkClocks(catalog, clockOffset == nil ? .zero : Self.precision, &notices)
@@ -70,7 +73,7 @@ struct ListingWatch: Sendable {
 
     /// Reports names in the far future: no later snapshot sorts after them.
     private mutating func checkFarAhead(_ catalog: Catalog, _ notices: inout [SyncNotice]) {
-        let found = Set(catalog.names.filter(catalog.horizon.isFarAhead))
+        let found = Set(catalog.groups.filter(\.key.isFarAhead).values.joined().map(\.name))
         let new = found.subtracting(farAhead).sorted()
         farAhead = found
         guard let first = new.first else { return }
@@ -115,7 +118,10 @@ struct ListingWatch: Sendable {
     }
 
     private mutating func checkClocks(_ catalog: Catalog, _ precision: Duration, _ notices: inout [SyncNotice]) {
-        let others = catalog.names.filter { $0.instance != instance }
+        // The newest of an instance is enough.
+        let others = catalog.groups.compactMap { group, snapshots in
+            group.isFarAhead || group.instance == instance ? nil : snapshots.last?.name
+        }
         for finding in clocks.listed(others, at: catalog.time, precision: precision) {
             let name = finding.name
             if finding.exceeds {

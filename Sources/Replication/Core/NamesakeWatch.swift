@@ -52,9 +52,11 @@ struct NamesakeWatch {
     /// - Returns: the newest new one that is not ours; nil if there is none.
     mutating func listed(_ names: [SnapshotName], at now: Duration = .zero) -> SnapshotName? {
         defer { known = Set(names) }
-        strangers.formIntersection(names)
-        merged.formIntersection(names)
-        covered.formIntersection(names)
+        if !strangers.isEmpty {
+            strangers.formIntersection(names)
+            merged.formIntersection(names)
+            covered.formIntersection(names)
+        }
         guard let first else { return nil }
         let new = names.filter { $0.timestamp > first && !known.contains($0) && !written.contains($0) }
         strangers.formUnion(new)

@@ -40,6 +40,14 @@ package struct Receiver {
         var awaitsListing = false
         /// The last listed snapshot that was not found.
         var vanished: SnapshotName?
+
+        /// Takes the snapshots of a listing, oldest first.
+        mutating func list(_ names: [SnapshotName]) {
+            listed = names
+            awaitsListing = false
+            // A snapshot that failed and is gone cannot be retried.
+            if case .failed(let name, _) = phase, !names.contains(name) { phase = .idle }
+        }
     }
 
     private let settings: Settings
@@ -77,18 +85,13 @@ package struct Receiver {
         sortOut(names, horizon)
         for name in names { byInstance[key(name), default: []].append(name) }
         if !ownIsWanted, let own { byInstance[own] = stranger.flatMap { key($0) == own ? [$0] : nil } }
-        for instance in Set(instances.keys).union(byInstance.keys) {
-            let listed = (byInstance[instance] ?? []).sorted()
-            instances[instance, default: Instance()].listed = listed
-            instances[instance]?.awaitsListing = false
-            // A snapshot that failed and is gone cannot be retried.
-            if case .failed(let name, _) = instances[instance]?.phase, !listed.contains(name) {
-                instances[instance]?.phase = .idle
-            }
+        for (group, names) in byInstance { instances[group, default: Instance()].list(names.sorted()) }
+        for group in Array(instances.keys) where byInstance[group] == nil {
+            instances[group]?.list([])
+            // Forget instances that are gone from the storage and leave nothing to do.
+            if instances[group]?.phase == .idle { instances[group] = nil }
         }
         if seenAtStart == nil { seenAtStart = Set(byInstance.keys) }
-        // Forget instances that are gone from the storage and leave nothing to do.
-        instances = instances.filter { !$0.value.listed.isEmpty || $0.value.phase != .idle }
         progress.keep { [instances] in instances[$0] != nil }
         if ownIsWanted, isOwnLoaded { ownIsWanted = false }
     }
@@ -106,7 +109,7 @@ package struct Receiver {
 
     /// The group of a snapshot: those in the far future are handled like those of a separate instance.
     private func key(_ name: SnapshotName) -> Group {
-        Group(instance: name.instance, isFarAhead: farAhead.contains(name))
+        Group(instance: name.instance, isFarAhead: !farAhead.isEmpty && farAhead.contains(name))
     }
 
     /// Reports a finished download.
@@ -221,7 +224,7 @@ package struct Receiver {
     package var isOwnLoaded: Bool { hasListing && (!ownIsWanted || own.map(isSettled) ?? true) }
 
     /// Whether everything in the last listing is merged or rejected.
-    package var isSettled: Bool { hasListing && instances.keys.allSatisfy { isSettled($0) } }
+    package var isSettled: Bool { hasListing && instances.allSatisfy { isSettled($0.key, $0.value) } }
 
     /// The progress of loading.
     package enum Progress: Equatable, Sendable {
@@ -241,26 +244,23 @@ package struct Receiver {
     ///   - patience: snapshots that have failed for this long are disregarded.
     package func progress(of instance: String, patience: Duration, at now: Duration) -> Progress {
         guard hasListing else { return .loading }
-        var progress = Progress.settled
-        var through: UInt64 = 0
-        for (name, state) in instances {
-            if isSettled(name) {
-                guard name.instance != instance, !name.isFarAhead, let merged = self.progress.read[name] else {
-                    continue
-                }
-                through = max(through, merged.timestamp)
-            } else if let since = state.failingSince, now - since >= patience {
-                progress = .failing(through: 0)
-            } else {
-                return .loading
-            }
+        var isFailing = false
+        for (group, state) in instances where !isSettled(group, state) {
+            guard let since = state.failingSince, now - since >= patience else { return .loading }
+            isFailing = true
         }
-        return progress == .settled ? .settled : .failing(through: through)
+        guard isFailing else { return .settled }
+        var through: UInt64 = 0
+        for (group, state) in instances
+        where group.instance != instance && !group.isFarAhead && isSettled(group, state) {
+            through = max(through, progress.read[group]?.timestamp ?? 0)
+        }
+        return .failing(through: through)
     }
 
     /// The instances whose newest snapshot is not merged, sorted by name, and whether its merge has failed.
     package var unsettled: [(instance: String, isFailing: Bool)] {
-        instances.filter { !isSettled($0.key) }.map { ($0.key.instance, $0.value.failingSince != nil) }
+        instances.filter { !isSettled($0.key, $0.value) }.map { ($0.key.instance, $0.value.failingSince != nil) }
             .sorted { $0.0 < $1.0 }
     }
 
@@ -292,13 +292,20 @@ package struct Receiver {
     }
 
     private func isSettled(_ name: Group) -> Bool {
-        guard let instance = instances[name] else { return true }
-        return instance.phase == .idle && wanted(name, instance) == nil && !instance.awaitsListing
+        instances[name].map { isSettled(name, $0) } ?? true
+    }
+
+    private func isSettled(_ name: Group, _ instance: Instance) -> Bool {
+        guard case .idle = instance.phase, !instance.awaitsListing else { return false }
+        return wanted(name, instance) == nil
     }
 
     /// The newest usable snapshot; nil if it is merged.
     private func wanted(_ name: Group, _ instance: Instance) -> SnapshotName? {
-        guard let newest = instance.listed.last(where: { !progress.refused.contains($0) }) else { return nil }
+        let newest =
+            progress.refused.isEmpty
+            ? instance.listed.last : instance.listed.last { !progress.refused.contains($0) }
+        guard let newest else { return nil }
         if let read = progress.read[name], newest <= read { return nil }
         return newest
     }

@@ -1,4 +1,5 @@
 import Snapshots
+import Support
 
 /// Keeps a database from restoring deleted entries after a long absence.
 ///
@@ -140,9 +141,10 @@ package struct RejoinFence {
             passed = Set(names.filter { Self.lies($0.timestamp, before: lastSync, by: limits.recent) })
         }
         outdated = Set(names.filter { Self.lies($0.timestamp, before: newest ?? 0, by: limits.snapshotAge) })
-        outdated.formUnion(passed.intersection(names))
+        if !passed.isEmpty { outdated.formUnion(passed.intersection(names)) }
+        let loadable = outdated.isEmpty ? names : names.filter { !outdated.contains($0) }
         outdatedInstances = Set(outdated.map(\.instance)).subtracting([own])
-            .subtracting(names.filter { !outdated.contains($0) }.map(\.instance))
+        if !outdatedInstances.isEmpty { outdatedInstances.subtract(loadable.map(\.instance)) }
         reason = nil
         if isAhead(began), let lastSync {
             reason = .recordAhead(of: began, record: lastSync)
@@ -153,7 +155,7 @@ package struct RejoinFence {
         }
         if lastSync.map({ Self.lies($0, before: began, by: limits.recent) }) ?? true { mustCatchUp = true }
         noteAbsence(began, hasOthers: other != nil, isFirst: isFirst, at: now)
-        return names.filter { !outdated.contains($0) }
+        return loadable
     }
 
     /// Keeps deletions after an absence until everything has been merged, and for some time after that: hosts that
@@ -199,8 +201,8 @@ package struct RejoinFence {
         guard time > 0 else { return }
         if loading == .settled { settledAt = now }
         if let unsentSince, unsentSince < listing.at {
-            let age = (listing.at - unsentSince) / .nanoseconds(1)
-            time = age < Double(time) ? time - UInt64(age) : 0
+            let age = UInt64((listing.at - unsentSince).wholeNanoseconds)
+            time = age < time ? time - age : 0
         }
         lastSync = max(lastSync ?? 0, time)
     }
@@ -278,12 +280,12 @@ package struct RejoinFence {
     }
 
     static func time(_ time: UInt64, after duration: Duration) -> UInt64 {
-        let (sum, overflows) = time.addingReportingOverflow(UInt64(max(0, duration / .nanoseconds(1))))
+        let (sum, overflows) = time.addingReportingOverflow(UInt64(max(0, duration.wholeNanoseconds)))
         return overflows ? .max : sum
     }
 
     /// Whether a time is earlier than another by more than a duration.
     static func lies(_ time: UInt64, before other: UInt64, by duration: Duration) -> Bool {
-        other > time && Double(other - time) > duration / .nanoseconds(1)
+        other > time && other - time > UInt64(max(0, duration.wholeNanoseconds))
     }
 }

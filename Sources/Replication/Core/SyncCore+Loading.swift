@@ -12,8 +12,8 @@ extension SyncCore {
         unfit.listed(names)
         let news = listings.listed(catalog, clockOffset: listing.clockOffset, isFenced: fenceText != nil, at: now)
         for notice in news { report(notice) }
-        vanished.formIntersection(names)
-        suspects.formIntersection(names)
+        if !vanished.isEmpty { vanished.formIntersection(names) }
+        if !suspects.isEmpty { suspects.formIntersection(names) }
         observe(.listed(catalog))
         step(
             .listed(
@@ -37,7 +37,7 @@ extension SyncCore {
         emit(unfit.knows(name) ? .measureMap(name) : .download(name, atMost: sizeLimit(name)))
     }
 
-    private func sizeLimit(_ name: SnapshotName) -> Int { listings.sizes[name] ?? Blob.largestUnlisted }
+    private func sizeLimit(_ name: SnapshotName) -> Int { listings.size(of: name) ?? Blob.largestUnlisted }
 
     mutating func measured(_ name: SnapshotName, _ size: Int, _ grows: Bool) {
         if !grows && unfit.holds(name, mapSize: size, at: now) {

@@ -1,5 +1,6 @@
 import Logging
 import Snapshots
+import Support
 
 /// Captures, sends, the sweeper and the record.
 extension SyncCore {
@@ -60,10 +61,11 @@ extension SyncCore {
         let report = SendReport(
             name: snapshot.name, size: snapshot.body.count, entries: snapshot.entries, transaction: scan.transaction,
             dumpTime: send.readAt - send.begin, storeTime: now - send.readAt, totalTime: now - send.begin)
+        let instance = settings.identity.instance
         log(
             .info, "stored a snapshot",
             [
-                "snapshot_instance": "\(settings.identity.instance)", "snapshot_name": "\(snapshot.name)",
+                "snapshot_instance": "\(instance)", "snapshot_name": "\(snapshot.name)",
                 "snapshot_size": .stringConvertible(report.size), "entries": .stringConvertible(report.entries),
                 "txnID": .stringConvertible(report.transaction), "time_dump": "\(logText(report.dumpTime))",
                 "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
@@ -89,8 +91,8 @@ extension SyncCore {
 
     mutating func beginSweep(_ deletionTime: Duration) {
         guard let retention = settings.machine.sweeper?.retention else { return step(.sweepFailed) }
-        let age = retention / .nanoseconds(1)
-        let limit = age >= Double(wallTime) ? 0 : wallTime - UInt64(age)
+        let age = UInt64(max(0, retention.wholeNanoseconds))
+        let limit = age >= wallTime ? 0 : wallTime - age
         let (run, begin) = sweeping ?? (Sweep(limit: limit, schema: settings.schema), now)
         sweeping = (run, begin)
         emit(.sweep(run, deletionTime: deletionTime))

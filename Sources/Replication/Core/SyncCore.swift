@@ -37,6 +37,7 @@ package struct SyncCore {
     /// The cleaner; nil if snapshots are not removed.
     private var cleaning: CleaningLoop?
     private let random: @Sendable () -> Double
+    private let isLogging: Bool
     /// The progress that was reported last.
     private var progress = SyncProgress()
     var isStarted = false
@@ -49,11 +50,13 @@ package struct SyncCore {
     /// - Parameters:
     ///   - transaction: the newest transaction of the LMDB.
     ///   - record: the record in the LMDB.
+    ///   - isLogging: whether to return ``Effect/log``; a simulation has no use for most of them.
     ///   - random: returns a new random number of 0..<1 with each call.
     package init(
-        settings: SyncSettings, transaction: UInt64, record: SyncRecord,
+        settings: SyncSettings, transaction: UInt64, record: SyncRecord, isLogging: Bool = true,
         random: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
+        self.isLogging = isLogging
         self.settings = settings
         self.random = random
         machine = SyncMachine(settings: settings.machine, transaction: transaction, record: record)
@@ -79,7 +82,9 @@ package struct SyncCore {
     /// When the next ``Event/tick`` is due at the latest; nil if only other events matter.
     package var nextTick: Duration? {
         if hasEnded { return nil }
-        return [machine.nextTick, cleaning?.due].compactMap(\.self).min()
+        var next = machine.nextTick
+        next.bringForward(to: cleaning?.due)
+        return next
     }
 
     /// Why sending is blocked after an absence; nil if it is not.
@@ -92,8 +97,10 @@ package struct SyncCore {
 
     mutating func emit(_ effect: Effect) { if !hasEnded { effects.append(effect) } }
 
-    mutating func log(_ level: Logger.Level, _ text: String, _ metadata: Logger.Metadata = [:]) {
-        emit(.log(level, text, metadata))
+    mutating func log(
+        _ level: Logger.Level, _ text: @autoclosure () -> String, _ metadata: @autoclosure () -> Logger.Metadata = [:]
+    ) {
+        if isLogging { emit(.log(level, text(), metadata())) }
     }
 
     mutating func observe(_ event: SyncEvent) { emit(.observe(event)) }
@@ -219,9 +226,8 @@ package struct SyncCore {
     private mutating func clean(_ event: Event) {
         guard let settings = settings.cleaner, !self.settings.machine.receiveOnly, !self.settings.machine.onlyOnce
         else { return }
-        var cleaning = cleaning ?? CleaningLoop(settings: settings, random: random, at: now)
-        for effect in cleaning.handle(event, progress, at: now) { emit(effect) }
-        self.cleaning = cleaning
+        if cleaning == nil { cleaning = CleaningLoop(settings: settings, random: random, at: now) }
+        for effect in cleaning?.handle(event, progress, at: now) ?? [] { emit(effect) }
     }
 }
 

@@ -107,22 +107,22 @@ package struct SyncMachine {
     /// When ``handle(_:at:)`` needs a tick at the latest; nil if only events matter.
     package var nextTick: Duration? {
         if isShuttingDown || isFinished { return nil }
-        var times: [Duration?] = [receiver.nextRetry]
+        var next = receiver.nextRetry
         if let obstacle, sendObstacle(at: lastEvent) == nil {
-            times.append(obstacle.since + SendObstacle.reportedAfter)
+            next.bringForward(to: obstacle.since + SendObstacle.reportedAfter)
         }
-        if !isListing { times.append(listAt) }
-        times.append(cover.due)
+        if !isListing { next.bringForward(to: listAt) }
+        next.bringForward(to: cover.due)
         // Work that the LMDB is too busy for waits for an event. Before the first capture everything else does.
         if let readsFrom = work.readsFrom, isCaptured {
-            if maySend { times.append(sender.due.map { max($0, readsFrom) }) }
-            if receiver.hasReady, work.planned == nil { times.append(readsFrom) }
+            if maySend { next.bringForward(to: sender.due.map { max($0, readsFrom) }) }
+            if receiver.hasReady, work.planned == nil { next.bringForward(to: readsFrom) }
         }
         if work.isIdle {
-            times.append(capture?.due)
-            if isCaptured { times.append(sweepDue(at: lastEvent)) }
+            next.bringForward(to: capture?.due)
+            if isCaptured { next.bringForward(to: sweepDue(at: lastEvent)) }
         }
-        return times.compactMap(\.self).min()
+        return next
     }
 
     /// Whether start-up is complete: listed, loaded, and one snapshot sent or not needed.
@@ -253,7 +253,7 @@ package struct SyncMachine {
         lastListing.map { max(now, $0 + Self.shortestListingInterval) } ?? now
     }
 
-    private mutating func bringForwardListing(to time: Duration) { listAt = min(listAt ?? time, time) }
+    private mutating func bringForwardListing(to time: Duration) { listAt.bringForward(to: time) }
 
     private mutating func decide(at now: Duration) -> [Action] {
         guard !isFinished else { return [] }
@@ -377,5 +377,13 @@ package struct SyncMachine {
     private func isIdle(at now: Duration) -> Bool {
         guard work.isIdle && !receiver.hasReady && fence?.recordDue(at: now) == nil else { return false }
         return settings.receiveOnly || isFenced || sender.isDone
+    }
+}
+
+extension Duration? {
+    /// Replaces the time by an earlier one; nil is later than any time.
+    mutating func bringForward(to other: Duration?) {
+        guard let other else { return }
+        self = map { min($0, other) } ?? other
     }
 }

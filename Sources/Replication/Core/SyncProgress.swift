@@ -33,7 +33,7 @@ package struct SyncProgress: Sendable, Equatable {
     ///
     /// - Parameter isKept: whether a group exists.
     package mutating func keep(_ isKept: (SnapshotHorizon.Group) -> Bool) {
-        read = read.filter { isKept($0.key) }
+        if !read.keys.allSatisfy(isKept) { read = read.filter { isKept($0.key) } }
     }
 
     /// Reports a merged snapshot.
