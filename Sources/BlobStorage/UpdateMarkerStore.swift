@@ -17,38 +17,11 @@ package final class UpdateMarkerStore: BlobStore {
     /// After this time without success a change counts as made, and the marker is written with the next call.
     private static let longestWrite = Duration.seconds(10)
 
-    /// Minimum time after a failure before a listing tries to write the marker.
-    private static let pauseAfterFailure = Duration.seconds(5)
-
-    /// A listing, and the marker before it.
-    private struct Listing {
-        var marker: [UInt8]
-        var start: ContinuousClock.Instant
-        var blobs: [Blob]
-    }
-
-    /// A change that is written to the marker.
-    private struct Change {
-        var name: String
-        var etag: String
-        var isDeletion: Bool
-    }
-
-    private struct State {
-        /// Listings by prefix.
-        var listings: [String: Listing] = [:]
-        /// The last local change that is not in the marker yet.
-        var unwritten: Change?
-        /// The time of the last failure to write the marker.
-        var failedAt: ContinuousClock.Instant?
-    }
-
     /// The bucket without the marker: writes through it do not make other instances list the bucket.
     package let unmarked: S3Store
-    private let forceListInterval: Duration
     private let now: @Sendable () -> ContinuousClock.Instant
     private let markerFailed: @Sendable (BlobStoreError) -> Void
-    private let state = Mutex(State())
+    private let marker: Mutex<UpdateMarker>
 
     /// - Parameters:
     ///   - store: the bucket.
@@ -62,7 +35,7 @@ package final class UpdateMarkerStore: BlobStore {
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         unmarked = store
-        self.forceListInterval = forceListInterval
+        marker = Mutex(UpdateMarker(forceListInterval: forceListInterval))
         self.markerFailed = markerFailed
         self.now = now
     }
@@ -70,28 +43,22 @@ package final class UpdateMarkerStore: BlobStore {
     /// The last listing of this prefix if the marker is unchanged; otherwise a new one.
     package func list(prefix: String) async throws -> [Blob] {
         await writeMarkerIfNeeded(isNew: false)
-        let marker = try await readMarker()
+        let text = try await readMarker()
         let start = now()
-        let kept = state.withLock { state -> Listing? in
-            guard let kept = state.listings[prefix], kept.marker == marker,
-                kept.start.duration(to: start) < forceListInterval
-            else { return nil }
-            return kept
-        }
-        if let kept { return kept.blobs }
+        if let kept = marker.withLock({ $0.listing(prefix: prefix, marker: text, at: start) }) { return kept }
         let blobs = try await unmarked.list(prefix: prefix)
-        state.withLock { state in
-            // Of two concurrent listings, the later one stays valid longer.
-            if let kept = state.listings[prefix], kept.start > start { return }
-            // The marker was read first: any change that the listing has missed changes the marker.
-            state.listings[prefix] = marker.map { Listing(marker: $0, start: start, blobs: blobs) }
-        }
+        marker.withLock { $0.listed(blobs, prefix: prefix, marker: text, start: start) }
         return blobs
     }
 
     /// See ``BlobStore/load(_:atMost:)``.
     package func load(_ name: String, atMost limit: Int) async throws -> Spool {
-        try await unmarked.load(name, atMost: limit)
+        do {
+            return try await unmarked.load(name, atMost: limit)
+        } catch let error as BlobStoreError where error.kind == .notFound {
+            marker.withLock { $0.vanished() }
+            throw error
+        }
     }
 
     /// Stores an object, then the marker.
@@ -100,13 +67,13 @@ package final class UpdateMarkerStore: BlobStore {
     /// other instances notice the object after their force interval.
     package func store(_ name: String, _ body: Spool) async throws {
         let etag = try await unmarked.put(name, body)
-        await announce(Change(name: name, etag: etag, isDeletion: false))
+        await announce(.init(name: name, etag: etag, isDeletion: false))
     }
 
     /// Removes an object, then writes the marker; see ``store(_:_:)``.
     package func delete(_ name: String) async throws {
         try await unmarked.delete(name)
-        await announce(Change(name: name, etag: "", isDeletion: true))
+        await announce(.init(name: name, etag: "", isDeletion: true))
     }
 
     /// None: S3 servers do not announce changes.
@@ -138,8 +105,9 @@ package final class UpdateMarkerStore: BlobStore {
         }
     }
 
-    private func announce(_ change: Change) async {
-        state.withLock { $0.unwritten = change }
+    private func announce(_ change: UpdateMarker.Change) async {
+        let time = now()
+        marker.withLock { $0.changed(change, at: time) }
         await writeMarkerIfNeeded(isNew: true)
     }
 
@@ -148,13 +116,7 @@ package final class UpdateMarkerStore: BlobStore {
     /// - Parameter isNew: whether the change was just made. Older changes wait for some time after the last failure.
     private func writeMarkerIfNeeded(isNew: Bool) async {
         let time = now()
-        let change = state.withLock { state -> Change? in
-            if !isNew, let failedAt = state.failedAt, failedAt.duration(to: time) < Self.pauseAfterFailure {
-                return nil
-            }
-            return state.unwritten.take()
-        }
-        guard let change else { return }
+        guard let change = marker.withLock({ $0.takeUnwritten(isNew: isNew, at: time) }) else { return }
         // Runs even if the task is cancelled, as at the end of the process: the object is stored.
         let write = Task.detached { [self] in try await writeMarker(change) }
         let limit = Task.detached {
@@ -164,14 +126,10 @@ package final class UpdateMarkerStore: BlobStore {
         defer { limit.cancel() }
         do {
             try await write.value
-            state.withLock { $0.failedAt = nil }
+            marker.withLock { $0.written() }
         } catch {
             let failedAt = now()
-            state.withLock { state in
-                state.failedAt = failedAt
-                // A newer change replaces it, because any different text is enough.
-                if state.unwritten == nil { state.unwritten = change }
-            }
+            marker.withLock { $0.failed(change, at: failedAt) }
             markerFailed(
                 error as? BlobStoreError
                     ?? BlobStoreError(.timeout, attempt("store"), .notWritten(after: Self.longestWrite)))
@@ -182,7 +140,7 @@ package final class UpdateMarkerStore: BlobStore {
         .init(operation: operation, object: Self.markerName, place: .bucket(unmarked.options.bucket))
     }
 
-    private func writeMarker(_ change: Change) async throws {
+    private func writeMarker(_ change: UpdateMarker.Change) async throws {
         // Each attempt has a unique text: a delayed repetition must not restore one that others have seen before.
         let once = RetryPolicy(attempts: 1)
         var pauses = Self.pauses[...]

@@ -21,6 +21,8 @@ struct Bucket {
     }
 
     private(set) var objects: [SnapshotName: Object] = [:]
+    /// The text of the update marker.
+    var marker: [UInt8]?
     /// What instances have published about themselves, and when.
     var states: [String: (progress: SyncProgress, time: UInt64)] = [:]
     /// How the storage was before each of the last changes, and when that ended.

@@ -1,3 +1,4 @@
+import BlobStorage
 import LMDB
 import Replication
 import Snapshots
@@ -8,6 +9,8 @@ import TestSupport
 final class Node {
     let index: Int
     let name: String
+    /// Its name in the storage, which a namesake shares.
+    let instance: String
     let member: Scenario.Member
     let clock: SimulatedClock
     var directory: ScratchDirectory
@@ -24,6 +27,8 @@ final class Node {
     var backup: (bytes: [UInt8], contents: TestContents)?
     var process: Process?
     var isCutOff = false
+    /// Whether no object can be downloaded.
+    var hasNoDownloads = false
     /// Whether it has been started once.
     var hasStarted = false
     var random: SeededGenerator
@@ -39,6 +44,7 @@ final class Node {
         self.index = index
         self.member = member
         name = "node\(index)"
+        instance = member.isNamesake ? "node0" : name
         random = SeededGenerator(seed: seed ^ UInt64(index + 1) &* 0x9e37_79b9)
         clock = SimulatedClock(time, error: member.clockError)
         directory = try ScratchDirectory()
@@ -73,6 +79,13 @@ final class Process {
     /// Whether its state waits to be published.
     var isPublishing = false
     var isFinished = false
+    /// The update marker, as this process knows it; nil if there is none.
+    var marker: UpdateMarker?
+    /// The snapshot of another host with its name, and whether there was one.
+    var namesake: SnapshotName?
+    var sawNamesake = false
+    /// The same for the listing that is kept as long as the marker does not change.
+    var lastKept = Duration.zero
     /// When the storage was as the last listing shows it.
     var lastListing = Duration.zero
     /// When the next tick comes.
@@ -88,6 +101,11 @@ final class SimulatedTime: @unchecked Sendable {
     var now = Duration.zero
 
     static let start: UInt64 = 1_800_000_000_000_000_000
+
+    private static let begin = ContinuousClock.now
+
+    /// The same for what counts in instants.
+    var instant: ContinuousClock.Instant { Self.begin + now }
 
     /// Nanoseconds since the UNIX epoch.
     var wall: UInt64 { Self.start + UInt64(now.wholeNanoseconds) }

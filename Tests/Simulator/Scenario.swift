@@ -18,6 +18,8 @@ package struct Scenario: Sendable {
         package var hasSmallMap = false
         /// Who inspects its merges.
         package var inspection = Inspection.none
+        /// Whether it has the name of the first one by mistake.
+        package var isNamesake = false
         /// An instance that takes part.
         package init() {}
     }
@@ -49,8 +51,10 @@ package struct Scenario: Sendable {
         case jumpClock(Duration)
         /// The storage can't be reached.
         case cutOff
-        /// It can again.
+        /// It can again, and so can objects.
         case reconnect
+        /// No object can be downloaded.
+        case blockDownloads
         /// The operator runs `resync` where sending is blocked; it ends early.
         case resync(fails: Bool)
     }
@@ -89,6 +93,8 @@ package struct Scenario: Sendable {
         package var kill = 0.0
         /// The application has the write lock for long.
         package var lock = 0.0
+        /// The update marker can't be written.
+        package var marker = 0.0
         /// Nothing goes wrong.
         package init() {}
 
@@ -98,6 +104,8 @@ package struct Scenario: Sendable {
             ("garbled", \.garbled), ("upload", \.upload), ("uploadDone", \.uploadDone), ("uploadLate", \.uploadLate),
             ("kill", \.kill), ("lock", \.lock),
         ]
+        /// Those that a history is made shorter by.
+        static let all = kinds + [("marker", \.marker)]
     }
 
     /// The seed that everything else is drawn from.
@@ -116,6 +124,10 @@ package struct Scenario: Sendable {
     package var steps: [Step] = []
     /// What goes wrong.
     package var faults = Faults()
+    /// Whether all maintain the update marker.
+    package var usesMarker = false
+    /// How often the storage is listed; nil for what suits the retention.
+    package var pollsEvery: Duration?
     /// Whether in the end somebody joins who runs only once.
     package var endsWithOnce = false
 
@@ -126,8 +138,18 @@ package struct Scenario: Sendable {
             && steps.allSatisfy { if case .jumpClock(let error) = $0.action { isRight(error) } else { true } }
     }
 
-    /// How often the storage is listed.
-    package var pollInterval: Duration { retention == nil ? .seconds(8) : .seconds(50) }
+    /// How often the storage is listed. Those with one name have to see each other's snapshots soon.
+    package var pollInterval: Duration {
+        pollsEvery ?? (retention == nil || hasNamesakes ? .seconds(8) : .seconds(50))
+    }
+
+    /// Whether two have the same name.
+    var hasNamesakes: Bool { members.dropFirst().contains { $0.isNamesake } }
+
+    /// Whether somebody else has the name of a member.
+    func isShared(_ member: Int) -> Bool {
+        hasNamesakes && members.indices.contains(member) && (member == 0 || members[member].isNamesake)
+    }
 
     /// A scenario in which nothing happens.
     package init(seed: UInt64) { self.seed = seed }
@@ -154,7 +176,30 @@ extension Scenario {
         for number in 0..<pick([2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 20], &random) {
             scenario.steps.append(step(number, in: scenario, &random))
         }
+        scenario.drawRareThings(&random)
         return scenario
+    }
+
+    /// What only some histories have.
+    private mutating func drawRareThings(_ random: inout SeededGenerator) {
+        usesMarker = random.chance(0.2)
+        if usesMarker, random.chance(0.5) { faults.marker = Double.random(in: 0.05...0.5, using: &random) }
+        if random.chance(0.1) {
+            let index = Int.random(in: 0...steps.count, using: &random)
+            let member = Int.random(in: members.indices, using: &random)
+            steps.insert(.init(number: 1000, pause: .seconds(1), member: member, action: .blockDownloads), at: index)
+        }
+        guard members.count > 1, random.chance(0.06) else { return }
+        let namesake = Int.random(in: 1..<members.count, using: &random)
+        members[namesake].isNamesake = true
+        members[namesake].isReceiver = false
+        // Of two with one name, one may have hidden what the other one has sent, and only its LMDB holds it then.
+        for index in steps.indices where isShared(steps[index].member) {
+            switch steps[index].action {
+            case .wipe, .restore, .resync: steps[index].action = .restart
+            default: break
+            }
+        }
     }
 
     private static func pick<T>(_ items: [T], _ random: inout SeededGenerator) -> T {

@@ -52,12 +52,14 @@ package enum Shrinker {
         if scenario.members.count > 1 {
             for member in scenario.members.indices.reversed() { add { remove(member, from: &$0) } }
         }
-        for (_, path) in Scenario.Faults.kinds where scenario.faults[keyPath: path] > 0 {
+        for (_, path) in Scenario.Faults.all where scenario.faults[keyPath: path] > 0 {
             add { $0.faults[keyPath: path] = 0 }
         }
         if scenario.endsWithOnce { add { $0.endsWithOnce = false } }
+        if scenario.usesMarker { add { $0.usesMarker = false } }
         for (index, member) in scenario.members.enumerated() {
             if member.inspection != .none { add { $0.members[index].inspection = .none } }
+            if member.isNamesake { add { $0.members[index].isNamesake = false } }
             if member.cleans { add { $0.members[index].cleans = false } }
             if member.hasSmallMap { add { $0.members[index].hasSmallMap = false } }
             if member.clockError != .zero { add { $0.members[index].clockError = .zero } }
@@ -80,6 +82,7 @@ extension Scenario {
     package var script: String {
         var lines = ["seed \(seed)\(usesShadows ? ", shadows" : "")"]
         if let retention { lines[0] += ", retention \(retention)" }
+        if usesMarker { lines[0] += ", update marker" }
         if !storageHasClock { lines[0] += ", storage without a clock" }
         if clockStep > 1 { lines[0] += ", clocks of \(clockStep) ns" }
         for (index, member) in members.enumerated() {
@@ -87,12 +90,13 @@ extension Scenario {
             if member.isReceiver { text += ", receives only" }
             if member.clockError != .zero { text += ", clock \(member.clockError) ahead" }
             if member.start != .zero { text += ", starts after \(member.start)" }
+            if member.isNamesake && index > 0 { text += ", called node0" }
             if member.cleans { text += ", cleans" }
             if member.hasSmallMap { text += ", small map" }
             if member.inspection != .none { text += ", inspector \(member.inspection)" }
             lines.append(text)
         }
-        for (name, path) in Faults.kinds where faults[keyPath: path] > 0 {
+        for (name, path) in Faults.all where faults[keyPath: path] > 0 {
             lines.append("  fault \(name) \((faults[keyPath: path] * 1000).rounded() / 1000)")
         }
         for step in steps { lines.append("  after \(step.pause) node\(step.member): \(step.action)") }

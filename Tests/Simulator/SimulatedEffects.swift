@@ -7,19 +7,19 @@ import TestSupport
 
 /// Performs the effects of one process in simulated time, with a real LMDB and the simulated storage.
 final class SimulatedEffects: SyncEffects {
-    private unowned let world: World
-    private unowned let node: Node
-    private unowned let process: Process
+    unowned let world: World
+    unowned let node: Node
+    unowned let process: Process
 
     init(_ world: World, _ node: Node, _ process: Process) {
         (self.world, self.node, self.process) = (world, node, process)
     }
 
     var moment: Moment { node.clock.syncClock.moment }
-    private var faults: Scenario.Faults { world.faults }
+    var faults: Scenario.Faults { world.faults }
 
-    private func chance(_ probability: Double) -> Bool { node.random.chance(probability) }
-    private func delay(_ seconds: Double) -> Duration {
+    func chance(_ probability: Double) -> Bool { node.random.chance(probability) }
+    func delay(_ seconds: Double) -> Duration {
         .nanoseconds(Int64(Double.random(in: 0...seconds, using: &node.random) * 1e9))
     }
 
@@ -39,6 +39,12 @@ final class SimulatedEffects: SyncEffects {
 
     func perform(_ effect: SyncCore.Effect) {
         guard !process.isDead else { return }
+        // There is a log only in a history that is shown, and it has to be the same.
+        if case .log(let level, let text, let metadata) = effect {
+            let facts = metadata.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
+            world.trace?("\(node.name) \(level): \(text) \(facts)")
+            return
+        }
         if chance(faults.kill) { return world.crash(node) }
         let database = process.database
         switch effect {
@@ -65,8 +71,7 @@ final class SimulatedEffects: SyncEffects {
         case .noteSent(let transaction): database.noteSent(through: transaction)
         case .endInspection(let inspection, let report): inspection.ended(report)
         case .endSendInspection(let inspection, let report): inspection.ended(report)
-        case .log(let level, let text, let metadata):
-            world.trace?("\(node.name) \(level): \(text) \(metadata.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })")
+        case .log: break
         case .observe(let event): observe(event)
         case .end(let error):
             process.isFinished = true
@@ -81,11 +86,14 @@ final class SimulatedEffects: SyncEffects {
             process.progress = progress
             world.publish(node, process)
         case .settled(let transaction): process.settled = transaction
+        case .namesake(let name):
+            process.namesake = name
+            process.sawNamesake = process.sawNamesake || name != nil
         default: break
         }
     }
 
-    private func report(after delay: Duration, _ event: @escaping () throws -> SyncCore.Event?) {
+    func report(after delay: Duration, _ event: @escaping () throws -> SyncCore.Event?) {
         world.deliver(to: process, of: node, after: delay, event)
     }
 
@@ -143,101 +151,4 @@ final class SimulatedEffects: SyncEffects {
             }
         }
     }
-
-    // MARK: The storage
-
-    private func list(readsRecord: Bool) {
-        let fails = chance(faults.listing) || node.isCutOff
-        let began = node.clock.wall
-        let (world, node, process) = (world, node, process)
-        if readsRecord { report(after: delay(0.05)) { process.database.readRecord() } }
-        report(after: .milliseconds(50) + delay(0.3)) { [unowned self] in
-            if fails { return .listingFailed("no answer") }
-            let listing = listing(world, node, began)
-            process.lastListing = listing.isStale ? process.lastListing : world.time.now
-            return .listed(listing.listing)
-        }
-    }
-
-    private func listing(
-        _ world: World, _ node: Node, _ began: UInt64
-    ) -> (listing: SyncCore.Listing, isStale: Bool) {
-        let age = chance(faults.staleListing) ? delay(10) : nil
-        let offset: Duration? = world.scenario.storageHasClock ? .zero - node.clock.error : nil
-        let blobs = world.bucket.listing(asOf: age.map { world.time.now - $0 }, to: node.name)
-        return (.init(blobs: blobs, began: began, ended: node.clock.wall, clockOffset: offset), age != nil)
-    }
-
-    private func listForCleaner() {
-        let fails = chance(faults.listing) || node.isCutOff
-        let began = node.clock.wall
-        let (world, node) = (world, node)
-        report(after: .milliseconds(50) + delay(0.3)) { [unowned self] in
-            fails ? .cleanerListingFailed("no answer") : .listedForCleaner(listing(world, node, began).listing)
-        }
-    }
-
-    private func remove(_ removal: CleanerMachine.Removal) {
-        let fails = node.isCutOff || chance(faults.upload)
-        let (world, node) = (world, node)
-        report(after: delay(5)) {
-            if fails { return .removalFailed(removal, "no answer") }
-            try world.remove(removal.name, by: node)
-            return .removed(removal)
-        }
-    }
-
-    private func download(_ name: SnapshotName) {
-        let fails = chance(faults.download) || node.isCutOff
-        let isMissing = chance(faults.missing)
-        let isGarbled = chance(faults.garbled)
-        let time = delay(2)
-        let (world, node) = (world, node)
-        report(after: time) {
-            if fails { return .downloadFailed(name, BlobStoreError(.timeout, "no answer"), time: time) }
-            guard !isMissing, let object = world.bucket.objects[name] else {
-                return .downloadFailed(name, BlobStoreError(.notFound, "not found"), time: time)
-            }
-            // One that is damaged each time is a damaged object.
-            let body =
-                isGarbled && !object.isDamaged && node.garbled.insert(name).inserted
-                ? try garbled(object.body, &node.random) : object.body
-            return .downloaded(name, body, time: time)
-        }
-    }
-
-    private func store(_ result: FullScan.Result) {
-        let contents = process.scanned.removeValue(forKey: result.name) ?? [:]
-        let isLost = chance(faults.upload) || node.isCutOff
-        let isUnheard = chance(faults.uploadDone)
-        let isLate = chance(faults.uploadLate)
-        let time = .milliseconds(200) + delay(2)
-        if isLost || isUnheard || isLate { node.reasonsToSend += 1 }
-        let (world, node, process) = (world, node, process)
-        if !isLost {
-            // A server goes on with what it has, whatever becomes of who sent it.
-            let lateness = isLate ? .seconds(60) + delay(240) : .zero
-            let generation = node.generation
-            if isLate { world.lastUpload = max(world.lastUpload, world.time.now + time + lateness) }
-            world.schedule(after: time + lateness) {
-                if process.isDead, node.random.chance(0.5) { return }
-                world.stored(
-                    result.name, result.body, contents, by: node, isLost: node.generation != generation)
-            }
-        }
-        let fails = isLost || isUnheard || isLate
-        report(after: time) { fails ? .storeFailed(BlobStoreError(.timeout, "no answer")) : .stored }
-    }
-}
-
-/// A copy that is cut short, or of which one bit is wrong.
-func garbled(_ body: Spool, _ random: inout SeededGenerator) throws -> Spool {
-    var bytes = [UInt8](repeating: 0, count: body.count)
-    _ = try bytes.withUnsafeMutableBytes { try body.read(at: 0, into: $0) }
-    if bytes.count <= 10 || random.chance(0.5) {
-        bytes.removeLast(Int.random(in: 1..<bytes.count, using: &random))
-    } else {
-        bytes[Int.random(in: 10..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-    }
-    return Spool(bytes)
 }

@@ -1,3 +1,4 @@
+import BlobStorage
 import Replication
 import TestSupport
 
@@ -16,13 +17,13 @@ extension World {
         let cleaner = CleanerMachine.Settings(
             database: "main", interval: .seconds(20) * scale, mustKeepInterval: .seconds(10) * scale,
             rule: .init(
-                instance: node.name,
+                instance: node.instance,
                 removeOldInstancesInterval: scenario.hasRightClocks ? .seconds(100) * scale : .seconds(7200)))
         return SyncSettings(
-            identity: SenderIdentity(database: "main", instance: node.name, hostname: node.name),
+            identity: SenderIdentity(database: "main", instance: node.instance, hostname: node.name),
             environment: node.environment.options,
             machine: .init(
-                instance: node.name, receiveOnly: node.member.isReceiver, onlyOnce: once,
+                instance: node.instance, receiveOnly: node.member.isReceiver, onlyOnce: once,
                 storagePollInterval: scenario.pollInterval,
                 receiver: .init(concurrentDownloads: 2, retryInterval: .seconds(5)),
                 sender: .init(
@@ -33,6 +34,9 @@ extension World {
             cleaner: node.member.cleans ? cleaner : nil,
             schema: scenario.usesShadows ? .shadow(dupSortHack: true) : .native)
     }
+
+    /// How old a listing may be with an update marker.
+    var forceListInterval: Duration { scenario.pollInterval * (scenario.retention == nil ? 5 : 2) }
 
     func start(_ node: Node, once: Bool = false) throws {
         guard node.process == nil else { return }
@@ -52,6 +56,7 @@ extension World {
             isLogging: trace != nil, random: { random.next() })
         process.engine = SyncEngine(core: core, effects: SimulatedEffects(self, node, process))
         node.process = process
+        if scenario.usesMarker { process.marker = UpdateMarker(forceListInterval: forceListInterval) }
         deliver(to: process, of: node, after: .milliseconds(Int64.random(in: 0...500, using: &node.random))) { .tick }
     }
 

@@ -29,8 +29,9 @@ extension World {
         case .jumpClock(let error): node.clock.error = error
         // One that has nothing yet, and gets nothing, knows of no absence either.
         case .cutOff: node.isCutOff = try scenario.retention == nil || SyncRecord.read(node.environment).lastSync != nil
-        case .reconnect: node.isCutOff = false
-        case .resync(let fails): if isFenced(node), !node.isCutOff { try resync(node, fails: fails) }
+        case .reconnect: (node.isCutOff, node.hasNoDownloads) = (false, false)
+        case .blockDownloads: node.hasNoDownloads = true
+        case .resync(let fails): if isFenced(node), !node.isCutOff, !node.hasNoDownloads { try resync(node, fails: fails) }
         }
     }
 
@@ -42,7 +43,7 @@ extension World {
     }
 
     func damageNewest(of node: Node, _ random: inout SeededGenerator) throws {
-        guard let (name, object) = bucket.newest(of: node.name) else { return }
+        guard let (name, object) = bucket.newest(of: node.instance) else { return }
         let copy = SnapshotName(database: name.database, instance: name.instance, timestamp: name.timestamp + 1)
         // An intact one of this name may be the only one that holds something.
         guard bucket.objects[copy]?.isDamaged ?? true else { return }
@@ -79,6 +80,7 @@ extension World {
         try refresh(node, .rebuild)
         for (name, body) in store.stored {
             stored(name, body, node.contents, by: node)
+            if scenario.usesMarker { bucket.marker = Array("\(name)".utf8) }
         }
         notify(node)
     }

@@ -122,6 +122,7 @@ package final class World {
         trace?("-- from here on nothing goes wrong")
         for node in nodes {
             node.isCutOff = false
+            node.hasNoDownloads = false
             if node.member.hasSmallMap {
                 stop(node)
                 let copy = (try readFile("\(node.directory.path)/data.mdb"), node.contents)
@@ -154,14 +155,31 @@ package final class World {
     /// Runs until everybody has merged everything, and an operator has rebuilt what needs it.
     private func rest() throws {
         if lastUpload > time.now { try run(until: lastUpload) }
-        let end = time.now + scenario.pollInterval * 120
+        // Those with one name may wait for ten minutes each before they send what both have.
+        let end = time.now + max(scenario.pollInterval * 120, .seconds(2000))
         while time.now < end {
             count("rounds")
             try run(until: time.now + scenario.pollInterval / 4)
             for node in nodes where isFenced(node) && (node.process?.lastListing ?? .zero) > node.lastResync {
                 try resync(node, fails: false)
             }
-            if nodes.allSatisfy(isAtRest) { return }
+            if nodes.allSatisfy(isAtRest), try !scenario.hasNamesakes || namesakesAreAtRest() { return }
+        }
+    }
+
+    /// Whether those with one name have found each other, and have sent what both have.
+    private func namesakesAreAtRest() throws -> Bool {
+        for node in nodes where scenario.isShared(node.index) {
+            if let process = node.process, !process.isFinished, process.namesake == nil { return false }
+        }
+        // Who joins later gets everything.
+        let view = bucket.view
+        return nodes.allSatisfy { node in
+            node.process?.isFinished == true
+                || node.contents.allSatisfy { key, version in
+                    let isSwept = scenario.retention != nil && version.isDeleted && view[key]?.isDeleted != false
+                    return view[key] == version || isSwept || model.isExempt(key)
+                }
         }
     }
 
@@ -195,6 +213,7 @@ package final class World {
     }
 
     private func checkAtRest(_ node: Node) throws {
+        try checkNamesake(node)
         if let process = node.process {
             guard process.isStarted else { throw Violation(rule: "start-up completes", text: node.name) }
             let sender = process.engine?.core.machine.sender
@@ -204,8 +223,8 @@ package final class World {
             }
         }
         if isFenced(node) { throw Violation(rule: "resync lifts the fence", text: node.name) }
-        // A listing that shows less than the one before looks as if somebody had removed something.
-        if scenario.retention == nil, scenario.faults.staleListing == 0,
+        // Two with one name answer each other. A listing that shows less than the one before looks as if somebody had removed something.
+        if scenario.retention == nil, scenario.faults.staleListing == 0, !scenario.isShared(node.index),
             node.sends > (node.member.isReceiver ? 0 : node.reasonsToSend)
         {
             throw Violation(
@@ -219,6 +238,30 @@ package final class World {
         guard try node.environment.applicationContents() == live else {
             throw Violation(rule: "the application has what its shadows have", text: node.name)
         }
+    }
+
+    /// Whether somebody else uses its name, and nobody else is blamed for that.
+    private func checkNamesake(_ node: Node) throws {
+        guard let process = node.process, !process.isFinished, !node.member.isReceiver else { return }
+        if scenario.isShared(node.index) {
+            guard process.namesake != nil else {
+                throw Violation(rule: "two with one name are told of each other", text: node.name)
+            }
+        } else if process.sawNamesake, !mayLookLikeNamesake {
+            throw Violation(rule: "nobody is told of a namesake without one", text: node.name)
+        }
+    }
+
+    /// Whether snapshots under a name may appear that its instance does not know of: copies, and those that a server stores after
+    /// the process that sent them has ended.
+    private var mayLookLikeNamesake: Bool {
+        scenario.faults.uploadLate > 0 || scenario.faults.uploadDone > 0
+            || scenario.steps.contains {
+                switch $0.action {
+                case .damageNewest, .jumpClock, .resync: true
+                default: false
+                }
+            }
     }
 
     // MARK: LMDBs and the storage
@@ -269,9 +312,12 @@ package final class World {
         trace?("\(node.name) removes \(name)")
         count("removals")
         // One whose last snapshot was removed, because it sent none for long, stores another one.
-        if bucket.newest(of: name.instance)?.0 == name { nodes.first { $0.name == name.instance }?.reasonsToSend += 1 }
+        if bucket.newest(of: name.instance)?.0 == name {
+            for node in nodes where node.instance == name.instance { node.reasonsToSend += 1 }
+        }
         bucket.remove(name, at: time.now)
-        if object.isDamaged || object.isLost { return }
+        // What one host has sent, another one with its name may hide.
+        if object.isDamaged || object.isLost || scenario.hasNamesakes { return }
         try model.checkRemoval(of: object.contents, "\(name)", view: bucket.view)
     }
 }

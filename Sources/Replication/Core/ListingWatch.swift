@@ -45,20 +45,21 @@ struct ListingWatch: Sendable {
     /// Checks a listing of the storage.
     ///
     /// - Parameters:
+    ///   - began: when the listing began, by our clock, in nanoseconds since the UNIX epoch.
     ///   - clockOffset: how far the storage's clock is ahead of this host's; nil if there is none, or if it is the
     ///     same.
     ///   - isFenced: whether sending is blocked.
     ///   - now: the time since a fixed moment.
     /// - Returns: the notices, in this order.
     mutating func listed(
-        _ catalog: Catalog, clockOffset: Duration?, isFenced: Bool, at now: Duration
+        _ catalog: Catalog, began: UInt64? = nil, clockOffset: Duration?, isFenced: Bool, at now: Duration
     ) -> [SyncNotice] {
         var notices: [SyncNotice] = []
         checkOthers(catalog.others, &notices)
         checkFarAhead(catalog, &notices)
         if let own = catalog.newest(of: instance)?.name { newestOwn = max(newestOwn, own.timestamp) }
         snapshots = catalog.snapshots
-        checkNamesakes(catalog, isFenced: isFenced, now, &notices)
+        checkNamesakes(catalog, began, isFenced: isFenced, now, &notices)
         if let clockOffset { checkOwnClock(clockOffset, &notices) }
         checkClocks(catalog, clockOffset == nil ? .zero : Self.precision, &notices)
         return notices
@@ -89,12 +90,12 @@ struct ListingWatch: Sendable {
     }
 
     private mutating func checkNamesakes(
-        _ catalog: Catalog, isFenced: Bool, _ now: Duration, _ notices: inout [SyncNotice]
+        _ catalog: Catalog, _ began: UInt64?, isFenced: Bool, _ now: Duration, _ notices: inout [SyncNotice]
     ) {
         let own = catalog.all(of: instance).map(\.name)
         // While sending is blocked, `resync` stores a snapshot under our name.
         if isFenced { namesakes.accept(own) }
-        if let stranger = namesakes.listed(own, at: now) {
+        if let stranger = namesakes.listed(own, began: began, at: now) {
             notices.append(
                 .log(
                     .error,

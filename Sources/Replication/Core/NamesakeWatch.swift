@@ -6,7 +6,7 @@ struct NamesakeWatch {
     /// How many own snapshots that no listing has shown yet are remembered.
     private static let mostUnlisted = 64
 
-    /// The time of the first own snapshot. Older ones may come from an earlier run.
+    /// The time of the first listing, or of the first own snapshot. Older ones may come from an earlier run.
     private var first: UInt64?
     /// The latest own snapshots, oldest first.
     private var written: [SnapshotName] = []
@@ -44,20 +44,24 @@ struct NamesakeWatch {
         covered.formUnion(strangers.filter { $0 <= newest })
     }
 
-    /// Checks a listing of the storage.
+    /// Checks a listing of the storage. The snapshots in the first one may come from an earlier run.
     ///
     /// - Parameters:
     ///   - names: all snapshots under the own name.
+    ///   - began: when the listing began, by our clock, in nanoseconds since the UNIX epoch.
     ///   - now: the time since a fixed moment.
     /// - Returns: the newest new one that is not ours; nil if there is none.
-    mutating func listed(_ names: [SnapshotName], at now: Duration = .zero) -> SnapshotName? {
+    mutating func listed(_ names: [SnapshotName], began: UInt64? = nil, at now: Duration = .zero) -> SnapshotName? {
         defer { known = Set(names) }
         if !strangers.isEmpty {
             strangers.formIntersection(names)
             merged.formIntersection(names)
             covered.formIntersection(names)
         }
-        guard let first else { return nil }
+        guard let first else {
+            first = began
+            return nil
+        }
         let new = names.filter { $0.timestamp > first && !known.contains($0) && !written.contains($0) }
         strangers.formUnion(new)
         if !new.isEmpty { lastStranger = now }
@@ -91,7 +95,7 @@ package struct NamesakeCover: Sendable {
     private var lastMerge: Duration?
 
     /// The other host counts as gone after this time without a snapshot: its pause is at most twice as long as ours.
-    package var quietTime: Duration { pause * 2 + .seconds(30) }
+    package var quietTime: Duration { pause + pause + .seconds(30) }
 
     /// Reports the merge of a snapshot of the other host.
     ///

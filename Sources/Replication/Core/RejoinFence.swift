@@ -56,7 +56,8 @@ package struct RejoinFence {
     /// The limits that follow from the retention.
     package let limits: Limits
     private let own: String
-    private let pollInterval: Duration
+    /// The age from which a listing is too old for a send.
+    private let oldListing: Duration
     /// The record in the LMDB.
     private var recorded: SyncRecord
     /// When the database was last in sync, if known.
@@ -103,7 +104,7 @@ package struct RejoinFence {
     ) {
         limits = Limits(retention: retention)
         self.own = own
-        self.pollInterval = pollInterval
+        oldListing = limits.recent + pollInterval * 2
         sweepWait = limits.recent + firstInterval
         recorded = record
         lastSync = record.lastSync
@@ -245,7 +246,7 @@ package struct RejoinFence {
 
     /// Whether sending waits for a listing because the last one is too old.
     package func isListingOld(at now: Duration) -> Bool {
-        listing.map { now - $0.at > limits.recent + pollInterval * 2 } ?? true
+        listing.map { now - $0.at > oldListing } ?? true
     }
 
     /// Whether merges may omit Deleted entries that are too old. Not before everything has been merged once: a later

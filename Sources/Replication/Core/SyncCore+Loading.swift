@@ -10,7 +10,8 @@ extension SyncCore {
         let catalog = listing.catalog(of: settings.identity.database)
         let names = catalog.names
         unfit.listed(names)
-        let news = listings.listed(catalog, clockOffset: listing.clockOffset, isFenced: fenceText != nil, at: now)
+        let news = listings.listed(
+            catalog, began: listing.began, clockOffset: listing.clockOffset, isFenced: fenceText != nil, at: now)
         for notice in news { report(notice) }
         if !vanished.isEmpty { vanished.formIntersection(names) }
         if !suspects.isEmpty { suspects.formIntersection(names) }
