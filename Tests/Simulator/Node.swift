@@ -27,8 +27,8 @@ final class Node {
     var backup: (bytes: [UInt8], contents: TestContents)?
     var process: Process?
     var isCutOff = false
-    /// Whether no object can be downloaded.
-    var hasNoDownloads = false
+    /// Until when no object can be downloaded.
+    var downloadsFrom = Duration.zero
     /// Whether it has been started once.
     var hasStarted = false
     var random: SeededGenerator

@@ -143,6 +143,16 @@ package struct Scenario: Sendable {
         pollsEvery ?? (retention == nil || hasNamesakes ? .seconds(8) : .seconds(50))
     }
 
+    /// Whether the LMDB of somebody who holds entries back is replaced.
+    var holdersLose: Bool {
+        steps.contains { step in
+            switch step.action {
+            case .wipe, .restore, .resync: members[step.member].inspection == .holds
+            default: false
+            }
+        }
+    }
+
     /// Whether two have the same name.
     var hasNamesakes: Bool { members.dropFirst().contains { $0.isNamesake } }
 
@@ -188,6 +198,10 @@ extension Scenario {
             let index = Int.random(in: 0...steps.count, using: &random)
             let member = Int.random(in: members.indices, using: &random)
             steps.insert(.init(number: 1000, pause: .seconds(1), member: member, action: .blockDownloads), at: index)
+            if random.chance(0.7) {
+                let other = Int.random(in: members.indices, using: &random)
+                steps.insert(.init(number: 1001, pause: .seconds(1), member: other, action: .damageNewest), at: index + 1)
+            }
         }
         guard members.count > 1, random.chance(0.06) else { return }
         let namesake = Int.random(in: 1..<members.count, using: &random)

@@ -100,7 +100,7 @@ extension SimulatedEffects {
     }
 
     func download(_ name: SnapshotName) {
-        let fails = chance(faults.download) || node.isCutOff || node.hasNoDownloads
+        let fails = chance(faults.download) || node.isCutOff || node.downloadsFrom > world.time.now
         let isMissing = chance(faults.missing)
         let isGarbled = chance(faults.garbled)
         let time = delay(2)

@@ -29,9 +29,11 @@ extension World {
         case .jumpClock(let error): node.clock.error = error
         // One that has nothing yet, and gets nothing, knows of no absence either.
         case .cutOff: node.isCutOff = try scenario.retention == nil || SyncRecord.read(node.environment).lastSync != nil
-        case .reconnect: (node.isCutOff, node.hasNoDownloads) = (false, false)
-        case .blockDownloads: node.hasNoDownloads = true
-        case .resync(let fails): if isFenced(node), !node.isCutOff, !node.hasNoDownloads { try resync(node, fails: fails) }
+        case .reconnect: (node.isCutOff, node.downloadsFrom) = (false, .zero)
+        case .blockDownloads:
+            // What nobody can load for longer than an absence may last may be lost: docs/deletions.md.
+            node.downloadsFrom = time.now + (scenario.retention.map { $0 / 5 } ?? .seconds(60))
+        case .resync(let fails): if isFenced(node), !node.isCutOff, node.downloadsFrom <= time.now { try resync(node, fails: fails) }
         }
     }
 

@@ -45,7 +45,7 @@ package final class World {
         self.scenario = scenario
         self.trace = trace
         faults = scenario.faults
-        model = Model(usesShadows: scenario.usesShadows)
+        model = Model(usesShadows: scenario.usesShadows, holdersLose: scenario.holdersLose)
         for (index, member) in scenario.members.enumerated() { try add(index, member) }
     }
 
@@ -122,7 +122,7 @@ package final class World {
         trace?("-- from here on nothing goes wrong")
         for node in nodes {
             node.isCutOff = false
-            node.hasNoDownloads = false
+            node.downloadsFrom = .zero
             if node.member.hasSmallMap {
                 stop(node)
                 let copy = (try readFile("\(node.directory.path)/data.mdb"), node.contents)

@@ -42,7 +42,16 @@ extension SyncCore {
     mutating func beginSend() {
         // Later merges need not be in this snapshot.
         send = SendInHand(begin: now, strangers: listings.namesakes.merged)
-        emit(.scan(floor: listings.newestOwn.nextTimestamp))
+        emit(.scan(floor: nextTimestamp))
+    }
+
+    /// The lowest timestamp of the next snapshot. If our clock is behind the newest one, another host with our name may have to
+    /// choose one, too, and must not choose the same.
+    private var nextTimestamp: UInt64 {
+        let next = listings.newestOwn.nextTimestamp
+        guard next > wallTime else { return next }
+        let (sum, overflows) = next.addingReportingOverflow(UInt64(random() * 1_000_000))
+        return overflows ? next : sum
     }
 
     mutating func scanned(_ scan: Scan) {

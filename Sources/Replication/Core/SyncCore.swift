@@ -36,7 +36,7 @@ package struct SyncCore {
     var sweeping: (run: Sweep, begin: Duration)?
     /// The cleaner; nil if snapshots are not removed.
     private var cleaning: CleaningLoop?
-    private let random: @Sendable () -> Double
+    let random: @Sendable () -> Double
     private let isLogging: Bool
     /// The progress that was reported last.
     private var progress = SyncProgress()
