@@ -1,126 +1,78 @@
-import Snapshots
 import Testing
 
-@testable import Replication
+@testable import Simulator
 
-/// Two hosts of one name in one bucket, under simulated time.
-private struct NamesakePair {
-    struct Host {
-        var machine = SyncMachine(
-            settings: .init(
-                instance: "own", storagePollInterval: .seconds(1),
-                receiver: .init(concurrentDownloads: 2, retryInterval: .seconds(5)),
-                sender: .init(
-                    minimumInterval: .seconds(1), forceInterval: .seconds(4 * 3600), retryInterval: .seconds(5),
-                    retryLimit: nil)),
-            transaction: 1)
-        var watch = NamesakeWatch()
-        var items: Set<Int>
-        var transaction: UInt64 = 1
-        var sends = 0
-        /// What the health check says.
-        var isAlarmed = false
-        /// When that changed.
-        var changes: [Duration] = []
-        var isRunning = true
-    }
-
-    private(set) var now = Duration.zero
-    var hosts = [Host(items: [1]), Host(items: [2])]
-    private var bucket: [(name: SnapshotName, items: Set<Int>)] = []
-
-    /// What others see.
-    var published: Set<Int> { bucket.last?.items ?? [] }
-
-    mutating func change(_ index: Int, _ item: Int) {
-        hosts[index].items.insert(item)
-        hosts[index].transaction += 1
-        take(.observed(transaction: hosts[index].transaction), index)
-    }
-
-    mutating func run(_ duration: Duration) {
-        if now == .zero { for index in hosts.indices { take(.tick, index) } }
-        let end = now + duration
-        while let next = hosts.indices.filter({ hosts[$0].isRunning }).compactMap({ index in
-            hosts[index].machine.nextTick.map { (time: $0, index: index) }
-        }).min(by: { $0.time < $1.time }), next.time <= end {
-            now = max(now, next.time)
-            take(.tick, next.index)
-        }
-        now = end
-    }
-
-    private mutating func take(_ event: SyncMachine.Event, _ index: Int) {
-        let actions = hosts[index].machine.handle(event, at: now)
-        hosts[index].watch.quietTime = hosts[index].machine.cover.quietTime
-        for action in actions { perform(action, index) }
-    }
-
-    private mutating func perform(_ action: SyncMachine.Action, _ index: Int) {
-        switch action {
-        case .list:
-            let names = bucket.map(\.name)
-            _ = hosts[index].watch.listed(names, at: now)
-            let isAlarmed = hosts[index].watch.stranger(at: now) != nil
-            if isAlarmed != hosts[index].isAlarmed { hosts[index].changes.append(now) }
-            hosts[index].isAlarmed = isAlarmed
-            take(.listed(names, stranger: hosts[index].watch.newest), index)
-        case .download(let name): take(.downloaded(name), index)
-        case .compare(let name):
-            let items = bucket.first { $0.name == name }?.items ?? []
-            let hasNews = !items.isSubset(of: hosts[index].items)
-            hosts[index].items.formUnion(items)
-            if hasNews { hosts[index].transaction += 1 }
-            hosts[index].watch.merged(name)
-            take(.merged(name, transaction: hasNews ? hosts[index].transaction : nil), index)
-        case .send:
-            hosts[index].sends += 1
-            let name = snapshot("own", UInt64(now / .nanoseconds(1)) + UInt64(index) + 1)
-            hosts[index].watch.willStore(name)
-            let (covered, items) = (hosts[index].watch.merged, hosts[index].items)
-            take(.read(transaction: hosts[index].transaction), index)
-            bucket.append((name, items))
-            // As a cleaner does.
-            if bucket.count > 4 { bucket.removeFirst() }
-            hosts[index].watch.stored(covering: covered)
-            take(.stored(snapshot("own", 1)), index)
-        default: break
-        }
-    }
-}
-
+/// Two hosts of one name in one bucket, for hours of simulated time.
 @Suite struct NamesakePairTests {
-    @Test func twoHostsOfOneNameSendEverMoreRarelyAndAreToldOfAllTheTime() {
-        var pair = NamesakePair()
-        pair.run(.seconds(120))
-        #expect(pair.published == [1, 2])
-        pair.run(.seconds(24 * 3600))
-        for host in pair.hosts {
+    private func pair() throws -> World {
+        // Both have something at the start.
+        var scenario = Scenario(seed: 3)
+        scenario.members = [.init(), .init()]
+        scenario.members[0].cleans = true
+        scenario.members[1].isNamesake = true
+        scenario.pollsEvery = .seconds(10)
+        let world = try World(scenario)
+        try world.begin()
+        return world
+    }
+
+    private func perform(_ world: World, _ action: Scenario.Action, by member: Int, _ number: Int) throws {
+        try world.perform(.init(number: number, pause: .zero, member: member, action: action))
+    }
+
+    private func run(_ world: World, _ seconds: Int) throws { try world.run(until: world.time.now + .seconds(seconds)) }
+
+    /// Whether others get what both have.
+    private func isWhole(_ world: World) -> Bool {
+        world.published == world.contents(of: 0) && world.published == world.contents(of: 1)
+    }
+
+    @Test func twoHostsOfOneNameSendEverMoreRarelyAndAreReportedAllTheTime() throws {
+        let world = try pair()
+        try run(world, 120)
+        #expect(isWhole(world) && !world.published.isEmpty)
+        try run(world, 6 * 3600)
+        for index in 0..<2 {
             // One each ten minutes and one more for the answer to it, not one a minute.
-            #expect((70...160).contains(host.sends), "\(host.sends)")
-            #expect(host.isAlarmed && host.changes.count == 1, "\(host.changes)")
+            let sends = world.sends(of: index)
+            #expect((20...55).contains(sends), "\(sends)")
+            #expect(world.namesakeChanges(of: index).count == 1, "\(world.namesakeChanges(of: index))")
         }
         // What is new goes out at once, and with what the other one holds soon after.
-        pair.change(0, 3)
-        pair.run(.seconds(2))
-        #expect(pair.published == [1, 2, 3])
-        pair.change(1, 4)
-        pair.change(0, 5)
-        pair.run(.seconds(60))
-        #expect(pair.published == [1, 2, 3, 4, 5])
+        try perform(world, .write(2), by: 0, 1)
+        try run(world, 5)
+        #expect(world.published == world.contents(of: 0))
+        try perform(world, .write(2), by: 1, 2)
+        try perform(world, .write(2), by: 0, 3)
+        try run(world, 90)
+        #expect(isWhole(world))
     }
 
-    @Test(arguments: [(300, 500), (86_400, 1300)]) func theAlarmEndsWhenOneIsGone(after time: Int, atMost limit: Int) {
-        var pair = NamesakePair()
-        pair.run(.seconds(time))
-        pair.hosts[1].isRunning = false
-        #expect(pair.hosts[0].isAlarmed)
-        pair.run(.seconds(limit + 60))
-        #expect(!pair.hosts[0].isAlarmed)
+    @Test(arguments: [(300, 500), (6 * 3600, 1300)]) func theReportEndsWhenOneIsGone(
+        after time: Int, atMost limit: Int
+    ) throws {
+        let world = try pair()
+        try run(world, time)
+        try perform(world, .stop, by: 1, 1)
+        #expect(world.namesakeChanges(of: 0).count == 1)
+        try run(world, limit + 60)
+        #expect(world.namesakeChanges(of: 0).count == 2)
         // What is begun anew is answered as quickly as the first time.
-        pair.hosts[1].isRunning = true
-        pair.change(1, 9)
-        pair.run(.seconds(60))
-        #expect(pair.hosts[0].isAlarmed && pair.published == [1, 2, 9])
+        try perform(world, .comeBack, by: 1, 2)
+        try perform(world, .write(2), by: 1, 3)
+        try run(world, 90)
+        #expect(world.namesakeChanges(of: 0).count == 3 && isWhole(world))
+    }
+
+    @Test func anEmptyHostNoticesTheOtherOneAndGetsWhatItHas() throws {
+        var scenario = Scenario(seed: 1)
+        scenario.members = [.init(), .init()]
+        scenario.members[1].isNamesake = true
+        let world = try World(scenario)
+        // Only the first one has something, and stores it when the other one has listed the storage.
+        try world.begin()
+        try run(world, 120)
+        #expect(world.namesakeChanges(of: 0).count == 1 && world.namesakeChanges(of: 1).count == 1)
+        #expect(isWhole(world) && !world.published.isEmpty)
     }
 }

@@ -52,6 +52,16 @@ MUTANTS = [
      "version.timestamp < rules.keptSince", "version.timestamp < 1"),
     ("what is merged while a send reads counts as sent on", "Replication/Core/SyncMachine.swift",
      "receiver.stored(name, covering: covering)", "receiver.stored(name, covering: progress.merged)"),
+    ("the cleaner trusts snapshots that nobody has read", "Replication/Cleaning/CleaningRule.swift",
+     ".keep(.fallback)", ".remove(.newerSnapshot)"),
+    ("a snapshot with entries held back counts as merged", "Replication/Core/SyncCore+Loading.swift",
+     "isWhole: report.held == nil", "isWhole: true"),
+    ("what another host of the same name sends is not loaded", "Replication/Core/SyncCore+Loading.swift",
+     "stranger: listings.namesakes.newest", "stranger: nil"),
+    ("an empty host notices no other one of its name", "Replication/Core/NamesakeWatch.swift",
+     "first = began", "first = nil"),
+    ("with the update marker a listing is valid for ever", "BlobStorage/UpdateMarker.swift",
+     ", kept.start.duration(to: now) < forceListInterval", ""),
 ]
 
 

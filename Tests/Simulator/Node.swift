@@ -36,6 +36,8 @@ final class Node {
     var garbled: Set<SnapshotName> = []
     /// When an operator has rebuilt its LMDB.
     var lastResync = Duration.zero
+    /// When the report of a namesake began, and when it ended, by turns.
+    var namesakeChanges: [Duration] = []
     /// How many times a send began, and how many reasons there were for one at most.
     var sends = 0
     var reasonsToSend = 0

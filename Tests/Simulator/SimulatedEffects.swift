@@ -87,6 +87,7 @@ final class SimulatedEffects: SyncEffects {
             world.publish(node, process)
         case .settled(let transaction): process.settled = transaction
         case .namesake(let name):
+            if (process.namesake == nil) != (name == nil) { node.namesakeChanges.append(world.time.now) }
             process.namesake = name
             process.sawNamesake = process.sawNamesake || name != nil
         default: break

@@ -82,6 +82,18 @@ extension World {
     /// Whether an instance sends nothing because of an absence.
     package func isFenced(_ index: Int) -> Bool { isFenced(nodes[index]) }
 
+    /// What is in the LMDB of an instance, as of the last look.
+    package func contents(of index: Int) -> TestContents { nodes[index].contents }
+
+    /// What somebody gets who begins with nothing.
+    package var published: TestContents { bucket.view }
+
+    /// How many times an instance has begun to send.
+    package func sends(of index: Int) -> Int { nodes[index].sends }
+
+    /// When the report of a namesake began, and when it ended, by turns.
+    package func namesakeChanges(of index: Int) -> [Duration] { nodes[index].namesakeChanges }
+
     func isFenced(_ node: Node) -> Bool { node.process?.engine?.core.machine.fence?.reason != nil }
 }
 

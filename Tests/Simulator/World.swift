@@ -169,7 +169,7 @@ package final class World {
 
     /// Whether those with one name have found each other, and have sent what both have.
     private func namesakesAreAtRest() throws -> Bool {
-        for node in nodes where scenario.isShared(node.index) {
+        for node in nodes where scenario.isShared(node.index) && hasSnapshot(node) {
             if let process = node.process, !process.isFinished, process.namesake == nil { return false }
         }
         // Who joins later gets everything.
@@ -244,13 +244,16 @@ package final class World {
     private func checkNamesake(_ node: Node) throws {
         guard let process = node.process, !process.isFinished, !node.member.isReceiver else { return }
         if scenario.isShared(node.index) {
-            guard process.namesake != nil else {
+            guard !hasSnapshot(node) || process.namesake != nil else {
                 throw Violation(rule: "two with one name are told of each other", text: node.name)
             }
         } else if process.sawNamesake, !mayLookLikeNamesake {
             throw Violation(rule: "nobody is told of a namesake without one", text: node.name)
         }
     }
+
+    /// Whether there is a snapshot under the name of a host: two that have nothing can't notice each other.
+    private func hasSnapshot(_ node: Node) -> Bool { bucket.objects.keys.contains { $0.instance == node.instance } }
 
     /// Whether snapshots under a name may appear that its instance does not know of: copies, and those that a server stores after
     /// the process that sent them has ended.
