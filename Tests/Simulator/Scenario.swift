@@ -196,12 +196,13 @@ extension Scenario {
         if usesMarker, random.chance(0.5) { faults.marker = Double.random(in: 0.05...0.5, using: &random) }
         if random.chance(0.1) {
             let index = Int.random(in: 0...steps.count, using: &random)
-            let member = Int.random(in: members.indices, using: &random)
-            steps.insert(.init(number: 1000, pause: .seconds(1), member: member, action: .blockDownloads), at: index)
-            if random.chance(0.7) {
-                let other = Int.random(in: members.indices, using: &random)
-                steps.insert(.init(number: 1001, pause: .seconds(1), member: other, action: .damageNewest), at: index + 1)
+            func insert(_ number: Int, _ action: Action, at index: Int) {
+                let member = Int.random(in: members.indices, using: &random)
+                steps.insert(Step(number: number, pause: .seconds(1), member: member, action: action), at: index)
             }
+            insert(1000, .blockDownloads, at: index)
+            // Nobody there can tell whether the newest snapshot is good.
+            if random.chance(0.7) { insert(1001, .damageNewest, at: index + 1) }
         }
         guard members.count > 1, random.chance(0.06) else { return }
         let namesake = Int.random(in: 1..<members.count, using: &random)

@@ -33,7 +33,9 @@ extension World {
         case .blockDownloads:
             // What nobody can load for longer than an absence may last may be lost: docs/deletions.md.
             node.downloadsFrom = time.now + (scenario.retention.map { $0 / 5 } ?? .seconds(60))
-        case .resync(let fails): if isFenced(node), !node.isCutOff, node.downloadsFrom <= time.now { try resync(node, fails: fails) }
+        case .resync(let fails):
+            guard isFenced(node), !node.isCutOff, node.downloadsFrom <= time.now else { return }
+            try resync(node, fails: fails)
         }
     }
 
