@@ -60,8 +60,6 @@ MUTANTS = [
      "stranger: listings.namesakes.newest", "stranger: nil"),
     ("an empty host notices no other one of its name", "Replication/Core/NamesakeWatch.swift",
      "first = began", "first = nil"),
-    ("with the update marker a listing is valid for ever", "BlobStorage/UpdateMarker.swift",
-     ", kept.start.duration(to: now) < forceListInterval", ""),
 ]
 
 
