@@ -143,11 +143,13 @@ package struct Scenario: Sendable {
         pollsEvery ?? (retention == nil || hasNamesakes ? .seconds(8) : .seconds(50))
     }
 
-    /// Whether the LMDB of somebody who holds entries back is replaced.
+    /// Whether the LMDB of somebody who holds entries back is replaced, or somebody whose entries are held back may have to be
+    /// rebuilt after an absence.
     var holdersLose: Bool {
         steps.contains { step in
             switch step.action {
             case .wipe, .restore, .resync: members[step.member].inspection == .holds
+            case .cutOff, .stop: retention != nil
             default: false
             }
         }
@@ -204,7 +206,24 @@ extension Scenario {
             // Nobody there can tell whether the newest snapshot is good.
             if random.chance(0.7) { insert(1001, .damageNewest, at: index + 1) }
         }
-        guard members.count > 1, random.chance(0.06) else { return }
+        if members.count > 1, random.chance(0.06) { drawNamesake(&random) }
+        if let retention, random.chance(0.08) { drawOutage(of: retention, &random) }
+    }
+
+    /// The storage can't be reached for longer than deletions are kept, and somebody writes meanwhile.
+    private mutating func drawOutage(of retention: Duration, _ random: inout SeededGenerator) {
+        let writer = Int.random(in: members.indices, using: &random)
+        var outage = members.indices.map { Step(number: 2000 + $0, pause: .seconds(1), member: $0, action: .cutOff) }
+        outage.append(Step(number: 2100, pause: .seconds(20), member: writer, action: .write(3)))
+        for member in members.indices {
+            let pause = member == 0 ? retention + .seconds(Int64.random(in: 1...200, using: &random)) : .seconds(1)
+            outage.append(Step(number: 2200 + member, pause: pause, member: member, action: .reconnect))
+        }
+        steps.insert(contentsOf: outage, at: Int.random(in: 0...steps.count, using: &random))
+    }
+
+    /// Somebody has the name of the first one.
+    private mutating func drawNamesake(_ random: inout SeededGenerator) {
         let namesake = Int.random(in: 1..<members.count, using: &random)
         members[namesake].isNamesake = true
         members[namesake].isReceiver = false

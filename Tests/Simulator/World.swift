@@ -206,7 +206,8 @@ package final class World {
         let node = nodes[index]
         if !scenario.usesShadows { try write(node, 1) }
         try start(node, once: true)
-        for _ in 0..<40 where node.process?.isFinished == false { try run(until: time.now + .seconds(5)) }
+        // Long enough for a cleaner to find that the instance is gone.
+        try run(until: time.now + .seconds(200))
         guard node.process?.isFinished == true else {
             throw Violation(rule: "a single run ends", text: node.name)
         }
