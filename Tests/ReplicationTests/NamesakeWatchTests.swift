@@ -50,7 +50,7 @@ import Testing
     }
 
     /// What keeps a health check failing.
-    @Test func aStrangerStaysAsLongAsItIsListed() {
+    @Test func aStrangerStaysUntilItIsRemovedOrQuiet() {
         var watch = NamesakeWatch()
         _ = watch.listed(names(5))
         watch.willStore(snapshot("own", 10))
@@ -63,6 +63,13 @@ import Testing
         #expect(watch.stranger() == snapshot("own", 11))
         _ = watch.listed(names(10, 11, 15, 20))
         #expect(watch.stranger() == snapshot("own", 15))
+        // A cleaner removes older ones.
+        _ = watch.listed(names(20))
+        #expect(watch.stranger() == snapshot("own", 15))
+        #expect(watch.stranger(at: watch.quietTime) == nil)
+        // Somebody removes the newest.
+        _ = watch.listed(names(20, 21))
+        #expect(watch.stranger() == snapshot("own", 21))
         _ = watch.listed(names(20))
         #expect(watch.stranger() == nil)
     }

@@ -14,8 +14,8 @@ struct NamesakeWatch {
     private var known: Set<SnapshotName> = []
     /// Those of them that another host has written.
     private var strangers: Set<SnapshotName> = []
-    /// When the latest of them appeared.
-    private var lastStranger = Duration.zero
+    /// The one that appeared last, and when. A cleaner may have removed it since.
+    private var latest: (name: SnapshotName, since: Duration)?
     /// Those that are merged here, and those that a stored snapshot of ours contains. Their contents are not hidden.
     private(set) var merged: Set<SnapshotName> = []
     private var covered: Set<SnapshotName> = []
@@ -53,6 +53,8 @@ struct NamesakeWatch {
     /// - Returns: the newest new one that is not ours; nil if there is none.
     mutating func listed(_ names: [SnapshotName], began: UInt64? = nil, at now: Duration = .zero) -> SnapshotName? {
         defer { known = Set(names) }
+        // A cleaner removes it once there is a newer one; otherwise somebody has removed it on purpose.
+        if let name = latest?.name, !names.contains(name), !names.contains(where: { $0 > name }) { latest = nil }
         if !strangers.isEmpty {
             strangers.formIntersection(names)
             merged.formIntersection(names)
@@ -64,14 +66,15 @@ struct NamesakeWatch {
         }
         let new = names.filter { $0.timestamp > first && !known.contains($0) && !written.contains($0) }
         strangers.formUnion(new)
-        if !new.isEmpty { lastStranger = now }
+        if let name = new.max() { latest = (name, now) }
         return new.max()
     }
 
-    /// The newest snapshot in the last listing that another host has written under our name. Nil if there is none, or
-    /// if our own contain all of them and no other has appeared for ``quietTime``.
+    /// The newest snapshot that another host has written under our name. Nil if none has appeared for ``quietTime``, and our
+    /// own contain all that are left.
     func stranger(at now: Duration = .zero) -> SnapshotName? {
-        now - lastStranger < quietTime ? strangers.max() : strangers.subtracting(covered).max()
+        if let latest, now - latest.since < quietTime { return latest.name }
+        return strangers.subtracting(covered).max()
     }
 
     /// The newest snapshot of another host, merged or not.

@@ -132,19 +132,17 @@ extension SyncCore {
 
     mutating func sweepFailed(_ error: any Error) {
         sweeping = nil
-        log(
-            .error, "cannot remove old Deleted entries; will retry with the next run",
-            ["error": "\(settings.text(of: error))"])
+        let text = settings.text(of: error)
+        log(.error, "cannot remove old Deleted entries; will retry with the next run", ["error": "\(text)"])
         step(.sweepFailed)
     }
 
     // MARK: The record
 
     mutating func recordFailed(_ error: any Error) {
-        log(
-            .error, "cannot record when this database was last in sync; will retry",
-            ["error": "\(settings.text(of: error))"])
-        errors.load = "cannot record when this database was last in sync: \(settings.text(of: error))"
+        let text = settings.text(of: error)
+        log(.error, "cannot record when this database was last in sync; will retry", ["error": "\(text)"])
+        errors.load = "cannot record when this database was last in sync: \(text)"
         step(.recordFailed)
     }
 }

@@ -115,7 +115,8 @@ package struct SyncCore {
     /// Reports a temporary error. At start-up, contents that do not fit the configuration end the process.
     mutating func report(_ error: any Error, _ what: String, _ metadata: Logger.Metadata = [:]) {
         if error is LocalContentError && !isStarted { return end(error) }
-        log(.error, what, metadata.merging(["error": "\(settings.text(of: error))"]) { old, _ in old })
+        let text = settings.text(of: error)
+        log(.error, what, metadata.merging(["error": "\(text)"]) { old, _ in old })
     }
 
     mutating func end(_ error: (any Error)? = nil) {
