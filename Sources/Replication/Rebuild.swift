@@ -83,8 +83,9 @@ package struct Rebuild {
                 body, for: environment, rules: .init(creationFlags: rules.creationFlags, schema: rules.schema)
             ).plan
             report.merged += try Merge.apply(
-                plan, to: environment, paddingBlock: rules.paddingBlock, clock: clock.wall, uptime: clock.uptime)
-                .written
+                plan, to: environment, paddingBlock: rules.paddingBlock, clock: clock.wall, uptime: clock.uptime
+            )
+            .written
         }
         let (targets, entries) = try missing(in: keys, environment, rules, signal)
         report.removed = try remove(entries, targets, environment, rules, clock, signal)

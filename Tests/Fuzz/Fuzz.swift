@@ -142,7 +142,9 @@ private func readNameText(_ bytes: UnsafeRawBufferPointer) {
 /// The record of a tree, then its pages from number 2 on, 512 bytes each.
 private func readPages(_ bytes: UnsafeRawBufferPointer) {
     let pageSize = 512
-    guard bytes.count >= 48, let record = try? DatabaseRecord(UnsafeRawBufferPointer(rebasing: bytes[..<48])) else { return }
+    guard bytes.count >= 48, let record = try? DatabaseRecord(UnsafeRawBufferPointer(rebasing: bytes[..<48])) else {
+        return
+    }
     let count = (bytes.count - 48) / pageSize + 2
     // Of this size exactly, for the address sanitizer.
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count * pageSize, alignment: 16)

@@ -14,7 +14,10 @@ import Testing
         let rounds = 60
         let other = alongside {
             _ = await #expect(processExitsWith: .success) {
-                [path = scratch.path as String, file = scratch.file as String, seed = seed as UInt64, rounds = rounds as Int] in
+                [
+                    path = scratch.path as String, file = scratch.file as String, seed = seed as UInt64,
+                    rounds = rounds as Int
+                ] in
                 let baton = Baton(path: path + "/step")
                 let environment = try LMDB.Environment(
                     .init(path: file, noSubdirectory: true, mapSize: 64 << 20, maximumDatabases: 16))

@@ -63,7 +63,8 @@ func expectSame(_ changes: [DiffChange], _ old: DiffContents, _ new: DiffContent
                 before[key] == after[key]
                 ? nil : DiffChange(database: name, key: key, old: before[key], new: after[key])
             guard seen[key] != expected else { continue }
-            Issue.record("\(what): found \(seen[key]?.description ?? "nothing"), not \(expected?.description ?? "nothing")")
+            Issue.record(
+                "\(what): found \(seen[key]?.description ?? "nothing"), not \(expected?.description ?? "nothing")")
             return
         }
     }
@@ -103,7 +104,8 @@ struct RandomWriter {
     }
 
     private static let kinds: [(name: String, flags: DatabaseFlags)] = [
-        ("plain", []), ("int4", .integerKey), ("int8", .integerKey), ("reverse", .reverseKey), ("large", []), ("temporary", []),
+        ("plain", []), ("int4", .integerKey), ("int8", .integerKey), ("reverse", .reverseKey), ("large", []),
+        ("temporary", []),
     ]
 
     /// Some transactions, most of them small.

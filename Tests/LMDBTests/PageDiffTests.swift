@@ -18,7 +18,8 @@ import Testing
     /// at once, and transactions fail.
     static let cases =
         [512, 1024, 4096, 8192, 32768].map { Case(pageSize: $0, seed: 1) } + [
-            Case(pageSize: 4096, seed: 2), Case(pageSize: 512, seed: 3), Case(pageSize: 4096, seed: 4, mapSize: 1 << 20),
+            Case(pageSize: 4096, seed: 2), Case(pageSize: 512, seed: 3),
+            Case(pageSize: 4096, seed: 4, mapSize: 1 << 20),
             Case(pageSize: 512, seed: 5, mapSize: 300 << 10),
         ]
 
@@ -60,12 +61,13 @@ import Testing
         var later = try DiffBase(environment)
         let (changes, outcome) = try base.changes(to: &later)
         #expect(
-            changes.map(\.description) == [
-                DiffChange(
-                    database: "a", key: Array(key(777).utf8), old: Array("value of some length 777".utf8),
-                    new: Array("changed".utf8)),
-                DiffChange(database: "a", key: Array(key(60_000).utf8), old: nil, new: Array("added".utf8)),
-            ].map(\.description))
+            changes.map(\.description)
+                == [
+                    DiffChange(
+                        database: "a", key: Array(key(777).utf8), old: Array("value of some length 777".utf8),
+                        new: Array("changed".utf8)),
+                    DiffChange(database: "a", key: Array(key(60_000).utf8), old: nil, new: Array("added".utf8)),
+                ].map(\.description))
         // Two leaves and their parents, of either transaction.
         #expect(outcome.pages <= 12)
         var same = try DiffBase(environment)
@@ -134,7 +136,8 @@ import Testing
         try environment.put([("k", "2")], database: "b")
         var later = try DiffBase(environment)
         var names: [String] = []
-        _ = try PageDiff.run(from: &base, to: &later, includes: { $0.name == "b" }) { names.append($0.database.name) }
+        let isIncluded = { (database: Database) in database.name == "b" }
+        _ = try PageDiff.run(from: &base, to: &later, includes: isIncluded) { names.append($0.database.name) }
         #expect(names == ["b"])
     }
 

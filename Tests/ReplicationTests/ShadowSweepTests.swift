@@ -141,7 +141,8 @@ import Testing
             let name = SnapshotName(database: "main", instance: name, timestamp: time)
             try await store.store(name.description, held.spool)
         }
-        let resync = Resync(settings: settings, sweeper: sweeper, store: store, clock: SyncClock(wall: { now }), environment: local)
+        let resync = Resync(
+            settings: settings, sweeper: sweeper, store: store, clock: SyncClock(wall: { now }), environment: local)
         guard case .rebuilt(let report) = try await resync.run() else { throw NeverHappened() }
         #expect(report.entries == .init(merged: 0, removed: 1))
         #expect(try local.main("records") == ["held": "x", "mine": "y"])

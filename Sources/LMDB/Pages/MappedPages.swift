@@ -76,7 +76,9 @@ enum MemoryMaps {
             let start = strtoul(text, &rest, 16)
             guard let separator = rest, separator.pointee == CChar(UInt8(ascii: "-")) else { continue }
             let end = strtoul(separator + 1, nil, 16)
-            if (start..<max(start, end)).contains(UInt(bitPattern: address)) { return UnsafeRawPointer(bitPattern: start) }
+            if (start..<max(start, end)).contains(UInt(bitPattern: address)) {
+                return UnsafeRawPointer(bitPattern: start)
+            }
         }
         return nil
     }
