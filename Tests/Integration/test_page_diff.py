@@ -31,6 +31,7 @@ class PageDiff:
     def end(self):
         self._process.stdin.close()
         assert self._process.wait(20) == 0
+        self._process.stdout.close()
 
 
 @pytest.fixture
@@ -70,15 +71,13 @@ def test_python_writes(tmp_path, page_diffs):
         found = 0
         for number in range(150):
             for _ in range(draw.randrange(4)):
-                with environment.begin(write=True) as transaction:
-                    step(transaction, draw.choice([1, 2, 5, 200]))
-                    # A transaction within it, which is aborted or becomes part of it.
-                    with environment.begin(write=True, parent=transaction) as inner:
-                        step(inner, 5)
-                        if draw.random() < 0.5:
-                            inner.abort()
-                    if draw.random() < 0.1:
-                        transaction.abort()
+                transaction = environment.begin(write=True)
+                step(transaction, draw.choice([1, 2, 5, 200]))
+                # A transaction within it, which is aborted or becomes part of it.
+                inner = environment.begin(write=True, parent=transaction)
+                step(inner, 5)
+                inner.abort() if draw.random() < 0.5 else inner.commit()
+                transaction.abort() if draw.random() < 0.1 else transaction.commit()
             if number % 30 == 29:
                 with environment.begin(write=True) as transaction:
                     transaction.drop(handles["b"], delete=False)

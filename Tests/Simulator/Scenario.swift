@@ -177,7 +177,7 @@ extension Scenario {
         scenario.storageHasClock = random.chance(0.5)
         if scenario.retention == nil, random.chance(0.5) { scenario.clockStep = 2_000_000_000 }
         scenario.endsWithOnce = random.chance(0.15)
-        for index in 0..<pick([1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6], &random) {
+        for index in 0..<pick([1, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 5, 6], &random) {
             scenario.members.append(member(index, in: scenario, &random))
         }
         for (_, path) in Faults.kinds where random.chance(0.3) {
