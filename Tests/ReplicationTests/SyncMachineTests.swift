@@ -149,12 +149,22 @@ struct Loop {
 
     // MARK: A namesake
 
+    @Test func ofAnotherHostOfOurNameThePreviousSnapshotIsUsedToo() {
+        var loop = Loop()
+        loop.startAlone()
+        let (ours, good, bad) = (snapshot("own", 1), snapshot("own", 2), snapshot("own", 3))
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.listed([ours, good, bad], strangers: [good, bad])) == [.download(bad)])
+        #expect(loop.handle(.downloaded(bad)) == [.compare(bad)])
+        #expect(loop.handle(.refused(bad)) == [.download(good)])
+    }
+
     @Test func whatAnotherHostWroteUnderOurNameIsMergedAndCovered() {
         var loop = Loop()
         loop.startAlone()
         let (ours, theirs) = (snapshot("own", 1), snapshot("own", 2))
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([ours, theirs], stranger: theirs)) == [.download(theirs)])
+        #expect(loop.handle(.listed([ours, theirs], strangers: [theirs])) == [.download(theirs)])
         // That must not keep ours back.
         #expect(loop.handle(.observed(transaction: 11), after: .milliseconds(10)) == [])
         #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
@@ -166,7 +176,7 @@ struct Loop {
         while let next = loop.machine.nextTick, next <= end {
             for action in loop.handle(.tick, after: next - loop.now) {
                 switch action {
-                case .list: #expect(loop.handle(.listed([ours, theirs, snapshot("own", 3)], stranger: theirs)) == [])
+                case .list: #expect(loop.handle(.listed([ours, theirs, snapshot("own", 3)], strangers: [theirs])) == [])
                 case .send:
                     sends += 1
                     #expect(loop.handle(.read(transaction: 12)) == [])

@@ -57,7 +57,7 @@ MUTANTS = [
     ("a snapshot with entries held back counts as merged", "Replication/Core/SyncCore+Loading.swift",
      "isWhole: report.held == nil", "isWhole: true"),
     ("what another host of the same name sends is not loaded", "Replication/Core/SyncCore+Loading.swift",
-     "stranger: listings.namesakes.newest", "stranger: nil"),
+     "strangers: listings.namesakes.strangers", "strangers: []"),
     ("an empty host notices no other one of its name", "Replication/Core/NamesakeWatch.swift",
      "first = began", "first = nil"),
 ]

@@ -210,14 +210,16 @@ extension Scenario {
         if let retention, random.chance(0.08) { drawOutage(of: retention, &random) }
     }
 
-    /// The storage can't be reached for longer than deletions are kept, and somebody writes meanwhile.
+    /// The storage can't be reached for longer than deletions are kept, and somebody writes towards the end of that: what is older
+    /// than deletions are kept before anybody hears of it may be lost (docs/deletions.md).
     private mutating func drawOutage(of retention: Duration, _ random: inout SeededGenerator) {
         let writer = Int.random(in: members.indices, using: &random)
         var outage = members.indices.map { Step(number: 2000 + $0, pause: .seconds(1), member: $0, action: .cutOff) }
-        outage.append(Step(number: 2100, pause: .seconds(20), member: writer, action: .write(3)))
+        let length = retention + .seconds(Int64.random(in: 1...200, using: &random))
+        outage.append(Step(number: 2100, pause: length, member: writer, action: .write(3)))
         for member in members.indices {
-            let pause = member == 0 ? retention + .seconds(Int64.random(in: 1...200, using: &random)) : .seconds(1)
-            outage.append(Step(number: 2200 + member, pause: pause, member: member, action: .reconnect))
+            outage.append(
+                Step(number: 2200 + member, pause: .seconds(member == 0 ? 20 : 1), member: member, action: .reconnect))
         }
         steps.insert(contentsOf: outage, at: Int.random(in: 0...steps.count, using: &random))
     }
@@ -227,10 +229,14 @@ extension Scenario {
         let namesake = Int.random(in: 1..<members.count, using: &random)
         members[namesake].isNamesake = true
         members[namesake].isReceiver = false
+        // Names tell which of two came first: a host whose first listing began after the time in a name that it does not show yet, or
+        // whose clock is ahead of the other one's, takes that snapshot for one of its own earlier runs.
+        for index in [0, namesake] { members[index].clockError = .zero }
+        members[random.chance(0.5) ? 0 : namesake].start = .seconds(Int64.random(in: 5...60, using: &random))
         // Of two with one name, one may have hidden what the other one has sent, and only its LMDB holds it then.
         for index in steps.indices where isShared(steps[index].member) {
             switch steps[index].action {
-            case .wipe, .restore, .resync: steps[index].action = .restart
+            case .wipe, .restore, .resync, .jumpClock: steps[index].action = .restart
             default: break
             }
         }

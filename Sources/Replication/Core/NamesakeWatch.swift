@@ -13,7 +13,7 @@ struct NamesakeWatch {
     /// The snapshots under the own name in the last listing.
     private var known: Set<SnapshotName> = []
     /// Those of them that another host has written.
-    private var strangers: Set<SnapshotName> = []
+    private(set) var strangers: Set<SnapshotName> = []
     /// The one that appeared last, and when. A cleaner may have removed it since.
     private var latest: (name: SnapshotName, since: Duration)?
     /// Those that are merged here, and those that a stored snapshot of ours contains. Their contents are not hidden.
@@ -76,9 +76,6 @@ struct NamesakeWatch {
         if let latest, now - latest.since < quietTime { return latest.name }
         return strangers.subtracting(covered).max()
     }
-
-    /// The newest snapshot of another host, merged or not.
-    var newest: SnapshotName? { strangers.max() }
 }
 
 /// Decides when to send after another host has written a snapshot under our name.

@@ -75,16 +75,19 @@ package struct Receiver {
     ///
     /// - Parameters:
     ///   - names: the full snapshots of this database, in any order.
-    ///   - stranger: the newest one under the own name that another host has written since the start.
+    ///   - strangers: those under the own name that another host has written since the start.
     ///   - horizon: separates those in the far future.
     package mutating func listed(
-        _ names: [SnapshotName], stranger: SnapshotName? = nil, horizon: SnapshotHorizon = SnapshotHorizon(now: .max)
+        _ names: [SnapshotName], strangers: Set<SnapshotName> = [], horizon: SnapshotHorizon = SnapshotHorizon(now: .max)
     ) {
         var byInstance: [Group: [SnapshotName]] = [:]
         progress.listed(names)
         sortOut(names, horizon)
         for name in names { byInstance[key(name), default: []].append(name) }
-        if !ownIsWanted, let own { byInstance[own] = stranger.flatMap { key($0) == own ? [$0] : nil } }
+        if !ownIsWanted, let own {
+            let theirs = (byInstance[own] ?? []).filter(strangers.contains)
+            byInstance[own] = theirs.isEmpty ? nil : theirs
+        }
         for (group, names) in byInstance { instances[group, default: Instance()].list(names.sorted()) }
         for group in Array(instances.keys) where byInstance[group] == nil {
             instances[group]?.list([])

@@ -20,7 +20,7 @@ extension SyncCore {
             .listed(
                 names, began: listing.beganInStorage,
                 ceiling: RejoinFence.time(listing.began, after: settings.clockSkewTolerance),
-                stranger: listings.namesakes.newest))
+                strangers: listings.namesakes.strangers))
     }
 
     mutating func listingFailed(_ text: String) {

@@ -43,9 +43,9 @@ extension SyncMachine {
         /// The storage was listed: the full snapshots of this database.
         ///
         /// `began` is when the listing began by the storage's clock, in nanoseconds since the UNIX epoch; `ceiling` is
-        /// the same by our own clock, plus the clock tolerance; `stranger` is the newest snapshot under our name that
+        /// the same by our own clock, plus the clock tolerance; `strangers` are the snapshots under our name that
         /// another host has written.
-        case listed([SnapshotName], began: UInt64 = 0, ceiling: UInt64 = .max, stranger: SnapshotName? = nil)
+        case listed([SnapshotName], began: UInt64 = 0, ceiling: UInt64 = .max, strangers: Set<SnapshotName> = [])
         /// The storage could not be listed.
         case listingFailed
         /// A new snapshot may be in the storage.

@@ -133,14 +133,14 @@ package struct SyncMachine {
 
     private mutating func take(_ event: Event, at now: Duration) {
         switch event {
-        case .listed(let names, let began, let ceiling, let stranger):
+        case .listed(let names, let began, let ceiling, let strangers):
             isListing = false
             failures.listing = 0
             let interval = settings.storagePollInterval * (1 - Self.pollTolerance)
             bringForwardListing(to: max(now + interval / 2, (lastListing ?? now) + interval))
             receiver.listed(
                 fence?.listed(names, began: began, ceiling: ceiling, at: lastListing ?? now) ?? names,
-                stranger: stranger, horizon: SnapshotHorizon(now: max(began, ceiling)))
+                strangers: strangers, horizon: SnapshotHorizon(now: max(began, ceiling)))
             replaceWhatHasGone(names)
         case .listingFailed:
             isListing = false
