@@ -176,7 +176,8 @@ struct Loop {
         while let next = loop.machine.nextTick, next <= end {
             for action in loop.handle(.tick, after: next - loop.now) {
                 switch action {
-                case .list: #expect(loop.handle(.listed([ours, theirs, snapshot("own", 3)], strangers: [theirs])) == [])
+                case .list:
+                    #expect(loop.handle(.listed([ours, theirs, snapshot("own", 3)], strangers: [theirs])) == [])
                 case .send:
                     sends += 1
                     #expect(loop.handle(.read(transaction: 12)) == [])

@@ -78,7 +78,8 @@ package struct Receiver {
     ///   - strangers: those under the own name that another host has written since the start.
     ///   - horizon: separates those in the far future.
     package mutating func listed(
-        _ names: [SnapshotName], strangers: Set<SnapshotName> = [], horizon: SnapshotHorizon = SnapshotHorizon(now: .max)
+        _ names: [SnapshotName], strangers: Set<SnapshotName> = [],
+        horizon: SnapshotHorizon = SnapshotHorizon(now: .max)
     ) {
         var byInstance: [Group: [SnapshotName]] = [:]
         progress.listed(names)
