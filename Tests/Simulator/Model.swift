@@ -44,10 +44,20 @@ struct Model {
 
     /// An intact snapshot is in the storage.
     ///
-    /// - Parameter isLost: whether the LMDB that it was read from was lost before: then nobody can rely on it, but it may be merged.
-    mutating func stored(_ contents: TestContents, isLost: Bool) {
-        guard isLost else { return join(&durable, with: contents) }
-        for (key, version) in contents { possible[key, default: []].insert(version) }
+    /// - Parameters:
+    ///   - isLost: whether the LMDB that it was read from was lost before: then nobody can rely on it, but it may be merged.
+    ///   - oldest: what was written before that time, and is stored for the first time, is not relied upon either: after as long an
+    ///     absence deletions are forgotten, and a rebuild removes what others do not have. 0 if deletions are kept for ever.
+    mutating func stored(_ contents: TestContents, isLost: Bool, oldest: UInt64) {
+        for (key, version) in contents {
+            // The times of what is found at the first start are unknown.
+            let isLate = version.timestamp > 1_000_000 && version.timestamp < oldest && durable[key] != version
+            if isLost || isLate {
+                possible[key, default: []].insert(version)
+            } else {
+                join(&durable, with: [key: version])
+            }
+        }
     }
 
     mutating func deleted(_ key: TestKey, at timestamp: UInt64) {
@@ -106,6 +116,8 @@ struct Model {
         for (key, version) in contents where key.database != Self.droppedDatabase {
             if holdersLose, isExempt(key) { continue }
             if let other = view[key], other == version || other.replaces(version) { continue }
+            // Nobody relies on what was stored late.
+            if durable[key] != version, possible[key]?.contains(version) ?? false { continue }
             // What was deleted since may be swept by now.
             if version.isDeleted || deletions[key] ?? 0 > version.timestamp { continue }
             throw Violation(rule: "the only copy is never removed", text: "\(name) held \(key) \(version)")

@@ -210,16 +210,16 @@ extension Scenario {
         if let retention, random.chance(0.08) { drawOutage(of: retention, &random) }
     }
 
-    /// The storage can't be reached for longer than deletions are kept, and somebody writes towards the end of that: what is older
-    /// than deletions are kept before anybody hears of it may be lost (docs/deletions.md).
+    /// The storage can't be reached for longer than deletions are kept, and somebody writes at the begin or the end of that.
     private mutating func drawOutage(of retention: Duration, _ random: inout SeededGenerator) {
         let writer = Int.random(in: members.indices, using: &random)
         var outage = members.indices.map { Step(number: 2000 + $0, pause: .seconds(1), member: $0, action: .cutOff) }
         let length = retention + .seconds(Int64.random(in: 1...200, using: &random))
-        outage.append(Step(number: 2100, pause: length, member: writer, action: .write(3)))
+        let isEarly = random.chance(0.7)
+        outage.append(Step(number: 2100, pause: isEarly ? .seconds(20) : length, member: writer, action: .write(3)))
         for member in members.indices {
-            outage.append(
-                Step(number: 2200 + member, pause: .seconds(member == 0 ? 20 : 1), member: member, action: .reconnect))
+            let pause = member > 0 ? .seconds(1) : isEarly ? length : .seconds(20)
+            outage.append(Step(number: 2200 + member, pause: pause, member: member, action: .reconnect))
         }
         steps.insert(contentsOf: outage, at: Int.random(in: 0...steps.count, using: &random))
     }

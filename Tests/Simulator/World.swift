@@ -304,7 +304,8 @@ package final class World {
         bucket.store(
             name, .init(text: name.description, body: body, contents: contents, isLost: isLost, modified: time.wall),
             at: time.now)
-        model.stored(contents, isLost: isLost)
+        let age = scenario.retention.map { UInt64($0 * 9 / 10 / .nanoseconds(1)) }
+        model.stored(contents, isLost: isLost, oldest: age.map { time.wall - $0 } ?? 0)
         for other in nodes where other !== node {
             guard let process = other.process, other.random.chance(0.5) else { continue }
             deliver(to: process, of: other, after: .milliseconds(20)) { .storageChanged }
