@@ -210,15 +210,20 @@ extension Scenario {
         if let retention, random.chance(0.08) { drawOutage(of: retention, &random) }
     }
 
-    /// The storage can't be reached for longer than deletions are kept, and somebody writes at the begin or the end of that.
+    /// The storage can't be reached for longer than deletions are kept, and somebody writes: when nobody else can load it any more,
+    /// when the outage begins, or towards its end.
     private mutating func drawOutage(of retention: Duration, _ random: inout SeededGenerator) {
         let writer = Int.random(in: members.indices, using: &random)
-        var outage = members.indices.map { Step(number: 2000 + $0, pause: .seconds(1), member: $0, action: .cutOff) }
         let length = retention + .seconds(Int64.random(in: 1...200, using: &random))
-        let isEarly = random.chance(0.7)
-        outage.append(Step(number: 2100, pause: isEarly ? .seconds(20) : length, member: writer, action: .write(3)))
+        let time = Int.random(in: 0...2, using: &random)
+        let write = Step(number: 2100, pause: time == 2 ? length : .seconds(20), member: writer, action: .write(3))
+        func cutOff(_ member: Int) -> Step {
+            Step(number: 2000 + member, pause: .seconds(time == 0 ? 10 : 1), member: member, action: .cutOff)
+        }
+        var outage = members.indices.filter { $0 != writer }.map(cutOff)
+        outage += time == 0 ? [write, cutOff(writer)] : [cutOff(writer), write]
         for member in members.indices {
-            let pause = member > 0 ? .seconds(1) : isEarly ? length : .seconds(20)
+            let pause: Duration = member > 0 ? .seconds(1) : time == 2 ? .seconds(20) : length
             outage.append(Step(number: 2200 + member, pause: pause, member: member, action: .reconnect))
         }
         steps.insert(contentsOf: outage, at: Int.random(in: 0...steps.count, using: &random))
