@@ -29,7 +29,7 @@ private final class Token: Sendable {
 }
 
 @Suite(.timeLimit(.minutes(1)))
-struct LoopThreadTests {
+struct LoopThreadLiveTests {
     @Test func tasksActorsAndTheAlarmRunOnOneThread() async throws {
         let (thread, threads, counter) = (try LoopThread(), Threads(), Counter())
         let (alarms, alarm) = AsyncStream.makeStream(of: Void.self)
