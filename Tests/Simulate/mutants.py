@@ -51,8 +51,6 @@ MUTANTS = [
      "receiver.stored(name, covering: covering)", "receiver.stored(name, covering: progress.merged)"),
     ("the cleaner trusts snapshots that nobody has read", "Replication/Cleaning/CleaningRule.swift",
      ".keep(.fallback)", ".remove(.newerSnapshot)"),
-    ("a snapshot with entries held back counts as merged", "Replication/Core/SyncCore+Loading.swift",
-     "isWhole: report.held == nil", "isWhole: true"),
     ("what another host of the same name sends is not loaded", "Replication/Core/SyncCore+Loading.swift",
      "strangers: listings.namesakes.strangers", "strangers: []"),
     ("an empty host notices no other one of its name", "Replication/Core/NamesakeWatch.swift",
