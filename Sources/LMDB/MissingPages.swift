@@ -19,14 +19,6 @@ struct MissingPages {
     private var freeMissing: UInt = 0
     private var visited: UInt = 0
 
-    private static let branch: UInt16 = 0x01
-    private static let leaf: UInt16 = 0x02
-    private static let overflow: UInt16 = 0x04
-    private static let bigData: UInt16 = 0x01
-    private static let noPage = UInt.max
-    // The limit of liblmdb's cursors.
-    private static let maximumDepth = 32
-
     /// Whether used pages are missing from the file.
     ///
     /// - Parameter meta: the meta page of the open transaction, so that none of its pages can change.
@@ -36,7 +28,7 @@ struct MissingPages {
         let present = UInt(status.st_size) / UInt(meta.pageSize)
         guard present <= meta.lastPage else { return false }
         var search = MissingPages(descriptor: descriptor, meta: meta, present: present)
-        if meta.freeRoot != noPage { try search.visit(meta.freeRoot, depth: 0) }
+        if meta.freeRoot != PageLayout.noPage { try search.visit(meta.freeRoot, depth: 0) }
         return search.freeMissing < meta.lastPage + 1 - present
     }
 
@@ -48,7 +40,7 @@ struct MissingPages {
 
     private mutating func visit(_ number: UInt, depth: Int) throws(FileFailure) {
         // A damaged tree may contain cycles.
-        guard number < present, visited < present, depth < Self.maximumDepth else { return }
+        guard number < present, visited < present, depth < PageLayout.maximumDepth else { return }
         visited += 1
         let page = try read(number, from: 0, size: meta.pageSize)
         let flags = page.load(10, as: UInt16.self)
@@ -58,11 +50,11 @@ struct MissingPages {
             let node = Int(page.load(16 + 2 * index, as: UInt16.self))
             let low = UInt(page.load(node, as: UInt32.self))
             let high = UInt(page.load(node + 4, as: UInt16.self))
-            if flags & Self.branch != 0 {
+            if flags & PageLayout.branch != 0 {
                 try visit(high << 32 | low, depth: depth + 1)
-            } else if flags & Self.leaf != 0 {
+            } else if flags & PageLayout.leaf != 0 {
                 let data = node + 8 + Int(page.load(node + 6, as: UInt16.self))
-                if UInt16(high) & Self.bigData == 0 {
+                if UInt16(high) & PageLayout.bigData == 0 {
                     count(page, from: data)
                 } else {
                     try countOverflow(page.load(data, as: UInt.self), size: Int(low))
@@ -74,7 +66,7 @@ struct MissingPages {
     private mutating func countOverflow(_ number: UInt, size: Int) throws(FileFailure) {
         guard number < present, UInt(size) < (present - number) * UInt(meta.pageSize) else { return }
         let header = try read(number, from: 0, size: 16)
-        guard header.load(10, as: UInt16.self) & Self.overflow != 0 else { return }
+        guard header.load(10, as: UInt16.self) & PageLayout.overflow != 0 else { return }
         count(try read(number, from: 16, size: size), from: 0)
     }
 

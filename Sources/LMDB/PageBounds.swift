@@ -12,9 +12,7 @@ public struct PageBounds: Sendable {
     private let lastPage: Int
     private let isReadOnly: Bool
 
-    private static let systemPageSize = sysconf(Int32(_SC_PAGESIZE))
-    private static let headerSize = 16
-    private static let isOverflow: UInt16 = 0x04
+    static let systemPageSize = sysconf(Int32(_SC_PAGESIZE))
 
     /// - Parameters:
     ///   - info: the environment's sizes, read since the transaction began.
@@ -45,14 +43,15 @@ public struct PageBounds: Sendable {
     /// The header has the page's number at 0, its flags at 10 and the number of pages at 12.
     @usableFromInline
     func containOverflow(_ value: MDB_val) -> Bool {
-        guard let start = value.mv_data, Int(bitPattern: start) & mask == Self.headerSize else { return false }
-        let header = start - Self.headerSize
+        guard let start = value.mv_data, Int(bitPattern: start) & mask == PageLayout.headerSize else { return false }
+        let header = start - PageLayout.headerSize
         let number = header.loadUnaligned(as: UInt.self)
         let flags = header.loadUnaligned(fromByteOffset: 10, as: UInt16.self)
         let pages = header.loadUnaligned(fromByteOffset: 12, as: UInt32.self)
-        guard flags & Self.isOverflow != 0, number <= UInt(lastPage), UInt(pages) <= UInt(lastPage) + 1 - number else {
+        guard flags & PageLayout.overflow != 0, number <= UInt(lastPage), UInt(pages) <= UInt(lastPage) + 1 - number
+        else {
             return false
         }
-        return value.mv_size <= Int(pages) * pageSize - Self.headerSize
+        return value.mv_size <= Int(pages) * pageSize - PageLayout.headerSize
     }
 }

@@ -10,7 +10,6 @@ struct DatabaseRecord: Sendable, Equatable {
     let root: UInt?
 
     private static let size = 48
-    private static let noPage = UInt.max
 
     /// - Parameter found: the bytes of the record.
     /// - Throws: ``PageFault/record`` if it is not one.
@@ -19,7 +18,7 @@ struct DatabaseRecord: Sendable, Equatable {
         flags = DatabaseFlags(rawValue: UInt32(found.loadUnaligned(fromByteOffset: 4, as: UInt16.self)))
         depth = Int(found.loadUnaligned(fromByteOffset: 6, as: UInt16.self))
         let root = found.loadUnaligned(fromByteOffset: 40, as: UInt.self)
-        self.root = root == Self.noPage ? nil : root
+        self.root = root == PageLayout.noPage ? nil : root
     }
 }
 

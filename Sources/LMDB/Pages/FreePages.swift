@@ -1,4 +1,3 @@
-import CLMDB
 import Glibc
 
 /// The pages that later transactions may take while a read transaction stays open: those that are free in its view, and

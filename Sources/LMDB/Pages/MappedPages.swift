@@ -42,7 +42,7 @@ struct MappedPages: @unchecked Sendable {
     private static func base(
         _ address: UnsafeRawPointer, _ descriptor: Int32, _ info: EnvironmentInfo
     ) throws(PageFault) -> UnsafeRawPointer {
-        guard info.pageSize <= sysconf(Int32(_SC_PAGESIZE)) else {
+        guard info.pageSize <= PageBounds.systemPageSize else {
             guard let base = MemoryMaps.start(of: address) else { throw .noMap }
             return base
         }

@@ -31,9 +31,6 @@ struct PageWalk {
     /// The current entry, after ``next()`` has returned true.
     private(set) var entry = TreePage.Entry(key: .init(start: nil, count: 0), value: .init(start: nil, count: 0))
 
-    // The limit of liblmdb's cursors.
-    private static let maximumDepth = 32
-
     /// - Parameters:
     ///   - record: the tree.
     ///   - seen: the pages that were visited; shared by the walks of one transaction.
@@ -44,7 +41,7 @@ struct PageWalk {
         order = KeyOrder(record.flags)
         depth = record.depth
         guard let root = record.root, filter.contains(root) else { return }
-        guard depth >= 1, depth <= Self.maximumDepth else { throw .depth(root) }
+        guard depth >= 1, depth <= PageLayout.maximumDepth else { throw .depth(root) }
         try push(root)
     }
 

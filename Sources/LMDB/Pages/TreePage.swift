@@ -13,28 +13,20 @@ struct TreePage {
     private let address: UnsafeRawPointer
     private let size: Int
 
-    private static let branch: UInt16 = 0x01
-    private static let leaf: UInt16 = 0x02
-    private static let overflow: UInt16 = 0x04
-    private static let headerSize = 16
-    private static let nodeHeaderSize = 8
-    /// The data of a node are the number of the first overflow page.
-    private static let bigData: UInt16 = 0x01
-
     init(_ number: UInt, in pages: MappedPages) throws(PageFault) {
         address = try pages.address(number)
         size = pages.pageSize
         self.number = number
         guard address.loadUnaligned(as: UInt.self) == number else { throw .otherNumber(number) }
         switch address.loadUnaligned(fromByteOffset: 10, as: UInt16.self) {
-        case Self.branch: isLeaf = false
-        case Self.leaf: isLeaf = true
+        case PageLayout.branch: isLeaf = false
+        case PageLayout.leaf: isLeaf = true
         default: throw .kind(number)
         }
         let lower = Int(address.loadUnaligned(fromByteOffset: 12, as: UInt16.self))
         let upper = Int(address.loadUnaligned(fromByteOffset: 14, as: UInt16.self))
-        guard lower >= Self.headerSize, lower <= upper, upper <= size else { throw .bounds(number) }
-        count = (lower - Self.headerSize) / 2
+        guard lower >= PageLayout.headerSize, lower <= upper, upper <= size else { throw .bounds(number) }
+        count = (lower - PageLayout.headerSize) / 2
     }
 
     /// The child of a branch page.
@@ -63,7 +55,7 @@ struct TreePage {
         let valueSize = Int(node.loadUnaligned(as: UInt32.self))
         let flags = node.loadUnaligned(fromByteOffset: 4, as: UInt16.self)
         let keySize = Int(node.loadUnaligned(fromByteOffset: 6, as: UInt16.self))
-        let key = node + Self.nodeHeaderSize
+        let key = node + PageLayout.nodeHeaderSize
         let rest = address + size - key
         guard keySize > 0, keySize <= rest else { throw .bounds(number) }
         let value = key + keySize
@@ -72,7 +64,7 @@ struct TreePage {
         case 0:
             guard valueSize <= rest - keySize else { throw .bounds(number) }
             return Entry(key: keyBytes, value: UnsafeRawBufferPointer(start: value, count: valueSize))
-        case Self.bigData:
+        case PageLayout.bigData:
             guard rest - keySize >= 8 else { throw .bounds(number) }
             let first = value.loadUnaligned(as: UInt.self)
             let bytes = try Self.overflowValue(first, size: valueSize, pages)
@@ -82,8 +74,10 @@ struct TreePage {
     }
 
     private func node(_ index: Int) throws(PageFault) -> UnsafeRawPointer {
-        let offset = Int(address.loadUnaligned(fromByteOffset: Self.headerSize + 2 * index, as: UInt16.self))
-        guard offset >= Self.headerSize + 2 * count, offset <= size - Self.nodeHeaderSize else { throw .bounds(number) }
+        let offset = Int(address.loadUnaligned(fromByteOffset: PageLayout.headerSize + 2 * index, as: UInt16.self))
+        guard offset >= PageLayout.headerSize + 2 * count, offset <= size - PageLayout.nodeHeaderSize else {
+            throw .bounds(number)
+        }
         return address + offset
     }
 
@@ -93,10 +87,12 @@ struct TreePage {
     ) throws(PageFault) -> UnsafeRawBufferPointer {
         let address = try pages.address(first)
         guard address.loadUnaligned(as: UInt.self) == first else { throw .otherNumber(first) }
-        guard address.loadUnaligned(fromByteOffset: 10, as: UInt16.self) == overflow else { throw .kind(first) }
+        guard address.loadUnaligned(fromByteOffset: 10, as: UInt16.self) == PageLayout.overflow else {
+            throw .kind(first)
+        }
         let count = UInt(address.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
         guard count > 0, count <= pages.last - first + 1 else { throw .outside(first) }
-        guard size <= Int(count) * pages.pageSize - headerSize else { throw .bounds(first) }
-        return UnsafeRawBufferPointer(start: address + headerSize, count: size)
+        guard size <= Int(count) * pages.pageSize - PageLayout.headerSize else { throw .bounds(first) }
+        return UnsafeRawBufferPointer(start: address + PageLayout.headerSize, count: size)
     }
 }

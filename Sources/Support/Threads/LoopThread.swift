@@ -18,7 +18,7 @@ package final class LoopThread: TaskExecutor {
 
     /// Calls `action` on this thread after a pause, instead of what was to be called before.
     package func setAlarm(after pause: Duration, _ action: @escaping @Sendable () -> Void) {
-        let time = Work.now() + pause
+        let time = systemUptime() + pause
         work.change { $0.alarm = (time, action) }
     }
 
@@ -89,7 +89,7 @@ private final class Work: @unchecked Sendable {
         var batch: [(UnownedJob, UnownedTaskExecutor)] = []
         pthread_mutex_lock(mutex)
         while true {
-            if let alarm, alarm.time <= Self.now() {
+            if let alarm, alarm.time <= systemUptime() {
                 self.alarm = nil
                 pthread_mutex_unlock(mutex)
                 alarm.action()
@@ -120,11 +120,5 @@ private final class Work: @unchecked Sendable {
             pthread_cond_wait(condition, mutex)
         }
         isWaiting = false
-    }
-
-    static func now() -> Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Duration(secondsComponent: Int64(time.tv_sec), attosecondsComponent: Int64(time.tv_nsec) * 1_000_000_000)
     }
 }
