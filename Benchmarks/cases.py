@@ -247,11 +247,8 @@ def wait_until(what, daemons, condition, limit=60):
         time.sleep(0.05)
 
 
-def visible(tools, changes):
-    """Milliseconds from the start of the commit of one change in A until a reader sees it in B, sorted."""
-    say(f"one changed record, A until visible in B, {changes} times")
-    a, b, bucket = tools.path("small-a.lmdb"), tools.path("small-b.lmdb"), tools.empty_bucket("small-bucket")
-    tools.ask("generate", a, "1000")
+def arrival(tools, a, b):
+    """A function that tells whether B has the entries that A has now."""
     digest = tools.ask("probe", "digest", a)
 
     def arrived():
@@ -260,16 +257,32 @@ def visible(tools, changes):
         result = subprocess.run(tools.tool("probe", "digest", b), capture_output=True, text=True)
         return result.stdout.split()[1:2] == [digest["digest"]]
 
+    return arrived
+
+
+def milliseconds_until_visible(tools, a, b, changes, pause, log):
+    """Milliseconds from the start of the commit of one change in A until a reader sees it in B, sorted.
+
+    `pause` is the time between changes in ms.
+    """
+    result = subprocess.run(tools.tool("probe", "visible", a, b, str(changes), str(pause)), capture_output=True, text=True)
+    if result.returncode != 0:
+        raise BenchmarkError(f"probe visible: {result.stderr.strip()}\n{measure.tail(log)}")
+    return sorted(int(line) / 1000 for line in result.stdout.split())
+
+
+def visible(tools, changes):
+    """Milliseconds from the start of the commit of one change in A until a reader sees it in B, sorted."""
+    say(f"one changed record, A until visible in B, {changes} times")
+    a, b, bucket = tools.path("small-a.lmdb"), tools.path("small-b.lmdb"), tools.empty_bucket("small-bucket")
+    tools.ask("generate", a, "1000")
+    arrived = arrival(tools, a, b)
     first = measure.Daemon(tools.ours("a", a, bucket, "sync"), tools.path("a.log"))
     second = measure.Daemon(tools.ours("b", b, bucket, "sync"), tools.path("b.log"))
     with first, second:
         wait_until("the first sync of A to B", [first, second], arrived)
         time.sleep(2.5)
-        result = subprocess.run(
-            tools.tool("probe", "visible", a, b, str(changes), "1250"), capture_output=True, text=True)
-        if result.returncode != 0:
-            raise BenchmarkError(f"probe visible: {result.stderr.strip()}\n{measure.tail(second.log)}")
-    return sorted(int(line) / 1000 for line in result.stdout.split())
+        return milliseconds_until_visible(tools, a, b, changes, 1250, second.log)
 
 
 def start(tools, repeat):

@@ -1,10 +1,14 @@
 """Runs a program and says what it cost: CPU and wall time, and private memory at its highest point."""
 
+import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 
 SAMPLE_INTERVAL = 0.002  # seconds between two looks at a program's memory
@@ -32,6 +36,12 @@ def rss_anon(pid):
     except (FileNotFoundError, ProcessLookupError):
         pass
     return 0
+
+
+def private_dirty(pid):
+    """The memory in KiB that a process alone has written."""
+    with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(b"Private_Dirty:"))
 
 
 def cpu_seconds(pid):
@@ -123,3 +133,43 @@ class Daemon:
                 ended = self.process.wait()
         if kind is None and ended != 0:
             raise BenchmarkError(f"{' '.join(self.command)} ended with {ended} on SIGTERM:\n{tail(self.log)}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class LoggingDaemon(Daemon):
+    """A daemon that logs JSON, and serves its metrics at a port.
+
+    Both are what an operator has: its log tells what each send and merge took.
+    """
+
+    def __init__(self, command, log, port):
+        super().__init__(command, log)
+        self.port = port
+
+    @staticmethod
+    def settings(port):
+        """The part of its configuration."""
+        return f"log: {{format: json}}\nhttp: {{address: \"127.0.0.1:{port}\"}}\n"
+
+    def lines(self, *messages, begin=0):
+        """The lines of its log with one of these messages, as dicts, from an offset of the file on."""
+        with open(self.log, "rb") as file:
+            file.seek(begin)
+            # The last line may be in the middle of being written.
+            lines = [json.loads(line) for line in file if line.startswith(b"{") and line.endswith(b"\n")]
+        return [line for line in lines if line["msg"] in messages]
+
+    def offset(self):
+        """The end of its log now."""
+        return os.path.getsize(self.log)
+
+    def metrics(self):
+        """Its metrics: {name with labels: value}."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return {name: float(value) for name, value in re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", text, re.MULTILINE)}

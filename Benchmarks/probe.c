@@ -7,7 +7,11 @@
  *     probe change  DATABASE COUNT         changes one record, COUNT times, in a transaction each; prints the µs it took
  *     probe touch   DATABASE               changes one record as PowerDNS does, with its header
  *     probe visible A B COUNT PAUSE_MS     changes one record in A and waits until a reader sees it in B; prints
- *                                          the µs of each; PAUSE_MS to PAUSE_MS + 500 between two */
+ *                                          the µs of each; PAUSE_MS to PAUSE_MS + 500 between two
+ *     probe stream  DATABASE COUNT PAUSE_MS  changes COUNT different records, in a transaction each; prints the last
+ *                                          transaction and the time that the last record has, in ns
+ *     probe arrive  DATABASE COUNT TIME    waits until a reader sees the last of COUNT records with that time; prints when
+ *                                          that was, in ns of CLOCK_MONOTONIC */
 #include "common.h"
 #include <poll.h>
 #include <unistd.h>
@@ -161,37 +165,98 @@ static void touch(const char *path) {
     mdb_env_close(environment);
 }
 
+enum { A_RECORD = 13, POLL = 100000 };
+static const uint64_t patience = 60000000000u;
+
+/* Puts one A record as PowerDNS does. */
+static void put_a_record(MDB_txn *txn, MDB_dbi dbi, MDB_val key, uint64_t time) {
+    uint8_t bytes[HEADER_SIZE + A_RECORD];
+    put_header(bytes, time, mdb_txn_id(txn), 0);
+    memcpy(bytes + HEADER_SIZE, "\4\0\xc0\0\2\1\x2c\1\0\0\1\0\1", A_RECORD);
+    MDB_val value = {sizeof bytes, bytes};
+    lmdb(mdb_put(txn, dbi, &key, &value, 0), "mdb_put");
+}
+
+/* The time of a record; 0 if there is none. */
+static uint64_t time_of(MDB_txn *reader, MDB_dbi dbi, MDB_val key) {
+    MDB_val value;
+    int result = mdb_get(reader, dbi, &key, &value);
+    return result == 0 && value.mv_size >= HEADER_SIZE ? get_be64(value.mv_data) : 0;
+}
+
+/* Waits until a reader sees a record with this time. */
+static void await(MDB_txn *reader, MDB_dbi dbi, MDB_val key, uint64_t time) {
+    uint64_t start = now(CLOCK_MONOTONIC);
+    for (;;) {
+        lmdb(mdb_txn_renew(reader), "mdb_txn_renew");
+        uint64_t seen = time_of(reader, dbi, key);
+        mdb_txn_reset(reader);
+        if (seen == time) return;
+        if (now(CLOCK_MONOTONIC) - start > patience) fail("a change did not arrive within a minute");
+        rest(POLL);
+    }
+}
+
+static MDB_txn *new_reader(MDB_env *environment) {
+    MDB_txn *reader;
+    lmdb(mdb_txn_begin(environment, NULL, MDB_RDONLY, &reader), "mdb_txn_begin");
+    mdb_txn_reset(reader);
+    return reader;
+}
+
+/* The key of one of the records that a stream changes: like CHANGED_KEY. */
+static MDB_val stream_key(char *bytes, uint64_t number) {
+    memcpy(bytes, CHANGED_KEY.mv_data, CHANGED_KEY.mv_size);
+    char digits[8];
+    snprintf(digits, sizeof digits, "%07u", (unsigned)(number % 10000000));
+    memcpy(bytes + 4, digits, 7);
+    return (MDB_val){CHANGED_KEY.mv_size, bytes};
+}
+
+static void stream(const char *path, uint64_t count, uint64_t pause_ms) {
+    MDB_env *environment = open_environment(path, 0, 0);
+    MDB_dbi dbi = open_records(environment);
+    uint64_t time = 0, transaction = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        char key[32];
+        MDB_txn *txn;
+        if (i > 0) rest(pause_ms * 1000000);
+        lmdb(mdb_txn_begin(environment, NULL, 0, &txn), "mdb_txn_begin");
+        time = now(CLOCK_REALTIME);
+        transaction = mdb_txn_id(txn);
+        put_a_record(txn, dbi, stream_key(key, i), time);
+        lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
+    }
+    printf("last_txn %llu time %llu\n", (unsigned long long)transaction, (unsigned long long)time);
+    mdb_env_close(environment);
+}
+
+static void arrive(const char *path, uint64_t count, uint64_t time) {
+    MDB_env *environment = open_environment(path, 0, 0);
+    MDB_dbi dbi = open_records(environment);
+    MDB_txn *reader = new_reader(environment);
+    char key[32];
+    puts("ready");
+    fflush(stdout);
+    await(reader, dbi, stream_key(key, count - 1), time);
+    printf("%llu\n", (unsigned long long)now(CLOCK_MONOTONIC));
+    mdb_txn_abort(reader);
+    mdb_env_close(environment);
+}
+
 static void visible(const char *path_a, const char *path_b, uint64_t count, uint64_t pause_ms) {
-    enum { POLL = 100000 };
-    const uint64_t patience = 30000000000u;
     MDB_env *a = open_environment(path_a, 0, 0), *b = open_environment(path_b, 0, 0);
     MDB_dbi dbi_a = open_records(a), dbi_b = open_records(b);
     MDB_val key = CHANGED_KEY;
-    MDB_txn *reader;
-    lmdb(mdb_txn_begin(b, NULL, MDB_RDONLY, &reader), "mdb_txn_begin");
-    mdb_txn_reset(reader);
+    MDB_txn *reader = new_reader(b);
     for (uint64_t i = 0; i < count; i++) {
         rest((pause_ms + i * 137 % 500) * 1000000); /* never in step with a poll of once a second */
         MDB_txn *txn;
-        uint8_t bytes[HEADER_SIZE + 13] = {0};
         lmdb(mdb_txn_begin(a, NULL, 0, &txn), "mdb_txn_begin");
         uint64_t time = now(CLOCK_REALTIME), start = now(CLOCK_MONOTONIC);
-        put_header(bytes, time, mdb_txn_id(txn), 0);
-        memcpy(bytes + HEADER_SIZE, "\4\0\xc0\0\2\1\x2c\1\0\0\1\0\1", 13);
-        MDB_val value = {sizeof bytes, bytes};
-        lmdb(mdb_put(txn, dbi_a, &key, &value, 0), "mdb_put");
+        put_a_record(txn, dbi_a, key, time);
         lmdb(mdb_txn_commit(txn), "mdb_txn_commit");
-        for (;;) {
-            lmdb(mdb_txn_renew(reader), "mdb_txn_renew");
-            MDB_val seen;
-            int result = mdb_get(reader, dbi_b, &key, &seen);
-            uint64_t seen_time = result == 0 && seen.mv_size >= HEADER_SIZE ? get_be64(seen.mv_data) : 0;
-            mdb_txn_reset(reader);
-            if (seen_time == time) break;
-            if (now(CLOCK_MONOTONIC) - start > patience) fail("change %llu did not arrive within 30 s",
-                                                              (unsigned long long)i + 1);
-            rest(POLL);
-        }
+        await(reader, dbi_b, key, time);
         printf("%llu\n", (unsigned long long)(now(CLOCK_MONOTONIC) - start) / 1000);
         fflush(stdout);
     }
@@ -214,7 +279,12 @@ int main(int argc, char **argv) {
         touch(argv[2]);
     else if (argc == 6 && strcmp(command, "visible") == 0)
         visible(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
+    else if (argc == 5 && strcmp(command, "stream") == 0)
+        stream(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+    else if (argc == 5 && strcmp(command, "arrive") == 0)
+        arrive(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
     else
-        fail("usage: probe info FILE | digest FILE | wait FILE [PAUSE_MS] | change FILE COUNT | touch FILE | visible A B COUNT PAUSE_MS");
+        fail("usage: probe info FILE | digest FILE | wait FILE [PAUSE_MS] | change FILE COUNT | touch FILE |"
+             " visible A B COUNT PAUSE_MS | stream FILE COUNT PAUSE_MS | arrive FILE COUNT TIME");
     return 0;
 }

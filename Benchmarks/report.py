@@ -4,6 +4,8 @@ import os
 import platform
 import statistics
 
+from picture import amount, bytes_text as size_text
+
 MIB = 1024  # KiB
 HEAD = ["case", "ours: CPU", "wall", "RssAnon", "floor: CPU", "wall", "RssAnon", "ratio", "wanted", "verdict"]
 NONE = "–"
@@ -119,6 +121,59 @@ def visible_row(times):
         "one changed record, A until visible in B, fs",
         (NONE, f"median {median:.1f} ms (p95 {p95:.1f}, longest {times[-1]:.1f})", NONE), wanted="median < 100 ms",
         good=median < 100)
+
+
+def change_rows(results):
+    """One changed record beside few entries and beside many; {entries: (with deltas, without)}."""
+    few, many = min(results), max(results)
+    small, large = results[few][0], results[many][0]
+    yield row(
+        f"find and read one changed record, {amount(few)} and {amount(many)} entries",
+        (NONE, f"{small.read:.2f} ms, {large.read:.2f} ms; {small.pages:.0f} and {large.pages:.0f} pages", NONE),
+        ratio=f"{large.read / small.read:.2f}", wanted="< 1 ms, ratio <= 3",
+        good=max(small.read, large.read) < 1 and large.read / small.read <= 3)
+    for entries, (new, old) in results.items():
+        # The floor of deltas is what they replace.
+        yield row(
+            f"one changed record beside {amount(entries)} entries, A until visible in B, fs; floor: deltas.enabled: false",
+            (f"{new.cpu:.1f} ms of both", f"median {new.median:.1f} ms (longest {new.times[-1]:.1f})", mebibytes(new.private)),
+            (f"{old.cpu:.1f} ms of both", f"median {old.median:.1f} ms", mebibytes(old.private)),
+            f"{size_text(new.stored)} and {size_text(old.stored)} stored", "median < 30 ms, CPU < 10 ms, < 1 kB",
+            new.median < 30 and new.cpu < 10 and new.stored < 1000)
+    ratio = large.cpu / small.cpu
+    yield row(
+        f"the same, {amount(many)} entries against {amount(few)}",
+        ratio=f"CPU {ratio:.2f}, time {large.median / small.median:.2f}", wanted="CPU <= 2", good=ratio <= 2)
+    extra = large.private - results[many][1].private
+    yield row(
+        f"private memory of A during that, {amount(many)} entries; floor: deltas.enabled: false",
+        (NONE, NONE, mebibytes(large.private)), (NONE, NONE, mebibytes(results[many][1].private)),
+        f"{extra / MIB:+.1f} MiB", "< 16 MiB, floor + 16 MiB", large.private < 16 * MIB and extra < 16 * MIB)
+
+
+def stream_rows(pause, results):
+    """Many changes of different records, one every `pause` ms; {entries: Stream}."""
+    for entries, found in results.items():
+        uploaded = found.deltas + found.full
+        yield row(
+            f"{found.changes} changed records, one every {pause / 1000:g} s, beside {amount(entries)} entries",
+            (NONE, f"{found.sends} deltas stored, {found.fulls} full snapshots", NONE),
+            ratio=f"at most {found.most} deltas in the bucket; {size_text(uploaded)} uploaded a change",
+            wanted="< 20 deltas, < 10 kB", good=found.most < 20 and uploaded < 10_000)
+
+
+def away_rows(size, found):
+    """A daemon that comes back."""
+    times = found.caught_up
+    yield row(
+        f"catch up after 600 changes by another one, {size} entries, 10 instances",
+        (NONE, f"median {statistics.median(times):.0f} ms (longest {times[-1]:.0f})", NONE),
+        ratio=f"{size_text(found.bytes)} loaded, {found.loaded} full snapshots", wanted="< 100 ms, no full snapshot",
+        good=statistics.median(times) < 100 and found.loaded == 0)
+    yield row(
+        f"restart until all is known, {size} entries, 10 instances; floor: the first start",
+        (NONE, f"{found.restart:.0f} ms", NONE), (NONE, f"{found.first:.0f} ms", NONE),
+        f"{found.compared} full snapshots compared", "< 100 ms, none", found.restart < 100 and found.compared == 0)
 
 
 def sweep_row(name, lock_duration, result, longest_lock, seconds_taken):
