@@ -19,9 +19,9 @@ help:
 	@echo "make test-all  the same, and packages, systemd, a browser, the cluster of deploy/, fuzzing, as in .ci/run; as root"
 	@echo "make test-compose   only the cluster of deploy/, with a separate Docker engine; as root"
 	@echo "make simulate       histories of several instances with faults, in simulated time: SEEDS=100000, or SEED=n for one with its log"
-	@echo "make simulate-mutants   breaks one promise after another, and has the simulation find it: half an hour"
+	@echo "make simulate-mutants   breaks one promise after another, and has the simulation find it: one build, then the histories until each is found"
 	@echo "make docs      the documentation site, in .build/site"
-	@echo "make bench     the figures of docs/performance.md"
+	@echo "make bench     the figures and the picture of docs/performance.md: 20 minutes"
 	@echo "make bench-micro    instructions, allocations and retains of the loops, compared with their thresholds"
 	@echo "make format    format the Swift sources; make lint only checks them"
 	@echo "make clean     remove all build products and fetched servers"
@@ -80,7 +80,8 @@ docs:
 
 .PHONY: bench
 bench: bootstrap
-	@if [ -x Benchmarks/run ]; then Benchmarks/run; else echo "Benchmarks/run is missing." >&2; exit 1; fi
+	@Benchmarks/run
+	@Benchmarks/publish
 
 .PHONY: bench-micro
 bench-micro: bootstrap

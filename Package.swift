@@ -69,6 +69,7 @@ let package = Package(
         room("Snapshots", uses: ["Support", "CISAL"]),
         room("HTTP", uses: ["Support", "CCurl", "COpenSSL"]),
         room("BlobStorage", uses: ["Support", "HTTP"]),
+        room("Sealing", uses: ["Support", "Snapshots", "BlobStorage", "COpenSSL"]),
         room("Replication", uses: ["Support", "LMDB", "Snapshots", "BlobStorage", log]),
         room("Config", uses: ["Support", "CYAML"]),
         room("Observability", uses: ["Support", log]),
@@ -89,20 +90,23 @@ let package = Package(
         room(
             "Daemon",
             uses: [
-                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Sealing", "Replication", "Config",
+                "Observability",
                 "Monitoring",
                 "PowerDNSFormat", "PowerDNSDatabase", "PowerDNSSync", "StatusServer", lifecycle, log,
             ]),
         room(
             "Doctor",
             uses: [
-                "Support", "LMDB", "Snapshots", "BlobStorage", "Replication", "Config", "Monitoring", "PowerDNSFormat",
+                "Support", "LMDB", "Snapshots", "BlobStorage", "Sealing", "Replication", "Config", "Monitoring",
+                "PowerDNSFormat",
                 "PowerDNSDatabase", "PowerDNSSync", "Daemon",
             ]),
         room(
             "Commands",
             uses: [
-                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
+                "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Sealing", "Replication", "Config",
+                "Observability",
                 "Monitoring",
                 "PowerDNSFormat", "PowerDNSDatabase", "Daemon", "Doctor", argumentParser, log,
             ]),
@@ -131,6 +135,7 @@ let package = Package(
         .target(
             name: "PowerDNSTestSupport", dependencies: ["LMDB", "PowerDNSFormat", "PowerDNSDatabase", "TestSupport"],
             path: "Tests/PowerDNSTestSupport", swiftSettings: settings),
+        tests("Sealing", also: ["Support", "Snapshots", "BlobStorage"]),
         tests("PowerDNSFormat", also: ["Support", "LMDB", "Snapshots"], exclude: ["Fixtures"]),
         tests("PowerDNSDatabase", also: ["Support", "LMDB", "Snapshots", "PowerDNSFormat", "PowerDNSTestSupport"]),
         tests(
@@ -154,10 +159,13 @@ let package = Package(
         tests(
             "Daemon",
             also: [
-                "DaemonTestSupport", "Support", "LMDB", "HTTP", "BlobStorage", "Replication", "Config", "Observability",
-                "Monitoring", log,
+                "DaemonTestSupport", "Support", "LMDB", "Snapshots", "HTTP", "BlobStorage", "Sealing", "Replication",
+                "Config",
+                "Observability", "Monitoring", "StatusServer", log,
             ]),
-        tests("Doctor", also: ["Support", "LMDB", "BlobStorage", "Replication", "Snapshots", "Config", "Daemon"]),
+        tests(
+            "Doctor",
+            also: ["Support", "LMDB", "BlobStorage", "Sealing", "Replication", "Snapshots", "Config", "Daemon"]),
         tests(
             "Commands",
             also: [

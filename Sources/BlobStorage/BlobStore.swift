@@ -14,8 +14,13 @@ package protocol BlobStore: Sendable {
     ///   is read. Pass the size of the listing if there is one.
     func load(_ name: String, atMost limit: Int) async throws -> Spool
 
+    /// As ``load(_:atMost:)``, with the ``Blob/version`` that was read, as in a listing; nil if the storage does not say.
+    func loadVersion(_ name: String, atMost limit: Int) async throws -> (body: Spool, version: String?)
+
     /// Stores an object. It becomes visible complete or not at all, and replaces an existing one.
-    func store(_ name: String, _ body: Spool) async throws
+    ///
+    /// - Returns: its ``Blob/version``, as in a listing.
+    @discardableResult func store(_ name: String, _ body: Spool) async throws -> String?
 
     /// Removes an object. A missing object is not an error.
     func delete(_ name: String) async throws
@@ -28,12 +33,17 @@ package protocol BlobStore: Sendable {
 
     /// Announces at once that objects whose names start with `prefix` may have appeared; nil if not supported.
     ///
-    /// The stream carries the new names, or an empty name if they are unknown. It may miss
-    /// changes: polling is still necessary.
-    func changes(prefix: String) -> AsyncStream<String>?
+    /// The stream carries hints. It may miss changes: polling is still necessary.
+    func changes(prefix: String) -> AsyncStream<StorageChange>?
+
+    /// Whether the storage announces changes over a connection, by a test; nil if it is not asked.
+    func announcesChanges() async throws -> Bool?
 
     /// The directory in which to create a spool's file so that it can be stored without a copy, if any.
     var stagingDirectory: String? { get }
+
+    /// The credentials in use; nil if this type of storage has none.
+    var credentials: S3CredentialState? { get }
 
     /// How far the storage's clock is ahead of this host's, as last measured; nil if unknown, or if both use
     /// the same clock.
@@ -53,11 +63,21 @@ extension BlobStore {
         return try await load(name, atMost: size ?? Blob.largestUnlisted)
     }
 
+    /// Without version by default.
+    package func loadVersion(_ name: String, atMost limit: Int) async throws -> (body: Spool, version: String?) {
+        (try await load(name, atMost: limit), nil)
+    }
+
     /// By default there are none.
     package func removeLeftovers(olderThan age: Duration) async throws -> Int { 0 }
 
+    /// Not asked by default.
+    package func announcesChanges() async throws -> Bool? { nil }
+
     /// None by default.
     package var stagingDirectory: String? { nil }
+    /// None by default.
+    package var credentials: S3CredentialState? { nil }
     /// Unknown by default.
     package var clockOffset: Duration? { nil }
 }
@@ -70,14 +90,17 @@ package struct Blob: Sendable, Hashable {
     package var size: Int
     /// When it was stored, by the storage's clock, in nanoseconds since the UNIX epoch; nil if unknown.
     package var modified: UInt64?
+    /// Changes whenever the object is overwritten with other bytes; opaque, nil if the storage does not say.
+    package var version: String?
 
     /// The size limit for objects of unknown size: 64 GiB, larger than any snapshot.
     package static let largestUnlisted = 64 << 30
 
-    /// Creates an object of this name and size in bytes.
-    package init(name: String, size: Int, modified: UInt64? = nil) {
+    /// See the properties of the same names.
+    package init(name: String, size: Int, modified: UInt64? = nil, version: String? = nil) {
         self.name = name
         self.size = size
         self.modified = modified
+        self.version = version
     }
 }

@@ -20,15 +20,19 @@ extension BlobStoreError {
         case noHostName(bucket: String, host: String)
         /// One of the two keys is missing.
         case incompleteKeys(missing: FilePurpose)
-        /// There are no keys, and the file of the AWS tools cannot be read.
-        case noKeys(HTTPSetupError)
-        /// There are no keys, and the file of the AWS tools has no complete profile of this name.
+        /// There are no keys anywhere: what files could not be read, and why the instance has none; nil if it is not asked.
+        case noKeys(unreadable: [HTTPSetupError], instance: S3CredentialFailure?)
+        /// The files of the AWS tools have no profile of this name.
         case noProfile(String, file: String)
+        /// The environment or a profile says where credentials come from, in an unusable way.
+        case badCredentialSetting(S3CredentialSetting)
         /// The path of the directory is empty, or contains a zero byte.
         case noDirectory
 
         // An operation failed.
 
+        /// There are no credentials for the request.
+        case credentials(S3CredentialFailure)
         /// The server answered with an error.
         case refused(S3Refusal)
         /// There is no answer from the server.
@@ -108,9 +112,10 @@ extension BlobStoreError.Cause {
         case .noHostName(let bucket, let host):
             "the bucket cannot be in the host name, because \(bucket.oneLine()).\(host) is not a valid host name"
         case .incompleteKeys(let missing): "the S3 \(missing.rawValue) is missing: both keys are needed, or none"
-        case .noKeys(let error): "\(Self.noKeysText), and \(error.reason)"
-        case .noProfile(let profile, let file):
-            "\(Self.noKeysText), and no complete profile \(profile.oneLine()) in \(file.oneLine())"
+        case .noKeys(let unreadable, let instance): Self.noKeys(unreadable, instance)
+        case .noProfile(let profile, let file): "no profile \(profile.oneLine()) in \(file.oneLine())"
+        case .badCredentialSetting(let setting): setting.text
+        case .credentials(let failure): failure.text
         case .noDirectory: "the path of the storage directory is empty or contains a zero byte"
         case .refused(let refusal): refusal.text
         case .unanswered(let failure, _): failure.detail.oneLine() + failure.hint
@@ -131,8 +136,11 @@ extension BlobStoreError.Cause {
         }
     }
 
-    private static let noKeysText =
-        "no S3 keys are set, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not in the environment"
+    private static func noKeys(_ unreadable: [HTTPSetupError], _ instance: S3CredentialFailure?) -> String {
+        let files = unreadable.map { " (\($0.reason))" }.first ?? ""
+        return "no S3 keys are set, and neither the environment nor a profile of the AWS tools\(files) has any; "
+            + (instance?.text ?? "AWS_EC2_METADATA_DISABLED is set")
+    }
 }
 
 extension TransferFailure {

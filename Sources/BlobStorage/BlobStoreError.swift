@@ -11,6 +11,8 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
         case accessDenied
         /// No answer within the configured time.
         case timeout
+        /// The object is there as a whole, and must not be used.
+        case refused
         /// Anything else.
         case other
     }
@@ -84,6 +86,7 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
             switch kind {
             case .notFound: code ?? "NotFound"
             case .timeout: code ?? "Timeout"
+            case .refused: code ?? "Refused"
             case .accessDenied, .other: code ?? "Unknown"
             }
     }

@@ -52,10 +52,14 @@ package final class FileSystemStore: BlobStore {
     package func list(prefix: String) async throws -> [Blob] {
         try await call("list", prefix.isEmpty ? nil : "\(prefix)*") { [rootPath] cancellation in
             var blobs: [Blob] = []
-            try forEachFile(in: rootPath) { name, status in
+            // Other files need not be examined.
+            let isWanted = { (name: String) in Self.isObjectName(name) && name.startsBytewise(with: prefix) }
+            try forEachFile(in: rootPath, where: isWanted) { name, status in
                 try cancellation.check()
-                guard Self.isObjectName(name), name.startsBytewise(with: prefix) else { return }
-                blobs.append(Blob(name: name, size: Int(status.st_size), modified: nanoseconds(status.st_mtim)))
+                blobs.append(
+                    Blob(
+                        name: name, size: Int(status.st_size), modified: nanoseconds(status.st_mtim),
+                        version: fileVersion(status)))
             }
             return blobs.sorted { $0.name.precedesBytewise($1.name) }
         }
@@ -63,6 +67,11 @@ package final class FileSystemStore: BlobStore {
 
     /// Reads from the open file: concurrent replacement or deletion does not affect the contents.
     package func load(_ name: String, atMost limit: Int) async throws -> Spool {
+        try await loadVersion(name, atMost: limit).body
+    }
+
+    /// See ``load(_:atMost:)``.
+    package func loadVersion(_ name: String, atMost limit: Int) async throws -> (body: Spool, version: String?) {
         try refuse(name, "load")
         return try await call("load", name) { [rootPath] _ in
             let path = "\(rootPath)/\(name)"
@@ -80,7 +89,7 @@ package final class FileSystemStore: BlobStore {
                 close(descriptor)
                 throw error
             }
-            return Spool(owning: descriptor, count: Int(status.st_size))
+            return (Spool(owning: descriptor, count: Int(status.st_size)), fileVersion(status))
         }
     }
 
@@ -88,20 +97,22 @@ package final class FileSystemStore: BlobStore {
     package var stagingDirectory: String? { rootPath }
 
     /// See ``BlobStore/store(_:_:)``.
-    package func store(_ name: String, _ body: Spool) async throws {
+    @discardableResult
+    package func store(_ name: String, _ body: Spool) async throws -> String? {
         try refuse(name, "store")
-        try await call("store", name) { [rootPath, temporaries, syncDirectory] cancellation in
+        return try await call("store", name) { [rootPath, temporaries, syncDirectory] cancellation in
             // First, because a directory that cannot be opened must not get an object.
             let directory = Int32(
                 try systemCall("open", rootPath) { Int(Glibc.open(rootPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) })
             defer { close(directory) }
             let path = "\(rootPath)/\(name)"
             let replaces = access(path, F_OK) == 0
+            let status: stat
             do {
-                try temporaries.place(body, at: path, cancellation)
+                status = try temporaries.place(body, at: path, cancellation)
             } catch let error as SystemError where error.code == ENOENT {
                 // Another daemon of this instance removed the temporary file at its start.
-                try temporaries.place(body, at: path, cancellation)
+                status = try temporaries.place(body, at: path, cancellation)
             }
             let code = syncDirectory(directory)
             guard code == 0 || isUnsupportedSync(code) else {
@@ -109,6 +120,7 @@ package final class FileSystemStore: BlobStore {
                 if !replaces { unlink(path) }
                 throw SystemError("sync", rootPath, code: code)
             }
+            return fileVersion(status)
         }
     }
 
@@ -127,7 +139,7 @@ package final class FileSystemStore: BlobStore {
     }
 
     /// See ``BlobStore/changes(prefix:)``.
-    package func changes(prefix: String) -> AsyncStream<String>? {
+    package func changes(prefix: String) -> AsyncStream<StorageChange>? {
         watchDirectory(rootPath) { Self.isObjectName($0) && $0.startsBytewise(with: prefix) }
     }
 
@@ -198,11 +210,19 @@ private func nanoseconds(_ time: timespec) -> UInt64? {
     return overflow ? nil : scaled.addingReportingOverflow(rest).partialValue
 }
 
-/// Calls `body` with the name and status of each regular file. Links are not followed.
-func forEachFile(in path: String, _ body: (String, stat) throws -> Void) throws {
+/// Inode, size in bytes, and time of the last change of the contents in nanoseconds since the UNIX epoch.
+private func fileVersion(_ status: stat) -> String {
+    "\(status.st_ino)-\(status.st_size)-\(nanoseconds(status.st_mtim) ?? 0)"
+}
+
+/// Calls `body` with the name and status of each regular file with a wanted name. Links are not followed.
+func forEachFile(
+    in path: String, where isWanted: (String) -> Bool, _ body: (String, stat) throws -> Void
+) throws {
     guard let directory = opendir(path) else { throw SystemError("open", path) }
     defer { closedir(directory) }
     while let name = try nextName(in: directory, path) {
+        guard isWanted(name) else { continue }
         var status = stat()
         // It may have been deleted in the meantime.
         guard fstatat(dirfd(directory), name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG

@@ -5,8 +5,9 @@ import Synchronization
 package final class MemoryStore: BlobStore {
     private struct State {
         /// Sorted by name.
-        var objects: [(name: String, body: Spool, modified: UInt64?)] = []
-        var watchers: [Int: (prefix: String, continuation: AsyncStream<String>.Continuation)] = [:]
+        var objects: [(name: String, body: Spool, modified: UInt64?, version: String)] = []
+        var lastVersion = 0
+        var watchers: [Int: (prefix: String, continuation: AsyncStream<StorageChange>.Continuation)] = [:]
         var nextWatcher = 0
 
         /// The index of `name`, or the index at which to insert it.
@@ -35,12 +36,17 @@ package final class MemoryStore: BlobStore {
         try Task.checkCancellation()
         return state.withLock { state in
             state.objects[state.position(of: prefix).index...].prefix { $0.name.startsBytewise(with: prefix) }
-                .map { Blob(name: $0.name, size: $0.body.count, modified: $0.modified) }
+                .map { Blob(name: $0.name, size: $0.body.count, modified: $0.modified, version: $0.version) }
         }
     }
 
     /// See ``BlobStore/load(_:atMost:)``.
     package func load(_ name: String, atMost limit: Int) async throws -> Spool {
+        try await loadVersion(name, atMost: limit).body
+    }
+
+    /// See ``BlobStore/loadVersion(_:atMost:)``.
+    package func loadVersion(_ name: String, atMost limit: Int) async throws -> (body: Spool, version: String?) {
         try Task.checkCancellation()
         return try state.withLock { state in
             let (index, found) = state.position(of: name)
@@ -49,20 +55,23 @@ package final class MemoryStore: BlobStore {
             }
             let body = state.objects[index].body
             guard body.count <= limit else { throw BlobStoreError.tooLarge(name, .memory, limit) }
-            return body
+            return (body, state.objects[index].version)
         }
     }
 
     /// See ``BlobStore/store(_:_:)``.
-    package func store(_ name: String, _ body: Spool) async throws {
+    @discardableResult
+    package func store(_ name: String, _ body: Spool) async throws -> String? {
         try Task.checkCancellation()
-        let watchers = state.withLock { state in
+        let (version, watchers) = state.withLock { state in
             let (index, found) = state.position(of: name)
-            let object = (name, body, clock?())
+            state.lastVersion += 1
+            let object = (name, body, clock?(), String(state.lastVersion))
             if found { state.objects[index] = object } else { state.objects.insert(object, at: index) }
-            return state.watchers.values.filter { name.startsBytewise(with: $0.prefix) }
+            return (object.3, state.watchers.values.filter { name.startsBytewise(with: $0.prefix) })
         }
-        for watcher in watchers { watcher.continuation.announce(name) }
+        for watcher in watchers { watcher.continuation.announce(Hint(name, version: version, source: .fileSystem)) }
+        return version
     }
 
     /// See ``BlobStore/delete(_:)``.
@@ -75,8 +84,8 @@ package final class MemoryStore: BlobStore {
     }
 
     /// See ``BlobStore/changes(prefix:)``.
-    package func changes(prefix: String) -> AsyncStream<String>? {
-        let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .announcements)
+    package func changes(prefix: String) -> AsyncStream<StorageChange>? {
+        let (stream, continuation) = AsyncStream.makeStream(of: StorageChange.self, bufferingPolicy: .announcements)
         let number = state.withLock { state in
             state.nextWatcher += 1
             state.watchers[state.nextWatcher] = (prefix, continuation)
@@ -86,17 +95,5 @@ package final class MemoryStore: BlobStore {
             self?.state.withLock { _ = $0.watchers.removeValue(forKey: number) }
         }
         return stream
-    }
-}
-
-extension AsyncStream.Continuation.BufferingPolicy where Element == String {
-    // Bounds the memory for a busy reader.
-    static var announcements: Self { .bufferingNewest(256) }
-}
-
-extension AsyncStream.Continuation where Element == String {
-    /// Announces a name. If the buffer overflows, an empty name makes the reader list all objects.
-    func announce(_ name: String) {
-        if case .dropped = yield(name) { yield("") }
     }
 }

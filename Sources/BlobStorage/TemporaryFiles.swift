@@ -1,5 +1,6 @@
 import Glibc
 import Support
+import Synchronization
 
 /// Files in a directory that will become objects. Their names identify the writer.
 ///
@@ -21,12 +22,10 @@ struct TemporaryFiles: Sendable {
     /// Removes the owner's files. Must be called before the owner writes.
     func removeOwn() {
         // Errors are ignored: leftover files only take space.
-        try? forEachFile(in: directory) { name, _ in
-            guard name.startsBytewise(with: prefix), Self.isRandom(name.utf8.dropFirst(prefix.utf8.count)) else {
-                return
-            }
-            unlink("\(directory)/\(name)")
+        let isOwn = { (name: String) in
+            name.startsBytewise(with: prefix) && Self.isRandom(name.utf8.dropFirst(prefix.utf8.count))
         }
+        try? forEachFile(in: directory, where: isOwn) { name, _ in unlink("\(directory)/\(name)") }
     }
 
     /// Removes all files last written before this age.
@@ -35,16 +34,19 @@ struct TemporaryFiles: Sendable {
     func remove(olderThan age: Duration) throws -> Int {
         var count = 0
         let limit = time(nil) - Int(age.components.seconds)
-        try forEachFile(in: directory) { name, status in
-            guard Self.isTemporary(name), status.st_mtim.tv_sec < limit else { return }
+        try forEachFile(in: directory, where: Self.isTemporary) { name, status in
+            guard status.st_mtim.tv_sec < limit else { return }
             if unlink("\(directory)/\(name)") == 0 { count += 1 }
         }
         return count
     }
 
     /// Writes a spool to a file, syncs it, and renames it to `path`.
-    func place(_ body: Spool, at path: String, _ cancellation: CancellationSignal) throws {
-        let temporary = try link(body) ?? write(body, cancellation)
+    ///
+    /// - Returns: the status of the file. Its inode, size and time together differ from those of every earlier one.
+    @discardableResult
+    func place(_ body: Spool, at path: String, _ cancellation: CancellationSignal) throws -> stat {
+        let (temporary, status) = try link(body) ?? write(body, cancellation)
         do {
             try cancellation.check()
             _ = try systemCall("rename", temporary) { Int(rename(temporary, path)) }
@@ -52,6 +54,7 @@ struct TemporaryFiles: Sendable {
             unlink(temporary)
             throw error
         }
+        return status
     }
 
     /// `.NAME.HEX.tmp`, or `.HEX.tmp` of older versions.
@@ -72,31 +75,36 @@ struct TemporaryFiles: Sendable {
     /// Links the file of a spool to a temporary name in the directory.
     ///
     /// - Returns: nil if that is impossible: the spool is in memory, on another file system, or already had a name.
-    private func link(_ body: Spool) throws(SystemError) -> String? {
-        var status = stat()
-        guard let descriptor = body.fileDescriptor, fstat(descriptor, &status) == 0, status.st_nlink == 0,
-            Int(status.st_size) == body.count, fsync(descriptor) == 0,
+    private func link(_ body: Spool) throws(SystemError) -> (path: String, status: stat)? {
+        guard let descriptor = body.fileDescriptor, var status = fileStatus(descriptor), status.st_nlink == 0,
+            Int(status.st_size) == body.count,
             // A file created elsewhere does not belong to the group that shares the directory.
             newFileMode(in: directory) & 0o040 == status.st_mode & 0o040
         else { return nil }
+        status = setUniqueTime(of: descriptor, status)
+        guard fsync(descriptor) == 0 else { return nil }
         let path = newName()
         let source = "/proc/self/fd/\(descriptor)"
         guard linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 else { return nil }
-        return path
+        return (path, status)
     }
 
     /// Copies a spool into a new file.
-    private func write(_ body: Spool, _ cancellation: CancellationSignal) throws -> String {
+    private func write(
+        _ body: Spool, _ cancellation: CancellationSignal
+    ) throws -> (path: String, status: stat) {
         let (path, descriptor) = try create()
         do {
             defer { close(descriptor) }
             try copy(body, to: descriptor, path, cancellation)
+            guard let written = fileStatus(descriptor) else { throw SystemError("examine", path) }
+            let status = setUniqueTime(of: descriptor, written)
             guard fsync(descriptor) == 0 || isUnsupportedSync(errno) else { throw SystemError("sync", path) }
+            return (path, status)
         } catch {
             unlink(path)
             throw error
         }
-        return path
     }
 
     private func newName() -> String {
@@ -111,6 +119,28 @@ struct TemporaryFiles: Sendable {
             if errno != EEXIST && errno != EINTR { throw SystemError("create", path) }
         }
     }
+}
+
+private func fileStatus(_ descriptor: Int32) -> stat? {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 ? status : nil
+}
+
+/// Counts the files that this process has placed.
+private let placedFiles = Atomic<Int>(0)
+
+/// Adds less than a millisecond to a file's time, so that no two files of this process have the same.
+///
+/// The kernel's clock for files stands still for milliseconds, in which an inode and a size may occur again.
+///
+/// - Returns: the status as it is then: a file system may be coarser, or refuse.
+private func setUniqueTime(of descriptor: Int32, _ status: stat) -> stat {
+    let added = placedFiles.wrappingAdd(1, ordering: .relaxed).newValue % 1_000_000
+    let nanoseconds = status.st_mtim.tv_nsec + added
+    let time = timespec(
+        tv_sec: status.st_mtim.tv_sec + nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
+    _ = [status.st_atim, time].withUnsafeBufferPointer { futimens(descriptor, $0.baseAddress) }
+    return fileStatus(descriptor) ?? status
 }
 
 private func hostName() -> String {

@@ -19,6 +19,7 @@ package final class UpdateMarkerStore: BlobStore {
 
     /// The bucket without the marker: writes through it do not make other instances list the bucket.
     package let unmarked: S3Store
+    private let namesObjects: Bool
     private let now: @Sendable () -> ContinuousClock.Instant
     private let markerFailed: @Sendable (BlobStoreError) -> Void
     private let marker: Mutex<UpdateMarker>
@@ -26,16 +27,18 @@ package final class UpdateMarkerStore: BlobStore {
     /// - Parameters:
     ///   - store: the bucket.
     ///   - forceListInterval: the maximum age of a listing.
+    ///   - namesObjects: whether the marker says which object has changed. Readers only compare it, so that a random text does as well.
     ///   - markerFailed: called if the marker could not be written after a change; it is retried with the
     ///     next call.
     ///   - now: the current time.
     package init(
-        _ store: S3Store, forceListInterval: Duration,
+        _ store: S3Store, forceListInterval: Duration, namesObjects: Bool = true,
         markerFailed: @escaping @Sendable (BlobStoreError) -> Void = { _ in },
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         unmarked = store
         marker = Mutex(UpdateMarker(forceListInterval: forceListInterval))
+        self.namesObjects = namesObjects
         self.markerFailed = markerFailed
         self.now = now
     }
@@ -53,8 +56,13 @@ package final class UpdateMarkerStore: BlobStore {
 
     /// See ``BlobStore/load(_:atMost:)``.
     package func load(_ name: String, atMost limit: Int) async throws -> Spool {
+        try await loadVersion(name, atMost: limit).body
+    }
+
+    /// See ``BlobStore/loadVersion(_:atMost:)``.
+    package func loadVersion(_ name: String, atMost limit: Int) async throws -> (body: Spool, version: String?) {
         do {
-            return try await unmarked.load(name, atMost: limit)
+            return try await unmarked.loadVersion(name, atMost: limit)
         } catch let error as BlobStoreError where error.kind == .notFound {
             marker.withLock { $0.vanished() }
             throw error
@@ -65,9 +73,11 @@ package final class UpdateMarkerStore: BlobStore {
     ///
     /// Succeeds when the object is stored: if the marker cannot be written now, it is written with the next call, and
     /// other instances notice the object after their force interval.
-    package func store(_ name: String, _ body: Spool) async throws {
-        let etag = try await unmarked.put(name, body)
-        await announce(.init(name: name, etag: etag, isDeletion: false))
+    @discardableResult
+    package func store(_ name: String, _ body: Spool) async throws -> String? {
+        let version = try await unmarked.store(name, body)
+        await announce(.init(name: name, etag: version ?? "", isDeletion: false))
+        return version
     }
 
     /// Removes an object, then writes the marker; see ``store(_:_:)``.
@@ -76,8 +86,14 @@ package final class UpdateMarkerStore: BlobStore {
         await announce(.init(name: name, etag: "", isDeletion: true))
     }
 
-    /// None: S3 servers do not announce changes.
-    package func changes(prefix: String) -> AsyncStream<String>? { nil }
+    /// See ``BlobStore/changes(prefix:)``.
+    package func changes(prefix: String) -> AsyncStream<StorageChange>? { unmarked.changes(prefix: prefix) }
+
+    /// See ``BlobStore/announcesChanges()``.
+    package func announcesChanges() async throws -> Bool? { try await unmarked.announcesChanges() }
+
+    /// See ``BlobStore/credentials``.
+    package var credentials: S3CredentialState? { unmarked.credentials }
 
     /// See ``BlobStore/clockOffset``.
     package var clockOffset: Duration? { unmarked.clockOffset }
@@ -146,7 +162,9 @@ package final class UpdateMarkerStore: BlobStore {
         var pauses = Self.pauses[...]
         while true {
             let text =
-                "\(unmarked.options.globalPrefix)\(change.name):\(change.etag):\(systemWallClock()):\(change.isDeletion)"
+                namesObjects
+                ? "\(unmarked.options.globalPrefix)\(change.name):\(change.etag):\(systemWallClock()):\(change.isDeletion)"
+                : "\(UInt64.random(in: .min ... .max)):\(UInt64.random(in: .min ... .max))"
             do {
                 _ = try await unmarked.put(Self.markerName, Spool(Array(text.utf8)), retry: once)
                 return

@@ -137,6 +137,16 @@ enum Checks {
         notNegative("remove_old_instances_interval", \.removeOldInstancesInterval, &cleanup, scope, &decoder)
     }
 
+    /// Who writes the section does not want anything to be stored in the clear.
+    static func sealing(_ sealing: SealingConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        // A variable may be empty.
+        let isComplete = !sealing.identityFiles.isEmpty && !sealing.identityFiles.contains("")
+        guard decoder.isGiven(scope), !isComplete else { return }
+        required(
+            "identity_files", scope, &decoder,
+            "a list of files that `lightningstream keygen` has made; or remove sealing")
+    }
+
     /// A pause between two runs, which must not run without interruption.
     private static func pause<Section>(
         _ name: String, _ property: WritableKeyPath<Section, Duration>, _ section: inout Section, _ scope: Scope,
@@ -184,6 +194,20 @@ enum Checks {
         }
     }
 
+    private static func push(_ configuration: Configuration, _ scope: Scope, _ decoder: inout KeyDecoder) {
+        guard configuration.push.advertise != nil else { return }
+        let here = scope.below("push", nil)
+        if configuration.push.tokenFile.isEmpty, decoder.isSound(here, "token_file") {
+            decoder.report(here, "advertise", .needs("token_file"))
+        }
+        if configuration.http.address == nil, decoder.isSound(scope.below("http", nil), "address") {
+            decoder.report(here, "advertise", .needs("http.address"))
+        }
+        if !configuration.publishState, decoder.isSound(scope, "publish_state") {
+            decoder.report(here, "advertise", .needs("publish_state: true"))
+        }
+    }
+
     /// Checks that concern the whole file.
     static func configuration(
         _ configuration: inout Configuration, hostname: String, _ scope: Scope, _ decoder: inout KeyDecoder
@@ -198,6 +222,7 @@ enum Checks {
             decoder.report(scope, "lmdbs", .required("at least one database, as in lmdbs.main.path"))
         }
         powerDNS(configuration, scope, &decoder)
+        push(configuration, scope, &decoder)
         var owners: [String: String] = [:]
         for database in configuration.databases where !database.path.isEmpty {
             let here = Scope(

@@ -52,7 +52,7 @@ extension Examination {
     /// The files with secrets, existing or not.
     private var secretFiles: [String] {
         let configuration = session.configuration
-        var files = [configuration.powerDNS.api.keyFile]
+        var files = [configuration.powerDNS.api.keyFile, configuration.push.tokenFile]
         var secrets = [configuration.powerDNS.api.key]
         switch configuration.storage.backend {
         case .s3(let s3):

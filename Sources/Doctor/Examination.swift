@@ -49,6 +49,7 @@ package struct Examination {
         let mode = try checkDaemon(&report)
         try checkStorage(&report, receives: receives || mode == .receive)
         try checkAPI(&report)
+        try checkPush(&report)
         if let pdnsConf { try report.add(checkPowerDNS(pdnsConf, databases)) }
     }
 
@@ -111,24 +112,24 @@ package struct Examination {
         }
         let names = configuration.databases.map(\.name)
         let instance = SnapshotName.sanitize(instance: configuration.instance)
-        let start = StorageFacts(
+        var start = StorageFacts(
             cleans: configuration.storage.cleanup.enabled, receives: receives,
             clockTolerance: configuration.clockSkewTolerance)
-        let now = UInt64(session.context.clock())
+        if case .s3(let options) = configuration.storage.backend {
+            start.asksForNotifications = options.notifications != .off
+            start.wantsNotifications = options.notifications == .on
+            start.notifications = .notTried
+        }
         do {
-            let (facts, writers) = try session.withStorage(writes: false, marksUpdates: false) { store in
-                let probe = StorageProbe(store: store, databases: names, instance: instance)
-                let (facts, blobs) = try await probe.run(start)
-                var writers: [String: InstanceFacts.Source] = [:]
-                guard facts.list == .works else { return (facts, writers) }
-                for name in names {
-                    writers[name] = try await probe.lastWriter(name, blobs[name] ?? [], now: now)
-                }
-                return (facts, writers)
-            }
+            let (facts, writers, sealing) = try probe(start, names, instance)
             StorageChecks.check(facts, &findings)
             checkDirectory(&findings)
             try report.add(findings)
+            if !sealing.keyIDs.isEmpty {
+                var findings = Findings("sealing")
+                SealingChecks.check(sealing, &findings)
+                try report.add(findings)
+            }
             for name in names {
                 guard let source = writers[name] else { continue }
                 var findings = Findings("database \(name) in the storage")
@@ -142,6 +143,29 @@ package struct Examination {
         } catch let error as CommandFailure {
             findings.add("open", .fail, error.description, nil)
             try report.add(findings)
+        }
+    }
+
+    /// Tries the storage.
+    ///
+    /// - Parameter names: the databases.
+    /// - Returns: what works, who has written last with the own name, by database, and what is sealed.
+    private func probe(
+        _ start: StorageFacts, _ names: [String], _ instance: String
+    ) throws -> (StorageFacts, [String: InstanceFacts.Source], SealingFacts) {
+        let (now, keyring) = (UInt64(session.context.clock()), try configuration.storage.keyring())
+        return try session.withOpenStorage(writes: false) { storage in
+            let probe = StorageProbe(store: storage.unmarked, databases: names, instance: instance)
+            let (facts, blobs) = try await probe.run(start)
+            var (writers, sealing): ([String: InstanceFacts.Source], SealingFacts) = ([:], SealingFacts())
+            guard facts.list == .works else { return (facts, writers, sealing) }
+            for name in names {
+                writers[name] = try await probe.lastWriter(name, blobs[name] ?? [], now: now)
+            }
+            if let keyring {
+                sealing = try await SealingChecks.gather(keyring, storage, blobs, instance: instance, now: now)
+            }
+            return (facts, writers, sealing)
         }
     }
 

@@ -1,4 +1,6 @@
+import BlobStorage
 import Config
+import Support
 
 /// The results of testing the storage.
 struct StorageFacts: Sendable, Equatable {
@@ -17,6 +19,15 @@ struct StorageFacts: Sendable, Equatable {
     var delete = Step.notTried
     /// The number of objects of the configured databases.
     var objects = 0
+    /// The number of deltas among them.
+    var deltas = 0
+    /// Whether the server announces changes; nil if it does not, or if this type of storage has no such thing.
+    var notifications: Step?
+    /// Whether that is asked for, and whether it is wanted in any case.
+    var asksForNotifications = false
+    var wantsNotifications = false
+    /// The credentials that were used; nil if this type of storage has none.
+    var credentials: S3CredentialState?
     /// A probe object that could not be removed.
     var leftover: String?
     /// How far the storage's clock is ahead; nil if the storage does not provide its time.
@@ -31,10 +42,13 @@ struct StorageFacts: Sendable, Equatable {
 /// Checks whether the storage can be used.
 enum StorageChecks {
     static func check(_ facts: StorageFacts, _ findings: inout Findings) {
-        required("list", facts.list, "\(facts.objects) objects of the configured databases", &findings)
+        let deltas = facts.deltas == 0 ? "" : ", \(facts.deltas) of them deltas"
+        checkCredentials(facts, &findings)
+        required("list", facts.list, "\(facts.objects) objects of the configured databases\(deltas)", &findings)
         required("get", facts.get, "works", &findings)
         checkPut(facts, &findings)
         checkDelete(facts, &findings)
+        checkNotifications(facts, &findings)
         checkClock(facts, &findings)
     }
 
@@ -51,6 +65,14 @@ enum StorageChecks {
         case .failed(let error): findings.fail(name, error, cure: cure)
         case .notTried: findings.skip(name, "not tried")
         }
+    }
+
+    private static func checkCredentials(_ facts: StorageFacts, _ findings: inout Findings) {
+        guard let credentials = facts.credentials else { return }
+        let place = "from \(credentials.origin.text)"
+        guard credentials.isObtained else { return findings.skip("credentials", "none yet \(place); see list") }
+        let end = credentials.expires.map { "; they expire at \($0.rfc3339(digits: 0)), and are renewed before" } ?? ""
+        findings.pass("credentials", place + end)
     }
 
     private static func checkPut(_ facts: StorageFacts, _ findings: inout Findings) {
@@ -82,6 +104,23 @@ enum StorageChecks {
                 cure: "\(permission("delete")) to set storage.cleanup.enabled")
         case .failed(let error): findings.fail("delete", error + rest, cure: cure)
         case .notTried: findings.skip("delete", "not tried")
+        }
+    }
+
+    private static func checkNotifications(_ facts: StorageFacts, _ findings: inout Findings) {
+        let name = "notifications"
+        guard facts.asksForNotifications else { return }
+        let cure = "allow s3:ListenBucketNotification for the bucket, or set storage.options.notifications to off"
+        switch facts.notifications {
+        case .works: findings.pass(name, "the server announces changes")
+        case .denied(let error): findings.warn(name, "\(error): changes are found by listing", cure: cure)
+        case .failed(let error) where facts.wantsNotifications: findings.warn(name, error, cure: cure)
+        case nil where facts.wantsNotifications:
+            findings.warn(
+                name, "the server does not announce changes: they are found by listing",
+                cure: "set storage.options.notifications to auto or off")
+        case .failed, nil: findings.pass(name, "the server does not announce changes: they are found by listing")
+        case .notTried: findings.skip(name, "not tried")
         }
     }
 

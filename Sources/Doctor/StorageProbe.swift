@@ -30,7 +30,9 @@ struct StorageProbe: Sendable {
                 blobs[database] = try await store.list(prefix: SnapshotName.prefix(database: database))
             }
         }
+        facts.credentials = store.credentials
         facts.objects = blobs.values.reduce(0) { $0 + $1.count }
+        facts.deltas = blobs.values.reduce(0) { $0 + $1.count { SnapshotName($0.name)?.isDelta == true } }
         // An unresponsive storage is not queried again; one that only denies listing may allow the rest.
         if case .failed = facts.list {
             facts.clockOffset = store.clockOffset
@@ -49,6 +51,11 @@ struct StorageProbe: Sendable {
         }
         // In any case: an upload may have arrived although its answer has not.
         facts.delete = try await step { try await store.delete(probeName) }
+        if facts.asksForNotifications {
+            var announces: Bool?
+            let result = try await step { announces = try await store.announcesChanges() }
+            facts.notifications = result == .works && announces != true ? nil : result
+        }
         if facts.put == .works, facts.delete != .works { facts.leftover = probeName }
         // A server denies deleting a missing object as well; a directory does not.
         if facts.put != .works, facts.delete == .works, store.stagingDirectory != nil { facts.delete = .notTried }
@@ -76,7 +83,7 @@ struct StorageProbe: Sendable {
 
     // MARK: Writers with this instance's name
 
-    /// The last writer with this instance's name: from the state object, or otherwise the newest snapshot.
+    /// The last writer with this instance's name: from the state object, or otherwise its last delta or the newest snapshot.
     ///
     /// - Parameter now: by the storage's clock, in nanoseconds since the UNIX epoch.
     func lastWriter(_ database: String, _ blobs: [Blob], now: UInt64) async throws -> InstanceFacts.Source {
@@ -87,6 +94,7 @@ struct StorageProbe: Sendable {
         {
             return .object(name: blob.name, hostname: state.hostname, age: blob.modified.map { Self.age($0, now) })
         }
+        if let writer = try await lastDelta(in: catalog, now: now) { return writer }
         guard let newest = catalog.newest[instance] else { return .none }
         guard newest.size <= Self.largestSnapshot else {
             return .unreadable("\(newest.name) has \(humanSize(newest.size)), too much to load for this check")
@@ -100,6 +108,22 @@ struct StorageProbe: Sendable {
             return .unreadable(error.description)
         } catch let error as SnapshotError {
             return .unreadable("\(newest.name): \(error)")
+        }
+    }
+
+    /// The writer of the last delta, if the newest full snapshot is not newer; nil also if it cannot be read.
+    private func lastDelta(in catalog: Catalog, now: UInt64) async throws -> InstanceFacts.Source? {
+        guard let name = catalog.deltas(of: instance).last?.name else { return nil }
+        do {
+            let meta = try await StoredDelta.read(name, store).meta
+            guard meta.timestamp >= catalog.newest(of: instance)?.name.timestamp ?? 0, !meta.hostname.isEmpty else {
+                return nil
+            }
+            return .object(name: name.description, hostname: meta.hostname, age: Self.age(meta.timestamp, now))
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            return nil
         }
     }
 

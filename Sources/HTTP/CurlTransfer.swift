@@ -21,6 +21,7 @@ final class CurlTransfer {
     private var headBytes = 0
     private let md5InHeaders: (@Sendable ([String: String]) -> String?)?
     private let progress: TransferProgress.Report?
+    private let receive: HTTPRequest.Receive?
     /// The progress reported so far.
     private var reported = 0
     private var sent = 0
@@ -36,6 +37,7 @@ final class CurlTransfer {
         self.largestAnswer = largestAnswer
         md5InHeaders = request.expectedMD5
         progress = request.progress
+        receive = request.receive
     }
 
     private func report(_ count: Int, of total: Int? = nil) {
@@ -106,6 +108,7 @@ final class CurlTransfer {
         if line == "\r\n" || line == "\n" {
             hasWholeHead = true
             answer.receivedAt = systemWallClock()
+            return pass(UnsafeRawBufferPointer(start: nil, count: 0)) ? count : -1
         } else if line.hasPrefix("HTTP/") {
             hasWholeHead = false
             // Of several headers (after 100 Continue) the last one counts.
@@ -124,6 +127,7 @@ final class CurlTransfer {
     func takeBody(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
         moved += 1
         let bytes = UnsafeRawBufferPointer(start: bytes, count: count)
+        if receive != nil, (200..<300).contains(answer.status) { return pass(bytes) ? count : -1 }
         do {
             if spoolsAnswer, (200..<300).contains(answer.status) {
                 if writer == nil { try begin() }
@@ -146,6 +150,20 @@ final class CurlTransfer {
         } catch {
             self.error = error
             return -1
+        }
+    }
+
+    /// Passes bytes on to who receives them, if anybody does.
+    ///
+    /// - Returns: false if the transfer ends.
+    private func pass(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let receive, (200..<300).contains(answer.status) else { return true }
+        do {
+            try receive(answer.headers, bytes)
+            return true
+        } catch {
+            self.error = error
+            return false
         }
     }
 

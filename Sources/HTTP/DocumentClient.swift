@@ -1,6 +1,6 @@
 import Support
 
-/// Sends small requests to a local server, one at a time over a persistent connection.
+/// Sends small requests to a server, one at a time over a persistent connection.
 package struct DocumentClient: Sendable {
     private let client: Result<HTTPClient, any Error>
     private let pool = BlockingPool(label: "document", width: 1)
@@ -20,16 +20,20 @@ package struct DocumentClient: Sendable {
         }
     }
 
-    /// Sends a request without a body.
+    /// Sends a request.
     ///
-    /// - Parameter headers: additional headers.
+    /// - Parameters:
+    ///   - headers: additional headers.
+    ///   - body: the body; nil for none.
     /// - Throws: ``Document/Failure``, or `CancellationError` if the task is cancelled.
     package func perform(
-        _ method: String, _ url: String, headers: [(name: String, value: String)]
+        _ method: String, _ url: String, headers: [(name: String, value: String)], body: [UInt8]? = nil
     ) async throws -> Document {
         // Some servers wait for a body unless its length is given.
-        let length = method == "GET" ? [] : [(name: "Content-Length", value: "0")]
-        let request = HTTPRequest(method: method, url: url, headers: headers + length)
+        let length = method == "GET" || body != nil ? [] : [(name: "Content-Length", value: "0")]
+        let request = HTTPRequest(
+            method: method, url: url, headers: headers + length,
+            body: body.map { HTTPRequest.Body(spool: Spool($0), range: 0..<$0.count) })
         do {
             return try await pool.run { cancellation in
                 let answer = try client.get().perform(request, cancellation)

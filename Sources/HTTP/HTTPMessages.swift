@@ -19,6 +19,13 @@ package struct HTTPRequest: Sendable {
     package var expectedMD5: (@Sendable (_ headers: [String: String]) -> String?)?
     /// Called with the transferred bytes of the body, and of a spooled answer.
     package var progress: TransferProgress.Report?
+    /// Receives the body of a 2xx answer as it arrives, instead of the answer, on the thread that performs the request; nil for none.
+    /// Called without bytes when the headers are complete. What it throws ends the request.
+    package var receive: Receive?
+
+    /// See ``receive``.
+    package typealias Receive =
+        @Sendable (_ headers: [String: String], _ bytes: UnsafeRawBufferPointer) throws -> Void
 
     /// Part of a spool.
     package struct Body: Sendable {
@@ -36,7 +43,7 @@ package struct HTTPRequest: Sendable {
         method: String, url: String, headers: [(name: String, value: String)] = [], body: Body? = nil,
         spoolsAnswer: Bool = false, largestSpool: Int = .max,
         expectedMD5: (@Sendable (_ headers: [String: String]) -> String?)? = nil,
-        progress: TransferProgress.Report? = nil
+        progress: TransferProgress.Report? = nil, receive: Receive? = nil
     ) {
         self.method = method
         self.url = url
@@ -46,6 +53,7 @@ package struct HTTPRequest: Sendable {
         self.largestSpool = largestSpool
         self.expectedMD5 = expectedMD5
         self.progress = progress
+        self.receive = receive
     }
 }
 

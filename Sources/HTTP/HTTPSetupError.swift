@@ -15,8 +15,12 @@ package enum FilePurpose: String, Sendable {
     case accessKey = "access key"
     /// The key itself.
     case secretKey = "secret key"
-    /// The keys of the AWS tools.
-    case sharedCredentials = "keys of the AWS tools"
+    /// The profiles of the AWS tools, with their keys.
+    case sharedCredentials = "profiles of the AWS tools"
+    /// The token for the service that has the role of a container.
+    case containerToken = "authorization token of the container"
+    /// The token with which a role is assumed.
+    case webIdentityToken = "web identity token"
     /// The key of PowerDNS's API.
     case apiKey = "API key"
 }

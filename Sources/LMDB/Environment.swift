@@ -167,6 +167,9 @@ public final class Environment: Sendable {
     /// If it does not, every reference to this environment must be released before the new file is opened.
     package var isInPlace: Bool { dataIdentity != nil && FileIdentity(of: options.dataFile) == dataIdentity }
 
+    /// Device and inode of the opened file; nil if unknown.
+    package var fileIdentity: FileIdentity? { dataIdentity }
+
     /// Frees the reader slots of dead processes; on any thread.
     ///
     /// Slots of live and of invisible processes are kept: processes in

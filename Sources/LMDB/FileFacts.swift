@@ -9,9 +9,11 @@ struct FileFailure: Error {
 }
 
 /// Device and inode, which distinguish a file from a replacement with the same name.
-struct FileIdentity: Hashable, Sendable {
-    var device: UInt
-    var inode: UInt
+package struct FileIdentity: Hashable, Sendable {
+    /// The device.
+    package var device: UInt
+    /// The inode on it.
+    package var inode: UInt
 
     /// The identity of the file at a path, nil if it does not exist or is not accessible.
     init?(of path: String) {

@@ -128,9 +128,55 @@ package struct ReaderTable: Sendable, Equatable {
 extension Environment {
     /// Whether the reader table contains a transaction of this process with this ID.
     func hasReader(at transactionID: UInt64) -> Bool {
-        let processID = Int(getpid())
-        return ReaderTable.parse(ReaderTable.text(of: pointer) ?? "").contains {
-            $0.processID == processID && $0.transactionID == transactionID
+        var search = ReaderSearch(processID: Int(getpid()), transactionID: transactionID)
+        let result = withUnsafeMutablePointer(to: &search) { context in
+            mdb_reader_list(
+                pointer,
+                { line, context in
+                    guard let line, let context else { return 0 }
+                    context.assumingMemoryBound(to: ReaderSearch.self).pointee.take(line)
+                    return 0
+                }, context)
         }
+        return result >= 0 && search.isFound
+    }
+}
+
+/// Searches liblmdb's listing for a slot, without making strings: this happens with each read of a pinned transaction.
+struct ReaderSearch {
+    let processID: Int
+    let transactionID: UInt64
+    private(set) var isFound = false
+
+    init(processID: Int, transactionID: UInt64) { (self.processID, self.transactionID) = (processID, transactionID) }
+
+    /// Takes a line of process ID, thread, and transaction or `-`, or the title.
+    mutating func take(_ line: UnsafePointer<CChar>) {
+        var rest = line
+        guard let process = Self.number(&rest), process == UInt64(UInt(bitPattern: processID)) else { return }
+        Self.skip(&rest) { $0 == Self.space }
+        // The thread, in hexadecimal.
+        Self.skip(&rest) { $0 != Self.space && $0 != 0 }
+        if let transaction = Self.number(&rest), transaction == transactionID { isFound = true }
+    }
+
+    private static let space = CChar(UInt8(ascii: " "))
+
+    private static func skip(_ rest: inout UnsafePointer<CChar>, while isSkipped: (CChar) -> Bool) {
+        while isSkipped(rest.pointee) { rest += 1 }
+    }
+
+    /// The next field as a decimal number; nil if it is none, or too large.
+    private static func number(_ rest: inout UnsafePointer<CChar>) -> UInt64? {
+        skip(&rest) { $0 == space }
+        var number: UInt64?
+        while rest.pointee >= UInt8(ascii: "0"), rest.pointee <= UInt8(ascii: "9") {
+            let (product, overflows) = (number ?? 0).multipliedReportingOverflow(by: 10)
+            let (sum, carries) = product.addingReportingOverflow(UInt64(rest.pointee) - UInt64(UInt8(ascii: "0")))
+            if overflows || carries { return nil }
+            number = sum
+            rest += 1
+        }
+        return number
     }
 }

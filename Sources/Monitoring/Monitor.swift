@@ -77,6 +77,14 @@ package final class Monitor: SyncObserver {
         board.update { checks, _ in checks.set(check, .warning, text) }
     }
 
+    /// A merge has ended that is not visible to everybody yet, because PowerDNS's caches are still to be flushed: its position is not
+    /// published until the returned function is called, or until the time expires. To be called before the progress is reported.
+    package func holdPositions(of database: String, atMost limit: Duration) -> @Sendable () -> Void {
+        let known = databases.first { $0.settings.name == database }
+        guard let known else { return {} }
+        return known.holdPositions(atMost: limit)
+    }
+
     /// A request to an S3 server has ended.
     package func observe(_ call: StorageCall) {
         storage.called(call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)
@@ -94,10 +102,15 @@ package final class Monitor: SyncObserver {
 
     /// Writes state objects and logs statistics while `body` syncs.
     ///
-    /// - Parameter store: the storage without its update marker.
-    package func run(with store: any BlobStore, while body: @Sendable () async throws -> Void) async throws {
-        for database in databases { database.states.attach(store) }
-        let all = settings.receiveOnly ? [] : databases.map { publisher($0, store) }
+    /// - Parameters:
+    ///   - store: the storage without its update marker.
+    ///   - didPublish: called when a state object of a database is stored, with its name.
+    package func run(
+        with store: any BlobStore, didPublish: (@Sendable (_ database: String, _ name: String) -> Void)? = nil,
+        while body: @Sendable () async throws -> Void
+    ) async throws {
+        for database in databases { database.attach(store) }
+        let all = settings.receiveOnly ? [] : databases.map { publisher($0, store, didPublish) }
         let publishers = settings.publishesState ? all : []
         if !settings.publishesState {
             for publisher in all { await publisher.remove() }
@@ -140,10 +153,14 @@ package final class Monitor: SyncObserver {
         }
     }
 
-    private func publisher(_ database: DatabaseMonitor, _ store: any BlobStore) -> StatePublisher {
+    private func publisher(
+        _ database: DatabaseMonitor, _ store: any BlobStore,
+        _ didPublish: (@Sendable (_ database: String, _ name: String) -> Void)?
+    ) -> StatePublisher {
+        let name = database.settings.name
         let publisher = StatePublisher(
-            database: database.settings.name, instance: settings.instance, store: store, logger: logger, clock: clock
-        ) { database.ownState(isLast: $0) }
+            database: name, instance: settings.instance, store: store, logger: logger, clock: clock,
+            didStore: { didPublish?(name, $0) }, state: { database.ownState(isLast: $0) })
         database.onChange { publisher.changed() }
         return publisher
     }
@@ -241,7 +258,7 @@ package final class Monitor: SyncObserver {
     package static var metricDescriptions: [MetricDescription] {
         let registry = MetricRegistry()
         _ = (ProcessMetrics(registry), StorageMetrics(registry), LMDBMetrics(registry))
-        _ = (SyncMetrics(registry), CleaningMetrics(registry))
+        _ = (SyncMetrics(registry), CleaningMetrics(registry), PushMetrics(registry))
         return registry.descriptions
     }
 }

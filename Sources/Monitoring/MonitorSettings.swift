@@ -69,10 +69,22 @@ package struct MonitorSettings: Sendable {
     /// Interval at which statistics of the LMDBs are logged; zero for never.
     package var statisticsInterval: Duration
 
+    /// The URL at which other instances tell this one what they have stored; nil if they do not.
+    package var advertisedURL: String?
+    /// Maximum age of the listing of the storage that an answer rests on.
+    package var pollInterval: Duration
+    /// Whether listings of the syncers go by an update marker.
+    package var hasUpdateMarker: Bool
+
+    /// The key ID of the identity with which objects are sealed; nil if they are not.
+    package var keyID: String?
+
     /// See the properties of the same names.
     package init(
         instance: String, hostname: String, version: String, receiveOnly: Bool, onlyOnce: Bool, databases: [Database],
-        health: Health, publishesState: Bool, scrapesMaps: Bool, statisticsInterval: Duration
+        health: Health, publishesState: Bool, scrapesMaps: Bool, statisticsInterval: Duration,
+        advertisedURL: String? = nil, pollInterval: Duration = .seconds(1), hasUpdateMarker: Bool = false,
+        keyID: String? = nil
     ) {
         self.instance = instance
         self.hostname = hostname
@@ -84,6 +96,10 @@ package struct MonitorSettings: Sendable {
         self.publishesState = publishesState
         self.scrapesMaps = scrapesMaps
         self.statisticsInterval = statisticsInterval
+        self.advertisedURL = advertisedURL
+        self.pollInterval = pollInterval
+        self.hasUpdateMarker = hasUpdateMarker
+        self.keyID = keyID
     }
 
     /// Name and version of the program.

@@ -41,7 +41,9 @@ package final class SchemaWatch: SyncObserver {
         case .ended: open.withLock { $0[database] = nil }
         case .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
             .downloadsWaiting, .mergesWaiting, .mergeStarted, .progressed, .mergeFailed, .refused, .storing,
-            .sendFailed, .sendingGivenUp, .settled, .swept, .fenced, .sendBlocked, .notInSync, .started, .namesake,
+            .compared, .hinted, .hintMerged, .hearing, .proved, .pinned, .sendFailed, .sendingGivenUp, .settled, .swept,
+            .fenced, .sendBlocked,
+            .notInSync, .started, .namesake,
             .clockSkew, .ownClock, .cleanerListed, .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed:
             break
         }

@@ -18,7 +18,7 @@ package struct Resync: Sendable {
 
     /// The result of rebuilding.
     package struct Report: Sendable {
-        /// The snapshots that the database was rebuilt from.
+        /// The positions that the database was rebuilt from: those of full snapshots, and those at the end of deltas.
         package var snapshots: [SnapshotName]
         /// The numbers of merged and removed entries.
         package var entries: Rebuild.Report
@@ -66,29 +66,90 @@ package struct Resync: Sendable {
                 own: settings.machine.instance, retention: sweeper.retention, pollInterval: .zero,
                 record: SyncRecord(lastSync: lastSync))
             let (catalog, began) = try await list()
-            let loadable = Set(fence.listed(catalog.names, began: began, at: .zero))
+            _ = fence.listed(catalog.names, deltas: catalog.deltas.map(\.name), began: began, at: .zero)
+            for end in try await ends(in: catalog) { fence.reached(end) }
             guard fence.reason != nil else { return .notNeeded(lastSync: lastSync) }
-            let own = settings.machine.instance
-            // Snapshots in the far future have contents, too.
-            let sources = catalog.groups.filter { $0.key.instance != own }.values
-                .compactMap { $0.last { loadable.contains($0.name) }?.name }.sorted()
+            let sources = sources(in: catalog) { [fence] in !fence.outdated.contains($0) }
             guard !sources.isEmpty else { throw NothingToRebuildFrom() }
             guard let snapshots = try await download(sources, progress) else { continue }
             progress("rebuilding")
             let rules = rules(at: began, fence.limits)
             let clock = clock
             let entries = try await pool.run { signal in
-                try Rebuild.run(environment, from: snapshots, rules: rules, clock: clock, signal: signal)
+                // What was merged may be removed.
+                try RecordedPositions.forget(environment)
+                return try Rebuild.run(environment, from: snapshots, rules: rules, clock: clock, signal: signal)
             }
-            let floor = catalog.newest(of: own)?.name.timestamp.nextTimestamp ?? 0
+            let own = settings.machine.instance
+            let floor = try await ownPosition(in: catalog).nextTimestamp
             let isReplaced = catalog.instances.contains(own)
-            let stored = isReplaced ? try await replace(from: floor, environment, progress) : nil
+            let merged = settings.machine.deltas == nil ? nil : merged(snapshots, catalog.horizon)
+            let stored = isReplaced ? try await replace(from: floor, merged, environment, progress) : nil
             let wait = fence.limits.recent + sweeper.firstInterval
             let record = SyncRecord(lastSync: began, sweepAfter: RejoinFence.time(began, after: wait))
             try await pool.run { _ in _ = try record.write(to: environment) }
-            return .rebuilt(Report(snapshots: sources, entries: entries, stored: stored))
+            return .rebuilt(Report(snapshots: positions(of: snapshots), entries: entries, stored: stored))
         }
         throw NothingToRebuildFrom()
+    }
+
+    /// The positions at which the last deltas of all instances end. What cannot be read ends nowhere.
+    private func ends(in catalog: Catalog) async throws -> [SnapshotName] {
+        let ends = try await StoredDelta.ends(of: catalog.lastDeltas.values.map(\.name), store)
+        return ends.compactMap { name, end in
+            guard case .success(let end) = end, !catalog.horizon.isFarAhead(name.at(end)) else { return nil }
+            return name.at(end)
+        }
+    }
+
+    /// The newest loadable full snapshot of each other instance, with the deltas that continue it.
+    private func sources(in catalog: Catalog, isLoadable: (SnapshotName) -> Bool) -> [SnapshotName] {
+        let own = settings.machine.instance
+        // Snapshots in the far future have contents, too.
+        let newest = catalog.groups.filter { $0.key.instance != own }
+            .compactMapValues { $0.last { isLoadable($0.name) }?.name }
+        let deltas = catalog.deltas.map(\.name).filter { delta in
+            guard delta.instance != own, isLoadable(delta) else { return false }
+            let full = newest[.init(instance: delta.instance, isFarAhead: false)]
+            return full.map { delta.timestamp >= $0.timestamp } ?? true
+        }
+        return (newest.values + deltas).sorted()
+    }
+
+    private func positions(of snapshots: [(name: SnapshotName, body: Spool)]) -> [SnapshotName] {
+        snapshots.map { name, body in
+            guard name.isDelta, let meta = try? SnapshotMeta.read(body) else { return name }
+            return name.at(meta.timestamp)
+        }
+    }
+
+    /// The positions of others up to which everything is merged: without a gap from a full snapshot on.
+    private func merged(
+        _ snapshots: [(name: SnapshotName, body: Spool)], _ horizon: SnapshotHorizon
+    ) -> [String: UInt64] {
+        var merged: [String: UInt64] = [:]
+        for (name, _) in snapshots where !name.isDelta && !horizon.isFarAhead(name) {
+            merged[name.instance] = name.timestamp
+        }
+        // They are sorted by the position at which they begin.
+        for (name, body) in snapshots where name.isDelta {
+            guard let position = merged[name.instance], name.timestamp <= position,
+                let end = try? SnapshotMeta.read(body).timestamp, !horizon.isFarAhead(name.at(end))
+            else { continue }
+            merged[name.instance] = max(position, end)
+        }
+        return merged
+    }
+
+    /// The greatest position under our own name; 0 if there is none.
+    private func ownPosition(in catalog: Catalog) async throws -> UInt64 {
+        let own = settings.machine.instance
+        let full = catalog.newest(of: own)?.name.timestamp ?? 0
+        guard let newest = catalog.deltas(of: own).last?.name else { return full }
+        // What cannot be read ends nowhere.
+        let body = try? await store.loadListed(newest.description)
+        let end = body.flatMap { try? SnapshotMeta.read($0).timestamp } ?? 0
+        return max(full, newest.timestamp, end)
     }
 
     private func rules(at began: UInt64, _ limits: RejoinFence.Limits) -> Rebuild.Rules {
@@ -136,15 +197,19 @@ package struct Resync: Sendable {
     ///
     /// An instance without any, such as a receiver, needs none: no other instance could load it.
     ///
-    /// - Parameter floor: the lowest timestamp that sorts after the earlier snapshots.
+    /// - Parameters:
+    ///   - floor: the lowest timestamp that sorts after the earlier snapshots.
+    ///   - positions: what is merged of others; nil if deltas are not read.
     private func replace(
-        from floor: UInt64, _ environment: Environment, _ progress: @Sendable (String) -> Void
+        from floor: UInt64, _ positions: [String: UInt64]?, _ environment: Environment,
+        _ progress: @Sendable (String) -> Void
     ) async throws -> SnapshotName? {
         let (identity, clock, staging) = (settings.identity, clock, store.stagingDirectory)
         let schema = settings.schema
         let (found, _) = try await pool.run { signal in
             try FullScan.run(
-                environment, identity: identity, schema: schema, stagingDirectory: staging, signal: signal
+                environment, identity: identity, schema: schema, positions: positions, stagingDirectory: staging,
+                signal: signal
             ) {
                 max(clock.wall(), floor)
             }

@@ -22,6 +22,13 @@ package enum Schema: Sendable, Equatable {
     /// The name of the DBI that stores the versions of an application's DBI.
     package func versions(of name: String) -> String { hasShadows ? Self.shadowPrefix + name : name }
 
+    /// The name of the application's DBI whose shadow has this name; nil if it is not the name of a shadow.
+    static func application(of shadow: String) -> String? {
+        guard shadow.utf8.starts(with: shadowPrefix.utf8) else { return nil }
+        let name = String(shadow.dropFirst(shadowPrefix.count))
+        return name.isEmpty || PrivateDatabases.contains(name) ? nil : name
+    }
+
     /// The flags of that DBI.
     func versionFlags(of flags: DatabaseFlags) -> DatabaseFlags {
         guard hasShadows else { return flags }
@@ -143,6 +150,13 @@ package enum Schema: Sendable, Equatable {
         } catch {
             throw badHeader(database, key, error)
         }
+    }
+
+    /// The version that a stored value holds; nil if it has no valid header.
+    @inline(__always)
+    static func readableVersion(_ value: UnsafeRawBufferPointer) -> MergeRule.Version? {
+        guard let entry = try? EntryHeader.parse(value) else { return nil }
+        return .init(timestamp: entry.header.timestamp, isDeleted: entry.header.isDeleted, value: entry.payload)
     }
 
     /// Searches a DBI of the application for a value that prevents sending.

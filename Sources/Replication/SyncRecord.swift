@@ -56,14 +56,22 @@ package struct SyncRecord: Sendable, Equatable {
                     try key.withUnsafeBytes { _ = try transaction.delete(database, $0) }
                     continue
                 }
-                var value = [UInt8](repeating: 0, count: EntryHeader.size)
-                let header = EntryHeader(timestamp: time, transactionID: transaction.id)
-                value.withUnsafeMutableBytes { header.write(to: $0) }
-                try key.withUnsafeBytes { key in try value.withUnsafeBytes { try transaction.put(database, key, $0) } }
+                try Self.put(key, time, [], database, transaction)
             }
             willCommit(transaction.id)
             return .commit(transaction.id)
         }
+    }
+
+    /// Writes an entry of the private DBI: a header with this time, followed by `rest`.
+    static func put(
+        _ key: [UInt8], _ time: UInt64, _ rest: [UInt8], _ database: Database,
+        _ transaction: borrowing WriteTransaction
+    ) throws {
+        var value = [UInt8](repeating: 0, count: EntryHeader.size) + rest
+        let header = EntryHeader(timestamp: time, transactionID: transaction.id)
+        value.withUnsafeMutableBytes { header.write(to: $0) }
+        try key.withUnsafeBytes { key in try value.withUnsafeBytes { try transaction.put(database, key, $0) } }
     }
 
     /// Removes the record, if there is one.

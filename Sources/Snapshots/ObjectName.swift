@@ -5,6 +5,8 @@
 package enum ObjectName: Hashable, Sendable {
     /// A full snapshot: `{db}__{instance}__{time}__{generation}[__{extra}…].pb.gz`.
     case full(SnapshotName)
+    /// A delta: `{db}__{instance}__{from}__{generation}[__{extra}…].delta`.
+    case delta(SnapshotName)
     /// The state of an instance: `{db}__{instance}.state`.
     case state(StateObjectName)
     /// A snapshot name with a different extension: a kind unknown to this version.
@@ -17,7 +19,7 @@ package enum ObjectName: Hashable, Sendable {
     /// - Parameter database: the configured name of the LMDB; objects of others are ``foreign``.
     package init(_ text: String, database: String) {
         if let name = SnapshotName(text), name.database == database {
-            self = name.isFullSnapshot ? .full(name) : .unknownKind(name)
+            self = name.isFullSnapshot ? .full(name) : name.isDelta ? .delta(name) : .unknownKind(name)
         } else if let name = StateObjectName(text, database: database) {
             self = .state(name)
         } else {

@@ -30,12 +30,41 @@ enum SnapshotEncoding {
         append(SnapshotFields.Meta.hostname, Array(meta.hostname.utf8), to: &bytes)
         append(SnapshotFields.Meta.databaseName, Array(meta.databaseName.utf8), to: &bytes)
         append(SnapshotFields.Meta.transactionID, UInt64(bitPattern: meta.transactionID), to: &bytes)
-        if meta.timestamp != 0 {
-            append(tag: SnapshotFields.Meta.timestamp, .eightBytes, to: &bytes)
-            withUnsafeBytes(of: meta.timestamp.littleEndian) { bytes.append(contentsOf: $0) }
-        }
+        append(SnapshotFields.Meta.timestamp, fixed: meta.timestamp, to: &bytes)
         append(SnapshotFields.Meta.fromTransactionID, UInt64(bitPattern: meta.fromTransactionID), to: &bytes)
+        append(SnapshotFields.Meta.from, fixed: meta.from, to: &bytes)
+        for (instance, timestamp) in written(meta.positions) {
+            var position: [UInt8] = []
+            append(SnapshotFields.Position.instance, Array(instance.utf8), to: &position)
+            append(SnapshotFields.Position.timestamp, fixed: timestamp, to: &position)
+            append(SnapshotFields.Meta.positions, position, to: &bytes)
+        }
+        append(SnapshotFields.Meta.readsDeltas, meta.readsDeltas ? 1 : 0, to: &bytes)
+        append(SnapshotFields.Meta.proof, meta.proof, to: &bytes)
         return bytes
+    }
+
+    /// A part of a message with nothing but metadata. Those of a message that follows are added to it.
+    static func part(_ meta: SnapshotMeta) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(SnapshotFields.meta, encoded(meta), to: &bytes)
+        return bytes
+    }
+
+    // By instance. A position that is left out means that nothing of that instance was merged, which is always safe.
+    private static func written(_ positions: [String: UInt64]) -> [(key: String, value: UInt64)] {
+        var positions = positions.filter { !$0.key.isEmpty && $0.value > 0 }
+        if positions.count > SnapshotFields.Meta.mostPositions {
+            let newest = positions.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            positions = Dictionary(newest.prefix(SnapshotFields.Meta.mostPositions).map { ($0.key, $0.value) }) { $1 }
+        }
+        return positions.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    }
+
+    private static func append(_ number: UInt32, fixed value: UInt64, to bytes: inout [UInt8]) {
+        guard value != 0 else { return }
+        append(tag: number, .eightBytes, to: &bytes)
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
     private static func append(_ number: UInt32, _ value: UInt64, to bytes: inout [UInt8]) {

@@ -18,6 +18,23 @@ enum SnapshotFields {
         static let timestamp: UInt32 = 5
         static let databaseName: UInt32 = 7
         static let fromTransactionID: UInt32 = 8
+        /// These are not in release 1.0, which skips them.
+        static let from: UInt32 = 100
+        static let positions: UInt32 = 101
+        static let readsDeltas: UInt32 = 102
+        static let proof: UInt32 = 104
+
+        /// The largest number of positions that is written and read: memory is bounded whatever arrives.
+        static let mostPositions = 10_000
+        /// The largest proof that is read, in bytes.
+        static let longestProof = 64
+    }
+
+    enum Position {
+        static let instance: UInt32 = 1
+        static let timestamp: UInt32 = 2
+        /// Maximum size of the name of an object.
+        static let longestInstance = 1024
     }
 
     enum DBI {

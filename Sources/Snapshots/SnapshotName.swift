@@ -27,7 +27,7 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
     }
 
     private let parts: Parts
-    /// Nanoseconds since the UNIX epoch.
+    /// The time of the data in nanoseconds since the UNIX epoch; of a delta, the time after which it begins.
     package let timestamp: UInt64
 
     /// The configured name of the LMDB.
@@ -47,13 +47,24 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
     package static let generation = "GX"
     /// The extension of a full snapshot.
     package static let fullExtension = "pb.gz"
+    /// The extension of a delta.
+    package static let deltaExtension = "delta"
 
     /// Creates a new name; normalises `instance` and sorts `extras`.
     package init(
         database: String, instance: String, timestamp: UInt64, generation: String = SnapshotName.generation,
         extras: [String] = [], fileExtension: String = SnapshotName.fullExtension
     ) {
-        let (instance, extras) = (Self.sanitize(instance: instance), extras.sorted())
+        self.init(
+            plain: Self.sanitize(instance: instance), database: database, timestamp: timestamp, generation: generation,
+            extras: extras.sorted(), fileExtension: fileExtension)
+    }
+
+    /// The same for an instance's name that is normalised, and sorted `extras`.
+    private init(
+        plain instance: String, database: String, timestamp: UInt64, generation: String = SnapshotName.generation,
+        extras: [String] = [], fileExtension: String = SnapshotName.fullExtension
+    ) {
         let texts = [database, instance, SnapshotTimestamp.text(timestamp), generation] + extras
         self.timestamp = timestamp
         parts = Parts(
@@ -83,12 +94,23 @@ package struct SnapshotName: Hashable, Comparable, Sendable, CustomStringConvert
         return (parts, timestamp)
     }
 
-    /// Whether it is the name of a full snapshot. Objects of other kinds must be ignored.
+    /// Whether it is the name of a full snapshot.
     package var isFullSnapshot: Bool { fileExtension == Self.fullExtension }
+
+    /// Whether it is the name of a delta. Objects that are neither this nor a full snapshot must be ignored.
+    package var isDelta: Bool { fileExtension == Self.deltaExtension }
+
+    /// A position of the same instance, in nanoseconds since the UNIX epoch: the name of the full snapshot of that instant, whether
+    /// there is one or not.
+    package func at(_ position: UInt64) -> SnapshotName {
+        if position == timestamp, isFullSnapshot { return self }
+        return SnapshotName(plain: instance, database: database, timestamp: position)
+    }
 
     /// The form of an instance's name in object names: characters other than ASCII letters, digits and `-` become `-`.
     package static func sanitize(instance: String) -> String {
-        String(
+        if instance.utf8.allSatisfy(isPlain) { return instance }
+        return String(
             String.UnicodeScalarView(
                 instance.unicodeScalars.map { $0.isASCII && isPlain(UInt8(truncatingIfNeeded: $0.value)) ? $0 : "-" }))
     }

@@ -138,37 +138,21 @@ extension SnapshotReader {
             case SnapshotFields.formatVersion: try readFormatVersion(tag)
             case SnapshotFields.meta: try window.readMeta(tag, into: &meta)
             case SnapshotFields.databases: return try beginDatabase(tag)
-            case SnapshotFields.compatVersion: try readCompatVersion(tag)
+            case SnapshotFields.compatVersion: try window.readCompatVersion(tag)
             default: try window.skipValue(tag, limit: .max)
             }
         }
-        guard formatVersion > 0 else { throw noFormatVersion() }
+        guard formatVersion > 0 else { throw window.noFormatVersion }
         state = .ended
         return .end
     }
 
     private mutating func readFormatVersion(_ tag: FieldTag) throws(SnapshotError) {
-        try window.expect(tag, .varint, of: "formatVersion")
-        let number = try window.readVarint(limit: .max)
-        guard let version = UInt32(exactly: number) else { throw window.refusal("formatVersion is \(number)") }
+        let version = try window.readFormatVersion(tag)
         guard databaseIndex < 0 || version == formatVersion else {
             throw window.refusal("formatVersion changes from \(formatVersion) to \(version)")
         }
         formatVersion = version
-    }
-
-    private mutating func readCompatVersion(_ tag: FieldTag) throws(SnapshotError) {
-        try window.expect(tag, .varint, of: "compatVersion")
-        let version = try window.readVarint(limit: .max)
-        guard version <= SnapshotFields.currentVersion else {
-            throw window.refusal(
-                "it requires a reader of format version \(version) or later, this one supports \(SnapshotFields.currentVersion)",
-                .unsupported)
-        }
-    }
-
-    private func noFormatVersion() -> SnapshotError {
-        window.refusal("it has no formatVersion: it is empty, or not a snapshot")
     }
 
     private mutating func beginDatabase(_ tag: FieldTag) throws(SnapshotError) -> Event {
@@ -183,7 +167,7 @@ extension SnapshotReader {
         if formatVersion == 0 {
             // The version determines how entries are parsed, so the reader scans ahead for it.
             formatVersion = try SnapshotScan(spool).findFormatVersion()
-            guard formatVersion > 0 else { throw noFormatVersion() }
+            guard formatVersion > 0 else { throw window.noFormatVersion }
         }
         while window.offset < databaseEnd && !isBeforeEntry { try readDatabaseField() }
         if databaseName.isEmpty { databaseName = try findName() }

@@ -6,8 +6,25 @@ package enum SnapshotTimestamp {
     package static func text(_ timestamp: UInt64) -> String {
         let time = WallTime(nanosecondsSinceEpoch: timestamp)
         let second = time.civil
-        return second.dateText(separator: "") + "-" + second.timeText(separator: "") + "-"
-            + zeroPadded(Int(time.nanoseconds), 9)
+        let day = (second.date.year * 100 + second.date.month) * 100 + second.date.day
+        let timeOfDay = (second.hour * 100 + second.minute) * 100 + second.second
+        return String(unsafeUninitializedCapacity: 25) { text in
+            put(day, text[0..<8])
+            text[8] = UInt8(ascii: "-")
+            put(timeOfDay, text[9..<15])
+            text[15] = UInt8(ascii: "-")
+            put(Int(time.nanoseconds), text[16..<25])
+            return 25
+        }
+    }
+
+    /// Writes a number of at most so many digits, with leading zeros.
+    private static func put(_ number: Int, _ digits: Slice<UnsafeMutableBufferPointer<UInt8>>) {
+        var rest = number
+        for index in digits.indices.reversed() {
+            digits.base[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
     }
 
     /// Nanoseconds since the UNIX epoch; nil if the text is not a valid timestamp or out of range.

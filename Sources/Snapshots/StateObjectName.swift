@@ -18,8 +18,13 @@ package struct StateObjectName: Hashable, Sendable, CustomStringConvertible {
     /// Parses the name of an object of one database; nil if it is not a state object of it.
     package init?(_ text: String, database: String) {
         let prefix = SnapshotName.prefix(database: database)
-        guard text.hasPrefix(prefix), text.hasSuffix(Self.suffix) else { return nil }
-        let instance = String(text.dropFirst(prefix.count).dropLast(Self.suffix.count))
+        let bytes = text.utf8
+        let (first, last) = (prefix.utf8, Self.suffix.utf8)
+        // By bytes: characters are slow to count, and each listing comes by here.
+        guard bytes.count >= first.count + last.count, bytes.starts(with: first),
+            bytes.suffix(last.count).elementsEqual(last)
+        else { return nil }
+        let instance = String(decoding: bytes.dropFirst(first.count).dropLast(last.count), as: UTF8.self)
         guard !instance.isEmpty, SnapshotName.sanitize(instance: instance) == instance else { return nil }
         self.database = database
         self.instance = instance

@@ -75,17 +75,33 @@ extension ByteWindow {
     mutating func readString(
         limit: UInt64, maximum: Int, of what: @autoclosure () -> String
     ) throws(SnapshotError) -> String {
-        let length = try readLength(limit: limit, of: what())
-        guard length <= UInt64(maximum) else {
-            throw refusal("\(what()) has \(length) bytes, more than \(maximum)", .unsupported)
-        }
-        let count = Int(length)
-        guard try ensure(count) else { throw cutOff }
+        let count = try readCount(limit: limit, maximum: maximum, of: what())
         guard let text = String(validating: UnsafeBufferPointer(start: cursor, count: count), as: UTF8.self) else {
             throw refusal("\(what()) is not UTF-8")
         }
         cursor += count
         return text
+    }
+
+    /// Reads at most `maximum` bytes.
+    mutating func readBytes(
+        limit: UInt64, maximum: Int, of what: @autoclosure () -> String
+    ) throws(SnapshotError) -> [UInt8] {
+        let count = try readCount(limit: limit, maximum: maximum, of: what())
+        defer { cursor += count }
+        return Array(UnsafeBufferPointer(start: cursor, count: count))
+    }
+
+    /// Reads the length of a value that is in memory as a whole after that.
+    private mutating func readCount(
+        limit: UInt64, maximum: Int, of what: @autoclosure () -> String
+    ) throws(SnapshotError) -> Int {
+        let length = try readLength(limit: limit, of: what())
+        guard length <= UInt64(maximum) else {
+            throw refusal("\(what()) has \(length) bytes, more than \(maximum)", .unsupported)
+        }
+        guard try ensure(Int(length)) else { throw cutOff }
+        return Int(length)
     }
 
     /// Skips the value of an unknown field.

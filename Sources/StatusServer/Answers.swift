@@ -59,6 +59,7 @@ struct Answers: Sendable {
                 }
             },
             "/zone": { Answer(.badRequest, line: "name a zone: /zone?name=example.org") },
+            "/insync": { Answer(.badRequest, line: "name a zone: /insync?zone=example.org") },
             "/storage": {
                 do {
                     return Answer(.ok, Self.listing(try await source.objects()))
@@ -89,7 +90,7 @@ struct Answers: Sendable {
                     + "http.allowed_hosts")
         } else if let known = answers[path] {
             if request.method == .get || request.method == .head {
-                if let found = await zoneAnswer(path, zone) {
+                if let found = await zoneAnswer(path, zone, query: request.path ?? "/") {
                     answer = found
                 } else {
                     answer =
@@ -104,9 +105,9 @@ struct Answers: Sendable {
         } else {
             answer = Answer(
                 .notFound,
-                line: "not found; try /, /status.json, /zone?name=, /metrics, /healthz or /storage")
+                line: "not found; try /, /status.json, /zone?name=, /insync?zone=, /metrics, /healthz or /storage")
         }
-        if path == "/status.json", let proof = proof(of: answer.body, for: request) {
+        if path == "/status.json" || path == "/insync", let proof = proof(of: answer.body, for: request) {
             headers[proof.name] = proof.value
         }
         headers[.contentType] = answer.type
@@ -122,8 +123,10 @@ struct Answers: Sendable {
     }
 
     /// The answer to a request for a zone; nil if the path does not take a zone.
-    private func zoneAnswer(_ path: String, _ name: String?) async -> Answer? {
-        guard let name, path == "/zone" || path == "/" else { return nil }
+    private func zoneAnswer(_ path: String, _ name: String?, query: String) async -> Answer? {
+        guard let name else { return nil }
+        if path == "/insync" { return await inSyncAnswer(name, query) }
+        guard path == "/zone" || path == "/" else { return nil }
         let zone = await source.zone(name)
         guard path == "/" else {
             guard let zone else { return Answer(.notFound, line: "no PowerDNS database is configured") }
@@ -138,6 +141,22 @@ struct Answers: Sendable {
         return answer
     }
 
+    private func inSyncAnswer(_ name: String, _ query: String) async -> Answer? {
+        let (ticket, except) = (ZoneQuery.ticket(in: query), ZoneQuery.except(in: query))
+        guard let found = await source.inSync(name, ticket: ticket, except: except) else {
+            return Answer(.notFound, line: "no PowerDNS database is configured")
+        }
+        guard let text = try? JSON.encode(found, pretty: true) else { return nil }
+        let status: HTTPResponse.Status =
+            switch found.state {
+            case .inSync: .ok
+            case .waiting: .tooEarly
+            case .noZone, .impossible: .notFound
+            case .unknown: .serviceUnavailable
+            }
+        return Answer(status, type: "application/json; charset=utf-8", text + [UInt8(ascii: "\n")])
+    }
+
     private func proof(of body: ByteBuffer, for request: HTTPRequest) -> HTTPField? {
         guard let nonceName = HTTPField.Name(DaemonProof.nonceHeader), let nonce = request.headerFields[nonceName],
             let name = HTTPField.Name(DaemonProof.proofHeader),
@@ -147,7 +166,7 @@ struct Answers: Sendable {
     }
 
     // Bodies are not read, so the data after a body cannot be distinguished from it.
-    private static func keepsConnection(_ request: HTTPRequest) -> Bool {
+    static func keepsConnection(_ request: HTTPRequest) -> Bool {
         let fields = request.headerFields
         if fields[.transferEncoding] != nil { return false }
         if let length = fields[.contentLength], length != "0" { return false }

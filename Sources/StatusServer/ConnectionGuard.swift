@@ -2,10 +2,10 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Closes a connection that takes too long, and drops the bodies of requests.
+/// Closes a connection that takes too long, and drops the bodies of requests that nobody reads.
 ///
-/// There is always exactly one deadline: for the head of the next request, for the current answer, or
-/// for the end of a closing connection. Data that a client sends before it has read an answer stay in its system.
+/// There is always exactly one deadline: for the head of the next request, for a body that is read, for the current answer,
+/// or for the end of a closing connection. Data that a client sends before it has read an answer stay in its system.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -19,13 +19,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var heads = 0
     private var ends = 0
     private var answers = 0
+    /// Whether the body of the last request received is read.
+    private var readsBody = false
     private var closesAfterAnswer = false
     private var isClosing = false
     /// Whether a read is held until the end of an answer.
     private var holdsRead = false
 
-    init(limits: ServerLimits, connections: OpenConnections) {
+    private let isRead: @Sendable (HTTPRequest) -> Bool
+
+    /// - Parameter isRead: whether the body of a request is read.
+    init(limits: ServerLimits, connections: OpenConnections, isRead: @escaping @Sendable (HTTPRequest) -> Bool) {
         self.limits = limits
+        self.isRead = isRead
         self.connections = connections
     }
 
@@ -47,11 +53,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
         switch unwrapInboundIn(data) {
-        case .head:
+        case .head(let head):
             heads += 1
-            if heads == answers + 1 { expect(.answer, context) }
-        case .body: return
-        case .end: ends += 1
+            readsBody = isRead(head)
+            if heads == answers + 1 { expect(current, context) }
+        case .body: if !readsBody { return }
+        case .end:
+            ends += 1
+            if readsBody, ends == answers + 1 { expect(.answer, context) }
         }
         context.fireChannelRead(data)
     }
@@ -99,12 +108,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             expect(.end, context)
             context.close(mode: .output, promise: nil)
         } else {
-            expect(heads > answers ? .answer : .next, context)
+            expect(current, context)
         }
         readOn(context)
     }
 
-    private enum Expected { case next, answer, end }
+    private enum Expected { case next, body, answer, end }
+
+    /// What an open connection waits for.
+    private var current: Expected {
+        if heads <= answers { return .next }
+        return readsBody && ends <= answers ? .body : .answer
+    }
 
     private func expect(_ expected: Expected, _ context: ChannelHandlerContext) {
         deadline?.cancel()
@@ -112,6 +127,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         let limit =
             switch expected {
             case .next: limits.head
+            case .body: limits.body
             case .answer: limits.answer
             case .end: limits.linger
             }

@@ -5,7 +5,9 @@ package struct ServerLimits: Sendable {
     package var connections = 128
     /// From the opening of a connection, or the end of an answer, to the end of the head of a request.
     package var head = Duration.seconds(20)
-    /// From the head of a request until the system has accepted the last byte of its answer.
+    /// From the head of a request to the end of its body, if that is read.
+    package var body = Duration.seconds(5)
+    /// From the head of a request, or the end of its body, until the system has accepted the last byte of its answer.
     package var answer = Duration.seconds(30)
     /// How long a closing connection is still read, so that the client sees the answer before a reset.
     package var linger = Duration.seconds(1)
@@ -19,6 +21,12 @@ package struct ServerLimits: Sendable {
     package var headField = 8 << 10
     package var headBytes = 16 << 10
     package var headFields = 64
+
+    /// The maximum sizes of the bodies of hints and events in bytes.
+    package var hintBytes = 4 << 10
+    package var eventBytes = 64 << 10
+    /// How many hints a second are taken, and how many bodies of events.
+    package var pushRate = 50
 
     /// The defaults for a status server.
     package init() {}

@@ -34,15 +34,19 @@ package final class StatusServer: Service {
     ///   - host: a host name or an IP address without brackets; empty for all interfaces, IPv4 and IPv6.
     ///   - port: 0 lets the system choose one.
     ///   - allowedHosts: further host names for which pages are served.
+    ///   - push: takes hints and events; nil for no endpoints.
     /// - Throws: ``ListenError``.
     package static func bind(
-        to host: String, port: UInt16, allowedHosts: [String] = [], source: any StatusSource, logger: Logger,
-        limits: ServerLimits = ServerLimits()
+        to host: String, port: UInt16, allowedHosts: [String] = [], source: any StatusSource,
+        push: (any PushReceiver)? = nil, logger: Logger, limits: ServerLimits = ServerLimits()
     ) async throws -> StatusServer {
         let name = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         let connections = OpenConnections(limit: limits.connections)
         let names = HostNames(listening: host, allowed: allowedHosts)
-        let http = channel(Answers(source: source, names: names, limits: limits), connections, limits)
+        let http = channel(
+            Answers(source: source, names: names, limits: limits), push.map { PushAnswers($0, limits) }, connections,
+            limits
+        )
         var failure: Int32 = EADDRNOTAVAIL
         for address in try await ListenAddresses.resolve(host: host, port: port, name: name) {
             do {
@@ -86,16 +90,19 @@ package final class StatusServer: Service {
     }
 
     private static func channel(
-        _ answers: Answers, _ connections: OpenConnections, _ limits: ServerLimits
+        _ answers: Answers, _ push: PushAnswers?, _ connections: OpenConnections, _ limits: ServerLimits
     ) -> HTTP1Channel {
+        let isRead: @Sendable (HTTPRequest) -> Bool = { push != nil && PushAnswers.endpoint(of: $0) != nil }
         var configuration = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(limits: limits, connections: connections)])
+            additionalChannelHandlers: [ConnectionGuard(limits: limits, connections: connections, isRead: isRead)])
         configuration.httpDecoder.maxHeaderFieldSize = limits.headField
         configuration.httpDecoder.maxHeaderListSize = limits.headBytes
         configuration.httpDecoder.maxHeaderFieldCount = limits.headFields
         return HTTP1Channel(
             responder: { request, writer, _ in
-                let response = await answers.response(to: request.head)
+                var response = await push?.response(to: request)
+                if response == nil { response = await answers.response(to: request.head) }
+                guard let response else { return }
                 try await writer.write(response: response.head, body: response.body)
             },
             configuration: configuration)

@@ -11,6 +11,9 @@ package protocol StatusSource: Sendable {
     /// The status of a zone; nil if there are no zones. May be called concurrently; returns within a
     /// moment.
     func zone(_ name: String) async -> StatusReport.Zone?
+    /// Whether all instances, except some, have merged the newest change of a zone, or that of the ticket of an earlier answer; nil if
+    /// there are no zones. May be called concurrently; returns within a moment.
+    func inSync(_ zone: String, ticket: UInt64?, except: [String]) async -> StatusReport.InSync?
     /// Proves to the owner of the LMDBs that this process wrote a body, for a nonce of this request only; nil if
     /// there is no secret for it.
     func proof(nonce: String, of body: [UInt8]) -> String?
@@ -21,6 +24,8 @@ package protocol StatusSource: Sendable {
 extension StatusSource {
     /// No zones.
     package func zone(_ name: String) async -> StatusReport.Zone? { nil }
+    /// No zones.
+    package func inSync(_ zone: String, ticket: UInt64?, except: [String]) async -> StatusReport.InSync? { nil }
     /// None.
     package func proof(nonce: String, of body: [UInt8]) -> String? { nil }
 }

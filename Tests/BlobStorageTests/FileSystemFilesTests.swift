@@ -43,6 +43,23 @@ struct FileSystemFilesTests {
         #expect(mode("storage") == 0o700)
     }
 
+    @Test func theVersionIsInodeSizeAndTimeHoweverTheFileIsMade() async throws {
+        let store = try FileSystemStore(rootPath: directory.file("storage"))
+        for (name, body) in try bodies(store) {
+            // A staged one is linked the first time and copied the second time.
+            for _ in 0..<2 {
+                let version = try await store.store(name, body)
+                var status = stat()
+                #expect(stat(directory.file("storage/\(name)"), &status) == 0)
+                let time = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
+                #expect(version == "\(status.st_ino)-\(status.st_size)-\(time)")
+                #expect(try await store.list(prefix: name).first?.version == version)
+                // The time is that of the file system's clock.
+                #expect(abs(time - Int(systemWallClock())) < 60_000_000_000)
+            }
+        }
+    }
+
     @Test func aDirectoryThatIsSharedByAGroupSharesItsObjects() async throws {
         #expect(chmod(directory.path, 0o2770) == 0)
         let store = try FileSystemStore(rootPath: directory.path)

@@ -11,7 +11,13 @@ import Testing
     private func read(
         _ options: S3Options, _ environment: [String: String] = [:]
     ) throws(BlobStoreError) -> S3Credentials {
-        try S3CredentialSource(options) { environment[$0] }.current()
+        let environment = ["AWS_EC2_METADATA_DISABLED": "true", "HOME": directory.path].merging(environment) { $1 }
+        let source = try S3CredentialSource(options, environment: { environment[$0] })
+        do {
+            return try source.credentials()
+        } catch {
+            throw BlobStoreError(.other, "\(error)")
+        }
     }
 
     private func problem(_ options: S3Options, _ environment: [String: String] = [:]) -> String {
@@ -38,16 +44,15 @@ import Testing
         let source = try S3CredentialSource(
             S3Options(
                 bucket: "b", accessKeyFile: directory.file("access"), secretKeyFile: directory.file("secret"),
-                secretsRefreshInterval: .zero)
-        ) { _ in nil }
-        #expect(source.current() == S3Credentials(accessKey: "first", secretKey: "secret one"))
+                secretsRefreshInterval: .zero), environment: { _ in nil })
+        #expect(try source.credentials() == S3Credentials(accessKey: "first", secretKey: "secret one"))
         try directory.write("access", "second\n")
-        #expect(source.current().accessKey == "second")
+        #expect(try source.credentials().accessKey == "second")
         // While a file is being replaced, the keys stay.
         try directory.write("access", "")
-        #expect(source.current().accessKey == "second")
+        #expect(try source.credentials().accessKey == "second")
         try directory.write("access", "third")
-        #expect(source.current().accessKey == "third")
+        #expect(try source.credentials().accessKey == "third")
     }
 
     @Test func keyFilesAreNotReadMoreOftenThanAskedFor() throws {
@@ -55,10 +60,9 @@ import Testing
         let source = try S3CredentialSource(
             S3Options(
                 bucket: "b", secretKey: "s", accessKeyFile: directory.file("access"),
-                secretsRefreshInterval: .seconds(3600))
-        ) { _ in nil }
+                secretsRefreshInterval: .seconds(3600)), environment: { _ in nil })
         try directory.write("access", "second")
-        #expect(source.current().accessKey == "first")
+        #expect(try source.credentials().accessKey == "first")
     }
 
     @Test func theFileOfTheAWSToolsIsRead() throws {
@@ -83,9 +87,13 @@ import Testing
         #expect(
             try read(none, file.merging(["AWS_PROFILE": "dns"]) { $1 })
                 == S3Credentials(accessKey: "two", secretKey: "two secret", sessionToken: "token=="))
-        for profile in ["broken", "missing"] {
+        let path = directory.file("credentials")
+        for (profile, expected) in [
+            ("broken", "profile broken in \(path) has no aws_secret_access_key"),
+            ("missing", "no profile missing in \(path) or \(directory.path)/.aws/config"),
+        ] {
             let text = problem(none, file.merging(["AWS_PROFILE": profile]) { $1 })
-            #expect(text.contains("no complete profile \(profile) in \(directory.file("credentials"))"))
+            #expect(text == expected)
             #expect(!text.contains("three"))
         }
     }
@@ -129,8 +137,8 @@ import Testing
             (problem(S3Options(bucket: "b", accessKey: "a")), "the S3 secret key is missing"),
             (problem(S3Options(bucket: "b", secretKey: "s")), "the S3 access key is missing"),
             (
-                problem(S3Options(bucket: "b"), ["HOME": directory.path]),
-                "cannot open \(directory.path)/.aws/credentials"
+                problem(S3Options(bucket: "b")),
+                "(cannot open \(directory.path)/.aws/credentials: No such file or directory) has any; AWS_EC2"
             ),
             (
                 problem(S3Options(bucket: "b", secretKey: "s", accessKeyFile: directory.file("none"))),

@@ -42,6 +42,16 @@ struct S3ListPageTests {
         #expect(try page("\(Self.object)<KeyCount>0</KeyCount>").blobs.count == 1)
     }
 
+    @Test(arguments: [
+        ("&quot;e-3&quot;", "e-3"), ("\"e\"", "e"), ("e", "e"), (" &#34;e&#34;\n", "e"), ("", nil),
+        ("&quot;&quot;", nil),
+    ])
+    func theVersionIsTheETagHoweverItIsQuoted(_ text: String, _ version: String?) throws {
+        let other = "<Contents><Key>b</Key><Size>1</Size></Contents>"
+        let found = try page("<Contents><Key>a</Key><ETag>\(text)</ETag><Size>1</Size></Contents>\(other)").blobs
+        #expect(found == [Blob(name: "a", size: 1, version: version), Blob(name: "b", size: 1)])
+    }
+
     @Test func aTokenMeansToGoOn() throws {
         let token = "<NextContinuationToken>t</NextContinuationToken>"
         for truth in ["", "<IsTruncated>false</IsTruncated>", "<IsTruncated>true</IsTruncated>"] {

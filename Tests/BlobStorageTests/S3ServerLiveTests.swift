@@ -42,6 +42,10 @@ struct S3ServerLiveTests {
         #expect(try await listed(store, []) == [])
     }
 
+    @Test func theVersionOfWhatWasStoredIsThatOfListings() async throws {
+        try await expectVersionsToBeThoseOfListings(in: try await bucket())
+    }
+
     @Test func listingsOfManyPagesAreCompleteAndSorted() async throws {
         let store = try await bucket()
         let names = (0..<1030).map { "main__n\(String(format: "%05d", $0 * 7919 % 100_000))" }
@@ -59,7 +63,8 @@ struct S3ServerLiveTests {
             $0.parallelParts = 3
         }
         let body = try Spool.pattern((22 << 20) + 12345)
-        try await store.store("large", body)
+        let version = try await store.store("large", body)
+        #expect(try await store.list(prefix: "").map(\.version) == [version])
         #expect(try await store.list(prefix: "").undated == [Blob(name: "large", size: body.count)])
         let loaded = try await store.load("large")
         #expect(loaded.count == body.count)

@@ -22,13 +22,19 @@ struct S3StrictServerLiveTests {
         try await store.store("empty", Spool(""))
         #expect(try await store.load("empty").count == 0)
         let large = try Spool.pattern(11 << 20)
-        try await store.store("large", large)
+        let version = try await store.store("large", large)
+        #expect(try await store.list(prefix: "large").map(\.version) == [version])
         #expect(try await store.load("large").bytes == large.bytes)
         #expect(try await store.list(prefix: "").count == 6)
         #expect(try await store.list(prefix: "main__").count == 1)
         for blob in try await store.list(prefix: "") { try await store.delete(blob.name) }
         try await store.delete("none")
         #expect(try await store.list(prefix: "") == [])
+    }
+
+    @Test func theVersionOfWhatWasStoredIsThatOfListings() async throws {
+        let options = server.options(bucket: "versions-\(UUID().uuidString.lowercased())")
+        try await expectVersionsToBeThoseOfListings(in: try await S3Store.open(options))
     }
 
     /// Signature, Host header and path must agree about where the bucket is.

@@ -81,6 +81,17 @@ struct S3UploadLiveTests {
         #expect(server.requests.last?.target == "/b/x")
     }
 
+    @Test(arguments: [
+        (["ETag": "\"e\""], "e"), (["ETag": "e"], "e"), (["ETag": "\"\""], nil), ([:], nil),
+    ])
+    func theVersionIsTheETagOfTheAnswer(_ headers: [String: String], _ version: String?) async throws {
+        let server = try FaultServer { request, _ in
+            .answer(200, request.method == "HEAD" ? ["Content-Length": "4"] : headers)
+        }
+        defer { server.stop() }
+        #expect(try await open(server).store("x", Spool("body")) == version)
+    }
+
     @Test func anErrorWithStatus200IsOne() async throws {
         let server = try FaultServer { _, number in
             number == 0

@@ -65,6 +65,10 @@ extension S3ServerLiveTests {
             String(decoding: try await store.load("update-marker").bytes, as: UTF8.self)
         }
 
+        @Test func versionsAreThoseOfTheBucket() async throws {
+            try await expectVersionsToBeThoseOfListings(in: try await marked())
+        }
+
         @Test func whileNothingChangesNothingIsListed() async throws {
             let proxy = try recorder()
             defer { proxy.stop() }

@@ -55,7 +55,10 @@ import Testing
         let page = try S3ListPage(Array(Self.listing.utf8))
         #expect(
             page.blobs == [
-                Blob(name: "x y+ 日", size: 11, modified: 1_795_196_395_000_000_000), Blob(name: "xz", size: 0),
+                Blob(
+                    name: "x y+ 日", size: 11, modified: 1_795_196_395_000_000_000,
+                    version: "70ee1738b6b21e2c8a43f3a5ab0eee71"),
+                Blob(name: "xz", size: 0),
             ])
         #expect(page.isTruncated == true)
         #expect(page.nextToken == "1ue/GcxLPRx1Tr=")

@@ -68,6 +68,12 @@ import Testing
             ago: daysAgo * Self.day)
     }
 
+    /// Stores a delta that began so many days ago.
+    private func delta(_ instance: String, daysAgo: UInt64) throws -> String {
+        try store(
+            SnapshotName(database: "main", instance: instance, timestamp: now - daysAgo * Self.day).delta.description)
+    }
+
     private func storeState(_ instance: String, sent: String?, applied: [String: String], covered: [String: String])
         throws
     {
@@ -146,6 +152,24 @@ import Testing
         #expect(second.output.contains("\n1 of 11 objects ("))
         #expect(try left == before.filter { $0 != old })
         #expect(await prune().output.contains("\n0 of 10 objects (0 B) removed; "))
+    }
+
+    @Test func deltasThatNoFullSnapshotNeedsAreRemoved() async throws {
+        let (old, needed, newest) = (
+            try snapshot("ns2", daysAgo: 5), try snapshot("ns2", daysAgo: 3), try snapshot("ns2", daysAgo: 1)
+        )
+        let (before, between, last) = (
+            try delta("ns2", daysAgo: 5), try delta("ns2", daysAgo: 3), try delta("ns2", daysAgo: 1)
+        )
+        let alone = try delta("ns3", daysAgo: 20)
+        let result = await prune()
+        #expect(result.exitCode == 0)
+        #expect(reason(old, in: result) == "remove newer snapshot")
+        #expect(reason(before, in: result) == "remove a full snapshot has its changes, or its instance is gone")
+        for kept in [between, last, alone] {
+            #expect(reason(kept, in: result) == "keep delta that continues a full snapshot, or is the last one")
+        }
+        #expect(try left == [needed, newest, between, last, alone].sorted())
     }
 
     /// Nothing is removed on the word of another object, whoever has written it.

@@ -61,10 +61,10 @@ import Testing
         try store("other")
         let lines = await run("list", "-l").output.split(separator: "\n")
         #expect(lines.count == 3)
-        #expect(lines.first?.split(separator: " ") == ["size", "time", "database", "instance", "name"])
+        #expect(lines.first?.split(separator: " ") == ["size", "kind", "from", "to", "database", "instance", "name"])
         #expect(
             lines[1].split(separator: " ").map(String.init)
-                == ["1.5", "KiB", "2026-11-21T00:42:53Z", "main", "go-4-9", Self.name])
+                == ["1.5", "KiB", "full", "-", "2026-11-21T00:42:53.817Z", "main", "go-4-9", Self.name])
         #expect(lines[2].split(separator: " ").last == "other")
     }
 
@@ -126,9 +126,10 @@ import Testing
         var damaged = try #require(bytes("\(bucket)/\(Self.name)"))
         damaged[damaged.count - 5] ^= 1
         try damaged.write(to: URL(fileURLWithPath: directory.file("damaged")))
-        let result = await runCommand(["snapshots", "dump", "-l", directory.file("damaged")])
+        let file = directory.file("damaged")
+        let result = await runCommand(["snapshots", "dump", "-l", file])
         #expect(result.exitCode == 1)
-        #expect(result.errors.hasPrefix("lightningstream: rejected the snapshot at byte "))
+        #expect(result.errors.hasPrefix("lightningstream: snapshots dump: \(file): rejected the snapshot at byte "))
     }
 
     @Test func dumpRefusesWhatIsNotThere() async {

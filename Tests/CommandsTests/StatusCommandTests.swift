@@ -88,6 +88,31 @@ import Testing
         #expect(database.instances[1].health == "OK")
     }
 
+    @Test func positionsAreThoseAtTheEndOfDeltas() async throws {
+        try put(ours)
+        try put(theirs)
+        let (sent, merged) = (
+            SnapshotName(database: "main", instance: "ns1", timestamp: ours.timestamp + 2_000_000_000),
+            SnapshotName(database: "main", instance: "ns2", timestamp: theirs.timestamp + 1_000_000_000)
+        )
+        try put(ours.delta, deltaBytes(ours.delta, to: sent.timestamp))
+        try put(theirs.delta, deltaBytes(theirs.delta, to: merged.timestamp))
+        try state("ns1", sent: sent, applied: ["ns2": theirs])
+        try state("ns2", sent: merged, applied: ["ns1": ours])
+        let database = try #require(try await report().report.databases.first)
+        #expect(database.storage?.snapshots == 2 && database.storage?.deltas == 2)
+        #expect(database.sent?.name == sent.description)
+        #expect(database.instances.map(\.newest?.name) == [sent.description, merged.description])
+        #expect((database.instances[1].lag ?? 0) > 5)
+        #expect(await runCommand(["status", "-c", configuration]).output.contains("2 snapshots, 2 deltas, "))
+        #expect(await wait(["--timeout", "1s"]).exitCode == 75)
+        try state("ns1", sent: sent, applied: ["ns2": merged])
+        try state("ns2", sent: merged, applied: ["ns1": sent])
+        #expect(try await report().report.databases.first?.instances.last?.lag == 0)
+        let waited = await wait(["--timeout", "1h"])
+        #expect(waited.exitCode == 0 && waited.output.contains("our newest snapshot is \(sent)"))
+    }
+
     @Test func whatIsNotMergedLagsBehind() async throws {
         try put(theirs)
         try state("ns1")
@@ -169,7 +194,8 @@ import Testing
         let line = try #require(result.output.split(separator: "\n").last { $0.contains("ns2") })
         #expect(
             line.split(separator: " ") == [
-                "ns2", "2026-11-21T00:11:35.000Z", "6.8", "s", "no", "6.8", "s", "-", "-", "yes", "1.8", "s", "OK",
+                "ns2", "2026-11-21T00:11:35.000Z", "6.8", "s", "no", "6.8", "s", "-", "-", "yes", "-", "1.8", "s",
+                "OK",
             ])
     }
 
@@ -357,10 +383,14 @@ import Testing
         try put(theirs)
         try put(SnapshotName(database: "main", instance: "ns2", timestamp: 5))
         try put(SnapshotName(database: "other", instance: "ns2", timestamp: 5))
+        try put(SnapshotName(database: "main", instance: "ns2", timestamp: 6, fileExtension: "delta"))
+        try put(SnapshotName(database: "main", instance: "ns2", timestamp: 6, fileExtension: "later"))
+        let delta = SnapshotName(database: "main", instance: "ns1", timestamp: 6, fileExtension: "delta")
+        try put(delta)
         try state("ns2")
         let command = ["-c", configuration, "snapshots", "remove", "--instance"]
         let refused = await runCommand(command + ["ns2"])
-        #expect(refused.exitCode == 64 && refused.errors.contains("3 objects of the instance ns2 would be removed"))
+        #expect(refused.exitCode == 64 && refused.errors.contains("5 objects of the instance ns2 would be removed"))
         #expect(await runCommand(command + ["ns9", "--yes"]).errors.contains("known instances: ns1, ns2"))
         #expect(await runCommand(command + ["ns2", "--yes", "some-object"]).exitCode == 64)
         let result = await runCommand(command + ["ns2", "--yes"])
@@ -370,7 +400,7 @@ import Testing
             result.errors.contains("warning: database main: ns2 was active ")
                 && result.errors.contains(" s ago: it seems to be running, and will store again\n"), "\(result.errors)")
         let left = try FileManager.default.contentsOfDirectory(atPath: bucket).sorted()
-        #expect(left == [ours.description, "other__ns2__19700101-000000-000000005__GX.pb.gz"])
+        #expect(left == [delta.description, ours.description, "other__ns2__19700101-000000-000000005__GX.pb.gz"])
     }
 
     @Test(arguments: [

@@ -2,6 +2,8 @@ import DaemonTestSupport
 import Foundation
 import LMDB
 import Observability
+import Snapshots
+import Support
 import Synchronization
 
 @testable import Commands
@@ -69,5 +71,48 @@ func fill(_ path: String, _ databases: [(name: String, flags: DatabaseFlags, ent
             }
         }
         return .commit(())
+    }
+}
+
+/// One entry of a delta.
+struct DeltaEntry {
+    var key: [UInt8]
+    /// nil for a deletion.
+    var value: [UInt8]?
+    var timestamp: UInt64
+}
+
+/// A delta as it is stored under this name.
+func deltaBytes(
+    _ name: SnapshotName, to end: UInt64, positions: [String: UInt64] = [:], _ dbi: String = "",
+    _ entries: [DeltaEntry] = []
+) throws -> [UInt8] {
+    let meta = SnapshotMeta(
+        instanceID: name.instance, hostname: "host-\(name.instance)", timestamp: end, databaseName: name.database,
+        from: name.timestamp, positions: positions, readsDeltas: true)
+    var writer = try SnapshotWriter(meta)
+    if !dbi.isEmpty {
+        try writer.beginDatabase(dbi, flags: 0)
+        for entry in entries {
+            try entry.key.withUnsafeBytes { key in
+                try (entry.value ?? []).withUnsafeBytes { value in
+                    try writer.append(
+                        key: key, value: value, timestamp: entry.timestamp, isDeleted: entry.value == nil)
+                }
+            }
+        }
+        try writer.endDatabase()
+    }
+    let spool = try writer.finish()
+    var bytes = [UInt8](repeating: 0, count: spool.count)
+    _ = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
+    return bytes
+}
+
+extension SnapshotName {
+    /// The delta that begins at this time.
+    var delta: SnapshotName {
+        SnapshotName(
+            database: database, instance: instance, timestamp: timestamp, fileExtension: SnapshotName.deltaExtension)
     }
 }

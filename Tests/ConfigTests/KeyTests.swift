@@ -87,6 +87,8 @@ private let keys: [Key] =
         .duration("storage_retry_interval", "5s", least: "100ms"), .count("storage_retry_count", "100"),
         .bool("storage_retry_forever", "false"),
         .duration("storage_force_snapshot_interval", "4h", least: "1m, or 0 for off"),
+        Key("full_snapshot_interval", "auto", "1m30s", bad: "999ms", "a duration of at least 1s"),
+        .bool("deltas.enabled", "true"),
         .count("memory_downloaded_snapshots", "2"), .count("memory_decompressed_snapshots", "3"),
         .bool("only_once", "false"),
         .duration("clock_skew_tolerance", "5s"), .bool("publish_state", "true"),
@@ -120,6 +122,7 @@ private let keys: [Key] =
         .bool("storage.options(s3).prefix_folders", "false"), .bool("storage.options(s3).hide_folders", "false"),
         .bool("storage.options(s3).disable_send_content_md5", "false"),
         .count("storage.options(s3).num_minio_threads", "4", least: 0),
+        Key("storage.options(s3).notifications", "auto", "off", bad: "yes", "one of auto, on, off"),
     ] + connection("s3") + [
         .text("storage.options(azure).account_name"), .secret("storage.options(azure).account_key"),
         .text("storage.options(azure).account_key_file"),
@@ -139,6 +142,10 @@ private let keys: [Key] =
         Key(
             "http.allowed_hosts", "\"\"", "NS1.example.org,b", "\"ns1.example.org, b\"", bad: "\"b:8500\"",
             "host names separated by commas"),
+        Key(
+            "push.advertise", "\"\"", "https://ns1.example.net:8500", "\"https://ns1.example.net:8500\"",
+            bad: "http://ns1.example.net", "https:// and a host"),
+        .text("push.token_file"),
         Key("log.level", "info", "trace", "debug", bad: "chatty", "one of debug, info, warning, error, fatal"),
         Key("log.format", "human", "json", bad: "xml", "one of human, logfmt, json"),
         Key("log.timestamp", "short", "full", bad: "none", "one of short, disable, full"),
@@ -191,6 +198,9 @@ private let keys: [Key] =
         }
         if path == "powerdns.api.url" { needed.append((["powerdns", "api", "key"], "needed")) }
         if path.hasPrefix("powerdns.api.key") { needed.append((["powerdns", "api", "url"], "http://127.0.0.1:8081")) }
+        if path == "push.advertise" {
+            needed += [(["push", "token_file"], "/etc/token"), (["http", "address"], "\":8500\"")]
+        }
         needed.append((["storage", "type"], type))
         let parts = path.split(separator: ".").map(String.init)
         return (parts, needed.filter { $0.0 != parts })
@@ -205,7 +215,9 @@ private let keys: [Key] =
         let expected = keys.map {
             $0.path.replacing("lmdbs.main", with: "lmdbs.{name}").replacing(".pdns.", with: ".{dbi}.")
         }
-        #expect(Set(described) == Set(expected + ["storage.root_path"]))
+        // `SealingKeyTests` has those of sealing.
+        let sealing = ["storage.sealing.identity_files", "storage.sealing.accept_unsealed"]
+        #expect(Set(described) == Set(expected + ["storage.root_path"] + sealing))
         #expect(described.count == Set(described).count)
     }
 

@@ -45,7 +45,7 @@ import Testing
         }
         let path = errors(minimal + "powerdns: { api: { url: 'http://127.0.0.1:8081/api/v1', key: a } }\n")
         #expect(
-            path.first?.contains("such as http://127.0.0.1:8081 (it has a path; /api/v1 is added automatically)")
+            path.first?.contains("such as http://127.0.0.1:8081 (it has a path, and needs none)")
                 == true)
     }
 
@@ -60,6 +60,7 @@ import Testing
             storage_retry_count: 105
             storage_retry_forever: true
             storage_force_snapshot_interval: 106m
+            full_snapshot_interval: 143s
             memory_downloaded_snapshots: 107
             memory_decompressed_snapshots: 108
             only_once: true
@@ -79,6 +80,7 @@ import Testing
                   a: { override_create_flags: MDB_DUPSORT }
                   b: { override_create_flags: 0 }
                   c: {}
+            deltas: { enabled: false }
             sweeper:
               enabled: true
               retention_days: 1.5
@@ -103,6 +105,7 @@ import Testing
                 hide_folders: true
                 disable_send_content_md5: true
                 num_minio_threads: 117
+                notifications: on
                 init_timeout: 118s
                 idle_conn_timeout: 119s
                 max_idle_conns: 120
@@ -151,6 +154,8 @@ import Testing
         expected.clockSkewTolerance = .milliseconds(109)
         expected.publishState = false
         expected.databases = [shard, main]
+        expected.fullSnapshotInterval = .seconds(143)
+        expected.deltas.enabled = false
         expected.sweeper.enabled = true
         expected.sweeper.retentionDays = 1.5
         expected.sweeper.interval = .seconds(111)
@@ -217,6 +222,7 @@ import Testing
         s3.hideFolders = true
         s3.disableSendContentMD5 = true
         s3.numMinioThreads = 117
+        s3.notifications = .on
         s3.connection.initTimeout = .seconds(118)
         s3.connection.idleConnTimeout = .seconds(119)
         s3.connection.maxIdleConns = 120

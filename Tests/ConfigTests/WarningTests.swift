@@ -29,6 +29,8 @@ import Testing
             storage_retry_count: 1
             storage_retry_forever: true
             storage_force_snapshot_interval: 1h
+            full_snapshot_interval: auto
+            deltas: { enabled: true }
             memory_downloaded_snapshots: 1
             only_once: true
             lmdb_log_stats_interval: 1s

@@ -50,7 +50,10 @@ private final class ScriptedListing: BlobStore {
     func load(_ name: String, atMost limit: Int) async throws -> Spool {
         throw BlobStoreError(.notFound, "nothing is here")
     }
-    func store(_ name: String, _ body: Spool) async throws { Issue.record("a wait writes \(name)") }
+    func store(_ name: String, _ body: Spool) async throws -> String? {
+        Issue.record("a wait writes \(name)")
+        return nil
+    }
     func delete(_ name: String) async throws { Issue.record("a wait deletes \(name)") }
-    func changes(prefix: String) -> AsyncStream<String>? { nil }
+    func changes(prefix: String) -> AsyncStream<StorageChange>? { nil }
 }

@@ -125,13 +125,64 @@ import Testing
         #expect(line(BlobStoreError(.other, nil, cause)).hasSuffix(end))
     }
 
+    @Test(
+        arguments: [
+            (.missing("AWS_ROLE_ARN", besides: "AWS_X"), "AWS_X is set, and AWS_ROLE_ARN is not; set AWS_ROLE_ARN"),
+            (.badURL("AWS_X"), "AWS_X is not a URL of the form http://host:port/path; check AWS_X"),
+            (
+                .unsupportedProfile("p", file: "/f", key: "sso_session"),
+                "profile p in /f has sso_session, which is not supported; use a profile with keys or a role, "
+                    + "or set storage.options.access_key and storage.options.secret_key"
+            ),
+        ] as [(S3CredentialSetting, String)])
+    func settingsOfCredentials(_ setting: S3CredentialSetting, _ expected: String) {
+        #expect(line(BlobStoreError(.other, nil, .badCredentialSetting(setting))) == expected)
+    }
+
+    private static let instance = S3CredentialOrigin.instance(service: "http://h")
+
+    @Test(
+        arguments: [
+            (
+                instance, .unanswered(TransferFailure(reason: .timeout, detail: "no answer for 5.0 seconds")),
+                "no answer for 5.0 seconds; in a container on the instance, raise the hop limit of its metadata service to 2"
+            ),
+            (instance, .noRole, "the instance has no role; attach an instance profile with a role"),
+            (
+                .webIdentity(role: "r", tokenFile: "/t", service: "https://sts"),
+                .refused(status: 403, code: "AccessDenied", message: "no"),
+                "HTTP 403 AccessDenied: no; check the trust policy of the role, and that the token is valid"
+            ),
+            (
+                .container(service: "http://h"),
+                .setup(.unreadable(.containerToken, SystemError("open", "/t", code: ENOENT))),
+                "authorization token of the container: cannot open /t: No such file or directory; "
+                    + "check AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+            ),
+        ] as [(S3CredentialOrigin, S3CredentialFailure.Problem, String)])
+    func missingCredentials(_ origin: S3CredentialOrigin, _ problem: S3CredentialFailure.Problem, _ end: String) {
+        let failure = S3CredentialFailure(origin: origin, problem: problem)
+        let text = line(BlobStoreError(.other, load, .credentials(failure)))
+        #expect(text == "cannot load main__a in bucket zones: no credentials from \(origin.text): \(end)")
+    }
+
+    @Test func noKeysAnywhere() {
+        #expect(
+            line(BlobStoreError(.other, nil, .noKeys(unreadable: [], instance: nil))).hasSuffix(
+                "AWS_EC2_METADATA_DISABLED is set; set storage.options.access_key and storage.options.secret_key"))
+        let failure = S3CredentialFailure(origin: Self.instance, problem: .noRole)
+        #expect(
+            line(BlobStoreError(.other, nil, .noKeys(unreadable: [], instance: failure))).hasSuffix(
+                "; for a role of this host, attach an instance profile with a role"))
+    }
+
     /// Every call of a store that the factory opens has the cure.
     @Test func storesSayWhatToDo() async throws {
         let directory = try TemporaryDirectory()
         var options = FileSystemStorageOptions()
         options.rootPath = directory.file("none")
         let open = try await StorageFactory.open(
-            .fileSystem(options), writes: true, environment: { _ in nil },
+            StorageConfiguration(.fileSystem(options)), writes: true, environment: { _ in nil },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         for store in [open.store, open.unmarked] {
             #expect(store.stagingDirectory == options.rootPath)
@@ -149,7 +200,7 @@ import Testing
         options.rootPath = ""
         let error = await #expect(throws: BlobStoreError.self) {
             try await StorageFactory.open(
-                .fileSystem(options), writes: true, environment: { _ in nil },
+                StorageConfiguration(.fileSystem(options)), writes: true, environment: { _ in nil },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
         #expect(error?.description.hasSuffix("; set storage.options.root_path to a directory") == true)

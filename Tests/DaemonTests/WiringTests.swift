@@ -4,6 +4,8 @@ import LMDB
 import Logging
 import Observability
 import Replication
+import Sealing
+import Support
 import TestSupport
 import Testing
 
@@ -18,6 +20,7 @@ import Testing
         storage_retry_interval: 4s
         storage_retry_count: 7
         storage_force_snapshot_interval: 1h
+        full_snapshot_interval: 6s
         memory_downloaded_snapshots: 5
         only_once: true
         lmdbs:
@@ -63,6 +66,7 @@ import Testing
         #expect(settings.machine.sender.forceInterval == .seconds(3600))
         #expect(settings.machine.sender.retryInterval == .seconds(4))
         #expect(settings.machine.sender.retryLimit == 7)
+        #expect(try #require(settings.machine.deltas).fullInterval == .seconds(6))
         let sweeper = try #require(settings.machine.sweeper)
         #expect(sweeper.retention == .seconds(864_000))
         #expect(sweeper.firstInterval == .seconds(60) && sweeper.interval == .seconds(120))
@@ -91,6 +95,18 @@ import Testing
         #expect(settings.deletedCutoff.retention == nil)
         #expect(!settings.machine.receiveOnly)
         #expect(!settings.machine.onlyOnce)
+    }
+
+    @Test func deltasAreUsedUnlessTheyAreOff() throws {
+        let rest = "\nlmdbs: {a: {path: p}}\nstorage: {type: memory}"
+        func deltas(_ text: String) throws -> OwnChain.Settings? {
+            let configuration = try load(text + rest)
+            return SyncSettings(configuration.databases[0], in: configuration, receiveOnly: false, hostname: "h")
+                .machine.deltas
+        }
+        #expect(try #require(try deltas("")).fullInterval == nil)
+        #expect(try #require(try deltas("full_snapshot_interval: auto")).fullInterval == nil)
+        #expect(try deltas("deltas: {enabled: false}") == nil)
     }
 
     @Test func shadowMode() throws {
@@ -133,6 +149,7 @@ import Testing
                 hide_folders: true
                 disable_send_content_md5: true
                 num_minio_threads: 3
+                notifications: off
                 secrets_refresh_interval: 16s
                 init_timeout: 1s
                 idle_conn_timeout: 2s
@@ -162,6 +179,7 @@ import Testing
         #expect(options.hideFolders)
         #expect(options.disableSendContentMD5)
         #expect(options.parallelParts == 3)
+        #expect(options.notifications == .off)
         #expect(options.secretsRefreshInterval == .seconds(16))
         #expect(options.initTimeout == .seconds(1))
         #expect(options.idleConnectionTimeout == .seconds(2))
@@ -206,12 +224,15 @@ import Testing
         let directory = try TemporaryDirectory()
         let open: (StorageBackend) async throws -> OpenStorage = { backend in
             try await StorageFactory.open(
-                backend, writes: true, environment: { _ in nil },
+                StorageConfiguration(backend), writes: true, environment: { _ in nil },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
         var fs = FileSystemStorageOptions()
         fs.rootPath = directory.file("bucket")
-        func base(_ store: any BlobStore) -> any BlobStore { (store as? AdvisedStore)?.base ?? store }
+        func base(_ store: any BlobStore) -> any BlobStore {
+            let sealed = (store as? AdvisedStore)?.base
+            return (sealed as? SealedStore)?.base ?? store
+        }
         #expect((base(try await open(.fileSystem(fs)).store) as? FileSystemStore)?.rootPath == fs.rootPath)
         #expect(base(try await open(.memory).store) is MemoryStore)
         var s3 = S3StorageOptions()
@@ -223,6 +244,32 @@ import Testing
         #expect(base(marked.unmarked) is S3Store)
         let error = await #expect(throws: CommandFailure.self) { try await open(.azure(AzureStorageOptions())) }
         #expect(error?.description.hasPrefix("storage.type azure is not supported yet; ") == true)
+    }
+
+    /// Whatever goes to a storage with identities is sealed, by both ways; a bad identity is one line.
+    @Test func sealedStorages() async throws {
+        let directory = try TemporaryDirectory()
+        var storage = StorageConfiguration()
+        var fs = FileSystemStorageOptions()
+        fs.rootPath = directory.path + "/bucket"
+        storage.backend = .fileSystem(fs)
+        storage.sealing.identityFiles = [directory.file("identity")]
+        let open: () async throws -> OpenStorage = {
+            try await StorageFactory.open(
+                storage, writes: true, owner: "a", environment: { _ in nil },
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        }
+        let error = await #expect(throws: CommandFailure.self) { _ = try await open() }
+        let problem = "storage.sealing.identity_files: cannot read the identity file \(directory.path)"
+        #expect(error?.description.hasPrefix(problem) == true)
+        let identity = try IdentityFile.create(directory.file("identity"), made: "today")
+        let opened = try await open()
+        #expect(opened.store.stagingDirectory == nil && opened.unmarked.stagingDirectory == nil)
+        try await opened.store.store("one", Spool([1]))
+        try await opened.unmarked.store("two", Spool([2]))
+        #expect(try await opened.raw.list(prefix: "").map(\.name) == ["one.age", "two.age"])
+        #expect(try await opened.store.load("two").count == 1)
+        #expect(opened.seals.seal(of: "two") == .key(identity.keyID))
     }
 
     @Test func logSettings() throws {

@@ -1,6 +1,7 @@
 import BlobStorage
 import LMDB
 import Snapshots
+import Support
 import Testing
 
 @testable import Doctor
@@ -161,6 +162,25 @@ import Testing
         ] as [(Duration?, Finding.Status)])
     func clocks(offset: Duration?, expected: Finding.Status) {
         #expect(status("clock", storageFindings { $0.clockOffset = offset }) == expected)
+    }
+
+    /// Where they come from, and nothing of what they are.
+    @Test func credentialsAreNamedByTheirSource() {
+        func finding(_ state: S3CredentialState?) -> Finding? {
+            storageFindings { $0.credentials = state }.first { $0.check == "credentials" }
+        }
+        #expect(finding(nil) == nil)
+        let role = S3CredentialOrigin.instance(service: "http://169.254.169.254")
+        let used = finding(
+            S3CredentialState(origin: role, isObtained: true, expires: WallTime(seconds: 1_800_000_000)))
+        #expect(used?.status == .pass)
+        #expect(
+            used?.text == "from http://169.254.169.254, the metadata service of EC2 instances; "
+                + "they expire at 2027-01-15T08:00:00Z, and are renewed before")
+        let fixed = finding(S3CredentialState(origin: .configuration, isObtained: true, expires: nil))
+        #expect(fixed?.text == "from the configuration")
+        let none = finding(S3CredentialState(origin: role, isObtained: false, expires: nil))
+        #expect(none?.status == .skip)
     }
 
     @Test func aClockThatIsNotKnownSaysWhy() {

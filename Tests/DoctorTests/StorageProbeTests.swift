@@ -1,4 +1,5 @@
 import BlobStorage
+import Snapshots
 import Support
 import Synchronization
 import TestSupport
@@ -34,10 +35,11 @@ import Testing
             return try await memory.load(name, atMost: limit)
         }
 
-        func store(_ name: String, _ body: Spool) async throws {
+        @discardableResult
+        func store(_ name: String, _ body: Spool) async throws -> String? {
             if storesAllTheSame { try await memory.store(name, body) }
             try check("store")
-            try await memory.store(name, body)
+            return try await memory.store(name, body)
         }
 
         func delete(_ name: String) async throws {
@@ -45,7 +47,7 @@ import Testing
             try await memory.delete(name)
         }
 
-        func changes(prefix: String) -> AsyncStream<String>? { nil }
+        func changes(prefix: String) -> AsyncStream<StorageChange>? { nil }
     }
 
     private func run(_ store: Picky) async throws -> StorageFacts {
@@ -60,6 +62,35 @@ import Testing
         #expect([facts.list, facts.put, facts.get, facts.delete] == [.works, .works, .works, .works])
         #expect(facts.objects == 1)
         #expect(try await store.memory.list(prefix: "").map(\.name) == ["main__x"])
+    }
+
+    /// Small, and newer than the full snapshot before it.
+    @Test func theLastDeltaSaysWhoWroteLast() async throws {
+        let store = Picky()
+        let names = [10, 20].map { SnapshotName(database: "main", instance: "ns1", timestamp: $0) }
+        func put(_ name: SnapshotName, from: UInt64 = 0, to end: UInt64, host: String) async throws {
+            let meta = SnapshotMeta(
+                instanceID: "ns1", hostname: host, timestamp: end, databaseName: "main", from: from)
+            let writer = try SnapshotWriter(meta)
+            try await store.memory.store(name.description, writer.finish())
+        }
+        func lastWriter() async throws -> InstanceFacts.Source {
+            try await StorageProbe(store: store, databases: ["main"], instance: "ns1")
+                .lastWriter("main", try await store.list(prefix: ""), now: 1000)
+        }
+        let delta = SnapshotName(
+            database: "main", instance: "ns1", timestamp: 10, fileExtension: SnapshotName.deltaExtension)
+        try await put(names[0], to: 10, host: "one")
+        try await put(delta, from: 10, to: 15, host: "two")
+        #expect(
+            try await lastWriter() == .object(name: "\(delta)", hostname: "two", age: .nanoseconds(985)))
+        #expect(try await run(store).deltas == 1)
+        try await put(names[1], to: 20, host: "three")
+        #expect(
+            try await lastWriter() == .object(name: "\(names[1])", hostname: "three", age: .nanoseconds(980)))
+        try await store.memory.store(delta.description, Spool([1]))
+        #expect(
+            try await lastWriter() == .object(name: "\(names[1])", hostname: "three", age: .nanoseconds(980)))
     }
 
     @Test func whoMayOnlyRead() async throws {

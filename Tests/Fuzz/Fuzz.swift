@@ -34,6 +34,8 @@ private func compressed(_ bytes: UnsafeRawBufferPointer) throws -> Spool {
 }
 
 private func readSnapshot(_ spool: Spool) {
+    let alone = try? SnapshotMeta.read(spool)
+    if let alone { readMeta(alone) }
     var reader = SnapshotReader(spool, maximumEntrySize: 1 << 20)
     var isInDatabase = false
     var sum: UInt8 = 0
@@ -52,7 +54,7 @@ private func readSnapshot(_ spool: Spool) {
                 check(isInDatabase)
                 isInDatabase = false
             case .end:
-                check(!isInDatabase && reader.formatVersion > 0)
+                check(!isInDatabase && reader.formatVersion > 0 && alone != nil)
                 return
             }
         } catch {
@@ -60,6 +62,19 @@ private func readSnapshot(_ spool: Spool) {
             return
         }
     }
+}
+
+private func readMeta(_ meta: SnapshotMeta) {
+    for (instance, time) in meta.positions {
+        check(!instance.isEmpty && SnapshotName.sanitize(instance: instance) == instance && time > 0)
+    }
+    // What was read can be written, and means the same.
+    let again = SnapshotEncoding.start(meta).withUnsafeBytes { try? SnapshotMeta.read(compressed($0)) }
+    check(again == meta)
+    let name = SnapshotName(
+        database: meta.databaseName, instance: meta.instanceID, timestamp: meta.from,
+        fileExtension: SnapshotName.deltaExtension)
+    check((meta.problem(asDelta: name) == nil) == (meta.from > 0 && meta.timestamp > meta.from))
 }
 
 private func readName(_ text: String) {

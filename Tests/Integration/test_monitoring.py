@@ -38,7 +38,12 @@ SPECIFIED = (
         "snapshots_load_bytes_total", "snapshots_list_calls_total",
         ("snapshots_load_failed_total", "lmdb", "syncer_instance"), ("snapshots_list_failed_total", "lmdb"),
         ("entries_total", "lmdb", "result"), ("fenced", "lmdb"), ("namesake", "lmdb"),
-        ("clock_offset_seconds", "lmdb"))
+        ("clock_offset_seconds", "lmdb"), ("sends_total", "lmdb", "kind"), ("sent_bytes_total", "lmdb", "kind"),
+        ("diff_pages_total", "lmdb"), ("delta_fallbacks_total", "lmdb", "reason"), ("diff_wrong", "lmdb"),
+        ("pin_age_transactions", "lmdb"), ("position_lag_seconds", "lmdb", "syncer_instance"))
+    | histogram("lightningstream_syncer_diff_seconds", "lmdb")
+    | counters("lightningstream_receiver_", ("hints_total", "lmdb", "source"), ("listening", "lmdb"))
+    | histogram("lightningstream_receiver_hint_merged_seconds", "lmdb", "source")
     | counters("lightningstream_", ("instance_last_heard_seconds", "lmdb", "syncer_instance"))
     | counters(
         "lightningstream_powerdns_", ("changes_total", "lmdb", "direction", "kind"), ("zone_findings", "severity"))
@@ -242,6 +247,22 @@ def test_answers_before_there_is_a_storage(served, tmp_path):
     assert json.loads(get(syncer.port, "/healthz")[1])["metadata"]["startup_main"] is False
     syncer.stop()
     assert "health is Unavailable" in syncer.log.read_text()
+
+
+def test_a_daemon_that_is_starting_does_not_say_that_there_are_no_zones(served, directory, tmp_path):
+    lmdbs.write(tmp_path / "x.lmdb", {"records": {b"k": lmdbs.stored(1, b"v")}})
+    syncer = served("early", {"main": database(tmp_path / "x.lmdb")}, directory.storage(), storage_retry_interval="100ms")
+    syncer.start("sync", "--wait-for-marker-file", "go")
+
+    def answers(status, text):
+        found = get(syncer.port, "/insync?zone=example.org")
+        assert found[0] == status and text in found[1], found
+        return True
+
+    eventually("it is starting", lambda: answers(503, "the daemon is starting"))
+    directory.put("go", b"")
+    eventually("there is no PowerDNS", lambda: answers(404, "no database with"))
+    syncer.stop()
 
 
 def test_figures_while_another_program_holds_the_write_lock(served, directory, tmp_path):

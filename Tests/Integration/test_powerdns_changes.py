@@ -57,8 +57,8 @@ def test_merges_and_sends_are_told(pair, detail):
     pair.a.util("set-meta", ZONE, "X-OWNER", "somebody")
     pair.a.util("add-zone-key", ZONE, "ksk", "active")
     pair.a.util("delete-rrset", ZONE, "www", "A")
-    for direction, syncer, written in ("merged", b, "rrsets_added"), ("sent", a, "rrsets_written"):
-        for field in written, "rrsets_removed", "metadata", "keys":
+    for direction, syncer in ("merged", b), ("sent", a):
+        for field in "rrsets_added", "rrsets_removed", "metadata", "keys":
             eventually(f"{field} are told of what was {direction}",
                        lambda: lines(syncer, f"{direction} changes of zone", f'"{field}"', f"{ZONE}."))
     pair.agree()
@@ -66,11 +66,52 @@ def test_merges_and_sends_are_told(pair, detail):
     if detail == "records":
         eventually("the record is told", lambda: new in messages(a) and new in messages(b))
         removed = re.compile(r"- www\.example\.org\. (60|300) IN A 192\.0\.2\.[12]")
-        eventually("the end of a record is told", lambda: [text for text in messages(b) if removed.fullmatch(text)])
+        for syncer in pair.syncers:
+            eventually("the end of a record is told",
+                       lambda: [text for text in messages(syncer) if removed.fullmatch(text)])
     else:
         assert not [text for text in messages(a) | messages(b) if text.startswith(("+ ", "- "))]
     for syncer in pair.syncers:
         assert "PrivateKey" not in syncer.log.read_text()
+        syncer.stop()
+
+
+@pytest.mark.parametrize("detail", ["records"], indirect=True)
+def test_a_send_is_told_as_its_merge_is(pair):
+    """The sender knows what PowerDNS has replaced, and says it in the words of the receiver."""
+    a, b = pair.syncers
+    eventually("all is settled", lambda: all(len(lines(syncer, "start-up is complete")) == 2 for syncer in (a, b)))
+    # What was there before is told, too, when it is merged.
+    eventually("the zone has come", lambda: f"+ www.{ZONE}. 300 IN A 192.0.2.1" in messages(b))
+    name = f"{ZONE}."
+    steps = [
+        (("add-record", ZONE, "gone", "A", "300", "192.0.2.5"), "rrsets_added", [f"+ gone.{name} 300 IN A 192.0.2.5"]),
+        (("replace-rrset", ZONE, "www", "A", "60", "192.0.2.2"), "rrsets_changed",
+         [f"- www.{name} 300 IN A 192.0.2.1", f"+ www.{name} 60 IN A 192.0.2.2"]),
+        (("add-record", ZONE, "gone", "A", "300", "192.0.2.6"), "rrsets_changed", [f"+ gone.{name} 300 IN A 192.0.2.6"]),
+        (("delete-rrset", ZONE, "gone", "A"), "rrsets_removed",
+         [f"- gone.{name} 300 IN A 192.0.2.5", f"- gone.{name} 300 IN A 192.0.2.6"]),
+    ]
+
+    def news(syncer, direction, start):
+        """What the log says since then: the lines of zones, and the records."""
+        later = lines(syncer)[start:]
+        texts = [(line["msg"] if "msg" in line else line["message"], line) for line in later]
+        return ([line for text, line in texts if text == f"{direction} changes of zone" and line["zone"] == name],
+                sorted(text for text, _ in texts if text.startswith(("+ ", "- "))))
+
+    for command, field, expected in steps:
+        starts = [len(lines(syncer)) for syncer in pair.syncers]
+        pair.a.util(*command)
+        for direction, syncer, start in zip(("sent", "merged"), pair.syncers, starts, strict=True):
+            eventually(f"it is told of what was {direction}",
+                       lambda: news(syncer, direction, start)[1] == sorted(expected))
+            zones, _ = news(syncer, direction, start)
+            assert [int(line.get(field, 0)) for line in zones] == [1], zones
+            others = {"rrsets_added", "rrsets_changed", "rrsets_removed", "rrsets_written"} - {field}
+            assert not others & set(zones[0]), zones
+    assert not lines(a, "sent changes", "rrsets_written")
+    for syncer in pair.syncers:
         syncer.stop()
 
 

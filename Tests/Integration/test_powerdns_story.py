@@ -21,11 +21,18 @@ def version(request):
 
 
 @pytest.fixture
-def pair(request, version, storage, powerdns, lightningstream):
+def deltas():
+    """Whether deltas are used: by default they are."""
+    return True
+
+
+@pytest.fixture
+def pair(request, version, storage, deltas, powerdns, lightningstream):
     """Two sides in sync. Over S3 both servers are up first; over fs the second one starts on received data."""
+    settings = {} if deltas else {"deltas": {"enabled": False}}
     a, b = powerdns("a", version).start(), powerdns("b", version)
     a.util("create-zone", "example.org", "ns1.example.org")
-    syncers = [syncer_of(server, lightningstream, storage) for server in (a, b)]
+    syncers = [syncer_of(server, lightningstream, storage, **settings) for server in (a, b)]
     if request.node.callspec.params["storage"] == "s3":
         b.start()
         for syncer in syncers:
@@ -42,7 +49,19 @@ def pair(request, version, storage, powerdns, lightningstream):
     return pair
 
 
-def test_story(pair):
+def test_story(pair, storage):
+    tell(pair)
+    assert any(name.endswith(".delta") for name in storage.names())
+
+
+@pytest.mark.parametrize("deltas", [False])
+@pytest.mark.parametrize("version", ["4.9", "5.x"])
+def test_story_without_deltas(pair, storage):
+    tell(pair)
+    assert not any(name.endswith(".delta") for name in storage.names())
+
+
+def tell(pair):
     make_zones_on_both_sides(pair)
     check_record_types(pair)
     check_dnssec(pair)

@@ -208,7 +208,7 @@ def test_completion_script_is_valid(shell, tmp_path):
 
 COMPLETIONS = [
     (["sn"], {"snapshots"}),
-    (["snapshots", "re"], {"remove"}),
+    (["snapshots", "re"], {"remove", "reseal"}),
     (["snapshots", "list", "--pre"], {"--prefix"}),
     (["completion", "f"], {"fish"}),
     (["snapshots", "dump", "--format", "t"], {"text"}),

@@ -382,7 +382,7 @@ def test_daemons_with_powerdns(page, powerdns, lightningstream, directory):
         entries = {one["name"]: one["entries"] for one in report["databases"][1]["lmdb"]["dbis"]}
         shown = {row["DBI"]: int(row["Entries"].replace(",", "")) for row in rows(page, "DBIs", 1)}
         assert shown == entries and sum(entries.values()) >= 3
-        assert any(row["What"] == "merged a" for row in rows(page, "Recent merges and sends", 1))
+        assert any(row["What"] == "merged a delta" for row in rows(page, "Recent merges and sends", 1))
         return True
 
     eventually("the page shows the change", same)

@@ -72,4 +72,16 @@ import Testing
         #expect(ReaderTable.parse(text).map(\.processID) == [17, 200])
         #expect(ReaderTable.parse(text).map(\.transactionID) == [4, nil])
     }
+
+    @Test(arguments: [
+        ("        17 7f0c1db0c740 4\n", true), ("17 7f0c1db0c740 4", true), ("    117 7f0c1db0c740 4\n", false),
+        ("        17 4 14\n", false), ("        17 4 -\n", false), ("        17 4", false), ("17", false),
+        ("    pid     thread     txnid\n", false), ("(no active readers)\n", false), ("", false),
+        ("17 4 18446744073709551620\n", false),
+    ])
+    func findsASlotInALine(_ line: String, _ isFound: Bool) {
+        var search = ReaderSearch(processID: 17, transactionID: 4)
+        line.withCString { search.take($0) }
+        #expect(search.isFound == isFound)
+    }
 }

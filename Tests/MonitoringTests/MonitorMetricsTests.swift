@@ -20,6 +20,20 @@ import Testing
         Monitor(settings, logger: log.logger) { [clock] in clock.now }
     }
 
+    /// A download that the storage refuses ends a download, not a merge.
+    @Test func aRefusedDownloadIsCounted() async throws {
+        let monitor = monitor()
+        let name = snapshot("a", -30)
+        monitor.observe(.downloadStarted(name, waited: .zero), of: "main")
+        monitor.observe(.refused(name, entries: nil, "it is forged", time: .zero), of: "main")
+        let text = await monitor.metrics()
+        for limit in ["download", "decompress"] {
+            #expect(value(#"lightningstream_climit_active{lmdb="main",limit_name="\#(limit)"}"#, in: text) == 0)
+        }
+        #expect(value(#"lightningstream_syncer_entries_total{lmdb="main",result="refused"}"#, in: text) == 0)
+        #expect(monitor.health().warnings["main_snapshot_refused"]?.contains("it is forged") == true)
+    }
+
     @Test func eventsAreCounted() async throws {
         let monitor = monitor()
         let name = snapshot("a", -30)

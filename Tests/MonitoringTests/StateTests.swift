@@ -46,6 +46,34 @@ import Testing
         try await StateObjects(store, database: database).load(StateObjectName(database: database, instance: "own"))
     }
 
+    /// One that the storage refuses to give out, as a forged one, says nothing; other errors are errors.
+    @Test func aRefusedStateCountsAsMissing() async throws {
+        #expect(try await published(FailingStore(error: BlobStoreError(.refused, "it is forged"))) == nil)
+        await #expect(throws: BlobStoreError.self) {
+            try await published(FailingStore(error: BlobStoreError(.timeout, "no answer")))
+        }
+    }
+
+    /// The key ID is published when a full snapshot is sealed with it, not before.
+    @Test func theKeyIDIsThatOfTheLastFullSnapshot() throws {
+        let now = Moment(uptime: .zero, wall: WallTime(nanosecondsSinceEpoch: 1))
+        var record = DatabaseRecord(name: "main", own: "own", receiveOnly: false, keyID: "0123abcd", at: now)
+        let state = {
+            InstanceState(
+                record, positions: .init(applied: [:], covered: nil), hostname: "h", software: "s",
+                at: WallTime(nanosecondsSinceEpoch: 1), health: "OK")
+        }
+        #expect(state().sealedWith == nil)
+        record.handle(.stored(.init(snapshot("own", 1))), at: now)
+        #expect(state().sealedWith == "0123abcd" && state().knownKeyID == "0123abcd")
+        #expect(try JSON.decode(InstanceState.self, from: state().bytes()).sealedWith == "0123abcd")
+        var odd = state()
+        for text in ["", "0123abc", "0123abcd0", "0123abcg", "<script>", "abcdef\u{0301}12"] {
+            odd.sealedWith = text
+            #expect(odd.knownKeyID == nil)
+        }
+    }
+
     @Test(arguments: ["memory", "fs"])
     func mergesAndSendsArePublished(kind: String) async throws {
         let directory = try TemporaryDirectory()
@@ -55,6 +83,7 @@ import Testing
         try await monitor.run(with: store) {
             monitor.observe(listing([snapshot("a", 1), snapshot("b", 1)]), of: "main")
             monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
+            monitor.observe(.progressed(.init(merged: [snapshot("a", 1)])), of: "main")
             try await eventually { try await published(store) != nil }
             monitor.observe(
                 .progressed(.init(merged: [], sent: snapshot("own", 2), covering: [snapshot("a", 1)])), of: "main")
@@ -131,6 +160,7 @@ import Testing
         try await monitor.run(with: store) {
             monitor.observe(listing([snapshot("a", 1)]), of: "main")
             monitor.observe(.merged(.init(snapshot("a", 1))), of: "main")
+            monitor.observe(.progressed(.init(merged: [snapshot("a", 1)])), of: "main")
             try await eventually { log.count("cannot write the state object") == 1 }
             store.fails = false
         }
@@ -145,7 +175,9 @@ import Testing
         record.handle(listing(names), at: clock.now)
         for name in names { record.handle(.merged(.init(name)), at: clock.now) }
         record.handle(.progressed(.init(merged: names)), at: clock.now)
-        let state = InstanceState(record, hostname: "", software: "", at: clock.now.wall, health: "OK")
+        let state = InstanceState(
+            record, positions: .init(applied: record.applied, covered: record.covered), hostname: "", software: "",
+            at: clock.now.wall, health: "OK")
         #expect(state.applied.count == InstanceState.mostInstances)
         #expect(state.applied["i2999"] != nil && state.applied["i0"] == nil)
         #expect(try state.bytes().count < 200_000)
@@ -177,6 +209,11 @@ import Testing
             return store.loaded.count { $0 == "main__bad.state" } > 2
         }
         #expect(log.count("is missing or invalid") == 4)
+        let reasons = states.latest.senseless
+        #expect(reasons.keys.sorted() == ["bad", "deep", "empty", "huge", "types"])
+        #expect(reasons["bad"] == "its state object is not valid")
+        #expect(reasons["huge"] == "its state object is larger than 1 MiB")
+        #expect(states.objects == Set(reasons.keys).union(["good"]))
         #expect(!store.loaded.contains("main__huge.state") && !store.loaded.contains("main__own.state"))
         states.listed([:])
         try await eventually { await states.value().isEmpty }
@@ -195,4 +232,15 @@ import Testing
             return Set(store.loaded).count == 250
         }
     }
+}
+
+/// A storage whose objects can't be loaded.
+private struct FailingStore: BlobStore {
+    let error: BlobStoreError
+
+    func list(prefix: String) async throws -> [Blob] { [] }
+    func load(_ name: String, atMost limit: Int) async throws -> Spool { throw error }
+    func store(_ name: String, _ body: Spool) async throws -> String? { nil }
+    func delete(_ name: String) async throws {}
+    func changes(prefix: String) -> AsyncStream<StorageChange>? { nil }
 }

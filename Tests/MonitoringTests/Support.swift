@@ -45,7 +45,8 @@ func listing(
 extension MergeReport {
     init(_ name: SnapshotName, written: Int = 1, kept: Int = 0) {
         self.init(
-            name: name, size: 100, written: written, kept: kept, transaction: written > 0 ? 7 : nil, ages: EntryAges(),
+            name: name, position: name, size: 100, written: written, kept: kept, transaction: written > 0 ? 7 : nil,
+            ages: EntryAges(),
             compareTime: .milliseconds(1), lockTime: .milliseconds(2), totalTime: .milliseconds(4))
     }
 }
@@ -53,7 +54,7 @@ extension MergeReport {
 extension SendReport {
     init(_ name: SnapshotName) {
         self.init(
-            name: name, size: 100, entries: 3, transaction: 7, dumpTime: .milliseconds(1),
+            name: name, position: name, size: 100, entries: 3, transaction: 7, dumpTime: .milliseconds(1),
             storeTime: .milliseconds(2),
             totalTime: .milliseconds(3))
     }
@@ -111,16 +112,17 @@ final class FaultyStore: BlobStore {
         state.withLock { $0.loaded.append(name) }
         return try await base.load(name, atMost: limit)
     }
-    func store(_ name: String, _ body: Spool) async throws {
+    @discardableResult
+    func store(_ name: String, _ body: Spool) async throws -> String? {
         let fails = state.withLock { state in
             state.stored.append(name)
             return state.fails
         }
         if fails { throw BlobStoreError(.other, "cannot store \(name): the disk is on fire") }
-        try await base.store(name, body)
+        return try await base.store(name, body)
     }
     func delete(_ name: String) async throws { try await base.delete(name) }
-    func changes(prefix: String) -> AsyncStream<String>? { nil }
+    func changes(prefix: String) -> AsyncStream<StorageChange>? { nil }
 }
 
 /// A new LMDB in a directory of its own.

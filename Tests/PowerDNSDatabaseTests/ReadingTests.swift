@@ -57,12 +57,21 @@ struct ReadingTests {
         #expect(!FileManager.default.fileExists(atPath: imported.environment.options.path))
     }
 
-    private func snapshot(_ meta: SnapshotMeta, keys: [[UInt8]]) throws -> Spool {
+    private func snapshot(
+        _ meta: SnapshotMeta, keys: [[UInt8]], timestamp: UInt64 = 7, deleted: [[UInt8]] = []
+    ) throws -> Spool {
         var writer = try SnapshotWriter(meta)
         try writer.beginDatabase(PowerDNSTable.records.rawValue, flags: 0)
         for key in keys {
             try key.withUnsafeBytes { key in
-                try writer.append(key: key, value: key, timestamp: 7, isDeleted: false)
+                try writer.append(key: key, value: key, timestamp: timestamp, isDeleted: false)
+            }
+        }
+        for key in deleted {
+            try key.withUnsafeBytes { key in
+                try writer.append(
+                    key: key, value: UnsafeRawBufferPointer(start: nil, count: 0), timestamp: timestamp, isDeleted: true
+                )
             }
         }
         try writer.endDatabase()
@@ -80,11 +89,25 @@ struct ReadingTests {
             ])
     }
 
+    @Test("of two entries the later one stays, and of the same time that of the delta")
+    func merged() throws {
+        let imported = try SnapshotImport(snapshot(SnapshotMeta(), keys: [[1], [2], [3]]))
+        try imported.merge(snapshot(SnapshotMeta(from: 5), keys: [], timestamp: 7, deleted: [[1]]))
+        try imported.merge(snapshot(SnapshotMeta(from: 5), keys: [[4]], timestamp: 9, deleted: [[2]]))
+        try imported.merge(snapshot(SnapshotMeta(from: 5), keys: [[2]], timestamp: 8, deleted: [[4]]))
+        func version(_ time: UInt64, deleted: UInt8) -> [UInt8] { withUnsafeBytes(of: time) { Array($0) } + [deleted] }
+        let found = try contents(imported.environment)["records_v5"]
+        let expected =
+            [[1] + version(7, deleted: 1), [2] + version(9, deleted: 1)]
+            + [([3], 7), ([4], 9)].map { key, time in key + version(time, deleted: 0) + key }
+        #expect(found == expected)
+    }
+
     @Test("what no LMDB can hold, and what is not everything, is refused in a line")
     func refused() throws {
         for (meta, keys) in [
             (SnapshotMeta(), [[UInt8](repeating: 1, count: 512)]), (SnapshotMeta(), [[]]),
-            (SnapshotMeta(fromTransactionID: 5), [[1]]),
+            (SnapshotMeta(fromTransactionID: 5), [[1]]), (SnapshotMeta(from: 5), [[1]]),
         ] {
             let spool = try snapshot(meta, keys: keys)
             let error = #expect(throws: PowerDNSReadError.self) { try SnapshotImport(spool) }

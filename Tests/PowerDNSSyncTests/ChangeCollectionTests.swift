@@ -17,13 +17,14 @@ import Testing
             bytes.withUnsafeBytes(body)
         }
         key.withUnsafeBytes { key in
-            pointer(old) { old in pointer(new) { new in changes.merged(table, key, from: old, to: new) } }
+            pointer(old) { old in pointer(new) { new in changes.changed(table, key, from: old, to: new) } }
         }
     }
 
     private func lines(_ changes: ChangeCollection, names: [UInt32: ZoneName] = [:]) throws -> [String] {
         let name = SnapshotName(database: "shard", instance: "a", timestamp: 1)
-        let job = ChangeJob(database: "shard", role: .shard, snapshot: name, direction: .merged, changes: changes)
+        let job = ChangeJob(
+            database: "shard", role: .shard, snapshot: name, position: name, direction: .merged, changes: changes)
         return ChangeLines.of(job, names).map { line in
             let fields = line.metadata.filter { !["db", "snapshot_name", "snapshot_instance"].contains($0.key) }
             return "\(line.message)"
@@ -116,8 +117,8 @@ import Testing
         for (serial, old) in [(1, nil), (2, 1)] as [(UInt32, UInt32?)] {
             var changes = ChangeCollection(keepsValues: false)
             let key = try Stored.key(1, "", .soa)
-            key.withUnsafeBytes { key in Stored.soa(serial).withUnsafeBytes { changes.sent(.records, key, to: $0) } }
-            serials.complete(&changes, .sent)
+            key.withUnsafeBytes { key in Stored.soa(serial).withUnsafeBytes { changes.written(.records, key, to: $0) } }
+            serials.complete(&changes)
             #expect(changes.zones.first?.oldSerial == old && changes.zones.first?.newSerial == serial)
         }
     }
@@ -127,10 +128,25 @@ import Testing
         for isFirst in [true, false] {
             var changes = ChangeCollection(keepsValues: false)
             let key = try Stored.key(1, "", .soa)
-            key.withUnsafeBytes { key in Stored.soa(7).withUnsafeBytes { changes.sent(.records, key, to: $0) } }
-            serials.complete(&changes, .sent)
+            key.withUnsafeBytes { key in Stored.soa(7).withUnsafeBytes { changes.written(.records, key, to: $0) } }
+            serials.complete(&changes)
             #expect(changes.zones.first?.newSerial == (isFirst ? 7 : nil))
             #expect(changes.zones.first?.oldSerial == nil)
+        }
+    }
+
+    /// What was there is known, so that what was sent before does not matter.
+    @Test func serialsOfComparisonsAreTheirOwn() throws {
+        var serials = Serials()
+        let key = try Stored.key(1, "", .soa)
+        let cases: [(old: UInt32?, new: UInt32)] = [(nil, 5), (3, 7), (nil, 7), (7, 7)]
+        for (old, new) in cases {
+            var changes = ChangeCollection(keepsValues: false)
+            merged(&changes, key, old.map(Stored.soa), Stored.soa(new))
+            serials.complete(&changes)
+            let isRewritten = old == new
+            #expect(changes.zones.first?.oldSerial == (isRewritten ? nil : old))
+            #expect(changes.zones.first?.newSerial == (isRewritten ? nil : new))
         }
     }
 
@@ -160,7 +176,8 @@ import Testing
             merged(&changes, try Stored.key(id, "a", .a), nil, Stored.records([10, 0, 0, 1]))
         }
         let name = SnapshotName(database: "shard", instance: "a", timestamp: 1)
-        let job = ChangeJob(database: "shard", role: .shard, snapshot: name, direction: .merged, changes: changes)
+        let job = ChangeJob(
+            database: "shard", role: .shard, snapshot: name, position: name, direction: .merged, changes: changes)
         #expect(job.mergedZones([:]).zones == .all)
     }
 }

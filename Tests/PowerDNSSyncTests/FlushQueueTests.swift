@@ -1,5 +1,6 @@
 import PowerDNSFormat
 import Snapshots
+import Synchronization
 import Testing
 
 @testable import PowerDNSSync
@@ -161,5 +162,82 @@ import Testing
         _ = queue.next(at: .seconds(60))
         queue.ended(.failed, at: .seconds(60), random: 0)
         #expect(queue.giveUp(at: .seconds(301)) == 1)
+    }
+
+    // MARK: What waits for it
+
+    /// How many of the holds have ended.
+    private final class Ends: Sendable {
+        let count = Atomic(0)
+        var value: Int { count.load(ordering: .relaxed) }
+        func hold() -> FlushHold { FlushHold { [count = self] in count.count.add(1, ordering: .relaxed) } }
+    }
+
+    private static func held(_ names: String..., role: PowerDNSRole = .shard, by ends: Ends) throws -> MergedZones {
+        var change = try change(.some(try names.map { MergedZones.Zone(id: 1, name: try ZoneName($0)) }), role: role)
+        change.hold = ends.hold()
+        return change
+    }
+
+    @Test func aMergeIsVisibleWhenAllItsZonesAreFlushed() throws {
+        var queue = FlushQueue()
+        let (first, second) = (Ends(), Ends())
+        queue.add(try Self.held("a.org", "b.org", by: first), areNamed: true, at: .zero)
+        #expect(queue.next(at: .zero) == .send(.zone(try ZoneName("a.org"))))
+        // A request in progress may be too early for this one.
+        queue.add(try Self.held("a.org", by: second), areNamed: true, at: .zero)
+        queue.ended(.done, at: .zero, random: 0)
+        #expect(first.value == 0 && second.value == 0)
+        _ = queue.next(at: .zero)
+        queue.ended(.rejected, at: .zero, random: 0)
+        #expect(first.value == 1 && second.value == 0)
+        _ = queue.next(at: .zero)
+        #expect(second.value == 0)
+        queue.ended(.done, at: .zero, random: 0)
+        #expect(second.value == 1)
+        // Nothing to flush.
+        queue.add(try Self.held(by: first), areNamed: true, at: .zero)
+        #expect(first.value == 2)
+    }
+
+    @Test func everythingIsFlushedForWhatIsReplaced() throws {
+        var queue = FlushQueue()
+        let ends = Ends()
+        queue.add(try Self.held("a.org", by: ends), areNamed: true, at: .zero)
+        queue.add(try Self.held("main.org", role: .main, by: ends), areNamed: true, at: .zero)
+        queue.add(try Self.numbered(0..<FlushQueue.most), areNamed: true, at: .zero)
+        queue.add(try Self.held("b.org", by: ends), areNamed: true, at: .zero)
+        #expect(queue.next(at: .zero) == .send(.everything))
+        #expect(ends.value == 0)
+        queue.ended(.done, at: .zero, random: 0)
+        #expect(ends.value == 2)
+        _ = Self.drain(&queue)
+        #expect(ends.value == 3)
+        var all = try Self.change(.all)
+        all.hold = ends.hold()
+        queue.add(all, areNamed: true, at: .zero)
+        all.hold = nil
+        #expect(queue.giveUp(at: FlushQueue.patience + .seconds(1)) == 1)
+        #expect(ends.value == 4)
+    }
+
+    @Test func nothingWaitsForAServerThatFails() throws {
+        var queue = FlushQueue()
+        let ends = Ends()
+        queue.add(try Self.held("a.org", by: ends), areNamed: true, at: .zero)
+        queue.add(try Self.held("b.org", by: ends), areNamed: true, at: .zero)
+        _ = queue.next(at: .zero)
+        // It may flush yet, and the next try may succeed.
+        queue.ended(.late, at: .zero, random: 0)
+        #expect(ends.value == 0)
+        _ = queue.next(at: .seconds(10))
+        queue.ended(.failed, at: .seconds(10), random: 0)
+        #expect(ends.value == 2)
+        queue.add(try Self.held("c.org", by: ends), areNamed: true, at: .seconds(10))
+        #expect(ends.value == 3)
+        // Until it works again.
+        #expect(Self.drain(&queue, at: .seconds(60)).count == 3)
+        queue.add(try Self.held("d.org", by: ends), areNamed: true, at: .seconds(60))
+        #expect(ends.value == 3)
     }
 }

@@ -20,7 +20,8 @@ import Testing
             }
         }
         return ChangeJob(
-            database: snapshot.database, role: .shard, snapshot: snapshot, direction: .merged, changes: changes)
+            database: snapshot.database, role: .shard, snapshot: snapshot, position: snapshot, direction: .merged,
+            changes: changes)
     }
 
     @Test func theNewestChangeOfEachZone() throws {

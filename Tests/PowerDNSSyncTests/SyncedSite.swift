@@ -21,14 +21,21 @@ final class SyncedSite: Sendable {
     private let directory: TemporaryDirectory
     private let store: any BlobStore
     private let settings: InspectorSettings
+    private let schema: Schema
+    private let usesDeltas: Bool
 
-    /// - Parameter fixture: `4.9` or `5.1` for a copy of what that PowerDNS has written; nil for empty LMDBs.
+    /// - Parameters:
+    ///   - fixture: `4.9` or `5.1` for a copy of what that PowerDNS has written; nil for empty LMDBs.
+    ///   - usesDeltas: whether sends compare pages, except the first one.
     init(
-        _ name: String, _ store: any BlobStore, fixture: String? = nil, _ settings: InspectorSettings = .init()
+        _ name: String, _ store: any BlobStore, fixture: String? = nil, _ settings: InspectorSettings = .init(),
+        schema: Schema = .native, usesDeltas: Bool = false
     ) throws {
         self.name = name
         self.store = store
-        self.settings = settings
+        var settings = settings
+        if schema.hasShadows { settings.shadowed = ["main", "shard"] }
+        (self.settings, self.schema, self.usesDeltas) = (settings, schema, usesDeltas)
         directory = try TemporaryDirectory()
         guard let fixture else { return }
         for role in ["main", "shard"] {
@@ -107,6 +114,15 @@ final class SyncedSite: Sendable {
         }
     }
 
+    /// Removes entries without marking them as deleted.
+    static func remove(_ table: PowerDNSTable, _ keys: [[UInt8]], from environment: Environment) throws {
+        try environment.write { transaction in
+            guard let database = try transaction.database(table.rawValue) else { return .abort(()) }
+            for key in keys { try key.withUnsafeBytes { _ = try transaction.delete(database, $0) } }
+            return .commit(())
+        }
+    }
+
     /// Syncs both databases: until all is done, or until `body` is.
     func sync(
         _ roles: [PowerDNSRole] = [.main, .shard],
@@ -128,8 +144,9 @@ final class SyncedSite: Sendable {
                         receiver: .init(concurrentDownloads: 2, retryInterval: .milliseconds(30)),
                         sender: .init(
                             minimumInterval: .milliseconds(30), forceInterval: .zero,
-                            retryInterval: .milliseconds(30), retryLimit: nil)),
-                    lmdbPollInterval: .milliseconds(30)),
+                            retryInterval: .milliseconds(30), retryLimit: nil),
+                        deltas: usesDeltas ? .init(fullInterval: .seconds(600)) : nil),
+                    lmdbPollInterval: .milliseconds(30), schema: schema),
                 store: store, logger: log.logger, environment: environments[role.rawValue], observer: databases,
                 inspector: inspector)
         }

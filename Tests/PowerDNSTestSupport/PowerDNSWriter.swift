@@ -10,6 +10,8 @@ package final class PowerDNSWriter {
     package let shard: Environment
     /// The timestamp of what is written next.
     package var timestamp: UInt64 = 1_700_000_000_000_000_000
+    /// The transaction in the header of what is written next.
+    package var transaction: UInt64 = 1
     private var nextID: UInt32 = 1000
 
     /// Empty databases of schema 5 or 6.
@@ -62,7 +64,7 @@ package final class PowerDNSWriter {
     }
 
     private func header(flags: UInt8 = 0) -> [UInt8] {
-        Bytes.big(timestamp) + Bytes.big(UInt64(1)) + [0, flags, 0, 0, 0, 0, 0, 0]
+        Bytes.big(timestamp) + Bytes.big(transaction) + [0, flags, 0, 0, 0, 0, 0, 0]
     }
 
     // MARK: Main

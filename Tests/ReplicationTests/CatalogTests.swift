@@ -14,7 +14,10 @@ import Testing
     @Test(arguments: [
         ("main__a__20261120-173955-012345678__GX.pb.gz", "full"),
         ("main__a__20261120-173955-012345678__GX__Xy.pb.gz", "full"),
-        ("main__a__20261120-173955-012345678__GX.delta", "unknown kind"),
+        ("main__a__20261120-173955-012345678__GX.delta", "delta"),
+        ("main__a__20261120-173955-012345678__GX__Xy.delta", "delta"),
+        ("main__a__20261120-173955-012345678__GX.delta.gz", "unknown kind"),
+        ("main2__a__20261120-173955-012345678__GX.delta", "foreign"),
         ("main__a__20261120-173955-012345678__GX.pb.gz.bak", "unknown kind"),
         ("main__a.state", "state"), ("main__a_b.state", "foreign"), ("main__.state", "foreign"),
         ("main__a__00000000-173955-012345678__GX.pb.gz", "foreign"), ("main__", "foreign"), ("", "foreign"),
@@ -25,6 +28,7 @@ import Testing
         let found =
             switch ObjectName(text, database: "main") {
             case .full(let name): name.description == text ? "full" : "?"
+            case .delta(let name): name.description == text ? "delta" : "?"
             case .state(let name): name.description == text ? "state" : "?"
             case .unknownKind(let name): name.description == text ? "unknown kind" : "?"
             case .foreign: "foreign"
@@ -32,12 +36,42 @@ import Testing
         #expect(found == kind)
     }
 
+    /// Whatever was listed before.
+    @Test func anEarlierListingChangesNothing() {
+        var random = SeededGenerator(seed: 31)
+        let all = ["a", "b", "c"].flatMap { instance in
+            (1...6).flatMap { time in
+                let name = snapshot(instance, seconds: UInt64(time))
+                let delta = SnapshotName(
+                    database: "main", instance: instance, timestamp: name.timestamp, fileExtension: "delta")
+                return [name.description, delta.description]
+            } + ["main__\(instance).state", "main__\(instance)__x"]
+        }
+        // In the far future.
+        let texts = all + ["main__b__20501120-173955-012345678__GX.pb.gz"]
+        var previous: Catalog?
+        for _ in 0..<200 {
+            let listed = texts.filter { _ in Bool.random(using: &random) }
+            let blobs = (Int.random(in: 0..<5, using: &random) > 0 ? listed.sorted() : listed.shuffled(using: &random))
+                .map {
+                    Blob(name: $0, size: Int.random(in: 0..<9, using: &random), version: "v")
+                }
+            let fresh = Catalog(blobs, database: "main", now: 5000 * second)
+            let next = Catalog(blobs, database: "main", now: 5000 * second, previous: previous)
+            #expect(next.snapshots == fresh.snapshots && next.deltas == fresh.deltas)
+            #expect(next.states == fresh.states && next.others == fresh.others)
+            #expect(next.groups == Dictionary(grouping: fresh.snapshots) { fresh.horizon.group($0.name) })
+            previous = next
+        }
+    }
+
     @Test func eachObjectHasItsPlace() {
         let (one, two) = (snapshot("a", seconds: 1), snapshot("a", seconds: 2))
         let catalog = catalog([
             two.description, "main__b.state", "main__x", one.description,
             "other__a__20261120-173955-012345678__GX.pb.gz",
-            "main__a__20261120-173955-012345678__GX.delta",
+            "main__b__20261120-173955-012345678__GX.delta", "main__a__20261120-173955-012345678__GX.delta",
+            "main__a__20261120-173955-012345678__GX.old",
         ])
         #expect(catalog.names == [one, two])
         #expect(catalog.snapshots.map(\.size) == [3, 3])
@@ -46,8 +80,13 @@ import Testing
         #expect(
             catalog.others.map(\.name) == [
                 "main__x", "other__a__20261120-173955-012345678__GX.pb.gz",
-                "main__a__20261120-173955-012345678__GX.delta",
+                "main__a__20261120-173955-012345678__GX.old",
             ])
+        #expect(
+            catalog.deltas.map(\.name.description) == [
+                "main__a__20261120-173955-012345678__GX.delta", "main__b__20261120-173955-012345678__GX.delta",
+            ])
+        #expect(catalog.deltas.map(\.size) == [3, 3] && catalog.deltas.map(\.modified) == [7, 7])
     }
 
     @Test func whatLiesInTheFarFutureIsNobodysNewest() {

@@ -35,8 +35,10 @@ import Testing
     private final class Look: MergeInspection, SendInspection {
         private let notes: Notes
         private nonisolated(unsafe) var held: HeldEntries?
+        private nonisolated(unsafe) var sent: [String] = []
         init(_ notes: Notes) { self.notes = notes }
         func heldBack() -> HeldEntries? { held }
+        var isSelfContained: Bool { true }
 
         private func text(_ version: MergeRule.Version?) -> String {
             guard let version else { return "nothing" }
@@ -72,7 +74,17 @@ import Testing
         func change(of key: UnsafeRawBufferPointer, in dbi: String, to new: MergeRule.Version) {
             notes.note("sent \(String(decoding: key, as: UTF8.self)): \(text(new))")
         }
-        func ended(_ report: SendReport?) { notes.note("stored \(report != nil)") }
+        func change(
+            of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version?
+        ) {
+            let line = "\(String(decoding: key, as: UTF8.self)): \(text(old)) to \(text(new))"
+            sent.append(line)
+            notes.note("sent \(line)")
+        }
+        func ended(_ report: SendReport?) {
+            notes.note("stored \(report != nil)")
+            for line in sent where report != nil { notes.note("told \(line)") }
+        }
     }
 
     private final class LastProgress: SyncObserver {
@@ -224,5 +236,41 @@ import Testing
         // Neither what was there at the start nor what came from others.
         #expect(Set(notes.all.filter { $0.hasPrefix("sent") }) == ["sent ours: 3", "sent before: Deleted"])
         #expect(notes.all.contains("stored true"))
+    }
+
+    /// Each comparison of pages tells of what it has found itself; what is stored later is told of when it is stored.
+    @Test func whatCannotBeStoredIsToldOfOnce() async throws {
+        struct NotNow: Error {}
+        let store = HookedStore(MemoryStore())
+        let a = try Instance("a", store, deltas: .init(fullInterval: .seconds(600)))
+        let notes = Notes()
+        for (key, value) in [("changed", "1"), ("gone", "1")] {
+            try a.application.applicationWrite([entry(key, value, at: 10)])
+        }
+        let syncer = syncer(a, store, notes)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await syncer.run() }
+            defer { syncer.shutDown() }
+            try await eventually { notes.all.contains("stored true") }
+            store.onCall { operation, name in if operation == "store", name.hasSuffix(".delta") { throw NotNow() } }
+            try a.application.applicationWrite([entry("changed", "2", at: 20), entry("gone", nil, at: 20)])
+            try await eventually { notes.all.contains("sent changed: 1 to 2") }
+            try a.application.applicationWrite([entry("changed", "3", at: 30), entry("new", "1", at: 30)])
+            try await eventually { notes.all.contains("sent changed: 2 to 3") }
+            #expect(notes.all.count { $0 == "stored true" } == 1)
+            store.onCall { _, _ in }
+            try await eventually { notes.all.contains("told changed: 2 to 3") }
+            // Nor by a later one.
+            try a.application.applicationWrite([entry("last", "1", at: 40)])
+            try await eventually { notes.all.contains("told last: nothing to 1") }
+            syncer.shutDown()
+            try await group.waitForAll()
+        }
+        let lines = [
+            "changed: 1 to 2", "gone: 1 to Deleted", "changed: 2 to 3", "new: nothing to 1", "last: nothing to 1",
+        ]
+        #expect(notes.all.filter { $0.hasPrefix("sent") } == lines.map { "sent \($0)" })
+        #expect(notes.all.filter { $0.hasPrefix("told") } == lines.map { "told \($0)" })
+        #expect(!notes.all.contains("stored false"))
     }
 }

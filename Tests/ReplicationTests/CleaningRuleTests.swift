@@ -142,7 +142,7 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         // A later one of ours holds the same.
         #expect(end(ledger(covered: [last], sent: sent), with: [snapshot("own", seconds: 950)]) == gone)
         // One that was merged from it later than what we list now.
-        #expect(end(ledger(covered: [snapshot("gone", seconds: 3)], sent: sent), with: [sent]) == gone)
+        #expect(end(ledger(covered: [snapshot("gone", seconds: 3)], sent: sent), at: 1004, with: [sent]) == gone)
 
         func kept(_ need: CleaningVerdict.Need) -> [CleaningVerdict] { [.remove(.newerSnapshot), .keep(need)] }
         #expect(end(ledger(covered: [last], sent: sent), at: 1002, with: [sent]) == kept(.newest))
@@ -155,6 +155,12 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         // Only the one before was merged.
         let before = ledger(covered: [old], sent: sent)
         #expect(end(before, with: [sent]) == [.keep(.merged), .keep(.notMerged)])
+        // It may have what is missing of others.
+        var needed = ledger(covered: [last], sent: sent)
+        needed.noteNeeded("gone", true)
+        #expect(end(needed, with: [sent]) == kept(.notMerged))
+        needed.noteNeeded("gone", false)
+        #expect(end(needed, with: [sent]) == gone)
         // Times in the future are no ages.
         #expect(end(ledger(covered: [last], sent: sent), at: 0, with: [sent]) == kept(.newest))
     }
@@ -206,5 +212,42 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         progress.forgetMerged()
         #expect(progress.merged == [:] && progress.covered == nil && progress.read == [:])
         #expect(progress.refused.count == 1 && progress.sent == snapshot("own", seconds: 5))
+    }
+
+    // MARK: What others have left
+
+    private func leftovers(
+        _ names: [SnapshotName], _ progress: SyncProgress, at seconds: UInt64 = 5000, stored: UInt64? = 40
+    ) -> [SnapshotName] {
+        let blobs = names.map { Blob(name: $0.description, size: 1, modified: stored.map { $0 * second }) }
+        let catalog = Catalog(blobs, database: "main", now: seconds * second)
+        return rule.leftovers(in: catalog, progress, at: seconds * second)
+    }
+
+    @Test func deltasWithoutAFullSnapshotGoOnceTheyAreSentOn() {
+        let (first, last) = (delta("a", 10 * second), delta("a", 20 * second))
+        let own = snapshot("own", seconds: 3000)
+        let names = [first, last, own]
+        let reached = snapshot("a", seconds: 30)
+        let sentOn = ledger(covered: [reached], sent: own)
+        #expect(leftovers(names, sentOn) == [last])
+        // Not while it may come back, while it is not merged or not sent on, or while it has a full snapshot.
+        #expect(leftovers(names, sentOn, at: 1029) == [])
+        // A version that was stored since may not be merged.
+        #expect(leftovers(names, sentOn, stored: 4500) == [] && leftovers(names, sentOn, stored: nil) == [])
+        #expect(leftovers(names, ledger(merged: [reached], sent: own)) == [])
+        #expect(leftovers(names, ledger(covered: [snapshot("a", seconds: 15)], sent: own)) == [])
+        #expect(leftovers(names + [snapshot("a", seconds: 5)], sentOn) == [])
+        #expect(leftovers([first, last], sentOn) == [])
+        var unread = sentOn
+        unread.noteUnread("a", true)
+        #expect(leftovers(names, unread) == [])
+        var machine = CleanerMachine(
+            settings: .init(database: "main", interval: .seconds(1), mustKeepInterval: .seconds(1), rule: rule))
+        let blobs = names.map { Blob(name: $0.description, size: 1, modified: 40 * second) }
+        let catalog = Catalog(blobs, database: "main", now: 5000 * second)
+        let removals = machine.listed(catalog, sentOn, at: .zero, time: 5000 * second)
+        #expect(removals.map(\.name) == [last] && removals.map(\.deltas) == [[first]])
+        #expect(removals.first?.stateObject == StateObjectName(database: "main", instance: "a"))
     }
 }

@@ -74,6 +74,34 @@ extension DatabaseSyncerLiveTests {
         #expect(a.log.contains("access denied"))
     }
 
+    /// What the storage refuses to give out, as a forged object, is downloaded once more, as the transfer may have damaged it.
+    @Test(arguments: [1, Int.max])
+    func aRefusedSnapshotIsReplacedByThePrevious(refusals: Int) async throws {
+        let store = MemoryStore()
+        let b = try Instance("b", store, once: true)
+        try b.application.put("first", .init(1, "b"))
+        try await b.syncer().run()
+        try b.application.put("second", .init(2, "b"))
+        try await b.syncer().run()
+        let newest = try #require(try await store.list(prefix: "main__b").last).name
+        let faulty = HookedStore(store)
+        let loads = Mutex(0)
+        faulty.onCall { operation, name in
+            guard operation == "load", name == newest else { return }
+            let count = loads.withLock { count in
+                count += 1
+                return count
+            }
+            if count <= refusals { throw BlobStoreError(.refused, "cannot use \(name): it is forged") }
+        }
+        let a = try Instance("a", faulty, once: true)
+        try await a.syncer().run()
+        #expect(loads.withLock { $0 } == 2)
+        #expect(try a.keys == (refusals == 1 ? ["first", "second"] : ["first"]))
+        #expect(a.log.contains("snapshot rejected") == (refusals > 1))
+        #expect(a.log.contains("cannot use \(newest): it is forged"))
+    }
+
     @Test func aCorruptSnapshotIsReplacedByThePrevious() async throws {
         let store = MemoryStore()
         let b = try Instance("b", store, once: true)

@@ -32,7 +32,7 @@ import Testing
         #expect(loop.handle(.merged(b, transaction: nil)) == [.compare(c)])
         // But there is in this one, which has its turn after the first.
         #expect(loop.handle(.compared(c)) == [])
-        #expect(loop.machine.work.planned == c)
+        #expect(loop.machine.work.planned == [c])
         #expect(loop.handle(.merged(a, transaction: 11)) == [.apply(c)])
         #expect(loop.handle(.merged(c, transaction: 12)) == [])
         #expect(loop.machine.work.isIdle && loop.machine.sender.isDone)
@@ -53,7 +53,7 @@ import Testing
         var loop = waiting()
         #expect(loop.handle(.observed(transaction: 11)) == [])
         #expect(loop.machine.nextTick == loop.now + patience)
-        #expect(loop.handle(.tick, after: patience) == [.send])
+        #expect(loop.handle(.tick, after: patience) == [.send(.full)])
         // What is compared waits until it is read, and the merge may end before.
         #expect(loop.handle(.downloaded(b)) == [])
         #expect(loop.handle(.merged(a, transaction: 12)) == [])
@@ -69,7 +69,7 @@ import Testing
         #expect(loop.handle(.downloaded(b), after: patience) == [.compare(b)])
         #expect(loop.handle(.compared(b)) == [])
         #expect(loop.handle(.observed(transaction: 11)) == [])
-        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
+        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send(.full)])
         #expect(loop.handle(.merged(a, transaction: 12)) == [.apply(b)])
         #expect(loop.handle(.merged(b, transaction: 13)) == [])
         // It had begun before both.
@@ -86,7 +86,7 @@ import Testing
         #expect(loop.handle(.merged(a, transaction: 11)) == [])
         // With one of the application's before it, it is.
         #expect(loop.handle(.observed(transaction: 13, isOurs: true)) == [])
-        #expect(loop.handle(.tick, after: Sender.quietTime) == [.send])
+        #expect(loop.handle(.tick, after: Sender.quietTime) == [.send(.full)])
     }
 
     /// The bound on merges before a send holds for comparisons beside one, too.
@@ -105,13 +105,13 @@ import Testing
             #expect(actions == [.compare(names[index])])
             actions = loop.handle(.merged(names[index], transaction: nil))
         }
-        #expect(actions == [.send])
+        #expect(actions == [.send(.full)])
     }
 
     @Test func neitherSweeperNorRecordGoBesideAnything() {
         var loop = waiting()
         #expect(loop.handle(.downloaded(b), after: patience) == [.compare(b)])
-        #expect(loop.machine.work.reading == .comparing(b) && loop.machine.work.writing == .applying(a))
+        #expect(loop.machine.work.reading == .comparing(b) && loop.machine.work.writing == .applying([a]))
         #expect(!loop.machine.work.isIdle && !loop.machine.work.mayRead(at: loop.now))
         #expect(loop.handle(.merged(a, transaction: nil)) == [])
         #expect(!loop.machine.work.isIdle)
@@ -134,7 +134,7 @@ import Testing
         // The send captures.
         #expect(loop.handle(.merged(a, transaction: 12)) == [.compare(b)])
         #expect(loop.handle(.tick, after: .seconds(10)).allSatisfy { $0 == .list })
-        #expect(loop.handle(.merged(b, transaction: nil)) == [.send])
+        #expect(loop.handle(.merged(b, transaction: nil)) == [.send(.full)])
         #expect(loop.handle(.captured(through: 13, transaction: 13)) == [])
     }
 
@@ -157,17 +157,81 @@ import Testing
         work.merged(b)
         work.scanned()
         work.wrote(.sweeping)
-        #expect(work.reading == .comparing(a) && work.planned == nil)
+        #expect(work.reading == .comparing(a) && work.planned.isEmpty)
         work.compared(a)
-        #expect(work.reading == .idle && work.planned == a && work.mayApply && !work.isIdle)
-        work.begin(.applying(a), at: .seconds(1))
-        #expect(work.planned == nil && !work.mayApply && !work.mayRead(at: .seconds(1)))
+        #expect(work.reading == .idle && work.planned == [a] && work.mayApply && !work.isIdle)
+        work.begin(.applying([a]), at: .seconds(1))
+        #expect(work.planned.isEmpty && !work.mayApply && !work.mayRead(at: .seconds(1)))
         work.begin(.scanning)
         work.merged(b)
         work.wrote(.capturing)
-        #expect(work.writing == .applying(a) && work.reading == .scanning)
+        #expect(work.writing == .applying([a]) && work.reading == .scanning)
         work.merged(a)
         work.scanned()
         #expect(work.isIdle)
+    }
+
+    // MARK: Deltas
+
+    private func listing(_ deltas: [SnapshotName]) -> SyncMachine.Event {
+        .listed(.init([a], deltas: deltas.map { Catalog.Delta(name: $0, size: 10, version: "1") }))
+    }
+
+    /// A loop that reads deltas, with these downloaded.
+    private func loop(_ deltas: [SnapshotName]) -> Loop {
+        var loop = Loop(concurrent: 1, usesDeltas: true)
+        loop.startAlone()
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(listing([])) == [.download(a)])
+        #expect(loop.handle(.downloaded(a)) == [.compare(a)])
+        #expect(loop.handle(.merged(a, .init(transaction: nil, readsDeltas: true))) == [])
+        #expect(loop.handle(.tick, after: .seconds(1)) == [.list])
+        #expect(loop.handle(listing(deltas)) == deltas.map { .download($0) })
+        return loop
+    }
+
+    @Test func deltasThatWaitAreAppliedTogether() {
+        let deltas = [delta("a", 1), delta("a", 2), delta("a", 3)]
+        var loop = loop(deltas)
+        #expect(loop.handle(.downloaded(deltas[1])) == [])
+        #expect(loop.handle(.downloaded(deltas[2])) == [])
+        #expect(loop.handle(.downloaded(deltas[0])) == [.compare(deltas[0])])
+        #expect(loop.handle(.compared(deltas[0])) == [.compare(deltas[1])])
+        // One that is refused holds up no other.
+        #expect(loop.handle(.refused(deltas[1])) == [.compare(deltas[2])])
+        #expect(loop.handle(.compared(deltas[2])) == [.apply([deltas[0], deltas[2]])])
+        #expect(loop.machine.work.writing == .applying([deltas[0], deltas[2]]))
+        #expect(loop.handle(.merged(deltas[0], .init(transaction: 11, position: 2))) == [])
+        #expect(!loop.machine.work.isIdle)
+        #expect(loop.handle(.mergeFailed(deltas[2])) == [])
+        #expect(loop.machine.work.isIdle)
+    }
+
+    @Test func whatComesWhileAMergeWaitsForTheLockIsAppliedTogether() {
+        let deltas = [delta("a", 1), delta("a", 2), delta("a", 3)]
+        var loop = loop(deltas)
+        #expect(loop.handle(.downloaded(deltas[0])) == [.compare(deltas[0])])
+        #expect(loop.handle(.compared(deltas[0])) == [.apply(deltas[0])])
+        #expect(loop.handle(.downloaded(deltas[1]), after: patience) == [.compare(deltas[1])])
+        #expect(loop.handle(.downloaded(deltas[2])) == [])
+        #expect(loop.handle(.compared(deltas[1])) == [.compare(deltas[2])])
+        // The merge ends while the last one is compared, and that is not long.
+        #expect(loop.handle(.merged(deltas[0], .init(transaction: 11, position: 2))) == [])
+        #expect(loop.handle(.compared(deltas[2])) == [.apply([deltas[1], deltas[2]])])
+    }
+
+    @Test func aSendThatIsDueDoesNotWaitForMoreThanSoManyDeltas() {
+        let deltas = (1...20).map { delta("a", UInt64($0)) }
+        var loop = loop(deltas)
+        for name in deltas[1...] { #expect(loop.handle(.downloaded(name)) == []) }
+        #expect(loop.handle(.observed(transaction: 11)) == [])
+        #expect(loop.handle(.downloaded(deltas[0]), after: .milliseconds(15)) == [.compare(deltas[0])])
+        loop.wait(.seconds(1))
+        // The full snapshot was merged before.
+        let together = Array(deltas.prefix(SyncMachine.mergesInARow - 1))
+        for (index, name) in together.enumerated() {
+            let actions = loop.handle(.compared(name)).filter { $0 != .list }
+            #expect(actions == [name == together.last ? .apply(together) : .compare(deltas[index + 1])])
+        }
     }
 }

@@ -13,7 +13,7 @@ import Testing
 /// What a syncer does while a merge of its waits for the write lock.
 @Suite(.timeLimit(.minutes(5))) struct MergeBesideTests {
     /// The write lock, which somebody else has.
-    private final class Lock: Sendable {
+    final class Lock: Sendable {
         private let (taken, released) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
 
         init(of environment: LMDB.Environment) async throws {
@@ -45,11 +45,14 @@ import Testing
         private let merges = Mutex<[MergeReport]>([])
         private let sends = Mutex<[SendReport]>([])
         private let begun = Mutex<Set<String>>([])
+        private let deltas = Mutex<Set<SnapshotName>>([])
         private let newest = Mutex(SyncProgress())
 
         func observe(_ event: SyncEvent, of database: String) {
             switch event {
-            case .mergeStarted(let name, _): begun.withLock { _ = $0.insert(name.instance) }
+            case .mergeStarted(let name, _):
+                begun.withLock { _ = $0.insert(name.instance) }
+                if name.isDelta { deltas.withLock { _ = $0.insert(name) } }
             case .merged(let report): merges.withLock { $0.append(report) }
             case .stored(let report): sends.withLock { $0.append(report) }
             case .progressed(let new): newest.withLock { $0 = new }
@@ -60,6 +63,8 @@ import Testing
         func hasBegun(_ instance: String) -> Bool { begun.withLock { $0.contains(instance) } }
         func merge(of instance: String) -> MergeReport? { merges.withLock { $0.last { $0.name.instance == instance } } }
         var stored: [SendReport] { sends.withLock(\.self) }
+        var begunDeltas: Int { deltas.withLock(\.count) }
+        var count: Int { merges.withLock(\.count) }
         var progress: SyncProgress { newest.withLock(\.self) }
     }
 
@@ -84,6 +89,7 @@ import Testing
             return .merge
         }
         func check(_ transaction: borrowing ReadTransaction) throws {}
+        var isSelfContained: Bool { true }
         func refused(_ refusal: RefusedSnapshot) -> RefusedSnapshot { refusal }
         func heldBack() -> HeldEntries? { nil }
         func lost(_ key: UnsafeRawBufferPointer, in dbi: String) { lines.withLock { $0.append("lost") } }
@@ -100,11 +106,14 @@ import Testing
     /// Runs a syncer with one entry, and `body` once its start-up is complete.
     private func run(
         _ instance: Instance, _ store: any BlobStore, _ reports: Reports, _ notes: Notes? = nil,
+        usesDeltas: Bool = false,
         while body: () async throws -> Void
     ) async throws {
         try instance.application.put("shared", .init(1, "x"))
+        var settings = instance.settings
+        if usesDeltas { settings.machine.deltas = .init() }
         let syncer = DatabaseSyncer(
-            settings: instance.settings, store: store, logger: Logger(label: "test") { [log = instance.log] _ in log },
+            settings: settings, store: store, logger: Logger(label: "test") { [log = instance.log] _ in log },
             environment: instance.application, observer: reports, inspector: notes)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await syncer.run() }
@@ -166,5 +175,64 @@ import Testing
         }
         #expect(notes.all == ["begins", "nothing to c", "begins", "a to c", "ended 1"])
         #expect(try instance.application.version("key") == .init(6, "c"))
+    }
+
+    /// Sixteen deltas of eight instances come while somebody else has the write lock.
+    @Test(arguments: [false, true]) func deltasThatWaitAreMergedInFewTransactions(isInspected: Bool) async throws {
+        let (reports, notes) = (Reports(), Notes())
+        let instance = try Instance("n", memory)
+        let names = (0..<8).map { $0 == 0 ? "c" : "i\($0)" }
+        let begin = systemWallClock()
+        for name in names {
+            let full = SnapshotName(database: "main", instance: name, timestamp: begin)
+            try await memory.store(full.description, RawSnapshot().database("records", [.init(name, "x", at: 5)]).spool)
+        }
+        try await run(instance, memory, reports, isInspected ? notes : nil, usesDeltas: true) {
+            try await eventually { reports.count == 8 }
+            try await eventually { !reports.stored.isEmpty }
+            let lock = try await Lock(of: instance.application)
+            defer { lock.release() }
+            let before = instance.application.info.lastTransactionID
+            for (index, name) in names.enumerated() {
+                let (first, second) = (delta(name, begin), delta(name, begin + 100))
+                let time = UInt64(index)
+                try await memory.store(
+                    second.description, deltaBody(second, to: begin + 200, [("shared", .init(100 + time, name))]))
+                try await memory.store(
+                    first.description,
+                    deltaBody(first, to: begin + 100, [("shared", .init(50 + time, name)), (name, .init(6, "y"))]))
+            }
+            try await eventually { names.allSatisfy(reports.hasBegun) }
+            // Nothing is written before the lock is free.
+            try await eventually { reports.begunDeltas == 16 }
+            #expect(reports.count == 8)
+            lock.release()
+            try await eventually { reports.count == 24 }
+            #expect(instance.application.info.lastTransactionID <= before + 2)
+            #expect(try instance.application.version("shared") == .init(107, "i7"))
+            for name in names {
+                #expect(try instance.application.version(name) == .init(6, "y"))
+                #expect(reports.progress.merged[name]?.timestamp == begin + 200)
+            }
+            let recorded = try RecordedPositions.read(instance.application)
+            #expect(names.allSatisfy { recorded.merged[$0] == begin + 200 })
+        }
+        #expect(instance.log.count("merged a snapshot") == 24)
+    }
+
+    /// It has nothing to merge, so that no merge records what it has seen.
+    @Test(arguments: [false, true]) func theEndRecordsPositionsUnlessSomebodyHasTheLock(isLocked: Bool) async throws {
+        let reports = Reports()
+        let instance = try Instance("n", memory)
+        try await store("a", [.init("shared", "x", at: 1)])
+        var locks: [Lock] = []
+        try await run(instance, memory, reports, usesDeltas: true) {
+            try await eventually { reports.merge(of: "a") != nil && reports.progress.sent != nil }
+            #expect(try RecordedPositions.read(instance.application) == RecordedPositions())
+            if isLocked { locks.append(try await Lock(of: instance.application)) }
+        }
+        let recorded = try RecordedPositions.read(instance.application)
+        #expect(recorded.merged.keys.sorted() == (isLocked ? [] : ["a", "n"]))
+        for lock in locks { lock.release() }
     }
 }

@@ -48,7 +48,7 @@ import Testing
         #expect(isWhole(world))
     }
 
-    @Test(arguments: [(300, 500), (6 * 3600, 1300)]) func theReportEndsWhenOneIsGone(
+    @Test(arguments: [(300, 1050), (6 * 3600, 1300)]) func theReportEndsWhenOneIsGone(
         after time: Int, atMost limit: Int
     ) throws {
         let world = try pair()

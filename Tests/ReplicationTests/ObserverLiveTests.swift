@@ -40,11 +40,12 @@ final class TestTime: Sendable {
                 case .merged(let report):
                     "merged \(report.name.instance) \(report.written) \(report.kept) \(report.ages.total) \(report.transaction != nil)"
                 case .mergeFailed(let name, let error, _): "mergeFailed \(name.instance) \(error)"
-                case .refused(let name, let entries, _, _): "refused \(name.instance) \(entries)"
+                case .refused(let name, let entries, _, _): "refused \(name.instance) \(entries ?? -1)"
                 case .storing(_, let bytes): "storing \(bytes > 0)"
                 case .stored(let report): "stored \(report.entries)"
                 case .sendFailed(let error): "sendFailed \(error)"
                 case .sendingGivenUp(let error): "sendingGivenUp \(error)"
+                case .pinned(let age): "pinned \(age)"
                 case .settled(let transaction): "settled \(transaction != nil)"
                 case .started: "started"
                 case .namesake(let name): "namesake \(name != nil)"
@@ -102,6 +103,33 @@ final class TestTime: Sendable {
             ]), "\(events.all)")
         #expect(events.contains("started"))
         #expect(events.all.last == "ended")
+    }
+
+    @Test func theAgeOfThePinnedTransactionIsTold() async throws {
+        let store = HookedStore(MemoryStore())
+        let b = try Instance("b", store)
+        var settings = b.settings
+        settings.machine.deltas = .init()
+        let mayStore = Mutex(false)
+        // Nothing else is read before the first snapshot is stored.
+        store.onCall { operation, _ in
+            while operation == "store", !mayStore.withLock(\.self) { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        try b.application.put("key", .init(1, "b"))
+        let events = Events()
+        try await run(syncer(b, store, events, settings: settings)) {
+            try await eventually { events.contains("storing true") }
+            #expect(!events.all.contains { $0.hasPrefix("pinned") })
+            try b.application.put("key", .init(2, "b"))
+            try await eventually { events.contains("pinned 1") }
+            try b.application.put("key", .init(3, "b"))
+            try await eventually { events.contains("pinned 2") }
+            mayStore.withLock { $0 = true }
+            try await eventually { events.contains("pinned 0") }
+        }
+        #expect(events.hasInOrder(["pinned 1", "pinned 2", "stored 1", "pinned 0"]))
+        // Only changes are told.
+        #expect(events.all.count { $0 == "pinned 1" } == 1)
     }
 
     @Test func failuresAreTold() async throws {

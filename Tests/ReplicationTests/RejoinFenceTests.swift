@@ -8,13 +8,13 @@ import Testing
     private static let second: UInt64 = 1_000_000_000
     private static let start: UInt64 = 1_800_000_000 * second
 
-    private static func time(_ seconds: UInt64) -> UInt64 { start + seconds * second }
+    static func time(_ seconds: UInt64) -> UInt64 { start + seconds * second }
 
-    private static func name(_ instance: String, _ seconds: UInt64) -> SnapshotName {
+    static func name(_ instance: String, _ seconds: UInt64) -> SnapshotName {
         SnapshotName(database: "main", instance: instance, timestamp: time(seconds))
     }
 
-    private static func fence(lastSync: UInt64?) -> RejoinFence {
+    static func fence(lastSync: UInt64?) -> RejoinFence {
         RejoinFence(
             own: "own", retention: .seconds(1000), pollInterval: .seconds(1), firstInterval: .seconds(10),
             record: SyncRecord(lastSync: lastSync.map { time($0) }))
@@ -250,16 +250,18 @@ import Testing
 
 /// The fence within the sync loop.
 @Suite struct FencedLoopTests {
-    private static let time: UInt64 = 1_800_000_000_000_000_000
+    static let time: UInt64 = 1_800_000_000_000_000_000
     private static let other = SnapshotName(database: "main", instance: "b", timestamp: time - 5_000_000_000)
 
-    private static func loop(lastSync: UInt64?, receiveOnly: Bool = false, onlyOnce: Bool = false) -> Loop {
+    static func loop(
+        lastSync: UInt64?, receiveOnly: Bool = false, onlyOnce: Bool = false, usesDeltas: Bool = false
+    ) -> Loop {
         Loop(
             receiveOnly: receiveOnly, onlyOnce: onlyOnce,
             sweeper: .init(
                 retention: .seconds(10_000), firstInterval: .seconds(100_000), interval: .seconds(100_000),
                 lockDuration: .milliseconds(50), releaseDuration: .milliseconds(50)),
-            lastSync: lastSync)
+            lastSync: lastSync, usesDeltas: usesDeltas)
     }
 
     @Test func aFencedDatabaseReceivesAndDoesNotSend() {
@@ -272,7 +274,7 @@ import Testing
         // Rebuilt by somebody else.
         // What was merged before need not be there any more.
         #expect(loop.handle(.foundRecord(SyncRecord(lastSync: Self.time))) == [.download(Self.other)])
-        #expect(loop.handle(.listed([Self.other], began: Self.time + 1_000_000_000)) == [.send])
+        #expect(loop.handle(.listed([Self.other], began: Self.time + 1_000_000_000)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 12)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
     }
@@ -288,7 +290,7 @@ import Testing
     @Test func aSingleRunRemembersBeforeItEnds() {
         var loop = Self.loop(lastSync: nil, onlyOnce: true)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([], began: Self.time)) == [.send])
+        #expect(loop.handle(.listed([], began: Self.time)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.handle(.recorded(SyncRecord(lastSync: Self.time), transaction: 11)) == [.finish])
@@ -297,7 +299,7 @@ import Testing
     @Test func aRecordThatCannotBeWrittenDoesNotKeepItFromEnding() {
         var loop = Self.loop(lastSync: nil, onlyOnce: true)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([], began: Self.time)) == [.send])
+        #expect(loop.handle(.listed([], began: Self.time)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.recordFailed) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
@@ -313,7 +315,7 @@ import Testing
     @Test func theRecordCausesNoSend() {
         var loop = Self.loop(lastSync: nil)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([], began: Self.time)) == [.send])
+        #expect(loop.handle(.listed([], began: Self.time)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [.record(SyncRecord(lastSync: Self.time))])
         #expect(loop.handle(.observed(transaction: 11)) == [])
         #expect(loop.handle(.recorded(SyncRecord(lastSync: Self.time), transaction: 11)) == [])
@@ -327,7 +329,7 @@ import Testing
         var loop = Self.loop(lastSync: wasThere ? Self.time - 100_000_000_000 : Self.time - 3_000_000_000_000)
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([Self.other], began: Self.time)) == [.download(Self.other)])
-        #expect(loop.handle(.downloadFailed(Self.other)) == (wasThere ? [.send] : []))
+        #expect(loop.handle(.downloadFailed(Self.other)) == (wasThere ? [.send(.full)] : []))
     }
 
     /// Not for ever, and not in silence.
@@ -350,7 +352,7 @@ import Testing
             if loop.machine.sendObstacle(at: loop.now) == .catchingUp(waiting: 1, failing: ["b"]) {
                 reported.insert(seconds)
             }
-            if actions.contains(.send) { sent = seconds }
+            if actions.contains(.send(.full)) { sent = seconds }
         }
         #expect(sent.map { (60...70).contains($0) } == true)
         #expect(reported.contains { $0 < 10 })
@@ -372,11 +374,11 @@ import Testing
     @Test func afterABreakTheStorageIsListedFirst() {
         var loop = Self.loop(lastSync: Self.time)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([], began: Self.time)) == [.send])
+        #expect(loop.handle(.listed([], began: Self.time)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.sendFailed) == [])
         #expect(loop.handle(.tick, after: .seconds(1)) == [.list])
-        #expect(!loop.handle(.tick, after: .seconds(6000)).contains(.send))
+        #expect(!loop.handle(.tick, after: .seconds(6000)).contains(.send(.full)))
         let later = SnapshotName(database: "main", instance: "b", timestamp: Self.time + 5_900_000_000_000)
         #expect(loop.handle(.listed([later], began: Self.time + 6_000_000_000_000)) == [.download(later), .started])
         #expect(loop.load(later) == [])

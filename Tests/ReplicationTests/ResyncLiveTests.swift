@@ -222,4 +222,40 @@ import Testing
         try await off.syncer().run()
         #expect(try SyncRecord.read(off.application) == SyncRecord())
     }
+
+    private func put(
+        _ entries: [(key: String, version: TestVersion)], of other: String, from: UInt64, to end: UInt64
+    ) async throws {
+        let name = delta(other, from)
+        try await store.store(name.description, deltaBody(name, to: end, entries))
+    }
+
+    @Test func whatReplacesItsOwnSnapshotSaysWhatIsMerged() async throws {
+        var settings = instance.settings
+        settings.machine.deltas = .init()
+        let (second, now) = (Self.second, Self.now)
+        try await put(RawSnapshot().database("records", [.init("k", "own", at: Self.old)]), of: "own", at: Self.old)
+        try await put(
+            RawSnapshot().database("records", [.init("k", "b", at: Self.young)]), of: "b", at: now - 9 * second)
+        try await put([("l", .init(Self.young, "b"))], of: "b", from: now - 9 * second, to: now - 7 * second)
+        // After a gap.
+        try await put([("m", .init(Self.young, "b"))], of: "b", from: now - 5 * second, to: now - 3 * second)
+        let resync = Resync(
+            settings: settings, sweeper: Self.sweeper, store: store, clock: SyncClock(wall: { Self.now }),
+            environment: local)
+        guard case .rebuilt(let report) = try await resync.run() else { throw NeverHappened() }
+        let stored = try #require(report.stored)
+        let meta = try SnapshotMeta.read(await store.load(stored.description))
+        #expect(meta.readsDeltas && meta.positions == ["b": now - 7 * second])
+    }
+
+    /// Its name alone would not show that it is needed.
+    @Test func theEndOfADeltaShowsThatItIsNeeded() async throws {
+        _ = try SyncRecord(lastSync: Self.now - 410 * Self.second).write(to: local)
+        let begin = Self.now - 20 * Self.second
+        try await put(RawSnapshot().database("records", [.init("k", "b", at: Self.young)]), of: "b", at: begin)
+        guard case .notNeeded = try await resync().run() else { throw NeverHappened() }
+        try await put([("l", .init(Self.young, "b"))], of: "b", from: begin, to: Self.now - Self.second)
+        #expect(try await report().snapshots.map(\.instance) == ["b", "b"])
+    }
 }

@@ -39,6 +39,46 @@ extension SenderTests {
         #expect(sender.due == .milliseconds(5020))
     }
 
+    @Test func theForceIntervalCountsBesideALaterOne() {
+        var sender = sender(force: .seconds(60))
+        sender.started(at: .seconds(1))
+        sender.read(10)
+        sender.stored()
+        #expect(sender.due(full: .seconds(3600)) == .seconds(61))
+        #expect(sender.due(full: .seconds(30)) == .seconds(30))
+    }
+
+    /// A full snapshot behind a delta has nothing new.
+    @Test func whatFollowsADeltaDelaysNoChange() {
+        var sender = sender()
+        sender.started(at: .seconds(1))
+        sender.read(10)
+        sender.stored(isFull: false)
+        sender.started(at: .seconds(2), isRepetition: true)
+        sender.read(10)
+        sender.stored()
+        sender.observed(11, at: .milliseconds(2500))
+        #expect(sender.due == .milliseconds(2520))
+        sender.started(at: .milliseconds(2520))
+        sender.read(11)
+        sender.stored(isFull: false)
+        sender.observed(12, at: .milliseconds(2600))
+        #expect(sender.due == .milliseconds(3520))
+    }
+
+    @Test func aStoredSnapshotIsAnnouncementEnough() {
+        var sender = sender(transaction: 0)
+        sender.requestInitial()
+        sender.started(at: .seconds(1))
+        sender.foundNothing(0)
+        sender.observed(1, at: .seconds(5))
+        sender.started(at: .seconds(6))
+        sender.read(1)
+        sender.stored()
+        sender.merged(as: 2, at: .seconds(7))
+        #expect(sender.isDone)
+    }
+
     @Test func theInitialOneIsTriedAgain() {
         var sender = sender()
         sender.requestInitial()

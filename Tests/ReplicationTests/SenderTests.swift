@@ -27,6 +27,43 @@ import Testing
         #expect(sender.due == nil && sender.isDone)
     }
 
+    @Test func aFullSnapshotIsWantedUntilOneIsStoredWhateverWasIntended() {
+        var sender = sender(force: .seconds(100))
+        sender.requestInitial()
+        #expect(sender.wantsFull(at: .zero))
+        sender.started(at: .zero)
+        sender.read(10)
+        sender.stored(isFull: false)
+        #expect(sender.wantsFull(at: .seconds(1)) && sender.due == .seconds(1))
+        sender.started(at: .seconds(1))
+        sender.read(10)
+        sender.stored(isFull: true)
+        #expect(!sender.wantsFull(at: .seconds(100)) && sender.due == .seconds(101))
+        #expect(sender.wantsFull(at: .seconds(101)))
+        // In place of a delta, because pages can't be compared: the next one is not due at once.
+        sender.started(at: .seconds(101))
+        sender.read(10)
+        sender.stored(isFull: true)
+        #expect(!sender.wantsFull(at: .seconds(102)) && sender.due == .seconds(201))
+    }
+
+    @Test func whatWasReadAndNotStoredIsAChange() {
+        var sender = sender()
+        sender.started(at: .zero)
+        sender.read(10)
+        sender.stored()
+        #expect(sender.isUnchanged)
+        sender.observed(11, at: .seconds(1))
+        sender.started(at: .seconds(2))
+        sender.read(11)
+        sender.failed(at: .seconds(3))
+        #expect(!sender.isUnchanged)
+        sender.started(at: .seconds(9))
+        sender.read(11)
+        sender.stored(isFull: false)
+        #expect(sender.isUnchanged)
+    }
+
     @Test func nothingIsDueAtFirst() {
         let sender = sender()
         #expect(sender.due == nil)

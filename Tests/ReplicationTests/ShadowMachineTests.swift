@@ -15,7 +15,7 @@ import Testing
         if receiveOnly {
             #expect(loop.handle(.listed([])) == [.started])
         } else {
-            #expect(loop.handle(.listed([])) == [.send])
+            #expect(loop.handle(.listed([])) == [.send(.full)])
             #expect(loop.handle(.captured(through: 11, transaction: nil)) == [])
             #expect(loop.handle(.read(transaction: 11)) == [])
             #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
@@ -32,7 +32,7 @@ import Testing
         #expect(loop.handle(.observed(transaction: 20)) == [])
         #expect(!loop.machine.isStartComplete)
         #expect(loop.handle(.captured(through: 21, transaction: 21)) == [.compare(other)])
-        #expect(loop.handle(.merged(other, transaction: 22)) == [.send])
+        #expect(loop.handle(.merged(other, transaction: 22)) == [.send(.full)])
     }
 
     @Test func aFirstCaptureThatFailsKeepsEverythingWaiting() {
@@ -44,7 +44,7 @@ import Testing
         #expect(loop.pass(.seconds(4), listing: []) == [])
         #expect(loop.pass(.seconds(2), listing: []) == [.capture])
         #expect(!loop.machine.isStartComplete)
-        #expect(loop.handle(.captured(through: 10, transaction: nil)) == [.send])
+        #expect(loop.handle(.captured(through: 10, transaction: nil)) == [.send(.full)])
     }
 
     @Test func whatTheFirstCaptureWroteGoesOutOnce() {
@@ -57,7 +57,7 @@ import Testing
     @Test func aSendCapturesByItself() {
         var loop = started()
         #expect(loop.handle(.observed(transaction: 12)) == [])
-        #expect(loop.pass(.seconds(5), listing: []) == [.send])
+        #expect(loop.pass(.seconds(5), listing: []) == [.send(.full)])
         #expect(loop.handle(.captured(through: 13, transaction: 13)) == [])
         #expect(loop.handle(.read(transaction: 13)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
@@ -68,7 +68,7 @@ import Testing
     @Test func changesAreCapturedDuringAnUpload() {
         var loop = started()
         _ = loop.handle(.observed(transaction: 12))
-        #expect(loop.pass(.seconds(1), listing: []) == [.send])
+        #expect(loop.pass(.seconds(1), listing: []) == [.send(.full)])
         #expect(loop.handle(.captured(through: 13, transaction: 13)) == [])
         #expect(loop.handle(.read(transaction: 13)) == [])
         #expect(loop.handle(.observed(transaction: 14)) == [])
@@ -76,13 +76,13 @@ import Testing
         #expect(loop.handle(.captured(through: 15, transaction: 15)) == [])
         #expect(loop.pass(.seconds(5), listing: []) == [])
         // And are sent after it.
-        #expect(loop.handle(.stored(snapshot("own", 1))) == [.send])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.send(.full)])
     }
 
     @Test func capturesWhileTheStorageIsAwayArePaced() {
         var loop = started()
         _ = loop.handle(.observed(transaction: 12))
-        #expect(loop.pass(.seconds(1), listing: []) == [.send])
+        #expect(loop.pass(.seconds(1), listing: []) == [.send(.full)])
         #expect(loop.handle(.captured(through: 13, transaction: 13)) == [])
         #expect(loop.handle(.read(transaction: 13)) == [])
         var captures = 0
@@ -122,7 +122,7 @@ import Testing
         #expect(loop.handle(.listed([other, snapshot("own", 1)])) == [.download(other)])
         // The application has written 12.
         #expect(loop.load(other, as: 13) == [])
-        #expect(loop.pass(.seconds(5), listing: [other]) == [.send])
+        #expect(loop.pass(.seconds(5), listing: [other]) == [.send(.full)])
     }
 
     @Test func nothingElseRunsDuringACapture() {
@@ -139,7 +139,7 @@ import Testing
         var loop = Loop(onlyOnce: true, hasShadows: true)
         #expect(loop.handle(.tick) == [.list, .capture])
         #expect(loop.handle(.listed([])) == [])
-        #expect(loop.handle(.captured(through: 11, transaction: 11)) == [.send])
+        #expect(loop.handle(.captured(through: 11, transaction: 11)) == [.send(.full)])
         #expect(loop.handle(.captured(through: 11, transaction: nil)) == [])
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])

@@ -14,7 +14,8 @@ final class ShadowWorld {
     final class Node {
         let directory: ScratchDirectory
         let environment: LMDB.Environment
-        var capture = Capture(schema: LMDB.Environment.shadows)
+        var capture: Capture
+        private let comparesPages: Bool
         /// What the shadows have to hold.
         var expected: TestContents = [:]
         /// The shadows with their headers after the last step.
@@ -22,10 +23,18 @@ final class ShadowWorld {
         /// How wrong the clock is.
         let clockError: UInt64
 
-        init(clockError: UInt64) throws {
+        init(clockError: UInt64, comparesPages: Bool) throws {
             directory = try ScratchDirectory()
             environment = try .scratch(directory)
+            capture = Capture(schema: LMDB.Environment.shadows)
             self.clockError = clockError
+            self.comparesPages = comparesPages
+            restart()
+        }
+
+        func restart() {
+            capture = Capture(
+                schema: LMDB.Environment.shadows, tracker: comparesPages ? CaptureTracker(environment) : nil)
         }
     }
 
@@ -33,8 +42,10 @@ final class ShadowWorld {
         ("plain", []), ("int4", .integerKey), ("int8", .integerKey), ("reverse", .reverseKey),
         ("reverse-int", [.reverseKey, .integerKey]), ("dup", .duplicateSort),
         ("dup-fixed", [.duplicateSort, .duplicateFixed]), ("dup-int", [.duplicateSort, .integerKey]),
-        ("int-dup", [.duplicateSort, .duplicateFixed, .integerDuplicates]),
+        ("int-dup", [.duplicateSort, .duplicateFixed, .integerDuplicates]), (many, []),
     ]
+    /// A DBI with enough entries for a tree.
+    private static let many = "many"
 
     let seed: UInt64
     var random: SeededGenerator
@@ -44,10 +55,13 @@ final class ShadowWorld {
     /// What has happened, to be seen in a failure.
     private(set) var counts: [String: Int] = [:]
 
-    init(seed: UInt64, instances: Int) throws {
+    /// - Parameter comparesPages: whether captures compare pages.
+    init(seed: UInt64, instances: Int, comparesPages: Bool) throws {
         self.seed = seed
         random = SeededGenerator(seed: seed)
-        for index in 0..<instances { nodes.append(try Node(clockError: index == 1 ? 900_000 : 0)) }
+        for index in 0..<instances {
+            nodes.append(try Node(clockError: index == 1 ? 900_000 : 0, comparesPages: comparesPages))
+        }
     }
 
     private func now(_ node: Node) -> UInt64 { time - node.clockError }
@@ -63,6 +77,7 @@ final class ShadowWorld {
         case "int8": bytes(of: UInt64.random(in: 0..<6, using: &random) * 100_000_000_000)
         // Bytewise they sort as they do natively, which is what the transform asks for.
         case "dup-int": bytes(of: UInt32.random(in: 0..<3, using: &random))
+        case Self.many: Array("key\(Int.random(in: 0..<400, using: &random))".utf8)
         default: Array(pick(["a", "ab", "abc", "b", "ba", "cab"]).utf8)
         }
     }
@@ -76,6 +91,9 @@ final class ShadowWorld {
             // Some are cut: two that differ behind the cut are two versions of one entry.
             if random.chance(0.5) { return Array(first.utf8) }
             return Array((first + String(repeating: "x", count: 507) + pick(["1", "2"])).utf8)
+        case Self.many where random.chance(0.1):
+            // On pages of its own.
+            return [UInt8](repeating: UInt8.random(in: 0...2, using: &random), count: 9000)
         default: return random.chance(0.3) ? [] : Array(pick(["x", "y", "value"]).utf8)
         }
     }
@@ -98,6 +116,18 @@ final class ShadowWorld {
                 if random.chance(0.2) { return }
             }
             try environment.appPut(key, value, in: kind, flags: flags)
+        }
+    }
+
+    /// Writes a part of the keys at once.
+    func fill(_ node: Node) throws {
+        let entries = (0..<400).filter { _ in random.chance(0.7) }.map { (Array("key\($0)".utf8), value("plain")) }
+        try node.environment.write { transaction in
+            let database = try transaction.database(Self.many, creating: [])
+            for (key, value) in entries {
+                try key.withUnsafeBytes { key in try value.withUnsafeBytes { try transaction.put(database, key, $0) } }
+            }
+            return .commit(())
         }
     }
 
@@ -150,6 +180,8 @@ final class ShadowWorld {
             if try writeSome(node, writerChance) { isDisturbed = true }
         }
         if isDisturbed { count("disturbed captures") }
+        if outcome.comparison?.pages != nil { count("captures by pages") }
+        #expect(outcome.comparison?.proof?.isSound != false, "seed \(seed)")
         let main = try node.environment.main()
         for key in Set(node.expected.keys).union(main.keys) {
             change(node, key, main[key], default: isStart ? Capture.startTimestamp : now)
@@ -238,7 +270,7 @@ final class ShadowWorld {
     /// Ends the syncer of an instance, whose application goes on, and starts it again.
     func restart(_ node: Node) throws {
         count("restarts")
-        node.capture = Capture(schema: LMDB.Environment.shadows)
+        node.restart()
         _ = try writeSome(node, 0.7)
     }
 

@@ -68,7 +68,7 @@ import Testing
         #expect(loop.pass(.milliseconds(30), listing: []).allSatisfy(isSweep))
         // The application was number 12.
         #expect(loop.handle(.swept(transaction: 13, lock: Self.lock, isLast: true)) == [])
-        #expect(loop.pass(.seconds(2), listing: []) == [.send])
+        #expect(loop.pass(.seconds(2), listing: []) == [.send(.full)])
     }
 
     @Test func neverInReceiversAndSingleRuns() {
@@ -78,7 +78,7 @@ import Testing
         #expect(receiver.pass(.seconds(500), listing: []) == [])
         var once = Self.loop(onlyOnce: true)
         #expect(once.handle(.tick) == [.list])
-        #expect(once.handle(.listed([])) == [.send])
+        #expect(once.handle(.listed([])) == [.send(.full)])
         #expect(once.handle(.read(transaction: 10), after: .seconds(300)) == [.list])
     }
 

@@ -32,7 +32,7 @@ extension SyncMachineTests {
         #expect(loop.handle(.downloaded(a)) == [.compare(a)])
         // The application was quicker, and nobody has told yet.
         #expect(loop.handle(.merged(a, transaction: 12)) == [])
-        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
+        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send(.full)])
     }
 
     @Test func anEmptyMergeIsNoChange() {
@@ -60,7 +60,7 @@ extension SyncMachineTests {
         #expect(loop.handle(.compared(b)) == [.apply(b)])
         #expect(loop.handle(.tick, after: .milliseconds(50)) == [])
         #expect(loop.handle(.merged(b, transaction: 12)) == [])
-        #expect(loop.handle(.tick, after: Sender.quietTime) == [.send])
+        #expect(loop.handle(.tick, after: Sender.quietTime) == [.send(.full)])
         // Nothing is compared while the LMDB is read, but while the snapshot is stored.
         let c = snapshot("c", 3)
         #expect(loop.handle(.tick, after: .seconds(1)) == [.list])
@@ -88,7 +88,7 @@ extension SyncMachineTests {
             for index in first..<first + SyncMachine.mergesInARow {
                 let isLast = index == first + SyncMachine.mergesInARow - 1
                 let following = loop.handle(.merged(names[index], transaction: nil)).filter { $0 != .list }
-                #expect(following == [isLast ? .send : .compare(names[index + 1])])
+                #expect(following == [isLast ? .send(.full) : .compare(names[index + 1])])
             }
             // Then the others have their turn again.
             #expect(
@@ -118,23 +118,23 @@ extension SyncMachineTests {
         _ = loop.pass(.milliseconds(50), listing: [])
         for step in 0..<30 {
             let actions = loop.handle(.observed(transaction: UInt64(11 + step)), after: .milliseconds(10))
-            sends += actions.count { $0 == .send }
+            sends += actions.count { $0 == .send(.full) }
             // A send that begins, ends at once.
-            if actions.contains(.send) {
+            if actions.contains(.send(.full)) {
                 _ = loop.handle(.read(transaction: UInt64(11 + step))) + loop.handle(.stored(snapshot("own", 1)))
             }
         }
         #expect(sends == 1)
         // The rest waits for the minimum interval.
         let actions = loop.pass(.seconds(2), listing: [])
-        #expect(actions == [.send])
+        #expect(actions == [.send(.full)])
     }
 
     @Test func theForceIntervalSendsWithoutAChange() {
         var loop = Loop(force: .seconds(3600))
         loop.startAlone()
         #expect(loop.pass(.seconds(3580), listing: []) == [])
-        #expect(loop.pass(.seconds(20), listing: []) == [.send])
+        #expect(loop.pass(.seconds(20), listing: []) == [.send(.full)])
         _ = loop.handle(.read(transaction: 10))
         _ = loop.handle(.stored(snapshot("own", 1)))
         #expect(loop.pass(.seconds(3589), listing: []) == [])
@@ -143,12 +143,12 @@ extension SyncMachineTests {
     @Test func failedUploadsAreRetriedAndThenItGivesUp() {
         var loop = Loop(retries: 2)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         for _ in 0..<2 {
             #expect(loop.handle(.read(transaction: 10)) == [])
             #expect(loop.handle(.sendFailed) == [])
             #expect(loop.pass(.milliseconds(4990), listing: []) == [])
-            #expect(loop.pass(.milliseconds(10), listing: []) == [.send])
+            #expect(loop.pass(.milliseconds(10), listing: []) == [.send(.full)])
         }
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.sendFailed) == [.giveUp])
@@ -159,11 +159,11 @@ extension SyncMachineTests {
     @Test func withoutLimitUploadsAreRetriedForEver() {
         var loop = Loop()
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         for _ in 0..<500 {
             #expect(loop.handle(.read(transaction: 10)) == [])
             #expect(loop.handle(.sendFailed) == [])
-            #expect(loop.pass(.seconds(5), listing: []) == [.send])
+            #expect(loop.pass(.seconds(5), listing: []) == [.send(.full)])
         }
     }
 
@@ -184,22 +184,22 @@ extension SyncMachineTests {
     @Test func aSignalledChangeIsListedAtOnceButNotTooOften() {
         var loop = Loop()
         loop.startAlone()
-        #expect(loop.handle(.storageChanged) == [.list])
+        #expect(loop.handle(.hint(nil, source: .fileSystem)) == [.list])
         #expect(loop.handle(.listed([])) == [])
-        #expect(loop.handle(.storageChanged, after: .milliseconds(10)) == [])
+        #expect(loop.handle(.hint(nil, source: .fileSystem), after: .milliseconds(10)) == [])
         #expect(loop.machine.nextTick == loop.now + .milliseconds(90))
-        #expect(loop.handle(.storageChanged, after: .milliseconds(89)) == [])
+        #expect(loop.handle(.hint(nil, source: .fileSystem), after: .milliseconds(89)) == [])
         #expect(loop.handle(.tick, after: .milliseconds(1)) == [.list])
     }
 
     @Test func aChangeDuringAListingIsListedAgain() {
         var loop = Loop()
         loop.startAlone()
-        #expect(loop.handle(.storageChanged) == [.list])
-        #expect(loop.handle(.storageChanged, after: .milliseconds(200)) == [])
+        #expect(loop.handle(.hint(nil, source: .fileSystem)) == [.list])
+        #expect(loop.handle(.hint(nil, source: .fileSystem), after: .milliseconds(200)) == [])
         #expect(loop.handle(.listed([])) == [.list])
         // Also when the listing fails.
-        #expect(loop.handle(.storageChanged, after: .milliseconds(200)) == [])
+        #expect(loop.handle(.hint(nil, source: .fileSystem), after: .milliseconds(200)) == [])
         #expect(loop.handle(.listingFailed) == [.list])
         // And not more often than that.
         #expect(loop.handle(.listed([])) == [])
@@ -279,7 +279,7 @@ extension SyncMachineTests {
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a, b])) == [.download(a)])
         #expect(loop.load(a, as: 11) == [.download(b)])
-        #expect(loop.load(b, as: 12) == [.send])
+        #expect(loop.load(b, as: 12) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 12)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
         #expect(loop.machine.nextTick == nil)
@@ -290,11 +290,11 @@ extension SyncMachineTests {
     @Test func onceStoresWhatChangedMeanwhile() {
         var loop = Loop(onlyOnce: true)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.observed(transaction: 11)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
-        #expect(loop.handle(.tick, after: .seconds(1)).contains(.send))
+        #expect(loop.handle(.tick, after: .seconds(1)).contains(.send(.full)))
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.finish])
     }
@@ -304,7 +304,7 @@ extension SyncMachineTests {
         let a = snapshot("a", 1)
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a])) == [.download(a)])
-        #expect(loop.handle(.downloadFailed(a)) == [.send])
+        #expect(loop.handle(.downloadFailed(a)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.handle(.tick, after: .seconds(5)) == [.list, .download(a)])
@@ -348,7 +348,7 @@ extension SyncMachineTests {
     @Test(arguments: [false, true]) func shutsDownAfterTheSendUnderWay(fails: Bool) {
         var loop = Loop(retries: 0)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         #expect(loop.handle(.shutDown) == [])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.observed(transaction: 11)) == [])
@@ -358,7 +358,7 @@ extension SyncMachineTests {
     @Test func shutsDownWhenThereIsNothingToSend() {
         var loop = Loop(transaction: 0)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         #expect(loop.handle(.shutDown) == [])
         #expect(loop.handle(.foundNothing(transaction: 0)) == [.finish])
     }
@@ -370,5 +370,39 @@ extension SyncMachineTests {
         #expect(loop.machine.nextTick == nil)
         #expect(loop.handle(.listed([snapshot("own", 1)])) == [.download(snapshot("own", 1))])
         #expect(loop.machine.nextTick == .milliseconds(950))
+    }
+
+    @Test func positionsAreRecordedAtTheEnd() {
+        var loop = Loop(usesDeltas: true)
+        loop.startAlone()
+        #expect(loop.handle(.shutDown) == [.recordPositions])
+        #expect(loop.handle(.tick) == [])
+        #expect(loop.handle(.recordedPositions(transaction: 11)) == [.finish])
+        // It is no change of the application's.
+        #expect(loop.machine.sender.isDone)
+    }
+
+    @Test func theEndDoesNotWaitForTheLock() {
+        var loop = Loop(usesDeltas: true)
+        loop.startAlone()
+        #expect(loop.handle(.shutDown) == [.recordPositions])
+        #expect(loop.machine.nextTick == loop.now + SyncMachine.recordingPatience)
+        #expect(loop.handle(.tick, after: SyncMachine.recordingPatience / 2) == [])
+        #expect(loop.handle(.tick, after: SyncMachine.recordingPatience / 2) == [.finish])
+        #expect(loop.handle(.recordedPositions(transaction: nil)) == [])
+    }
+
+    @Test func nothingIsRecordedBeforeTheFirstListing() {
+        var loop = Loop(usesDeltas: true)
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.shutDown) == [.finish])
+    }
+
+    @Test func aSingleRunRecordsNoPositions() {
+        var loop = Loop(onlyOnce: true, usesDeltas: true)
+        #expect(loop.handle(.tick) == [.list])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
+        #expect(loop.handle(.read(transaction: 10)) == [])
+        #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
     }
 }

@@ -13,7 +13,7 @@ struct Loop {
     init(
         receiveOnly: Bool = false, onlyOnce: Bool = false, concurrent: Int = 2, force: Duration = .zero,
         retries: Int? = nil, transaction: UInt64 = 10, sweeper: SweeperMachine.Settings? = nil,
-        lastSync: UInt64? = nil, hasShadows: Bool = false
+        lastSync: UInt64? = nil, hasShadows: Bool = false, usesDeltas: Bool = false
     ) {
         machine = SyncMachine(
             settings: .init(
@@ -22,9 +22,12 @@ struct Loop {
                 sender: .init(
                     minimumInterval: .seconds(1), forceInterval: force, retryInterval: .seconds(5),
                     retryLimit: retries),
-                sweeper: sweeper, hasShadows: hasShadows),
+                sweeper: sweeper, hasShadows: hasShadows, deltas: usesDeltas ? .init() : nil),
             transaction: transaction, record: SyncRecord(lastSync: lastSync))
     }
+
+    /// Time passes, and nothing happens.
+    mutating func wait(_ time: Duration) { now += time }
 
     mutating func handle(
         _ event: SyncMachine.Event, after delay: Duration = .zero, sourceLocation: SourceLocation = #_sourceLocation
@@ -65,7 +68,7 @@ struct Loop {
     /// The start of an instance that finds an empty bucket and sends what it has.
     mutating func startAlone() {
         #expect(handle(.tick) == [.list])
-        #expect(handle(.listed([])) == [.send])
+        #expect(handle(.listed([])) == [.send(.full)])
         #expect(handle(.read(transaction: 10)) == [])
         #expect(handle(.stored(snapshot("own", 1))) == [.started])
         now += .seconds(10)
@@ -96,7 +99,7 @@ struct Loop {
     @Test func anEmptyBucketIsASuccessAndTheDataGoesOutAtOnce() {
         var loop = Loop()
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.pass(.seconds(100_000), listing: [snapshot("own", 1)]) == [])
@@ -106,12 +109,12 @@ struct Loop {
         var loop = Loop()
         loop.startAlone()
         #expect(loop.pass(.seconds(600), listing: []) == [])
-        #expect(loop.pass(.seconds(2), listing: [], showsOurs: false).contains(.send))
+        #expect(loop.pass(.seconds(2), listing: [], showsOurs: false).contains(.send(.full)))
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         // Listings may be late.
-        #expect(!loop.pass(.seconds(50), listing: [], showsOurs: false).contains(.send))
-        #expect(loop.pass(.seconds(20), listing: [], showsOurs: false).contains(.send))
+        #expect(!loop.pass(.seconds(50), listing: [], showsOurs: false).contains(.send(.full)))
+        #expect(loop.pass(.seconds(20), listing: [], showsOurs: false).contains(.send(.full)))
     }
 
     /// Not only the last one: the newest one, too, holds what no older one does.
@@ -120,7 +123,7 @@ struct Loop {
         loop.startAlone()
         let (older, newest) = (snapshot("own", 1), snapshot("own", 2))
         #expect(loop.pass(.seconds(10), listing: [older, newest]) == [])
-        #expect(loop.pass(.seconds(2), listing: [older], showsOurs: false).contains(.send))
+        #expect(loop.pass(.seconds(2), listing: [older], showsOurs: false).contains(.send(.full)))
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.pass(.seconds(600), listing: [older], showsOurs: false) == [])
@@ -129,7 +132,7 @@ struct Loop {
     @Test func anEmptyLMDBAndAnEmptyBucketAreAStartToo() {
         var loop = Loop(transaction: 0)
         #expect(loop.handle(.tick) == [.list])
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         #expect(loop.handle(.foundNothing(transaction: 0)) == [.started])
         #expect(loop.pass(.seconds(100_000), listing: []) == [])
     }
@@ -144,7 +147,7 @@ struct Loop {
             #expect(loop.handle(.tick, after: .milliseconds(4999)) == [])
             #expect(loop.handle(.tick, after: .milliseconds(1)) == [.list])
         }
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
     }
 
     // MARK: A namesake
@@ -167,7 +170,7 @@ struct Loop {
         #expect(loop.handle(.listed([ours, theirs], strangers: [theirs])) == [.download(theirs)])
         // That must not keep ours back.
         #expect(loop.handle(.observed(transaction: 11), after: .milliseconds(10)) == [])
-        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
+        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(loop.load(theirs, as: 12) == [])
@@ -218,7 +221,7 @@ struct Loop {
     @Test func aSingleRunGivesUpWhatCannotBeSent() {
         var loop = Loop(onlyOnce: true, retries: 0)
         _ = loop.handle(.tick)
-        #expect(loop.handle(.listed([])) == [.send])
+        #expect(loop.handle(.listed([])) == [.send(.full)])
         #expect(loop.handle(.unsendable) == [.giveUp])
     }
 
@@ -230,7 +233,7 @@ struct Loop {
         #expect(loop.handle(.tick, after: .milliseconds(100)) == [.list])
         let actions = loop.handle(.listed([snapshot("a", 1)]))
         #expect(actions == [.download(snapshot("a", 1))])
-        #expect(loop.load(snapshot("a", 1)) == [.send])
+        #expect(loop.load(snapshot("a", 1)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started, .finish])
     }
@@ -251,7 +254,7 @@ struct Loop {
         #expect(loop.handle(.observed(transaction: 11)) == [.list])
         for _ in 0..<10 {
             let actions = loop.pass(.seconds(6), listing: [])
-            #expect(actions == [.send])
+            #expect(actions == [.send(.full)])
             #expect(loop.handle(.unsendable) == [])
         }
     }
@@ -262,13 +265,13 @@ struct Loop {
         var loop = Loop()
         loop.startAlone()
         #expect(loop.handle(.observed(transaction: 11)) == [.list])
-        #expect(loop.pass(.seconds(6), listing: []) == [.send])
+        #expect(loop.pass(.seconds(6), listing: []) == [.send(.full)])
         #expect(loop.machine.sendObstacle(at: loop.now) == nil)
         #expect(loop.handle(failure) == [])
         #expect(loop.machine.sendObstacle(at: loop.now) == nil)
         #expect(loop.pass(.seconds(4), listing: []) == [])
         #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
-        #expect(loop.pass(.seconds(2), listing: []) == [.send])
+        #expect(loop.pass(.seconds(2), listing: []) == [.send(.full)])
         #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.machine.sendObstacle(at: loop.now) == .sendFails)
@@ -284,7 +287,7 @@ struct Loop {
         #expect(loop.handle(.downloaded(own)) == [.compare(own)])
         #expect(loop.handle(.merged(own, transaction: nil)) == [.download(a)])
         #expect(loop.handle(.downloaded(a)) == [.compare(a)])
-        #expect(loop.handle(.merged(a, transaction: 11)) == [.send])
+        #expect(loop.handle(.merged(a, transaction: 11)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
         #expect(loop.pass(.seconds(100_000), listing: [a, own, snapshot("own", 10)]) == [])
@@ -308,7 +311,7 @@ struct Loop {
         #expect(loop.handle(.mergeFailed(own)) == [])
         #expect(loop.handle(.tick, after: .seconds(5)) == [.list, .download(own)])
         #expect(loop.handle(.downloaded(own)) == [.compare(own)])
-        #expect(loop.handle(.merged(own, transaction: 51)) == [.send])
+        #expect(loop.handle(.merged(own, transaction: 51)) == [.send(.full)])
     }
 
     @Test func aCorruptOwnSnapshotIsReplacedByThePreviousBeforeAnythingIsSent() {
@@ -319,7 +322,7 @@ struct Loop {
         #expect(loop.handle(.downloaded(second)) == [.compare(second)])
         #expect(loop.handle(.refused(second)) == [.download(first)])
         #expect(loop.handle(.downloaded(first)) == [.compare(first)])
-        #expect(loop.handle(.merged(first, transaction: 11)) == [.send])
+        #expect(loop.handle(.merged(first, transaction: 11)) == [.send(.full)])
     }
 
     @Test func anInstanceThatCanNotBeLoadedDelaysTheStartButNotTheSending() {
@@ -327,7 +330,7 @@ struct Loop {
         let a = snapshot("a", 1)
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a])) == [.download(a)])
-        #expect(loop.handle(.downloadFailed(a)) == [.send])
+        #expect(loop.handle(.downloadFailed(a)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         #expect(!loop.machine.isStartComplete)
@@ -343,7 +346,7 @@ struct Loop {
         #expect(loop.handle(.vanished(a)) == [.download(b)])
         #expect(loop.load(b) == [])
         #expect(loop.handle(.tick, after: .milliseconds(100)) == [.list])
-        #expect(loop.handle(.listed([b])) == [.send])
+        #expect(loop.handle(.listed([b])) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 10)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
     }
@@ -354,13 +357,13 @@ struct Loop {
         #expect(loop.handle(.tick) == [.list])
         #expect(loop.handle(.listed([a, b])) == [.download(a)])
         #expect(loop.handle(.observed(transaction: 11), after: .milliseconds(10)) == [])
-        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send])
+        #expect(loop.handle(.tick, after: .milliseconds(20)) == [.send(.full)])
         #expect(loop.handle(.read(transaction: 11)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [])
         // The one after start-up comes nevertheless: it shows what has been loaded.
         #expect(loop.load(a, as: 12) == [.download(b)])
         #expect(loop.load(b, as: 13) == [])
-        #expect(loop.handle(.tick, after: .seconds(1)) == [.list, .send])
+        #expect(loop.handle(.tick, after: .seconds(1)) == [.list, .send(.full)])
         #expect(loop.handle(.read(transaction: 13)) == [])
         #expect(loop.handle(.stored(snapshot("own", 1))) == [.started])
     }

@@ -42,7 +42,7 @@ import Testing
         loop.startAlone()
         _ = look(&notices, loop)
         _ = loop.handle(.observed(transaction: 11))
-        #expect(loop.pass(.seconds(6), listing: []) == [.send])
+        #expect(loop.pass(.seconds(6), listing: []) == [.send(.full)])
         _ = loop.handle(.sendFailed)
         let errors = SyncErrors(send: "HTTP 500")
         _ = look(&notices, loop, errors)
@@ -52,7 +52,7 @@ import Testing
                 "blocked changes wait to be sent: sending fails and is retried: HTTP 500"
             ])
         #expect(look(&notices, loop, errors) == [])
-        #expect(loop.pass(.seconds(2), listing: []) == [.send])
+        #expect(loop.pass(.seconds(2), listing: []) == [.send(.full)])
         _ = loop.handle(.read(transaction: 11))
         _ = loop.handle(.stored(snapshot("own", 2)))
         #expect(look(&notices, loop) == ["settled 11", "blocked nil"])

@@ -25,7 +25,7 @@ final class Instance: Sendable {
         _ name: String, _ store: any BlobStore, database: String = "main", once: Bool = false,
         receiveOnly: Bool = false, retries: Int? = nil, retryInterval: Duration = .milliseconds(30),
         sweeper: SweeperMachine.Settings? = nil, cleaner: CleanerMachine.Settings? = nil,
-        clock: @escaping WallClock = systemWallClock, schema: Schema = .native
+        clock: @escaping WallClock = systemWallClock, schema: Schema = .native, deltas: OwnChain.Settings? = nil
     ) throws {
         self.name = name
         self.store = store
@@ -41,7 +41,7 @@ final class Instance: Sendable {
                 sender: .init(
                     minimumInterval: .milliseconds(30), forceInterval: .zero, retryInterval: retryInterval,
                     retryLimit: retries),
-                sweeper: sweeper),
+                sweeper: sweeper, deltas: deltas),
             lmdbPollInterval: .milliseconds(30), cleaner: cleaner, schema: schema)
     }
 
@@ -107,11 +107,13 @@ final class HookedStore: BlobStore {
         return hooks.loaded(try await base.load(name, atMost: limit))
     }
 
-    func store(_ name: String, _ body: Spool) async throws {
+    @discardableResult
+    func store(_ name: String, _ body: Spool) async throws -> String? {
         let hooks = hooks.withLock { $0 }
         try await hooks.before("store", name)
-        try await base.store(name, body)
+        let version = try await base.store(name, body)
         try await hooks.afterStore()
+        return version
     }
 
     func delete(_ name: String) async throws {
@@ -119,7 +121,7 @@ final class HookedStore: BlobStore {
         try await base.delete(name)
     }
 
-    func changes(prefix: String) -> AsyncStream<String>? { base.changes(prefix: prefix) }
+    func changes(prefix: String) -> AsyncStream<StorageChange>? { base.changes(prefix: prefix) }
 }
 
 func overwrite(_ path: String, with bytes: [UInt8]) throws {

@@ -60,6 +60,16 @@ struct Model {
         }
     }
 
+    /// An LMDB was rebuilt after too long an absence. What it has lost, and nobody else has, nobody can rely on any more.
+    ///
+    /// - Parameter view: what the others have in the storage.
+    mutating func rebuilt(_ old: TestContents, _ new: TestContents, view: TestContents) {
+        for (key, version) in old where new[key] == nil && view[key] == nil && durable[key] == version {
+            durable[key] = nil
+            possible[key, default: []].insert(version)
+        }
+    }
+
     mutating func deleted(_ key: TestKey, at timestamp: UInt64) {
         deletions[key] = max(deletions[key] ?? 0, timestamp)
     }

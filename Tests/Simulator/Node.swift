@@ -81,6 +81,8 @@ final class Process {
     /// Whether its state waits to be published.
     var isPublishing = false
     var isFinished = false
+    /// Whether the storage announces all changes over a connection.
+    var hasFeed = false
     /// The update marker, as this process knows it; nil if there is none.
     var marker: UpdateMarker?
     /// The snapshot of another host with its name, and whether there was one.

@@ -24,13 +24,14 @@ final class ResyncStore: BlobStore, @unchecked Sendable {
         return object.body
     }
 
-    func store(_ name: String, _ body: Spool) async throws {
+    func store(_ name: String, _ body: Spool) async throws -> String? {
         guard !fails, let name = SnapshotName(name) else { throw BlobStoreError(.timeout, "no answer") }
         stored.append((name, body))
+        return nil
     }
 
     func delete(_ name: String) async throws {}
-    func changes(prefix: String) -> AsyncStream<String>? { nil }
+    func changes(prefix: String) -> AsyncStream<StorageChange>? { nil }
 }
 
 /// Waits for what another thread does.

@@ -1,3 +1,4 @@
+import BlobStorage
 import TestSupport
 
 /// What happens in one simulated history: who takes part, what they do and what goes wrong.
@@ -20,6 +21,8 @@ package struct Scenario: Sendable {
         package var inspection = Inspection.none
         /// Whether it has the name of the first one by mistake.
         package var isNamesake = false
+        /// Whether it reads and writes deltas.
+        package var usesDeltas = false
         /// An instance that takes part.
         package init() {}
     }
@@ -108,6 +111,22 @@ package struct Scenario: Sendable {
         static let all = kinds + [("marker", \.marker)]
     }
 
+    /// How changes become known before a listing shows them.
+    package struct Hints: Sendable, Equatable {
+        /// The sources of those that no connection announces, by member.
+        package var sources: [HintSource] = [.fileSystem]
+        /// How often a hint is lost, late or repeated.
+        package var lost = 0.0
+        package var late = 0.0
+        package var repeated = 0.0
+        /// How often there is a wrong one.
+        package var wrong = 0.0
+        /// How long a connection lasts at most, and how long there is none; 0 if there are none.
+        package var feedSeconds = 0.0
+        /// Some are lost.
+        package init() {}
+    }
+
     /// The seed that everything else is drawn from.
     package var seed: UInt64
     /// Whether applications keep no versions.
@@ -128,6 +147,8 @@ package struct Scenario: Sendable {
     package var usesMarker = false
     /// How often the storage is listed; nil for what suits the retention.
     package var pollsEvery: Duration?
+    /// How changes become known.
+    package var hints = Hints()
     /// Whether in the end somebody joins who runs only once.
     package var endsWithOnce = false
 
@@ -137,6 +158,9 @@ package struct Scenario: Sendable {
         return members.allSatisfy { isRight($0.clockError) }
             && steps.allSatisfy { if case .jumpClock(let error) = $0.action { isRight(error) } else { true } }
     }
+
+    /// Whether a clock is set while the history runs.
+    var setsClocks: Bool { steps.contains { if case .jumpClock = $0.action { true } else { false } } }
 
     /// How often the storage is listed. Those with one name have to see each other's snapshots soon.
     package var pollInterval: Duration {
@@ -206,8 +230,23 @@ extension Scenario {
             // Nobody there can tell whether the newest snapshot is good.
             if random.chance(0.7) { insert(1001, .damageNewest, at: index + 1) }
         }
+        for index in members.indices { members[index].usesDeltas = random.chance(0.75) }
         if members.count > 1, random.chance(0.06) { drawNamesake(&random) }
-        if let retention, random.chance(0.08) { drawOutage(of: retention, &random) }
+        if let retention {
+            if random.chance(0.08) { drawOutage(of: retention, &random) }
+        } else if members.count > 1, !hasNamesakes, random.chance(0.04) {
+            drawDeparture(&random)
+        }
+        drawHints(&random)
+    }
+
+    private mutating func drawHints(_ random: inout SeededGenerator) {
+        hints.sources = Self.pick(
+            [[.fileSystem], [.peer], [.peer, .webhook], [.webhook, .peer, .fileSystem]], &random)
+        for path in [\Hints.lost, \.late, \.repeated, \.wrong] where random.chance(0.4) {
+            hints[keyPath: path] = Double.random(in: 0.05...0.5, using: &random)
+        }
+        if random.chance(0.4) { hints.feedSeconds = Self.pick([5, 60, 600], &random) }
     }
 
     /// The storage can't be reached for longer than deletions are kept, and somebody writes: when nobody else can load it any more,
@@ -226,7 +265,51 @@ extension Scenario {
             let pause: Duration = member > 0 ? .seconds(1) : time == 2 ? .seconds(20) : length
             outage.append(Step(number: 2200 + member, pause: pause, member: member, action: .reconnect))
         }
-        steps.insert(contentsOf: outage, at: Int.random(in: 0...steps.count, using: &random))
+        let index = Int.random(in: 0...steps.count, using: &random)
+        if time < 2, random.chance(0.5) {
+            // Snapshots follow each other before the others see that there was one.
+            for number in 0..<3 {
+                let pause = Duration.seconds(Int64.random(in: 5...25, using: &random))
+                outage.append(Step(number: 2300 + number, pause: pause, member: writer, action: .write(2)))
+            }
+            members[writer].usesDeltas = false
+        }
+        steps.insert(contentsOf: outage, at: index)
+        // Who stays must be able to load what is there.
+        for index in members.indices { members[index].hasSmallMap = false }
+    }
+
+    /// Somebody writes and leaves for so long that a cleaner takes it for gone; mostly the others hold some of its entries back.
+    private mutating func drawDeparture(_ random: inout SeededGenerator) {
+        let gone = Int.random(in: members.indices, using: &random)
+        let isHeld = random.chance(0.7)
+        for index in members.indices {
+            // Only then the time is short.
+            members[index].clockError = .zero
+            members[index].hasSmallMap = false
+            guard index != gone else { continue }
+            members[index].cleans = true
+            if isHeld { members[index].inspection = .holds }
+        }
+        members[gone].isReceiver = false
+        // What is held back is lost with the LMDB.
+        for index in steps.indices {
+            switch steps[index].action {
+            case .wipe, .restore, .jumpClock, .cutOff: steps[index].action = .restart
+            default: break
+            }
+        }
+        let others = members.indices.filter { $0 != gone }
+        steps.append(Step(number: 2400, pause: .seconds(10), member: gone, action: .comeBack))
+        for member in others {
+            steps.append(Step(number: 2410 + member, pause: .seconds(1), member: member, action: .comeBack))
+        }
+        steps.append(Step(number: 2420, pause: .seconds(10), member: gone, action: .write(4)))
+        steps.append(Step(number: 2421, pause: .seconds(20), member: gone, action: .stop))
+        for (number, member) in (others + others).enumerated() {
+            let pause = Duration.seconds(Int64.random(in: 40...120, using: &random))
+            steps.append(Step(number: 2430 + number, pause: pause, member: member, action: .write(1)))
+        }
     }
 
     /// Somebody has the name of the first one.

@@ -93,6 +93,7 @@ extension SimulatedEffects {
         let (world, node) = (world, node)
         report(after: delay(5)) { [self] in
             if fails { return .removalFailed(removal, "no answer") }
+            for delta in removal.deltas { try world.remove(delta, by: node) }
             try world.remove(removal.name, by: node)
             announce(removal.name, isDeletion: true)
             return .removed(removal)
@@ -111,22 +112,57 @@ extension SimulatedEffects {
                 process.marker?.vanished()
                 return .downloadFailed(name, BlobStoreError(.notFound, "not found"), time: time)
             }
+            let version = node.random.chance(0.9) ? object.blob.version : nil
             // One that is damaged each time is a damaged object.
             let body =
                 isGarbled && !object.isDamaged && node.garbled.insert(name).inserted
                 ? try garbled(object.body, &node.random) : object.body
-            return .downloaded(name, body, time: time)
+            return .downloaded(name, body, version: version, time: time)
+        }
+    }
+
+    /// Merges deltas. It may end after any step.
+    func widen(_ deltas: [OwnChain.Stored]) {
+        let fails = chance(faults.upload) || node.isCutOff
+        let (isUnheard, isHalfDone) = (chance(faults.uploadDone), chance(faults.upload))
+        let (world, node, process) = (world, node, process)
+        let noAnswer = SyncCore.Event.wideningFailed(BlobStoreError(.timeout, "no answer"))
+        report(after: delay(2)) { [self] in
+            let bodies = deltas.compactMap { world.bucket.objects[$0.name]?.body }
+            guard !fails, bodies.count == deltas.count, let first = deltas.first, let last = deltas.last else {
+                return noAnswer
+            }
+            let body: Spool
+            do {
+                body = try Widening(deltas).join(
+                    bodies, schema: process.database.settings.schema, stagingDirectory: nil)
+            } catch {
+                return .wideningFailed(error)
+            }
+            world.count("widenings")
+            let version = world.stored(first.name, body, try entries(in: body), by: node)
+            announce(first.name, isDeletion: false)
+            if isUnheard, isHalfDone { return noAnswer }
+            for delta in deltas.dropFirst() {
+                try world.remove(delta.name, by: node)
+                announce(delta.name, isDeletion: true)
+            }
+            guard !isUnheard, !process.isDead else { return noAnswer }
+            return .widened(
+                .init(name: first.name, position: last.position, size: body.count, version: version))
         }
     }
 
     func store(_ result: FullScan.Result) {
-        let contents = process.scanned.removeValue(forKey: result.name) ?? [:]
+        let contents =
+            process.scanned.removeValue(forKey: result.name) ?? (try? entries(in: result.body)) ?? [:]
         let isLost = chance(faults.upload) || node.isCutOff
         let isUnheard = chance(faults.uploadDone)
         let isLate = chance(faults.uploadLate)
         let time = .milliseconds(200) + delay(2)
         if isLost || isUnheard || isLate { node.reasonsToSend += 1 }
         let (world, node, process) = (world, node, process)
+        let version = Version()
         if !isLost {
             // A server goes on with what it has, whatever becomes of who sent it.
             let lateness = isLate ? .seconds(60) + delay(240) : .zero
@@ -134,15 +170,18 @@ extension SimulatedEffects {
             if isLate { world.lastUpload = max(world.lastUpload, world.time.now + time + lateness) }
             world.schedule(after: time + lateness) {
                 if process.isDead, node.random.chance(0.5) { return }
-                world.stored(
-                    result.name, result.body, contents, by: node, isLost: node.generation != generation)
+                // One of an earlier run is loaded, and sent on.
+                if isLate || process.isDead { node.reasonsToSend += 1 }
+                version.text = world.stored(
+                    result.name, result.body, contents, by: node, isLost: node.generation != generation,
+                    isOfEarlierRun: process.isDead)
             }
         }
         let fails = isLost || isUnheard || isLate
         report(after: time) { [self] in
             if fails { return .storeFailed(BlobStoreError(.timeout, "no answer")) }
             announce(result.name, isDeletion: false)
-            return .stored
+            return .stored(version: version.text)
         }
     }
 }
@@ -154,7 +193,27 @@ func garbled(_ body: Spool, _ random: inout SeededGenerator) throws -> Spool {
     if bytes.count <= 10 || random.chance(0.5) {
         bytes.removeLast(Int.random(in: 1..<bytes.count, using: &random))
     } else {
-        bytes[Int.random(in: 10..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+        // The header and the padding of the compressed data have bits that mean nothing; those of the checksum all count.
+        bytes[bytes.count - Int.random(in: 5...8, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
     }
     return Spool(bytes)
+}
+
+/// The version that an upload has got.
+private final class Version { var text: String? }
+
+/// The entries of a snapshot.
+func entries(in body: Spool) throws -> TestContents {
+    var contents: TestContents = [:]
+    var reader = SnapshotReader(body, maximumEntrySize: 1 << 20)
+    while true {
+        switch try reader.next() {
+        case .entry:
+            let version = TestVersion(
+                timestamp: reader.timestamp, isDeleted: reader.isDeleted, value: Array(reader.value))
+            contents[TestKey(database: reader.databaseName, key: Array(reader.key))] = version
+        case .databaseBegin, .databaseEnd: break
+        case .end: return contents
+        }
+    }
 }

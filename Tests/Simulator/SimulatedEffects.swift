@@ -54,10 +54,12 @@ final class SimulatedEffects: SyncEffects {
         case .compare(let order):
             noteBeside()
             work(delay(0.3), .capture) { database.compare(order, $0) }
-        case .apply(let merge, let isOutdated): apply(merge, isOutdated: isOutdated)
+        case .apply(let merges, let isOutdated, let positions): apply(merges, isOutdated: isOutdated, positions)
         case .capture: work(delay(0.1), .capture) { database.capture($0) }
-        case .scan(let floor): scan(floor)
+        case .scan(let order): scan(order)
         case .store(let result): store(result)
+        case .widen(let deltas): widen(deltas)
+        case .prove: work(delay(1), .capture) { $0(database.prove()) }
         case .sweep(let run, let deletionTime):
             let age = (world.scenario.retention ?? .zero).wholeNanoseconds
             // The run began before, so its limit is not later than this.
@@ -65,6 +67,7 @@ final class SimulatedEffects: SyncEffects {
                 $0(database.sweep(run, deletionTime: deletionTime))
             }
         case .record(let record): work(delay(0.05), .capture) { $0(database.write(record)) }
+        case .recordPositions(let positions): work(delay(0.05), .capture) { $0(database.record(positions)) }
         case .listForCleaner: listForCleaner()
         case .remove(let removal): remove(removal)
         case .removeLeftovers: report(after: delay(0.1)) { .removedLeftovers(0) }
@@ -86,6 +89,10 @@ final class SimulatedEffects: SyncEffects {
             process.progress = progress
             world.publish(node, process)
         case .settled(let transaction): process.settled = transaction
+        case .compared: world.count("captures by pages")
+        case .proved(let proof):
+            world.count("proofs")
+            if !proof.isSound { world.fail("a comparison of pages finds everything", "\(node.name): \(proof)") }
         case .namesake(let name):
             if (process.namesake == nil) != (name == nil) { node.namesakeChanges.append(world.time.now) }
             process.namesake = name
@@ -119,16 +126,17 @@ final class SimulatedEffects: SyncEffects {
         }
     }
 
-    private func apply(_ merge: MergeInHand, isOutdated: Bool) {
+    private func apply(_ merges: [MergeInHand], isOutdated: Bool, _ positions: RecordedPositions?) {
         let database = process.database
         // Now and then the application has the write lock for long.
         let isLocked = chance(faults.lock)
         if isLocked { world.count("waits for the lock") }
         let pause = isLocked ? .seconds(1) + delay(5) : delay(0.05)
         process.isApplying = true
+        if merges.count > 1 { world.count("merges of several deltas") }
         work(pause, .merge) { [process] post in
             process.isApplying = false
-            database.apply(merge, isOutdated: isOutdated, post)
+            database.apply(merges, isOutdated: isOutdated, positions: positions, post)
         }
     }
 
@@ -137,13 +145,15 @@ final class SimulatedEffects: SyncEffects {
         if process.isApplying { world.count("readers beside a writer") }
     }
 
-    private func scan(_ floor: UInt64) {
+    private func scan(_ order: SyncCore.ScanOrder) {
         node.sends += 1
+        // A full snapshot that follows changes needs no other reason.
+        if order.kind == .fullBehindDelta { node.reasonsToSend += 2 }
         noteBeside()
         let (database, process) = (process.database, process)
         work(delay(0.1), .capture) { [world, node] post in
-            database.scan(floor: floor) { event in
-                if case .scanned(let scan) = event {
+            database.scan(order) { event in
+                if case .scanned(let scan) = event, !scan.snapshot.name.isDelta, order.kind == .full {
                     process.scanned[scan.snapshot.name] = (try? world.read(node)) ?? [:]
                 }
                 // What a merge brings into an empty LMDB is sent once.

@@ -38,6 +38,8 @@ final class SimulatedInspector: ChangeInspector {
             return .merge
         }
 
+        /// Some look at more than what changes.
+        var isSelfContained: Bool { !changes.isMultiple(of: 3) }
         func check(_ transaction: borrowing ReadTransaction) {}
         func refused(_ refusal: RefusedSnapshot) -> RefusedSnapshot { refusal }
         func heldBack() -> HeldEntries? { held == 0 ? nil : HeldEntries(count: held, first: "key0") }

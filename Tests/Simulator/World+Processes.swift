@@ -29,10 +29,16 @@ extension World {
                 sender: .init(
                     minimumInterval: .seconds(1), forceInterval: .seconds(14400), retryInterval: .seconds(5),
                     retryLimit: nil),
-                sweeper: sweeper),
+                sweeper: sweeper,
+                deltas: node.member.usesDeltas ? .init(fullInterval: fullInterval, closingSize: 300) : nil),
             lmdbPollInterval: .seconds(1), deletedCutoff: DeletedCutoff(retention: scenario.retention),
             cleaner: node.member.cleans ? cleaner : nil,
             schema: scenario.usesShadows ? .shadow(dupSortHack: true) : .native)
+    }
+
+    /// How long after a change a full snapshot follows.
+    private var fullInterval: Duration? {
+        [nil, .seconds(5), .seconds(30), .seconds(600)][Int(scenario.seed % 4)]
     }
 
     /// How old a listing may be with an update marker.
@@ -50,13 +56,15 @@ extension World {
             settings: settings, environment: node.environment, clock: node.clock.syncClock, inspector: inspector)
         let process = Process(database)
         let record = try database.recordAtStart()
+        let positions = try database.positionsAtStart()
         let random = Box(node.random)
         let core = SyncCore(
             settings: settings, transaction: node.environment.info.lastTransactionID, record: record,
-            isLogging: trace != nil, random: { random.next() })
+            positions: positions, isLogging: trace != nil, random: { random.next() })
         process.engine = SyncEngine(core: core, effects: SimulatedEffects(self, node, process))
         node.process = process
         if scenario.usesMarker { process.marker = UpdateMarker(forceListInterval: forceListInterval) }
+        changeFeed(of: process, node)
         deliver(to: process, of: node, after: .milliseconds(Int64.random(in: 0...500, using: &node.random))) { .tick }
     }
 

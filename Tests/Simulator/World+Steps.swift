@@ -52,10 +52,7 @@ extension World {
         // An intact one of this name may be the only one that holds something.
         guard bucket.objects[copy]?.isDamaged ?? true else { return }
         bucket.store(
-            copy,
-            .init(
-                text: copy.description, body: try garbled(object.body, &random), contents: [:], isDamaged: true,
-                modified: time.wall), at: time.now)
+            copy, try garbled(object.body, &random), [:], isDamaged: true, at: time.now, time.wall)
     }
 
     func resync(_ node: Node, fails: Bool) throws {
@@ -81,7 +78,9 @@ extension World {
         } catch let error as BlobStoreError where fails {
             trace?("\(error)")
         }
+        let before = node.contents
         try refresh(node, .rebuild)
+        model.rebuilt(before, node.contents, view: bucket.view(without: node.instance))
         for (name, body) in store.stored {
             stored(name, body, node.contents, by: node)
             if scenario.usesMarker { bucket.marker = Array("\(name)".utf8) }

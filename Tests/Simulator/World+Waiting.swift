@@ -23,7 +23,7 @@ extension World {
     private func state(_ name: String, _ progress: SyncProgress, _ time: UInt64) -> InstanceState {
         InstanceState(
             instance: name, hostname: name, software: "simulation",
-            time: WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3), sent: progress.sent?.description,
+            time: WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3), sent: progress.position?.description,
             applied: progress.merged.mapValues(\.description),
             covered: progress.covered?.mapValues(\.description), health: "OK")
     }
@@ -46,10 +46,11 @@ extension World {
 
     private func spread(of node: Node) -> Spread? {
         let names = bucket.objects.keys
-        let own = names.filter { $0.instance == node.name }
+        let own = names.filter { $0.instance == node.name && !$0.isDelta }
         let others = bucket.states.filter { $0.key != node.name }.map { ($0, state($0, $1.progress, $1.time)) }
         return Spread(
-            database: "main", own: node.name, newest: own.max(), instances: Set(names.map(\.instance)),
+            database: "main", own: node.name, newest: node.process?.progress.position,
+            instances: Set(names.map(\.instance)),
             states: Dictionary(uniqueKeysWithValues: others), listed: Set(own),
             stateTimes: bucket.states.mapValues(\.time), now: time.wall)
     }

@@ -34,9 +34,15 @@ package final class World {
     private var counter = 0
     /// When an object was stored last.
     private var lastStore = Duration.zero
+    /// Whether nothing goes wrong any more.
+    private(set) var isEnding = false
     /// When the last upload arrives that is minutes late.
     var lastUpload = Duration.zero
     private var violation: Violation?
+    /// The full snapshots that were stored, by instance.
+    private var stored: [String: Set<SnapshotName>] = [:]
+    /// Those of them that arrived after the process that had sent them ended.
+    private var ofEarlierRuns: Set<SnapshotName> = []
     /// What has happened, by kind.
     package private(set) var counts: [String: Int] = [:]
 
@@ -119,6 +125,7 @@ package final class World {
     /// Lets everything end well, and checks what must be true then.
     package func settle() throws {
         faults = .init()
+        isEnding = true
         trace?("-- from here on nothing goes wrong")
         for node in nodes {
             node.isCutOff = false
@@ -180,6 +187,9 @@ package final class World {
                     let isSwept = scenario.retention != nil && version.isDeleted && view[key]?.isDeleted != false
                     return view[key] == version || isSwept || model.isExempt(key)
                 }
+                    // Those who follow deltas do not read what others have merged of it.
+                    && (node.process?.isFinished == true || scenario.retention != nil
+                        || view.allSatisfy { model.isExempt($0.key) || node.contents[$0.key] == $0.value })
         }
     }
 
@@ -189,7 +199,7 @@ package final class World {
             return true
         }
         return process.isStarted && !isFenced(node) && process.lastListing > lastStore && machine.receiver.isSettled
-            && (node.member.isReceiver || machine.sender.isDone)
+            && (node.member.isReceiver || machine.sender.isDone && (machine.cover.due == nil || scenario.hasNamesakes))
     }
 
     /// Where something is left out until the next snapshot, there is a next one.
@@ -202,7 +212,9 @@ package final class World {
 
     private func runOnce() throws {
         let index = nodes.count
-        try add(index, Scenario.Member())
+        var member = Scenario.Member()
+        member.usesDeltas = true
+        try add(index, member)
         let node = nodes[index]
         if !scenario.usesShadows { try write(node, 1) }
         try start(node, once: true)
@@ -226,7 +238,8 @@ package final class World {
         if isFenced(node) { throw Violation(rule: "resync lifts the fence", text: node.name) }
         // Two with one name answer each other. A listing that shows less than the one before looks as if somebody had removed something.
         if scenario.retention == nil, scenario.faults.staleListing == 0, !scenario.isShared(node.index),
-            node.sends > (node.member.isReceiver ? 0 : node.reasonsToSend)
+            // A full snapshot that follows a change takes another send.
+            node.sends > (node.member.isReceiver ? 0 : node.reasonsToSend * (node.member.usesDeltas ? 2 : 1))
         {
             throw Violation(
                 rule: "nobody sends without a reason",
@@ -253,8 +266,9 @@ package final class World {
         }
     }
 
-    /// Whether there is a snapshot under the name of a host: two that have nothing can't notice each other.
-    private func hasSnapshot(_ node: Node) -> Bool { bucket.objects.keys.contains { $0.instance == node.instance } }
+    /// Whether two snapshots were stored under the name of a host. Two hosts that have nothing can't notice each other, and what
+    /// one stores while the other one starts may be taken for an earlier one of its own.
+    private func hasSnapshot(_ node: Node) -> Bool { stored[node.instance]?.count ?? 0 > 1 }
 
     /// Whether snapshots under a name may appear that its instance does not know of: copies, and those that a server stores after
     /// the process that sent them has ended.
@@ -294,22 +308,26 @@ package final class World {
     }
 
     /// An upload has arrived.
+    ///
+    /// - Returns: its version.
+    @discardableResult
     func stored(
-        _ name: SnapshotName, _ body: Spool, _ contents: TestContents, by node: Node, isLost: Bool = false
-    ) {
+        _ name: SnapshotName, _ body: Spool, _ contents: TestContents, by node: Node, isLost: Bool = false,
+        isOfEarlierRun: Bool = false
+    ) -> String {
         trace?("storage: \(name) is there")
-        count("stores")
+        if isOfEarlierRun { ofEarlierRuns.insert(name) }
+        count(name.isDelta ? "stores of deltas" : "stores")
+        if !name.isDelta { stored[name.instance, default: []].insert(name) }
         lastStore = time.now
         if isLost { count("stores of what was lost") }
-        bucket.store(
-            name, .init(text: name.description, body: body, contents: contents, isLost: isLost, modified: time.wall),
-            at: time.now)
+        let version = bucket.store(name, body, contents, isLost: isLost, at: time.now, time.wall)
         let age = scenario.retention.map { UInt64($0 * 9 / 10 / .nanoseconds(1)) }
-        model.stored(contents, isLost: isLost, oldest: age.map { time.wall - $0 } ?? 0)
-        for other in nodes where other !== node {
-            guard let process = other.process, other.random.chance(0.5) else { continue }
-            deliver(to: process, of: other, after: .milliseconds(20)) { .storageChanged }
-        }
+        // Who reads only full snapshots does not get what is only in a delta.
+        let isHidden = name.isDelta && scenario.members.contains { !$0.usesDeltas }
+        model.stored(contents, isLost: isLost || isHidden, oldest: age.map { time.wall - $0 } ?? 0)
+        hint(name, version: version, by: node)
+        return version
     }
 
     func remove(_ name: SnapshotName, by node: Node) throws {
@@ -322,7 +340,24 @@ package final class World {
         }
         bucket.remove(name, at: time.now)
         // What one host has sent, another one with its name may hide.
-        if object.isDamaged || object.isLost || scenario.hasNamesakes { return }
+        if object.isDamaged || object.isLost || scenario.hasNamesakes || isHiddenByEarlierRun(name) { return }
+        if willBeStoredAgain(name, object) { return }
         try model.checkRemoval(of: object.contents, "\(name)", view: bucket.view)
+    }
+
+    /// Whether it is a delta that its instance has just overwritten, while somebody who took it for gone cleaned up: it notices with its
+    /// next listing.
+    private func willBeStoredAgain(_ name: SnapshotName, _ object: Bucket.Object) -> Bool {
+        guard name.isDelta, time.wall.elapsed(since: object.blob.modified ?? 0) < 30_000_000_000 else { return false }
+        return nodes.contains {
+            $0.instance == name.instance && $0.process.map { !$0.isDead && !$0.isFinished } ?? false
+        }
+    }
+
+    /// Whether a snapshot of an earlier run has arrived late and is the newest by its name, because the clock was set back since. Its
+    /// instance sends everything again once it has listed it; who joins in the end shows that.
+    private func isHiddenByEarlierRun(_ name: SnapshotName) -> Bool {
+        guard scenario.setsClocks, let newest = bucket.newest(of: name.instance)?.0 else { return false }
+        return newest > name && ofEarlierRuns.contains(newest)
     }
 }

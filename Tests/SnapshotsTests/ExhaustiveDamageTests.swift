@@ -11,7 +11,8 @@ struct ExhaustiveDamageTests {
     private static let meta = Message().field(1, "GX").field(2, "ns1").field(3, "host").varint(4, 300).fixed64(
         5, 1 << 60
     )
-    .field(7, "main").varint(8, 0)
+    .field(7, "main").varint(8, 0).fixed64(100, 9).field(101, Message().field(1, "ns2").fixed64(2, 8).field(3, "x"))
+    .field(101, Message().field(1, "n-3").fixed64(2, 7)).varint(102, 1)
     private static let message = Message.version3.field(2, meta).field(
         3,
         Message().field(1, "records").varint(3, 0).field(2, Message.entry("key", "value")).field(
@@ -137,7 +138,7 @@ struct ExhaustiveDamageTests {
             default:
                 lengths.append(start + next)
                 let count = varint()
-                let isMessage = depth == 0 || (depth == 1 && tag >> 3 == 2 && count > 8)
+                let isMessage = depth == 0 || (depth == 1 && (tag >> 3 == 101 || (tag >> 3 == 2 && count > 8)))
                 if isMessage {
                     let inner = places(Array(bytes[next..<next + count]), at: start + next, depth: depth + 1)
                     tags += inner.tags

@@ -158,7 +158,16 @@ private struct MessageGenerator {
     private mutating func meta() -> Message {
         var fields = [Message().field(1, "GX"), Message().field(2, "é"), Message().varint(4, random.next())]
         fields += [Message().fixed64(5, random.next()), Message().field(7, "main"), Message().varint(8, 1)]
+        if chance(2) { fields += [Message().fixed64(100, random.next()), Message().varint(102, 1)] }
+        for _ in 0..<Int.random(in: 0...3, using: &random) { fields.append(Message().field(101, position())) }
         if chance(3) { fields.append(unknown()) }
+        return Message(bytes: joined(fields, shuffleOneIn: 2))
+    }
+
+    private mutating func position() -> Message {
+        var fields = [Message().field(1, "ns\(Int.random(in: 1...3, using: &random))")]
+        if !chance(30) { fields.append(Message().fixed64(2, random.next())) }
+        if chance(10) { fields.append(unknown()) }
         return Message(bytes: joined(fields, shuffleOneIn: 2))
     }
 

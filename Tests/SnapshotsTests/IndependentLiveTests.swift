@@ -17,7 +17,8 @@ struct IndependentLiveTests {
         }
         let meta = SnapshotMeta(
             instanceID: "ns1", hostname: "host", transactionID: -1, timestamp: 1_795_196_395_012_345_678,
-            databaseName: "main", fromTransactionID: .max)
+            databaseName: "main", fromTransactionID: .max, from: .max, positions: ["b": 1, "a": .max], readsDeltas: true
+        )
         let contents = Contents(
             databases: [
                 Database(name: "records", flags: 8, entries: entries), Database(name: "empty"),
@@ -26,6 +27,7 @@ struct IndependentLiveTests {
         let spool = try contents.written(chunkSize: 50_000)
 
         var expected = ["snapshot 3 1", "meta GX ns1 host -1 1795196395012345678 main \(Int64.max)"]
+        expected += ["from \(UInt64.max) 1", "position a \(UInt64.max)", "position b 1"]
         let parts = try Contents(spool).databases
         #expect(parts.count > 5)
         for part in parts {

@@ -39,6 +39,18 @@ struct NameTests {
         #expect(extra.description == "a_b__-__19700101-000000-000000001__Gother__Zz__A1_2.x.pb.gz")
     }
 
+    @Test("of deltas differ by the extension only")
+    func deltas() throws {
+        let name = SnapshotName(
+            database: "main", instance: "ns1", timestamp: 1, fileExtension: SnapshotName.deltaExtension)
+        #expect(name.description == "main__ns1__19700101-000000-000000001__GX.delta")
+        #expect(SnapshotName(name.description) == name)
+        #expect(name.isDelta && !name.isFullSnapshot)
+        for other in ["pb.gz", "x.delta", "delta.gz", "deltas", "Delta"] {
+            #expect(SnapshotName("main__ns1__19700101-000000-000000001__GX." + other)?.isDelta == false)
+        }
+    }
+
     @Test("put right what they are made of")
     func written() {
         let name = SnapshotName(

@@ -51,9 +51,11 @@ struct ReaderTests {
     func messageFieldOrder() throws {
         let meta = SnapshotMeta(
             generationID: "GX", instanceID: "i", hostname: "h", transactionID: -5, timestamp: 1 << 60,
-            databaseName: "main", fromTransactionID: 77)
+            databaseName: "main", fromTransactionID: 77, from: 1 << 59, positions: ["a": 3, "b": 5], readsDeltas: true)
         let metaMessage = Message().field(1, "GX").field(2, "i").field(3, "h").varint(4, UInt64(bitPattern: -5))
-            .fixed64(5, 1 << 60).field(7, "main").varint(8, 77)
+            .fixed64(5, 1 << 60).field(7, "main").varint(8, 77).fixed64(100, 1 << 59)
+            .field(101, Message().field(1, "b").fixed64(2, 5)).field(101, Message().field(1, "a").fixed64(2, 3))
+            .varint(102, 1)
         let fields: [Message] = [
             Message().varint(1, 1), Message().varint(4, 1), Message().field(2, metaMessage),
             Message().field(3, Message.database("d", [.entry("k", "")])), Message().field(9, "unknown"),
@@ -85,7 +87,7 @@ struct ReaderTests {
 
     @Test("passes over unknown fields of every kind, everywhere")
     func unknownFields() throws {
-        let unknown = Message().varint(100, .max).fixed64(101, .max).field(102, "text").fixed32(103, .max)
+        let unknown = Message().varint(200, .max).fixed64(201, .max).field(202, "text").fixed32(203, .max)
             .field((1 << 29) - 1, "last")
         let entry = unknown.field(1, "k").raw(unknown.bytes).field(2, "v").fixed64(3, 7).raw(unknown.bytes)
         let database = unknown.field(1, "d").raw(unknown.bytes).field(2, entry).raw(unknown.bytes)

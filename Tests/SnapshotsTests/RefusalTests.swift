@@ -33,6 +33,8 @@ private func inDatabase(_ fields: Message) -> Message {
     good.field(3, Message().field(1, "d").raw(fields.bytes))
 }
 
+private func inPosition(_ fields: Message) -> Message { good.field(2, Message().field(101, fields)) }
+
 private func inEntry(_ fields: Message) -> Message { inDatabase(Message().field(2, fields)) }
 
 @Suite("What is refused")
@@ -142,6 +144,7 @@ struct RefusalTests {
         let tooBig = [UInt8](repeating: 0xff, count: 9) + [2]
         let places: [(String, (Message) -> Message, String?)] = [
             ("the message", { good.raw($0.bytes) }, nil), ("meta", { good.field(2, $0) }, nil),
+            ("a position", inPosition, nil),
             ("a DBI", inDatabase, "d"), ("an entry", inEntry, "d"),
         ]
         var rows: [Refusal] = []
@@ -184,7 +187,8 @@ struct RefusalTests {
     static let wireTypes: [Refusal] = {
         let fields: [(String, (Message) -> Message, [UInt64: UInt64], String?)] = [
             ("the message", { good.raw($0.bytes) }, [1: 0, 2: 2, 3: 2, 4: 0], nil),
-            ("meta", { good.field(2, $0) }, [1: 2, 2: 2, 3: 2, 4: 0, 5: 1, 7: 2, 8: 0], nil),
+            ("meta", { good.field(2, $0) }, [1: 2, 2: 2, 3: 2, 4: 0, 5: 1, 7: 2, 8: 0, 100: 1, 101: 2, 102: 0], nil),
+            ("a position", inPosition, [1: 2, 2: 1], nil),
             ("a DBI", inDatabase, [1: 2, 2: 2, 3: 0, 4: 2], "d"),
             ("an entry", inEntry, [1: 2, 2: 2, 3: 1, 4: 0], "d"),
         ]
@@ -203,7 +207,39 @@ struct RefusalTests {
         return rows
     }()
 
-    @Test("in messages", arguments: rules + lengths + encoding + wireTypes)
+    static let positions: [Refusal] = {
+        let many = (0...10_000).reduce(into: Message()) {
+            $0.bytes += Message().field(101, Message().field(1, "ns\($1)").fixed64(2, 1)).bytes
+        }
+        return [
+            Refusal("position of nobody", inPosition(Message().fixed64(2, 1)), says: "the instance of a position"),
+            Refusal("position with an empty instance", inPosition(position("", 1)), says: "the instance of a position"),
+            Refusal("instance with a dot", inPosition(position("n.s", 1)), says: "the instance of a position"),
+            Refusal("instance with an underscore", inPosition(position("a_b", 1)), says: "the instance of a position"),
+            Refusal("instance in Unicode", inPosition(position("é", 1)), says: "the instance of a position"),
+            Refusal("instance that is not UTF-8", inPosition(Message().field(1, [0xff])), says: "not UTF-8"),
+            Refusal(
+                "instance of 1025 bytes", inPosition(position(String(repeating: "n", count: 1025), 1)),
+                says: "1025 bytes, more than 1024", .unsupported),
+            Refusal("position without time", inPosition(Message().field(1, "ns1")), says: "no time"),
+            Refusal("position at 0", inPosition(position("ns1", 0)), says: "no time"),
+            Refusal("empty position", inPosition(Message()), says: "the instance of a position"),
+            Refusal(
+                "invalid position before a valid one",
+                good.field(2, Message().field(101, position("ns1", 0)).field(101, position("ns1", 1))), says: "no time"),
+            Refusal("position past meta", good.field(2, Message().length(101, 1)).raw([1]), says: "exceeds"),
+            Refusal("instance past its position", inPosition(Message().length(1, 9)), says: "exceeds"),
+            Refusal("time past its position", inPosition(Message().raw([0x11, 1, 2])), says: "exceeds"),
+            Refusal("beginning past meta", good.field(2, Message().raw(Message.tag(100, 1) + [1])), says: "exceeds"),
+            Refusal("more than 10000 positions", good.field(2, many), says: "more than 10000 positions", .unsupported),
+        ]
+    }()
+
+    private static func position(_ instance: String, _ time: UInt64) -> Message {
+        Message().field(1, instance).fixed64(2, time)
+    }
+
+    @Test("in messages", arguments: rules + lengths + encoding + wireTypes + positions)
     func refuse(_ row: Refusal) throws {
         let spool = try gzip(row.message.bytes)
         let error = try #require(throws: SnapshotError.self) { try Contents(spool, maximumEntrySize: 1000) }

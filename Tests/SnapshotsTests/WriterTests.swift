@@ -24,7 +24,10 @@ struct WriterTests {
         let meta = SnapshotMeta(
             generationID: "GX", instanceID: "ns \(random.next())", hostname: "host", transactionID: .random(in: -9...9),
             timestamp: random.next(), databaseName: "main",
-            fromTransactionID: [0, 1, .max].randomElement(using: &random) ?? 0)
+            fromTransactionID: [0, 1, .max].randomElement(using: &random) ?? 0,
+            from: [0, 1, .max].randomElement(using: &random) ?? 0,
+            positions: Dictionary((0..<UInt64.random(in: 0...5, using: &random)).map { ("ns\($0)", $0 + 1) }) { $1 },
+            readsDeltas: Bool.random(using: &random))
         let databases = (0..<Int.random(in: 0...4, using: &random)).map { index in
             let isDupSort = Bool.random(using: &random)
             let sizes = [0, 1, 10, 127, 128, 300, 16_383, 16_384, 20_000]

@@ -79,6 +79,35 @@ struct EndpointLiveTests {
         }
     }
 
+    @Test("/insync tells by its status whether a zone is everywhere")
+    func inSync() async throws {
+        let source = Source()
+        try await withServer(source) { server async throws in
+            #expect(try await exchange(server.port, "/insync").status == 400)
+            #expect(try await exchange(server.port, "/insync?zone=").status == 400)
+            #expect(try await exchange(server.port, "/insync?zone=a.test").status == 404)
+            let states: [(StatusReport.InSync.State, Int)] = [
+                (.inSync, 200), (.waiting, 425), (.noZone, 404), (.impossible, 404), (.unknown, 503),
+            ]
+            for (state, status) in states {
+                source.contents.withLock { $0.inSync = StatusReport.InSync("a.test.", state, problem: "problem") }
+                let reply = try await exchange(server.port, "/insync?zone=+%61.test&ticket=12")
+                #expect(reply.status == status)
+                #expect(reply.fields["content-type"] == "application/json; charset=utf-8")
+                #expect(
+                    reply.body.contains("\"state\" : \"\(state.rawValue)\"")
+                        || reply.body.contains("\"state\": \"\(state.rawValue)\""))
+                #expect(source.contents.withLock { $0.asked?.zone == "a.test" && $0.asked?.ticket == 12 })
+            }
+            _ = try await exchange(server.port, "/insync?ticket=-1&name=b.test")
+            #expect(source.contents.withLock { $0.asked?.zone == "b.test" && $0.asked?.ticket == nil })
+            #expect(source.contents.withLock { $0.asked?.except } == [])
+            _ = try await exchange(server.port, "/insync?zone=a.test&except=ns1&except=&except=%6es2")
+            #expect(source.contents.withLock { $0.asked?.except } == ["ns1", "ns2"])
+            #expect(try await exchange(server.port, "/insync?zone=a.test", method: "POST").status == 405)
+        }
+    }
+
     @Test("/storage has a line for each object, whatever it is called; an error is one line too")
     func storage() async throws {
         let source = Source()

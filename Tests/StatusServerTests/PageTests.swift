@@ -57,6 +57,7 @@ struct PageTests {
         activity.time = text
         activity.snapshot = text
         activity.instance = text
+        activity.isDelta = true
         (activity.entries, activity.size, activity.duration, activity.lock) = (number, number, duration, duration)
         activity.changed = number
         var changed = StatusReport.ChangedZone()
@@ -75,6 +76,7 @@ struct PageTests {
         database.unsent = true
         database.storage = StatusReport.StorageFacts()
         database.storage?.snapshots = number
+        database.storage?.deltas = number
         database.storage?.bytes = number
         database.storage?.listed = text
         database.sent = snapshot
@@ -108,6 +110,21 @@ struct PageTests {
     func extremes(number: Int, duration: Double) {
         let page = page(report("2026-11-21T00:00:00Z", number: number, duration: duration))
         #expect(page.hasSuffix("</html>\n"))
+    }
+
+    @Test("Deltas are told apart from full snapshots")
+    func deltas() {
+        var report = report("2026-11-21T00:00:00Z", number: 2, duration: 1)
+        #expect(page(report).contains(#"snapshots, <data value="2">2</data> deltas"#))
+        #expect(page(report).contains(#"<span class="quiet">delta</span>"#))
+        report.databases[0].storage?.deltas = 0
+        report.databases[0].activities[0].isDelta = false
+        #expect(!page(report).contains("delta"))
+        #expect(page(report).contains(#"<span class="quiet">full snapshot</span>"#))
+        // A daemon of an earlier version says nothing of them.
+        report.databases[0].storage?.deltas = nil
+        report.databases[0].activities[0].isDelta = nil
+        #expect(!page(report).contains("delta") && !page(report).contains("full snapshot"))
     }
 
     @Test("A zone is shown with who has it")

@@ -11,6 +11,9 @@ final class Source: StatusSource {
         var metrics = Array("up 1\n".utf8)
         var isAvailable = true
         var objects: Result<[(name: String, size: Int)], TestError> = .success([])
+        var inSync: StatusReport.InSync?
+        /// The last question of ``Source/inSync(_:ticket:except:)``.
+        var asked: (zone: String, ticket: UInt64?, except: [String])?
         var calls = 0
         var listings = 0
     }
@@ -32,6 +35,15 @@ final class Source: StatusSource {
     func health() async -> (isAvailable: Bool, json: [UInt8]) {
         (contents.withLock { $0.isAvailable }, Array(#"{"ok":true}"#.utf8))
     }
+
+    func inSync(_ zone: String, ticket: UInt64?, except: [String]) async -> StatusReport.InSync? {
+        contents.withLock {
+            $0.asked = (zone, ticket, except)
+            return $0.inSync
+        }
+    }
+
+    func proof(nonce: String, of body: [UInt8]) -> String? { "\(nonce)-\(body.count)" }
 
     func objects() async throws -> [(name: String, size: Int)] {
         try contents.withLock {
@@ -75,12 +87,31 @@ final class Gate: Sendable {
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
+/// Takes what the test's requests tell, for one token.
+final class Receiver: PushReceiver {
+    struct Contents {
+        var token: String? = Receiver.token
+        var hints: [PeerHint] = []
+        var events: [StorageEvent] = []
+        var results: [PushResult] = []
+    }
+
+    static let token = "0123456789abcdef0123456789abcdef"
+    let contents = Mutex(Contents())
+
+    func accepts(_ token: String) async -> Bool? { contents.withLock(\.token).map { $0 == token } }
+    func hint(_ hint: PeerHint) { contents.withLock { $0.hints.append(hint) } }
+    func event(_ event: StorageEvent) { contents.withLock { $0.events.append(event) } }
+    func answered(_ result: PushResult, at endpoint: PushEndpoint) { contents.withLock { $0.results.append(result) } }
+}
+
 /// Runs a test with a server on a free port of the loopback interface.
 func withServer(
     _ source: Source = Source(), _ limits: ServerLimits = ServerLimits(), host: String = "127.0.0.1",
-    _ body: (StatusServer) async throws -> Void
+    push: Receiver? = nil, _ body: (StatusServer) async throws -> Void
 ) async throws {
-    let server = try await StatusServer.bind(to: host, port: 0, source: source, logger: quiet, limits: limits)
+    let server = try await StatusServer.bind(
+        to: host, port: 0, source: source, push: push, logger: quiet, limits: limits)
     do {
         try await body(server)
     } catch {

@@ -38,6 +38,8 @@ package final class FaultServer: Sendable {
         case bytes([UInt8])
         /// The connection is reset (RST) in place of an answer.
         case reset
+        /// Bytes as they are, and then nothing until the client goes away.
+        case held(String)
         /// Nothing, until the client goes away.
         case silence
     }
@@ -148,6 +150,9 @@ package final class FaultServer: Sendable {
         case .reset:
             var option = linger(l_onoff: 1, l_linger: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        case .held(let text):
+            _ = send(Array(text.utf8), to: descriptor)
+            waitForEnd(descriptor)
         case .silence:
             waitForEnd(descriptor)
         }

@@ -30,6 +30,9 @@ package final class LogLines: LogHandler, Sendable {
         lines.withLock { $0.append(line) }
     }
 
+    /// The lines that hold a text.
+    package func all(with text: String) -> [String] { lines.withLock { $0.filter { $0.contains(text) } } }
+
     /// How many lines hold a text.
     package func count(_ text: String) -> Int { lines.withLock { $0.count { $0.contains(text) } } }
 

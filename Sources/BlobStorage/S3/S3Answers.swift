@@ -39,9 +39,9 @@ struct S3ListPage: Sendable {
         var isEncoded = false
         var announced: Int?
         var key: String?
-        var size: Int?
-        var modified: UInt64?
-        var found: [(key: String, size: Int, modified: UInt64?)] = []
+        // Of the current object, whose name follows.
+        var blob = Blob(name: "", size: -1)
+        var found: [(key: String, blob: Blob)] = []
         try XMLReader.read(body) { (path, text) throws(XMLError) in
             guard path.first == "ListBucketResult" else {
                 throw XMLError(problem: "\((path.first ?? "").oneLine(limit: 40)) is not a listing", offset: 0)
@@ -55,14 +55,17 @@ struct S3ListPage: Sendable {
             case ["Contents", "Key"]:
                 guard key == nil else { throw XMLError(problem: "an object with two keys", offset: 0) }
                 key = text
-            case ["Contents", "Size"]: size = try Self.count(text, "Size")
-            case ["Contents", "LastModified"]: modified = WallTime(rfc3339: text)?.nanosecondsSinceEpoch
+            case ["Contents", "Size"]: blob.size = try Self.count(text, "Size") ?? -1
+            case ["Contents", "LastModified"]: blob.modified = WallTime(rfc3339: text)?.nanosecondsSinceEpoch
+            case ["Contents", "ETag"]:
+                let etag = withoutQuotes(withoutBlanks(text))
+                blob.version = etag.isEmpty ? nil : etag
             case ["Contents"]:
-                guard let name = key, let count = size, count >= 0 else {
+                guard let name = key, blob.size >= 0 else {
                     throw XMLError(problem: "an object without key or size", offset: 0)
                 }
-                found.append((name, count, modified))
-                (key, size, modified) = (nil, nil, nil)
+                found.append((name, blob))
+                (key, blob) = (nil, Blob(name: "", size: -1))
             default: break
             }
         }
@@ -71,11 +74,12 @@ struct S3ListPage: Sendable {
             throw XMLError(problem: "KeyCount is \(announced), but there are \(found.count + folders)", offset: 0)
         }
         // The element with the encoding may come last.
-        for (key, size, modified) in found {
+        for (key, var blob) in found {
             guard let name = isEncoded ? percentDecoded(key) : key else {
                 throw XMLError(problem: "the key \(key.oneLine(limit: 80)) is not encoded properly", offset: 0)
             }
-            blobs.append(Blob(name: name, size: size, modified: modified))
+            blob.name = name
+            blobs.append(blob)
         }
     }
 
@@ -181,7 +185,7 @@ private func withoutBlanks(_ text: String) -> String {
     return String(rest)
 }
 
-/// ETags are quoted in headers and in XML.
+/// ETags are quoted in headers and in XML, not by every server in both.
 func withoutQuotes(_ etag: String) -> String {
     String(decoding: etag.utf8.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
 }

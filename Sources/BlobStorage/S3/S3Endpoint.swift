@@ -1,3 +1,5 @@
+import Support
+
 /// The address of a bucket.
 struct S3Endpoint: Sendable, Hashable {
     /// "https" or "http".

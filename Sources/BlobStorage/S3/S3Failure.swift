@@ -8,6 +8,8 @@ enum S3Operation: String, Sendable {
     case store
     case delete
     case create
+    /// A request for announcements of changes.
+    case listen = "listen to"
     /// A check whether an object exists after an unusual answer to its upload.
     case verify
 
@@ -18,7 +20,7 @@ enum S3Operation: String, Sendable {
         case .load: .load
         case .store, .verify: .store
         case .delete: .delete
-        case .create: nil
+        case .create, .listen: nil
         }
     }
 
@@ -30,6 +32,7 @@ enum S3Operation: String, Sendable {
         case .store: "s3:PutObject"
         case .delete: "s3:DeleteObject"
         case .create: "s3:CreateBucket"
+        case .listen: "s3:ListenBucketNotification"
         }
     }
 }
@@ -92,6 +95,12 @@ struct S3FailureContext: Sendable {
             error: error(kind, .unanswered(failure, authority: authority), code: code), isTransient: isTransient)
     }
 
+    /// The failure for a request without credentials.
+    func failure(_ failure: S3CredentialFailure) -> RequestFailure {
+        let attempt = error(.other, .credentials(failure)).attempt
+        return RequestFailure(error: BlobStoreError(failure, attempt), isTransient: failure.problem.isTransient)
+    }
+
     /// The failure for a successful but implausible answer.
     ///
     /// Such an answer never counts as success; an upload is retried.
@@ -119,7 +128,7 @@ struct S3FailureContext: Sendable {
         case "RequestTimeTooSkewed", "RequestExpired":
             let theirs = answer.headers["date"].flatMap { WallTime(httpDate: $0) }
             return .clock(ahead: theirs.map { now.seconds - $0.seconds })
-        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired": return .expiredToken
+        case "ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired": return .expiredToken
         case "NoSuchBucket": return .noBucket
         case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException",
             "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
@@ -128,17 +137,21 @@ struct S3FailureContext: Sendable {
             if let location = Self.location(answer) { return .redirected(to: location, region: region) }
             return .region(used: region, expected: nil)
         case "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized":
-            let resource = key == nil || operation == .list ? bucket : "\(bucket)/*"
+            let resource = key == nil || operation == .list || operation == .listen ? bucket : "\(bucket)/*"
             return .denied(permission: operation.permission, resource: resource)
         case "BucketAlreadyExists": return .bucketOfAnother
         default: return (300..<400).contains(answer.status) ? .otherService(redirects: Self.location(answer)) : .none
         }
     }
 
+    /// The codes of errors about temporary credentials that have to be renewed.
+    static let expiredCodes: Set<String> = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"]
+
     /// The codes of errors about keys and clocks, which are not about permissions.
-    private static let identityCodes: Set<String> = [
+    static let identityCodes: Set<String> = [
         "InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired",
-        "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "AuthorizationHeaderMalformed",
+        "ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
+        "AuthorizationHeaderMalformed",
     ]
 
     /// Whether an error has a body that no S3 server sends; an empty one may be from one.

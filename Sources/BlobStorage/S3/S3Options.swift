@@ -22,7 +22,7 @@ package struct S3Options: Sendable {
     package var accessKeyFile: String
     /// See ``accessKeyFile``.
     package var secretKeyFile: String
-    /// Interval at which the key files are read again.
+    /// Interval at which the key files and profiles are read again.
     package var secretsRefreshInterval: Duration
     /// The region for signatures.
     package var region: String
@@ -62,6 +62,9 @@ package struct S3Options: Sendable {
     package var clientTimeout: Duration
     /// Verification of the server.
     package var tls: TLSOptions
+    /// Whether the server announces changes.
+    package var notifications: S3Notifications
+    var listenTimes = S3ListenTimes()
 
     /// Timeout of one request without a byte in either direction. Not in the configuration file.
     package var stallTimeout: Duration = .seconds(60)
@@ -79,7 +82,7 @@ package struct S3Options: Sendable {
         parallelParts: Int = 4, initTimeout: Duration = .seconds(20), idleConnectionTimeout: Duration = .seconds(90),
         maximumIdleConnections: Int = 100, dialTimeout: Duration = .seconds(10),
         tlsHandshakeTimeout: Duration = .seconds(10), dialKeepAlive: Duration = .seconds(10),
-        clientTimeout: Duration = .seconds(900), tls: TLSOptions = TLSOptions()
+        clientTimeout: Duration = .seconds(900), tls: TLSOptions = TLSOptions(), notifications: S3Notifications = .off
     ) {
         self.bucket = bucket
         self.accessKey = accessKey
@@ -105,6 +108,7 @@ package struct S3Options: Sendable {
         self.dialKeepAlive = dialKeepAlive
         self.clientTimeout = clientTimeout
         self.tls = tls
+        self.notifications = notifications
     }
 
     /// libcurl's single timeout for name resolution, TCP and TLS: the sum of the two options.

@@ -26,6 +26,8 @@ struct S3Request: Sendable {
     /// Maximum size of a spooled body in bytes.
     var largestAnswer = Int.max
     var progress: TransferProgress.Report?
+    /// Receives the body as it arrives.
+    var receive: HTTPRequest.Receive?
     /// The object's name in errors, if it is not the key.
     var subject: String?
 
@@ -66,7 +68,7 @@ struct S3Request: Sendable {
         return HTTPRequest(
             method: method, url: endpoint.url(path: path, query: query), headers: headers, body: body?.part,
             spoolsAnswer: spoolsAnswer, largestSpool: largestAnswer, expectedMD5: md5InETag,
-            progress: progress)
+            progress: progress, receive: receive)
     }
 }
 

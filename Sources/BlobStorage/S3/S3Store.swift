@@ -10,11 +10,15 @@ import Synchronization
 package final class S3Store: BlobStore {
     let options: S3Options
     private let endpoint: S3Endpoint
-    private let credentials: S3CredentialSource
+    private let credentialSource: S3CredentialSource
     private let client: HTTPClient
     private let pool = BlockingPool(label: "storage-s3", width: 64)
     private let willRetry: @Sendable (BlobStoreError, Duration) -> Void
     private let observe: @Sendable (StorageCall) -> Void
+    private let listeners: HTTPClient
+    private let listenPool = BlockingPool(label: "storage-s3-listen", width: 2)
+    private let feed = Mutex<ChangeFeed?>(nil)
+    private let noticeListening: @Sendable (S3ListenNotice) -> Void
     private let lastClockOffset = Mutex<Duration?>(nil)
     /// Whether this server has ETags that look like an MD5 but are not.
     private let hasOtherETags = Mutex(false)
@@ -28,15 +32,20 @@ package final class S3Store: BlobStore {
     ///   - environment: returns the value of an environment variable.
     ///   - willRetry: called for every failed attempt that is retried, with the pause before the retry.
     ///   - observe: called for every completed request, from any thread; must not block.
-    /// - Throws: ``BlobStoreError`` if an option is invalid, a file cannot be read, or the bucket cannot be created.
+    ///   - listening: called when the connection over which the server announces changes is established, or ends.
+    ///   - credentials: called from any thread when the credentials are renewed, or cannot be.
+    /// - Throws: ``BlobStoreError`` if an option is invalid, a file cannot be read, there are no credentials, or the bucket
+    ///   cannot be created.
     package static func open(
         _ options: S3Options,
         environment: @escaping @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } },
         willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void = { _, _ in },
-        observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
+        observe: @escaping @Sendable (StorageCall) -> Void = { _ in },
+        listening: @escaping @Sendable (S3ListenNotice) -> Void = { _ in },
+        credentials: @escaping @Sendable (S3CredentialNotice) -> Void = { _ in }
     ) async throws -> S3Store {
         let store = try await BlockingPool(label: "storage-s3-open", width: 1).run { _ in
-            try S3Store(options, environment, willRetry, observe)
+            try S3Store(options, environment, willRetry, observe, listening, credentials)
         }
         if options.createBucket { try await store.createBucket() }
         return store
@@ -45,25 +54,33 @@ package final class S3Store: BlobStore {
     private init(
         _ options: S3Options, _ environment: @escaping @Sendable (String) -> String?,
         _ willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void,
-        _ observe: @escaping @Sendable (StorageCall) -> Void
+        _ observe: @escaping @Sendable (StorageCall) -> Void,
+        _ listening: @escaping @Sendable (S3ListenNotice) -> Void,
+        _ credentials: @escaping @Sendable (S3CredentialNotice) -> Void
     ) throws {
         self.options = options
         self.willRetry = willRetry
         self.observe = observe
+        noticeListening = listening
         endpoint = try S3Endpoint(
             endpointURL: options.endpointURL, region: options.region, bucket: options.bucket,
             addressing: options.addressing)
-        credentials = try S3CredentialSource(options, environment: environment)
+        credentialSource = try S3CredentialSource(options, environment: environment, notice: credentials)
         let settings = HTTPSettings(
             connectTimeout: options.connectTimeout(scheme: endpoint.scheme),
             totalTimeout: options.clientTimeout.orNoLimit, stallTimeout: options.stallTimeout.orNoLimit,
             keepAlive: options.dialKeepAlive, idleConnectionTimeout: options.idleConnectionTimeout.orNoLimit,
             usesProxy: !endpoint.isLocal)
+        var endless = settings
+        (endless.totalTimeout, endless.stallTimeout) = (Duration.zero.orNoLimit, options.listenTimes.silence)
         do throws(HTTPSetupError) {
+            let tls = try TLSSource(options.tls)
+            listeners = try HTTPClient(
+                endless, maximumIdleConnections: 0, tls: tls, keyLogFile: options.tls.insecureKeyLogFile)
             client = try HTTPClient(
                 settings,
                 maximumIdleConnections: options.maximumIdleConnections > 0 ? options.maximumIdleConnections : .max,
-                tls: try TLSSource(options.tls), keyLogFile: options.tls.insecureKeyLogFile)
+                tls: tls, keyLogFile: options.tls.insecureKeyLogFile)
         } catch {
             throw BlobStoreError(error)
         }
@@ -84,7 +101,7 @@ package final class S3Store: BlobStore {
             }
             let countBefore = names.count
             for blob in page.blobs where names.insert(Array(blob.name.utf8)).inserted {
-                room -= 2 * (blob.name.utf8.count + 80)
+                room -= 2 * (blob.name.utf8.count + (blob.version?.utf8.count ?? 0) + 80)
                 guard room >= 0 else {
                     let count = names.count - 1
                     throw context(.list, nil).error(.other, .tooManyObjects(count), code: BlobStoreError.tooLarge)
@@ -93,7 +110,7 @@ package final class S3Store: BlobStore {
                 let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
                 // The prefix itself may be an object: some tools create one for a folder.
                 guard !name.isEmpty, name != UpdateMarkerStore.markerName else { continue }
-                blobs.append(Blob(name: name, size: blob.size, modified: blob.modified))
+                blobs.append(Blob(name: name, size: blob.size, modified: blob.modified, version: blob.version))
             }
             guard let next else { break }
             // A page without names is valid: it may contain only folders.
@@ -108,6 +125,11 @@ package final class S3Store: BlobStore {
 
     /// See ``BlobStore/load(_:atMost:)``.
     package func load(_ name: String, atMost limit: Int) async throws -> Spool {
+        try await loadVersion(name, atMost: limit).body
+    }
+
+    /// See ``BlobStore/loadVersion(_:atMost:)``.
+    package func loadVersion(_ name: String, atMost limit: Int) async throws -> (body: Spool, version: String?) {
         var request = S3Request(.load, "GET", key: try objectKey(name, .load))
         request.spoolsAnswer = true
         request.largestAnswer = limit
@@ -116,7 +138,9 @@ package final class S3Store: BlobStore {
         let firstMD5 = Mutex<String?>(nil)
         return try await send(request) { [self] answer in
             guard let spool = answer.spool else { throw XMLError(problem: "no body", offset: 0) }
-            guard let actual = answer.unexpectedMD5, !hasOtherETags.withLock(\.self) else { return spool }
+            let etag = answer.headers["etag"].map(withoutQuotes)
+            let version = etag?.isEmpty == false ? etag : nil
+            guard let actual = answer.unexpectedMD5, !hasOtherETags.withLock(\.self) else { return (spool, version) }
             // An ETag may look like an MD5 without being one: if the same bytes arrive twice, they are what is stored.
             let before = firstMD5.withLock { first in
                 defer { first = actual }
@@ -127,12 +151,16 @@ package final class S3Store: BlobStore {
                     TransferFailure(reason: .broken, detail: "the bytes do not match the MD5 in their ETag"))
             }
             hasOtherETags.withLock { $0 = true }
-            return spool
+            return (spool, version)
         }
     }
 
     /// See ``BlobStore/store(_:_:)``.
-    package func store(_ name: String, _ body: Spool) async throws { _ = try await put(name, body) }
+    @discardableResult
+    package func store(_ name: String, _ body: Spool) async throws -> String? {
+        let etag = try await put(name, body)
+        return etag.isEmpty ? nil : etag
+    }
 
     /// As ``store(_:_:)``.
     ///
@@ -181,8 +209,33 @@ package final class S3Store: BlobStore {
         }
     }
 
-    /// None: S3 servers do not announce changes.
-    package func changes(prefix: String) -> AsyncStream<String>? { nil }
+    /// What the server announces over one connection for all prefixes, if it does.
+    package func changes(prefix: String) -> AsyncStream<StorageChange>? {
+        guard options.notifications != .off else { return nil }
+        let feed = self.feed.withLock { feed in
+            let known = feed ?? ChangeFeed { [weak self] in await self?.keepListening($0) }
+            feed = known
+            return known
+        }
+        return feed.changes(prefix: prefix)
+    }
+
+    private func keepListening(_ feed: ChangeFeed) async {
+        await S3Listener(store: self, notice: noticeListening).run(feed)
+    }
+
+    /// Sends a request whose answer is received as it arrives, until that ends.
+    func performListening(_ request: S3Request) async throws {
+        let context = context(request)
+        try await listenPool.run { [self] cancellation in
+            try withCredentials(context, cancellation) {
+                try attempt(request, context, $0, { _ in }, cancellation, by: listeners)
+            }
+        }
+    }
+
+    /// See ``BlobStore/credentials``.
+    package var credentials: S3CredentialState? { credentialSource.current }
 
     /// From the last answer with the server's time.
     package var clockOffset: Duration? { lastClockOffset.withLock { $0 } }
@@ -237,7 +290,9 @@ package final class S3Store: BlobStore {
                 sleep: { try await Task.sleep(for: $0) }, willRetry: { willRetry($0.error, $1) },
                 attempt: {
                     try await pool.run { [self] cancellation in
-                        try observed(request) { try attempt(request, context, read, cancellation) }
+                        try withCredentials(context, cancellation) { keys in
+                            try observed(request) { try attempt(request, context, keys, read, cancellation) }
+                        }
                     }
                 })
         } catch let failure as RequestFailure {
@@ -268,11 +323,29 @@ package final class S3Store: BlobStore {
         }
     }
 
-    private func attempt<Result>(
-        _ request: S3Request, _ context: S3FailureContext, _ read: (HTTPAnswer) throws -> Result,
-        _ cancellation: CancellationSignal
+    /// Sends a request, and once more if the server takes the credentials for expired and there are others.
+    private func withCredentials<Result>(
+        _ context: S3FailureContext, _ cancellation: CancellationSignal, _ send: (S3Credentials) throws -> Result
     ) throws -> Result {
-        let credentials = credentials.current()
+        let credentials: S3Credentials
+        do {
+            credentials = try credentialSource.credentials(cancellation)
+        } catch let failure as S3CredentialFailure {
+            throw context.failure(failure)
+        }
+        do {
+            return try send(credentials)
+        } catch let failure as RequestFailure where S3FailureContext.expiredCodes.contains(failure.error.code) {
+            guard let others = try credentialSource.replacement(for: credentials, cancellation) else { throw failure }
+            return try send(others)
+        }
+    }
+
+    private func attempt<Result>(
+        _ request: S3Request, _ context: S3FailureContext, _ credentials: S3Credentials,
+        _ read: (HTTPAnswer) throws -> Result, _ cancellation: CancellationSignal, by client: HTTPClient? = nil
+    ) throws -> Result {
+        let client = client ?? self.client
         let answer: HTTPAnswer
         do {
             let message = try request.signed(

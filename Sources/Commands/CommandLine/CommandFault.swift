@@ -112,6 +112,10 @@ enum SnapshotsFault: ReportedFailure {
     case badSnapshotName(String)
     /// A file is not a snapshot.
     case badSnapshotFile(String, SnapshotError)
+    /// A snapshot is damaged.
+    case damaged(String, SnapshotError)
+    /// The metadata of a delta do not agree with its name; the text says how.
+    case badDelta(String, String)
     /// A snapshot has no such DBI.
     case noDBI(String, snapshot: String)
     /// Neither an object nor an instance is given.
@@ -126,11 +130,15 @@ enum SnapshotsFault: ReportedFailure {
     case noTerminal(removing: String)
     /// The question was not answered with yes.
     case notConfirmed
+    /// There is no identity to seal with.
+    case nothingSeals
 
     var exitCode: Int32 {
         switch self {
         case .noFileName, .nothingToRemove, .yesWithObject, .noTerminal: ExitCode.usage
-        case .badSnapshotName, .badSnapshotFile, .noDBI, .noObject, .noInstance, .notConfirmed: ExitCode.failure
+        case .badSnapshotName, .badSnapshotFile, .damaged, .badDelta, .noDBI, .noObject, .noInstance, .notConfirmed,
+            .nothingSeals:
+            ExitCode.failure
         }
     }
 
@@ -144,6 +152,9 @@ enum SnapshotsFault: ReportedFailure {
                 "give one with -n, or use --force"
             )
         case .badSnapshotFile(let file, let error): ("snapshots put: \(file): \(error)", "--force stores it anyway")
+        case .damaged(let name, let error): ("snapshots dump: \(name): \(error)", "")
+        case .badDelta(let file, let problem):
+            ("snapshots put: \(file): readers would reject this delta: \(problem)", "--force stores it anyway")
         case .noDBI(let dbi, let snapshot): ("snapshots dump: \(snapshot) has no DBI \"\(dbi)\"", "")
         case .nothingToRemove:
             (
@@ -164,6 +175,8 @@ enum SnapshotsFault: ReportedFailure {
                 "snapshots remove: \(what) would be removed", "without a terminal for confirmation, use --yes"
             )
         case .notConfirmed: ("snapshots remove: nothing has been removed", "")
+        case .nothingSeals:
+            ("snapshots reseal: storage.sealing is not set", "make an identity with `lightningstream keygen -o FILE`")
         }
     }
 }
@@ -186,6 +199,8 @@ enum PowerDNSFault: ReportedFailure {
     case sameContents(String, PowerDNSRole)
     /// The other snapshot is not in the storage.
     case noPartner(PowerDNSRole, of: String)
+    /// The storage has no full snapshot of an instance.
+    case noInstance(String, known: [String])
     /// A snapshot is not valid.
     case badSnapshot(String, SnapshotError)
     /// The entries of a snapshot are not valid.
@@ -194,6 +209,16 @@ enum PowerDNSFault: ReportedFailure {
     case badZoneName(String, DecodeError)
     /// There is no such zone; the hint begins with its separator.
     case noZone(ZoneName, hint: String)
+    /// The daemon says that there is no such zone.
+    case noZoneAnswers(String, String)
+    /// The daemon syncs no database of PowerDNS.
+    case noPowerDNSDaemon
+    /// The daemon can never tell, for this reason.
+    case cannotTell(String)
+    /// No daemon has answered for so long, with the last failure.
+    case noDaemonReached(within: String, String)
+    /// The configuration has no address of the daemon.
+    case noAddress
     /// Any failure of `pdns diff`, where the exit code 1 is not a failure.
     case noDifference(String)
 
@@ -201,8 +226,10 @@ enum PowerDNSFault: ReportedFailure {
         switch self {
         case .tooManyParts, .badZoneName: ExitCode.usage
         case .noDifference: PowerDNSDiff.troubleCode
-        case .noZones, .ambiguous, .noPowerDNS, .noRecords, .notPowerDNS, .sameContents, .noPartner, .badSnapshot,
-            .badContents, .noZone:
+        case .noZones, .ambiguous, .noPowerDNS, .noRecords, .notPowerDNS, .sameContents, .noPartner, .noInstance,
+            .badSnapshot,
+            .badContents, .noZone, .noZoneAnswers, .noPowerDNSDaemon, .cannotTell,
+            .noDaemonReached, .noAddress:
             ExitCode.failure
         }
     }
@@ -230,10 +257,22 @@ enum PowerDNSFault: ReportedFailure {
         case .sameContents(let name, let role): ("\(name) contains \(role.contents), as does the other one", "")
         case .noPartner(let role, let name):
             ("there are no matching \(role.contents) for \(name)", "give their snapshot, too")
+        case .noInstance(let name, let known):
+            (
+                "\(name) is not the name of a snapshot, and the storage has no full snapshot of an instance with this name",
+                known.isEmpty
+                    ? "`snapshots list` shows the names" : "known instances: \(known.joined(separator: ", "))"
+            )
         case .badSnapshot(let name, let error): ("\(name): \(error)", "")
         case .badContents(let name, let error): ("\(name): \(error)", "")
         case .badZoneName(let text, let error): ("\"\(text)\" is not the name of a zone: it \(error)", "")
         case .noZone(let name, let hint): ("there is no zone \(name.shown)\(hint)", "")
+        case .noZoneAnswers(let zone, let problem): ("\(zone): \(problem)", "pdns zones lists all zones")
+        case .noPowerDNSDaemon: ("the daemon syncs no database of PowerDNS 4.8 or later", "")
+        case .cannotTell(let reason): ("the daemon cannot tell: \(reason)", "")
+        case .noDaemonReached(let limit, let failure): ("no daemon was reached within \(limit): \(failure)", "")
+        case .noAddress:
+            ("http.address is empty, and only the daemon knows what others have of a zone", "set it on this host")
         case .noDifference(let line): (line, "")
         }
     }

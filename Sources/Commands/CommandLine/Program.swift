@@ -11,8 +11,8 @@ struct Lightningstream: ParsableCommand {
         version: "lightningstream \(programVersion)",
         subcommands: [
             Sync.self, Receive.self, Resync.self, Status.self, DoctorCommand.self, Dump.self, Stats.self,
-            SnapshotsCommand.self, PowerDNSCommand.self, DropShadow.self, ExperimentalCommand.self, Docs.self,
-            Completion.self, Version.self,
+            SnapshotsCommand.self, PowerDNSCommand.self, Keygen.self, DropShadow.self, ExperimentalCommand.self,
+            Docs.self, Completion.self, Version.self,
         ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

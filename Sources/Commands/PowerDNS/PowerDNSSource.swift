@@ -5,20 +5,25 @@ import Glibc
 import LMDB
 import PowerDNSDatabase
 import PowerDNSFormat
+import Replication
 import Snapshots
 import Support
 
 /// The source of a `pdns` command.
 enum PowerDNSSource: Sendable, Equatable {
-    /// A snapshot or an LMDB.
+    /// A snapshot, an LMDB, or the state of an instance.
     enum Part: Sendable, Equatable {
         /// The name of a snapshot in the storage.
         case object(String)
         /// The path of a file.
         case file(String)
+        /// The name of an instance: its newest full snapshots in the storage, with the deltas that continue them.
+        case instance(String)
 
-        /// A name with a slash is a path: object names never contain one.
-        init(_ word: String) { self = word.contains("/") ? .file(word) : .object(word) }
+        /// A name with a slash is a path: object names never contain one. One that is not a snapshot's is an instance's.
+        init(_ word: String) {
+            self = word.contains("/") ? .file(word) : SnapshotName(word) != nil ? .object(word) : .instance(word)
+        }
     }
 
     /// The databases under `lmdbs`.
@@ -70,7 +75,7 @@ struct PowerDNSOpening {
         case .configured: try openConfigured(&found)
         case .parts(let parts):
             for part in parts { try add(part, &found) }
-            if let part = parts.first, parts.count == 1 { try addPartner(of: part, &found) }
+            if let part = parts.first, parts.count == 1, found.count == 1 { try addPartner(of: part, &found) }
         }
         guard let main = found[.main] else { throw PowerDNSFault.noZones }
         return try DatabasePair(main: main, shard: found[.shard])
@@ -126,6 +131,7 @@ struct PowerDNSOpening {
         case .file(let path):
             name = path
             environment = try openFile(path)
+        case .instance(let instance): return try addInstance(instance, &found)
         }
         guard let role = try PowerDNSRole.detect(environment) else {
             throw PowerDNSFault.notPowerDNS(name, problem: try PowerDNSRole.schemaProblem(environment))
@@ -140,6 +146,7 @@ struct PowerDNSOpening {
         switch part {
         case .object(let object): candidates = try partners(of: object, in: listObjects()).map { .object($0) }
         case .file(let path): candidates = filePartners(of: path)
+        case .instance: candidates = []
         }
         for candidate in candidates {
             var more: [PowerDNSRole: Environment] = [:]
@@ -174,6 +181,44 @@ struct PowerDNSOpening {
         return (snapshots.map { directory + $0 } + (access(lmdb, F_OK) == 0 ? [lmdb] : [])).map { .file($0) }
     }
 
+    // MARK: Instances
+
+    /// Adds all databases of PowerDNS that an instance has in the storage.
+    private func addInstance(_ name: String, _ found: inout [PowerDNSRole: Environment]) throws {
+        guard let session else { return }
+        let instance = SnapshotName.sanitize(instance: name)
+        let powerDNS = session.configuration.powerDNS
+        var others: Set<String> = []
+        var problem: String?
+        var databases: [PowerDNSRole: String] = [:]
+        for database in session.configuration.databases.map(\.name) {
+            let stored = try StoredInstance.load(instance, of: database, session)
+            others.formUnion(stored.others)
+            guard let chain = stored.chain else { continue }
+            let environment = try importChain(chain, stored.full)
+            guard let role = try PowerDNSRole.detect(environment) else {
+                problem = try PowerDNSRole.schemaProblem(environment) ?? problem
+                others.insert(instance)
+                continue
+            }
+            let wanted = role == .main ? powerDNS.main : powerDNS.shard
+            guard wanted.isEmpty || wanted == database else { continue }
+            if let other = databases[role] { throw PowerDNSFault.ambiguous(other, database, role) }
+            guard found[role] == nil else { throw PowerDNSFault.sameContents(name, role) }
+            (databases[role], found[role]) = (database, environment)
+        }
+        guard databases.isEmpty else { return }
+        if others.contains(instance) { throw PowerDNSFault.notPowerDNS(name, problem: problem) }
+        throw PowerDNSFault.noInstance(name, known: others.sorted())
+    }
+
+    private func importChain(_ chain: StoredChain, _ full: Spool) throws -> Environment {
+        let name = chain.full.name.description
+        let imported = try read(name, full) { try SnapshotImport($0) }
+        for delta in chain.deltas { try read(delta.name.description, delta.body) { try imported.merge($0) } }
+        return imported.environment
+    }
+
     private func openFile(_ path: String) throws -> Environment {
         let file = try LocalFile.open(path)
         var magic: [UInt8] = [0, 0]
@@ -183,10 +228,15 @@ struct PowerDNSOpening {
     }
 
     private func importSnapshot(_ name: String, _ spool: Spool) throws -> Environment {
+        try read(name, spool) { try SnapshotImport($0).environment }
+    }
+
+    /// Reads a snapshot or a delta with `body`, and shows its progress.
+    private func read<Result>(_ name: String, _ spool: Spool, _ body: (Spool) throws -> Result) throws -> Result {
         try context.withProgress(Progress(title: "reading \(name)", totalBytes: spool.count), writesResults: false) {
             line in
             do {
-                return try SnapshotImport(SnapshotText.observed(spool, line)).environment
+                return try body(SnapshotText.observed(spool, line))
             } catch let error as SnapshotError {
                 throw PowerDNSFault.badSnapshot(name, error)
             } catch let error as PowerDNSReadError {
@@ -212,7 +262,7 @@ extension PowerDNSSource.Part {
     /// As in the command line.
     var name: String {
         switch self {
-        case .object(let name), .file(let name): name
+        case .object(let name), .file(let name), .instance(let name): name
         }
     }
 }

@@ -2,6 +2,12 @@ import Daemon
 import Monitoring
 
 extension BufferedOutput {
+    /// Appends a value, indented, with a line end.
+    mutating func appendJSON(_ value: some Encodable) throws {
+        append(String(decoding: try JSON.encode(value, pretty: true), as: UTF8.self))
+        try endLine()
+    }
+
     /// Appends an array with one element per line.
     mutating func appendJSONArray(_ elements: some Sequence<some Encodable>) throws {
         var array = JSONArrayText()

@@ -27,7 +27,10 @@ struct PruneReport: Sendable {
         _ plan: PrunePlan, failures: [(removal: CleanerMachine.Removal, error: String)]
     ) {
         let failed = Set(
-            failures.flatMap { [$0.removal.name.description, $0.removal.stateObject?.description ?? ""] })
+            failures.flatMap {
+                [$0.removal.name.description, $0.removal.stateObject?.description ?? ""]
+                    + $0.removal.deltas.map(\.description)
+            })
         for (blob, fate) in plan.fates {
             let (isRemoved, reason) = Self.explain(fate)
             if failed.contains(blob.name) {
@@ -63,6 +66,8 @@ struct PruneReport: Sendable {
         case .snapshot(.remove(let reason)): (true, reason.rawValue)
         case .snapshot(.keep(let need)): (false, explain(need))
         case .ofUnknownAge: (false, "the storage does not provide its age")
+        case .delta(goes: true): (true, "a full snapshot has its changes, or its instance is gone")
+        case .delta(goes: false): (false, "delta that continues a full snapshot, or is the last one")
         case .state(goes: true): (true, "state of an instance that is gone")
         case .state(goes: false): (false, "state of an instance")
         case .ofUnknownKind:

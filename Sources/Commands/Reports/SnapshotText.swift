@@ -92,17 +92,24 @@ struct SnapshotText {
     }
 
     private func writeMeta(_ version: UInt32, _ meta: SnapshotMeta, to output: inout BufferedOutput) throws {
-        let time = WallTime(nanosecondsSinceEpoch: meta.timestamp).rfc3339(digits: 9)
+        let positions = meta.positions.sorted { $0.key < $1.key }.map { instance, time in
+            ("had merged of \(PrintableText.line(instance))", Self.time(time))
+        }
         for (name, value) in [
             ("format version", "\(version)"), ("database", PrintableText.line(meta.databaseName)),
             ("instance", PrintableText.line(meta.instanceID)), ("host", PrintableText.line(meta.hostname)),
-            ("generation", PrintableText.line(meta.generationID)), ("time", "\(time), \(meta.timestamp) ns"),
+            ("generation", PrintableText.line(meta.generationID)), ("time", Self.time(meta.timestamp)),
             ("LMDB transaction", "\(meta.transactionID)"),
             ("from transaction", meta.fromTransactionID == 0 ? "" : "\(meta.fromTransactionID)"),
-        ] where !value.isEmpty {
+            ("from", meta.from == 0 ? "" : Self.time(meta.from)), ("reads deltas", meta.readsDeltas ? "yes" : ""),
+        ] + positions where !value.isEmpty {
             output.append("# \(name): \(value)")
             try output.endLine()
         }
+    }
+
+    private static func time(_ time: UInt64) -> String {
+        "\(WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 9)), \(time) ns"
     }
 
     private func flags(_ flags: UInt64) -> String {

@@ -65,26 +65,31 @@ struct OfflineStatus {
     ) async {
         let states: [String: InstanceState]
         let catalog: Catalog
+        let positions: [String: Catalog.Snapshot]
         do {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: facts.name))
             let time = store.storageTime(now)
             catalog = Catalog(blobs, database: facts.name, now: max(time, now), time: time)
             states = try await StateObjects(store, database: facts.name)
                 .load(StateObjects.names(in: catalog.states, database: facts.name))
+            positions = try await catalog.positions(store)
         } catch {
             report.health.failures["\(facts.name)_storage_list"] = "\(error)"
             return
         }
         var storage = StatusReport.StorageFacts()
         storage.snapshots = catalog.snapshots.count
-        storage.bytes = catalog.snapshots.map(\.size).saturatedSum()
+        storage.deltas = catalog.deltas.count
+        storage.bytes = (catalog.snapshots.map(\.size) + catalog.deltas.map(\.size)).saturatedSum()
         storage.listed = report.time
         facts.storage = storage
         let own = sources.instance
-        let (newest, stateTimes) = (catalog.newest, catalog.stateTimes)
-        facts.sent = catalog.newest(of: own).map { StatusReport.Snapshot($0.name, size: $0.size) }
-        for name in Set(newest.keys).union(states.keys).sorted() {
-            var instance = self.instance(name, of: facts.name, newest[name], states)
+        let stateTimes = catalog.stateTimes
+        facts.sent = positions[own].flatMap { position in
+            catalog.horizon.isFarAhead(position.name) ? nil : StatusReport.Snapshot(position.name, size: position.size)
+        }
+        for name in Set(positions.keys).union(states.keys).sorted() {
+            var instance = self.instance(name, of: facts.name, positions[name], states)
             if name != own, let time = stateTimes[name] {
                 instance.lastHeard = WallTime(nanosecondsSinceEpoch: time).rfc3339(digits: 3)
                 if states[name]?.isSilent(stateTime: time, at: catalog.time) == true {
@@ -105,6 +110,7 @@ struct OfflineStatus {
         instance.isOwn = name == own
         instance.newest = newest.map { StatusReport.Snapshot($0.name, size: $0.size) }
         instance.health = states[name]?.knownHealth
+        instance.sealedWith = states[name]?.knownKeyID
         guard name != own else { return instance }
         instance.mergedOfOurs = states[name]?.merged(of: own, database: database)?.description
         if let state = states[own] {

@@ -32,7 +32,7 @@ struct StatusSources: Sendable {
     /// Opens the storage for reading. Without its update marker, because nothing is read twice here.
     func openStorage() async throws -> any BlobStore {
         try await StorageFactory.open(
-            configuration.storage.backend, writes: false, environment: { [environment] in environment[$0] },
+            configuration.storage, writes: false, environment: { [environment] in environment[$0] },
             logger: .silent
         ).unmarked
     }

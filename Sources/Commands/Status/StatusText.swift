@@ -47,9 +47,10 @@ struct StatusText {
         lines.append("  path      \(database.path)")
         if let lmdb = database.lmdb { lines.append("  LMDB      \(Self.text(lmdb))") }
         if let storage = database.storage {
+            let deltas = storage.deltas.map { $0 == 0 ? "" : ", \($0) delta\($0 == 1 ? "" : "s")" } ?? ""
             lines.append(
-                "  storage   \(storage.snapshots) snapshot\(storage.snapshots == 1 ? "" : "s"), \(humanSize(storage.bytes))"
-            )
+                "  storage   \(storage.snapshots) snapshot\(storage.snapshots == 1 ? "" : "s")\(deltas), "
+                    + humanSize(storage.bytes))
         }
         var sent = database.sent.map { "\($0.name)" + (age($0).map { ", \($0) old" } ?? "") } ?? "nothing yet"
         switch database.unsent {
@@ -72,12 +73,15 @@ struct StatusText {
     }
 
     private func table(_ database: StatusReport.Database) -> Table {
-        var table = Table([
-            ("instance", .left), ("newest snapshot", .left), ("age", .right), ("merged", .left), ("lag", .right),
-            ("latency", .right), ("clock", .right), ("has ours", .left), ("last heard", .right), ("health", .left),
-        ])
+        let isSealed = database.instances.contains { $0.sealedWith != nil }
+        var table = Table(
+            [
+                ("instance", .left), ("newest snapshot", .left), ("age", .right), ("merged", .left), ("lag", .right),
+                ("latency", .right), ("clock", .right), ("has ours", .left), ("heard by", .left),
+                ("last heard", .right), ("health", .left),
+            ] + (isSealed ? [("sealed with", .left)] : []))
         for instance in database.instances {
-            table.append([
+            let row = [
                 instance.name + (instance.isOwn ? " (this)" : ""),
                 instance.newest.map(\.time) ?? "none",
                 instance.newest.flatMap(age) ?? "-",
@@ -86,9 +90,11 @@ struct StatusText {
                 instance.latency.map(humanDuration) ?? "-",
                 instance.clockSkew.map(clock) ?? "-",
                 hasOurs(instance, database.sent),
+                instance.heardBy ?? "-",
                 instance.lastHeard.flatMap { WallTime(rfc3339: $0) }.map { age(of: UInt64($0)) } ?? "-",
                 instance.health ?? "unknown",
-            ])
+            ]
+            table.append(row + (isSealed ? [instance.sealedWith ?? "-"] : []))
         }
         return table
     }

@@ -76,7 +76,7 @@ struct Resync: ProgramCommand {
             let time = lastSync.map { "last in sync at \(WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 0))" }
             return "nothing to do: sending is not blocked (\(time ?? "no absence is recorded"))"
         case .rebuilt(let report):
-            let sources = report.snapshots.map(\.instance).joined(separator: ", ")
+            let sources = Set(report.snapshots.map(\.instance)).sorted().joined(separator: ", ")
             let stored =
                 report.stored.map { "stored \($0)" } ?? "stored nothing, because there was no snapshot of this instance"
             return "rebuilt from \(sources): merged \(report.entries.merged), removed \(report.entries.removed); "

@@ -39,8 +39,7 @@ struct Status: ProgramCommand {
         let report = try runBlocking { try await StatusSources(session).report() }
         var output = BufferedOutput(session.context.standardOutput)
         if json {
-            output.append(String(decoding: try JSON.encode(report, pretty: true), as: UTF8.self))
-            try output.endLine()
+            try output.appendJSON(report)
         } else {
             try output.append(lines: StatusText(report: report, now: UInt64(session.context.clock())).lines)
         }
@@ -57,8 +56,7 @@ struct Status: ProgramCommand {
         let spreads = wait.spreads
         var output = BufferedOutput(session.context.standardOutput)
         if json {
-            output.append(String(decoding: try JSON.encode(spreads, pretty: true), as: UTF8.self))
-            try output.endLine()
+            try output.appendJSON(spreads)
         } else {
             try output.append(lines: spreads.flatMap(\.lines))
         }

@@ -82,6 +82,24 @@ struct KeyDecoder {
         }
     }
 
+    /// The typed values of a list, or of a single scalar. An element without a value is reported: nothing must be left out of a
+    /// list unnoticed.
+    mutating func list<Value>(of node: YAMLNode, as type: ValueType<Value>, at scope: Scope) -> [Value] {
+        let items: [YAMLNode] = if case .sequence(let items) = node.content { items } else { [node] }
+        given[scope.path] = node.position
+        return items.compactMap { item in
+            let before = problems.count
+            let value = value(of: item, as: type, at: scope, isSecret: false)
+            if value == nil, problems.count == before {
+                failed.insert(scope.path)
+                report(
+                    scope, .key(.value(found: "an empty element", ValueProblem(allowed: "a list of \(type.name)s"))),
+                    at: item.position)
+            }
+            return value
+        }
+    }
+
     /// Replaces references to the environment. nil if the result is empty, or for a problem, which is reported.
     private mutating func expand(
         _ scalar: YAMLScalar, at scope: Scope, _ position: Position, isSecret: Bool
@@ -117,6 +135,9 @@ struct KeyDecoder {
         let path = scope.path + [name]
         return given[path] != nil && !blank.contains(path)
     }
+
+    /// Whether the file contains the section.
+    func isGiven(_ scope: Scope) -> Bool { given[scope.path] != nil }
 
     /// Whether no problem of the key's value has been reported.
     func isSound(_ scope: Scope, _ name: String) -> Bool { !failed.contains(scope.path + [name]) }

@@ -51,6 +51,29 @@ extension KeyDefinition {
             })
     }
 
+    /// A key with a list of values; a single value is a list of one.
+    static func list<Value>(
+        _ name: String, _ property: WritableKeyPath<Root, [Value]> & Sendable, _ type: ValueType<Value>, _ help: String,
+        default defaultText: String
+    ) -> KeyDefinition {
+        KeyDefinition(
+            name: name,
+            descriptions: [
+                KeyDescription(
+                    path: [name], type: "list of \(type.name)s", range: type.range, defaultText: defaultText,
+                    help: help,
+                    traits: [])
+            ],
+            decode: { entry, root, scope, decoder in
+                guard let entry, !entry.value.isNull else { return }
+                root[keyPath: property] = decoder.list(of: entry.value, as: type, at: scope.below(name, entry))
+            },
+            render: { root, writer in
+                let texts = root[keyPath: property].compactMap(type.render)
+                if !texts.isEmpty { writer.value(name, "[\(texts.joined(separator: ", "))]") }
+            })
+    }
+
     /// A section with keys of its own. `check` checks them together, even if the section is not in the file.
     static func section<Section: ConfigurationSection>(
         _ name: String, _ property: WritableKeyPath<Root, Section> & Sendable, _ keys: [KeyDefinition<Section>],

@@ -7,12 +7,13 @@ struct StorageSection: ConfigurationSection {
     var memory = MemoryStorageOptions()
     var azure = AzureStorageOptions()
     var cleanup = CleanupConfiguration()
+    var sealing = SealingConfiguration()
 
     init() {}
 
     init(_ storage: StorageConfiguration) {
         type = storage.backend.type
-        cleanup = storage.cleanup
+        (cleanup, sealing) = (storage.cleanup, storage.sealing)
         switch storage.backend {
         case .s3(let options): s3 = options
         case .fileSystem(let options): fileSystem = options
@@ -24,7 +25,7 @@ struct StorageSection: ConfigurationSection {
     /// Memory is used if the type is missing, which is an error.
     var configuration: StorageConfiguration {
         var storage = StorageConfiguration()
-        storage.cleanup = cleanup
+        (storage.cleanup, storage.sealing) = (cleanup, sealing)
         storage.backend =
             switch type {
             case .s3: .s3(s3)
@@ -77,6 +78,28 @@ extension KeyTable {
             .deprecated("use storage.options.root_path")
         ).hidden,
         .section("cleanup", \.cleanup, cleanup, check: Checks.cleanup),
+        KeyDefinition(
+            name: "sealing", descriptions: sealing.descriptions(below: "sealing"),
+            decode: { entry, section, scope, decoder in
+                let here = scope.below("sealing", entry)
+                decoder.mapping(entry?.value, sealing, into: &section.sealing, at: here)
+                Checks.sealing(section.sealing, here, &decoder)
+            },
+            render: { section, writer in
+                // Without identities the section is an error.
+                guard !section.sealing.identityFiles.isEmpty else { return }
+                writer.section("sealing") { sealing.render(section.sealing, &$0) }
+            }),
+    ]
+
+    private static let sealing: [KeyDefinition<SealingConfiguration>] = [
+        .list(
+            "identity_files", \.identityFiles, .text,
+            "Files with identities, as `lightningstream keygen` and `age-keygen` make them. The first identity seals all objects,"
+                + " and all open them.", default: "nothing is sealed"),
+        .value(
+            "accept_unsealed", \.acceptUnsealed, .bool,
+            "Read objects of others that are not sealed as well, while a cluster is converted."),
     ]
 
     private static func decodeOptions(
@@ -135,15 +158,15 @@ extension KeyTable {
         [
             .value(
                 "access_key", \.accessKey, .text,
-                "Access key ID. Without keys and key files, the AWS_* environment variables are used, then"
-                    + " ~/.aws/credentials with AWS_PROFILE."),
+                "Access key ID. Without keys and key files, credentials are looked for as AWS's SDKs do: AWS_* environment"
+                    + " variables, profiles, and roles of pods, containers and instances."),
             .value("secret_key", \.secretKey, .text, "Secret access key.", .secret),
             .value("access_key_file", \.accessKeyFile, .text, "File with the access key ID, instead of `access_key`."),
             .value(
                 "secret_key_file", \.secretKeyFile, .text, "File with the secret access key, instead of `secret_key`."),
             .value(
                 "secrets_refresh_interval", \.secretsRefreshInterval, refreshInterval,
-                "Interval at which the key files are read again."),
+                "Interval at which the key files and profiles are read again."),
             .value("region", \.region, .text, "Region that requests are signed for."),
             .value("bucket", \.bucket, .text, "The bucket.", .required),
             .value("create_bucket", \.createBucket, .bool, "Create the bucket if it does not exist."),
@@ -166,6 +189,10 @@ extension KeyTable {
             .value(
                 "num_minio_threads", \.numMinioThreads, .count(atLeast: 0, upTo: 1000),
                 "Concurrent parts of one upload; 0 for the default."),
+            .value(
+                "notifications", \.notifications, .choice,
+                "Have the server announce changes over a connection: `auto`, `on` (a warning if it cannot) or `off`."
+            ),
         ] + connection.map { $0.within(\.connection) } + updateMarker.map { $0.within(\.updateMarker) } + [
             .section("tls", \.tls, tls, check: Checks.tls)
         ]

@@ -35,6 +35,11 @@ package enum KeyTable {
             .duration(atLeast: .minutes(1), zeroIsOff: true),
             "Send a snapshot after this time even without a change, to show that this instance exists; 0 for never."),
         .value(
+            "full_snapshot_interval", \.fullSnapshotInterval, .durationOrAutomatic(atLeast: .seconds(1)),
+            "Send a full snapshot at the latest this long after a change that was only sent as a delta; `auto` is 100 times"
+                + " as long as the last full snapshot took, at least 1s. Programs that do not read deltas, such as Lightning"
+                + " Stream 1.0, see changes this much later."),
+        .value(
             "memory_downloaded_snapshots", \.memoryDownloadedSnapshots, .count(atLeast: 1, upTo: mostThings),
             "Concurrent downloads per database."),
         .value(
@@ -57,9 +62,11 @@ package enum KeyTable {
                 database.name = name
                 root.databases.append(database)
             }, elements: { $0.databases.map { ($0.name, $0) } }, check: Checks.database),
+        .section("deltas", \.deltas, deltas),
         .section("sweeper", \.sweeper, sweeper, check: Checks.sweeper),
         storageSection,
         .section("http", \.http, http),
+        .section("push", \.push, push),
         .section("log", \.log, log),
         .section("health", \.health, health),
         .section("powerdns", \.powerDNS, powerDNS),
@@ -113,6 +120,13 @@ package enum KeyTable {
             "Create this DBI with these LMDB flags instead of those of the snapshot.", default: "the snapshot's")
     ]
 
+    private static let deltas: [KeyDefinition<DeltaConfiguration>] = [
+        .value(
+            "enabled", \.enabled, .bool,
+            "Send what has changed as a delta, full snapshots less often, and read the deltas of other instances. `false`:"
+                + " each change sends a full snapshot, and only full snapshots are read.")
+    ]
+
     private static let sweeper: [KeyDefinition<SweeperConfiguration>] = [
         .value(
             "enabled", \.enabled, .bool,
@@ -142,6 +156,20 @@ package enum KeyTable {
             "allowed_hosts", \.allowedHosts, .hostNames,
             "Host names, separated by commas, for which the status page is served to browsers, besides `localhost`,"
                 + " IP addresses and the host's own name."),
+    ]
+
+    private static let push: [KeyDefinition<PushConfiguration>] = [
+        .value(
+            "advertise", \.advertise, .peerURL,
+            "URL at which the other instances reach `http.address` of this host, such as `https://ns1.example.net:8443`: they"
+                + " tell it at once what they have stored. `http` only with an IP address of a private network.",
+            default: "not told by others"),
+        .value(
+            "token_file", \.tokenFile, .text,
+            "File with the token that all instances share, of 32 characters or more; a second line may contain another one"
+                + " that is accepted as well. With it this instance tells the others, and takes `POST /hint` and"
+                + " `POST /events`.",
+            default: "no push"),
     ]
 
     private static let log: [KeyDefinition<LogConfiguration>] = [

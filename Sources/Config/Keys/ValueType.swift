@@ -189,6 +189,28 @@ extension ValueType where Value == Duration {
     }
 }
 
+extension ValueType where Value == Duration? {
+    /// A duration of at least this, or `auto`, which is nil.
+    static func durationOrAutomatic(atLeast least: Duration) -> ValueType {
+        let minimum = DurationText.format(least)
+        let allowed = "a duration of at least \(minimum), with its unit, such as 10s or 1h30m, or auto"
+        return ValueType(
+            name: "duration", range: "auto or >= \(minimum)",
+            parse: { scalar throws(ValueProblem) in
+                guard scalar.text != automatic else { return nil }
+                do throws(ValueProblem) {
+                    let value = try DurationText.parse(scalar.text)
+                    if value >= least { return value }
+                } catch {
+                    throw ValueProblem(allowed: allowed, error.hint)
+                }
+                throw ValueProblem(allowed: allowed)
+            }, render: { $0.map(DurationText.format) ?? automatic })
+    }
+
+    private static var automatic: String { "auto" }
+}
+
 extension ValueType where Value == UInt64 {
     /// The limit of 47 bits of address space.
     private static let largest: UInt64 = 1 << 47
@@ -233,6 +255,12 @@ extension ValueType where Value == ListenAddress? {
         name: "host:port",
         parse: { scalar throws(ValueProblem) in scalar.text.isEmpty ? nil : try ListenAddress(scalar.text) },
         render: { EffectiveWriter.quoted($0?.description ?? "") })
+}
+
+extension ValueType where Value == PeerURL? {
+    static let peerURL = ValueType(
+        name: "URL", parse: { scalar throws(ValueProblem) in scalar.text.isEmpty ? nil : try PeerURL(scalar.text) },
+        render: { EffectiveWriter.quoted($0?.description ?? "") }, conceals: EndpointURL.holdsCredentials)
 }
 
 extension ValueType where Value == [String] {

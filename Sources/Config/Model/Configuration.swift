@@ -19,6 +19,9 @@ package struct Configuration: ConfigurationSection {
     package var storageRetryForever = false
     /// A snapshot is sent after this long without one; zero for off.
     package var storageForceSnapshotInterval = Duration.hours(4)
+    /// How long after a change a full snapshot follows its delta at the latest; nil for a multiple of the time that the last
+    /// one took.
+    package var fullSnapshotInterval: Duration?
     /// Concurrent downloads per database.
     package var memoryDownloadedSnapshots = 2
     /// Has no effect: decompression is streamed.
@@ -31,12 +34,16 @@ package struct Configuration: ConfigurationSection {
     package var publishState = true
     /// The databases in the order of the file; at least one.
     package var databases: [DatabaseConfiguration] = []
+    /// Sending of changes without the rest.
+    package var deltas = DeltaConfiguration()
     /// Removal of old Deleted entries.
     package var sweeper = SweeperConfiguration()
     /// Where snapshots are kept.
     package var storage = StorageConfiguration()
     /// Status page and metrics.
     package var http = HTTPConfiguration()
+    /// Telling others of changes, and being told.
+    package var push = PushConfiguration()
     /// Logging.
     package var log = LogConfiguration()
     /// Health checks.
@@ -45,6 +52,15 @@ package struct Configuration: ConfigurationSection {
     package var powerDNS = PowerDNSSection()
 
     /// A configuration of defaults: without instance and databases, in memory. For tests; others load a file.
+    package init() {}
+}
+
+/// `deltas`.
+package struct DeltaConfiguration: ConfigurationSection {
+    /// Whether changes are sent as deltas; otherwise each sends a full snapshot.
+    package var enabled = true
+
+    /// The defaults.
     package init() {}
 }
 
@@ -80,6 +96,17 @@ package struct HTTPConfiguration: ConfigurationSection {
     package var allowedHosts: [String] = []
 
     /// The defaults.
+    package init() {}
+}
+
+/// `push`. Empty texts mean unset.
+package struct PushConfiguration: ConfigurationSection {
+    /// The URL at which other instances reach the status server of this one; nil if they do not.
+    package var advertise: PeerURL?
+    /// File with the token that all instances share.
+    package var tokenFile = ""
+
+    /// The defaults: no push.
     package init() {}
 }
 

@@ -4,8 +4,24 @@ package struct StorageConfiguration: ConfigurationSection {
     package var backend = StorageBackend.memory
     /// Removal of old snapshots.
     package var cleanup = CleanupConfiguration()
+    /// Sealing of objects.
+    package var sealing = SealingConfiguration()
 
     /// The defaults.
+    package init() {}
+
+    /// The defaults with another type of storage.
+    package init(_ backend: StorageBackend) { self.backend = backend }
+}
+
+/// `storage.sealing`.
+package struct SealingConfiguration: ConfigurationSection {
+    /// The files with identities: the first one seals, all open. Empty if nothing is sealed.
+    package var identityFiles: [String] = []
+    /// Whether objects that are not sealed are read, too.
+    package var acceptUnsealed = false
+
+    /// The defaults: nothing is sealed.
     package init() {}
 }
 
@@ -65,6 +81,16 @@ package enum S3Addressing: String, Sendable, CaseIterable {
     case virtual
 }
 
+/// Whether a bucket's changes are announced by its server.
+package enum S3NotificationsSetting: String, Sendable, CaseIterable {
+    /// If the server does.
+    case auto
+    /// They have to be.
+    case on
+    /// Not asked for.
+    case off
+}
+
 /// `storage.options` of type `s3`. Empty texts mean unset.
 package struct S3StorageOptions: ConfigurationSection {
     /// Access key ID.
@@ -99,6 +125,8 @@ package struct S3StorageOptions: ConfigurationSection {
     package var disableSendContentMD5 = false
     /// Concurrent parts of one upload.
     package var numMinioThreads = 4
+    /// Whether changes are announced by the server.
+    package var notifications = S3NotificationsSetting.auto
     /// Connections and timeouts.
     package var connection = ConnectionOptions()
     /// The update marker.

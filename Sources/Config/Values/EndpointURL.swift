@@ -6,13 +6,22 @@ enum EndpointURL {
         /// Azure's emulator has the account in the path.
         case azure
         case powerDNS
+        /// The status server of another instance.
+        case peer
 
-        fileprivate var example: String { self == .powerDNS ? "http://127.0.0.1:8081" : "https://s3.example.org:9000" }
+        fileprivate var example: String {
+            switch self {
+            case .s3, .azure: "https://s3.example.org:9000"
+            case .powerDNS: "http://127.0.0.1:8081"
+            case .peer: "https://ns1.example.net:8443"
+            }
+        }
 
+        fileprivate var mayHavePath: Bool { self == .s3 || self == .azure }
     }
 
     static func allowed(_ service: Service) -> String {
-        "http:// or https:// and a host, optionally with a port\(service == .powerDNS ? "" : " and a path"), "
+        "http:// or https:// and a host, optionally with a port\(service.mayHavePath ? " and a path" : ""), "
             + "such as \(service.example)"
     }
 
@@ -38,7 +47,7 @@ enum EndpointURL {
         let rest = text.dropFirst(scheme.count)
         let authority = rest.prefix { $0 != "/" }
         let pathText = rest.dropFirst(authority.count)
-        guard service != .powerDNS || pathText.isEmpty || pathText == "/" else {
+        guard service.mayHavePath || pathText.isEmpty || pathText == "/" else {
             throw ValueProblem(allowed: allowed, .path)
         }
         try checkAuthority(authority, allowed: allowed)

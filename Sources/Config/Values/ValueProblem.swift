@@ -69,6 +69,8 @@ package enum ValueHint: Sendable, Equatable {
     case noBrackets
     /// Host names with ports.
     case withPorts
+    /// A URL with `http` of a host that may be anywhere.
+    case openNetwork
 
     var text: String {
         switch self {
@@ -88,7 +90,7 @@ package enum ValueHint: Sendable, Equatable {
         case .noScheme: "put https:// or http:// in front"
         case .credentials: "set credentials with their own keys"
         case .query: "it has a query or a fragment"
-        case .path: "it has a path; /api/v1 is added automatically"
+        case .path: "it has a path, and needs none"
         case .noHost: "the host is missing"
         case .badPort: "the port is a number from 1 to 65535"
         case .noPort: "the port is missing"
@@ -97,6 +99,7 @@ package enum ValueHint: Sendable, Equatable {
         case .brackets: "brackets are for IPv6"
         case .noBrackets: "put an IPv6 address into brackets: [::1]:8500"
         case .withPorts: "without ports"
+        case .openNetwork: "with http the token would cross the network in clear text"
         }
     }
 }

@@ -15,7 +15,12 @@ extension Advice {
 
     private static func cure(of error: BlobStoreError, createsBucket: Bool) -> String {
         switch error.cause {
-        case .setup(let error), .noKeys(let error): cure(of: error)
+        case .setup(let error): cure(of: error)
+        case .noKeys(_, let instance):
+            "set \(option("access_key")) and \(option("secret_key"))"
+                + (instance.map { "; for a role of this host, \(cure(of: $0))" } ?? "")
+        case .badCredentialSetting(let setting): cure(of: setting)
+        case .credentials(let failure): cure(of: failure)
         case .noBucket: "set \(option("bucket"))"
         case .badBucketName: "set \(option("bucket")), and put a folder in it into \(option("global_prefix"))"
         case .badRegion: "set \(option("region"))"
@@ -23,7 +28,7 @@ extension Advice {
         case .badEndpoint: "set \(option("endpoint_url")), as in https://s3.example.com:9000"
         case .noHostName: "set \(option("addressing")) to path"
         case .incompleteKeys: "set \(option("access_key")) and \(option("secret_key")), or the options with their files"
-        case .noProfile: "set \(option("access_key")) and \(option("secret_key")), or AWS_PROFILE"
+        case .noProfile: "check AWS_PROFILE"
         case .noDirectory: "set \(option("root_path")) to a directory"
         case .refused(let refusal): cure(of: refusal.meaning, createsBucket: createsBucket)
         case .unanswered(let failure, _): cure(of: failure)
@@ -121,7 +126,9 @@ extension Advice {
         case .secretKey: option("secret_key\(file)")
         case .apiKey: "powerdns.api.key\(file)"
         case .systemAuthorities: option("tls.add_system_ca_pool")
-        case .sharedCredentials: "\(option("access_key")) and \(option("secret_key"))"
+        case .sharedCredentials: "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE"
+        case .containerToken: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+        case .webIdentityToken: "AWS_WEB_IDENTITY_TOKEN_FILE, or web_identity_token_file of the profile"
         }
     }
 }

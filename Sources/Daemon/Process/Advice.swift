@@ -23,6 +23,7 @@ package enum Advice {
         case .noRegularFile(let path): return ("\(path) is not a regular file", "")
         case .tooLargeFile(let path, let purpose): return ("\(path) is too large for \(purpose)", "")
         case .setup(let error): return (error.description, cure(of: error))
+        case .identity(let failure): return ("storage.sealing.identity_files: \(failure)", "")
         case .azureStorage:
             return (
                 "storage.type azure is not supported yet",

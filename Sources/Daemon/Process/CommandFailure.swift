@@ -1,4 +1,5 @@
 import HTTP
+import Sealing
 
 /// An error that ends the program with one line on stderr and an exit code.
 package protocol ReportedFailure: Error, CustomStringConvertible {
@@ -34,6 +35,8 @@ package struct CommandFailure: ReportedFailure {
         case tooLargeFile(String, for: String)
         /// A file of the configuration cannot be used.
         case setup(HTTPSetupError)
+        /// A file of identities cannot be used.
+        case identity(IdentityFile.Failure)
         /// Azure is not supported.
         case azureStorage
         /// The daemon has not opened the storage yet.

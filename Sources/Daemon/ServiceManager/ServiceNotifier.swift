@@ -85,7 +85,9 @@ final class ServiceNotifier: SyncObserver {
             case .ended: state.environments[database] = nil
             case .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
                 .downloadsWaiting, .mergesWaiting, .mergeStarted, .merged, .progressed, .mergeFailed, .refused,
-                .storing, .stored, .sendFailed, .sendingGivenUp, .settled, .swept, .fenced, .sendBlocked, .notInSync,
+                .storing, .stored, .compared, .hinted, .hintMerged, .hearing, .proved, .pinned, .sendFailed,
+                .sendingGivenUp, .settled, .swept, .fenced,
+                .sendBlocked, .notInSync,
                 .started, .namesake, .clockSkew, .ownClock, .cleanerListed, .cleanerListFailed, .cleanerDeleted,
                 .cleanerDeleteFailed:
                 break

@@ -29,7 +29,9 @@ struct ServiceStatus: Sendable {
             merged = "last merged \(database) of \(report.name.instance) \(time.rfc3339(digits: 0))"
         case .opened, .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished,
             .downloadFailed, .downloadsWaiting, .mergesWaiting, .mergeStarted, .progressed, .mergeFailed, .refused,
-            .storing, .sendFailed, .sendingGivenUp, .settled, .swept, .fenced, .sendBlocked, .notInSync, .namesake,
+            .storing, .compared, .hinted, .hintMerged, .hearing, .proved, .pinned, .sendFailed, .sendingGivenUp,
+            .settled, .swept, .fenced,
+            .sendBlocked, .notInSync, .namesake,
             .clockSkew, .ownClock, .cleanerListed, .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
             break
         }

@@ -14,7 +14,13 @@ struct AdvisedStore: BlobStore {
         try await advised { try await base.load(name, atMost: limit) }
     }
 
-    func store(_ name: String, _ body: Spool) async throws { try await advised { try await base.store(name, body) } }
+    func loadVersion(_ name: String, atMost limit: Int) async throws -> (body: Spool, version: String?) {
+        try await advised { try await base.loadVersion(name, atMost: limit) }
+    }
+
+    func store(_ name: String, _ body: Spool) async throws -> String? {
+        try await advised { try await base.store(name, body) }
+    }
 
     func delete(_ name: String) async throws { try await advised { try await base.delete(name) } }
 
@@ -22,9 +28,13 @@ struct AdvisedStore: BlobStore {
         try await advised { try await base.removeLeftovers(olderThan: age) }
     }
 
-    func changes(prefix: String) -> AsyncStream<String>? { base.changes(prefix: prefix) }
+    func changes(prefix: String) -> AsyncStream<StorageChange>? { base.changes(prefix: prefix) }
+
+    func announcesChanges() async throws -> Bool? { try await advised { try await base.announcesChanges() } }
 
     var stagingDirectory: String? { base.stagingDirectory }
+
+    var credentials: S3CredentialState? { base.credentials }
 
     var clockOffset: Duration? { base.clockOffset }
 

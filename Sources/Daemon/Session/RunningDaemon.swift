@@ -3,6 +3,7 @@ import Config
 import HTTP
 import LMDB
 import Monitoring
+import Support
 
 /// The running daemon of this host, accessed through its status server.
 package struct RunningDaemon: Sendable {
@@ -24,16 +25,7 @@ package struct RunningDaemon: Sendable {
     ///
     /// - Throws: ``CommandFailure`` if there is no answer, or not one of a daemon.
     package func report() async throws -> StatusReport {
-        let url = "http://\(reachable)/status.json"
-        let nonce = DaemonProof.makeSecret()
-        let document: Document
-        do {
-            document = try await Document.get(
-                url, headers: [(DaemonProof.nonceHeader, nonce)], within: Self.limit)
-        } catch let failure as Document.Failure {
-            throw CommandFailure(.noDaemonAnswers(failure.description))
-        }
-        let doubt = try self.doubt(document, nonce, url)
+        let (document, url, doubt) = try await get("/status.json")
         guard document.status == 200, var report = try? JSON.decode(StatusReport.self, from: document.body) else {
             throw CommandFailure(.noDaemon(url: url, status: document.status))
         }
@@ -42,6 +34,42 @@ package struct RunningDaemon: Sendable {
             if report.health.status == "OK" { report.health.status = "Warning" }
         }
         return report
+    }
+
+    /// Whether all instances have merged the newest change of a zone.
+    ///
+    /// - Parameters:
+    ///   - zone: the name as given.
+    ///   - ticket: that of an earlier answer, to ask for the change of that one.
+    ///   - except: the instances that need not have it.
+    /// - Returns: the answer, nil if the daemon syncs no PowerDNS; and the reason if its origin cannot be verified.
+    /// - Throws: ``CommandFailure`` if there is no answer, or not one of a daemon.
+    package func inSync(
+        _ zone: String, ticket: UInt64?, except: [String] = []
+    ) async throws -> (answer: StatusReport.InSync?, doubt: String?) {
+        let more = (ticket.map { "&ticket=\($0)" } ?? "") + except.map { "&except=" + percentEncoded($0) }.joined()
+        let (document, url, doubt) = try await get("/insync?zone=" + percentEncoded(zone) + more)
+        if let answer = try? JSON.decode(StatusReport.InSync.self, from: document.body),
+            answer.inSync == (document.status == 200)
+        {
+            return (answer, doubt)
+        }
+        if document.status == 404 { return (nil, doubt) }
+        throw CommandFailure(.noDaemon(url: url, status: document.status))
+    }
+
+    /// - Returns: the answer to a path, its URL, and the reason if its origin cannot be verified.
+    private func get(_ path: String) async throws -> (document: Document, url: String, doubt: String?) {
+        let url = "http://\(reachable)\(path)"
+        let nonce = DaemonProof.makeSecret()
+        let document: Document
+        do {
+            document = try await Document.get(
+                url, headers: [(DaemonProof.nonceHeader, nonce)], within: Self.limit)
+        } catch let failure as Document.Failure {
+            throw CommandFailure(.noDaemonAnswers(failure.description))
+        }
+        return (document, url, try doubt(document, nonce, url))
     }
 
     /// Verifies the proof in an answer. Anybody on this host may listen on the daemon's address; only the daemon knows the secret beside the LMDBs.

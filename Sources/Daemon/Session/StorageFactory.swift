@@ -2,6 +2,8 @@ import BlobStorage
 import Config
 import HTTP
 import Logging
+import Sealing
+import Support
 
 /// A storage, ready for use.
 package struct OpenStorage: Sendable {
@@ -10,11 +12,10 @@ package struct OpenStorage: Sendable {
     /// The same objects, but writes do not notify others (see `use_update_marker`): for objects that change often and
     /// are irrelevant to syncing. Only its own listings show its writes at once.
     package var unmarked: any BlobStore
-
-    init(_ store: any BlobStore, unmarked: any BlobStore) {
-        self.store = store
-        self.unmarked = unmarked
-    }
+    /// The objects as they are stored, with their names in the storage.
+    package var raw: any BlobStore
+    /// Knows how objects are sealed that were listed or read through the others.
+    package var seals: SealedStore
 }
 
 /// Opens the configured storage.
@@ -29,32 +30,36 @@ package enum StorageFactory {
     ///   - logger: logs attempts that fail and are retried.
     ///   - observe: called for every completed request to an S3 server; must not block.
     /// - Throws: `BlobStoreError` if the storage cannot be used as configured, ``CommandFailure`` if its type is not
-    ///   supported.
+    ///   supported, or if an identity cannot be used.
     package static func open(
-        _ backend: StorageBackend, writes: Bool, owner: String? = nil,
+        _ storage: StorageConfiguration, writes: Bool, owner: String? = nil,
         environment: @escaping @Sendable (String) -> String?, logger: Logger,
         observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
     ) async throws -> OpenStorage {
-        let createsBucket = if case .s3(let options) = backend { options.createBucket } else { false }
+        let keyring = try storage.keyring()
+        let createsBucket = if case .s3(let options) = storage.backend { options.createBucket } else { false }
         let advise: @Sendable (BlobStoreError) -> BlobStoreError = {
             Advice.advised($0, createsBucket: createsBucket)
         }
         do {
-            let (store, unmarked) = try await openAsIs(backend, writes, owner, environment, advise, logger, observe)
+            let (store, unmarked) = try await openAsIs(storage, writes, owner, environment, advise, logger, observe)
+            let sealed = SealedStore(store, keyring)
+            let advised = { AdvisedStore(base: $0, advise: advise) }
             return OpenStorage(
-                AdvisedStore(base: store, advise: advise), unmarked: AdvisedStore(base: unmarked, advise: advise))
+                store: advised(sealed), unmarked: advised(SealedStore(unmarked, keyring, beside: sealed)),
+                raw: advised(store), seals: sealed)
         } catch let error as BlobStoreError {
             throw advise(error)
         }
     }
 
     private static func openAsIs(
-        _ backend: StorageBackend, _ writes: Bool, _ owner: String?,
+        _ storage: StorageConfiguration, _ writes: Bool, _ owner: String?,
         _ environment: @escaping @Sendable (String) -> String?,
         _ advise: @escaping @Sendable (BlobStoreError) -> BlobStoreError, _ logger: Logger,
         _ observe: @escaping @Sendable (StorageCall) -> Void
     ) async throws -> (store: any BlobStore, unmarked: any BlobStore) {
-        switch backend {
+        switch storage.backend {
         case .s3(let options):
             let store = try await S3Store.open(
                 S3Options(options, writes: writes), environment: environment,
@@ -62,10 +67,13 @@ package enum StorageFactory {
                     logger.debug(
                         "a storage request failed; retrying",
                         metadata: ["error": "\(advise(error))", "pause": "\(DurationText.format(pause))"])
-                }, observe: observe)
+                }, observe: observe, listening: { logListening($0, logger) },
+                credentials: { logCredentials($0, advise, logger) })
             guard options.updateMarker.isUsed else { return (store, store) }
             let marked = UpdateMarkerStore(
                 store, forceListInterval: options.updateMarker.forceListInterval,
+                // The names of objects are no secret, but what is not sealed should not have to be explained.
+                namesObjects: storage.sealing.identityFiles.isEmpty,
                 markerFailed: { error in
                     logger.warning(
                         "cannot write the update marker; retrying with the next request, until then others may notice a change late",
@@ -82,6 +90,58 @@ package enum StorageFactory {
             throw CommandFailure(.azureStorage)
         }
     }
+}
+
+extension StorageConfiguration {
+    /// The identities that seal and open objects; nil if nothing is sealed.
+    ///
+    /// - Throws: ``CommandFailure`` if an identity cannot be used.
+    package func keyring() throws(CommandFailure) -> Keyring? {
+        do throws(IdentityFile.Failure) {
+            return try Keyring(files: sealing.identityFiles, acceptsUnsealed: sealing.acceptUnsealed)
+        } catch {
+            throw CommandFailure(.identity(error))
+        }
+    }
+}
+
+/// Logs what happens to the connection over which a server announces changes.
+private func logListening(
+    _ notice: S3ListenNotice, _ logger: Logger
+) {
+    switch notice {
+    case .established: logger.debug("the S3 server announces changes")
+    case .ended(let text):
+        logger.debug(
+            "the S3 server's announcements of changes have ended; trying again", metadata: ["error": "\(text)"])
+    case .unsupported(let text, let isWanted):
+        logger.log(
+            level: isWanted ? .warning : .debug,
+            "the S3 server does not announce changes; listing every storage_poll_interval",
+            metadata: ["error": "\(text)"])
+    }
+}
+
+/// Logs what happens to the credentials of the storage.
+private func logCredentials(
+    _ notice: S3CredentialNotice, _ advise: (BlobStoreError) -> BlobStoreError, _ logger: Logger
+) {
+    switch notice {
+    // Those of the configuration and of a file are no news.
+    case .renewed(let state, let afterFailure) where state.expires == nil && !afterFailure: break
+    case .renewed(let state, let afterFailure):
+        logger.log(
+            level: afterFailure ? .info : .debug, "new credentials for the storage",
+            metadata: ["from": "\(state.origin.text)", "expire": "\(state.expiryText)"])
+    case .kept(let state, let error):
+        logger.warning(
+            "cannot renew the credentials for the storage; using the present ones, and trying again",
+            metadata: ["error": "\(advise(error))", "expire": "\(state.expiryText)"])
+    }
+}
+
+extension S3CredentialState {
+    fileprivate var expiryText: String { expires.map { $0.rfc3339(digits: 0) } ?? "never" }
 }
 
 extension S3Options.Addressing {
@@ -116,6 +176,7 @@ extension S3Options {
                 caFile: tls.caFile, ca: tls.ca, addSystemCAPool: tls.addSystemCAPool, certFile: tls.certFile,
                 cert: tls.cert, keyFile: tls.keyFile, key: tls.key, watchCerts: tls.watchCerts,
                 watchCertsPollInterval: tls.watchCertsPollInterval, insecureSkipVerify: tls.insecureSkipVerify,
-                insecureKeyLogFile: tls.insecureKeyLogFile))
+                insecureKeyLogFile: tls.insecureKeyLogFile),
+            notifications: S3Notifications(rawValue: options.notifications.rawValue) ?? .auto)
     }
 }

@@ -9,22 +9,29 @@ extension Session {
     /// - Parameters:
     ///   - writes: whether `body` may write to the storage.
     ///   - marksUpdates: whether writes notify other instances through the update marker.
+    ///   - asStored: whether `body` gets the objects as they are stored, with their names in the storage: sealed ones are not opened.
     ///   - line: shows the number of transferred bytes.
     package func withStorage<Result: Sendable>(
-        writes: Bool, marksUpdates: Bool = true, progress line: ProgressLine? = nil,
+        writes: Bool, marksUpdates: Bool = true, asStored: Bool = false, progress line: ProgressLine? = nil,
         _ body: @escaping @Sendable (any BlobStore) async throws -> Result
     ) throws -> Result {
         try withOpenStorage(writes: writes) { storage in
-            let store = marksUpdates ? storage.store : storage.unmarked
-            guard let line else { return try await body(store) }
-            let report: TransferProgress.Report = { moved, total in
-                line.update { progress in
-                    progress.bytes &+= moved
-                    if progress.totalBytes == nil { progress.totalBytes = total }
-                }
-            }
-            return try await TransferProgress.$report.withValue(report) { try await body(store) }
+            let store = asStored ? storage.raw : marksUpdates ? storage.store : storage.unmarked
+            return try await Self.reporting(to: line) { try await body(store) }
         }
+    }
+
+    private static func reporting<Result: Sendable>(
+        to line: ProgressLine?, _ body: @Sendable () async throws -> Result
+    ) async throws -> Result {
+        guard let line else { return try await body() }
+        let report: TransferProgress.Report = { moved, total in
+            line.update { progress in
+                progress.bytes &+= moved
+                if progress.totalBytes == nil { progress.totalBytes = total }
+            }
+        }
+        return try await TransferProgress.$report.withValue(report) { try await body() }
     }
 
     /// Opens the storage and runs `body` with it and with its variant without update marker.
@@ -34,11 +41,11 @@ extension Session {
         writes: Bool, _ body: @escaping @Sendable (OpenStorage) async throws -> Result
     ) throws -> Result {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
-        let (backend, logger) = (configuration.storage.backend, logger())
+        let (storage, logger) = (configuration.storage, logger())
         logConfiguration(logger)
         return try runBlocking {
             try await body(
-                StorageFactory.open(backend, writes: writes, environment: environment, logger: logger))
+                StorageFactory.open(storage, writes: writes, environment: environment, logger: logger))
         }
     }
 }

@@ -1,6 +1,7 @@
 import BlobStorage
 import HTTP
 import Monitoring
+import Snapshots
 import StatusServer
 import Synchronization
 
@@ -8,7 +9,13 @@ import Synchronization
 final class DaemonSource: StatusSource {
     private let monitor: Monitor
     private let store = Mutex<(any BlobStore)?>(nil)
-    private let zones = Mutex<ZoneSource?>(nil)
+    private let state = Mutex(Zones.undecided)
+
+    /// The zones, once it is known whether there are databases of PowerDNS.
+    private enum Zones {
+        case undecided, none
+        case source(ZoneSource)
+    }
 
     /// The secret next to the LMDBs.
     private let secret: String
@@ -27,19 +34,38 @@ final class DaemonSource: StatusSource {
     /// - Parameter store: the storage without its update marker, so that listings are current.
     func opened(_ store: any BlobStore) { self.store.withLock { $0 = store } }
 
-    /// Databases of PowerDNS are inspected.
-    func inspect(with watch: PowerDNSWatch) {
-        let source = ZoneSource(watch.databases, watch.inspector.recentZones, monitor)
-        zones.withLock { $0 = source }
+    /// Databases of PowerDNS are inspected; nil if there are none.
+    func inspect(with watch: PowerDNSWatch?) {
+        let zones = watch.map { Zones.source(ZoneSource($0.databases, $0.inspector.recentZones, monitor)) } ?? .none
+        state.withLock { $0 = zones }
+    }
+
+    private var zones: ZoneSource? {
+        guard case .source(let source) = state.withLock(\.self) else { return nil }
+        return source
     }
 
     func report() async -> StatusReport {
         var report = await monitor.report()
-        report.zones = await zones.withLock(\.self)?.overview()
+        report.zones = await zones?.overview()
         return report
     }
 
-    func zone(_ name: String) async -> StatusReport.Zone? { await zones.withLock(\.self)?.zone(name) }
+    func zone(_ name: String) async -> StatusReport.Zone? { await zones?.zone(name) }
+
+    func inSync(_ zone: String, ticket: UInt64?, except: [String]) async -> StatusReport.InSync? {
+        guard !monitor.onlyReceives else {
+            return StatusReport.InSync(
+                zone, .impossible, problem: "this instance only receives, and knows nothing of what others have merged")
+        }
+        return switch state.withLock(\.self) {
+        case .undecided: StatusReport.InSync(zone, problem: "the daemon is starting")
+        case .none: StatusReport.InSync(zone, .impossible, problem: "powerdns.enabled is false in the configuration")
+        case .source(let source):
+            await source.inSync(
+                zone, ticket: ticket, except: Set(except.map(SnapshotName.sanitize(instance:))))
+        }
+    }
 
     func metrics() async -> [UInt8] { await monitor.metrics() }
 

@@ -17,7 +17,22 @@ extension MonitorSettings {
                     downloads: database.machine.receiver.concurrentDownloads)
             },
             health: Health(configuration.health), publishesState: configuration.publishState,
-            scrapesMaps: configuration.lmdbScrapeSmaps, statisticsInterval: configuration.lmdbLogStatsInterval)
+            scrapesMaps: configuration.lmdbScrapeSmaps, statisticsInterval: configuration.lmdbLogStatsInterval,
+            // A single run is not there to be told.
+            advertisedURL: configuration.onlyOnce ? nil : configuration.push.advertise?.description,
+            pollInterval: configuration.storagePollInterval,
+            hasUpdateMarker: configuration.storage.backend.hasUpdateMarker)
+    }
+}
+
+extension StorageBackend {
+    /// Whether listings go by an update marker.
+    fileprivate var hasUpdateMarker: Bool {
+        switch self {
+        case .s3(let options): options.updateMarker.isUsed
+        case .azure(let options): options.updateMarker.isUsed
+        case .fileSystem, .memory: false
+        }
     }
 }
 

@@ -21,11 +21,15 @@ struct PowerDNSWatch: Sendable {
     /// Observers of the syncers.
     let observers: [any SyncObserver]
 
-    /// - Parameter warn: called with the name of a health check and one line, or nil if there is no problem.
+    /// - Parameters:
+    ///   - warn: called with the name of a health check and one line, or nil if there is no problem.
+    ///   - holdPositions: called at the end of a merge whose position is not to be published until the returned function is called, or
+    ///     until the time expires.
     /// - Returns: nil if the configuration disables it.
     init?(
         _ configuration: Configuration, _ syncers: [SyncSettings], registry: MetricRegistry, logger: Logger,
-        warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void
+        warn: @escaping @Sendable (_ check: String, _ text: String?) -> Void,
+        holdPositions: @escaping @Sendable (_ database: String, _ limit: Duration) -> @Sendable () -> Void
     ) {
         guard configuration.powerDNS.enabled != .never else { return nil }
         let settings = InspectorSettings(configuration.powerDNS, syncers)
@@ -40,9 +44,11 @@ struct PowerDNSWatch: Sendable {
         }
         let lastCheck = configuration.onlyOnce ? checker.map(LastCheck.init) : nil
         let consumers: [(any ZoneConsumer)?] = [flusher, checker, lastCheck]
+        let hold: @Sendable (String) -> @Sendable () -> Void = { holdPositions($0, CacheFlusher.patience) }
         inspector = PowerDNSInspector(
             settings, databases: databases, registry: registry, logger: logger,
-            consumers: consumers.compactMap(\.self))
+            consumers: consumers.compactMap(\.self),
+            flushBegins: flusher == nil ? nil : hold)
         names = NamedDatabaseCheck(settings, logger: logger)
         schema = SchemaWatch(
             shadowed: settings.shadowed, databases: syncers.count, logger: logger, warn: warn)

@@ -53,10 +53,10 @@ package struct SyncRun: Sendable {
                 logger.warning("configuration: \(warning)")
             }
             session.logConfiguration(logger)
-            let monitor = Monitor(
-                MonitorSettings(
-                    configuration, databases: databases, receiveOnly: receiveOnly, hostname: session.hostname),
-                logger: logger)
+            var settings = MonitorSettings(
+                configuration, databases: databases, receiveOnly: receiveOnly, hostname: session.hostname)
+            settings.keyID = try configuration.storage.keyring()?.first.keyID
+            let monitor = Monitor(settings, logger: logger)
             let run = SyncRun(
                 configuration: configuration, databases: databases, receiveOnly: receiveOnly,
                 markerName: markerName, monitor: monitor,
@@ -145,12 +145,15 @@ package struct SyncRun: Sendable {
     private func run(_ ending: Ending) async throws {
         for database in databases { try locks.take(database) }
         let source = DaemonSource(monitor, secret: locks.token)
+        let push = Push(
+            configuration, receiveOnly: receiveOnly, registry: monitor.registry, logger: logger, warn: monitor.warn)
+        await push?.begin()
         if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
         let notifying = Task { await notifier?.run() }
         defer { notifying.cancel() }
         // First, so that start-up is visible.
-        let server = await statusEndpoint(source)
-        let service = StartingService { [self] in try await start(source) }
+        let server = await statusEndpoint(source, push)
+        let service = StartingService { [self] in try await start(source, push) }
         var group = ServiceGroupConfiguration(
             // They are shut down from the last to the first, so that monitoring includes the end of syncing.
             services: (server.map { [.init(service: $0)] } ?? []) + [
@@ -169,7 +172,7 @@ extension SyncRun {
     /// Opens the storage and prepares the databases.
     ///
     /// - Returns: the work; nil if the process shuts down before it could begin.
-    private func start(_ source: DaemonSource) async throws -> StartingService.Body? {
+    private func start(_ source: DaemonSource, _ push: Push?) async throws -> StartingService.Body? {
         let environment: @Sendable (String) -> String? = { [variables = context.environment] in variables[$0] }
         let storage = try await openStorage(environment)
         source.opened(storage.unmarked)
@@ -181,9 +184,11 @@ extension SyncRun {
             guard try await marker.run() else { return nil }
         }
         let powerDNS = PowerDNSWatch(
-            configuration, databases, registry: monitor.registry, logger: logger, warn: monitor.warn)
-        if let powerDNS { source.inspect(with: powerDNS) }
-        let observers: [(any SyncObserver)?] = [monitor, notifier] + (powerDNS?.observers ?? [])
+            configuration, databases, registry: monitor.registry, logger: logger, warn: monitor.warn,
+            holdPositions: { [monitor] in monitor.holdPositions(of: $0, atMost: $1) })
+        source.inspect(with: powerDNS)
+        push?.announcer?.attach(storage.unmarked)
+        let observers: [(any SyncObserver)?] = [monitor, notifier, push?.announcer] + (powerDNS?.observers ?? [])
         let observer = Observers(observers.compactMap(\.self))
         let service = SyncService(
             databases: databases.map { settings in
@@ -193,23 +198,25 @@ extension SyncRun {
                     inspector: powerDNS?.inspector, willSync: { [locks] in try locks.take(settings) }
                 )
                 notifier?.watch(syncer, of: settings.identity.database)
+                push?.hub.attach(settings.identity.database) { syncer.hint($0) }
                 return (settings.identity.database, syncer)
             })
         return { [monitor] in
-            try await monitor.run(with: storage.unmarked) {
+            try await monitor.run(with: storage.unmarked, didPublish: push?.announcer?.published) {
                 try await PowerDNSWatch.run(powerDNS) { try await service.run() }
             }
         }
     }
 
     /// The status server, if configured.
-    private func statusEndpoint(_ source: DaemonSource) async -> StatusEndpoint? {
+    private func statusEndpoint(_ source: DaemonSource, _ push: Push?) async -> StatusEndpoint? {
         guard let address = configuration.http.address, !configuration.onlyOnce else { return nil }
         return await StatusEndpoint(logger: logger) { [monitor] in
             monitor.observeServing($0)
         } bind: { [logger, hosts = configuration.http.allowedHosts] in
             try await StatusServer.bind(
-                to: address.host, port: address.port, allowedHosts: hosts, source: source, logger: logger)
+                to: address.host, port: address.port, allowedHosts: hosts, source: source, push: push?.hub,
+                logger: logger)
         }
     }
 
@@ -218,7 +225,7 @@ extension SyncRun {
         while true {
             do {
                 return try await StorageFactory.open(
-                    configuration.storage.backend, writes: !receiveOnly,
+                    configuration.storage, writes: !receiveOnly,
                     owner: receiveOnly ? nil : SnapshotName.sanitize(instance: configuration.instance),
                     environment: environment,
                     logger: logger,
@@ -233,7 +240,7 @@ extension SyncRun {
     /// The codes of temporary errors: a server or a network starts, or a clock is being corrected.
     private static let passingCodes: Set<String> = [
         "Timeout", "DNSError", "URLError", "RequestTimeTooSkewed", "RequestExpired", "SlowDown", "ServiceUnavailable",
-        "InternalError", "TooManyRequests",
+        "InternalError", "TooManyRequests", BlobStoreError.credentialsUnavailable,
     ]
 }
 

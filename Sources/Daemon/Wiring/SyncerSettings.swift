@@ -30,7 +30,9 @@ extension SyncSettings {
                     // A single run must end.
                     retryLimit: configuration.storageRetryForever && !configuration.onlyOnce
                         ? nil : configuration.storageRetryCount),
-                sweeper: sweeper.enabled ? SweeperMachine.Settings(sweeper) : nil),
+                sweeper: sweeper.enabled ? SweeperMachine.Settings(sweeper) : nil,
+                deltas: configuration.deltas.enabled
+                    ? OwnChain.Settings(fullInterval: configuration.fullSnapshotInterval) : nil),
             lmdbPollInterval: configuration.lmdbPollInterval,
             deletedCutoff: DeletedCutoff(
                 retention: sweeper.enabled ? sweeper.retention : nil, margin: sweeper.retentionLoadCutoffDuration),

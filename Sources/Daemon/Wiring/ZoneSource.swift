@@ -12,9 +12,11 @@ final class ZoneSource: Sendable {
     /// Maximum number of waiting requests: further ones are rejected.
     private static let mostWaiting = 8
 
-    private let databases: PowerDNSDatabases
+    let databases: PowerDNSDatabases
     private let recent: RecentZones
-    private let monitor: Monitor
+    let monitor: Monitor
+    /// The changes of earlier answers of ``inSync(_:ticket:except:)``.
+    let tickets = InSyncTickets()
     private let pool: BlockingPool
     private let waiting = Mutex(0)
     private let count: OnDemand<Int>
@@ -60,7 +62,8 @@ final class ZoneSource: Sendable {
             answer.problem = "no PowerDNS database is open"
             return answer
         }
-        switch await lookUp(zone, main, databases.environment(.shard)) {
+        let shard = databases.environment(.shard)
+        switch await read({ try ZoneGlance(zone, main: main, shard: shard) }) {
         case nil: answer.problem = "the database is busy; try again"
         case .failure(let error): answer.problem = "it cannot be read: \(error)"
         case .success(nil): answer.problem = "there is no such zone"
@@ -77,20 +80,22 @@ final class ZoneSource: Sendable {
         return answer
     }
 
+    /// Reads the LMDBs with `body`, within its own transactions.
+    ///
     /// - Returns: nil if it takes too long.
-    private func lookUp(
-        _ zone: ZoneName, _ main: Environment, _ shard: Environment?
-    ) async -> Result<ZoneGlance?, any Error>? {
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable () throws -> Value
+    ) async -> Result<Value, any Error>? {
         let mayWait = waiting.withLock { count in
             guard count < Self.mostWaiting else { return false }
             count += 1
             return true
         }
         guard mayWait else { return nil }
-        return await OnDemand<Result<ZoneGlance?, any Error>> { [self] in
+        return await OnDemand<Result<Value, any Error>> { [self] in
             defer { waiting.withLock { $0 -= 1 } }
             do {
-                return .success(try await pool.run { _ in try ZoneGlance(zone, main: main, shard: shard) })
+                return .success(try await pool.run { _ in try body() })
             } catch {
                 return .failure(error)
             }

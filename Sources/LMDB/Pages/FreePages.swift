@@ -19,10 +19,8 @@ struct FreePages: Sendable {
         free = PageSet(last: last)
         guard free.isUsable else { throw transaction.environment.error(ENOMEM, "note the free pages") }
         let free = free
-        try FreeList.forEach(transaction, after: 0) { page in
-            // A smaller last page than the transaction's hides some.
-            if page <= last { free.insert(page) }
-        }
+        // A smaller last page than the transaction's hides some.
+        try FreeList.forEachRecord(transaction, after: 0) { free.insert(numbers: $0) }
     }
 
     /// Whether a later transaction may have taken the page.
@@ -42,17 +40,56 @@ enum FreeList {
     static func forEach(
         _ transaction: borrowing ReadTransaction, after id: UInt64, _ body: (UInt) throws -> Void
     ) throws {
+        try forEachRecord(transaction, after: id) { numbers in
+            for offset in stride(from: 0, to: numbers.count, by: 8) {
+                try body(numbers.loadUnaligned(fromByteOffset: offset, as: UInt.self))
+            }
+        }
+    }
+
+    /// Calls `body` with the page numbers of each record, 8 bytes each in native byte order.
+    ///
+    /// - Throws: ``PageFault/freeList`` for a record that is not one.
+    static func forEachRecord(
+        _ transaction: borrowing ReadTransaction, after id: UInt64, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         var cursor = try transaction.openCursor(database)
         var isThere = try withUnsafeBytes(of: UInt(id) + 1) { try cursor.seek($0) }
         while isThere {
-            let value = cursor.value
-            guard cursor.key.count == 8, value.count >= 8 else { throw PageFault.freeList }
-            let count = value.loadUnaligned(as: UInt.self)
-            guard count <= UInt(value.count / 8 - 1) else { throw PageFault.freeList }
-            for index in 0..<Int(count) {
-                try body(value.loadUnaligned(fromByteOffset: 8 + 8 * index, as: UInt.self))
-            }
+            guard cursor.key.count == 8 else { throw PageFault.freeList }
+            let count = try count(cursor.value)
+            try body(UnsafeRawBufferPointer(rebasing: cursor.value[8..<8 + 8 * count]))
             isThere = try cursor.next()
         }
+    }
+
+    /// The number of pages freed before a transaction. Reads one page for each record at most, not the numbers.
+    static func count(_ transaction: borrowing ReadTransaction, before id: UInt64) throws -> Int {
+        var cursor = try transaction.openCursor(database)
+        var total = 0
+        while try cursor.next(), cursor.key.count == 8, cursor.key.loadUnaligned(as: UInt64.self) < id {
+            total += try count(cursor.value)
+        }
+        return total
+    }
+
+    /// The number of pages in a record.
+    private static func count(_ record: UnsafeRawBufferPointer) throws(PageFault) -> Int {
+        guard record.count >= 8 else { throw .freeList }
+        let count = record.loadUnaligned(as: UInt.self)
+        guard count <= UInt(record.count / 8 - 1) else { throw .freeList }
+        return Int(count)
+    }
+}
+
+extension Environment {
+    /// The bytes that writers can take while a read transaction stays open: those beyond the last page, and the pages freed
+    /// before it.
+    ///
+    /// - Parameter id: the read transaction.
+    package func freeBytes(before id: UInt64) throws -> Int {
+        let pages = try read { try FreeList.count($0, before: id) }
+        let info = info
+        return max(0, info.mapSize - info.usedBytes) + pages * info.pageSize
     }
 }

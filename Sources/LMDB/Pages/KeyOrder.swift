@@ -1,7 +1,7 @@
 import Glibc
 
 /// The order of the keys of a DBI, as liblmdb has it.
-enum KeyOrder {
+package enum KeyOrder: Sendable {
     /// Bytewise, a prefix first.
     case bytes
     /// Bytewise from the end, a suffix first.
@@ -9,12 +9,13 @@ enum KeyOrder {
     /// Unsigned integers in the byte order of the machine, all of one size.
     case integer
 
-    init(_ flags: DatabaseFlags) {
+    /// That of a DBI with these flags.
+    package init(_ flags: DatabaseFlags) {
         self = flags.contains(.integerKey) ? .integer : flags.contains(.reverseKey) ? .reverse : .bytes
     }
 
     /// Negative, zero or positive.
-    func compare(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+    package func compare(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
         switch self {
         case .bytes: return Self.compareBytes(a, b)
         case .reverse:

@@ -10,12 +10,16 @@ package struct DiffBase: ~Copyable, Sendable {
     let free: FreePages
     let records: DatabaseRecords
 
-    /// Pins the newest transaction of an environment.
+    /// Pins the newest transaction of an environment. Waits while a commit is being flushed, for a second at most.
     ///
     /// - Throws: as ``Environment/pin()``; ``PageDiff/Failure`` if its pages cannot be compared.
-    package init(_ environment: Environment) throws {
+    package init(_ environment: Environment) throws { try self.init(environment) { usleep(1000) } }
+
+    /// - Parameter pause: called between two attempts once many have failed.
+    init(_ environment: Environment, pause: () -> Void) throws {
         guard PageDiff.isSupported else { throw PageDiff.Failure.unsupportedMachine }
-        for _ in 0..<Self.mostAttempts {
+        for attempt in 0..<Self.mostAttempts {
+            if attempt >= Self.attemptsAtOnce { pause() }
             let before = environment.info
             // The two numbers are not read at once: the same transaction twice means that the first page number was its own.
             guard environment.info.lastTransactionID == before.lastTransactionID else { continue }
@@ -35,8 +39,10 @@ package struct DiffBase: ~Copyable, Sendable {
         throw PageDiff.Failure.busy
     }
 
-    // Each attempt but the first follows a commit within microseconds.
-    private static let mostAttempts = 1000
+    // A commit is in the meta page, which shows the last page, before it is flushed; transactions see it after that. A disk takes
+    // milliseconds, and the change of the file is what we are called for.
+    private static let attemptsAtOnce = 100
+    private static let mostAttempts = 1100
 }
 
 /// Finds what has changed between two transactions by reading only the pages that have changed.

@@ -34,4 +34,24 @@ final class PageSet: @unchecked Sendable {
         words[word] |= bit
         return true
     }
+
+    /// Inserts many at once, without those beyond ``last``.
+    ///
+    /// - Parameter numbers: 8 bytes each, in native byte order.
+    func insert(numbers: UnsafeRawBufferPointer) {
+        guard let words, let base = numbers.baseAddress else { return }
+        // Neighbours are mostly in the same word.
+        var (word, bits) = (0, UInt64(0))
+        for index in 0..<numbers.count / 8 {
+            let page = base.loadUnaligned(fromByteOffset: index &* 8, as: UInt.self)
+            guard page <= last else { continue }
+            let next = Int(bitPattern: page / 64)
+            if next != word {
+                words[word] |= bits
+                (word, bits) = (next, 0)
+            }
+            bits |= 1 &<< UInt64(page % 64)
+        }
+        words[word] |= bits
+    }
 }

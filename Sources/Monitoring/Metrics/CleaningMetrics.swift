@@ -54,7 +54,9 @@ package struct CleaningMetrics: Sendable {
         case .cleanerDeleteFailed: deleteFailed.with().add()
         case .opened, .listStarted, .listed, .listFailed, .downloadStarted, .downloaded, .downloadVanished,
             .downloadFailed, .downloadsWaiting, .mergesWaiting, .mergeStarted, .merged, .progressed, .mergeFailed,
-            .refused, .storing, .stored, .sendFailed, .sendingGivenUp, .settled, .fenced, .sendBlocked, .notInSync,
+            .refused, .storing, .stored, .compared, .hinted, .hintMerged, .hearing, .proved, .pinned, .sendFailed,
+            .sendingGivenUp, .settled, .fenced,
+            .sendBlocked, .notInSync,
             .started, .namesake, .clockSkew, .ownClock, .ended:
             break
         }

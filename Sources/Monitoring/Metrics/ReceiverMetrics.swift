@@ -1,5 +1,6 @@
 import Observability
 import Replication
+import Snapshots
 
 /// The metrics of the storage and of received snapshots, `lightningstream_receiver_…`.
 struct ReceiverMetrics: Sendable {
@@ -10,15 +11,16 @@ struct ReceiverMetrics: Sendable {
         let receiver = "lightningstream_receiver_"
         received = registry.gauges(
             receiver + "snapshots_last_received_seconds",
-            "Time of the last downloaded snapshot, since the UNIX epoch.",
+            "Time of the newest downloaded snapshot of another instance, or of the end of the last merged delta, since the UNIX epoch.",
             labels: ["lmdb", "syncer_instance"])
         receivedAge = registry.histograms(
-            receiver + "snapshots_last_received_age_seconds", "Age of snapshots at the end of their download.",
+            receiver + "snapshots_last_received_age_seconds",
+            "Age of snapshots of other instances at the end of their download, and of their deltas at the end of their merge.",
             labels: ["lmdb", "syncer_instance"], bounds: Self.ageBounds)
         inStorageCount = registry.gauges(
-            receiver + "snapshots_in_storage_count", "Snapshots in the last listing.", labels: ["lmdb"])
+            receiver + "snapshots_in_storage_count", "Full snapshots in the last listing.", labels: ["lmdb"])
         inStorageBytes = registry.gauges(
-            receiver + "snapshots_in_storage_bytes", "Size of the snapshots in the last listing.",
+            receiver + "snapshots_in_storage_bytes", "Size of the full snapshots in the last listing.",
             labels: ["lmdb"])
         clockSkew = registry.gauges(
             receiver + "clock_skew_seconds",
@@ -40,7 +42,15 @@ struct ReceiverMetrics: Sendable {
     func listed(_ catalog: Catalog, _ lmdb: String) {
         inStorageCount.with(lmdb).set(catalog.snapshots.count)
         inStorageBytes.with(lmdb).set(catalog.snapshots.reduce(0.0) { $0 + Double($1.size) })
-        forgetInstances(of: lmdb, except: catalog.instances)
+        forgetInstances(of: lmdb, except: catalog.instances.union(catalog.lastDeltas.keys))
+    }
+
+    /// Counts a position that was received.
+    ///
+    /// - Parameter age: nil if it was received earlier.
+    func received(_ position: SnapshotName, _ age: Duration?, _ lmdb: String) {
+        received.with(lmdb, position.instance).set(Double(position.timestamp) / 1e9)
+        if let age { receivedAge.with(lmdb, position.instance).observe(age) }
     }
 
     func merged(_ report: MergeReport, _ lmdb: String) {

@@ -9,12 +9,13 @@ struct SendMetrics: Sendable {
     init(_ registry: MetricRegistry) {
         let syncer = "lightningstream_syncer_"
         generated = registry.counters(
-            syncer + "snapshots_generated_total", "Snapshots of this instance stored.", labels: ["lmdb"])
+            syncer + "snapshots_generated_total", "Snapshots and deltas of this instance stored.", labels: ["lmdb"])
         generatedLast = registry.gauges(
             syncer + "snapshots_generated_last_unix_seconds",
-            "Time of the last stored snapshot, since the UNIX epoch.", labels: ["lmdb"])
+            "Time of the last stored snapshot, or of the end of the last stored delta, since the UNIX epoch.",
+            labels: ["lmdb"])
         generatedSize = registry.gauges(
-            syncer + "snapshots_generated_last_size_bytes", "Size of the last stored snapshot.", labels: ["lmdb"])
+            syncer + "snapshots_generated_last_size_bytes", "Size of the last stored full snapshot.", labels: ["lmdb"])
         failed = registry.counters(
             syncer + "snapshots_store_failed_attempts_total",
             "Failed attempts to read the LMDB and store a snapshot.", labels: ["lmdb"])
@@ -22,15 +23,16 @@ struct SendMetrics: Sendable {
             syncer + "snapshots_store_failed_permanently_total",
             "Number of times storing was given up after storage_retry_count attempts.", labels: ["lmdb"])
         calls = registry.counters(
-            syncer + "snapshots_store_calls_total", "Attempts to store a snapshot.")
+            syncer + "snapshots_store_calls_total", "Attempts to store a snapshot or delta.")
         bytes = registry.counters(
-            syncer + "snapshots_store_bytes_total", "Size of all snapshots stored.")
+            syncer + "snapshots_store_bytes_total", "Size of all snapshots and deltas stored.")
     }
 
     func stored(_ report: SendReport, _ lmdb: String) {
         bytes.with().add(report.size)
         generated.with(lmdb).add()
-        generatedLast.with(lmdb).set(Double(report.name.timestamp) / 1e9)
-        generatedSize.with(lmdb).set(report.size)
+        generatedLast.with(lmdb).set(Double(report.position.timestamp) / 1e9)
+        // Dashboards show the growth of the database with it.
+        if !report.name.isDelta { generatedSize.with(lmdb).set(report.size) }
     }
 }

@@ -1,10 +1,13 @@
 import Observability
 import Replication
+import Snapshots
 import Support
 
 extension SyncMetrics {
     /// Counts an event of a database.
-    func count(_ event: SyncEvent, of lmdb: String, at now: Moment) {
+    ///
+    /// - Parameter own: this instance's name; nil in a receiver.
+    func count(_ event: SyncEvent, of lmdb: String, own: String?, at now: Moment) {
         switch event {
         case .listed(let catalog):
             listCalls.with().add()
@@ -12,14 +15,16 @@ extension SyncMetrics {
         case .listFailed:
             listCalls.with().add()
             listFailed.with(lmdb).add()
+        case .hinted(let source): hints.received.with(lmdb, source.rawValue).add()
+        case .hintMerged(let source, let delay): hints.merged.with(lmdb, source.rawValue).observe(delay)
+        case .hearing(let hearing): hints.feed.with(lmdb).set(hearing.feedIsUp ? 1 : 0)
         case .downloadStarted(_, let waited):
             loadCalls.with().add()
             limits.began(lmdb, "download", waited: waited)
         case .downloaded(let name, let bytes, let time):
             loadBytes.with().add(bytes)
             limits.ended(lmdb, "download", time)
-            receiver.received.with(lmdb, name.instance).set(Double(name.timestamp) / 1e9)
-            receiver.receivedAge.with(lmdb, name.instance).observe(DatabaseRecord.age(of: name, at: now.wall))
+            if name.instance != own { received(name, lmdb, at: now) }
         case .downloadVanished(_, let time): limits.ended(lmdb, "download", time)
         case .downloadFailed(let name, _, let time):
             limits.ended(lmdb, "download", time)
@@ -34,11 +39,16 @@ extension SyncMetrics {
             limits.ended(lmdb, "decompress", time)
             loadFailed.with(lmdb, name.instance).add()
         case .refused(let name, let count, _, let time):
-            limits.ended(lmdb, "decompress", time)
-            entries.with(lmdb, "refused").add(count)
+            limits.ended(lmdb, count == nil ? "download" : "decompress", time)
+            entries.with(lmdb, "refused").add(count ?? 0)
             loadFailed.with(lmdb, name.instance).add()
         case .storing: send.calls.with().add()
-        case .stored(let report): send.stored(report, lmdb)
+        case .stored(let report):
+            send.stored(report, lmdb)
+            deltas.stored(report, lmdb)
+        case .compared(let comparison): deltas.compared(comparison, lmdb)
+        case .proved(let proof): if !proof.isSound { deltas.wrong.with(lmdb).set(1) }
+        case .pinned(let age): deltas.pinAge.with(lmdb).set(Double(age))
         case .sendFailed: send.failed.with(lmdb).add()
         case .sendingGivenUp: send.givenUp.with(lmdb).add()
         case .fenced(let reason): fenced.with(lmdb).set(reason == nil ? 0 : 1)
@@ -51,6 +61,11 @@ extension SyncMetrics {
         }
     }
 
+    private func received(_ name: SnapshotName, _ lmdb: String, at now: Moment) {
+        // Where a delta ends is known with the progress.
+        if !name.isDelta { receiver.received(name, DatabaseRecord.age(of: name, at: now.wall), lmdb) }
+    }
+
     private func merged(_ report: MergeReport, _ lmdb: String) {
         entries.with(lmdb, "merged").add(report.written)
         entries.with(lmdb, "kept").add(report.kept)
@@ -58,6 +73,16 @@ extension SyncMetrics {
         receiver.merged(report, lmdb)
         if report.transaction != nil { writeLock.with(lmdb).observe(report.lockTime) }
         visibleLatency.with(lmdb, report.name.instance).add(counts: report.ages.counts, sum: report.ages.sum)
+    }
+
+    /// Shows positions after a listing or a progress.
+    ///
+    /// - Parameters:
+    ///   - reached: those reached, with the age of those that a delta has reached.
+    ///   - lags: how many seconds each instance is behind.
+    func show(_ reached: [(position: SnapshotName, age: Duration?)], lags: [String: Double], of lmdb: String) {
+        for (position, age) in reached { receiver.received(position, age, lmdb) }
+        deltas.show(lags: lags, lmdb)
     }
 
     /// When the state objects of others were written, in nanoseconds since the UNIX epoch.

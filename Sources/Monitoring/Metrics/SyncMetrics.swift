@@ -9,11 +9,15 @@ struct SyncMetrics: Sendable {
     let send: SendMetrics
     let receiver: ReceiverMetrics
     let limits: LimitMetrics
+    let deltas: DeltaMetrics
+    let hints: HintMetrics
 
     init(_ registry: MetricRegistry) {
         send = SendMetrics(registry)
         receiver = ReceiverMetrics(registry)
         limits = LimitMetrics(registry)
+        deltas = DeltaMetrics(registry)
+        hints = HintMetrics(registry)
         let syncer = "lightningstream_syncer_"
         loadCalls = registry.counters(syncer + "snapshots_load_calls_total", "Downloads of snapshots begun.")
         loadBytes = registry.counters(syncer + "snapshots_load_bytes_total", "Size of all snapshots downloaded.")
@@ -63,6 +67,8 @@ struct SyncMetrics: Sendable {
         for result in ["merged", "kept", "held", "refused"] { _ = entries.with(lmdb, result) }
         _ = (fenced.with(lmdb), namesake.with(lmdb))
         _ = writeLock.with(lmdb)
+        deltas.begin(lmdb)
+        hints.begin(lmdb)
         // Snapshots are decompressed as streams, while they are compared. During a merge that waits for the write lock
         // there is one more.
         limits.begin(lmdb, "download", most: downloads)

@@ -30,6 +30,15 @@ package struct InstanceState: Codable, Sendable, Equatable {
     /// of five minutes.
     package var interval: Int?
 
+    /// The URL at which other instances tell this one what they have stored; nil if they do not.
+    ///
+    /// Untrusted: anybody with write access to the bucket may write anything.
+    package var url: String?
+
+    /// The key ID of the identity with which its last full snapshot is sealed; nil if it is not, or if it has stored none since the
+    /// start.
+    package var sealedWith: String?
+
     /// The ``health`` of a daemon after an orderly shutdown.
     package static let stopped = "Stopped"
     /// The reported health of an instance that has missed three publications.
@@ -40,6 +49,11 @@ package struct InstanceState: Codable, Sendable, Equatable {
     /// The ``health`` if it is a known value.
     package var knownHealth: String? {
         health == Self.stopped ? health : HealthChecks.Status(rawValue: health)?.rawValue
+    }
+
+    /// ``sealedWith`` if it is a key ID.
+    package var knownKeyID: String? {
+        sealedWith.flatMap { $0.utf8.count == 8 && $0.allSatisfy { $0.isASCII && $0.isHexDigit } ? $0 : nil }
     }
 
     /// The newest merged snapshot of an instance; nil if there is none or the name is not plausible: anybody with
@@ -63,7 +77,8 @@ package struct InstanceState: Codable, Sendable, Equatable {
     /// See the properties of the same names.
     package init(
         instance: String, hostname: String, software: String, time: String, sent: String?,
-        applied: [String: String], covered: [String: String]?, health: String, interval: Int? = nil
+        applied: [String: String], covered: [String: String]?, health: String, interval: Int? = nil,
+        url: String? = nil, sealedWith: String? = nil
     ) {
         self.instance = instance
         self.hostname = hostname
@@ -74,5 +89,7 @@ package struct InstanceState: Codable, Sendable, Equatable {
         self.covered = covered
         self.health = health
         self.interval = interval
+        self.url = url
+        self.sealedWith = sealedWith
     }
 }

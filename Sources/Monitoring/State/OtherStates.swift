@@ -15,9 +15,28 @@ final class OtherStates: Sendable {
         /// The state objects in the last listing, by name.
         var listed: [StateObjectName] = []
         var known: [String: InstanceState] = [:]
-        /// Invalid state objects, so that each is logged once.
-        var senseless: Set<String> = []
+        /// Why the state object of an instance says nothing, as read; each is logged once.
+        var senseless: [String: String] = [:]
+        /// Why state objects in the last listing are not read.
+        var unreadable: [String: String] = [:]
         var next = 0
+        /// The instances whose states are read next with ``OtherStates/refresh(_:)``.
+        var wanted: Set<String> = []
+
+        /// - Returns: whether it says nothing, unlike before.
+        mutating func note(_ contents: StateObjects.Contents, of instance: String) -> Bool {
+            let reason: String
+            switch contents {
+            case .state(let state):
+                known[instance] = state
+                senseless[instance] = nil
+                return false
+            case .senseless(let text): reason = text
+            case .missing: reason = "its state object is no longer there"
+            }
+            known[instance] = nil
+            return senseless.updateValue(reason, forKey: instance) == nil
+        }
     }
 
     private final class Box: Sendable {
@@ -28,11 +47,17 @@ final class OtherStates: Sendable {
     private let database: String
     private let own: String
     private let onDemand: OnDemand<[String: InstanceState]>
+    private let onRefresh: OnDemand<[String: InstanceState]>
 
     init(database: String, own: String, logger: Logger, interval: Duration = .seconds(5)) {
         self.database = database
         self.own = SnapshotName.sanitize(instance: own)
-        onDemand = OnDemand(interval: interval) { [box] in await Self.read(database, box, logger) }
+        onDemand = OnDemand(interval: interval) { [box] in
+            await Self.read(Self.nextNames(box), database, box, logger)
+        }
+        onRefresh = OnDemand(interval: .milliseconds(200), patience: .seconds(2)) { [box] in
+            await Self.read(Self.wantedNames(box), database, box, logger)
+        }
     }
 
     /// Sets the storage.
@@ -42,44 +67,72 @@ final class OtherStates: Sendable {
     ///
     /// - Parameter states: the state objects in the listing, by instance.
     func listed(_ states: [String: Blob]) {
-        let names = StateObjects.names(in: states, database: database).filter { $0.instance != own }
-            .prefix(Self.mostKept)
+        let all = StateObjects.names(in: states, database: database).filter { $0.instance != own }
+        let names = all.prefix(Self.mostKept)
+        var unreadable: [String: String] = [:]
+        for name in all.dropFirst(Self.mostKept) {
+            unreadable[name.instance] = "only \(Self.mostKept) state objects are read, and its is not one of them"
+        }
+        for (instance, blob) in states where blob.size > StateObjects.largest && instance != own {
+            unreadable[instance] = StateObjects.tooLarge
+        }
         box.state.withLock { state in
+            state.unreadable = unreadable
             guard state.listed != Array(names) else { return }
             state.listed = Array(names)
             let instances = Set(names.map(\.instance))
             state.known = state.known.filter { instances.contains($0.key) }
-            state.senseless.formIntersection(instances)
+            state.senseless = state.senseless.filter { instances.contains($0.key) }
         }
     }
 
     /// The known states without a long wait, by instance.
     func value() async -> [String: InstanceState] { await onDemand.value() ?? [:] }
 
-    /// The known states at once, by instance, and the instances with an invalid one.
-    var latest: (known: [String: InstanceState], senseless: Set<String>) {
-        box.state.withLock { ($0.known, $0.senseless) }
+    /// The known states at once, by instance, and why the state objects of others say nothing.
+    var latest: (known: [String: InstanceState], senseless: [String: String]) {
+        box.state.withLock { ($0.known, $0.senseless.merging($0.unreadable) { _, reason in reason }) }
     }
 
-    private static func read(_ database: String, _ box: Box, _ logger: Logger) async -> [String: InstanceState]? {
-        let (store, names) = box.state.withLock { state in
-            guard !state.listed.isEmpty else { return (state.store, [StateObjectName]()) }
+    /// The instances with a state object in the last listing, readable or not.
+    var objects: Set<String> { box.state.withLock { Set($0.listed.map(\.instance)).union($0.unreadable.keys) } }
+
+    /// Reads the states of these instances again, unless that was done a moment ago.
+    func refresh(_ instances: Set<String>) async {
+        box.state.withLock { $0.wanted.formUnion(instances) }
+        _ = await onRefresh.value()
+    }
+
+    /// The state objects whose turn it is.
+    private static func nextNames(_ box: Box) -> [StateObjectName] {
+        box.state.withLock { state in
+            guard !state.listed.isEmpty else { return [] }
             let first = state.next % state.listed.count
             state.next = first + min(most, state.listed.count)
             let turned = state.listed[first...] + state.listed[..<first]
-            return (state.store, Array(turned.prefix(most)))
+            return Array(turned.prefix(most))
         }
-        guard let store else { return nil }
+    }
+
+    private static func wantedNames(_ box: Box) -> [StateObjectName] {
+        box.state.withLock { state in
+            let names = state.listed.filter { state.wanted.contains($0.instance) }.prefix(most)
+            state.wanted.subtract(names.map(\.instance))
+            // Those that are not listed can't be read.
+            if names.count < most { state.wanted = [] }
+            return Array(names)
+        }
+    }
+
+    private static func read(
+        _ names: [StateObjectName], _ database: String, _ box: Box, _ logger: Logger
+    ) async -> [String: InstanceState]? {
+        guard let store = box.state.withLock(\.store) else { return nil }
         let objects = StateObjects(store, database: database)
         for name in names {
             do {
-                let state = try await objects.load(name)
-                let isNews = box.state.withLock { box in
-                    box.known[name.instance] = state
-                    if state == nil { return box.senseless.insert(name.instance).inserted }
-                    box.senseless.remove(name.instance)
-                    return false
-                }
+                let contents = try await objects.read(name)
+                let isNews = box.state.withLock { $0.note(contents, of: name.instance) }
                 if isNews {
                     logger.debug("a state object is missing or invalid, ignored", metadata: ["name": "\(name)"])
                 }

@@ -84,7 +84,9 @@ package struct Spread: Equatable, Sendable {
         _ has: SnapshotName, _ state: InstanceState, _ stateTime: UInt64?, _ newest: SnapshotName,
         _ listed: Set<SnapshotName>
     ) -> String? {
-        guard listed.contains(has) else { return "there is no such snapshot, so this is ignored" }
+        guard has.timestamp == newest.timestamp || listed.contains(has) else {
+            return "there is no such snapshot, so this is ignored"
+        }
         let written = WallTime(rfc3339: state.time).map { UInt64($0) } ?? 0
         let (latest, overflows) = min(written, stateTime ?? .max).addingReportingOverflow(tolerance)
         return overflows || latest >= newest.timestamp ? nil : "the state is older than the snapshot, so it is ignored"

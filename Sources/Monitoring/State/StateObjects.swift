@@ -23,22 +23,52 @@ package struct StateObjects: Sendable {
         }
     }
 
+    /// The contents of a state object.
+    enum Contents: Sendable, Equatable {
+        /// A valid state.
+        case state(InstanceState)
+        /// The object exists, but says nothing: a phrase with the reason.
+        case senseless(String)
+        /// There is no such object.
+        case missing
+    }
+
+    /// The reason for not reading an object that is too large.
+    static let tooLarge = "its state object is larger than \(largest >> 20) MiB"
+
     /// The state of an instance; nil if it is missing or invalid.
     ///
     /// - Throws: `BlobStoreError` if the storage cannot be read.
     package func load(_ name: StateObjectName) async throws -> InstanceState? {
+        if case .state(let state) = try await read(name) { state } else { nil }
+    }
+
+    /// Reads a state object.
+    ///
+    /// - Throws: `BlobStoreError` if the storage cannot be read.
+    func read(_ name: StateObjectName) async throws -> Contents {
         do {
             let spool = try await store.load(name.description, atMost: Self.largest)
             var bytes = [UInt8](repeating: 0, count: spool.count)
             let count = try bytes.withUnsafeMutableBytes { try spool.read(at: 0, into: $0) }
-            guard count == bytes.count else { return nil }
-            let state = try? JSON.decode(InstanceState.self, from: bytes)
-            // A copy under another instance's name is not a statement of that instance.
-            return state.flatMap {
-                $0.version == InstanceState.knownVersion && $0.instance == name.instance ? $0 : nil
+            guard count == bytes.count else { return .senseless("its state object cannot be read") }
+            guard let state = try? JSON.decode(InstanceState.self, from: bytes) else {
+                return .senseless("its state object is not valid")
             }
-        } catch let error as BlobStoreError where error.kind == .notFound || error.code == BlobStoreError.tooLarge {
-            return nil
+            guard state.version == InstanceState.knownVersion else {
+                return .senseless("its state object has version \(state.version), which this program does not know")
+            }
+            // A copy under another instance's name is not a statement of that instance.
+            guard state.instance == name.instance else {
+                return .senseless("its state object is that of another instance")
+            }
+            return .state(state)
+        } catch let error as BlobStoreError where error.kind == .notFound {
+            return .missing
+        } catch let error as BlobStoreError where error.code == BlobStoreError.tooLarge {
+            return .senseless(Self.tooLarge)
+        } catch let error as BlobStoreError where error.kind == .refused {
+            return .senseless("\(error)")
         }
     }
 

@@ -12,16 +12,19 @@ final class StatePublisher: Sendable {
     private let logger: Logger
     private let clock: @Sendable () -> Moment
     private let state: @Sendable (_ isLast: Bool) -> InstanceState?
+    private let didStore: @Sendable (_ name: String) -> Void
     private let schedule: Mutex<PublishSchedule>
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - store: the storage without update marker: a state object does not require a listing.
+    ///   - didStore: called with the object's name when it is stored.
     ///   - state: the contents to write, if any; `isLast` at shutdown.
     init(
         database: String, instance: String, store: any BlobStore, logger: Logger,
-        clock: @escaping @Sendable () -> Moment, state: @escaping @Sendable (_ isLast: Bool) -> InstanceState?
+        clock: @escaping @Sendable () -> Moment, didStore: @escaping @Sendable (_ name: String) -> Void = { _ in },
+        state: @escaping @Sendable (_ isLast: Bool) -> InstanceState?
     ) {
         name = StateObjectName(database: database, instance: instance).description
         self.store = store
@@ -30,6 +33,7 @@ final class StatePublisher: Sendable {
         self.logger = logger
         self.clock = clock
         self.state = state
+        self.didStore = didStore
         schedule = Mutex(PublishSchedule(at: clock().uptime))
         (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
@@ -77,6 +81,7 @@ final class StatePublisher: Sendable {
         guard let state = state(isLast) else { return }
         do {
             try await store.store(name, Spool(try state.bytes()))
+            didStore(name)
         } catch {
             if !Task.isCancelled {
                 logger.warning(
@@ -92,13 +97,14 @@ extension InstanceState {
     static let mostInstances = 1000
 
     init(
-        _ record: DatabaseRecord, hostname: String, software: String, at time: WallTime, health: String,
-        interval: Int? = nil
+        _ record: DatabaseRecord, positions: PublishedPositions.Positions, hostname: String, software: String,
+        at time: WallTime, health: String, interval: Int? = nil, url: String? = nil
     ) {
         self.init(
             instance: record.own, hostname: hostname, software: software, time: time.rfc3339(digits: 3),
-            sent: record.sent?.name.description, applied: Self.names(record.applied),
-            covered: record.covered.map(Self.names), health: health, interval: interval)
+            sent: record.sent?.name.description, applied: Self.names(positions.applied),
+            covered: positions.covered.map(Self.names), health: health, interval: interval,
+            url: url, sealedWith: record.sealedWith)
     }
 
     private static func names(_ names: [String: SnapshotName]) -> [String: String] {

@@ -7,28 +7,6 @@ import Support
 ///
 /// A pure state machine: it receives events with their times. Its size depends only on the number of instances.
 struct DatabaseRecord: Sendable {
-    /// The state of an instance.
-    struct Instance: Sendable {
-        var newest: (name: SnapshotName, size: Int)?
-        /// The time since which a snapshot is waiting to be merged here.
-        var behindSince: Duration?
-        var merged: (name: SnapshotName, size: Int)?
-        var mergedAt: WallTime?
-        var latency: Duration?
-        var clockSkew: Duration?
-        /// Its rejected snapshots with reasons.
-        var refused: [SnapshotName: String] = [:]
-        /// Entries held in its last merged snapshot.
-        var held: HeldEntries?
-
-        /// Updates whether the merged snapshot is older than the newest one.
-        mutating func update(_ horizon: SnapshotHorizon, at now: Moment) {
-            guard let newest = newest?.name else { return }
-            let isMerged = merged.map { !horizon.supersedes(newest, $0.name) } ?? false
-            behindSince = isMerged ? nil : behindSince ?? now.uptime
-        }
-    }
-
     static let mostActivities = 30
 
     let name: String
@@ -38,10 +16,14 @@ struct DatabaseRecord: Sendable {
 
     private(set) var instances: [String: Instance] = [:]
     private(set) var isStarted = false
-    private(set) var listing: (count: Int, bytes: Int, time: WallTime)?
+    private(set) var listing: (snapshots: Int, deltas: Int, bytes: Int, time: WallTime)?
     private(set) var sent: (name: SnapshotName, size: Int)?
-    /// Merged snapshots, and which of them are sent.
+    /// Merged positions, and which of them are sent.
     private var progress = SyncProgress()
+    /// The merged delta whose progress is not reported yet.
+    private var mergedDelta: (name: SnapshotName, size: Int)?
+    /// The positions of others reached by the last progress, with the age of those that a delta has reached.
+    private(set) var reached: [(position: SnapshotName, age: Duration?)] = []
     /// Every change up to this transaction is stored; nil while one is not.
     private(set) var settled: UInt64?
     private(set) var namesake: SnapshotName?
@@ -64,17 +46,26 @@ struct DatabaseRecord: Sendable {
     private(set) var silent: [String: Duration] = [:]
     /// Why the last send failed, until its changes are stored.
     private(set) var sendProblem: String?
+    /// By which way changes of others become known.
+    private(set) var hearing = Hearing()
+    /// Whether a comparison of pages was wrong.
+    private(set) var hasWrongDiff = false
     /// Newest first.
     private(set) var activities: [StatusReport.Activity] = []
     var history: HourHistory
+    /// The key ID with which this process seals.
+    private let keyID: String?
+    /// That of the last full snapshot; nil until this process has stored one.
+    private(set) var sealedWith: String?
 
     /// The horizon of the last listing.
     private var horizon = SnapshotHorizon(now: .max)
-    /// By instance, the newest snapshot that existed before this process started; nil before the first listing.
+    /// By instance, the newest position that existed before this process started; nil before the first listing.
     private var old: [String: SnapshotName]?
 
-    init(name: String, own: String, receiveOnly: Bool, at now: Moment) {
+    init(name: String, own: String, receiveOnly: Bool, keyID: String? = nil, at now: Moment) {
         self.name = name
+        self.keyID = keyID
         self.own = SnapshotName.sanitize(instance: own)
         self.receiveOnly = receiveOnly
         history = HourHistory(at: now.wall)
@@ -87,7 +78,7 @@ struct DatabaseRecord: Sendable {
             let times = catalog.stateTimes.filter { $0.key != own }.sorted { $0.key < $1.key }
             stateTimes = Dictionary(uniqueKeysWithValues: times.prefix(OtherStates.mostKept).map { ($0.key, $0.value) })
         case .merged(let report): merged(report, at: now)
-        case .progressed(let progress): self.progress = progress
+        case .progressed(let progress): progressed(progress, at: now)
         case .refused(let name, _, let error, _): instances[name.instance, default: Instance()].refused[name] = error
         case .stored(let report):
             stored(report, at: now)
@@ -96,6 +87,8 @@ struct DatabaseRecord: Sendable {
         case .settled(let transaction):
             settled = transaction
             if transaction != nil { sendProblem = nil }
+        case .proved(let proof): hasWrongDiff = hasWrongDiff || !proof.isSound
+        case .hearing(let hearing): self.hearing = hearing
         case .ownClock(let ahead, let exceeds): ownClock = (ahead, exceeds)
         case .started:
             isStarted = true
@@ -110,8 +103,9 @@ struct DatabaseRecord: Sendable {
             instances[instance, default: Instance()].clockSkew = ahead
             skewed[instance] = exceeds ? ahead : nil
         case .opened, .listStarted, .listFailed, .downloadStarted, .downloaded, .downloadVanished, .downloadFailed,
-            .downloadsWaiting, .mergesWaiting, .mergeStarted, .mergeFailed, .storing, .swept, .cleanerListed,
-            .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
+            .downloadsWaiting, .mergesWaiting, .mergeStarted, .mergeFailed, .storing, .compared, .hinted, .hintMerged,
+            .pinned, .swept,
+            .cleanerListed, .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
             break
         }
     }
@@ -141,24 +135,86 @@ struct DatabaseRecord: Sendable {
     private mutating func listed(_ catalog: Catalog, at now: Moment) {
         horizon = catalog.horizon
         farAhead = catalog.groups.filter(\.key.isFarAhead).values.joined().map(\.name).sorted()
-        let newest = catalog.newest
-        let bytes = catalog.snapshots.map(\.size).saturatedSum()
-        listing = (catalog.snapshots.count, bytes, now.wall)
-        if old == nil { old = newest.mapValues(\.name) }
+        let (newest, deltas) = (catalog.newest, catalog.lastDeltas)
+        let existing = Set(newest.keys).union(deltas.keys)
+        let bytes = (catalog.snapshots.map(\.size) + catalog.deltas.map(\.size)).saturatedSum()
+        listing = (catalog.snapshots.count, catalog.deltas.count, bytes, now.wall)
         // Instances that have gone from the storage are forgotten.
-        instances = instances.filter { newest[$0.key] != nil }
+        instances = instances.filter { existing.contains($0.key) }
         let hasRefused = instances.contains { !$0.value.refused.isEmpty }
-        let names = hasRefused ? Set(catalog.names) : []
-        for (instance, newest) in newest {
+        let names = hasRefused ? Set(catalog.names).union(catalog.deltas.map(\.name)) : []
+        for instance in existing {
             var known = instances[instance] ?? Instance()
-            known.newest = (newest.name, newest.size)
+            known.list(newest[instance], deltas[instance], in: catalog)
             if hasRefused { known.refused = known.refused.filter { names.contains($0.key) } }
-            known.update(horizon, at: now)
+            catchUp(instance, &known, at: now)
             instances[instance] = known
         }
-        skewed = skewed.filter { newest[$0.key] != nil }
+        if old == nil { old = instances.compactMapValues(\.latest) }
+        skewed = skewed.filter { existing.contains($0.key) }
+        if sent == nil, !receiveOnly, let last = instances[own]?.listed, !horizon.isFarAhead(last.name) { sent = last }
         settleOwn()
-        if sent == nil, !receiveOnly, let last = catalog.newest(of: own) { sent = (last.name, last.size) }
+    }
+
+    private mutating func progressed(_ new: SyncProgress, at now: Moment) {
+        let before = progress.read
+        progress = new
+        reached = []
+        for (group, position) in new.read where !group.isFarAhead && before[group] != position {
+            if group.instance == own, !receiveOnly { continue }
+            let isOfDelta = mergedDelta?.name.instance == group.instance
+            reached.append((position, isOfDelta ? Self.age(of: position, at: now.wall) : nil))
+        }
+        for (name, instance) in instances {
+            var instance = instance
+            catchUp(name, &instance, at: now)
+            instances[name] = instance
+        }
+        for (position, age) in reached {
+            if let age { arrived(position, age, at: now) }
+        }
+        mergedDelta = nil
+        // At start, what is ours is read from the storage as well.
+        if !receiveOnly, !isStarted, let position = new.read[.init(instance: own, isFarAhead: false)],
+            let last = sent, horizon.supersedes(position, last.name)
+        {
+            sent = (position, last.size)
+        }
+        settleOwn()
+    }
+
+    /// Updates what is merged of an instance.
+    private func catchUp(_ name: String, _ instance: inout Instance, at now: Moment) {
+        if let position = progress.read[.init(instance: name, isFarAhead: false)] {
+            instance.reached(position, size: mergedDelta?.name.instance == name ? mergedDelta?.size : nil, horizon)
+        }
+        instance.hasUnread = progress.unread.contains(name)
+        instance.update(horizon, at: now)
+    }
+
+    /// Notes how long a delta took to arrive here.
+    private mutating func arrived(_ position: SnapshotName, _ age: Duration, at now: Moment) {
+        guard isNew(position) else { return }
+        instances[position.instance]?.latency = age
+        history.note(at: now.wall) { $0.latency = max($0.latency ?? 0, age / .seconds(1)) }
+    }
+
+    /// Whether it was sent while this process ran.
+    private func isNew(_ position: SnapshotName) -> Bool {
+        old.map { old in old[position.instance].map { $0 < position } ?? true } ?? false
+    }
+
+    /// How many seconds the merged position of each other instance is behind the newest one in the storage; not of those of
+    /// which nothing is merged.
+    var positionLags: [String: Double] {
+        var lags: [String: Double] = [:]
+        for (name, instance) in instances where receiveOnly || name != own {
+            guard let newest = instance.newest?.name, !horizon.isFarAhead(newest),
+                let position = progress.read[.init(instance: name, isFarAhead: false)]
+            else { continue }
+            lags[name] = Double(newest.timestamp.elapsed(since: position.timestamp)) / 1e9
+        }
+        return lags
     }
 
     /// By instance, the newest merged snapshot that still exists.
@@ -167,25 +223,27 @@ struct DatabaseRecord: Sendable {
     /// The subset merged before the reading of ``sent`` began; nil if it was sent before this process started.
     var covered: [String: SnapshotName]? { progress.covered }
 
-    /// The instance's own snapshots contain local entries; only start-up merges one.
+    /// The instance's own objects contain local entries; only start-up merges some.
     private mutating func settleOwn() {
         guard !receiveOnly, isStarted else { return }
-        instances[own]?.behindSince = nil
-        if let newest = instances[own]?.newest { instances[own]?.merged = newest }
+        instances[own]?.settle(sent, horizon)
     }
 
     private mutating func merged(_ report: MergeReport, at now: Moment) {
         let name = report.name
-        let isNew = old.map { old in old[name.instance].map { $0 < name } ?? true } ?? false
-        let latency = isNew ? Self.age(of: name, at: now.wall) : nil
+        let latency = !name.isDelta && isNew(name) ? Self.age(of: name, at: now.wall) : nil
         var instance = instances[name.instance] ?? Instance()
-        if instance.merged.map({ horizon.isFarAhead(name) && !horizon.isFarAhead($0.name) }) != true {
-            instance.merged = (name, report.size)
+        if name.isDelta {
+            // Where it ends is known with the progress.
+            mergedDelta = (name, report.size)
+            instance.refused[name] = nil
+        } else {
+            mergedDelta = nil
+            instance.reached(name, size: report.size, horizon)
         }
         instance.mergedAt = now.wall
         if let latency { instance.latency = latency }
         instance.held = report.held
-        instance.refused = instance.refused.filter { $0.key > name }
         instance.update(horizon, at: now)
         instances[name.instance] = instance
         history.note(at: now.wall) { minute in
@@ -200,7 +258,9 @@ struct DatabaseRecord: Sendable {
     }
 
     private mutating func stored(_ report: SendReport, at now: Moment) {
-        sent = (report.name, report.size)
+        sent = (report.position, report.size)
+        if !report.name.isDelta { sealedWith = keyID }
+        settleOwn()
         history.note(at: now.wall) { $0.sends += 1 }
         add(.send, report.name, entries: report.entries, changed: nil, report.size, report.totalTime, lock: nil, now)
     }
@@ -214,6 +274,7 @@ struct DatabaseRecord: Sendable {
         activity.kind = kind
         activity.snapshot = name.description
         activity.instance = name.instance
+        activity.isDelta = name.isDelta
         activity.entries = entries
         activity.changed = changed
         activity.size = size

@@ -24,10 +24,12 @@ extension StatusReport.Database {
         if !record.receiveOnly {
             unsent = record.settled.map { settled in lastTransaction.map { $0 > settled } ?? false } ?? true
         }
+        listening = record.hearing.feedIsUp
         if unsent == true { unsentReason = record.sendProblem }
         if let listing = record.listing {
             var facts = StatusReport.StorageFacts()
-            facts.snapshots = listing.count
+            facts.snapshots = listing.snapshots
+            facts.deltas = listing.deltas
             facts.bytes = listing.bytes
             facts.listed = listing.time.rfc3339(digits: 3)
             storage = facts
@@ -74,19 +76,27 @@ extension StatusReport.Instance {
             merged = instance.merged.map { StatusReport.Snapshot($0.name, size: $0.size) }
             mergedAt = instance.mergedAt?.rfc3339(digits: 3)
             if newest != nil { lag = instance.behindSince.map { max(0, (now.uptime - $0) / .seconds(1)) } ?? 0 }
+            if !isOwn || record.receiveOnly {
+                heardBy = record.hearing.sources[name]?.rawValue ?? StatusReport.Instance.listing
+            }
             latency = instance.latency.map { $0 / .seconds(1) }
             clockSkew = instance.clockSkew.map { $0 / .seconds(1) }
         }
         if isOwn { clockSkew = record.ownClock.map { $0.ahead / .seconds(1) } }
         lastHeard = record.stateTimes[name].map { WallTime(nanosecondsSinceEpoch: $0).rfc3339(digits: 3) }
+        if isOwn { sealedWith = record.sealedWith }
         // States of others are only shown if valid.
         guard let state else { return }
+        sealedWith = state.knownKeyID
         health = record.silent[name] != nil ? InstanceState.silent : state.knownHealth
         mergedOfOurs = state.merged(of: record.own, database: record.name)?.description
     }
 }
 
 extension StatusReport.Instance {
+    /// ``heardBy`` of what a listing has shown first.
+    package static let listing = "listing"
+
     /// An instance's position relative to the snapshots of this one.
     package enum Standing: Sendable {
         /// It publishes no state.

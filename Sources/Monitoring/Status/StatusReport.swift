@@ -76,8 +76,10 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var unsentReason: String?
         /// The snapshots in the last listing.
         package var storage: StorageFacts?
-        /// The newest snapshot of this instance.
+        /// The newest position of this instance that is stored.
         package var sent: Snapshot?
+        /// Whether the S3 server announces all changes over a connection; nil without a daemon.
+        package var listening: Bool?
         /// Every instance with snapshots or a state object in the storage, including this one, by name.
         package var instances: [Instance] = []
         /// The last hour, minute by minute, oldest first; empty without a daemon.
@@ -135,11 +137,13 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package init() {}
     }
 
-    /// The snapshots of a database in the storage.
+    /// The snapshots and deltas of a database in the storage.
     package struct StorageFacts: Codable, Sendable, Equatable {
-        /// Their number.
+        /// The number of full snapshots.
         package var snapshots = 0
-        /// Their total size in bytes.
+        /// The number of deltas; nil if unknown.
+        package var deltas: Int?
+        /// The total size of both in bytes.
         package var bytes = 0
         /// When they were listed.
         package var listed: String?
@@ -148,13 +152,14 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package init() {}
     }
 
-    /// A snapshot.
+    /// A full snapshot, or a position: the name of the full snapshot of that instant, whether there is one or only a delta that
+    /// ends there.
     package struct Snapshot: Codable, Sendable, Equatable {
         /// The name of the object.
         package var name = ""
         /// The time of its contents.
         package var time = ""
-        /// In bytes, if known.
+        /// The size of the object in bytes, if known.
         package var size: Int?
 
         /// A snapshot without a name.
@@ -167,9 +172,10 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var name = ""
         /// Whether it is this one.
         package var isOwn = false
-        /// Its newest snapshot in the storage.
+        /// Its newest position in the storage. The end of a delta that is not merged yet is not known: it is the time when that was
+        /// stored.
         package var newest: Snapshot?
-        /// Its newest snapshot that is merged here.
+        /// Its position up to which everything is merged here.
         package var merged: Snapshot?
         /// When that was merged; nil if unknown.
         package var mergedAt: String?
@@ -179,6 +185,9 @@ package struct StatusReport: Codable, Sendable, Equatable {
         /// Seconds from the time of its last snapshot that arrived while the daemon ran to the
         /// end of its merge.
         package var latency: Double?
+        /// By which way its newest merged change was first known here: `listing`, `fs` (the kernel), `listen` (the S3 server), `peer`
+        /// or `webhook`; nil without a daemon, and for this instance.
+        package var heardBy: String?
         /// How many seconds its clock is ahead according to its last snapshot, otherwise 0. For this instance:
         /// how many seconds ahead of the storage's, negative if it is slow.
         package var clockSkew: Double?
@@ -189,6 +198,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         /// The health in its state object: `OK`, `Warning`, `Unavailable`, or `Stopped` after an orderly shutdown;
         /// `Silent` after three missed publications; nil if it publishes none.
         package var health: String?
+        /// The key ID of the identity with which its last full snapshot is sealed, from its state object; nil if it is not, or unknown.
+        package var sealedWith: String?
 
         /// An instance without a name.
         package init() {}
@@ -198,9 +209,9 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package struct Minute: Codable, Sendable, Equatable {
         /// The start of the minute.
         package var time = ""
-        /// Snapshots merged.
+        /// Snapshots and deltas merged.
         package var merges = 0
-        /// Snapshots sent.
+        /// Snapshots and deltas sent.
         package var sends = 0
         /// Entries written by merges.
         package var entries = 0
@@ -217,8 +228,10 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var time = ""
         /// Its kind.
         package var kind = Kind.merge
-        /// The snapshot.
+        /// The name of the snapshot or delta.
         package var snapshot = ""
+        /// Whether it is a delta; nil if unknown.
+        package var isDelta: Bool?
         /// The instance of the snapshot.
         package var instance = ""
         /// Entries in the snapshot.

@@ -22,6 +22,7 @@ struct SyncHealth: Sendable {
         let storageStoreFailedDuration: String
         let startupInProgress: String
         let namesake: String
+        let pageComparison: String
         let stale: String
         let sendingBlocked: String
         let notInSync: String
@@ -37,6 +38,7 @@ struct SyncHealth: Sendable {
             storageLoadFailedDuration = "\(database)_storage_load_failed_duration"
             storageStoreFailedDuration = "\(database)_storage_store_failed_duration"
             startupInProgress = "\(database)_startup_in_progress"
+            pageComparison = "\(database)_page_comparison"
             namesake = "\(database)_namesake"
             stale = "\(database)_stale"
             sendingBlocked = "\(database)_sending_blocked"
@@ -68,7 +70,7 @@ struct SyncHealth: Sendable {
             self.listing = nil
             list.succeeded()
             guard load.trouble != nil else { break }
-            let instances = catalog.instances
+            let instances = catalog.instances.union(catalog.lastDeltas.keys)
             load.keep { instances.contains($0) }
         case .listFailed(let error):
             listing = nil
@@ -82,7 +84,9 @@ struct SyncHealth: Sendable {
         case .sendFailed(let error), .sendingGivenUp(let error): store.failed(error, at: now)
         case .started: start = nil
         case .opened, .downloadStarted, .downloaded, .downloadsWaiting, .mergesWaiting, .mergeStarted, .progressed,
-            .storing, .swept, .fenced, .sendBlocked, .notInSync, .namesake, .clockSkew, .ownClock, .cleanerListed,
+            .storing, .compared, .hinted, .hintMerged, .hearing, .proved, .pinned, .swept, .fenced, .sendBlocked,
+            .notInSync, .namesake, .clockSkew,
+            .ownClock, .cleanerListed,
             .cleanerListFailed, .cleanerDeleted, .cleanerDeleteFailed, .ended:
             break
         }
@@ -105,6 +109,7 @@ struct SyncHealth: Sendable {
         checks.set(names.storageStoreFailedDuration, store.trouble)
         checks.set(names.startupInProgress, start)
         checks.set(names.namesake, .failure, record.namesake.map(Self.text))
+        checks.set(names.pageComparison, .failure, record.hasWrongDiff ? Self.wrongDiff : nil)
         checks.set(names.stale, .failure, record.fence)
         checks.set(names.sendingBlocked, .warning, record.blocked)
         checks.set(names.notInSync, .warning, record.notInSync)
@@ -118,6 +123,11 @@ struct SyncHealth: Sendable {
         checks.set(names.snapshotRefused, .warning, Self.text(refused: record.instances))
         checks.set(names.entriesHeld, .warning, Self.text(held: record.instances))
     }
+
+    /// What a wrong comparison of pages means.
+    static let wrongDiff =
+        "a comparison of pages was wrong: only full snapshots are sent until the next start, and nothing is lost; report "
+        + "it with the version of liblmdb"
 
     /// The same limit as in `doctor`.
     private static let harmful = Duration.seconds(60)
@@ -152,8 +162,13 @@ struct SyncHealth: Sendable {
     private static func text(refused instances: [String: DatabaseRecord.Instance]) -> String? {
         let all = instances.values.flatMap(\.refused)
         guard let newest = all.max(by: { $0.key < $1.key }) else { return nil }
-        return "the snapshot \(newest.key) is rejected\(more(all.count)), older ones are used until there are newer "
-            + "ones: \(newest.value)"
+        let isDelta = newest.key.isDelta
+        let kind = isDelta ? "delta" : "snapshot"
+        let instead =
+            isDelta
+            ? "its changes arrive with a full snapshot of that instance, or of another one that has merged them"
+            : "older ones are used until there are newer ones"
+        return "the \(kind) \(newest.key) is rejected\(more(all.count)), \(instead): \(newest.value)"
     }
 
     private static func text(held instances: [String: DatabaseRecord.Instance]) -> String? {

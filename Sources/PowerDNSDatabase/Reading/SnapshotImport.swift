@@ -24,25 +24,36 @@ package struct SnapshotImport: Sendable {
     ///   errors of creating the temporary LMDB.
     package init(_ snapshot: Spool) throws {
         environment = try .temporary(mapSize: Self.mapSize)
+        meta = try Self.read(snapshot, into: environment, isDelta: false)
+        guard meta.fromTransactionID == 0, meta.from == 0 else {
+            throw PowerDNSReadError(
+                "it contains only changes since "
+                    + (meta.from == 0
+                        ? "transaction \(meta.fromTransactionID)"
+                        : WallTime(nanosecondsSinceEpoch: meta.from).rfc3339(digits: 3)) + ", not all entries")
+        }
+    }
+
+    /// Merges a delta of the same LMDB: an entry of it replaces one with the same key that is not newer.
+    ///
+    /// - Throws: as ``init(_:)``. Some entries may have been merged then.
+    package func merge(_ delta: Spool) throws { _ = try Self.read(delta, into: environment, isDelta: true) }
+
+    private static func read(_ snapshot: Spool, into environment: Environment, isDelta: Bool) throws -> SnapshotMeta {
         var reader = SnapshotReader(snapshot, maximumEntrySize: SnapshotReader.largestPlausibleEntry)
         var name: String?
         var isComplete = false
         while !isComplete {
             isComplete = try environment.write { transaction in
-                guard try Self.fill(transaction, &reader, &name) else { return .commit(false) }
-                return .commit(true)
+                .commit(try fill(transaction, &reader, &name, isDelta: isDelta))
             }
         }
-        meta = reader.meta
-        guard meta.fromTransactionID == 0 else {
-            throw PowerDNSReadError(
-                "it contains only changes since transaction \(meta.fromTransactionID), not all entries")
-        }
+        return reader.meta
     }
 
     /// - Returns: whether all entries were read.
     private static func fill(
-        _ transaction: borrowing WriteTransaction, _ reader: inout SnapshotReader, _ name: inout String?
+        _ transaction: borrowing WriteTransaction, _ reader: inout SnapshotReader, _ name: inout String?, isDelta: Bool
     ) throws -> Bool {
         var entries = 0
         var bytes = 0
@@ -63,14 +74,24 @@ package struct SnapshotImport: Sendable {
                     name = nil
                     continue
                 }
-                try put(reader, &cursor)
+                if try !isDelta || !isOlder(reader, than: &cursor.reading) {
+                    try put(reader, &cursor, isDelta: isDelta)
+                }
                 entries += 1
                 bytes += reader.value.count
             }
         }
     }
 
-    private static func put(_ reader: borrowing SnapshotReader, _ cursor: inout WriteCursor) throws {
+    /// Whether there is a newer entry with the same key.
+    private static func isOlder(_ reader: borrowing SnapshotReader, than cursor: inout Cursor) throws -> Bool {
+        guard (1...511).contains(reader.key.count), try cursor.find(reader.key) else { return false }
+        return try EntryHeader.parse(cursor.value).header.timestamp > reader.timestamp
+    }
+
+    private static func put(
+        _ reader: borrowing SnapshotReader, _ cursor: inout WriteCursor, isDelta: Bool
+    ) throws {
         let (key, value) = (reader.key, reader.isDeleted ? nil : reader.value)
         guard (1...511).contains(key.count) else {
             throw PowerDNSReadError("an entry of DBI \(reader.databaseName) has a key of \(key.count) bytes")
@@ -85,7 +106,7 @@ package struct SnapshotImport: Sendable {
         let size = EntryHeader.size + (value?.count ?? 0)
         do throws(LMDBError) {
             // Snapshots are in key order, which fills pages best.
-            try cursor.put(key, size: size, append: true, fill)
+            try cursor.put(key, size: size, append: !isDelta, fill)
         } catch {
             guard error.code == .keyExists else { throw error }
             try cursor.put(key, size: size, append: false, fill)

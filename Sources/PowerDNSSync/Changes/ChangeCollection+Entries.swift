@@ -3,7 +3,7 @@ import PowerDNSFormat
 
 /// Converts changed entries to DNS terms. Entries that cannot be decoded are skipped; the structure rules report them.
 extension ChangeCollection {
-    /// Adds an entry changed by another instance.
+    /// Adds a changed entry whose previous version is known: one of a merge, or of a send that has compared pages.
     ///
     /// - Parameters:
     ///   - record: the key of an RRset, if it is already decoded.
@@ -11,7 +11,7 @@ extension ChangeCollection {
     ///   - new: the payload of the new version; the same.
     /// - Returns: the kind of change; nil if it is not counted.
     @discardableResult
-    mutating func merged(
+    mutating func changed(
         _ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, _ record: RecordKey? = nil,
         from old: UnsafeRawBufferPointer?, to new: UnsafeRawBufferPointer?
     ) -> ChangeKind? {
@@ -42,10 +42,10 @@ extension ChangeCollection {
         return old.isSame(as: new) ? .rrsetRewritten : .rrsetChanged
     }
 
-    /// Adds an entry written by the application.
+    /// Adds an entry written by the application whose previous version is unknown.
     ///
     /// - Parameter new: the payload; nil if it was deleted.
-    mutating func sent(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, to new: UnsafeRawBufferPointer?) {
+    mutating func written(_ table: PowerDNSTable, _ key: UnsafeRawBufferPointer, to new: UnsafeRawBufferPointer?) {
         learn(from: table, key)
         if table == .records {
             note(new == nil ? .rrsetRemoved : .rrsetWritten, key, from: nil, to: new)

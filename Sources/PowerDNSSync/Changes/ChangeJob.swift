@@ -15,8 +15,12 @@ struct ChangeJob: Sendable {
     var role: PowerDNSRole
     /// The snapshot with the changes.
     var snapshot: SnapshotName
+    /// The position at its end: the name of the full snapshot of that instant.
+    var position: SnapshotName
     var direction: Direction
     var changes: ChangeCollection
+    /// Ends when PowerDNS's caches are flushed for a merge; nil if nothing waits for that.
+    var hold: FlushHold?
 
     /// The zones with significant changes, for zone consumers.
     func mergedZones(_ names: [UInt32: ZoneName]) -> MergedZones {

@@ -7,14 +7,14 @@ enum ChangeKind: Int, CaseIterable, Sendable {
     case rrsetRewritten
     /// The same records with different fields for authority or the chain of denial, which may change answers.
     case rrsetMarked
-    /// Added, changed or rewritten: the previous version of the application's entries is unknown.
+    /// Added, changed or rewritten: the previous version is unknown, because a send has read everything.
     case rrsetWritten
     /// An internal row of PowerDNS between the records, for empty non-terminals and NSEC3.
     case bookkeeping
     case zoneCreated
     case zoneChanged
     case zoneDeleted
-    /// Created or changed.
+    /// Created or changed, in the same case.
     case zoneWritten
     case metadata
     case key

@@ -60,9 +60,11 @@ final class ChangeLog: Sendable {
     /// Processes all changes until the queue ends.
     func processAll() async {
         var memory = Memory()
-        for await job in jobs {
+        var iterator = jobs.makeAsyncIterator()
+        // No copy of a job may keep what it holds.
+        while var job = await iterator.next() {
             waiting.withLock { $0 -= 1 }
-            await process(job, &memory)
+            await process(&job, &memory)
         }
     }
 
@@ -72,19 +74,15 @@ final class ChangeLog: Sendable {
         var serials = Serials()
     }
 
-    private func process(_ job: ChangeJob, _ memory: inout Memory) async {
-        var job = job
+    private func process(_ job: inout ChangeJob, _ memory: inout Memory) async {
         job.changes.settle()
         memory.names.learn(job.changes.names)
         metrics.changed(job.changes.totals, job.direction, in: job.database)
         guard !job.changes.totals.isEmpty else { return }
         let numbers = job.numbers
         var names = await memory.names.find(numbers, in: databases.mayHaveZones())
-        if job.direction == .merged {
-            let zones = job.mergedZones(names)
-            if zones.zones != .some([]) { for consumer in consumers { await consumer.zonesChanged(zones) } }
-        }
-        memory.serials.complete(&job.changes, job.direction)
+        if job.direction == .merged { await pass(&job, names) }
+        memory.serials.complete(&job.changes)
         recent.note(job, names)
         guard isOn else { return }
         if names.count < numbers.count, !databases.mayHaveZones().isEmpty {
@@ -95,17 +93,27 @@ final class ChangeLog: Sendable {
     }
 }
 
-/// The last logged serials of zones: for entries written by the application, the previous version is unknown.
+extension ChangeLog {
+    /// Passes the changed zones to the consumers. From then on, only they keep what the job holds.
+    private func pass(_ job: inout ChangeJob, _ names: [UInt32: ZoneName]) async {
+        var zones = job.mergedZones(names)
+        zones.hold = job.hold
+        job.hold = nil
+        if zones.zones != .some([]) { for consumer in consumers { await consumer.zonesChanged(zones) } }
+    }
+}
+
+/// The last logged serials of zones, for sends that do not know the previous version of entries.
 struct Serials: Sendable {
     /// Maximum number of zones.
     private static let most = 10_000
     private var known: [UInt32: UInt32] = [:]
 
-    /// Records the new serials, and adds the old ones to sent changes.
-    mutating func complete(_ changes: inout ChangeCollection, _ direction: ChangeJob.Direction) {
+    /// Records the new serials, and adds the old ones where the previous version is unknown.
+    mutating func complete(_ changes: inout ChangeCollection) {
         for tally in changes.zones {
             guard case .number(let id) = tally.zone else { continue }
-            if direction == .sent, let new = tally.newSerial, let old = known[id] {
+            if tally.counts[.rrsetWritten] > 0, let new = tally.newSerial, let old = known[id] {
                 // Rewritten without a change, as far as known.
                 let isNew = old != new
                 changes.setSerials(tally.zone, old: isNew ? old : nil, new: isNew ? new : nil)

@@ -8,7 +8,7 @@ package final class RecentZones: Sendable {
     package struct Change: Sendable, Equatable {
         /// Its name.
         package var zone: ZoneName
-        /// By database, the newest snapshot with a change of the zone.
+        /// By database, the position of the newest snapshot with a change of the zone.
         package var snapshots: [String: SnapshotName]
         /// The newest of these, with time and instance of the change.
         package var newest: SnapshotName
@@ -42,11 +42,11 @@ package final class RecentZones: Sendable {
         changes.withLock { changes in
             for zone in found {
                 if let index = changes.firstIndex(where: { $0.zone == zone }) {
-                    changes[index].add(job.snapshot, job.database)
+                    changes[index].add(job.position, job.database)
                 } else {
                     changes.append(
                         Change(
-                            zone: zone, snapshots: [job.database: job.snapshot], newest: job.snapshot,
+                            zone: zone, snapshots: [job.database: job.position], newest: job.position,
                             database: job.database))
                 }
             }

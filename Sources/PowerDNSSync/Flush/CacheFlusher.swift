@@ -5,8 +5,11 @@ import Synchronization
 
 /// Flushes PowerDNS's caches for the zones that merges change, so that its answers change at once.
 ///
-/// It runs beside syncing, which never waits for it.
+/// It runs beside syncing, which never waits for it. Only the publishing of merged positions does, for a while.
 package final class CacheFlusher: ZoneConsumer {
+    /// The time after a merge at which its flush is no longer waited for: one request may be in progress when it is queued.
+    package static let patience = PowerDNSAPI.timeout * 2
+
     private let api: PowerDNSAPI
     private let knowsZones: @Sendable () -> Bool
     private let metric: MetricFamily<Counter>
@@ -125,7 +128,7 @@ package final class CacheFlusher: ZoneConsumer {
                 logger.warning("PowerDNS does not flush its caches for this zone", metadata: metadata)
                 return
             }
-            ended(.failed, "failure")
+            ended((error as? PowerDNSAPI.Failure)?.isLate == true ? .late : .failed, "failure")
             report(error)
             // One line for all waiting zones: without the zone, repetitions are summarised.
             metadata["zone"] = nil

@@ -24,8 +24,10 @@ struct FlushQueue: Sendable {
     /// The outcome of a request.
     enum Outcome: Sendable {
         case done
-        /// PowerDNS is unreachable or refuses access: a retry can succeed.
+        /// PowerDNS is unreachable or refuses access: a retry can succeed. Nothing waits for that.
         case failed
+        /// PowerDNS has not answered in time: a retry can succeed, and is waited for.
+        case late
         /// PowerDNS rejects this request.
         case rejected
     }
@@ -43,6 +45,8 @@ struct FlushQueue: Sendable {
         var since: Duration
         /// Whether more than answers has changed, so that flushing everything is not sufficient.
         var isByName: Bool
+        /// What ends with the flush.
+        var holds: [FlushHold] = []
     }
 
     /// In order of arrival.
@@ -51,6 +55,10 @@ struct FlushQueue: Sendable {
     /// Number of zones that must be flushed by name.
     private var byNameCount = 0
     private var everythingSince: Duration?
+    /// What ends with the flush of everything.
+    private var everythingHolds: [FlushHold] = []
+    /// Whether the last request has failed, and so will the next ones: nothing waits for them.
+    private var isRefused = false
     private var underWay: (target: Target, waiting: Waiting)?
     private var failures = 0
     private var pausedUntil = Duration.zero
@@ -65,17 +73,18 @@ struct FlushQueue: Sendable {
     mutating func add(_ changed: MergedZones, areNamed: Bool, at now: Duration) {
         // For zones, keys and metadata PowerDNS has separate caches.
         let isByName = changed.role == .main
+        let holds = isRefused ? [] : [changed.hold].compactMap(\.self)
         switch changed.zones {
-        case .all: addEverything(since: now)
+        case .all: addEverything(since: now, holds)
         case .some(let changes):
             for change in changes {
                 guard let name = change.name else {
-                    if !areNamed { addEverything(since: now) }
+                    if !areNamed { addEverything(since: now, holds) }
                     continue
                 }
                 // A variant of a zone answers with the zone's name.
                 for zone in name.variant.isEmpty ? [name] : [ZoneName(name.name), name] {
-                    add(zone, Waiting(since: now, isByName: isByName))
+                    add(zone, Waiting(since: now, isByName: isByName, holds: holds))
                 }
             }
         }
@@ -86,7 +95,7 @@ struct FlushQueue: Sendable {
     /// - Returns: their number.
     mutating func giveUp(at now: Duration) -> Int {
         let before = count
-        if let since = everythingSince, now - since > Self.patience { everythingSince = nil }
+        if let since = everythingSince, now - since > Self.patience { (everythingSince, everythingHolds) = (nil, []) }
         keep { now - $0.since <= Self.patience }
         return before - count
     }
@@ -96,8 +105,8 @@ struct FlushQueue: Sendable {
         guard count > 0 else { return .idle }
         guard now >= pausedUntil else { return .wait(until: pausedUntil) }
         if let since = everythingSince {
-            everythingSince = nil
-            underWay = (.everything, Waiting(since: since, isByName: false))
+            underWay = (.everything, Waiting(since: since, isByName: false, holds: everythingHolds))
+            (everythingSince, everythingHolds) = (nil, [])
             return .send(.everything)
         }
         guard let zone = order.first, let waiting = zones.removeValue(forKey: zone) else { return .idle }
@@ -109,17 +118,19 @@ struct FlushQueue: Sendable {
 
     /// The running request has ended.
     mutating func ended(_ outcome: Outcome, at now: Duration, random: Double) {
-        guard let (target, waiting) = underWay else { return }
+        guard var (target, waiting) = underWay else { return }
         underWay = nil
+        isRefused = outcome == .failed
         switch outcome {
         case .done, .rejected:
             failures = 0
-        case .failed:
+        case .failed, .late:
+            if isRefused { dropHolds(&waiting) }
             failures += 1
             let pause = min(Self.longestPause, Self.firstPause * (1 << min(failures - 1, 10)))
             pausedUntil = now + pause * (0.5 + random / 2)
             switch target {
-            case .everything: addEverything(since: waiting.since)
+            case .everything: addEverything(since: waiting.since, waiting.holds)
             case .zone(let zone): add(zone, waiting)
             }
         }
@@ -129,19 +140,29 @@ struct FlushQueue: Sendable {
         var waiting = waiting
         if let known = zones[zone] {
             waiting.since = max(known.since, waiting.since)
+            waiting.holds += known.holds
             if known.isByName { (waiting.isByName, byNameCount) = (true, byNameCount - 1) }
         } else {
-            if everythingSince != nil, !waiting.isByName { return addEverything(since: waiting.since) }
-            if waiting.isByName, byNameCount >= Self.mostByName { return addEverything(since: waiting.since) }
+            let isTooMuch = waiting.isByName ? byNameCount >= Self.mostByName : everythingSince != nil
+            if isTooMuch { return addEverything(since: waiting.since, waiting.holds) }
             order.append(zone)
         }
         zones[zone] = waiting
         if waiting.isByName { byNameCount += 1 }
-        if zones.count - byNameCount > Self.most { addEverything(since: waiting.since) }
+        if zones.count - byNameCount > Self.most { addEverything(since: waiting.since, []) }
     }
 
-    private mutating func addEverything(since: Duration) {
+    /// Nothing waits for any request any more.
+    private mutating func dropHolds(_ failed: inout Waiting) {
+        failed.holds = []
+        everythingHolds = []
+        for zone in zones.keys { zones[zone]?.holds = [] }
+    }
+
+    private mutating func addEverything(since: Duration, _ holds: [FlushHold]) {
         everythingSince = max(everythingSince ?? since, since)
+        everythingHolds += holds
+        for waiting in zones.values where !waiting.isByName { everythingHolds += waiting.holds }
         keep(\.isByName)
     }
 

@@ -12,11 +12,14 @@ package struct PowerDNSAPI: Sendable {
     private let key: @Sendable () throws -> String
     private let client: DocumentClient
 
+    /// The usual timeout of a request, without a byte.
+    package static let timeout = Duration.seconds(5)
+
     /// - Parameters:
     ///   - url: scheme, host and port.
     ///   - key: returns the API key; may block; called before each request, so that the key can be replaced.
     ///   - stallTimeout: timeout of connecting, and without a byte.
-    package init(url: String, stallTimeout: Duration = .seconds(3), key: @escaping @Sendable () throws -> String) {
+    package init(url: String, stallTimeout: Duration = timeout, key: @escaping @Sendable () throws -> String) {
         base = url.hasSuffix("/") ? String(url.dropLast()) : url
         self.key = key
         client = DocumentClient(stallTimeout: stallTimeout, totalTimeout: stallTimeout * 3, largest: 64 << 10)
@@ -27,6 +30,8 @@ package struct PowerDNSAPI: Sendable {
         var description: String
         /// Whether PowerDNS rejects this request permanently.
         var isFinal = false
+        /// Whether there was no answer, although something listens: it may still flush, and serves what it has cached.
+        var isLate = false
     }
 
     /// Flushes PowerDNS's cache for the names in a zone, or for all names.
@@ -58,7 +63,7 @@ package struct PowerDNSAPI: Sendable {
                 method, url, headers: [("X-API-Key", key), ("Accept", "application/json")])
         } catch let failure as Document.Failure {
             // Without the zone, because the problem is the same for all zones.
-            throw Failure(description: "\(base): \(failure.detail)")
+            throw Failure(description: "\(base): \(failure.detail)", isLate: !failure.isRefused)
         }
         guard !(200..<300).contains(answer.status) else { return }
         throw Failure(
@@ -82,21 +87,4 @@ package struct PowerDNSAPI: Sendable {
         text = Array(text.utf8).withUnsafeBytes(printable)
         return "answered with status \(answer.status)\(advice)\(text.isEmpty ? "" : ": \(text)")"
     }
-}
-
-/// A text as part of a query: RFC 3986, 2.3.
-private func percentEncoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var result: [UInt8] = []
-    for byte in text.utf8 {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            result.append(byte)
-        default:
-            result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: result, as: UTF8.self)
 }

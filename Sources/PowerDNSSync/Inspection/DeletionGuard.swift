@@ -24,6 +24,9 @@ struct DeletionGuard {
 
     private var isOff: Bool { settings.maxDeletedRecords <= 0 && settings.maxDeletedZones <= 0 }
 
+    /// Whether ``objection(_:)`` has nothing to look at.
+    var isEmpty: Bool { !hasTooMany && deleted.isEmpty && !records.contains { $0.value.removed > 0 } }
+
     /// Counts a change.
     ///
     /// - Parameter old: the payload before.

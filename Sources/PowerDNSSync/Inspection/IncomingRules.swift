@@ -22,6 +22,9 @@ struct IncomingRules {
         refusesRRsets = settings.zones == .reject
     }
 
+    /// Whether ``objection(_:)`` has nothing to look at.
+    var isEmpty: Bool { added.isEmpty && removed.isEmpty }
+
     /// Checks a change.
     ///
     /// - Parameter payload: nil for a deletion.

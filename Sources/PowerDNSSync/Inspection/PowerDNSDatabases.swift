@@ -53,6 +53,15 @@ package final class PowerDNSDatabases: SyncObserver {
         return entries.withLock { entries in entries.first { $0.value.kind == .powerDNS(role) }?.key }
     }
 
+    /// Whether not more than one database has a role, or the configuration names it.
+    package func isOnlyOne(_ role: PowerDNSRole) -> Bool {
+        if (role == .main ? settings.main : settings.shard) != nil { return true }
+        return entries.withLock { $0.values.count { $0.kind == .powerDNS(role) } } == 1
+    }
+
+    /// Whether the headers of a database's entries are the application's, and say nothing of merges.
+    package func isShadowed(_ database: String) -> Bool { settings.shadowed.contains(database) }
+
     /// LMDBs that may contain zones: the main database, or, while it is unknown, all possible ones.
     func mayHaveZones() -> [Environment] {
         if let known = environment(.main) { return [known] }
@@ -85,6 +94,26 @@ package final class PowerDNSDatabases: SyncObserver {
         if found == .powerDNS(.shard), settings.shard != nil { found = .foreign }
         if found != .unknown { settle(database, as: found) }
         return found
+    }
+
+    /// Whether the kind of an open database is not known.
+    package var hasUnknown: Bool { !unknown.isEmpty }
+
+    /// Detects which open databases are PowerDNS's, before the first merge or send of them; blocks. That others are not remains to be
+    /// said by the inspection.
+    package func detect() throws {
+        for (name, environment) in unknown {
+            let found = try environment.read { transaction in try Self.detectKind(transaction) }
+            guard case .powerDNS(let role) = found, (role == .main ? settings.main : settings.shard) == nil else {
+                continue
+            }
+            settle(name, as: found)
+        }
+    }
+
+    private var unknown: [(name: String, environment: Environment)] {
+        let open = entries.withLock { $0.compactMap { name, entry in entry.environment.map { (name, $0) } } }
+        return open.filter { kind(of: $0.0) == .unknown }.map { (name: $0.0, environment: $0.1) }
     }
 
     private static func detectKind(_ transaction: borrowing ReadTransaction) throws -> Kind {

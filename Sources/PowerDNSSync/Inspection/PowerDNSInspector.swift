@@ -18,14 +18,18 @@ package final class PowerDNSInspector: ChangeInspector {
     /// The synced databases of PowerDNS, and their open LMDBs.
     package let databases: PowerDNSDatabases
     let held = Mutex(HeldLedger())
+    private let flushBegins: (@Sendable (_ database: String) -> @Sendable () -> Void)?
 
     /// - Parameters:
     ///   - registry: the registry for the metrics.
     ///   - consumers: receive the zones changed by merges.
+    ///   - flushBegins: called at the end of each merge that has changed a database, before its progress is reported; the returned
+    ///     function is called when one of the consumers has flushed PowerDNS's caches for it. Nil if none does.
     package init(
         _ settings: InspectorSettings, databases: PowerDNSDatabases, registry: MetricRegistry, logger: Logger,
-        consumers: [any ZoneConsumer] = []
+        consumers: [any ZoneConsumer] = [], flushBegins: (@Sendable (_ database: String) -> @Sendable () -> Void)? = nil
     ) {
+        self.flushBegins = flushBegins
         self.settings = settings
         self.databases = databases
         self.logger = logger
@@ -55,6 +59,9 @@ package final class PowerDNSInspector: ChangeInspector {
         }
         return kind
     }
+
+    /// Ends with the flush of PowerDNS's caches after a merge that is ending; nil if nothing waits for that.
+    func hold(for database: String) -> FlushHold? { flushBegins.map { FlushHold($0(database)) } }
 
     /// Processes changes while `body` syncs, and the last ones before it returns.
     package func run(while body: @Sendable () async throws -> Void) async throws {

@@ -91,7 +91,7 @@ final class PowerDNSMergeInspection: MergeInspection, @unchecked Sendable {
         {
             newFormat = domain.zone
         }
-        let found = changes.merged(table, key, record, from: before, to: payload)
+        let found = changes.changed(table, key, record, from: before, to: payload)
         deletions.note(found, table, key, from: before)
         return .merge
     }
@@ -114,17 +114,27 @@ final class PowerDNSMergeInspection: MergeInspection, @unchecked Sendable {
         if let objection = try incoming.objection(transaction) { try refuse(objection) }
     }
 
+    var isSelfContained: Bool {
+        switch kind {
+        case .foreign: true
+        case .unknown: false
+        case .powerDNS: incoming.isEmpty && deletions.isEmpty && newFormat == nil && upgrade == nil
+        }
+    }
+
     func lost(_ key: UnsafeRawBufferPointer, in dbi: String) {
         guard kind != .foreign, let table = tables.table(dbi) else { return }
         changes.lose(table, key)
     }
 
     func ended(_ report: MergeReport?) {
-        guard report != nil, case .powerDNS(let role) = kind else { return }
+        guard let report, case .powerDNS(let role) = kind else { return }
         if inspector.databases.kind(of: database) == .unknown { inspector.databases.settle(database, as: kind) }
-        guard report?.transaction != nil else { return }
+        guard report.transaction != nil else { return }
         inspector.changeLog.add(
-            ChangeJob(database: database, role: role, snapshot: snapshot, direction: .merged, changes: changes))
+            ChangeJob(
+                database: database, role: role, snapshot: snapshot, position: report.position, direction: .merged,
+                changes: changes, hold: inspector.hold(for: database)))
     }
 
     // MARK: Detection

@@ -1,6 +1,7 @@
 import LMDB
 import PowerDNSFormat
 import Replication
+import Snapshots
 
 /// Inspects one send of a database that is, or may be, PowerDNS's.
 ///
@@ -10,7 +11,7 @@ final class PowerDNSSendInspection: SendInspection, @unchecked Sendable {
     private let database: String
     private let isShadowed: Bool
     private var kind = PowerDNSDatabases.Kind.unknown
-    private var changes: ChangeCollection
+    private(set) var changes: ChangeCollection
     private var tables = TableCache()
 
     init(_ inspector: PowerDNSInspector, of database: String) {
@@ -28,14 +29,33 @@ final class PowerDNSSendInspection: SendInspection, @unchecked Sendable {
     func change(of key: UnsafeRawBufferPointer, in dbi: String, to new: MergeRule.Version) {
         guard case .powerDNS = kind, let table = tables.table(dbi) else { return }
         guard let payload = try? StoredPayload.of(new, isShadowed: isShadowed) else {
-            return changes.sent(table, key, to: nil)
+            return changes.written(table, key, to: nil)
         }
-        changes.sent(table, key, to: payload)
+        changes.written(table, key, to: payload)
+    }
+
+    func change(
+        of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version?
+    ) {
+        guard case .powerDNS = kind, let table = tables.table(dbi) else { return }
+        var payload: UnsafeRawBufferPointer?
+        if let new {
+            // What cannot be read is not counted, as in merges.
+            do throws(EntryHeaderError) {
+                payload = try StoredPayload.of(new, isShadowed: isShadowed)
+            } catch {
+                return
+            }
+        }
+        let before = old.flatMap { try? StoredPayload.of($0, isShadowed: isShadowed) }
+        changes.changed(table, key, from: before, to: payload)
     }
 
     func ended(_ report: SendReport?) {
         guard let report, case .powerDNS(let role) = kind else { return }
         inspector.changeLog.add(
-            ChangeJob(database: database, role: role, snapshot: report.name, direction: .sent, changes: changes))
+            ChangeJob(
+                database: database, role: role, snapshot: report.name, position: report.position, direction: .sent,
+                changes: changes))
     }
 }

@@ -54,6 +54,8 @@ package struct MergedZones: Sendable {
     package var snapshot: SnapshotName
     /// The changed zones.
     package var zones: Set
+    /// Ends when the caches are flushed for all of them; nil if nothing waits for that.
+    var hold: FlushHold?
 
     /// See the properties of the same names.
     package init(database: String, role: PowerDNSRole, snapshot: SnapshotName, zones: Set) {

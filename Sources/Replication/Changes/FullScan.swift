@@ -20,6 +20,7 @@ package enum FullScan {
     ///   - environment: the LMDB.
     ///   - identity: the sender.
     ///   - schema: where the versions are stored.
+    ///   - positions: as of the other function.
     ///   - changes: the state of local changes; entries that the application has written since the last send are passed
     ///     to `inspection`. Read within the transaction, so that no later transaction of ours is taken for the
     ///     application's.
@@ -31,38 +32,49 @@ package enum FullScan {
     /// - Throws: ``LocalContentError`` if something in the LMDB cannot be sent.
     package static func run(
         _ environment: Environment, identity: SenderIdentity, schema: Schema = .native,
-        changes: () -> LocalChanges = LocalChanges.init, inspection: (any SendInspection)? = nil,
+        positions: [String: UInt64]? = nil, changes: () -> LocalChanges = LocalChanges.init,
+        inspection: (any SendInspection)? = nil,
         stagingDirectory: String? = nil,
         signal: CancellationSignal = CancellationSignal(),
         timestamp: () -> UInt64
     ) throws -> (snapshot: Result?, transaction: UInt64) {
-        try environment.read { transaction in
-            let databases = try transaction.databases().filter { !PrivateDatabases.contains($0.name) }
-            guard !databases.isEmpty else { return (nil, transaction.id) }
-            try inspection?.begins(transaction)
-            let timestamp = timestamp()
-            let changes = inspection == nil ? LocalChanges() : changes()
-            let name = SnapshotName(database: identity.database, instance: identity.instance, timestamp: timestamp)
-            var writer = try SnapshotWriter(
-                SnapshotMeta(
-                    generationID: name.generation, instanceID: identity.instance, hostname: identity.hostname,
-                    transactionID: Int64(clamping: transaction.id), timestamp: timestamp,
-                    databaseName: identity.database),
-                stagingDirectory: stagingDirectory)
-            var entries = 0
-            for database in databases {
-                try schema.check(database)
-                // A DBI without a shadow is new. It is sent once its shadow exists.
-                guard let versions = try transaction.database(schema.versions(of: database.name)) else { continue }
-                try writer.beginDatabase(
-                    database.name, flags: UInt64(database.flags.rawValue), transform: schema.transform(database.flags))
-                entries += try write(versions, transaction, &writer, signal, changes) {
-                    inspection?.change(of: $0, in: database.name, to: $1)
-                }
-            }
-            let body = try writer.finish()
-            return (Result(name: name, body: body, entries: entries), transaction.id)
+        let source = SnapshotSource(identity: identity, schema: schema, stagingDirectory: stagingDirectory)
+        return try environment.read { transaction in
+            let snapshot = try run(
+                transaction, source, positions: positions, changes: changes, inspection: inspection, signal: signal,
+                timestamp: timestamp)
+            return (snapshot, transaction.id)
         }
+    }
+
+    /// The same in a given transaction.
+    ///
+    /// - Parameters:
+    ///   - source: whose snapshot it is.
+    ///   - positions: what was merged of other instances, for the metadata; nil for metadata without, which does not say
+    ///     that the sender reads deltas either.
+    /// - Returns: the snapshot, nil if there are no DBIs.
+    static func run(
+        _ transaction: borrowing ReadTransaction, _ source: SnapshotSource, positions: [String: UInt64]? = nil,
+        changes: () -> LocalChanges = LocalChanges.init, inspection: (any SendInspection)? = nil,
+        signal: CancellationSignal, timestamp: () -> UInt64
+    ) throws -> Result? {
+        let sent = try SentDatabases(transaction, source.schema)
+        guard !sent.isEmpty else { return nil }
+        try inspection?.begins(transaction)
+        let timestamp = timestamp()
+        let changes = inspection == nil ? LocalChanges() : changes()
+        var writer = try SnapshotWriter(
+            source.meta(transaction: transaction.id, timestamp: timestamp, positions: positions),
+            stagingDirectory: source.stagingDirectory)
+        var entries = 0
+        for database in sent.databases {
+            try writer.begin(database, source.schema)
+            entries += try write(database.versions, transaction, &writer, signal, changes) {
+                inspection?.change(of: $0, in: database.name, to: $1)
+            }
+        }
+        return Result(name: source.fullName(timestamp), body: try writer.finish(), entries: entries)
     }
 
     private static func write(
@@ -91,19 +103,10 @@ package enum FullScan {
     }
 }
 
-/// The sender of a snapshot.
-package struct SenderIdentity: Sendable {
-    /// The name of the database in the configuration.
-    package var database: String
-    /// The instance's name.
-    package var instance: String
-    /// The host name.
-    package var hostname: String
-
-    /// See the properties of the same names.
-    package init(database: String, instance: String, hostname: String) {
-        self.database = database
-        self.instance = instance
-        self.hostname = hostname
+extension SnapshotWriter {
+    /// Starts a DBI of the application.
+    mutating func begin(_ database: SentDatabase, _ schema: Schema) throws {
+        try beginDatabase(
+            database.name, flags: UInt64(database.flags.rawValue), transform: schema.transform(database.flags))
     }
 }

@@ -34,15 +34,34 @@ package struct CleanerMachine: Sendable {
         /// The state object of the instance, if this is its last snapshot. It is removed first, so that a failure is
         /// retried.
         package var stateObject: StateObjectName?
+        /// The deltas of the instance, if this is its last snapshot. They are removed before it, for the same reason.
+        package var deltas: [SnapshotName] = []
 
         /// The removal for a verdict; nil if the snapshot stays.
-        init?(_ name: SnapshotName, _ verdict: CleaningVerdict) {
+        init?(_ name: SnapshotName, _ verdict: CleaningVerdict, in catalog: Catalog) {
             guard case .remove(let reason) = verdict else { return nil }
             self.name = name
             self.reason = reason
             if reason == .staleInstance {
                 stateObject = StateObjectName(database: name.database, instance: name.instance)
+                deltas = catalog.deltas.map(\.name).filter { $0.instance == name.instance }
             }
+        }
+
+        /// The removal of a delta that full snapshots have made superfluous.
+        init(delta: SnapshotName) {
+            name = delta
+            reason = .newerSnapshot
+        }
+
+        /// The removal of everything of an instance that is gone and has no full snapshots.
+        ///
+        /// - Parameter last: its last delta.
+        init(leftover last: SnapshotName, in catalog: Catalog) {
+            name = last
+            reason = .staleInstance
+            stateObject = StateObjectName(database: last.database, instance: last.instance)
+            deltas = catalog.deltas.map(\.name).filter { $0.instance == last.instance && $0 != last }
         }
 
         /// Removes the objects. Missing ones are no error.
@@ -50,6 +69,7 @@ package struct CleanerMachine: Sendable {
         /// - Parameter unmarked: the storage without change notifications.
         package func perform(in store: any BlobStore, unmarked: any BlobStore) async throws {
             if let stateObject { try await unmarked.delete(stateObject.description) }
+            for delta in deltas { try await store.delete(delta.description) }
             try await store.delete(name.description)
         }
     }
@@ -91,6 +111,12 @@ package struct CleanerMachine: Sendable {
                 name: name, isRecent: now - seen < settings.mustKeepInterval,
                 hasJustAppeared: latest[group] == name && newest[group] != name)
         }
-        return settings.rule.verdicts(on: candidates, progress, at: time).compactMap { Removal($0, $1) }
+        let verdicts = settings.rule.verdicts(on: candidates, progress, at: time)
+        let deltas = settings.rule.removable(
+            catalog.deltas, beside: verdicts,
+            isSettled: { name in firstSeen[name].map { now - $0 >= CleaningRule.deltaGrace } ?? false }, at: time)
+        let leftovers = settings.rule.leftovers(in: catalog, progress, at: time)
+        return deltas.map { Removal(delta: $0) } + leftovers.map { Removal(leftover: $0, in: catalog) }
+            + verdicts.compactMap { Removal($0, $1, in: catalog) }
     }
 }

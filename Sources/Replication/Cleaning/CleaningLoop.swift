@@ -91,10 +91,11 @@ package struct CleaningLoop: Sendable {
         case .leftoversFailed(let text):
             wait(at: now)
             return [.log(.warning, "cannot remove old temporary files", ["error": "\(text)"])]
-        case .tick, .shutDown, .storageChanged, .observed, .lost, .freedReaders, .listed, .listingFailed, .foundRecord,
+        case .tick, .shutDown, .hint, .feed, .observed, .lost, .freedReaders, .listed, .listingFailed, .foundRecord,
             .recordNotRead, .measuredMap, .downloaded, .downloadFailed, .compared, .merged, .mergeFailed, .captured,
-            .captureFailed, .scanned, .foundNothing, .scanFailed, .stored, .storeFailed, .swept, .sweepFailed,
-            .recorded, .recordFailed:
+            .captureFailed, .widened, .wideningFailed, .proved, .notProved, .scanned, .foundNothing, .scanFailed,
+            .stored, .storeFailed, .swept, .sweepFailed,
+            .recorded, .recordFailed, .recordedPositions, .positionsNotRecorded:
             return []
         }
     }

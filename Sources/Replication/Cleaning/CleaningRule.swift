@@ -103,7 +103,10 @@ package struct CleaningRule: Sendable {
             // Keep the newest until the others are removed.
             if case .remove = end, group.contains(where: \.isRecent) { end = .keep(.recent) }
             let readable = sorted.last { !progress.refused.contains($0.name) }?.name
-            let read = max(progress.read[key], !key.isFarAhead && instance == self.instance ? progress.sent : nil)
+            let sent = !key.isFarAhead && instance == self.instance ? progress.sent : nil
+            // A position reached by deltas does not show that a full snapshot before it can be read.
+            let (read, reached) = (max(progress.readInFull[key], sent), max(progress.read[key], sent))
+            let fallback = sorted.dropLast().last { !progress.refused.contains($0.name) }?.name
             for (index, candidate) in sorted.dropLast().enumerated() {
                 let isPredecessor = newest.hasJustAppeared && index == sorted.count - 2
                 let verdict: CleaningVerdict =
@@ -121,7 +124,9 @@ package struct CleaningRule: Sendable {
                     } else if candidate.name == progress.merged[instance], !(isSentOn && instance == self.instance) {
                         // Of our own, the one merged at start is needed until another one contains it.
                         .keep(.merged)
-                    } else if !progress.refused.contains(candidate.name), read.map({ candidate.name > $0 }) ?? true {
+                    } else if !progress.refused.contains(candidate.name), read.map({ candidate.name > $0 }) ?? true,
+                        candidate.name == fallback || reached.map({ candidate.name > $0 }) ?? true
+                    {
                         .keep(.fallback)
                     } else {
                         .remove(.newerSnapshot)
@@ -141,10 +146,85 @@ package struct CleaningRule: Sendable {
         onNewest name: SnapshotName, of instance: String, _ progress: SyncProgress, isSentOn: Bool, at time: UInt64
     ) -> CleaningVerdict {
         guard instance != self.instance else { return .keep(.own) }
-        let age = Duration.nanoseconds(Int64(clamping: time.elapsed(since: name.timestamp)))
+        let merged = progress.merged[instance]
+        let latest = Swift.max(name.timestamp, merged?.timestamp ?? 0)
+        let age = Duration.nanoseconds(Int64(clamping: time.elapsed(since: latest)))
         guard age > removeOldInstancesInterval else { return .keep(.newest) }
-        guard let merged = progress.merged[instance], merged >= name else { return .keep(.notMerged) }
-        guard let covered = progress.covered?[instance], covered >= name, isSentOn else { return .keep(.notSentOn) }
+        guard let merged, merged >= name, !progress.unread.contains(instance), !progress.needed.contains(instance)
+        else { return .keep(.notMerged) }
+        guard let covered = progress.covered?[instance], covered >= merged, isSentOn else { return .keep(.notSentOn) }
         return .remove(.staleInstance)
+    }
+
+    // MARK: Deltas
+
+    /// How long the deltas before a full snapshot stay after it has appeared.
+    package static let deltaGrace = Duration.seconds(60)
+
+    /// The deltas that are no longer needed, sorted by name.
+    ///
+    /// A delta ends where the next one of its instance begins, or before. It is needed from the oldest full snapshot on that may be.
+    ///
+    /// - Parameters:
+    ///   - deltas: all deltas of the database.
+    ///   - verdicts: the verdicts on the full snapshots.
+    ///   - isSettled: whether a full snapshot has been in the storage for ``deltaGrace``.
+    ///   - time: nanoseconds since the UNIX epoch.
+    package func removable(
+        _ deltas: [Catalog.Delta], beside verdicts: [(name: SnapshotName, verdict: CleaningVerdict)],
+        isSettled: (SnapshotName) -> Bool, at time: UInt64
+    ) -> [SnapshotName] {
+        let horizon = SnapshotHorizon(now: time)
+        var begins: [String: SnapshotName] = [:]
+        for (name, verdict) in verdicts where !horizon.isFarAhead(name) && verdict.isNeeded {
+            begins[name.instance] = begins[name.instance] ?? name
+        }
+        var removable: [SnapshotName] = []
+        for (instance, chain) in Dictionary(grouping: deltas.filter { $0.name.extras.isEmpty }, by: \.name.instance) {
+            let names = chain.map(\.name).sorted()
+            guard let begin = begins[instance], isSettled(begin) else { continue }
+            for (name, next) in zip(names, names.dropFirst()) where next.timestamp <= begin.timestamp {
+                removable.append(name)
+            }
+        }
+        return removable.sorted()
+    }
+
+    /// The last deltas of instances that are gone, and of which there are no full snapshots: others have removed those. All deltas and
+    /// the state of the instance go with them.
+    ///
+    /// - Parameters:
+    ///   - catalog: the objects of the database.
+    ///   - time: nanoseconds since the UNIX epoch.
+    package func leftovers(in catalog: Catalog, _ progress: SyncProgress, at time: UInt64) -> [SnapshotName] {
+        let ownNewest = catalog.newest(of: instance)?.name
+        guard let sent = progress.sent, let ownNewest, ownNewest >= sent else { return [] }
+        let full = catalog.instances
+        return catalog.lastDeltas.values.filter { last in
+            let delta = last.name
+            guard delta.extras.isEmpty, delta.instance != instance, !full.contains(delta.instance),
+                let merged = progress.merged[delta.instance], merged.timestamp >= delta.timestamp,
+                !progress.unread.contains(delta.instance),
+                let covered = progress.covered?[delta.instance], covered >= merged,
+                // A version that was stored since is not known to be merged.
+                let stored = last.modified
+            else { return false }
+            let newest = Swift.max(stored, merged.timestamp)
+            return .nanoseconds(Int64(clamping: time.elapsed(since: newest))) > removeOldInstancesInterval
+        }
+        .map(\.name)
+        .sorted()
+    }
+}
+
+extension CleaningVerdict {
+    /// Whether deltas may have to continue it.
+    fileprivate var isNeeded: Bool {
+        switch self {
+        case .keep(.newest), .keep(.own), .keep(.readable), .keep(.fallback), .keep(.merged), .keep(.notMerged),
+            .keep(.notSentOn):
+            true
+        case .keep(.recent), .keep(.predecessor), .keep(.farAhead), .remove: false
+        }
     }
 }

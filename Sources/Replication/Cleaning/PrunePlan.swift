@@ -12,6 +12,8 @@ package struct PrunePlan: Sendable {
         case snapshot(CleaningVerdict)
         /// The storage does not provide the age of the snapshot.
         case ofUnknownAge
+        /// A delta. It is removed with the last snapshot of its instance, and when full snapshots have made it superfluous.
+        case delta(goes: Bool)
         /// A state object. It is removed with the last snapshot of its instance, otherwise it stays.
         case state(goes: Bool)
         /// A snapshot that cleaners ignore: of an unknown kind, or with an unknown extra in its name.
@@ -36,8 +38,7 @@ package struct PrunePlan: Sendable {
         let groups = CleaningRule.groups(in: catalog)
         let candidates = groups.values.flatMap { snapshots in
             snapshots.map { snapshot in
-                let age =
-                    snapshot.modified.map { Duration.nanoseconds(Int64(clamping: time.elapsed(since: $0))) } ?? .zero
+                let age = Self.age(of: snapshot, at: time)
                 return CleaningRule.Candidate(
                     name: snapshot.name, isRecent: age < settings.mustKeepInterval,
                     // Newer than the last run of a cleaner.
@@ -46,8 +47,15 @@ package struct PrunePlan: Sendable {
         }
         let verdicts = settings.rule.verdicts(on: candidates, reads, at: time)
         let ofName = Dictionary(verdicts.map { ($0.name.description, $0.verdict) }) { $1 }
-        removals = verdicts.compactMap { .init($0.name, $0.verdict) }
+        let ages = Dictionary(catalog.snapshots.map { ($0.name, Self.age(of: $0, at: time)) }) { $1 }
+        let deltas = settings.rule.removable(
+            catalog.deltas, beside: verdicts,
+            isSettled: { ages[$0, default: .zero] >= CleaningRule.deltaGrace }, at: time)
+        removals =
+            deltas.map { .init(delta: $0) }
+            + verdicts.compactMap { .init($0.name, $0.verdict, in: catalog) }
         let goingStates = Set(removals.compactMap(\.stateObject?.description))
+        let goingDeltas = Set(deltas).union(removals.flatMap(\.deltas))
         fates = blobs.map { blob in
             if let verdict = ofName[blob.name] {
                 // Snapshots of unknown age count as recent.
@@ -55,10 +63,16 @@ package struct PrunePlan: Sendable {
             }
             switch ObjectName(blob.name, database: settings.database) {
             case .state: return (blob, .state(goes: goingStates.contains(blob.name)))
+            case .delta(let name): return (blob, .delta(goes: goingDeltas.contains(name)))
             case .full, .unknownKind: return (blob, .ofUnknownKind)
             case .foreign: return (blob, .foreign)
             }
         }
+    }
+
+    /// How long a snapshot has been in the storage; zero if unknown.
+    private static func age(of snapshot: Catalog.Snapshot, at time: UInt64) -> Duration {
+        snapshot.modified.map { .nanoseconds(Int64(clamping: time.elapsed(since: $0))) } ?? .zero
     }
 
     /// The snapshots that have to be read, by instance, newest first: only instances with older snapshots matter.

@@ -7,7 +7,9 @@ import Snapshots
 ///
 /// - A write may have to wait for the application's write lock. Once it takes longer than ``patience``, the next
 ///   snapshot is compared, or a send reads, at the same time.
-/// - A plan that results from that is applied as soon as no other write is in progress, even during a read.
+/// - A plan that results from that is applied as soon as no other write is in progress, even during a send's read.
+///
+/// While small deltas wait to be applied, others are compared, to be applied with them in one transaction.
 ///
 /// In shadow mode a send captures first, which needs the write lock, and a comparison may have to as well: both wait.
 ///
@@ -26,10 +28,10 @@ package struct LMDBWork: Sendable {
 
     /// The states of writing.
     package enum Writing: Sendable, Equatable {
-        /// No write. Becomes ``applying(_:)``, or another state if there is no read.
+        /// No write. Becomes `applying`, or another state if there is no read.
         case idle
-        /// The second half of a merge, of the planned snapshot. Becomes ``idle``.
-        case applying(SnapshotName)
+        /// The second half of a merge, of the planned snapshots that have not been reported yet. Becomes ``idle``.
+        case applying([SnapshotName])
         /// Copying the application's changes to the shadows. Becomes ``idle``.
         case capturing
         /// Recording the time of the last sync. Becomes ``idle``.
@@ -48,8 +50,8 @@ package struct LMDBWork: Sendable {
     package private(set) var reading = Reading.idle
     /// The write in progress.
     package private(set) var writing = Writing.idle
-    /// The snapshot that is compared and waits to be applied.
-    package private(set) var planned: SnapshotName?
+    /// The snapshot that is compared and waits to be applied, or several deltas that are applied together, in this order.
+    package private(set) var planned: [SnapshotName] = []
     private var writesSince = Duration.zero
     private let readsBesideWriter: Bool
 
@@ -59,7 +61,7 @@ package struct LMDBWork: Sendable {
     // MARK: What may begin
 
     /// Whether nothing is in progress and nothing waits to be applied.
-    package var isIdle: Bool { reading == .idle && writing == .idle && planned == nil }
+    package var isIdle: Bool { reading == .idle && writing == .idle && planned.isEmpty }
 
     /// When a read may begin; nil while that takes an event.
     package var readsFrom: Duration? {
@@ -71,8 +73,11 @@ package struct LMDBWork: Sendable {
     /// Whether a read may begin.
     package func mayRead(at now: Duration) -> Bool { readsFrom.map { $0 <= now } ?? false }
 
-    /// Whether the plan may be applied.
-    package var mayApply: Bool { planned != nil && writing == .idle && (reading == .idle || readsBesideWriter) }
+    /// Whether the plan may be applied. What is being compared joins it.
+    package var mayApply: Bool {
+        guard !planned.isEmpty, writing == .idle else { return false }
+        return reading == .idle || reading == .scanning && readsBesideWriter
+    }
 
     // MARK: What begins and ends
 
@@ -83,20 +88,22 @@ package struct LMDBWork: Sendable {
     package mutating func begin(_ work: Writing, at now: Duration) {
         writing = work
         writesSince = now
-        if case .applying = work { planned = nil }
+        if case .applying = work { planned = [] }
     }
 
     /// The snapshot is compared, and has to be applied.
     package mutating func compared(_ name: SnapshotName) {
         guard reading == .comparing(name) else { return }
         reading = .idle
-        planned = name
+        planned.append(name)
     }
 
     /// The merge of a snapshot has ended, in either half.
     package mutating func merged(_ name: SnapshotName) {
         if reading == .comparing(name) { reading = .idle }
-        if writing == .applying(name) { writing = .idle }
+        guard case .applying(let names) = writing, names.contains(name) else { return }
+        let rest = names.filter { $0 != name }
+        writing = rest.isEmpty ? .idle : .applying(rest)
     }
 
     /// The read of a send has succeeded or failed.
@@ -106,5 +113,5 @@ package struct LMDBWork: Sendable {
     package mutating func wrote(_ work: Writing) { if writing == work { writing = .idle } }
 
     /// Drops the plan.
-    package mutating func dropPlanned() { planned = nil }
+    package mutating func dropPlanned() { planned = [] }
 }

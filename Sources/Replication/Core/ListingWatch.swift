@@ -7,8 +7,8 @@ import Snapshots
 /// A pure value: it compares a listing with those before, and returns what is new.
 struct ListingWatch: Sendable {
     private let instance: String
-    /// The snapshots in the last listing.
-    private var snapshots: [Catalog.Snapshot] = []
+    /// The last listing.
+    private(set) var catalog: Catalog?
     /// The newest timestamp of a snapshot under the own name. A later snapshot must sort after it.
     private(set) var newestOwn: UInt64 = 0
     /// Snapshots under our name that another host has written.
@@ -33,18 +33,25 @@ struct ListingWatch: Sendable {
         ownClock = OwnClockWatch(tolerance: tolerance)
     }
 
-    /// A snapshot of our own is about to be stored.
-    mutating func willStore(_ name: SnapshotName) {
-        newestOwn = max(newestOwn, name.timestamp)
+    /// A snapshot of our own is about to be stored, which ends at this position.
+    mutating func willStore(_ name: SnapshotName, position: UInt64) {
+        newestOwn = max(newestOwn, position)
         namesakes.willStore(name)
     }
 
+    /// Whether another host uses our name.
+    var hasNamesake: Bool { namesake != nil }
+
     /// The size of a snapshot in the last listing; nil if it is not in it.
-    func size(of name: SnapshotName) -> Int? { snapshots.last { $0.name == name }?.size }
+    func size(of name: SnapshotName) -> Int? {
+        // A delta may have grown since.
+        name.isDelta ? nil : catalog?.snapshots.last { $0.name == name }?.size
+    }
 
     /// Checks a listing of the storage.
     ///
     /// - Parameters:
+    ///   - positions: up to where the histories of instances are merged: deltas may end later than names show.
     ///   - began: when the listing began, by our clock, in nanoseconds since the UNIX epoch.
     ///   - clockOffset: how far the storage's clock is ahead of this host's; nil if there is none, or if it is the
     ///     same.
@@ -52,16 +59,18 @@ struct ListingWatch: Sendable {
     ///   - now: the time since a fixed moment.
     /// - Returns: the notices, in this order.
     mutating func listed(
-        _ catalog: Catalog, began: UInt64? = nil, clockOffset: Duration?, isFenced: Bool, at now: Duration
+        _ catalog: Catalog, positions: [SnapshotName] = [], began: UInt64? = nil, clockOffset: Duration?,
+        isFenced: Bool, at now: Duration
     ) -> [SyncNotice] {
         var notices: [SyncNotice] = []
         checkOthers(catalog.others, &notices)
         checkFarAhead(catalog, &notices)
         if let own = catalog.newest(of: instance)?.name { newestOwn = max(newestOwn, own.timestamp) }
-        snapshots = catalog.snapshots
+        if let own = catalog.deltas(of: instance).last?.name { newestOwn = max(newestOwn, own.timestamp) }
+        self.catalog = catalog
         checkNamesakes(catalog, began, isFenced: isFenced, now, &notices)
         if let clockOffset { checkOwnClock(clockOffset, &notices) }
-        checkClocks(catalog, clockOffset == nil ? .zero : Self.precision, &notices)
+        checkClocks(catalog, positions, clockOffset == nil ? .zero : Self.precision, &notices)
         return notices
     }
 
@@ -92,7 +101,7 @@ struct ListingWatch: Sendable {
     private mutating func checkNamesakes(
         _ catalog: Catalog, _ began: UInt64?, isFenced: Bool, _ now: Duration, _ notices: inout [SyncNotice]
     ) {
-        let own = catalog.all(of: instance).map(\.name)
+        let own = catalog.all(of: instance).map(\.name) + catalog.deltas.map(\.name).filter { $0.instance == instance }
         // While sending is blocked, `resync` stores a snapshot under our name.
         if isFenced { namesakes.accept(own) }
         if let stranger = namesakes.listed(own, began: began, at: now) {
@@ -118,12 +127,17 @@ struct ListingWatch: Sendable {
         notices.append(.event(.ownClock(ahead: finding.ahead, exceeds: finding.exceeds)))
     }
 
-    private mutating func checkClocks(_ catalog: Catalog, _ precision: Duration, _ notices: inout [SyncNotice]) {
+    private mutating func checkClocks(
+        _ catalog: Catalog, _ positions: [SnapshotName], _ precision: Duration, _ notices: inout [SyncNotice]
+    ) {
         // The newest of an instance is enough.
         let others = catalog.groups.compactMap { group, snapshots in
             group.isFarAhead || group.instance == instance ? nil : snapshots.last?.name
         }
-        for finding in clocks.listed(others, at: catalog.time, precision: precision) {
+        let known = positions.filter { position in
+            position.instance != instance && catalog.lastDeltas[position.instance] != nil
+        }
+        for finding in clocks.listed(others + known, at: catalog.time, precision: precision) {
             let name = finding.name
             if finding.exceeds {
                 notices.append(

@@ -12,7 +12,7 @@ struct NamesakeWatch {
     private var written: [SnapshotName] = []
     /// The snapshots under the own name in the last listing.
     private var known: Set<SnapshotName> = []
-    /// Those of them that another host has written.
+    /// Those of them that have appeared since the first listing and are not ours: another host has written them, or an earlier run.
     private(set) var strangers: Set<SnapshotName> = []
     /// The one that appeared last, and when. A cleaner may have removed it since.
     private var latest: (name: SnapshotName, since: Duration)?
@@ -26,6 +26,8 @@ struct NamesakeWatch {
     /// Reports that a snapshot is about to be stored.
     mutating func willStore(_ name: SnapshotName) {
         first = first ?? name.timestamp
+        // A delta is stored many times.
+        guard written.last != name, !known.contains(name) else { return }
         written.append(name)
         if written.count > Self.mostUnlisted { written.removeFirst() }
     }
@@ -35,6 +37,9 @@ struct NamesakeWatch {
 
     /// Reports the merge of a snapshot of another host.
     mutating func merged(_ name: SnapshotName) { if strangers.contains(name) { merged.insert(name) } }
+
+    /// Reports a rejected snapshot of another host: it hides nothing.
+    mutating func refused(_ name: SnapshotName) { if strangers.contains(name) { covered.insert(name) } }
 
     /// Reports a stored snapshot of our own.
     ///
@@ -64,17 +69,19 @@ struct NamesakeWatch {
             first = began
             return nil
         }
-        let new = names.filter { $0.timestamp > first && !known.contains($0) && !written.contains($0) }
+        let new = names.filter { !known.contains($0) && !written.contains($0) }
         strangers.formUnion(new)
-        if let name = new.max() { latest = (name, now) }
-        return new.max()
+        // An older one may come from an earlier run, and have taken long to arrive. It is loaded as well.
+        let newest = new.filter { $0.timestamp > first }.max()
+        if let newest { latest = (newest, now) }
+        return newest
     }
 
     /// The newest snapshot that another host has written under our name. Nil if none has appeared for ``quietTime``, and our
     /// own contain all that are left.
     func stranger(at now: Duration = .zero) -> SnapshotName? {
         if let latest, now - latest.since < quietTime { return latest.name }
-        return strangers.subtracting(covered).max()
+        return strangers.subtracting(covered).filter { name in first.map { name.timestamp > $0 } ?? false }.max()
     }
 }
 

@@ -92,6 +92,12 @@ package struct RejoinFence {
     /// The other instances all of whose snapshots are too old to be loaded.
     package private(set) var outdatedInstances: Set<String> = []
     private var retryAt: Duration?
+    /// The ends of the deltas of others that were read, by instance: their names show only where they begin.
+    private var ends: [String: SnapshotName] = [:]
+    /// The last position of another instance in the last listing, as far as it is known.
+    private var other: SnapshotName?
+    /// The time of the newest object in the last listing.
+    private var newestListed: UInt64 = 0
 
     /// - Parameters:
     ///   - own: this instance's name.
@@ -118,11 +124,12 @@ package struct RejoinFence {
     ///
     /// - Parameters:
     ///   - names: all full snapshots of the database.
+    ///   - deltas: all deltas. The time of a delta is the one at which it begins; ``reached(_:)`` tells where it ends.
     ///   - began: when the listing began.
     ///   - ceiling: the latest time that may be recorded, by our own clock.
-    /// - Returns: the snapshots that may be loaded.
+    /// - Returns: the full snapshots that may be loaded.
     package mutating func listed(
-        _ names: [SnapshotName], began: UInt64, ceiling: UInt64 = .max, at now: Duration
+        _ names: [SnapshotName], deltas: [SnapshotName] = [], began: UInt64, ceiling: UInt64 = .max, at now: Duration
     ) -> [SnapshotName] {
         let isFirst = listing == nil
         self.ceiling = ceiling
@@ -135,28 +142,65 @@ package struct RejoinFence {
         }
         let latest = max(began, lastSync ?? 0)
         // A clock that is ahead must not make all other instances look old.
-        let newest = names.max { $0.timestamp < $1.timestamp }.map { min($0.timestamp, latest) }
-        let other = names.filter { $0.instance != own }.max { $0.timestamp < $1.timestamp }
+        let all = deltas.isEmpty ? names : names + deltas
+        if !ends.isEmpty {
+            let listed = Set(deltas.map(\.instance))
+            ends = ends.filter { listed.contains($0.key) }
+        }
+        let newest: UInt64
+        (newest, other) = self.newest(of: ends.isEmpty ? all : all + ends.values)
         if isFirst, let lastSync, !isAhead(began) {
             // Everything listed at that time is merged. The margin allows for late uploads and for clocks.
             passed = Set(names.filter { Self.lies($0.timestamp, before: lastSync, by: limits.recent) })
         }
-        outdated = Set(names.filter { Self.lies($0.timestamp, before: newest ?? 0, by: limits.snapshotAge) })
+        newestListed = min(newest, latest)
+        outdated = Set(
+            all.lazy.filter { [limits, newestListed] in
+                Self.lies($0.timestamp, before: newestListed, by: limits.snapshotAge)
+            })
         if !passed.isEmpty { outdated.formUnion(passed.intersection(names)) }
         let loadable = outdated.isEmpty ? names : names.filter { !outdated.contains($0) }
         outdatedInstances = Set(outdated.map(\.instance)).subtracting([own])
-        if !outdatedInstances.isEmpty { outdatedInstances.subtract(loadable.map(\.instance)) }
+        if !outdatedInstances.isEmpty {
+            outdatedInstances.subtract(loadable.map(\.instance))
+            outdatedInstances.subtract(deltas.filter { !outdated.contains($0) }.map(\.instance))
+        }
+        noteReason(began)
+        if lastSync.map({ Self.lies($0, before: began, by: limits.recent) }) ?? true { mustCatchUp = true }
+        noteAbsence(began, hasOthers: other != nil, isFirst: isFirst, at: now)
+        return loadable
+    }
+
+    private mutating func noteReason(_ began: UInt64) {
         reason = nil
         if isAhead(began), let lastSync {
             reason = .recordAhead(of: began, record: lastSync)
         } else if let lastSync, let other,
-            Self.lies(lastSync, before: min(other.timestamp, latest), by: limits.absence)
+            Self.lies(lastSync, before: min(other.timestamp, max(began, lastSync)), by: limits.absence)
         {
             reason = .absent(since: lastSync, other: other)
         }
-        if lastSync.map({ Self.lies($0, before: began, by: limits.recent) }) ?? true { mustCatchUp = true }
-        noteAbsence(began, hasOthers: other != nil, isFirst: isFirst, at: now)
-        return loadable
+    }
+
+    /// Reports the end of a delta of the last listing, or of a later version of it. Everything is read before anything is sent after an
+    /// absence, so all ends are known by then.
+    package mutating func reached(_ position: SnapshotName) {
+        guard position.instance != own, let listing else { return }
+        ends[position.instance] = max(ends[position.instance] ?? position, position)
+        guard other.map({ $0.timestamp < position.timestamp }) ?? true else { return }
+        other = position
+        noteReason(listing.began)
+    }
+
+    /// The greatest time in names, 0 if there are none, and the newest name of another instance.
+    private func newest(of names: [SnapshotName]) -> (time: UInt64, other: SnapshotName?) {
+        var newest: UInt64 = 0
+        var other: SnapshotName?
+        for name in names {
+            newest = max(newest, name.timestamp)
+            if name.timestamp > other?.timestamp ?? 0 || other == nil, name.instance != own { other = name }
+        }
+        return (newest, other)
     }
 
     /// Keeps deletions after an absence until everything has been merged, and for some time after that: hosts that
@@ -171,6 +215,11 @@ package struct RejoinFence {
         guard isBack ?? (hasOthers && recorded.sweepAfter == nil) else { return }
         isSweepWaitPending = true
         isLoaded = false
+    }
+
+    /// Whether an object may be read before a listing shows it. One that is old may be too old to be loaded by then.
+    func mayReadUnlisted(_ name: SnapshotName) -> Bool {
+        listing != nil && !Self.lies(name.timestamp, before: newestListed, by: limits.snapshotAge / 2)
     }
 
     /// Reports that a snapshot of the last listing is gone: there is a newer one that is not in the listing.

@@ -41,11 +41,18 @@ package struct Sender {
     private var newestOwn: UInt64 = 0
     /// The newest transaction seen.
     private var newest: UInt64
+    /// The newest transaction that a send has read, and that one has stored.
+    private var lastRead: UInt64?
+    private var lastStored: UInt64?
     /// When the first and the last unsent changes were seen.
     private var changed: (first: Duration, last: Duration)?
     /// When the first change in a snapshot that is not stored yet was seen.
     private var carriedSince: Duration?
     private var lastStart: Duration?
+    /// When the last send began, also one of what was sent before.
+    private var start: Duration?
+    /// When the last send of a full snapshot began.
+    private var lastFullStart: Duration?
     private var retryAt: Duration?
     private var failures = 0
     /// Whether the last send that ended has failed.
@@ -53,6 +60,8 @@ package struct Sender {
     private var wantsInitial = false
     /// Whether the send in progress includes the initial one.
     private var carriesInitial = false
+    /// Whether what was sent last has to be stored again.
+    private var wantsAgain = false
     /// Whether the LMDB was empty. The first entries that a merge adds are then sent once, to announce this instance.
     private var wasEmpty = false
     /// Whether the send after start-up has succeeded, or found nothing to send.
@@ -113,17 +122,35 @@ package struct Sender {
     /// Requests the snapshot after start-up, which is sent even if nothing changes.
     package mutating func requestInitial() { wantsInitial = true }
 
+    /// Requests another send, because the storage does not have what was stored last.
+    package mutating func requestAgain() { wantsAgain = true }
+
+    /// Whether there was no transaction since the last send that was stored.
+    var isUnchanged: Bool { newest == lastStored && lastRead == lastStored }
+
+    /// Whether a full snapshot is to be sent, as after start-up or after a long time without one.
+    package func wantsFull(at now: Duration) -> Bool {
+        if wantsInitial { return true }
+        guard settings.forceInterval > .zero, let lastFullStart else { return false }
+        return lastFullStart + settings.forceInterval <= now
+    }
+
     /// Reports that a send begins to read the LMDB.
-    package mutating func started(at now: Duration) {
+    ///
+    package mutating func started(at now: Duration, isRepetition: Bool = false) {
         phase = .reading
         carriesInitial = wantsInitial
-        lastStart = now
+        wantsAgain = false
+        // What follows a delta must not delay the next change.
+        if !isRepetition { lastStart = now }
+        start = now
         retryAt = nil
     }
 
     /// Reports that the LMDB has been read as of a transaction. Storing follows.
     package mutating func read(_ transaction: UInt64) {
         phase = .storing
+        lastRead = transaction
         account(for: transaction)
         newest = max(newest, transaction)
         carriedSince = carriedSince ?? changed?.first
@@ -131,8 +158,12 @@ package struct Sender {
     }
 
     /// Reports a stored snapshot.
-    package mutating func stored() {
-        finish()
+    ///
+    /// - Parameter isFull: whether it is a full one, whatever was intended.
+    package mutating func stored(isFull: Bool = true) {
+        lastStored = lastRead
+        if isFull { wasEmpty = false }
+        finish(isFull: isFull)
     }
 
     /// Reports that the LMDB is empty and there is nothing to send.
@@ -141,7 +172,7 @@ package struct Sender {
         let isEmpty = newestOwn <= transaction
         wasEmpty = isEmpty
         read(transaction)
-        finish()
+        finish(isFull: true)
         if !isEmpty { wantsInitial = true }
     }
 
@@ -161,16 +192,27 @@ package struct Sender {
     // MARK: What to do
 
     /// When the next send is due; nil if there is nothing to send or a send is in progress.
-    package var due: Duration? {
+    package var due: Duration? { due(full: nil) }
+
+    /// When the next send is due; nil if there is nothing to send or a send is in progress.
+    ///
+    /// - Parameters:
+    ///   - full: when a full snapshot is due in any case.
+    ///   - isContinued: whether the last send has a second half.
+    package func due(full: Duration?, isContinued: Bool = false) -> Duration? {
         guard phase == .idle else { return nil }
         if let retryAt { return retryAt }
-        var due: Duration?
-        if wantsInitial { due = .zero }
+        if isContinued { return .zero }
+        var due = full
+        if wantsInitial || wantsAgain { due = .zero }
         if let changed {
             let settled = min(changed.last + Self.quietTime, changed.first + Self.longestWait)
             due = min(due ?? settled, settled)
         }
-        if due == nil, settings.forceInterval > .zero, let lastStart { due = lastStart + settings.forceInterval }
+        if settings.forceInterval > .zero, let lastFullStart {
+            let forced = lastFullStart + settings.forceInterval
+            due = min(due ?? forced, forced)
+        }
         guard let due else { return nil }
         return max(due, lastStart.map { $0 + settings.minimumInterval } ?? due)
     }
@@ -182,10 +224,10 @@ package struct Sender {
     }
 
     /// Whether there is something to send and no send is in progress.
-    package var isWaiting: Bool { phase == .idle && (changed != nil || wantsInitial || retryAt != nil) }
+    package var isWaiting: Bool { phase == .idle && (changed != nil || wantsInitial || wantsAgain || retryAt != nil) }
 
     /// Whether there is nothing to send and no send is in progress.
-    package var isDone: Bool { phase == .idle && !isChanged && !wantsInitial && retryAt == nil }
+    package var isDone: Bool { phase == .idle && !isChanged && !wantsInitial && !wantsAgain && retryAt == nil }
 
     /// Every transaction up to this one has been stored or was one of our own; nil before the first send, and while a
     /// send is in progress or to be retried.
@@ -211,11 +253,13 @@ package struct Sender {
         changed = (changed?.first ?? now, now)
     }
 
-    private mutating func finish() {
+    private mutating func finish(isFull: Bool) {
         phase = .idle
         carriedSince = nil
         failures = 0
         isFailing = false
+        guard isFull else { return }
+        lastFullStart = start
         guard carriesInitial else { return }
         hasSentInitial = true
         wantsInitial = false

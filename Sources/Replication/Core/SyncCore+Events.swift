@@ -10,8 +10,10 @@ extension SyncCore {
         case tick
         /// Begin nothing new; ``Effect/end(_:)`` follows when all work in progress has ended.
         case shutDown
-        /// An object of another instance may have appeared in the storage.
-        case storageChanged
+        /// An object may have appeared in the storage.
+        case hint(Hint)
+        /// The connection over which all changes are announced is established, or has ended.
+        case feed(isUp: Bool)
         /// The newest transaction of the LMDB, and whether it is known to be one of our own, which does not trigger a
         /// send.
         case observed(transaction: UInt64, isOurs: Bool)
@@ -30,8 +32,8 @@ extension SyncCore {
         case recordNotRead(String)
         /// The size of the map in bytes, and whether it may grow without a change of the configuration.
         case measuredMap(SnapshotName, size: Int, grows: Bool)
-        /// A snapshot was downloaded, with the time it took.
-        case downloaded(SnapshotName, Spool, time: Duration)
+        /// A snapshot was downloaded, in this version if the storage has versions, with the time it took.
+        case downloaded(SnapshotName, Spool, version: String? = nil, time: Duration)
         /// It could not be downloaded.
         case downloadFailed(SnapshotName, any Error, time: Duration)
 
@@ -52,8 +54,16 @@ extension SyncCore {
         case foundNothing(transaction: UInt64)
         /// It could not be read.
         case scanFailed(any Error)
-        /// The snapshot was stored.
-        case stored
+        /// Deltas of our own were merged into the first one of them.
+        case widened(OwnChain.Stored)
+        /// They could not be.
+        case wideningFailed(any Error)
+        /// A comparison of pages was compared with one of all entries; nil if that was given up.
+        case proved(ChangeTracker.Proof?)
+        /// It could not be.
+        case notProved(any Error)
+        /// The snapshot was stored, as this version if the storage has versions.
+        case stored(version: String?)
         /// It could not be stored.
         case storeFailed(any Error)
         /// A slice of the sweeper ended.
@@ -64,6 +74,10 @@ extension SyncCore {
         case recorded(SyncRecord, transaction: UInt64)
         /// It could not be written.
         case recordFailed(any Error)
+        /// The positions were recorded; the transaction, if they had changed.
+        case recordedPositions(transaction: UInt64?)
+        /// They could not be recorded.
+        case positionsNotRecorded(String)
 
         /// The storage was listed for the cleaner.
         case listedForCleaner(Listing)
@@ -89,18 +103,25 @@ extension SyncCore {
         case download(SnapshotName, atMost: Int)
         /// Compare a downloaded snapshot with the LMDB: the first half of a merge.
         case compare(MergeOrder)
-        /// Write the result of the comparison: the second half of a merge. An outdated comparison is repeated first.
-        case apply(MergeInHand, isOutdated: Bool)
+        /// Write the results of these comparisons, and these positions, in one transaction: the second half of a merge. Outdated
+        /// comparisons are repeated first.
+        case apply([MergeInHand], isOutdated: Bool, positions: RecordedPositions?)
         /// Copy the application's changes to the shadows.
         case capture
-        /// Read the LMDB for a snapshot with at least this timestamp.
-        case scan(floor: UInt64)
+        /// Read the LMDB for a snapshot.
+        case scan(ScanOrder)
         /// Store the snapshot.
         case store(FullScan.Result)
+        /// Merge these deltas of our own into the first one of them, and remove the others.
+        case widen([OwnChain.Stored])
+        /// Compare the last comparison of pages with one of all entries.
+        case prove
         /// Run a slice of the sweeper, with the write lock held for this long before the commit.
         case sweep(Sweep, deletionTime: Duration)
         /// Write the record to the LMDB.
         case record(SyncRecord)
+        /// Write these positions to the LMDB, unless they are there. The end does not wait for it for long.
+        case recordPositions(RecordedPositions)
         /// List the storage for the cleaner.
         case listForCleaner
         /// Remove the objects of a snapshot.
@@ -141,20 +162,41 @@ extension SyncCore {
         var beganInStorage: UInt64 { storageTime(began, offset: clockOffset) }
 
         /// The catalog of the listed objects.
-        func catalog(of database: String) -> Catalog {
+        ///
+        /// - Parameter previous: the last one, whose names are not parsed again.
+        func catalog(of database: String, previous: Catalog?) -> Catalog {
             Catalog(
                 blobs, database: database, now: max(beganInStorage, began),
-                time: storageTime(ended, offset: clockOffset))
+                time: storageTime(ended, offset: clockOffset), previous: previous)
         }
+    }
+
+    /// What to read from the LMDB.
+    package struct ScanOrder: Sendable {
+        /// The kind of snapshot.
+        package var kind: OwnChain.Send
+        /// The lowest position at its end, in nanoseconds since the UNIX epoch.
+        package var floor: UInt64
+        /// The positions of others that are merged, by instance.
+        package var positions: [String: UInt64]
     }
 
     /// A snapshot read from the LMDB, not stored yet.
     package struct Scan: Sendable {
         /// The snapshot.
         package var snapshot: FullScan.Result
+        /// The position at its end, in nanoseconds since the UNIX epoch.
+        package var position: UInt64
         /// Every transaction up to this one is in it.
         package var transaction: UInt64
         /// Inspects the send; nil for none.
         package var inspection: (any SendInspection)?
+        /// What the comparison of pages has found; nil if there was none.
+        package var changes: ChangeTracker.Changes?
+        /// Why it is a full snapshot although a delta was ordered, and details.
+        package var fallback: ChangeTracker.Fallback?
+        package var cause: String?
+        /// Whether the comparison is to be proved.
+        package var needsProof = false
     }
 }

@@ -6,6 +6,8 @@ import Support
 extension SyncCore {
     mutating func captured(_ outcome: Capture.Outcome, _ time: Duration) {
         report(outcome, time)
+        if let comparison = outcome.comparison { report(comparison) }
+        if !outcome.dropped.isEmpty { step(.entriesLost) }
         step(.captured(through: outcome.through, transaction: outcome.transaction))
     }
 
@@ -31,6 +33,15 @@ extension SyncCore {
             ])
     }
 
+    private mutating func report(_ comparison: Capture.Comparison) {
+        if comparison.pages != nil { observe(.compared(comparison)) }
+        // Of a wrong comparison health tells.
+        if let fallback = comparison.fallback, fallback != .start, fallback != .broken {
+            report(fallback, comparison.cause, "everything is compared with the shadows")
+        }
+        if let proof = comparison.proof { proved(proof) }
+    }
+
     mutating func captureFailed(_ error: any Error) {
         report(error, "cannot capture the application's changes; will retry")
         errors.load = "cannot capture the application's changes: \(settings.text(of: error))"
@@ -39,16 +50,20 @@ extension SyncCore {
 
     // MARK: Sends
 
-    mutating func beginSend() {
+    mutating func beginSend(_ kind: OwnChain.Send) {
         // Later merges need not be in this snapshot.
-        send = SendInHand(begin: now, strangers: listings.namesakes.merged)
-        emit(.scan(floor: nextTimestamp))
+        let strangers = kind == .fullBehindDelta ? [] : listings.namesakes.merged
+        send = SendInHand(kind: kind, begin: now, strangers: strangers)
+        emit(
+            .scan(
+                ScanOrder(
+                    kind: kind, floor: nextTimestamp, positions: machine.receiver.listedPositions)))
     }
 
     /// The lowest timestamp of the next snapshot. If our clock is behind the newest one, another host with our name may have to
     /// choose one, too, and must not choose the same.
     private var nextTimestamp: UInt64 {
-        let next = listings.newestOwn.nextTimestamp
+        let next = max(listings.newestOwn, machine.receiver.ownPosition).nextTimestamp
         guard next > wallTime else { return next }
         let (sum, overflows) = next.addingReportingOverflow(UInt64(random() * 1_000_000))
         return overflows ? next : sum
@@ -57,38 +72,95 @@ extension SyncCore {
     mutating func scanned(_ scan: Scan) {
         send?.scan = scan
         send?.readAt = now
-        listings.willStore(scan.snapshot.name)
+        listings.willStore(scan.snapshot.name, position: scan.position)
         step(.read(transaction: scan.transaction))
         observe(.storing(scan.snapshot.name, bytes: scan.snapshot.body.count))
+        if let fallback = scan.fallback, fallback != .start { report(fallback, scan.cause, "a full snapshot follows") }
         emit(.store(scan.snapshot))
+        if scan.needsProof { emit(.prove) }
+        if let changes = scan.changes, changes.lost > 0 { step(.entriesLost) }
     }
 
-    mutating func stored() {
+    private static let mostCarried = 64
+
+    private mutating func dropCarried() {
+        for inspection in carried { emit(.endSendInspection(inspection, nil)) }
+        carried = []
+    }
+
+    private mutating func report(_ fallback: ChangeTracker.Fallback, _ cause: String?, _ consequence: String) {
+        var metadata: Logger.Metadata = ["reason": "\(fallback.label)"]
+        if let cause { metadata["error"] = "\(cause)" }
+        log(
+            fallback.isExpected ? .info : .warning,
+            "what has changed cannot be found by comparing pages; \(consequence)", metadata)
+    }
+
+    mutating func proved(_ proof: ChangeTracker.Proof?) {
+        guard let proof else { return }
+        observe(.proved(proof))
+        guard !proof.isSound else {
+            return log(
+                .debug, "a comparison of pages is right", ["entries": .stringConvertible(proof.expected)])
+        }
+        log(
+            .error,
+            "a comparison of pages was wrong: only full snapshots are sent until the next start; report this with the version of liblmdb",
+            [
+                "found": .stringConvertible(proof.found), "expected": .stringConvertible(proof.expected),
+                "txnID": .stringConvertible(proof.later),
+            ])
+        // What the deltas since then lack.
+        step(.deltasAreWrong)
+    }
+
+    mutating func stored(_ version: String?) {
         guard let send, let scan = send.scan else { return }
         self.send = nil
         let snapshot = scan.snapshot
         let report = SendReport(
-            name: snapshot.name, size: snapshot.body.count, entries: snapshot.entries, transaction: scan.transaction,
-            dumpTime: send.readAt - send.begin, storeTime: now - send.readAt, totalTime: now - send.begin)
+            name: snapshot.name, position: snapshot.name.at(scan.position), size: snapshot.body.count,
+            entries: snapshot.entries, transaction: scan.transaction, changes: scan.changes, fallback: scan.fallback,
+            dumpTime: send.readAt - send.begin,
+            storeTime: now - send.readAt, totalTime: now - send.begin)
+        log(report)
+        if !snapshot.name.isDelta { listings.namesakes.stored(covering: send.strangers) }
+        emit(.noteSent(through: scan.transaction))
+        errors.send = ""
+        observe(.stored(report))
+        // A full snapshot that was not read for a delta has reported all changes again.
+        if scan.changes == nil, send.kind != .fullBehindDelta { dropCarried() }
+        for inspection in carried + [scan.inspection].compactMap(\.self) {
+            emit(.endSendInspection(inspection, report))
+        }
+        carried = []
+        step(
+            .stored(
+                .init(
+                    name: snapshot.name, position: scan.position, size: snapshot.body.count, version: version,
+                    time: report.totalTime)))
+    }
+
+    private mutating func log(_ report: SendReport) {
         let instance = settings.identity.instance
         log(
-            .info, "stored a snapshot",
+            .info, report.name.isDelta ? "stored a delta" : "stored a snapshot",
             [
-                "snapshot_instance": "\(instance)", "snapshot_name": "\(snapshot.name)",
+                "snapshot_instance": "\(instance)", "snapshot_name": "\(report.name)",
                 "snapshot_size": .stringConvertible(report.size), "entries": .stringConvertible(report.entries),
                 "txnID": .stringConvertible(report.transaction), "time_dump": "\(logText(report.dumpTime))",
                 "time_store": "\(logText(report.storeTime))", "time_total": "\(logText(report.totalTime))",
             ])
-        listings.namesakes.stored(covering: send.strangers)
-        emit(.noteSent(through: scan.transaction))
-        errors.send = ""
-        observe(.stored(report))
-        if let inspection = scan.inspection { emit(.endSendInspection(inspection, report)) }
-        step(.stored(snapshot.name))
     }
 
     mutating func sendFailed(_ error: any Error) {
-        if let inspection = send?.inspection { emit(.endSendInspection(inspection, nil)) }
+        if let inspection = send?.inspection {
+            if send?.scan?.changes != nil, carried.count < Self.mostCarried {
+                carried.append(inspection)
+            } else {
+                emit(.endSendInspection(inspection, nil))
+            }
+        }
         send = nil
         errors.send = settings.text(of: error)
         report(error, "cannot send a snapshot; will retry")

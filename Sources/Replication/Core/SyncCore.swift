@@ -32,6 +32,8 @@ package struct SyncCore {
     var lastMerge: UInt64 = 0
     /// The send in progress.
     var send: SendInHand?
+    /// The inspections of changes in a delta that is not stored yet: the next send reads only later changes.
+    var carried: [any SendInspection] = []
     /// The run of the sweeper in progress, and when it began.
     var sweeping: (run: Sweep, begin: Duration)?
     /// The cleaner; nil if snapshots are not removed.
@@ -40,6 +42,7 @@ package struct SyncCore {
     private let isLogging: Bool
     /// The progress that was reported last.
     private var progress = SyncProgress()
+    private var hearing = Hearing()
     var isStarted = false
     /// Whether ``Effect/end(_:)`` was returned. Further events have no effect.
     package private(set) var hasEnded = false
@@ -50,16 +53,19 @@ package struct SyncCore {
     /// - Parameters:
     ///   - transaction: the newest transaction of the LMDB.
     ///   - record: the record in the LMDB.
+    ///   - positions: the positions recorded in the LMDB.
     ///   - isLogging: whether to return ``Effect/log``; a simulation has no use for most of them.
     ///   - random: returns a new random number of 0..<1 with each call.
     package init(
-        settings: SyncSettings, transaction: UInt64, record: SyncRecord, isLogging: Bool = true,
+        settings: SyncSettings, transaction: UInt64, record: SyncRecord,
+        positions: RecordedPositions = RecordedPositions(), isLogging: Bool = true,
         random: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
         self.isLogging = isLogging
         self.settings = settings
         self.random = random
         machine = SyncMachine(settings: settings.machine, transaction: transaction, record: record)
+        if settings.machine.deltas != nil { machine.restored(positions, of: settings.identity.database) }
         notices = SyncNotices(
             instance: settings.machine.instance, rebuild: settings.cure(.rebuild(settings.identity.database)))
         listings = ListingWatch(instance: settings.machine.instance, tolerance: settings.clockSkewTolerance)
@@ -124,7 +130,7 @@ package struct SyncCore {
         for merge in planned.values {
             if let inspection = merge.inspection { emit(.endInspection(inspection, nil)) }
         }
-        if let inspection = send?.inspection { emit(.endSendInspection(inspection, nil)) }
+        for inspection in carried + [send?.inspection].compactMap(\.self) { emit(.endSendInspection(inspection, nil)) }
         emit(.end(error))
         hasEnded = true
     }
@@ -150,9 +156,13 @@ package struct SyncCore {
     mutating func step(_ event: SyncMachine.Event) {
         let actions = machine.handle(event, at: now)
         // First, as the last of the actions may end the loop.
-        if machine.progress != progress {
+        if machine.progress.revision.number != progress.revision.number {
             progress = machine.progress
             observe(.progressed(progress))
+        }
+        if machine.hearing != hearing {
+            hearing = machine.hearing
+            observe(.hearing(hearing))
         }
         listings.namesakes.quietTime = machine.cover.quietTime
         for action in actions { begin(action) }
@@ -165,11 +175,13 @@ package struct SyncCore {
             emit(.list(readsRecord: fenceText != nil))
         case .download(let name): beginDownload(name)
         case .compare(let name): beginMerge(name)
-        case .apply(let name): applyMerge(name)
-        case .send: beginSend()
+        case .apply(let names): applyMerges(names)
+        case .send(let kind): beginSend(kind)
+        case .widen(let deltas): emit(.widen(deltas))
         case .capture: emit(.capture)
         case .sweep(let deletionTime): beginSweep(deletionTime)
         case .record(let record): emit(.record(record))
+        case .recordPositions: emit(.recordPositions(positions(of: machine.receiver)))
         case .started:
             isStarted = true
             log(.info, "start-up is complete")
@@ -187,7 +199,8 @@ package struct SyncCore {
         switch event {
         case .tick: step(.tick)
         case .shutDown: step(.shutDown)
-        case .storageChanged: step(.storageChanged)
+        case .hint(let hint): hinted(hint)
+        case .feed(let isUp): step(.feed(isUp: isUp))
         case .observed(let transaction, let isOurs): step(.observed(transaction: transaction, isOurs: isOurs))
         case .lost(let error): end(error)
         case .freedReaders(let count):
@@ -198,7 +211,7 @@ package struct SyncCore {
         case .recordNotRead(let text):
             log(.error, "cannot read when this database was last in sync; will retry", ["error": "\(text)"])
         case .measuredMap(let name, let size, let grows): measured(name, size, grows)
-        case .downloaded(let name, let body, let time): downloaded(name, body, time)
+        case .downloaded(let name, let body, let version, let time): downloaded(name, body, version, time)
         case .downloadFailed(let name, let error, let time): downloadFailed(name, error, time)
         case .compared(let merge):
             planned[merge.name] = merge
@@ -212,11 +225,25 @@ package struct SyncCore {
             send = nil
             step(.foundNothing(transaction: transaction))
         case .scanFailed(let error), .storeFailed(let error): sendFailed(error)
-        case .stored: stored()
+        case .stored(let version): stored(version)
+        case .widened(let object):
+            log(
+                .debug, "merged several deltas into one",
+                ["snapshot_name": "\(object.name)", "snapshot_size": .stringConvertible(object.size)])
+            step(.widened(object))
+        case .wideningFailed(let error):
+            report(error, "cannot merge several deltas into one; will retry")
+            step(.wideningFailed)
+        case .proved(let proof): proved(proof)
+        case .notProved(let error): report(error, "cannot check a comparison of pages; will retry")
         case .swept(let run, let transaction, let lock): swept(run, transaction, lock)
         case .sweepFailed(let error): sweepFailed(error)
         case .recorded(let record, let transaction): step(.recorded(record, transaction: transaction))
         case .recordFailed(let error): recordFailed(error)
+        case .recordedPositions(let transaction): step(.recordedPositions(transaction: transaction))
+        case .positionsNotRecorded(let text):
+            log(.warning, "cannot record what is merged; the next start reads it again", ["error": "\(text)"])
+            step(.recordedPositions(transaction: nil))
         case .listedForCleaner, .cleanerListingFailed, .removed, .removalFailed, .removedLeftovers, .leftoversFailed:
             break
         }
@@ -234,6 +261,8 @@ package struct SyncCore {
 
 /// A send in progress.
 struct SendInHand {
+    /// What it stores.
+    var kind: OwnChain.Send
     /// When it began to read.
     var begin: Duration
     /// The snapshots of other hosts with our name that were merged when it began.

@@ -28,12 +28,17 @@ struct SyncNotices: Sendable {
     private var settled: UInt64?
     /// Snapshots that wait for a download to end, and since when.
     private var waiting: [SnapshotName: Duration] = [:]
+    /// Beyond this many unsettled instances the downloads that wait are counted once a listing.
+    private static let mostWatched = 64
+    private var listings = 0
     /// Why ``RejoinFence`` blocks sending.
     private(set) var fenceText: String?
     /// The instances whose snapshots are not loaded because they are too old.
     private var outdated: Set<String> = []
     private var obstacle: SendObstacle?
     private var lag: SyncLag?
+    /// The instances of which a delta is missing.
+    private var gaps: [String] = []
 
     /// - Parameters:
     ///   - instance: this instance's name.
@@ -55,12 +60,16 @@ struct SyncNotices: Sendable {
         checkFence(machine.fence, &notices)
         checkObstacle(machine.sendObstacle(at: now), machine.fence?.limits.patience, errors, &notices)
         checkLag(machine.lag(at: now), errors, &notices)
+        checkGaps(machine.receiver.gaps, errors, &notices)
         return notices
     }
 
     private mutating func checkDownloads(
         _ receiver: borrowing Receiver, _ now: Duration, _ notices: inout [SyncNotice]
     ) {
+        // With many instances their number matters, and not each moment of it.
+        guard receiver.unsettledGroups.count <= Self.mostWatched || receiver.listings != listings else { return }
+        listings = receiver.listings
         let names = receiver.waiting
         guard names.count != waiting.count || !names.allSatisfy({ waiting[$0] != nil }) else { return }
         let before = waiting
@@ -117,6 +126,24 @@ struct SyncNotices: Sendable {
         // Each failed try is in the log already.
         if new != .sendFails { notices.append(.log(.warning, text)) }
         notices.append(.event(.sendBlocked(text)))
+    }
+
+    /// Checks whether a delta of an instance that does not repair that is missing.
+    private mutating func checkGaps(_ new: [String], _ errors: SyncErrors, _ notices: inout [SyncNotice]) {
+        guard new != gaps else { return }
+        for instance in new where !gaps.contains(instance) {
+            let error = errors.byInstance[instance].map { ": \($0)" } ?? ""
+            notices.append(
+                .log(
+                    .warning,
+                    "a delta of an instance is missing or cannot be merged\(error); its changes arrive with the next full snapshot of that instance, or of another one that has merged them",
+                    ["snapshot_instance": "\(instance)"]))
+        }
+        for instance in gaps where !new.contains(instance) {
+            notices.append(
+                .log(.info, "no delta of an instance is missing any more", ["snapshot_instance": "\(instance)"]))
+        }
+        gaps = new
     }
 
     /// Checks whether the database is out of sync, long before sending is blocked.

@@ -35,9 +35,9 @@ struct UnfitSnapshots: Sendable {
     func knows(_ name: SnapshotName) -> Bool { attempts[name] != nil }
 
     /// Forgets the snapshots that are gone from the storage.
-    mutating func listed(_ names: [SnapshotName]) {
+    mutating func listed(_ names: @autoclosure () -> [SnapshotName]) {
         guard !attempts.isEmpty else { return }
-        let listed = Set(names)
+        let listed = Set(names())
         attempts = attempts.filter { listed.contains($0.key) }
     }
 }

@@ -55,6 +55,9 @@ package actor DatabaseSyncer {
     /// The number of events that the loop has handled. It grows soon after a ``probe()`` unless the loop is stuck.
     package nonisolated var turns: Int { handled.load(ordering: .relaxed) }
 
+    /// Hints that an object may have appeared in the storage.
+    package nonisolated func hint(_ hint: Hint) { post.yield(.hint(hint)) }
+
     /// Makes the loop handle one more event, even if nothing else happens.
     package nonisolated func probe() { post.yield(.tick) }
 
@@ -84,11 +87,14 @@ package actor DatabaseSyncer {
         let database = SyncedDatabase(
             settings: settings, environment: environment, clock: clock, inspector: inspector,
             stagingDirectory: store.stagingDirectory)
-        let record = try await threads.run { _ in try database.recordAtStart() }
+        let (record, positions) = try await threads.run { _ in
+            (try database.recordAtStart(), try database.positionsAtStart())
+        }
         let core = SyncCore(
-            settings: settings, transaction: environment.info.lastTransactionID, record: record)
+            settings: settings, transaction: environment.info.lastTransactionID, record: record, positions: positions)
         let housekeeping = Housekeeping(
-            database, interval: settings.lmdbPollInterval, observes: observes, clock: clock, thread: thread, post: post)
+            database, interval: settings.lmdbPollInterval, observes: observes, clock: clock,
+            observer: observer, thread: thread, post: post)
         let effects = LiveEffects(
             database, store: store, unmarked: unmarked, clock: clock, observer: observer, logger: logger,
             threads: threads, housekeeping: housekeeping, post: post)
@@ -129,10 +135,12 @@ package actor DatabaseSyncer {
     private func watch(_ database: SyncedDatabase, _ group: inout DiscardingTaskGroup) {
         let name = settings.identity.database
         if let changes = store.changes(prefix: SnapshotName.prefix(database: name)) {
-            let own = settings.machine.receiveOnly ? nil : settings.machine.instance
             group.addTask { [post] in
-                for await object in changes where Self.isNews(object, of: name, own: own) {
-                    post.yield(.storageChanged)
+                for await change in changes {
+                    switch change {
+                    case .hint(let hint): post.yield(.hint(hint))
+                    case .feed(let isUp): post.yield(.feed(isUp: isUp))
+                    }
                 }
             }
         }
@@ -151,11 +159,4 @@ package actor DatabaseSyncer {
 
     /// A receiver has nothing to send, but shadows must follow the application's changes in any case.
     private var observes: Bool { !settings.machine.receiveOnly || settings.schema.hasShadows }
-
-    /// Whether a new object may be a snapshot of another instance; an empty name may be any object.
-    private static func isNews(_ object: String, of database: String, own: String?) -> Bool {
-        guard !object.isEmpty else { return true }
-        guard case .full(let name) = ObjectName(object, database: database) else { return false }
-        return own == nil || name.instance != own
-    }
 }

@@ -16,6 +16,8 @@ final class Housekeeping: Sendable {
         /// When the next tick is due, and whether it may be sent with a poll a little later.
         var tick: (time: Duration, mayWait: Bool)?
         var isLost = false
+        /// The last reported age of the oldest pinned transaction.
+        var pinAge: UInt64 = 0
     }
 
     /// The next call of the thread.
@@ -52,19 +54,21 @@ final class Housekeeping: Sendable {
     /// Whether to report the newest transaction.
     private let observes: Bool
     private let clock: SyncClock
+    private let observer: any SyncObserver
     private let thread: LoopThread
     private let post: AsyncStream<SyncCore.Event>.Continuation
     private let state: Mutex<State>
 
     /// - Parameter thread: the loop's, which calls it.
     init(
-        _ database: SyncedDatabase, interval: Duration, observes: Bool, clock: SyncClock, thread: LoopThread,
-        post: AsyncStream<SyncCore.Event>.Continuation
+        _ database: SyncedDatabase, interval: Duration, observes: Bool, clock: SyncClock, observer: any SyncObserver,
+        thread: LoopThread, post: AsyncStream<SyncCore.Event>.Continuation
     ) {
         self.database = database
         self.interval = interval
         self.observes = observes
         self.clock = clock
+        self.observer = observer
         self.thread = thread
         self.post = post
         let now = clock.uptime()
@@ -117,6 +121,8 @@ final class Housekeeping: Sendable {
             return (isNews, checksReaders, state.isLost)
         }
         if observation { post.yield(database.observation) }
+        database.checkPins()
+        reportPin()
         if checksReaders {
             let freed = environment.clearStaleReaders()
             if freed > 0 { post.yield(.freedReaders(freed)) }
@@ -127,5 +133,14 @@ final class Housekeeping: Sendable {
                 LocalContentError(
                     "the LMDB \(environment.options.dataFile) was removed or replaced while it was open; "
                         + "restart to use the new one")))
+    }
+    /// Reports the age of the oldest pinned transaction if it has changed.
+    private func reportPin() {
+        let age = database.pinAge
+        let isNews = state.withLock { state in
+            defer { state.pinAge = age }
+            return state.pinAge != age
+        }
+        if isNews { observer.observe(.pinned(age: age), of: database.settings.identity.database) }
     }
 }

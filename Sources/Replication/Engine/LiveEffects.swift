@@ -1,4 +1,5 @@
 import BlobStorage
+import Dispatch
 import Logging
 import Snapshots
 import Support
@@ -53,20 +54,23 @@ final class LiveEffects: SyncEffects {
         case .measureMap(let name): block { [database] _, post in post(database.measureMap(for: name)) }
         case .download(let name, let limit): download(name, atMost: limit)
         case .compare(let order): block { [database] in database.compare(order, signal: $0, $1) }
-        case .apply(let merge, let isOutdated):
-            block { [database] in database.apply(merge, isOutdated: isOutdated, $1) }
+        case .apply(let merges, let isOutdated, let positions):
+            block { [database] in database.apply(merges, isOutdated: isOutdated, positions: positions, $1) }
         case .capture: block { [database] in database.capture(signal: $0, $1) }
-        case .scan(let floor): block { [database] in database.scan(floor: floor, signal: $0, $1) }
+        case .scan(let order): block { [database] in database.scan(order, signal: $0, $1) }
+        case .widen(let deltas): widen(deltas)
+        case .prove: block { [database] in $1(database.prove(signal: $0)) }
         case .store(let snapshot):
             call { [store] in
-                try await store.store(snapshot.name.description, snapshot.body)
-                return .stored
+                let version = try await store.store(snapshot.name.description, snapshot.body)
+                return .stored(version: version)
             } failed: {
                 .storeFailed($0)
             }
         case .sweep(let run, let deletionTime):
             block { [database] in $1(database.sweep(run, deletionTime: deletionTime, signal: $0)) }
         case .record(let record): block { [database] in $1(database.write(record)) }
+        case .recordPositions(let positions): recordPositions(positions)
         case .listForCleaner: listForCleaner()
         case .remove(let removal): remove(removal)
         case .removeLeftovers: removeLeftovers()
@@ -107,12 +111,20 @@ final class LiveEffects: SyncEffects {
         tasks.append { [store, clock, post] in
             let begin = clock.uptime()
             do {
-                let body = try await store.load(name.description, atMost: limit)
-                post.yield(.downloaded(name, body, time: clock.uptime() - begin))
+                let (body, version) = try await store.loadVersion(name.description, atMost: limit)
+                post.yield(.downloaded(name, body, version: version, time: clock.uptime() - begin))
             } catch {
                 guard !Task.isCancelled else { return }
                 post.yield(.downloadFailed(name, error, time: clock.uptime() - begin))
             }
+        }
+    }
+
+    private func widen(_ deltas: [OwnChain.Stored]) {
+        call { [store, threads, schema = database.settings.schema] in
+            .widened(try await Widening(deltas).perform(in: store, schema: schema, threads: threads))
+        } failed: {
+            .wideningFailed($0)
         }
     }
 
@@ -162,6 +174,11 @@ final class LiveEffects: SyncEffects {
                 body(signal) { if !signal.isCancelled { post.yield($0) } }
             }
         }
+    }
+
+    /// Not a task: the loop ends without it if somebody else has the write lock for long.
+    private func recordPositions(_ positions: RecordedPositions) {
+        DispatchQueue(label: "positions").async { [database, post] in post.yield(database.record(positions)) }
     }
 
     // MARK: The timer

@@ -16,13 +16,19 @@ final class OwnTransactions: Sendable {
     func sent(through transaction: UInt64) { state.withLock { $0.sent(through: transaction) } }
 
     /// Calls `body`, which writes, and which calls its argument with the transaction before it commits.
-    func noting<R>(_ body: (_ willCommit: (UInt64) -> Void) throws -> R) rethrows -> R {
+    ///
+    /// - Parameter isSentByOthers: whether what it writes need not be sent from here.
+    func noting<R>(
+        isSentByOthers: Bool = true, _ body: (_ willCommit: (UInt64) -> Void) throws -> R
+    ) rethrows -> R {
         var noted: UInt64?
         do {
-            return try body { transaction in
+            let result = try body { transaction in
                 noted = transaction
-                state.withLock { $0.note(own: transaction) }
+                state.withLock { $0.note(own: transaction, isSentByOthers: isSentByOthers) }
             }
+            if noted != nil { state.withLock { $0.confirm() } }
+            return result
         } catch {
             // Another transaction gets its ID.
             if let noted { state.withLock { $0.forget(own: noted) } }

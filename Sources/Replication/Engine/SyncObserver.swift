@@ -1,3 +1,4 @@
+import BlobStorage
 import LMDB
 import Snapshots
 
@@ -13,6 +14,12 @@ package enum SyncEvent: Sendable {
     case opened(Environment)
     /// The storage is being listed.
     case listStarted
+    /// A hint was received that an object of this database was stored.
+    case hinted(HintSource)
+    /// What a hint told of is merged, this long after the hint.
+    case hintMerged(HintSource, after: Duration)
+    /// By which way changes of others become known has changed.
+    case hearing(Hearing)
     /// The storage was listed.
     case listed(Catalog)
     /// The storage could not be listed.
@@ -37,12 +44,19 @@ package enum SyncEvent: Sendable {
     case progressed(SyncProgress)
     /// Its merge failed, and will be retried.
     case mergeFailed(SnapshotName, String, time: Duration)
-    /// It must not be merged and is never retried; with the number of entries read.
-    case refused(SnapshotName, entries: Int, String, time: Duration)
+    /// It must not be merged and is never retried; with the number of entries read, nil if the storage does not let it be downloaded.
+    case refused(SnapshotName, entries: Int?, String, time: Duration)
     /// A snapshot of our own is being stored.
     case storing(SnapshotName, bytes: Int)
     /// It is stored.
     case stored(SendReport)
+    /// The application's DBIs were compared with their shadows by comparing pages.
+    case compared(Capture.Comparison)
+    /// A comparison of pages was compared with one of all entries.
+    case proved(ChangeTracker.Proof)
+    /// How many transactions were made since the oldest pinned one, which the next delta or capture is compared with; 0 if none is
+    /// pinned.
+    case pinned(age: UInt64)
     /// A snapshot could not be read from the LMDB or stored, and will be retried.
     case sendFailed(String)
     /// Too many sends have failed; the syncer ends.
@@ -84,6 +98,8 @@ package enum SyncEvent: Sendable {
 package struct MergeReport: Sendable {
     /// The snapshot.
     package var name: SnapshotName
+    /// The position at its end: the name of the full snapshot of that instant.
+    package var position: SnapshotName
     /// Its size in bytes.
     package var size: Int
     /// The number of entries written.
@@ -109,12 +125,18 @@ package struct MergeReport: Sendable {
 package struct SendReport: Sendable {
     /// The snapshot.
     package var name: SnapshotName
+    /// The position at its end: the name of the full snapshot of that instant.
+    package var position: SnapshotName
     /// Its size in bytes.
     package var size: Int
     /// The number of entries in it.
     package var entries: Int
     /// The newest transaction in it.
     package var transaction: UInt64
+    /// What the comparison of pages has found; nil if there was none.
+    package var changes: ChangeTracker.Changes?
+    /// Why it is a full snapshot and not a delta; nil if a full one was due.
+    package var fallback: ChangeTracker.Fallback?
     /// How long reading and compressing took.
     package var dumpTime: Duration
     /// How long storing took.

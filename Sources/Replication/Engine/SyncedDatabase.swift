@@ -10,16 +10,22 @@ import Synchronization
 /// that may block, the simulation within simulated time. ``LMDBWork`` decides what may run concurrently.
 package final class SyncedDatabase: Sendable {
     /// The configuration.
-    let settings: SyncSettings
+    package let settings: SyncSettings
     /// The LMDB.
     package let environment: Environment
     /// Our own transactions since the last send. All others are the application's.
     let own = OwnTransactions()
-    private let clock: SyncClock
-    private let inspector: (any ChangeInspector)?
-    private let stagingDirectory: String?
+    /// Reads what has changed since the last send.
+    let tracker: ChangeTracker
+    let clock: SyncClock
+    let inspector: (any ChangeInspector)?
+    let stagingDirectory: String?
+    /// Finds what the application has changed since the last capture; nil without shadows, and if pages are not compared.
+    let captureTracker: CaptureTracker?
     /// The state of the shadows; nil if there are none.
-    private let shadows: Mutex<Capture?>
+    let shadows: Mutex<Capture?>
+    /// The positions that this process has recorded last.
+    let recorded = Mutex<RecordedPositions?>(nil)
 
     /// Receives the result of some work.
     package typealias Post = (SyncCore.Event) -> Void
@@ -36,9 +42,17 @@ package final class SyncedDatabase: Sendable {
         self.clock = clock
         self.inspector = inspector
         self.stagingDirectory = stagingDirectory
+        tracker = ChangeTracker(
+            environment, identity: settings.identity, schema: settings.schema, stagingDirectory: stagingDirectory,
+            isEnabled: settings.machine.deltas != nil && !settings.machine.receiveOnly, clock: clock)
+        let hasShadows = settings.schema.hasShadows
+        // Receivers capture, too.
+        captureTracker = hasShadows && settings.machine.deltas != nil ? CaptureTracker(environment) : nil
         shadows = Mutex(
-            settings.schema.hasShadows
-                ? Capture(schema: settings.schema, retention: settings.machine.sweeper?.retention) : nil)
+            hasShadows
+                ? Capture(
+                    schema: settings.schema, retention: settings.machine.sweeper?.retention, tracker: captureTracker)
+                : nil)
     }
 
     /// The newest transaction of the LMDB. Never blocks.
@@ -55,7 +69,10 @@ package final class SyncedDatabase: Sendable {
     }
 
     /// Reports that everything up to this transaction is stored.
-    package func noteSent(through transaction: UInt64) { own.sent(through: transaction) }
+    package func noteSent(through transaction: UInt64) {
+        own.sent(through: transaction)
+        tracker.stored()
+    }
 
     // MARK: The record
 
@@ -66,6 +83,19 @@ package final class SyncedDatabase: Sendable {
         if settings.machine.sweeper != nil { return try SyncRecord.read(environment) }
         try SyncRecord.forget(environment)
         return SyncRecord()
+    }
+
+    /// The positions in the LMDB at start.
+    ///
+    /// Without deltas nothing updates them. They would be wrong later, so they are removed, as are those that don't count: they must not
+    /// do so later, when the LMDB looks as before.
+    package func positionsAtStart() throws -> RecordedPositions {
+        if settings.machine.deltas != nil {
+            let positions = try RecordedPositions.read(environment)
+            if positions != RecordedPositions() { return positions }
+        }
+        try RecordedPositions.forget(environment)
+        return RecordedPositions()
     }
 
     /// Reads the record.
@@ -88,6 +118,25 @@ package final class SyncedDatabase: Sendable {
         }
     }
 
+    /// Records positions that no merge has recorded.
+    package func record(_ positions: RecordedPositions) -> SyncCore.Event {
+        do {
+            guard try !positions.areRecorded(in: environment) else { return .recordedPositions(transaction: nil) }
+            let now = clock.wall()
+            let transaction = try own.noting { willCommit in
+                try environment.write { transaction in
+                    try positions.write(to: transaction, at: now)
+                    willCommit(transaction.id)
+                    return .commit(transaction.id)
+                }
+            }
+            ownCommitted(transaction)
+            return .recordedPositions(transaction: transaction)
+        } catch {
+            return .positionsNotRecorded("\(error)")
+        }
+    }
+
     // MARK: Sending
 
     /// Copies the application's changes to the shadows.
@@ -101,38 +150,17 @@ package final class SyncedDatabase: Sendable {
 
     /// - Returns: the newest captured transaction; nil if there are no shadows.
     @discardableResult
-    private func captureNow(_ signal: CancellationSignal, _ post: Post) throws -> UInt64? {
+    func captureNow(_ signal: CancellationSignal, _ post: Post) throws -> UInt64? {
         guard var capture = shadows.withLock(\.self) else { return nil }
+        // One method, so what is wrong for sends is wrong here, and the other way round.
+        if tracker.state.isBroken { captureTracker?.distrust() }
         let begin = clock.uptime()
         let outcome = try capture.run(
             environment, paddingBlock: settings.paddingBlock, clock: clock.wall, uptime: clock.uptime, signal: signal)
         shadows.withLock { [capture] in $0 = capture }
+        if outcome.comparison?.proof?.isSound == false { tracker.distrust() }
         post(.captured(outcome, time: clock.uptime() - begin))
         return outcome.through
-    }
-
-    /// Reads the LMDB for a snapshot.
-    ///
-    /// - Parameter floor: the lowest timestamp of the snapshot, so that a clock that has stepped back does not make it
-    ///   look older than the one before.
-    package func scan(floor: UInt64, signal: CancellationSignal = CancellationSignal(), _ post: Post) {
-        let inspection = inspector?.inspectSend(of: settings.identity.database)
-        do {
-            let captured = try captureNow(signal, post)
-            let (found, scanned) = try FullScan.run(
-                environment, identity: settings.identity, schema: settings.schema, changes: { own.changes },
-                inspection: inspection, stagingDirectory: stagingDirectory, signal: signal,
-                timestamp: { max(clock.wall(), floor) })
-            // Changes after the capture are not in the snapshot.
-            let transaction = captured ?? scanned
-            if let snapshot = found {
-                return post(.scanned(.init(snapshot: snapshot, transaction: transaction, inspection: inspection)))
-            }
-            post(.foundNothing(transaction: transaction))
-        } catch {
-            post(.scanFailed(error))
-        }
-        inspection?.ended(nil)
     }
 
     // MARK: Sweeping
@@ -155,83 +183,10 @@ package final class SyncedDatabase: Sendable {
     }
 
     /// Reports a transaction of our own that kept the shadows up to date.
-    private func ownCommitted(_ transaction: UInt64) { shadows.withLock { $0?.ownCommitted(transaction) } }
-}
-
-// MARK: Merging
-
-extension SyncedDatabase {
-    /// Compares a downloaded snapshot with the LMDB: the first half of a merge, and the last if there is nothing to
-    /// write.
-    package func compare(_ order: MergeOrder, signal: CancellationSignal = CancellationSignal(), _ post: Post) {
-        let inspection = inspector?.inspectMerge(of: order.name, into: settings.identity.database)
-        let cutoff = order.leavesOutOldDeletions ? settings.deletedCutoff.timestamp(at: clock.wall()) : 0
-        var merge = MergeInHand(
-            order: order, inspection: inspection, mapSize: environment.info.mapSize,
-            rules: MergePlanner.Rules(
-                deletedCutoff: cutoff, creationFlags: settings.creationFlags, schema: settings.schema,
-                inspection: inspection),
-            begin: clock.uptime())
-        do {
-            do {
-                merge.result = try merge.compare(environment)
-            } catch is ShadowIsMissing {
-                // The application has just created a DBI.
-                try captureNow(signal, post)
-                merge.result = try merge.compare(environment)
-            }
-            merge.compareTime = clock.uptime() - merge.begin
-            if let result = merge.result, !result.plan.isEmpty { return post(.compared(merge)) }
-            finish(merge, Merge.Outcome(), post)
-        } catch {
-            fail(merge, error, post)
-        }
-    }
-
-    /// Writes the result of the comparison: the second half of a merge.
-    ///
-    /// - Parameter isOutdated: whether to compare again first.
-    package func apply(_ merge: MergeInHand, isOutdated: Bool, _ post: Post) {
-        var merge = merge
-        do {
-            let result = try isOutdated ? merge.compare(environment) : merge.result ?? merge.compare(environment)
-            merge.result = result
-            let through = shadows.withLock { $0?.through }
-            let outcome = try own.noting { willCommit in
-                try Merge.apply(
-                    result.plan, to: environment, paddingBlock: settings.paddingBlock, capturedThrough: through,
-                    inspection: merge.inspection, willCommit: willCommit, clock: clock.wall, uptime: clock.uptime)
-            }
-            if let transaction = outcome.transaction { ownCommitted(transaction) }
-            finish(merge, outcome, post)
-        } catch {
-            fail(merge, error, post)
-        }
-    }
-
-    private func finish(_ merge: MergeInHand, _ outcome: Merge.Outcome, _ post: Post) {
-        let report = MergeReport(
-            name: merge.name, size: merge.order.body.count, written: outcome.written,
-            kept: (merge.result?.plan.kept ?? 0) + outcome.lost, held: merge.inspection?.heldBack(),
-            transaction: outcome.transaction, ages: outcome.ages, compareTime: merge.compareTime,
-            lockTime: outcome.lockTime, totalTime: clock.uptime() - merge.begin)
-        post(.merged(merge, report, newestTransaction: environment.info.lastTransactionID))
-    }
-
-    private func fail(_ merge: MergeInHand, _ error: any Error, _ post: Post) {
-        defer { merge.inspection?.ended(nil) }
-        let kind: MergeFailure.Kind =
-            switch error {
-            case let refusal as RefusedSnapshot: .refused(merge.inspection?.refused(refusal) ?? refusal)
-            // The map may grow, and a temporary file may be readable the next time.
-            case let error as SnapshotError where error.kind != .unreadable && error.kind != .tooLarge: .damaged(error)
-            default: .failed(error)
-            }
-        post(
-            .mergeFailed(
-                merge.name,
-                MergeFailure(
-                    kind: kind, entriesRead: merge.entriesRead, time: clock.uptime() - merge.begin,
-                    mapSize: merge.mapSize)))
+    func ownCommitted(_ transaction: UInt64) {
+        // Captures and merges exclude each other.
+        guard var capture = shadows.withLock(\.self) else { return }
+        capture.ownCommitted(transaction)
+        shadows.withLock { [capture] in $0 = capture }
     }
 }

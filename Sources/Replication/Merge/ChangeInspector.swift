@@ -46,6 +46,11 @@ package protocol MergeInspection: AnyObject, Sendable {
     ///   other error to have it retried.
     func check(_ transaction: borrowing ReadTransaction) throws
 
+    /// Whether the verdict on the snapshot, after ``check(_:)``, rests on nothing but the reported changes. Then it may be written with
+    /// others that were compared before it, whose entries the transaction of the comparison did not have. Otherwise it is compared
+    /// again after they are written.
+    var isSelfContained: Bool { get }
+
     /// The snapshot is rejected. Called without an open transaction, so it may take time.
     ///
     /// - Returns: the error to report.
@@ -95,18 +100,34 @@ package struct CompareAgain: Error {
 
 /// Inspects one send. Called by one thread at a time.
 package protocol SendInspection: AnyObject, Sendable {
-    /// Reading the database begins.
+    /// Reading the database begins. May be called again if a comparison of pages fails and everything is read instead; discard
+    /// the changes reported before.
     ///
     /// - Parameter transaction: the transaction of the send.
     /// - Throws: to have the send retried.
     func begins(_ transaction: borrowing ReadTransaction) throws
 
-    /// The application has written this entry since the last send. Bytes are valid during the call only.
+    /// The application has written this entry since the last send. Everything is read, so what it has replaced is unknown. Bytes
+    /// are valid during the call only.
+    ///
+    /// Between two calls of ``begins(_:)`` all changes are reported by this function, or all by
+    /// ``change(of:in:from:to:)``.
     func change(of key: UnsafeRawBufferPointer, in dbi: String, to new: MergeRule.Version)
+
+    /// The application has changed or removed this entry since the last comparison of pages. Bytes are valid during the call only.
+    ///
+    /// Each comparison reports what it has found itself, whether what earlier ones have found is stored or not.
+    ///
+    /// - Parameters:
+    ///   - old: the version of the last comparison; nil if there was none.
+    ///   - new: the version of this one; nil if the application has removed the entry without marking it as Deleted.
+    func change(
+        of key: UnsafeRawBufferPointer, in dbi: String, from old: MergeRule.Version?, to new: MergeRule.Version?)
 
     /// The send has ended.
     ///
-    /// - Parameter report: nil if nothing was stored; the next send reports the same changes again.
+    /// - Parameter report: nil if nothing was stored, and the next send reports the same changes again. What a comparison of pages
+    ///   has found is not reported again: this is called when a later send has stored it.
     func ended(_ report: SendReport?)
 }
 
@@ -120,27 +141,48 @@ package struct LocalChanges: Sendable {
     private(set) var sentThrough: UInt64?
     /// Our own transactions since then.
     private var own: Set<UInt64> = []
+    /// Those of them whose entries nobody else sends.
+    private var unsent: Set<UInt64> = []
+    /// The one that may still fail to commit: the next transaction, of another program perhaps, would get its ID.
+    private var pending: UInt64?
 
     /// Local changes are unknown.
     package init() {}
 
     /// Reports a transaction of our own, before or after its commit.
-    mutating func note(own transaction: UInt64) {
+    ///
+    /// - Parameter isSentByOthers: whether its entries need not be sent from here.
+    mutating func note(own transaction: UInt64, isSentByOthers: Bool = true) {
         own.insert(transaction)
+        if !isSentByOthers { unsent.insert(transaction) }
+        pending = transaction
         // Beyond the limit local changes are unknown.
         if own.count > Self.mostOwn { self = LocalChanges() }
     }
 
     /// Reports that the transaction was not committed.
-    mutating func forget(own transaction: UInt64) { own.remove(transaction) }
+    mutating func forget(own transaction: UInt64) {
+        own.remove(transaction)
+        unsent.remove(transaction)
+        pending = nil
+    }
+
+    /// Reports that the transaction noted last was committed.
+    mutating func confirm() { pending = nil }
 
     /// Whether a transaction is known to be our own.
     func isOwn(_ transaction: UInt64) -> Bool { own.contains(transaction) }
+
+    /// Whether a transaction is certainly our own: its entries need not be sent.
+    func isMerge(_ transaction: UInt64) -> Bool {
+        own.contains(transaction) && transaction != pending && !unsent.contains(transaction)
+    }
 
     /// Reports that a snapshot of everything up to this transaction is stored.
     mutating func sent(through transaction: UInt64) {
         sentThrough = transaction
         own = own.filter { $0 > transaction }
+        unsent.formIntersection(own)
     }
 
     /// Whether an entry with this transaction in its header is a local change.

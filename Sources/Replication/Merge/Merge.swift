@@ -2,7 +2,7 @@ import LMDB
 import Snapshots
 import Support
 
-/// Writes a plan's entries: the second half of a merge.
+/// Writes the entries of plans: the second half of a merge.
 package enum Merge {
     /// The result of a plan.
     package struct Outcome: Sendable {
@@ -20,46 +20,85 @@ package enum Merge {
 
     /// Applies a plan in one write transaction, as a whole or not at all.
     ///
-    /// Each entry is compared again with the local one, unless there was no transaction since the comparison.
-    ///
-    /// - Parameters:
-    ///   - paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
-    ///   - capturedThrough: the newest captured transaction, if there are shadows.
-    ///   - inspection: called for entries that lost.
-    ///   - willCommit: called with the transaction before it is committed.
-    ///   - clock: the time, for the ages of entries, and for changes of the application since the comparison.
-    ///   - uptime: measures how long the write lock is held.
+    /// Parameters as of the other function.
     @discardableResult
     package static func apply(
-        _ plan: MergePlan, to environment: Environment, paddingBlock: Bool, capturedThrough: UInt64? = nil,
-        inspection: (any MergeInspection)? = nil, willCommit: (UInt64) -> Void = { _ in },
+        _ plan: MergePlan, to environment: Environment, paddingBlock: Bool, positions: RecordedPositions? = nil,
+        capturedThrough: UInt64? = nil, inspection: (any MergeInspection)? = nil,
+        willCommit: (UInt64) -> Void = { _ in },
         clock: @escaping WallClock = systemWallClock, uptime: Uptime = systemUptime
     ) throws -> Outcome {
-        guard !plan.isEmpty else { return Outcome() }
-        var locked: Duration?
-        var written = WrittenTimestamps(clock)
-        var outcome = try environment.write { transaction in
-            locked = uptime()
-            let outcome: Outcome
-            if plan.schema.hasShadows {
-                var application = ShadowApplication(
-                    plan, transaction, through: capturedThrough, now: clock(), paddingBlock: paddingBlock,
-                    inspection: inspection)
-                try application.run(plan, transaction, &written)
-                outcome = application.outcome
-            } else {
-                var application = PlanWriter(
-                    plan, transaction, paddingBlock: paddingBlock, inspection: inspection)
-                try application.run(plan, transaction, &written)
-                outcome = application.outcome
+        let outcomes = try apply(
+            [(plan, inspection)], to: environment, paddingBlock: paddingBlock, positions: positions,
+            capturedThrough: capturedThrough, willCommit: willCommit, clock: clock, uptime: uptime)
+        return outcomes.first ?? Outcome()
+    }
+
+    /// Applies plans in this order in one write transaction, all of them or none.
+    ///
+    /// Each entry is compared again with the local one, unless it is of the first plan and there was no transaction since the
+    /// comparison.
+    ///
+    /// - Parameters:
+    ///   - plans: with the inspections that are called for entries that lost.
+    ///   - paddingBlock: whether headers get an extension block (`header_extra_padding_block`).
+    ///   - positions: recorded with the entries, if anything is written.
+    ///   - recorded: what this process has recorded last; nil if it is not known.
+    ///   - capturedThrough: the newest captured transaction, if there are shadows.
+    ///   - willCommit: called with the transaction before it is committed.
+    ///   - clock: the time, for the ages of entries, and for changes of the application since the comparison.
+    ///   - uptime: measures how long the write lock is held: for each plan to write it, and to commit with the last one.
+    /// - Returns: the result of each plan.
+    package static func apply(
+        _ plans: [(plan: MergePlan, inspection: (any MergeInspection)?)], to environment: Environment,
+        paddingBlock: Bool, positions: RecordedPositions? = nil, recorded: RecordedPositions? = nil,
+        capturedThrough: UInt64? = nil, willCommit: (UInt64) -> Void = { _ in },
+        clock: @escaping WallClock = systemWallClock, uptime: Uptime = systemUptime
+    ) throws -> [Outcome] {
+        guard plans.contains(where: { !$0.plan.isEmpty }) else { return plans.map { _ in Outcome() } }
+        var times: [Duration] = []
+        var written: [WrittenTimestamps] = []
+        var outcomes = try environment.write { transaction in
+            times = [uptime()]
+            var outcomes: [Outcome] = []
+            for (plan, inspection) in plans {
+                var timestamps = WrittenTimestamps(clock)
+                outcomes.append(
+                    try write(
+                        plan, transaction, isFirst: outcomes.isEmpty, paddingBlock: paddingBlock,
+                        capturedThrough: capturedThrough, inspection: inspection, now: clock, &timestamps))
+                written.append(timestamps)
+                times.append(uptime())
             }
-            guard let own = outcome.transaction else { return .abort(outcome) }
+            guard let own = outcomes.lazy.compactMap(\.transaction).first else { return .abort(outcomes) }
+            try positions?.write(to: transaction, at: clock(), replacing: recorded)
             willCommit(own)
-            return .commit(outcome)
+            return .commit(outcomes)
         }
-        if let locked { outcome.lockTime = uptime() - locked }
-        outcome.ages = written.finish()
-        return outcome
+        times[times.count - 1] = uptime()
+        for index in outcomes.indices {
+            outcomes[index].lockTime = times[index + 1] - times[index]
+            outcomes[index].ages = written[index].finish()
+        }
+        return outcomes
+    }
+
+    private static func write(
+        _ plan: MergePlan, _ transaction: borrowing WriteTransaction, isFirst: Bool, paddingBlock: Bool,
+        capturedThrough: UInt64?, inspection: (any MergeInspection)?, now: WallClock,
+        _ written: inout WrittenTimestamps
+    ) throws -> Outcome {
+        if plan.schema.hasShadows {
+            var application = ShadowApplication(
+                plan, transaction, isFirst: isFirst, through: capturedThrough, now: now(), paddingBlock: paddingBlock,
+                inspection: inspection)
+            try application.run(plan, transaction, &written)
+            return application.outcome
+        }
+        var application = PlanWriter(
+            plan, transaction, isFirst: isFirst, paddingBlock: paddingBlock, inspection: inspection)
+        try application.run(plan, transaction, &written)
+        return application.outcome
     }
 }
 
@@ -73,13 +112,13 @@ private struct PlanWriter: ~Copyable {
     private let inspection: (any MergeInspection)?
 
     init(
-        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, paddingBlock: Bool,
+        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, isFirst: Bool, paddingBlock: Bool,
         inspection: (any MergeInspection)?
     ) {
         self.inspection = inspection
         self.transaction = transaction.id
         self.paddingBlock = paddingBlock
-        isCurrent = plan.isOrdered && transaction.id == plan.comparedWith &+ 1
+        isCurrent = isFirst && plan.isOrdered && transaction.id == plan.comparedWith &+ 1
     }
 
     mutating func run(

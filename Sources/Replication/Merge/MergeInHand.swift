@@ -13,6 +13,8 @@ package struct MergeOrder: Sendable {
     package var downloadTime: Duration
     /// Whether to omit Deleted entries that are too old.
     package var leavesOutOldDeletions: Bool
+    /// The merges that wait to be applied, and are applied before it in the same transaction.
+    package var behind: [MergeInHand] = []
 }
 
 /// A merge in progress: the state that its two halves share.
@@ -20,8 +22,7 @@ package struct MergeInHand: Sendable {
     /// The result of a comparison.
     struct Comparison: Sendable {
         var plan: MergePlan
-        /// The name in the snapshot's metadata, if it differs from the object's name.
-        var claim: String?
+        var meta: SnapshotMeta
         /// The private DBIs in it.
         var skipped: Set<String>
     }
@@ -56,12 +57,27 @@ package struct MergeInHand: Sendable {
     /// The number of entries read.
     var entriesRead: Int { counter.count.withLock(\.self) }
 
-    func compare(_ environment: Environment) throws -> Comparison {
+    /// Compares the snapshot with the LMDB.
+    ///
+    /// - Parameter planned: what is written before it in the same transaction; nil for nothing.
+    func compare(_ environment: Environment, behind planned: PlannedVersions? = nil) throws -> Comparison {
+        var rules = rules
+        rules.planned = planned
         let (plan, meta, skipped) = try MergePlanner.plan(order.body, for: environment, rules: rules) { count in
             counter.count.withLock { $0 = count }
         }
-        return Comparison(plan: plan, claim: meta.disagreement(with: name), skipped: skipped)
+        if name.isDelta, let problem = meta.problem(asDelta: name) { throw RefusedSnapshot(problem) }
+        return Comparison(plan: plan, meta: meta, skipped: skipped)
     }
+
+    /// What the snapshot says about itself, if that differs from its name.
+    var claim: String? { name.isDelta ? nil : result?.meta.disagreement(with: name) }
+
+    /// The position at its end, in nanoseconds since the UNIX epoch.
+    var position: UInt64 { name.isDelta ? result?.meta.timestamp ?? name.timestamp : name.timestamp }
+
+    /// Whether its sender reads deltas.
+    var readsDeltas: Bool { name.isDelta || result?.meta.readsDeltas ?? false }
 }
 
 /// Why a snapshot was not merged.

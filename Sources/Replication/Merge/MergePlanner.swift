@@ -16,6 +16,8 @@ package struct MergePlanner: ~Copyable {
         var schema = Schema.native
         /// Inspects the changes.
         var inspection: (any MergeInspection)?
+        /// What is written before in the same transaction.
+        var planned: PlannedVersions?
 
         /// See the properties of the same names.
         package init(
@@ -185,7 +187,7 @@ package struct MergePlanner: ~Copyable {
     ) throws {
         let integerSizes = try Schema.integerKeySizes(local, transaction)
         let longestKey = integerSizes == nil ? maximumKeySize : 0
-        let (name, inspection) = (targets[target].name, rules.inspection)
+        let (name, inspection, planned) = (targets[target].name, rules.inspection, rules.planned)
         var lookup = try OrderedLookup(local, transaction)
         while case .entry = try reader.next() {
             let key = reader.key
@@ -207,7 +209,9 @@ package struct MergePlanner: ~Copyable {
             }
             if !wins {
                 kept += 1
-            } else if let inspection, try Self.isHeld(key, name, by: inspection, from: current, to: incoming) {
+            } else if let inspection,
+                try Self.isHeld(key, name, by: inspection, from: current, to: incoming, behind: planned)
+            {
                 held += 1
             } else {
                 try plan(target, incoming, key, isBehindLast: lookup.isBehindLast, from: &reader)
@@ -217,6 +221,7 @@ package struct MergePlanner: ~Copyable {
 
     private mutating func addAll(_ reader: inout SnapshotReader, _ target: Int) throws {
         let (longestKey, name, inspection) = (maximumKeySize, targets[target].name, rules.inspection)
+        let planned = rules.planned
         var sizes = keySizes[target]
         while case .entry = try reader.next() {
             let key = reader.key
@@ -230,7 +235,9 @@ package struct MergePlanner: ~Copyable {
             if mayBeTransformed { noteTransformed(key, incoming, target) }
             if !MergeRule.adds(incoming, deletedCutoff: rules.deletedCutoff) {
                 kept += 1
-            } else if let inspection, try Self.isHeld(key, name, by: inspection, from: nil, to: incoming) {
+            } else if let inspection,
+                try Self.isHeld(key, name, by: inspection, from: nil, to: incoming, behind: planned)
+            {
                 held += 1
             } else {
                 try plan(target, incoming, key, isBehindLast: true, from: &reader)
@@ -306,12 +313,16 @@ package struct MergePlanner: ~Copyable {
     }
 
     /// Whether the inspection holds an entry.
+    ///
+    /// One that loses to what is written before it changes nothing, but stays in the plan: that may not be written in the end.
     @inline(never)
     private static func isHeld(
         _ key: UnsafeRawBufferPointer, _ name: String, by inspection: any MergeInspection,
-        from old: MergeRule.Version?, to new: MergeRule.Version
+        from local: MergeRule.Version?, to new: MergeRule.Version, behind planned: PlannedVersions?
     ) throws(RefusedSnapshot) -> Bool {
-        switch try inspection.change(of: key, in: name, from: old, to: new) {
+        let old = planned.map { $0.newer(than: local, key, name) } ?? local
+        if planned != nil, let old, !MergeRule.replaces(new, local: old) { return false }
+        return switch try inspection.change(of: key, in: name, from: old, to: new) {
         case .hold: true
         case .merge: false
         }

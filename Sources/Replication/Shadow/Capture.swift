@@ -5,11 +5,13 @@ import Support
 /// Copies the application's changes to the shadows of its DBIs.
 ///
 /// The comparison runs in a read transaction, so that the write lock is held for writing changed entries only. It is
-/// repeated if another transaction commits in between; if that happens again, it runs under the write lock. So a
+/// repeated if another transaction commits in between; if that happens again and again, it runs under the write lock. So a
 /// capture always copies the state of one transaction.
 package struct Capture: Sendable {
-    /// How many comparisons run without the write lock.
+    /// How many comparisons of everything run without the write lock.
     static let freeAttempts = 2
+    /// How many comparisons of pages do, each of which is much shorter.
+    static let freePageAttempts = 8
     /// The timestamp of entries found at start: they lose to any entry with a real one.
     static let startTimestamp: UInt64 = 1
 
@@ -27,6 +29,39 @@ package struct Capture: Sendable {
         package var dropped: [String] = []
         /// The DBIs whose shadows were dropped.
         package var lost: [String] = []
+        /// How the changes were found; nil if nothing was compared, or pages never are.
+        package var comparison: Comparison?
+    }
+
+    /// How the changes were found.
+    package struct Comparison: Sendable {
+        /// The number of tree pages read; nil if everything was compared.
+        package var pages: Int?
+        /// How long it took.
+        package var time = Duration.zero
+        /// Why everything was compared, and details.
+        package var fallback: ChangeTracker.Fallback?
+        package var cause: String?
+        /// The result of comparing everything as well.
+        package var proof: ChangeTracker.Proof?
+
+        /// See the properties of the same names.
+        package init(
+            pages: Int? = nil, time: Duration = .zero, fallback: ChangeTracker.Fallback? = nil, cause: String? = nil
+        ) {
+            (self.pages, self.time, self.fallback, self.cause) = (pages, time, fallback, cause)
+        }
+
+        /// One that follows another one of the same capture.
+        fileprivate func following(_ earlier: Comparison?) -> Comparison {
+            guard let earlier else { return self }
+            var both = self
+            both.time += earlier.time
+            if let pages = earlier.pages { both.pages = pages + (self.pages ?? 0) }
+            if fallback == nil { (both.fallback, both.cause) = (earlier.fallback, earlier.cause) }
+            both.proof = proof ?? earlier.proof
+            return both
+        }
     }
 
     /// The newest captured transaction, as of which the application's DBIs and the shadows agree.
@@ -37,20 +72,27 @@ package struct Capture: Sendable {
 
     private let startsWithNow: Bool
     private let retention: Duration?
+    private let tracker: CaptureTracker?
 
     /// - Parameters:
     ///   - schema: one with shadows.
     ///   - startsWithNow: whether entries found by the first call count as changed now.
     ///   - retention: how long Deleted entries are kept; nil if they are never removed.
-    package init(schema: Schema, startsWithNow: Bool = false, retention: Duration? = nil) {
+    ///   - tracker: finds changes by comparing pages; nil to compare everything.
+    package init(
+        schema: Schema, startsWithNow: Bool = false, retention: Duration? = nil, tracker: CaptureTracker? = nil
+    ) {
         self.schema = schema
         self.startsWithNow = startsWithNow
         self.retention = retention
+        self.tracker = tracker
     }
 
     /// Reports a committed transaction of our own that kept the shadows up to date.
     package mutating func ownCommitted(_ transaction: UInt64) {
-        if let through, transaction == through + 1 { self.through = transaction }
+        guard let through, transaction == through + 1 else { return }
+        self.through = transaction
+        tracker?.advance(to: transaction)
     }
 
     /// Captures everything up to the newest transaction.
@@ -67,24 +109,43 @@ package struct Capture: Sendable {
         _ environment: Environment, paddingBlock: Bool, clock: WallClock, uptime: Uptime = systemUptime,
         signal: CancellationSignal = CancellationSignal(), whenCompared: () throws -> Void = {}
     ) throws -> Outcome {
-        let schema = schema
-        for _ in 0..<Self.freeAttempts {
-            let through = through
-            let found: CapturePlan? = try environment.read { transaction in
-                if transaction.id == through { return nil }
-                return try ShadowDiff.run(transaction, schema: schema, signal: signal)
+        var comparison: Comparison?
+        var outcome: Outcome?
+        var attempts = 0
+        while outcome == nil {
+            guard try environment.read({ $0.id }) != through else {
+                outcome = Outcome(through: through ?? 0)
+                break
             }
-            guard let plan = found else { return Outcome(through: through ?? 0) }
+            let (plan, isByPages) = try compare(environment, &comparison, uptime, signal)
             if plan.isEmpty {
                 finish(plan, through: plan.comparedWith)
-                return Outcome(through: plan.comparedWith)
+                outcome = Outcome(through: plan.comparedWith)
+                break
             }
             try whenCompared()
-            if let outcome = try write(plan, environment, paddingBlock, clock, uptime, signal) { return outcome }
+            outcome = try write(plan, environment, paddingBlock, clock, uptime, signal)
+            attempts += 1
+            if attempts >= (isByPages ? Self.freePageAttempts : Self.freeAttempts) { break }
         }
-        while true {
-            if let outcome = try write(nil, environment, paddingBlock, clock, uptime, signal) { return outcome }
+        while outcome == nil { outcome = try write(nil, environment, paddingBlock, clock, uptime, signal) }
+        guard var outcome else { return Outcome(through: through ?? 0) }
+        tracker?.advance(to: outcome.through)
+        outcome.comparison = comparison
+        return outcome
+    }
+
+    private func compare(
+        _ environment: Environment, _ comparison: inout Comparison?, _ uptime: Uptime, _ signal: CancellationSignal
+    ) throws -> (plan: CapturePlan, isByPages: Bool) {
+        guard let tracker else {
+            return (try environment.read { try ShadowDiff.run($0, schema: schema, signal: signal) }, false)
         }
+        let begin = uptime()
+        var (plan, found) = try tracker.plan(schema, signal: signal)
+        found.time = uptime() - begin
+        comparison = found.following(comparison)
+        return (plan, found.pages != nil)
     }
 
     /// - Returns: nil if there was a transaction since the comparison.

@@ -13,12 +13,13 @@ struct ShadowApplication: ~Copyable {
     private let inspection: (any MergeInspection)?
 
     /// - Parameters:
+    ///   - isFirst: whether nothing was written before in the transaction.
     ///   - through: the newest captured transaction.
     ///   - now: the timestamp for changes of the application since the comparison, in nanoseconds since the UNIX epoch.
     ///   - inspection: called for entries that lost.
     init(
-        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, through: UInt64?, now: UInt64,
-        paddingBlock: Bool, inspection: (any MergeInspection)?
+        _ plan: borrowing MergePlan, _ transaction: borrowing WriteTransaction, isFirst: Bool, through: UInt64?,
+        now: UInt64, paddingBlock: Bool, inspection: (any MergeInspection)?
     ) {
         self.inspection = inspection
         self.transaction = transaction.id
@@ -26,7 +27,7 @@ struct ShadowApplication: ~Copyable {
         self.now = now
         schema = plan.schema
         isCurrent =
-            plan.isOrdered && transaction.id == plan.comparedWith &+ 1 && through == plan.comparedWith
+            isFirst && plan.isOrdered && transaction.id == plan.comparedWith &+ 1 && through == plan.comparedWith
     }
 
     mutating func run(

@@ -57,9 +57,11 @@ struct DatabaseSection {
             html += fact("LMDB", "wide", "<span class=\"quiet\">not open</span>")
         }
         if let storage = database.storage {
+            let deltas: HTML =
+                storage.deltas.map { $0 == 0 ? "" : ", \(Figures.counted($0, "delta", "deltas"))" } ?? ""
             html += fact(
                 "In storage", "",
-                "\(Figures.counted(storage.snapshots, "snapshot", "snapshots"))<br><span class=\"quiet\">\(Figures.size(storage.bytes))"
+                "\(Figures.counted(storage.snapshots, "snapshot", "snapshots"))\(deltas)<br><span class=\"quiet\">\(Figures.size(storage.bytes))"
                     + (storage.listed.map { " · listed \(figures.ago($0))" } ?? "") + "</span>")
         }
         if report.mode != .receive { html += fact("Last sent", "", sent) }
@@ -143,7 +145,7 @@ struct DatabaseSection {
         for activity in database.activities.prefix(20) {
             let cells: [HTML] = [
                 PageTable.head(figures.ago(activity.time)),
-                PageTable.cell("What", activity.kind == .merge ? "merged \(activity.instance)" : "sent ours"),
+                PageTable.cell("What", what(activity)),
                 PageTable.cell("Entries", Figures.count(activity.entries), isNumber: true),
                 PageTable.cell("Changed here", activity.changed.map { Figures.count($0) }, isNumber: true),
                 PageTable.cell("Size", Figures.size(activity.size), isNumber: true),
@@ -159,6 +161,12 @@ struct DatabaseSection {
                 .number("Took"), .number("Lock held"),
             ], rows: rows)
         return "<details><summary>Recent merges and sends</summary>\n\(table)</details>\n"
+    }
+
+    private func what(_ activity: StatusReport.Activity) -> HTML {
+        let done: HTML = activity.kind == .merge ? "merged \(activity.instance)" : "sent ours"
+        guard let isDelta = activity.isDelta else { return done }
+        return "\(done) <span class=\"quiet\">\(isDelta ? "delta" : "full snapshot")</span>"
     }
 
     // MARK: DBIs

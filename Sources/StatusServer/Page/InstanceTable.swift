@@ -25,7 +25,7 @@ struct InstanceTable {
             "Instances", style: "cards", isHidden: true,
             columns: [
                 .text("Instance"), .number("Newest"), .text("Merged here"), .number("Lag"), .number("Latency"),
-                .number("Clock"), .text("Has ours"), .number("Last heard"), .text("Health"),
+                .number("Clock"), .text("Has ours"), .text("Heard by"), .number("Last heard"), .text("Health"),
             ], rows: rows)
         return """
             <section class="card" data-key="instances" aria-labelledby="instances">
@@ -53,10 +53,17 @@ struct InstanceTable {
             cells += PageTable.cell(column, isShown ? part.flatMap(shown) : nil, isNumber: true)
         }
         cells += PageTable.cell("Has ours", isOwn ? nil : worst(parts) { $0.section.hasOurs($0.instance) })
+        cells += PageTable.cell("Heard by", heardBy(parts))
         cells += PageTable.cell(
             "Last heard", parts.compactMap(\.instance.lastHeard).min().map(figures.ago), isNumber: true)
         cells += PageTable.cell("Health", worst(parts) { $0.section.healthOf($0.instance) })
         return "<tr role=\"row\" data-key=\"\(name)\">\(cells)</tr>\n"
+    }
+
+    /// By which ways the changes of an instance become known.
+    private func heardBy(_ parts: [Part]) -> HTML? {
+        let ways = Set(parts.compactMap(\.instance.heardBy)).sorted()
+        return ways.isEmpty ? nil : "\(ways.joined(separator: ", "))"
     }
 
     /// The cell of the worst database, with the database's name if there are several.

@@ -3,6 +3,7 @@
 Those of shadow mode are read as what they are: the application's DBIs, and their versions, timestamps and all, in others.
 """
 
+import os
 import struct
 from dataclasses import dataclass, field
 
@@ -49,11 +50,18 @@ def stored(timestamp, value=b"", deleted=False, transaction=1):
 
 
 class opened:
-    """`with opened(path) as environment`: the LMDB for reading, beside any process that uses it."""
+    """`with opened(path) as environment`: the LMDB for reading, beside any process that uses it.
+
+    An LMDB that its application has not made yet, or is just making, is an AssertionError, for which `eventually` waits.
+    """
 
     def __init__(self, path, **options):
-        self._environment = lmdb.open(
-            str(path), **({"subdir": False, "readonly": True, "max_dbs": 64, "map_size": 0, "create": False} | options))
+        options = {"subdir": False, "readonly": True, "max_dbs": 64, "map_size": 0, "create": False} | options
+        if options["readonly"]:
+            file = os.path.join(path, "data.mdb") if options["subdir"] else path
+            # liblmdb opens an empty file for reading by writing its first pages, which fails with EBADF.
+            assert os.path.exists(file) and os.path.getsize(file), f"{file}: nobody has made this LMDB yet"
+        self._environment = lmdb.open(str(path), **options)
 
     def __enter__(self):
         return self._environment

@@ -42,14 +42,15 @@ def versions(version, files):
     """The entries that all LMDBs of that version of PowerDNS hold: {name of the table: DBI}."""
     if version == "4.7":
         return lmdbs.assert_synced(*files)[1]
-    return {name.removesuffix("_v5"): dbi for name, dbi in lmdbs.assert_equal(*files).items()}
+    return {name.removesuffix("_v5"): dbi for name, dbi in lmdbs.assert_equal(*files).items()
+            if not name.startswith("_sync")}
 
 
-def syncer_of(server, lightningstream, storage):
+def syncer_of(server, lightningstream, storage, **settings):
     """A syncer for a server: in native mode, or in shadow mode where the version needs it."""
     # What PowerDNS has not made yet, the syncer makes as PowerDNS would have.
     options = {"create": True, "file_mask": "0600", "map_size": MAP_SIZE}
     configured = shadow_database if server.version == "4.7" else database
     return lightningstream(
         server.name, {"main": configured(server.main, **options), "shard": configured(server.shard, **options)},
-        storage.storage())
+        storage.storage(), **settings)

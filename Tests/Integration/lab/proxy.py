@@ -16,6 +16,10 @@ class Proxy:
     this request is never answered. `rate` is how many bytes a second of an answer's body are passed on.
     """
 
+    @property
+    def handler(self):
+        return Handler
+
     def __init__(self, endpoint, hangs=lambda method, path: False, rate=None):
         self.target = endpoint
         self.hangs = hangs
@@ -55,7 +59,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self, address, proxy):
         self.proxy = proxy
         self._connections = set()
-        super().__init__(address, _Handler)
+        super().__init__(address, proxy.handler)
 
     def process_request(self, request, client_address):
         self._connections.add(request)
@@ -76,7 +80,7 @@ class _Server(http.server.ThreadingHTTPServer):
         pass  # A client that goes away is none of ours.
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def handle_any(self):
@@ -86,6 +90,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             proxy.ended.wait()
             self.close_connection = True
             return
+        passed_on = self.ask()
+        if passed_on:
+            self.reply(*passed_on)
+
+    def ask(self):
+        """Passes the request on. The answer with its body; None if there is none."""
+        proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         target = urllib.parse.urlsplit(proxy.target)
         upstream = http.client.HTTPConnection(target.hostname, target.port, timeout=30)
@@ -96,12 +107,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     upstream.putheader(name, value)
             upstream.endheaders(body or None)
             answer = upstream.getresponse()
-            content = answer.read()
+            return answer, answer.read()
         except (OSError, http.client.HTTPException):
             self.close_connection = True
-            return
+            return None
         finally:
             upstream.close()
+
+    def reply(self, answer, content):
+        proxy = self.server.proxy
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):

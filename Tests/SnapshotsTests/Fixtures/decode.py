@@ -33,7 +33,9 @@ MESSAGES = {
     "Meta": [("generationID", 1, Field.TYPE_STRING), ("instanceID", 2, Field.TYPE_STRING),
              ("hostname", 3, Field.TYPE_STRING), ("lmdbTxnID", 4, Field.TYPE_INT64),
              ("timestampNano", 5, Field.TYPE_FIXED64), ("databaseName", 7, Field.TYPE_STRING),
-             ("fromLmdbTxnID", 8, Field.TYPE_INT64)],
+             ("fromLmdbTxnID", 8, Field.TYPE_INT64), ("from", 100, Field.TYPE_FIXED64),
+             ("positions", 101, "Position"), ("readsDeltas", 102, Field.TYPE_UINT32)],
+    "Position": [("instance", 1, Field.TYPE_STRING), ("timestampNano", 2, Field.TYPE_FIXED64)],
     "Snapshot": [("formatVersion", 1, Field.TYPE_UINT32), ("meta", 2, "Meta"), ("databases", 3, "DBI"),
                  ("compatVersion", 4, Field.TYPE_UINT32)],
 }
@@ -41,7 +43,7 @@ file = descriptor_pb2.FileDescriptorProto(name="snapshot.proto", syntax="proto3"
 for name, fields in MESSAGES.items():
     message = file.message_type.add(name=name)
     for field, number, kind in fields:
-        repeated = field in ("entries", "databases")
+        repeated = field in ("entries", "databases", "positions")
         new = message.field.add(name=field, number=number,
                                 label=Field.LABEL_REPEATED if repeated else Field.LABEL_OPTIONAL)
         if isinstance(kind, str):
@@ -59,6 +61,9 @@ snapshot_meta = snapshot.meta
 print("snapshot", snapshot.formatVersion, snapshot.compatVersion)
 print("meta", snapshot_meta.generationID, snapshot_meta.instanceID, snapshot_meta.hostname, snapshot_meta.lmdbTxnID,
       snapshot_meta.timestampNano, snapshot_meta.databaseName, snapshot_meta.fromLmdbTxnID)
+print("from", getattr(snapshot_meta, "from"), snapshot_meta.readsDeltas)
+for position in snapshot_meta.positions:
+    print("position", position.instance, position.timestampNano)
 for database in snapshot.databases:
     print("database", database.name, database.flags, database.transform or "-")
     for entry in database.entries:

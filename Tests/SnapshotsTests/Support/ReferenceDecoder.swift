@@ -101,9 +101,30 @@ enum ReferenceDecoder {
             case 5: meta.timestamp = try integer(field, type: 1)
             case 7: meta.databaseName = try text(field, maximum: 65_536)
             case 8: meta.fromTransactionID = Int64(bitPattern: try integer(field, type: 0))
+            case 100: meta.from = try integer(field, type: 1)
+            case 101: try position(field, &meta)
+            case 102: meta.readsDeltas = try integer(field, type: 0) > 0
+            case 104:
+                try check(field.type == 2 && field.bytes.count <= 64)
+                if meta.proof.isEmpty { meta.proof = Array(field.bytes) }
             default: break
             }
         }
+    }
+
+    private static func position(_ message: Field, _ meta: inout SnapshotMeta) throws {
+        try check(message.type == 2)
+        var (instance, time) = ("", UInt64(0))
+        for field in try fields(message.bytes) {
+            switch field.number {
+            case 1: instance = try text(field, maximum: 1024)
+            case 2: time = try integer(field, type: 1)
+            default: break
+            }
+        }
+        let isPlain = instance.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+        try check(!instance.isEmpty && isPlain && time > 0)
+        meta.positions[instance] = time
     }
 
     private static func database(_ message: Field, _ version: UInt64, _ maximumEntrySize: Int) throws -> Database {

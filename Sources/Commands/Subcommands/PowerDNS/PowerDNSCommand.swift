@@ -4,7 +4,10 @@ import ArgumentParser
 struct PowerDNSCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pdns", abstract: "Show the contents of PowerDNS's databases in DNS terms, without changing them.",
-        subcommands: [PowerDNSZones.self, PowerDNSShow.self, PowerDNSCheck.self, PowerDNSDiff.self])
+        subcommands: [
+            PowerDNSZones.self, PowerDNSShow.self, PowerDNSCheck.self, PowerDNSDiff.self,
+            PowerDNSInSync.self,
+        ])
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 }

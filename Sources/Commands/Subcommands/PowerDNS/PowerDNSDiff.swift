@@ -8,8 +8,8 @@ struct PowerDNSDiff: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Show in DNS terms how two databases of PowerDNS differ.",
         discussion: """
-            A and B are each: the word lmdb for the local databases; the name of a snapshot, for which the other one of \
-            the same instance and time is selected; or, with a /, a file: a snapshot or an LMDB. Two of them separated by a \
+            A and B are each: the word lmdb for the local databases; the name of an instance for its state in the storage; \
+            the name of a snapshot, for which the other one of the same instance and time is selected; or, with a /, a file: a snapshot or an LMDB. Two of them separated by a \
             comma are the two LMDBs of one PowerDNS. Lines begin with - for data only in A and + for data only in B. \
             Exits with 0 if both are the same, 1 if they differ and 2 on failure.
             """)

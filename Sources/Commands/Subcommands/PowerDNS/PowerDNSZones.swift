@@ -55,10 +55,11 @@ struct PowerDNSSourceOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Read a snapshot instead of the local databases. May be given twice.",
+            "Read a snapshot, or the state of an instance, instead of the local databases. May be given twice.",
             discussion: """
                 PowerDNS has two LMDBs: give the snapshot of one of them, and that of the other one of the same time is \
-                selected; or give both. A name with a /, such as ./name, is a file: a snapshot or an LMDB.
+                selected; or give both. The name of an instance stands for all that it has in the storage: its newest full \
+                snapshots with the deltas that continue them. A name with a /, such as ./name, is a file: a snapshot or an LMDB.
                 """, valueName: "name"), completion: .file())
     var snapshot: [String] = []
 

@@ -1,12 +1,13 @@
 import ArgumentParser
 import Daemon
+import Snapshots
 import Support
 
 /// `lightningstream snapshots dump`: the contents of a snapshot as text.
 struct SnapshotsDump: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "dump",
-        abstract: "Show all entries of a snapshot as text.",
+        abstract: "Show all entries of a snapshot or a delta as text.",
         discussion:
             "The whole snapshot is checked while it is read; a damaged one is shown up to the damage, and fails.")
 
@@ -39,16 +40,30 @@ struct SnapshotsDump: ProgramCommand {
                 line in
                 try session.withStorage(writes: false, progress: line) { [name] in try await $0.loadListed(name) }
             }
+            if let problem = Self.problem(of: spool, asDelta: name) {
+                context.report(PrintableText.line("warning: \(name): readers reject this delta: \(problem)"))
+            }
             return try show(spool, in: context)
         }
     }
 
+    /// The disagreement between a delta's metadata and its name; nil for other objects, and for damaged ones.
+    private static func problem(of spool: Spool, asDelta name: String) -> String? {
+        guard let name = SnapshotName(name), name.isDelta, let meta = try? SnapshotMeta.read(spool) else { return nil }
+        return meta.problem(asDelta: name)
+    }
+
     private func show(_ spool: Spool, in context: CommandContext) throws -> Int32 {
         var output = BufferedOutput(context.standardOutput)
-        let found = try context.withProgress(
-            Progress(title: "snapshots dump", totalBytes: spool.count), writesResults: true
-        ) { line in
-            try SnapshotText(format: format, dbi: dbi).write(SnapshotText.observed(spool, line), to: &output, line)
+        let found: Bool
+        do {
+            found = try context.withProgress(
+                Progress(title: "snapshots dump", totalBytes: spool.count), writesResults: true
+            ) { line in
+                try SnapshotText(format: format, dbi: dbi).write(SnapshotText.observed(spool, line), to: &output, line)
+            }
+        } catch let error as SnapshotError {
+            throw SnapshotsFault.damaged(name, error)
         }
         if !found, let dbi { throw SnapshotsFault.noDBI(dbi, snapshot: name) }
         return ExitCode.success

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BlobStorage
 import Daemon
 import Support
 
@@ -6,7 +7,10 @@ import Support
 struct SnapshotsGet: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Copy an object from the storage into a file.",
-        discussion: "An existing file is replaced after a complete download; a failure leaves it unchanged.")
+        discussion: """
+            A sealed object is opened, if storage.sealing has its identity. An existing file is replaced after a complete \
+            download; a failure leaves it unchanged.
+            """)
 
     @Argument(help: ArgumentHelp("The name of the object.", valueName: "name"))
     var name: String
@@ -19,17 +23,21 @@ struct SnapshotsGet: ProgramCommand {
         completion: .file())
     var output: String?
 
+    @Flag(help: "Copy a sealed object as it is stored; no identity is needed.")
+    var sealed = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func perform(in context: CommandContext) throws -> Int32 {
         try Session.run(global, in: context) { session in
-            let target = output ?? String(name.split(separator: "/").last ?? "")
+            let name = sealed ? Blob.nameWithoutSeal(name) ?? name : name
+            let target = output ?? String(name.split(separator: "/").last ?? "") + (sealed ? Blob.sealSuffix : "")
             guard !target.isEmpty else {
                 throw SnapshotsFault.noFileName(name)
             }
             try context.withProgress(Progress(title: "snapshots get"), writesResults: target == "-") { line in
-                let spool = try session.withStorage(writes: false, progress: line) { [name] in
-                    try await $0.loadListed(name)
+                let spool = try session.withStorage(writes: false, asStored: sealed, progress: line) { [sealed] in
+                    try await $0.loadListed(sealed ? name + Blob.sealSuffix : name)
                 }
                 if target == "-" {
                     try OutputFile.copy(spool) { try context.standardOutput.write(Array($0)) }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import BlobStorage
 import Daemon
+import Replication
+import Snapshots
 
 /// `lightningstream snapshots list`: the names of the objects in the storage.
 struct SnapshotsList: ProgramCommand {
@@ -15,7 +17,9 @@ struct SnapshotsList: ProgramCommand {
 
     @Flag(
         name: .shortAndLong,
-        help: "Show size, time and instance as well; if the output is not a terminal, the size in bytes and the name.")
+        help: ArgumentHelp(
+            "Show size, kind, times and instance as well; if the output is not a terminal, the size in bytes and the name.",
+            discussion: "Reads the end of each delta. With --json too, it is the field to."))
     var long = false
 
     @Flag(
@@ -30,8 +34,8 @@ struct SnapshotsList: ProgramCommand {
 
     func perform(in context: CommandContext) throws -> Int32 {
         try Session.run(global, in: context) { session in
-            let blobs = try session.withStorage(writes: false) { [prefix] in try await $0.list(prefix: prefix) }
-            let list = SnapshotList(blobs, byTime: time)
+            let list = try load(session, readsEnds: long && (json || context.showsToTerminal))
+            for line in list.problems { context.report("snapshots list: \(line)") }
             var output = BufferedOutput(context.standardOutput)
             if json {
                 try list.writeJSON(to: &output)
@@ -44,6 +48,15 @@ struct SnapshotsList: ProgramCommand {
             }
             try output.flush()
             return ExitCode.success
+        }
+    }
+
+    private func load(_ session: Session, readsEnds: Bool) throws -> SnapshotList {
+        try session.withOpenStorage(writes: false) { [prefix, time] storage in
+            let blobs = try await storage.store.list(prefix: prefix)
+            let deltas = readsEnds ? blobs.compactMap { SnapshotName($0.name) }.filter(\.isDelta) : []
+            let ends = try await StoredDelta.ends(of: deltas, storage.store)
+            return SnapshotList(blobs, byTime: time, ends: ends, seal: storage.seals.seal)
         }
     }
 }

@@ -8,7 +8,7 @@ struct SnapshotsPut: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "put", abstract: "Copy a snapshot from a file into the storage.",
         discussion: """
-            The name must be that of a snapshot, and the whole file is checked to be one. An object of \
+            The name must be that of a snapshot or a delta, and the whole file is checked to be one. An object of \
             the same name is replaced.
             """)
 
@@ -41,7 +41,7 @@ struct SnapshotsPut: ProgramCommand {
             try context.withProgress(
                 Progress(title: "snapshots put", totalBytes: spool.count), writesResults: false
             ) { line in
-                try session.withStorage(writes: true, progress: line) { try await $0.store(name, spool) }
+                try session.withStorage(writes: true, progress: line) { _ = try await $0.store(name, spool) }
             }
             return ExitCode.success
         }
@@ -66,7 +66,9 @@ struct SnapshotsPut: ProgramCommand {
         line?.end()
         // Readers use the name, so this is odd, but not an error.
         guard let name else { return }
-        if let claim = meta.disagreement(with: name) {
+        if name.isDelta {
+            if let problem = meta.problem(asDelta: name) { try refuse(.badDelta(file, problem), context) }
+        } else if let claim = meta.disagreement(with: name) {
             context.report(
                 PrintableText.line(
                     "warning: the snapshot's metadata say \(claim), but readers use its name, \(name)"))

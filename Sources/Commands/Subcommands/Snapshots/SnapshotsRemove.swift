@@ -12,7 +12,7 @@ struct SnapshotsRemove: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove an object from the storage, or all objects of an instance.",
         discussion: """
-            Fails if the object does not exist. With --instance NAME and no object name: removes all snapshots \
+            Fails if the object does not exist. With --instance NAME and no object name: removes all snapshots, deltas \
             and state objects of that instance, for all configured databases. Data that only they contain are lost, so it \
             asks for confirmation.
             """)
@@ -90,7 +90,7 @@ struct SnapshotsRemove: ProgramCommand {
 /// The objects of an instance in the storage.
 struct InstanceObjects: Sendable {
     var instance: String
-    /// Snapshots, then state objects, so that a partially removed instance still has its state.
+    /// Deltas, then snapshots, then state objects: what is left of a partially removed instance is complete in itself.
     var names: [String] = []
     /// The other instances, by name.
     var others: [String] = []
@@ -107,7 +107,8 @@ struct InstanceObjects: Sendable {
             let blobs = try await store.list(prefix: SnapshotName.prefix(database: database))
             let catalog = Catalog(blobs, database: database, now: now)
             let own = catalog.all(of: instance)
-            names += own.map(\.name.description)
+            let deltas = catalog.deltas.filter { $0.name.instance == instance }
+            names += deltas.map(\.name.description) + own.map(\.name.description)
             // All objects with its name, of any kind.
             names += catalog.others.map(\.name).filter {
                 if case .unknownKind(let name) = ObjectName($0, database: database) {
@@ -116,10 +117,13 @@ struct InstanceObjects: Sendable {
                     false
                 }
             }
-            if let newest = catalog.newest[instance] {
-                lines.append("database \(database): \(own.count) snapshots, the newest is \(newest.name)")
+            let newest = catalog.newest[instance].map { ", the newest is \($0.name)" } ?? ""
+            if !own.isEmpty || !deltas.isEmpty {
+                lines.append(
+                    "database \(database): \(own.count) snapshots\(newest)"
+                        + (deltas.isEmpty ? "" : "; \(deltas.count) deltas"))
             }
-            others.formUnion(catalog.instances.union(catalog.states.keys))
+            others.formUnion(catalog.instances.union(catalog.states.keys).union(catalog.deltas.map(\.name.instance)))
             guard let state = catalog.states[instance] else { continue }
             states.append(state.name)
             let time = store.storageTime(now)
