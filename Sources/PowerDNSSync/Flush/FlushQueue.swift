@@ -118,7 +118,7 @@ struct FlushQueue: Sendable {
 
     /// The running request has ended.
     mutating func ended(_ outcome: Outcome, at now: Duration, random: Double) {
-        guard var (target, waiting) = underWay else { return }
+        guard let target = underWay?.target, var waiting = underWay?.waiting else { return }
         underWay = nil
         isRefused = outcome == .failed
         switch outcome {
