@@ -6,6 +6,7 @@ import away
 import cases
 import deltas
 import report
+import sealed
 import shadows
 import zones
 from picture import amount
@@ -42,6 +43,11 @@ def full(tools, options):
             f" {bytes_used['snapshot'] / 1e6:.0f} MB.")
     rows = [row for name, results in sizes.items() for row in report.speed_rows(name, results)]
     return Result([*rows, *report.memory_rows(sizes)], facts)
+
+
+def sealing(tools, options):
+    sizes = {amount(size): sealed.dumps(tools, size, options.repeat) for size in {1_000_000, options.large}}
+    return Result(list(report.sealed_rows(dict(sorted(sizes.items())))))
 
 
 def visible(tools, options):
@@ -88,5 +94,5 @@ def start(tools, options):
 
 
 CASES = {
-    "full": full, "visible": visible, "change": change, "stream": stream, "away": returning, "sweep": sweep,
+    "full": full, "sealed": sealing, "visible": visible, "change": change, "stream": stream, "away": returning, "sweep": sweep,
     "shadows": shadow, "zones": zone, "idle": idle, "start": start}

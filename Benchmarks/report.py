@@ -78,6 +78,25 @@ def memory_rows(sizes):
             ours.memory - floor.memory <= 48 * MIB)
 
 
+def sealed_rows(sizes):
+    """What sealing adds; `sizes` is {name: results}."""
+    for name, results in sizes.items():
+        for case, title in (("dump", "dump to fs"), ("merge", "merge, nothing new")):
+            ours, plain = results[case]
+            cpu = ours.cpu / plain.cpu
+            # Whoever opens reads each byte once more; nobody asked for a limit there.
+            limit = {"wanted": "CPU < 1.25", "good": cpu < 1.25} if case == "dump" else {}
+            yield row(
+                f"sealed: {title}, {name}; floor: the same, unsealed", cost_cells(ours), cost_cells(plain),
+                f"CPU {cpu:.2f}, wall {ours.wall / plain.wall:.2f}", **limit)
+    peaks = {name: max(ours.memory for ours, _ in results.values()) for name, results in sizes.items()}
+    same = max(peaks.values()) - min(peaks.values()) <= 4 * MIB
+    yield row(
+        f"sealed: peak RssAnon of that, {' and '.join(peaks)}",
+        (NONE, NONE, ", ".join(mebibytes(peak) for peak in peaks.values())), wanted="< 48 MiB, the same for all",
+        good=same and max(peaks.values()) < 48 * MIB)
+
+
 def shadow_rows(size, small_size, dupsort_size, results):
     """What an application without headers costs; sizes are names."""
     for case, title in (("plain", size), ("dupsort", f"{dupsort_size}, MDB_DUPSORT")):

@@ -193,6 +193,17 @@ import Testing
         #expect(part.errors.contains("it contains only changes since 2026-11-21T00:"), "\(part)")
     }
 
+    /// Where the other database was not stored yet, or is gone, the text is about the instance, not about another file to give.
+    @Test(arguments: [("main", "zones"), ("shard", "records")])
+    func halfAnInstanceIsAnError(_ database: String, _ contents: String) async throws {
+        try FileManager.default.removeItem(atPath: directory.file("bucket/\(full(database))"))
+        let half = await run("pdns", "check", "--snapshot", "go-4-9")
+        #expect(half.exitCode == 1)
+        #expect(
+            half.errors.contains("the storage has no full snapshot of the \(contents) of instance go-4-9; its daemon"),
+            "\(half)")
+    }
+
     @Test func aDamagedDeltaOfAnInstanceIsNamed() async throws {
         let delta = try storeDelta("main")
         try directory.write("bucket/\(delta)", "damaged")

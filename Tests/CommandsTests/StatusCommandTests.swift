@@ -221,6 +221,24 @@ import Testing
         #expect(result.errors.isEmpty)
     }
 
+    /// Somebody who publishes a state usually tells the progress in it: a broken one is no reason to go on without that.
+    @Test func whoseStateIsBrokenIsWaitedFor() async throws {
+        try put(ours)
+        try put(theirs)
+        let name = StateObjectName(database: "main", instance: "ns2")
+        for (bytes, reason) in [
+            (Array("{".utf8), "its state object is not valid"),
+            ([UInt8](repeating: 0x20, count: StateObjects.largest + 1), "its state object is larger than 1 MiB"),
+        ] {
+            try put(name, bytes)
+            let result = await wait(["--timeout", "1h"])
+            #expect(result.exitCode == 75)
+            #expect(result.output.contains("  missing    ns2: \(reason)\n"))
+            #expect(result.errors.contains("ns2 has not merged our newest snapshot"))
+            #expect(await wait(["--timeout", "1h", "--except", "ns2"]).exitCode == 0)
+        }
+    }
+
     @Test func waitingNamesThoseThatHaveNot() {
         let old = SnapshotName(database: "main", instance: "ns1", timestamp: 5)
         let states = ["ns2": InstanceState(sample: "ns2", applied: ["ns1": old]), "ns4": InstanceState(sample: "ns4")]

@@ -199,6 +199,8 @@ enum PowerDNSFault: ReportedFailure {
     case sameContents(String, PowerDNSRole)
     /// The other snapshot is not in the storage.
     case noPartner(PowerDNSRole, of: String)
+    /// The storage has a full snapshot of one database of an instance only.
+    case halfInstance(PowerDNSRole, of: String)
     /// The storage has no full snapshot of an instance.
     case noInstance(String, known: [String])
     /// A snapshot is not valid.
@@ -226,9 +228,8 @@ enum PowerDNSFault: ReportedFailure {
         switch self {
         case .tooManyParts, .badZoneName: ExitCode.usage
         case .noDifference: PowerDNSDiff.troubleCode
-        case .noZones, .ambiguous, .noPowerDNS, .noRecords, .notPowerDNS, .sameContents, .noPartner, .noInstance,
-            .badSnapshot,
-            .badContents, .noZone, .noZoneAnswers, .noPowerDNSDaemon, .cannotTell,
+        case .noZones, .ambiguous, .noPowerDNS, .noRecords, .notPowerDNS, .sameContents, .noPartner, .halfInstance,
+            .noInstance, .badSnapshot, .badContents, .noZone, .noZoneAnswers, .noPowerDNSDaemon, .cannotTell,
             .noDaemonReached, .noAddress:
             ExitCode.failure
         }
@@ -257,6 +258,11 @@ enum PowerDNSFault: ReportedFailure {
         case .sameContents(let name, let role): ("\(name) contains \(role.contents), as does the other one", "")
         case .noPartner(let role, let name):
             ("there are no matching \(role.contents) for \(name)", "give their snapshot, too")
+        case .halfInstance(let role, let name):
+            (
+                "the storage has no full snapshot of the \(role.contents) of instance \(name)",
+                "its daemon stores one at its start: `snapshots list` shows what it has stored, by database"
+            )
         case .noInstance(let name, let known):
             (
                 "\(name) is not the name of a snapshot, and the storage has no full snapshot of an instance with this name",

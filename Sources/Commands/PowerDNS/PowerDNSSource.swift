@@ -146,7 +146,7 @@ struct PowerDNSOpening {
         switch part {
         case .object(let object): candidates = try partners(of: object, in: listObjects()).map { .object($0) }
         case .file(let path): candidates = filePartners(of: path)
-        case .instance: candidates = []
+        case .instance(let name): throw PowerDNSFault.halfInstance(found[.main] == nil ? .main : .shard, of: name)
         }
         for candidate in candidates {
             var more: [PowerDNSRole: Environment] = [:]

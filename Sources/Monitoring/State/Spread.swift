@@ -24,10 +24,16 @@ package struct Spread: Equatable, Sendable {
     package struct Missing: Equatable, Encodable, Sendable {
         package var instance: String
         package var has: String?
-        /// The time of its state.
-        package var time: String
+        /// The time of its state; nil if that cannot be read.
+        package var time: String?
         /// Why its state is ignored, or no progress is expected.
         package var doubt: String?
+
+        fileprivate var text: String {
+            guard let time else { return doubt ?? "its progress is not known" }
+            let what = has.map { "the newest of ours that it has is \($0)" } ?? "it has none of ours"
+            return "\(what), as of \(time)" + (doubt.map { "; \($0)" } ?? "")
+        }
     }
 
     /// - Parameters:
@@ -36,22 +42,27 @@ package struct Spread: Equatable, Sendable {
     ///   - hasNothing: whether there is nothing to send.
     ///   - instances: all other instances with snapshots.
     ///   - states: the state objects of all others, by instance.
+    ///   - senseless: why the state objects of some say nothing. Such an instance is waited for, as it usually tells its progress.
     ///   - listed: the snapshots of this instance in the storage.
     ///   - stateTimes: times of the state objects, by the storage's clock, if available.
     ///   - now: the time by the same clock.
     ///   - except: excluded instances.
     package init(
         database: String, own: String, newest: SnapshotName?, hasNothing: Bool = false, instances: Set<String>,
-        states: [String: InstanceState], listed: Set<SnapshotName> = [], stateTimes: [String: UInt64] = [:],
+        states: [String: InstanceState], senseless: [String: String] = [:], listed: Set<SnapshotName> = [], stateTimes: [String: UInt64] = [:],
         now: UInt64 = 0,
         except: Set<String> = []
     ) {
         self.database = database
         self.hasNothing = hasNothing
         self.newest = newest
-        for instance in instances.union(states.keys).subtracting([own]).sorted() {
+        for instance in instances.union(states.keys).union(senseless.keys).subtracting([own]).sorted() {
             if except.contains(instance) {
                 leftOut.append(instance)
+                continue
+            }
+            if newest != nil, let reason = senseless[instance] {
+                missing.append(Missing(instance: instance, doubt: reason))
                 continue
             }
             guard let state = states[instance] else {
@@ -100,10 +111,7 @@ package struct Spread: Equatable, Sendable {
         var lines = ["database \(database): " + (newest.map { "our newest snapshot is \($0)" } ?? "we have sent none")]
         if newest != nil, !merged.isEmpty { lines.append("  merged by  \(merged.joined(separator: ", "))") }
         for missing in missing {
-            let what = missing.has.map { "the newest of ours that it has is \($0)" } ?? "it has none of ours"
-            let doubt = missing.doubt.map { "; \($0)" } ?? ""
-            lines.append(
-                PrintableText.line("  missing    \(missing.instance): \(what), as of \(missing.time)\(doubt)"))
+            lines.append(PrintableText.line("  missing    \(missing.instance): \(missing.text)"))
         }
         if !leftOut.isEmpty { lines.append("  left out   \(leftOut.joined(separator: ", "))") }
         if merged.isEmpty, missing.isEmpty, unknown.isEmpty, leftOut.isEmpty {

@@ -90,4 +90,28 @@ package struct StateObjects: Sendable {
         }
         return states
     }
+
+    /// Reads all state objects of a listing except one's own.
+    ///
+    /// - Parameter own: the instance that is left out.
+    /// - Returns: the states by instance, and why the other objects say nothing, one phrase each.
+    /// - Throws: `BlobStoreError` if the storage cannot be read.
+    package func loadAll(
+        in listed: [String: Blob], except own: String
+    ) async throws -> (states: [String: InstanceState], senseless: [String: String]) {
+        var states: [String: InstanceState] = [:]
+        var senseless: [String: String] = [:]
+        for (instance, blob) in listed where instance != own {
+            guard blob.size <= Self.largest else {
+                senseless[instance] = Self.tooLarge
+                continue
+            }
+            switch try await read(StateObjectName(database: database, instance: instance)) {
+            case .state(let state): states[instance] = state
+            case .senseless(let reason): senseless[instance] = reason
+            case .missing: break
+            }
+        }
+        return (states, senseless)
+    }
 }

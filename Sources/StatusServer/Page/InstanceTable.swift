@@ -21,12 +21,13 @@ struct InstanceTable {
         guard !parts.isEmpty else { return "" }
         var rows = HTML()
         for (name, parts) in parts.sorted(by: { $0.key < $1.key }) { rows += row(name, parts) }
-        let table = PageTable.html(
-            "Instances", style: "cards", isHidden: true,
-            columns: [
-                .text("Instance"), .number("Newest"), .text("Merged here"), .number("Lag"), .number("Latency"),
-                .number("Clock"), .text("Has ours"), .text("Heard by"), .number("Last heard"), .text("Health"),
-            ], rows: rows)
+        var columns: [PageTable.Column] = [
+            .text("Instance"), .number("Newest"), .text("Merged here"), .number("Lag"), .number("Latency"),
+            .number("Clock"), .text("Has ours"), .text("Heard by"), .number("Last heard"),
+        ]
+        if isSealed { columns.append(.text("Sealed with")) }
+        columns.append(.text("Health"))
+        let table = PageTable.html("Instances", style: "cards", isHidden: true, columns: columns, rows: rows)
         return """
             <section class="card" data-key="instances" aria-labelledby="instances">
             <h2 id="instances">\(Figures.counted(parts.count, "instance", "instances"))</h2>
@@ -56,8 +57,18 @@ struct InstanceTable {
         cells += PageTable.cell("Heard by", heardBy(parts))
         cells += PageTable.cell(
             "Last heard", parts.compactMap(\.instance.lastHeard).min().map(figures.ago), isNumber: true)
+        if isSealed { cells += PageTable.cell("Sealed with", sealedWith(parts)) }
         cells += PageTable.cell("Health", worst(parts) { $0.section.healthOf($0.instance) })
         return "<tr role=\"row\" data-key=\"\(name)\">\(cells)</tr>\n"
+    }
+
+    /// Whether anything is sealed.
+    private var isSealed: Bool { report.databases.contains { $0.instances.contains { $0.sealedWith != nil } } }
+
+    /// The key IDs of an instance's full snapshots; while an identity is being replaced, its databases differ.
+    private func sealedWith(_ parts: [Part]) -> HTML? {
+        let keys = Set(parts.map(\.instance.sealedWith)).map { $0 ?? "unsealed" }.sorted()
+        return keys == ["unsealed"] ? nil : "\(keys.joined(separator: ", "))"
     }
 
     /// By which ways the changes of an instance become known.
