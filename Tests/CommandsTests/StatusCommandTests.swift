@@ -312,7 +312,8 @@ import Testing
         try put(SnapshotName(database: "main", instance: "ns3", timestamp: ours.timestamp))
         let result = await wait(["--timeout", "1m"])
         #expect(
-            result.output == "database main: our newest snapshot is \(ours)\n  unknown    ns3: no state is published\n")
+            result.output == "database main: our newest snapshot is \(ours)\n"
+                + "  missing    ns3: its state object is that of another instance\n")
     }
 
     /// Somebody's copy, or a clock of the year 2554: it is nobody's newest, and having it says nothing.

@@ -232,6 +232,23 @@ import Testing
         #expect(follower.listings(until: follower.now + .seconds(60), "3") >= 50)
     }
 
+    /// One that writes rarely is heard, too: its state object, which is written every few minutes, shows that its hints arrive.
+    @Test func aHintOfAStateShowsThatChangesWouldBeHeard() {
+        var follower = Follower()
+        #expect(follower.listings(until: follower.now + .seconds(10), "1") >= 10)
+        _ = follower.handle(.stateHint("nobody", source: .peer))
+        _ = follower.handle(.stateHint("a", source: .fileSystem))
+        #expect(follower.machine.hearing.sources == [:])
+        _ = follower.handle(.stateHint("a", source: .peer))
+        #expect(follower.machine.hearing.sources == ["a": .peer])
+        #expect(follower.listings(until: follower.now + .seconds(60), "1") <= 7)
+        // It does not hide that a snapshot was not told of.
+        #expect(follower.handle(.hint(nil, source: .peer), after: .seconds(1)) == [.list])
+        #expect(follower.handle(follower.listing("2")) == [.download(delta(20))])
+        follower.read(20, version: "2", to: 30)
+        #expect(follower.machine.hearing.sources == [:])
+    }
+
     /// Its snapshots look like our own to whoever tells of them.
     @Test func anotherHostOfOurNameIsLookedForInListings() {
         var follower = Follower()

@@ -7,7 +7,8 @@ package struct Hearing: Sendable, Equatable {
     package fileprivate(set) var feedIsUp = false
     /// Whether it announces what there is: not if a listing has shown something first.
     package fileprivate(set) var feedIsComplete = false
-    /// By which way the newest merged object of an instance was first known; those that a listing has shown first are not in it.
+    /// By which way the newest merged object of an instance was first known, or its state object since; if a listing has shown it first,
+    /// the instance is not in it.
     package fileprivate(set) var sources: [String: HintSource] = [:]
 
     /// Everything is known from listings.
@@ -48,6 +49,14 @@ struct HintWatch: Sendable {
         // Names of instances that do not exist are forgotten with the next listing.
         guard pending.count < Self.mostPending || pending[name.instance] != nil else { return }
         pending[name.instance] = Pending(name: name, source: source, since: now)
+    }
+
+    /// Takes a hint of a state object: what an instance stores becomes known in this way, although it may not have changed anything since.
+    ///
+    /// - Parameter isKnown: whether it has snapshots. The last listing shows everything that was stored before.
+    mutating func reached(_ instance: String, _ source: HintSource, isKnown: Bool) {
+        guard isKnown, source.replacesListings, pending[instance] == nil else { return }
+        hearing.sources[instance] = hearing.sources[instance] ?? source
     }
 
     /// Reports a merge.

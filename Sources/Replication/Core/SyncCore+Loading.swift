@@ -44,8 +44,9 @@ extension SyncCore {
         switch kind {
         case .full(let name), .delta(let name): step(.hint(name, version: hint.version, source: hint.source))
         case .foreign where hint.name.isEmpty: step(.hint(nil, source: hint.source))
+        case .state(let name): step(.stateHint(name.instance, source: hint.source))
         // Time has passed: the machine asks for its next tick.
-        case .state, .unknownKind, .foreign: step(.tick)
+        case .unknownKind, .foreign: step(.tick)
         }
     }
 

@@ -50,6 +50,8 @@ extension SyncMachine {
         case listingFailed
         /// A new snapshot may be in the storage: this one, of this version if that is known; nil if it is not known which one.
         case hint(SnapshotName?, version: String? = nil, source: HintSource)
+        /// An instance has stored its state object.
+        case stateHint(String, source: HintSource)
         /// The connection over which all changes are announced is established, or has ended.
         case feed(isUp: Bool)
         /// The newest transaction of the LMDB, and whether it is known to be one of our own, which does not trigger a
