@@ -156,13 +156,15 @@ final class SpreadWait: Sendable {
         let own = sources.instance
         let now = store.storageTime(sources.now)
         let catalog = Catalog(blobs, database: database, now: max(now, sources.now), time: now)
-        let (states, senseless) = try await StateObjects(store, database: database).loadAll(in: catalog.states, except: own)
+        let (states, senseless) = try await StateObjects(store, database: database).loadAll(
+            in: catalog.states, except: own)
         let position = try await catalog.positions(of: [own], store)[own]?.name
         return Spread(
             database: database, own: own, newest: position.flatMap { catalog.horizon.isFarAhead($0) ? nil : $0 },
             hasNothing: hasNothing,
             instances: Set(catalog.groups.keys.filter { !$0.isFarAhead }.map(\.instance)), states: states,
-            senseless: senseless, listed: Set(catalog.snapshots(of: own).map(\.name)), stateTimes: catalog.stateTimes, now: now,
+            senseless: senseless, listed: Set(catalog.snapshots(of: own).map(\.name)), stateTimes: catalog.stateTimes,
+            now: now,
             except: except)
     }
 }

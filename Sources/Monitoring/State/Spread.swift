@@ -49,7 +49,8 @@ package struct Spread: Equatable, Sendable {
     ///   - except: excluded instances.
     package init(
         database: String, own: String, newest: SnapshotName?, hasNothing: Bool = false, instances: Set<String>,
-        states: [String: InstanceState], senseless: [String: String] = [:], listed: Set<SnapshotName> = [], stateTimes: [String: UInt64] = [:],
+        states: [String: InstanceState], senseless: [String: String] = [:], listed: Set<SnapshotName> = [],
+        stateTimes: [String: UInt64] = [:],
         now: UInt64 = 0,
         except: Set<String> = []
     ) {

@@ -161,7 +161,8 @@ package struct SyncMachine {
         case .listed(let listing): listed(listing, at: now)
         case .listingFailed: listingFailed(at: now)
         case .hint(let name, let version, let source): hinted(name, version, source, at: now)
-        case .stateHint(let instance, let source): hints.reached(instance, source, isKnown: receiver.others.contains(instance))
+        case .stateHint(let instance, let source):
+            hints.reached(instance, source, isKnown: receiver.others.contains(instance))
         case .feed(let isUp): feed(isUp: isUp, at: now)
         case .observed(let transaction, let isOurs): observed(transaction, isOurs: isOurs, at: now)
         case .downloaded(let name, let version): receiver.downloaded(name, version: version)
