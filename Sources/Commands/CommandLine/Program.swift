@@ -2,6 +2,7 @@ import ArgumentParser
 import Config
 import Daemon
 import Glibc
+import LMDB
 
 /// The root of the command line.
 struct Lightningstream: ParsableCommand {
@@ -28,7 +29,10 @@ package enum Program {
     /// - Returns: the exit code; see ``ExitCode``.
     package static func run(_ arguments: [String], in context: CommandContext = .process()) -> Int32 {
         // A closed pipe is an error of write(2), and must not kill the process.
-        if context.ownsProcess { signal(SIGPIPE, SIG_IGN) }
+        if context.ownsProcess {
+            signal(SIGPIPE, SIG_IGN)
+            PageMemory.useOneArena()
+        }
         do {
             var command = try Lightningstream.parseAsRoot(
                 ArgumentOrder.arranged(Array(arguments.dropFirst()), for: Lightningstream.self))
