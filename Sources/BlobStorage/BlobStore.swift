@@ -43,7 +43,7 @@ package protocol BlobStore: Sendable {
     var stagingDirectory: String? { get }
 
     /// The credentials in use; nil if this type of storage has none.
-    var credentials: S3CredentialState? { get }
+    var credentials: CredentialState? { get }
 
     /// How far the storage's clock is ahead of this host's, as last measured; nil if unknown, or if both use
     /// the same clock.
@@ -77,7 +77,7 @@ extension BlobStore {
     /// None by default.
     package var stagingDirectory: String? { nil }
     /// None by default.
-    package var credentials: S3CredentialState? { nil }
+    package var credentials: CredentialState? { nil }
     /// Unknown by default.
     package var clockOffset: Duration? { nil }
 }

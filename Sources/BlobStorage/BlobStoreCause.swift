@@ -21,18 +21,18 @@ extension BlobStoreError {
         /// One of the two keys is missing.
         case incompleteKeys(missing: FilePurpose)
         /// There are no keys anywhere: what files could not be read, and why the instance has none; nil if it is not asked.
-        case noKeys(unreadable: [HTTPSetupError], instance: S3CredentialFailure?)
+        case noKeys(unreadable: [HTTPSetupError], instance: CredentialFailure?)
         /// The files of the AWS tools have no profile of this name.
         case noProfile(String, file: String)
         /// The environment or a profile says where credentials come from, in an unusable way.
-        case badCredentialSetting(S3CredentialSetting)
+        case badCredentialSetting(CredentialSetting)
         /// The path of the directory is empty, or contains a zero byte.
         case noDirectory
 
         // An operation failed.
 
         /// There are no credentials for the request.
-        case credentials(S3CredentialFailure)
+        case credentials(CredentialFailure)
         /// The server answered with an error.
         case refused(S3Refusal)
         /// There is no answer from the server.
@@ -136,7 +136,7 @@ extension BlobStoreError.Cause {
         }
     }
 
-    private static func noKeys(_ unreadable: [HTTPSetupError], _ instance: S3CredentialFailure?) -> String {
+    private static func noKeys(_ unreadable: [HTTPSetupError], _ instance: CredentialFailure?) -> String {
         let files = unreadable.map { " (\($0.reason))" }.first ?? ""
         return "no S3 keys are set, and neither the environment nor a profile of the AWS tools\(files) has any; "
             + (instance?.text ?? "AWS_EC2_METADATA_DISABLED is set")

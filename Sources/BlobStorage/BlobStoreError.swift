@@ -104,6 +104,9 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
 }
 
 extension BlobStoreError {
+    /// Whether the bucket itself does not exist, and not an object in it.
+    var isPlaceMissing: Bool { code == "NoSuchBucket" || code == "ContainerNotFound" }
+
     static func tooLarge(_ name: String, _ place: Place, _ limit: Int) -> BlobStoreError {
         BlobStoreError(
             .other, Attempt(operation: "load", object: name, place: place), .objectTooLarge(limit: limit),

@@ -2,7 +2,7 @@ import HTTP
 import Support
 import Synchronization
 
-/// An S3 bucket with an object that changes whenever any other does, so that a reader can poll that
+/// A bucket with an object that changes whenever any other does, so that a reader can poll that
 /// object instead of listing all of them.
 ///
 /// Every writer of the bucket must maintain the marker. Changes by others, and those through ``unmarked``, are
@@ -18,7 +18,7 @@ package final class UpdateMarkerStore: BlobStore {
     private static let longestWrite = Duration.seconds(10)
 
     /// The bucket without the marker: writes through it do not make other instances list the bucket.
-    package let unmarked: S3Store
+    package let unmarked: any MarkableStore
     private let namesObjects: Bool
     private let now: @Sendable () -> ContinuousClock.Instant
     private let markerFailed: @Sendable (BlobStoreError) -> Void
@@ -32,7 +32,7 @@ package final class UpdateMarkerStore: BlobStore {
     ///     next call.
     ///   - now: the current time.
     package init(
-        _ store: S3Store, forceListInterval: Duration, namesObjects: Bool = true,
+        _ store: any MarkableStore, forceListInterval: Duration, namesObjects: Bool = true,
         markerFailed: @escaping @Sendable (BlobStoreError) -> Void = { _ in },
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
@@ -93,7 +93,7 @@ package final class UpdateMarkerStore: BlobStore {
     package func announcesChanges() async throws -> Bool? { try await unmarked.announcesChanges() }
 
     /// See ``BlobStore/credentials``.
-    package var credentials: S3CredentialState? { unmarked.credentials }
+    package var credentials: CredentialState? { unmarked.credentials }
 
     /// See ``BlobStore/clockOffset``.
     package var clockOffset: Duration? { unmarked.clockOffset }
@@ -107,7 +107,7 @@ package final class UpdateMarkerStore: BlobStore {
             spool = try await unmarked.load(Self.markerName, atMost: Self.longestMarker)
         } catch let error as BlobStoreError where error.code == BlobStoreError.tooLarge {
             return nil
-        } catch let error as BlobStoreError where error.kind == .notFound && error.code != "NoSuchBucket" {
+        } catch let error as BlobStoreError where error.kind == .notFound && !error.isPlaceMissing {
             return nil
         }
         var bytes = [UInt8](repeating: 0, count: spool.count)
@@ -153,20 +153,19 @@ package final class UpdateMarkerStore: BlobStore {
     }
 
     private func attempt(_ operation: String) -> BlobStoreError.Attempt {
-        .init(operation: operation, object: Self.markerName, place: .bucket(unmarked.options.bucket))
+        .init(operation: operation, object: Self.markerName, place: unmarked.place)
     }
 
     private func writeMarker(_ change: UpdateMarker.Change) async throws {
         // Each attempt has a unique text: a delayed repetition must not restore one that others have seen before.
-        let once = RetryPolicy(attempts: 1)
         var pauses = Self.pauses[...]
         while true {
             let text =
                 namesObjects
-                ? "\(unmarked.options.globalPrefix)\(change.name):\(change.etag):\(systemWallClock()):\(change.isDeletion)"
+                ? "\(unmarked.globalPrefix)\(change.name):\(change.etag):\(systemWallClock()):\(change.isDeletion)"
                 : "\(UInt64.random(in: .min ... .max)):\(UInt64.random(in: .min ... .max))"
             do {
-                _ = try await unmarked.put(Self.markerName, Spool(Array(text.utf8)), retry: once)
+                try await unmarked.storeOnce(Self.markerName, Spool(Array(text.utf8)))
                 return
             } catch let error as BlobStoreError {
                 guard let pause = pauses.popFirst(), error.kind != .accessDenied else { throw error }

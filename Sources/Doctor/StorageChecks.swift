@@ -27,7 +27,7 @@ struct StorageFacts: Sendable, Equatable {
     var asksForNotifications = false
     var wantsNotifications = false
     /// The credentials that were used; nil if this type of storage has none.
-    var credentials: S3CredentialState?
+    var credentials: CredentialState?
     /// A probe object that could not be removed.
     var leftover: String?
     /// How far the storage's clock is ahead; nil if the storage does not provide its time.

@@ -210,7 +210,7 @@ package final class SealedStore: BlobStore {
     package var stagingDirectory: String? { keyring == nil ? base.stagingDirectory : nil }
 
     /// See ``BlobStore/credentials``.
-    package var credentials: S3CredentialState? { base.credentials }
+    package var credentials: CredentialState? { base.credentials }
 
     /// See ``BlobStore/clockOffset``.
     package var clockOffset: Duration? { base.clockOffset }

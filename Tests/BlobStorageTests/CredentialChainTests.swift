@@ -20,7 +20,7 @@ import Testing
         return try CredentialChain(options, environment: { environment[$0] }).find()
     }
 
-    private func origin(_ environment: [String: String]) throws(BlobStoreError) -> S3CredentialOrigin? {
+    private func origin(_ environment: [String: String]) throws(BlobStoreError) -> CredentialOrigin? {
         try find(environment).provider?.origin
     }
 
@@ -48,7 +48,7 @@ import Testing
         let options = S3Options(bucket: "b", accessKey: "a", secretKey: "s")
         let everything = all.reduce([:]) { $0.merging($1) { $1 } }
         #expect(try find(everything, options).provider?.origin == .configuration)
-        let expected: [S3CredentialOrigin] = [
+        let expected: [CredentialOrigin] = [
             .environment,
             .webIdentity(
                 role: "arn:role", tokenFile: "/token", service: "https://sts.us-east-1.amazonaws.com"),
@@ -140,7 +140,7 @@ import Testing
                 role_arn = arn:env
                 credential_source = Environment
                 """)
-        func origin(_ name: String, _ more: [String: String] = [:]) throws -> S3CredentialOrigin? {
+        func origin(_ name: String, _ more: [String: String] = [:]) throws -> CredentialOrigin? {
             try self.origin(both.merging(["AWS_PROFILE": name]) { $1 }.merging(more) { $1 })
         }
         let sts = "https://sts.us-east-1.amazonaws.com"
@@ -148,7 +148,7 @@ import Testing
             try origin("token")
                 == .webIdentity(
                     role: "arn:token", tokenFile: "/t", service: "https://sts.eu-central-1.amazonaws.com"))
-        let user = S3CredentialOrigin.profile("user", file: directory.file("credentials"))
+        let user = CredentialOrigin.profile("user", file: directory.file("credentials"))
         #expect(
             try origin("chain")
                 == .assumedRole(

@@ -10,7 +10,7 @@ import Testing
         Moment(uptime: start.uptime + .seconds(seconds), wall: WallTime(seconds: start.wall.seconds + seconds))
     }
 
-    private func lease(lasting seconds: Int64?, random: Double = 0) -> CredentialLease {
+    private func lease(lasting seconds: Int64?, random: Double = 0) -> CredentialLease<S3Credentials> {
         let expires = seconds.map { WallTime(seconds: start.wall.seconds + $0) }
         return CredentialLease(
             IssuedCredentials(credentials: S3Credentials(accessKey: "a", secretKey: "s"), expires: expires),

@@ -14,7 +14,7 @@ import Testing
     private final class Notices: Sendable {
         let all = Mutex<[String]>([])
 
-        func take(_ notice: S3CredentialNotice) {
+        func take(_ notice: CredentialNotice) {
             let text =
                 switch notice {
                 case .renewed(_, let afterFailure): afterFailure ? "renewed after failure" : "renewed"
@@ -67,9 +67,9 @@ import Testing
         let warning = "kept: no credentials from \(server.endpoint), the service for roles of containers: HTTP 500"
         #expect(notices.all.withLock(\.self) == ["renewed", warning])
         clock.pass(.seconds(300))
-        #expect(throws: S3CredentialFailure.self) { try source.credentials() }
+        #expect(throws: CredentialFailure.self) { try source.credentials() }
         isBroken.withLock { $0 = false }
-        let error = #expect(throws: S3CredentialFailure.self) { try source.credentials() }
+        let error = #expect(throws: CredentialFailure.self) { try source.credentials() }
         guard case .expired = error?.problem else {
             Issue.record("another problem: \(String(describing: error))")
             return

@@ -29,7 +29,7 @@ import Testing
         #expect(try source.credentials() == keys("A1"))
         #expect(
             source.current
-                == S3CredentialState(
+                == CredentialState(
                     origin: .instance(service: server.endpoint), isObtained: true,
                     expires: WallTime(seconds: TestClock.start.seconds + 3600)))
         #expect(server.requests.map(\.method) == ["PUT", "GET", "GET"])
@@ -250,7 +250,7 @@ import Testing
                 "AWS_WEB_IDENTITY_TOKEN_FILE": directory.file("token"), "AWS_ROLE_ARN": "arn:r",
                 "AWS_ENDPOINT_URL_STS": server.endpoint,
             ], clock: clock)
-        let failure = #expect(throws: S3CredentialFailure.self) { try source.credentials() }
+        let failure = #expect(throws: CredentialFailure.self) { try source.credentials() }
         #expect(failure?.text.contains(expected) == true)
         #expect(failure?.text.contains("web-token") == false && failure?.text.contains("geheim") == false)
         #expect(failure?.problem.isTransient == isTransient)

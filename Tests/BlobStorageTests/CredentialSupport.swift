@@ -81,7 +81,7 @@ func metadataService(
 /// A source with the environment of a test.
 func source(
     _ environment: [String: String], clock: TestClock = TestClock(), region: String = "us-east-1",
-    notice: @escaping @Sendable (S3CredentialNotice) -> Void = { _ in }
+    notice: @escaping @Sendable (CredentialNotice) -> Void = { _ in }
 ) throws -> S3CredentialSource {
     let environment = ["HOME": "/nonexistent"].merging(environment) { $1 }
     return try S3CredentialSource(
@@ -94,7 +94,7 @@ func errorLine(_ body: () throws -> Void) -> String {
     do {
         try body()
         return ""
-    } catch let failure as S3CredentialFailure {
+    } catch let failure as CredentialFailure {
         return failure.text
     } catch {
         return "\(error)"

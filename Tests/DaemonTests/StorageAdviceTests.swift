@@ -134,12 +134,12 @@ import Testing
                 "profile p in /f has sso_session, which is not supported; use a profile with keys or a role, "
                     + "or set storage.options.access_key and storage.options.secret_key"
             ),
-        ] as [(S3CredentialSetting, String)])
-    func settingsOfCredentials(_ setting: S3CredentialSetting, _ expected: String) {
+        ] as [(CredentialSetting, String)])
+    func settingsOfCredentials(_ setting: CredentialSetting, _ expected: String) {
         #expect(line(BlobStoreError(.other, nil, .badCredentialSetting(setting))) == expected)
     }
 
-    private static let instance = S3CredentialOrigin.instance(service: "http://h")
+    private static let instance = CredentialOrigin.instance(service: "http://h")
 
     @Test(
         arguments: [
@@ -159,9 +159,9 @@ import Testing
                 "authorization token of the container: cannot open /t: No such file or directory; "
                     + "check AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
             ),
-        ] as [(S3CredentialOrigin, S3CredentialFailure.Problem, String)])
-    func missingCredentials(_ origin: S3CredentialOrigin, _ problem: S3CredentialFailure.Problem, _ end: String) {
-        let failure = S3CredentialFailure(origin: origin, problem: problem)
+        ] as [(CredentialOrigin, CredentialFailure.Problem, String)])
+    func missingCredentials(_ origin: CredentialOrigin, _ problem: CredentialFailure.Problem, _ end: String) {
+        let failure = CredentialFailure(origin: origin, problem: problem)
         let text = line(BlobStoreError(.other, load, .credentials(failure)))
         #expect(text == "cannot load main__a in bucket zones: no credentials from \(origin.text): \(end)")
     }
@@ -170,7 +170,7 @@ import Testing
         #expect(
             line(BlobStoreError(.other, nil, .noKeys(unreadable: [], instance: nil))).hasSuffix(
                 "AWS_EC2_METADATA_DISABLED is set; set storage.options.access_key and storage.options.secret_key"))
-        let failure = S3CredentialFailure(origin: Self.instance, problem: .noRole)
+        let failure = CredentialFailure(origin: Self.instance, problem: .noRole)
         #expect(
             line(BlobStoreError(.other, nil, .noKeys(unreadable: [], instance: failure))).hasSuffix(
                 "; for a role of this host, attach an instance profile with a role"))

@@ -166,20 +166,20 @@ import Testing
 
     /// Where they come from, and nothing of what they are.
     @Test func credentialsAreNamedByTheirSource() {
-        func finding(_ state: S3CredentialState?) -> Finding? {
+        func finding(_ state: CredentialState?) -> Finding? {
             storageFindings { $0.credentials = state }.first { $0.check == "credentials" }
         }
         #expect(finding(nil) == nil)
-        let role = S3CredentialOrigin.instance(service: "http://169.254.169.254")
+        let role = CredentialOrigin.instance(service: "http://169.254.169.254")
         let used = finding(
-            S3CredentialState(origin: role, isObtained: true, expires: WallTime(seconds: 1_800_000_000)))
+            CredentialState(origin: role, isObtained: true, expires: WallTime(seconds: 1_800_000_000)))
         #expect(used?.status == .pass)
         #expect(
             used?.text == "from http://169.254.169.254, the metadata service of EC2 instances; "
                 + "they expire at 2027-01-15T08:00:00Z, and are renewed before")
-        let fixed = finding(S3CredentialState(origin: .configuration, isObtained: true, expires: nil))
+        let fixed = finding(CredentialState(origin: .configuration, isObtained: true, expires: nil))
         #expect(fixed?.text == "from the configuration")
-        let none = finding(S3CredentialState(origin: role, isObtained: false, expires: nil))
+        let none = finding(CredentialState(origin: role, isObtained: false, expires: nil))
         #expect(none?.status == .skip)
     }
 

@@ -177,19 +177,6 @@ func s3UploadETag(_ body: [UInt8]) throws(XMLError) -> String {
     return withoutQuotes(withoutBlanks(etag))
 }
 
-/// Without surrounding blanks and line ends.
-private func withoutBlanks(_ text: String) -> String {
-    var rest = text[...]
-    while let first = rest.first, first.isWhitespace { rest = rest.dropFirst() }
-    while let last = rest.last, last.isWhitespace { rest = rest.dropLast() }
-    return String(rest)
-}
-
-/// ETags are quoted in headers and in XML, not by every server in both.
-func withoutQuotes(_ etag: String) -> String {
-    String(decoding: etag.utf8.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
-}
-
 /// The MD5 of the body if the ETag is one: not for objects that were uploaded in parts or are
 /// encrypted with keys held by the server.
 ///

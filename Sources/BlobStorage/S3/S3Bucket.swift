@@ -3,24 +3,12 @@ import Support
 extension S3Store {
     /// Creates the bucket unless it exists, within `initTimeout`.
     func createBucket() async throws {
-        let create = Task { try await createIfMissing() }
-        let limit = Task {
-            try await Task.sleep(for: options.initTimeout.orNoLimit)
-            create.cancel()
-        }
-        defer { limit.cancel() }
-        do {
-            try await withTaskCancellationHandler {
-                try await create.value
-            } onCancel: {
-                create.cancel()
-            }
-        } catch is CancellationError {
-            try Task.checkCancellation()
-            throw BlobStoreError(
+        try await prepare(
+            within: options.initTimeout.orNoLimit,
+            orThrow: BlobStoreError(
                 .timeout, .init(operation: S3Operation.create.rawValue, place: .bucket(options.bucket)),
                 .notCreated(after: options.initTimeout))
-        }
+        ) { try await self.createIfMissing() }
     }
 
     private func createIfMissing() async throws {

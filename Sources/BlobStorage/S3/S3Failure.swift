@@ -54,14 +54,11 @@ struct S3FailureContext: Sendable {
     ///   - now: what our clock says.
     func failure(_ answer: HTTPAnswer, hiding secrets: [String] = [], now: WallTime) -> RequestFailure {
         var answer = answer
-        // Shorter texts are not secrets, and masking them would garble the message.
-        func masked(_ text: String) -> String {
-            secrets.reduce(text) { $1.utf8.count < 4 ? $0 : $0.replacing($1, with: "***") }
-        }
+        func masked(_ text: String) -> String { text.masking(secrets) }
         answer.headers = answer.headers.mapValues(masked)
         let detail = S3ErrorAnswer(answer.body)
         let code = detail.map { masked($0.code) } ?? Self.code(status: answer.status)
-        let isForeign = detail == nil && Self.isForeign(answer)
+        let isForeign = detail == nil && answer.isForeignError
         let kind: BlobStoreError.Kind =
             switch (code, answer.status) {
             case ("RequestTimeout", _), (_, 408), (_, 504): .timeout
@@ -78,25 +75,18 @@ struct S3FailureContext: Sendable {
         return RequestFailure(
             error: error(kind, .refused(refusal), code: code == "NoSuchKey" ? "NotFound" : code),
             isTransient: Self.isTransient(status: answer.status, code: code),
-            retryAfter: answer.headers["retry-after"].flatMap { Self.pause(retryAfter: $0, now: now) })
+            retryAfter: answer.retryAfter(now: now))
     }
 
     /// The failure for a request without answer.
     func failure(_ failure: TransferFailure) -> RequestFailure {
-        let (kind, code, isTransient): (BlobStoreError.Kind, String, Bool) =
-            switch failure.reason {
-            case .nameResolution: (.other, "DNSError", true)
-            case .timeout, .tooSlow: (.timeout, "Timeout", true)
-            case .refused, .broken: (.other, "URLError", true)
-            case .tls, .handshake, .unusable: (.other, "URLError", false)
-            case .tooLarge: (.other, BlobStoreError.tooLarge, false)
-            }
+        let (kind, code, isTransient) = failure.storageMeaning
         return RequestFailure(
             error: error(kind, .unanswered(failure, authority: authority), code: code), isTransient: isTransient)
     }
 
     /// The failure for a request without credentials.
-    func failure(_ failure: S3CredentialFailure) -> RequestFailure {
+    func failure(_ failure: CredentialFailure) -> RequestFailure {
         let attempt = error(.other, .credentials(failure)).attempt
         return RequestFailure(error: BlobStoreError(failure, attempt), isTransient: failure.problem.isTransient)
     }
@@ -107,7 +97,7 @@ struct S3FailureContext: Sendable {
     func failure(unexpected problem: String, in answer: HTTPAnswer = HTTPAnswer()) -> RequestFailure {
         RequestFailure(
             error: error(
-                .other, .implausible(problem, authority: authority, source: Self.source(of: answer)), code: "Unknown"),
+                .other, .implausible(problem, authority: authority, source: answer.source), code: "Unknown"),
             isTransient: operation == .store)
     }
 
@@ -134,13 +124,13 @@ struct S3FailureContext: Sendable {
             "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
             let right = expectedRegion ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)
             if let right, !right.isEmpty, right != region { return .region(used: region, expected: right) }
-            if let location = Self.location(answer) { return .redirected(to: location, region: region) }
+            if let location = answer.redirectTarget { return .redirected(to: location, region: region) }
             return .region(used: region, expected: nil)
         case "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized":
             let resource = key == nil || operation == .list || operation == .listen ? bucket : "\(bucket)/*"
             return .denied(permission: operation.permission, resource: resource)
         case "BucketAlreadyExists": return .bucketOfAnother
-        default: return (300..<400).contains(answer.status) ? .otherService(redirects: Self.location(answer)) : .none
+        default: return (300..<400).contains(answer.status) ? .otherService(redirects: answer.redirectTarget) : .none
         }
     }
 
@@ -154,37 +144,11 @@ struct S3FailureContext: Sendable {
         "AuthorizationHeaderMalformed",
     ]
 
-    /// Whether an error has a body that no S3 server sends; an empty one may be from one.
-    private static func isForeign(_ answer: HTTPAnswer) -> Bool {
-        (400..<500).contains(answer.status) && answer.status != 429 && answer.status != 408 && !answer.body.isEmpty
-            && answer.headers["content-encoding"] == nil
-    }
-
     private static func foreignMeaning(_ answer: HTTPAnswer) -> S3Refusal.Meaning {
         if answer.status == 400, String(decoding: answer.body, as: UTF8.self).uppercased().contains("HTTPS") {
             return .requiresHTTPS
         }
-        return .notS3(source: source(of: answer))
-    }
-
-    /// `text/html from nginx`, if the answer contains it.
-    private static func source(of answer: HTTPAnswer) -> String {
-        let type = (answer.headers["content-type"] ?? "").prefix { $0 != ";" }
-        let server = answer.headers["server"] ?? ""
-        let isXML = type.hasSuffix("xml")
-        return [isXML ? "" : String(type), server.isEmpty ? "" : "from \(server)"].filter { !$0.isEmpty }
-            .joined(separator: " ").oneLine(limit: 80)
-    }
-
-    /// The target of a redirect, without possible secrets: user, password and query.
-    private static func location(_ answer: HTTPAnswer) -> String? {
-        guard (300..<400).contains(answer.status), let text = answer.headers["location"] else { return nil }
-        let address = text.prefix { $0 != "?" && $0 != "#" }
-        let start = address.firstRange(of: "://")?.upperBound ?? address.startIndex
-        let authority = address[start...].prefix { $0 != "/" }
-        let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
-        let shown = "\(address[..<start])\(host)\(address[authority.endIndex...])".oneLine(limit: 120)
-        return shown.isEmpty ? nil : shown
+        return .notS3(source: answer.source)
     }
 
     /// Servers may omit the body, and must for HEAD.
@@ -213,11 +177,5 @@ struct S3FailureContext: Sendable {
             // 501 (not implemented) and 505 (HTTP version not supported) are permanent.
             return status == 429 || status == 408 || (status >= 500 && status != 501 && status != 505)
         }
-    }
-
-    /// Seconds, or a date (RFC 9110, 10.2.3).
-    private static func pause(retryAfter text: String, now: WallTime) -> Duration? {
-        if let seconds = Int(text) { return .seconds(max(0, min(seconds, 86_400))) }
-        return WallTime(httpDate: text).map { .seconds(max(0, min($0.seconds - now.seconds, 86_400))) }
     }
 }

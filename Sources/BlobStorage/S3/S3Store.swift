@@ -7,14 +7,12 @@ import Synchronization
 ///
 /// Requests are signed by ``SigV4`` and sent by libcurl over persistent connections, on blocking threads.
 /// Listing and loading only send ListObjectsV2 and GetObject requests.
-package final class S3Store: BlobStore {
+package final class S3Store: MarkableStore {
     let options: S3Options
     private let endpoint: S3Endpoint
     private let credentialSource: S3CredentialSource
     private let client: HTTPClient
-    private let pool = BlockingPool(label: "storage-s3", width: 64)
-    private let willRetry: @Sendable (BlobStoreError, Duration) -> Void
-    private let observe: @Sendable (StorageCall) -> Void
+    private let calls: RemoteCalls
     private let listeners: HTTPClient
     private let listenPool = BlockingPool(label: "storage-s3-listen", width: 2)
     private let feed = Mutex<ChangeFeed?>(nil)
@@ -22,9 +20,6 @@ package final class S3Store: BlobStore {
     private let lastClockOffset = Mutex<Duration?>(nil)
     /// Whether this server has ETags that look like an MD5 but are not.
     private let hasOtherETags = Mutex(false)
-
-    /// Memory limit for the names of one listing, in bytes; about 200,000 objects.
-    static let largestListing = 64 << 20
 
     /// Opens a bucket. Sends requests only with `createBucket`: a listing, and PUT if the bucket does not exist.
     ///
@@ -42,7 +37,7 @@ package final class S3Store: BlobStore {
         willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void = { _, _ in },
         observe: @escaping @Sendable (StorageCall) -> Void = { _ in },
         listening: @escaping @Sendable (S3ListenNotice) -> Void = { _ in },
-        credentials: @escaping @Sendable (S3CredentialNotice) -> Void = { _ in }
+        credentials: @escaping @Sendable (CredentialNotice) -> Void = { _ in }
     ) async throws -> S3Store {
         let store = try await BlockingPool(label: "storage-s3-open", width: 1).run { _ in
             try S3Store(options, environment, willRetry, observe, listening, credentials)
@@ -56,11 +51,11 @@ package final class S3Store: BlobStore {
         _ willRetry: @escaping @Sendable (BlobStoreError, Duration) -> Void,
         _ observe: @escaping @Sendable (StorageCall) -> Void,
         _ listening: @escaping @Sendable (S3ListenNotice) -> Void,
-        _ credentials: @escaping @Sendable (S3CredentialNotice) -> Void
+        _ credentials: @escaping @Sendable (CredentialNotice) -> Void
     ) throws {
         self.options = options
-        self.willRetry = willRetry
-        self.observe = observe
+        calls = RemoteCalls(
+            pool: BlockingPool(label: "storage-s3", width: 64), willRetry: willRetry, observe: observe)
         noticeListening = listening
         endpoint = try S3Endpoint(
             endpointURL: options.endpointURL, region: options.region, bucket: options.bucket,
@@ -88,39 +83,26 @@ package final class S3Store: BlobStore {
 
     /// See ``BlobStore/list(prefix:)``.
     package func list(prefix: String) async throws -> [Blob] {
-        var blobs: [Blob] = []
-        var names = Set<[UInt8]>()
+        var listing = ListingCollector(globalPrefix: options.globalPrefix, prefix: prefix)
         var continuation: S3Request.Continuation?
-        var emptyPages = 0
-        var room = Self.largestListing
         while true {
             let request = S3Request.listing(key(prefix), after: continuation, options)
             let (page, next) = try await send(request) { [continuation] answer in
                 let page = try S3ListPage(answer.body)
                 return (page, try page.next(after: continuation))
             }
-            let countBefore = names.count
-            for blob in page.blobs where names.insert(Array(blob.name.utf8)).inserted {
-                room -= 2 * (blob.name.utf8.count + (blob.version?.utf8.count ?? 0) + 80)
-                guard room >= 0 else {
-                    let count = names.count - 1
-                    throw context(.list, nil).error(.other, .tooManyObjects(count), code: BlobStoreError.tooLarge)
-                }
-                guard blob.name.startsBytewise(with: key(prefix)) else { continue }
-                let name = String(Substring(blob.name.utf8.dropFirst(options.globalPrefix.utf8.count)))
-                // The prefix itself may be an object: some tools create one for a folder.
-                guard !name.isEmpty, name != UpdateMarkerStore.markerName else { continue }
-                blobs.append(Blob(name: name, size: blob.size, modified: blob.modified, version: blob.version))
+            let goesOn: Bool
+            do throws(ListingCollector.TooMany) {
+                goesOn = try listing.add(page.blobs)
+            } catch {
+                throw context(.list, nil).error(.other, .tooManyObjects(error.count), code: BlobStoreError.tooLarge)
             }
-            guard let next else { break }
-            // A page without names is valid: it may contain only folders.
-            emptyPages = page.blobs.isEmpty ? emptyPages + 1 : 0
-            guard next != continuation, page.blobs.isEmpty || names.count > countBefore, emptyPages < 10_000 else {
+            guard let next else { return listing.sorted }
+            guard goesOn, next != continuation else {
                 throw context(request).failure(unexpected: "the listing repeats itself").error
             }
             continuation = next
         }
-        return blobs.sorted { $0.name.precedesBytewise($1.name) }
     }
 
     /// See ``BlobStore/load(_:atMost:)``.
@@ -179,6 +161,17 @@ package final class S3Store: BlobStore {
         return etag.isEmpty ? try await verify(key, body) : etag
     }
 
+    /// See ``MarkableStore/storeOnce(_:_:)``.
+    package func storeOnce(_ name: String, _ body: Spool) async throws {
+        _ = try await put(name, body, retry: RetryPolicy(attempts: 1))
+    }
+
+    /// See ``MarkableStore/place``.
+    package var place: BlobStoreError.Place { .bucket(options.bucket) }
+
+    /// See ``MarkableStore/globalPrefix``.
+    package var globalPrefix: String { options.globalPrefix }
+
     /// Checks whether an object exists, if the answer to its upload had no ETag.
     ///
     /// - Returns: the ETag without quotes, empty if the server does not send it here either.
@@ -204,7 +197,7 @@ package final class S3Store: BlobStore {
         let request = S3Request(.delete, "DELETE", key: try objectKey(name, .delete))
         do {
             try await send(request) { _ in }
-        } catch let error as BlobStoreError where error.kind == .notFound && error.code != "NoSuchBucket" {
+        } catch let error as BlobStoreError where error.kind == .notFound && !error.isPlaceMissing {
             return
         }
     }
@@ -235,7 +228,7 @@ package final class S3Store: BlobStore {
     }
 
     /// See ``BlobStore/credentials``.
-    package var credentials: S3CredentialState? { credentialSource.current }
+    package var credentials: CredentialState? { credentialSource.current }
 
     /// From the last answer with the server's time.
     package var clockOffset: Duration? { lastClockOffset.withLock { $0 } }
@@ -261,7 +254,7 @@ package final class S3Store: BlobStore {
     func body(_ spool: Spool, _ range: Range<Int>) async throws -> S3Request.Body {
         let wantsMD5 = !options.disableSendContentMD5
         do {
-            return try await pool.run { cancellation in
+            return try await calls.pool.run { cancellation in
                 S3Request.Body(
                     part: HTTPRequest.Body(spool: spool, range: range),
                     digest: try BodyDigest(of: spool, range, md5: wantsMD5, cancellation))
@@ -283,62 +276,22 @@ package final class S3Store: BlobStore {
         _ request: S3Request, retry: RetryPolicy? = nil, _ read: @escaping @Sendable (HTTPAnswer) throws -> Result
     ) async throws -> Result {
         let context = context(request)
-        let start = ContinuousClock.now
-        do {
-            return try await (retry ?? options.retry).run(
-                retrying: RequestFailure.self, now: { start.duration(to: .now) }, random: { Double.random(in: 0..<1) },
-                sleep: { try await Task.sleep(for: $0) }, willRetry: { willRetry($0.error, $1) },
-                attempt: {
-                    try await pool.run { [self] cancellation in
-                        try withCredentials(context, cancellation) { keys in
-                            try observed(request) { try attempt(request, context, keys, read, cancellation) }
-                        }
-                    }
-                })
-        } catch let failure as RequestFailure {
-            throw failure.error
-        } catch let error as SystemError {
-            throw context.error(.other, .system(error, isPlace: false))
+        return try await calls.run(retry ?? options.retry) {
+            context.error(.other, .system($0, isPlace: false))
+        } _: { [self] cancellation in
+            try withCredentials(context, cancellation) { keys in
+                try calls.observed(request.operation.method) {
+                    try attempt(request, context, keys, read, cancellation)
+                }
+            }
         }
     }
 
-    /// Sends one HTTP request, and reports its result to the observer.
-    private func observed<Result>(_ request: S3Request, _ perform: () throws -> Result) throws -> Result {
-        guard let method = request.operation.method else { return try perform() }
-        let start = ContinuousClock.now
-        func report(_ code: String?) {
-            observe(
-                StorageCall(
-                    method: method, time: systemWallClock(), duration: start.duration(to: .now), errorCode: code))
-        }
-        do {
-            let result = try perform()
-            report(nil)
-            return result
-        } catch let error as CancellationError {
-            throw error
-        } catch {
-            report((error as? RequestFailure)?.error.code ?? "Unknown")
-            throw error
-        }
-    }
-
-    /// Sends a request, and once more if the server takes the credentials for expired and there are others.
     private func withCredentials<Result>(
         _ context: S3FailureContext, _ cancellation: CancellationSignal, _ send: (S3Credentials) throws -> Result
     ) throws -> Result {
-        let credentials: S3Credentials
-        do {
-            credentials = try credentialSource.credentials(cancellation)
-        } catch let failure as S3CredentialFailure {
-            throw context.failure(failure)
-        }
-        do {
-            return try send(credentials)
-        } catch let failure as RequestFailure where S3FailureContext.expiredCodes.contains(failure.error.code) {
-            guard let others = try credentialSource.replacement(for: credentials, cancellation) else { throw failure }
-            return try send(others)
-        }
+        try credentialSource.use(
+            cancellation, expiredCodes: S3FailureContext.expiredCodes, { context.failure($0) }, send)
     }
 
     private func attempt<Result>(

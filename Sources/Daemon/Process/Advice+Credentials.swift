@@ -3,7 +3,7 @@ import HTTP
 
 /// What to do about credentials that the environment of the process should provide.
 extension Advice {
-    static func cure(of setting: S3CredentialSetting) -> String {
+    static func cure(of setting: CredentialSetting) -> String {
         switch setting {
         case .missing(let variable, _): "set \(variable)"
         case .badURL(let variable), .badPath(let variable): "check \(variable)"
@@ -15,7 +15,7 @@ extension Advice {
         }
     }
 
-    static func cure(of failure: S3CredentialFailure) -> String {
+    static func cure(of failure: CredentialFailure) -> String {
         switch (failure.problem, failure.origin) {
         case (.setup(let error), _): cure(of: error)
         case (.unanswered(let failure), .instance) where failure.reason == .timeout || failure.reason == .tooSlow:

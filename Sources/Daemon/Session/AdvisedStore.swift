@@ -34,7 +34,7 @@ struct AdvisedStore: BlobStore {
 
     var stagingDirectory: String? { base.stagingDirectory }
 
-    var credentials: S3CredentialState? { base.credentials }
+    var credentials: CredentialState? { base.credentials }
 
     var clockOffset: Duration? { base.clockOffset }
 

@@ -124,7 +124,7 @@ private func logListening(
 
 /// Logs what happens to the credentials of the storage.
 private func logCredentials(
-    _ notice: S3CredentialNotice, _ advise: (BlobStoreError) -> BlobStoreError, _ logger: Logger
+    _ notice: CredentialNotice, _ advise: (BlobStoreError) -> BlobStoreError, _ logger: Logger
 ) {
     switch notice {
     // Those of the configuration and of a file are no news.
@@ -140,7 +140,7 @@ private func logCredentials(
     }
 }
 
-extension S3CredentialState {
+extension CredentialState {
     fileprivate var expiryText: String { expires.map { $0.rfc3339(digits: 0) } ?? "never" }
 }
 

@@ -17,14 +17,14 @@ struct ContainerRole: Sendable, Equatable {
     var token: Token
 
     /// Without the path: that of ECS is as good as a password.
-    var origin: S3CredentialOrigin { .container(service: url.place) }
+    var origin: CredentialOrigin { .container(service: url.place) }
 
     private static let ecs = "http://169.254.170.2"
     private static let relative = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
     private static let full = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
     /// The service as the environment says; nil if it names none.
-    static func found(_ environment: (String) -> String?) throws(S3CredentialSetting) -> ContainerRole? {
+    static func found(_ environment: (String) -> String?) throws(CredentialSetting) -> ContainerRole? {
         func variable(_ name: String) -> String { keyText(environment(name) ?? "") }
         let (relative, full) = (variable(relative), variable(full))
         guard !relative.isEmpty || !full.isEmpty else { return nil }
@@ -38,7 +38,7 @@ struct ContainerRole: Sendable, Equatable {
         return ContainerRole(url: url, token: !file.isEmpty ? .file(file) : text.isEmpty ? .none : .text(text))
     }
 
-    /// - Throws: ``S3CredentialFailure/Problem``, or `CancellationError`.
+    /// - Throws: ``CredentialFailure/Problem``, or `CancellationError`.
     func fetch(_ tls: TLSOptions, _ cancellation: CancellationSignal) throws -> IssuedCredentials {
         var headers = [(name: "Accept", value: "application/json")]
         var secrets: [String] = []
@@ -51,7 +51,7 @@ struct ContainerRole: Sendable, Equatable {
             json: try client.send("GET", url.text(), headers, cancellation), hiding: secrets)
     }
 
-    private func readToken() throws(S3CredentialFailure.Problem) -> String? {
+    private func readToken() throws(CredentialFailure.Problem) -> String? {
         switch token {
         case .none: return nil
         case .text(let token): return token

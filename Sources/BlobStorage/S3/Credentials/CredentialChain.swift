@@ -28,13 +28,13 @@ struct CredentialChain {
         if try Self.configured(options) != nil { return Found(provider: .configuration(options)) }
         if let keys = environmentKeys { return Found(provider: .environment(keys)) }
         var unreadable: [HTTPSetupError] = []
-        do throws(S3CredentialSetting) {
+        do throws(CredentialSetting) {
             if let provider = try webIdentity() { return Found(provider: provider) }
         } catch {
             throw BlobStoreError(.other, nil, .badCredentialSetting(error))
         }
         if let provider = try profile(&unreadable) { return Found(provider: provider) }
-        do throws(S3CredentialSetting) {
+        do throws(CredentialSetting) {
             if let role = try ContainerRole.found(environment) { return Found(provider: .container(role)) }
             let role = try InstanceRole.found(environment)
             return Found(provider: role.map { .instance($0) }, isLastResort: true, unreadable: unreadable)
@@ -75,7 +75,7 @@ struct CredentialChain {
             environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"), environment("AWS_SESSION_TOKEN"))
     }
 
-    private func webIdentity() throws(S3CredentialSetting) -> CredentialProvider? {
+    private func webIdentity() throws(CredentialSetting) -> CredentialProvider? {
         let (file, role) = (variable("AWS_WEB_IDENTITY_TOKEN_FILE"), variable("AWS_ROLE_ARN"))
         // A role without a token is none of ours: tools use the variable for other purposes, too.
         guard !file.isEmpty else { return nil }
@@ -103,7 +103,7 @@ struct CredentialChain {
             if let denied = unreadable.first(where: \.isAccessDenied) { throw BlobStoreError(denied) }
             throw BlobStoreError(.other, nil, .noProfile(name, file: files.place))
         }
-        do throws(S3CredentialSetting) {
+        do throws(CredentialSetting) {
             return try provider(found, [])
         } catch {
             throw BlobStoreError(.other, nil, .badCredentialSetting(error))
@@ -115,7 +115,7 @@ struct CredentialChain {
     /// - Parameter users: the profiles that take their keys from this one.
     private func provider(
         _ profile: SharedProfiles.Profile, _ users: [String]
-    ) throws(S3CredentialSetting) -> CredentialProvider? {
+    ) throws(CredentialSetting) -> CredentialProvider? {
         if !profile["role_arn"].isEmpty, users.last != profile.name {
             if let base = try roleBase(profile, users) {
                 if !profile["mfa_serial"].isEmpty { throw unsupported(profile, "mfa_serial") }
@@ -140,7 +140,7 @@ struct CredentialChain {
     /// The credentials with which a profile assumes its role; nil if it names none.
     private func roleBase(
         _ profile: SharedProfiles.Profile, _ users: [String]
-    ) throws(S3CredentialSetting) -> CredentialProvider? {
+    ) throws(CredentialSetting) -> CredentialProvider? {
         let (source, kind) = (profile["source_profile"], profile["credential_source"])
         guard !source.isEmpty || !kind.isEmpty else { return nil }
         var base: CredentialProvider?
@@ -163,7 +163,7 @@ struct CredentialChain {
         return base
     }
 
-    private func tokenService(_ profile: SharedProfiles.Profile) throws(S3CredentialSetting) -> TokenService {
+    private func tokenService(_ profile: SharedProfiles.Profile) throws(CredentialSetting) -> TokenService {
         let region = profile["region"]
         return try TokenService(environment, region: region.isEmpty ? options.region : region)
     }
@@ -174,7 +174,7 @@ struct CredentialChain {
             duration: Int(profile["duration_seconds"]))
     }
 
-    private func unsupported(_ profile: SharedProfiles.Profile, _ key: String) -> S3CredentialSetting {
+    private func unsupported(_ profile: SharedProfiles.Profile, _ key: String) -> CredentialSetting {
         .unsupportedProfile(profile.name, file: profile.file, key: key)
     }
 }

@@ -12,7 +12,7 @@ indirect enum CredentialProvider: Sendable {
     case instance(InstanceRole)
 
     /// What is to be said of it.
-    var origin: S3CredentialOrigin {
+    var origin: CredentialOrigin {
         switch self {
         case .configuration: .configuration
         case .environment: .environment
@@ -31,18 +31,18 @@ indirect enum CredentialProvider: Sendable {
     /// - Parameters:
     ///   - tls: verifies services with https.
     ///   - now: returns the current time.
-    /// - Throws: ``S3CredentialFailure``, `BlobStoreError` about the configuration, or `CancellationError`.
+    /// - Throws: ``CredentialFailure``, `BlobStoreError` about the configuration, or `CancellationError`.
     func fetch(
         _ tls: TLSOptions, now: @Sendable () -> WallTime, _ cancellation: CancellationSignal
     ) throws -> IssuedCredentials {
         do {
             let issued = try issue(tls, now, cancellation)
             if let expires = issued.expires, expires.seconds <= now().seconds {
-                throw S3CredentialFailure.Problem.expired(expires)
+                throw CredentialFailure.Problem.expired(expires)
             }
             return issued
-        } catch let problem as S3CredentialFailure.Problem {
-            throw S3CredentialFailure(origin: origin, problem: problem)
+        } catch let problem as CredentialFailure.Problem {
+            throw CredentialFailure(origin: origin, problem: problem)
         }
     }
 
@@ -65,12 +65,12 @@ indirect enum CredentialProvider: Sendable {
         case .container(let role): return try role.fetch(tls, cancellation)
         case .instance(let role): return try role.fetch(cancellation)
         }
-        throw S3CredentialFailure.Problem.noKeys
+        throw CredentialFailure.Problem.noKeys
     }
 
     private static func keys(
         _ profile: SharedProfiles.Profile, _ files: SharedProfiles
-    ) throws(S3CredentialFailure.Problem) -> S3Credentials? {
+    ) throws(CredentialFailure.Problem) -> S3Credentials? {
         var unreadable: HTTPSetupError?
         do throws(HTTPSetupError) {
             if let keys = try files.profile(profile.name, unreadable: { unreadable = unreadable ?? $0 })?.keys {
@@ -84,7 +84,7 @@ indirect enum CredentialProvider: Sendable {
     }
 
     /// The token is read each time, because Kubernetes replaces it.
-    private static func token(_ file: String) throws(S3CredentialFailure.Problem) -> String {
+    private static func token(_ file: String) throws(CredentialFailure.Problem) -> String {
         do throws(HTTPSetupError) {
             return try readKeyFile(file, for: .webIdentityToken)
         } catch {

@@ -2,12 +2,8 @@ import FoundationEssentials
 import HTTP
 import Support
 
-/// Credentials as they are handed out.
-struct IssuedCredentials: Sendable, Equatable {
-    var credentials: S3Credentials
-    /// nil if they do not expire.
-    var expires: WallTime?
-}
+/// Keys as AWS's services hand them out.
+typealias IssuedCredentials = Issued<S3Credentials>
 
 /// The JSON document of the services for instances and containers.
 private struct CredentialDocument: Decodable {
@@ -32,7 +28,7 @@ extension IssuedCredentials {
     ///
     /// - Parameter secrets: texts of the request that the service may echo.
     /// - Throws: the problem if it is an error, or incomplete.
-    init(json answer: HTTPAnswer, hiding secrets: [String] = []) throws(S3CredentialFailure.Problem) {
+    init(json answer: HTTPAnswer, hiding secrets: [String] = []) throws(CredentialFailure.Problem) {
         let document = try? JSONDecoder().decode(CredentialDocument.self, from: Data(answer.body))
         let code = document?.code ?? document?.otherCode ?? ""
         guard answer.status == 200, code.isEmpty || code == "Success" else {
@@ -47,7 +43,7 @@ extension IssuedCredentials {
     ///
     /// - Parameter secrets: texts of the request that the service may echo.
     /// - Throws: the problem if it is an error, or incomplete.
-    init(sts answer: HTTPAnswer, action: String, hiding secrets: [String]) throws(S3CredentialFailure.Problem) {
+    init(sts answer: HTTPAnswer, action: String, hiding secrets: [String]) throws(CredentialFailure.Problem) {
         var values: [String: String] = [:]
         var errors: [String: String] = [:]
         do throws(XMLError) {
@@ -71,7 +67,7 @@ extension IssuedCredentials {
 
     private init(
         _ access: String?, _ secret: String?, _ token: String?, _ expiration: String?
-    ) throws(S3CredentialFailure.Problem) {
+    ) throws(CredentialFailure.Problem) {
         for (name, value) in [("AccessKeyId", access), ("SecretAccessKey", secret)] where (value ?? "").isEmpty {
             throw .unusable("the answer has no \(name)")
         }
@@ -85,16 +81,5 @@ extension IssuedCredentials {
             throw .unusable("the Expiration in the answer is not a time")
         }
         expires = time
-    }
-}
-
-extension S3CredentialFailure.Problem {
-    /// A refusal with the server's words on one line, without secrets.
-    static func refused(_ status: Int, _ code: String, _ message: String, hiding secrets: [String] = []) -> Self {
-        func masked(_ text: String) -> String {
-            secrets.reduce(text) { $1.utf8.count < 4 ? $0 : $0.replacing($1, with: "***") }
-        }
-        return .refused(
-            status: status, code: masked(code).oneLine(limit: 80), message: masked(message).oneLine(limit: 240))
     }
 }

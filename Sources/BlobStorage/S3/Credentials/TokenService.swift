@@ -9,7 +9,7 @@ struct TokenService: Sendable, Equatable {
     var region: String
 
     /// The service that the environment names, or that of AWS in the region of the environment, or in `region`.
-    init(_ environment: (String) -> String?, region: String) throws(S3CredentialSetting) {
+    init(_ environment: (String) -> String?, region: String) throws(CredentialSetting) {
         func variable(_ names: String...) -> (name: String, value: String)? {
             names.map { ($0, keyText(environment($0) ?? "")) }.first { !$0.1.isEmpty }
         }
@@ -50,7 +50,7 @@ struct TokenService: Sendable, Equatable {
                 payloadHash: hexadecimal(try Digest.sha256(body)), time: time)
             headers.append(("Authorization", authorization))
         } catch {
-            throw S3CredentialFailure.Problem.setup(error)
+            throw CredentialFailure.Problem.setup(error)
         }
         let answer = try CredentialClient.far(url, tls).send("POST", url.text("/"), headers, body: body, cancellation)
         return try IssuedCredentials(

@@ -1,7 +1,7 @@
 import Support
 
-/// Where the credentials of an S3 storage come from; without secrets.
-package indirect enum S3CredentialOrigin: Sendable, Equatable {
+/// Where the credentials of a storage come from; without secrets.
+package indirect enum CredentialOrigin: Sendable, Equatable {
     /// The configuration, or the files that it names.
     case configuration
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
@@ -11,7 +11,7 @@ package indirect enum S3CredentialOrigin: Sendable, Equatable {
     /// A role that the STS at this address gives for the token in a file.
     case webIdentity(role: String, tokenFile: String, service: String)
     /// A role that the STS at this address gives to another role or key.
-    case assumedRole(role: String, by: S3CredentialOrigin, service: String)
+    case assumedRole(role: String, by: CredentialOrigin, service: String)
     /// The role of an ECS task or of an EKS pod, from this address.
     case container(service: String)
     /// The role of an EC2 instance, from the metadata service at this address.
@@ -42,24 +42,24 @@ package indirect enum S3CredentialOrigin: Sendable, Equatable {
 }
 
 /// The credentials in use, without secrets.
-package struct S3CredentialState: Sendable, Equatable {
+package struct CredentialState: Sendable, Equatable {
     /// Where they come from.
-    package var origin: S3CredentialOrigin
+    package var origin: CredentialOrigin
     /// Whether there are any: they are requested with the first request to the storage.
     package var isObtained: Bool
     /// When they expire; nil for never or unknown.
     package var expires: WallTime?
 
     /// See the properties of the same names.
-    package init(origin: S3CredentialOrigin, isObtained: Bool, expires: WallTime?) {
+    package init(origin: CredentialOrigin, isObtained: Bool, expires: WallTime?) {
         (self.origin, self.isObtained, self.expires) = (origin, isObtained, expires)
     }
 }
 
-/// What happens to the credentials of an S3 storage.
-package enum S3CredentialNotice: Sendable {
+/// What happens to the credentials of a storage.
+package enum CredentialNotice: Sendable {
     /// There are new ones. Whether a failure was reported before.
-    case renewed(S3CredentialState, afterFailure: Bool)
+    case renewed(CredentialState, afterFailure: Bool)
     /// A renewal has failed; the previous ones stay in use. Reported once until a renewal succeeds.
-    case kept(S3CredentialState, BlobStoreError)
+    case kept(CredentialState, BlobStoreError)
 }

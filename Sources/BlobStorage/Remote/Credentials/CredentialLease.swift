@@ -1,20 +1,27 @@
 import Support
 
+/// Credentials as they are handed out.
+struct Issued<Credentials: Hashable & Sendable>: Sendable, Equatable {
+    var credentials: Credentials
+    /// nil if they do not expire.
+    var expires: WallTime?
+
+    /// Roles without an expiration are asked for again after this time.
+    static var unlimited: Duration { .seconds(3600) }
+}
+
 /// Credentials, and when to renew them. Pure.
-struct CredentialLease: Sendable {
-    var credentials: S3Credentials
+struct CredentialLease<Credentials: Hashable & Sendable>: Sendable {
+    var credentials: Credentials
     /// nil if they do not expire.
     var expires: WallTime?
     /// Time since the source was opened after which they are renewed.
     var renewAt: Duration
 
-    /// Roles without an expiration are asked for again after this time.
-    static let unlimited = Duration.seconds(3600)
-
     /// - Parameters:
     ///   - interval: the time after which credentials without an expiration are read again.
     ///   - random: 0..<1; spreads the renewals of many instances.
-    init(_ issued: IssuedCredentials, at now: Moment, interval: Duration, random: Double) {
+    init(_ issued: Issued<Credentials>, at now: Moment, interval: Duration, random: Double) {
         credentials = issued.credentials
         expires = issued.expires
         guard let expires else {

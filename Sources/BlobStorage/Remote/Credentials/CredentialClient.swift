@@ -25,7 +25,7 @@ struct CredentialClient: Sendable {
 
     /// Sends a request on the calling thread.
     ///
-    /// - Throws: ``S3CredentialFailure/Problem``, or `CancellationError`.
+    /// - Throws: ``CredentialFailure/Problem``, or `CancellationError`.
     func send(
         _ method: String, _ url: String, _ headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
         _ cancellation: CancellationSignal
@@ -43,9 +43,9 @@ struct CredentialClient: Sendable {
                 settings, maximumIdleConnections: 0, tls: try TLSSource(tls), keyLogFile: "")
             return try client.perform(request, cancellation)
         } catch let failure as TransferFailure {
-            throw S3CredentialFailure.Problem.unanswered(failure)
+            throw CredentialFailure.Problem.unanswered(failure)
         } catch let error as HTTPSetupError {
-            throw S3CredentialFailure.Problem.setup(error)
+            throw CredentialFailure.Problem.setup(error)
         }
     }
 }

@@ -2,7 +2,7 @@ import HTTP
 import Support
 
 /// Credentials that are not available from where they should come from. The texts of a server are on one line, without secrets.
-package struct S3CredentialFailure: Error, Sendable, Equatable {
+package struct CredentialFailure: Error, Sendable, Equatable {
     /// Why.
     package enum Problem: Error, Sendable, Equatable {
         /// A file cannot be read, or TLS cannot be set up.
@@ -24,18 +24,18 @@ package struct S3CredentialFailure: Error, Sendable, Equatable {
     }
 
     /// Where they should come from.
-    package var origin: S3CredentialOrigin
+    package var origin: CredentialOrigin
     /// The reason.
     package var problem: Problem
 
     /// See the properties of the same names.
-    package init(origin: S3CredentialOrigin, problem: Problem) { (self.origin, self.problem) = (origin, problem) }
+    package init(origin: CredentialOrigin, problem: Problem) { (self.origin, self.problem) = (origin, problem) }
 
     /// `no credentials from …: …`
     var text: String { "no credentials from \(origin.text): \(problem.text)" }
 }
 
-extension S3CredentialFailure.Problem {
+extension CredentialFailure.Problem {
     /// One line.
     var text: String {
         switch self {
@@ -68,12 +68,21 @@ extension S3CredentialFailure.Problem {
     }
 }
 
+extension CredentialFailure.Problem {
+    /// A refusal with the server's words on one line, without secrets.
+    static func refused(_ status: Int, _ code: String, _ message: String, hiding secrets: [String] = []) -> Self {
+        .refused(
+            status: status, code: code.masking(secrets).oneLine(limit: 80),
+            message: message.masking(secrets).oneLine(limit: 240))
+    }
+}
+
 extension BlobStoreError {
     /// The code of an error about credentials that a retry may bring.
     package static let credentialsUnavailable = "CredentialsUnavailable"
 
     /// An operation for which there are no credentials.
-    init(_ failure: S3CredentialFailure, _ attempt: Attempt? = nil) {
+    init(_ failure: CredentialFailure, _ attempt: Attempt? = nil) {
         self.init(
             .other, attempt, .credentials(failure),
             code: failure.problem.isTransient ? Self.credentialsUnavailable : "NoCredentials")
@@ -81,7 +90,7 @@ extension BlobStoreError {
 }
 
 /// Why credentials cannot be looked for as the environment and the shared files say.
-package enum S3CredentialSetting: Error, Sendable, Equatable {
+package enum CredentialSetting: Error, Sendable, Equatable {
     /// A variable needs another one.
     case missing(String, besides: String)
     /// A variable does not contain the URL of a service.
