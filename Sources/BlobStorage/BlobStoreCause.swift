@@ -28,6 +28,8 @@ extension BlobStoreError {
         case badCredentialSetting(CredentialSetting)
         /// The path of the directory is empty, or contains a zero byte.
         case noDirectory
+        /// An Azure storage is configured in an unusable way.
+        case azure(AzureSetting)
 
         // An operation failed.
 
@@ -35,10 +37,12 @@ extension BlobStoreError {
         case credentials(CredentialFailure)
         /// The server answered with an error.
         case refused(S3Refusal)
+        /// Azure answered with an error.
+        case refusedByAzure(AzureRefusal)
         /// There is no answer from the server.
         case unanswered(TransferFailure, authority: String)
-        /// A successful answer that no S3 server sends, with its origin.
-        case implausible(String, authority: String, source: String)
+        /// A successful answer that no server of this kind sends, with its origin.
+        case implausible(String, authority: String, source: String, service: StorageService = .s3)
         /// An object does not exist although the server had confirmed its upload.
         case lostUpload(S3Refusal)
         /// The bucket was not created in this time.
@@ -119,8 +123,10 @@ extension BlobStoreError.Cause {
         case .noDirectory: "the path of the storage directory is empty or contains a zero byte"
         case .refused(let refusal): refusal.text
         case .unanswered(let failure, _): failure.detail.oneLine() + failure.hint
-        case .implausible(let problem, let authority, let source):
-            "\(authority) does not answer like an S3 server\(source.isEmpty ? "" : " (\(source))"): \(problem.oneLine())"
+        case .refusedByAzure(let refusal): refusal.text
+        case .azure(let setting): setting.text
+        case .implausible(let problem, let authority, let source, let service):
+            "\(authority) does not answer like \(service.server)\(source.isEmpty ? "" : " (\(source))"): \(problem.oneLine())"
         case .lostUpload(let refusal): "\(refusal.text): the server had confirmed the upload"
         case .notCreated(let limit), .notWritten(let limit): "not done after \(limit)"
         case .system(let error, let isPlace): isPlace ? error.reason : error.description.oneLine()

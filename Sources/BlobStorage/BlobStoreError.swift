@@ -44,6 +44,8 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
     package enum Place: Sendable, Equatable {
         /// A bucket of this name.
         case bucket(String)
+        /// A container of this name.
+        case container(String)
         /// A directory.
         case directory(String)
         /// The memory of this process.
@@ -52,6 +54,7 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
         var text: String {
             switch self {
             case .bucket(let name): "bucket \(name.oneLine())"
+            case .container(let name): "container \(name.oneLine())"
             case .directory(let path): path.oneLine()
             case .memory: "memory"
             }
@@ -61,7 +64,7 @@ package struct BlobStoreError: Error, Sendable, CustomStringConvertible {
     /// The kind of the error.
     package var kind: Kind
 
-    /// A short code for metrics: the S3 server's error code, or NotFound, Timeout, DNSError,
+    /// A short code for metrics: the server's error code, or NotFound, Timeout, DNSError,
     /// URLError, TooLarge, Unknown.
     package var code: String
 

@@ -1,3 +1,19 @@
+/// A kind of server that stores objects.
+package enum StorageService: String, Sendable, CaseIterable {
+    /// S3.
+    case s3
+    /// Azure Blob storage.
+    case azure
+
+    /// With an article.
+    var server: String {
+        switch self {
+        case .s3: "an S3 server"
+        case .azure: "an Azure storage"
+        }
+    }
+}
+
 /// A completed request to a storage, for metrics.
 ///
 /// Each HTTP request is one call: each page of a listing, each part of an upload, and each retry.
@@ -15,6 +31,8 @@ package struct StorageCall: Sendable, Hashable {
         case delete
     }
 
+    /// What it went to.
+    package var service: StorageService
     /// The operation of the request.
     package var method: Method
     /// When it ended, by the system's clock, in nanoseconds since the UNIX epoch.
@@ -25,7 +43,10 @@ package struct StorageCall: Sendable, Hashable {
     package var errorCode: String?
 
     /// See the properties of the same names.
-    package init(method: Method, time: UInt64, duration: Duration, errorCode: String? = nil) {
+    package init(
+        _ service: StorageService = .s3, method: Method, time: UInt64, duration: Duration, errorCode: String? = nil
+    ) {
+        self.service = service
         self.method = method
         self.time = time
         self.duration = duration

@@ -148,13 +148,14 @@ enum StorageChecks {
     }
 
     private static func permission(_ name: String) -> String {
-        let action =
+        let (action, role) =
             switch name {
-            case "list": "s3:ListBucket"
-            case "get": "s3:GetObject"
-            case "put": "s3:PutObject"
-            default: "s3:DeleteObject"
+            case "list": ("s3:ListBucket", "Reader")
+            case "get": ("s3:GetObject", "Reader")
+            case "put": ("s3:PutObject", "Contributor")
+            default: ("s3:DeleteObject", "Contributor")
             }
-        return "allow \(name) (\(action) for S3, access to the files for a directory)"
+        return
+            "allow \(name) (\(action) for S3, Storage Blob Data \(role) for Azure, access to the files for a directory)"
     }
 }

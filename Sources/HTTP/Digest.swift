@@ -68,6 +68,30 @@ package struct BodyDigest: Sendable {
     package init(of spool: Spool, _ range: Range<Int>, md5 wantsMD5: Bool, _ cancellation: CancellationSignal) throws {
         guard let sha256 = Digest(.sha256) else { throw HTTPSetupError.noSHA256 }
         let md5 = wantsMD5 ? Digest(.md5) : nil
+        try Self.read(spool, range, cancellation) { bytes in
+            sha256.update(bytes)
+            md5?.update(bytes)
+        }
+        self.sha256 = hexadecimal(sha256.finish())
+        switch consume md5 {
+        case .some(let digest): self.md5 = base64(digest.finish())
+        case .none: self.md5 = nil
+        }
+    }
+
+    /// The MD5 of `range` of a spool in base64, as in Content-MD5; nil if it is not available.
+    package static func md5(
+        of spool: Spool, _ range: Range<Int>, _ cancellation: CancellationSignal
+    ) throws -> String? {
+        guard let md5 = Digest(.md5) else { return nil }
+        try read(spool, range, cancellation) { md5.update($0) }
+        return base64(md5.finish())
+    }
+
+    private static func read(
+        _ spool: Spool, _ range: Range<Int>, _ cancellation: CancellationSignal,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws {
         var offset = range.lowerBound
         try withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
             while offset < range.upperBound {
@@ -75,16 +99,9 @@ package struct BodyDigest: Sendable {
                 let part = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(range.upperBound - offset))
                 let count = try spool.read(at: offset, into: part)
                 guard count > 0 else { return }
-                let bytes = UnsafeRawBufferPointer(rebasing: part[..<count])
-                sha256.update(bytes)
-                md5?.update(bytes)
+                body(UnsafeRawBufferPointer(rebasing: part[..<count]))
                 offset += count
             }
-        }
-        self.sha256 = hexadecimal(sha256.finish())
-        switch consume md5 {
-        case .some(let digest): self.md5 = base64(digest.finish())
-        case .none: self.md5 = nil
         }
     }
 }

@@ -21,6 +21,10 @@ package enum FilePurpose: String, Sendable {
     case containerToken = "authorization token of the container"
     /// The token with which a role is assumed.
     case webIdentityToken = "web identity token"
+    /// The key of an Azure storage account.
+    case accountKey = "account key"
+    /// The token that a workload shows to get one for Azure.
+    case federatedToken = "federated token"
     /// The key of PowerDNS's API.
     case apiKey = "API key"
 }

@@ -19,7 +19,7 @@ package final class Monitor: SyncObserver {
     /// The metrics of ``metrics()``; others may add theirs.
     package let registry = MetricRegistry()
     private let process: ProcessMetrics
-    private let storage: StorageMetrics
+    private let storages: [StorageService: StorageMetrics]
     private let lmdb: LMDBMetrics
     private let board: HealthBoard
     private let problems: Problems
@@ -41,7 +41,7 @@ package final class Monitor: SyncObserver {
         self.clock = clock
         started = clock()
         process = ProcessMetrics(registry)
-        storage = StorageMetrics(registry)
+        storages = Self.storages(registry)
         lmdb = LMDBMetrics(registry)
         board = HealthBoard(clock: clock, logger: logger)
         let problems = Problems()
@@ -85,9 +85,10 @@ package final class Monitor: SyncObserver {
         return known.holdPositions(atMost: limit)
     }
 
-    /// A request to an S3 server has ended.
+    /// A request to a server that stores objects has ended.
     package func observe(_ call: StorageCall) {
-        storage.called(call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)
+        storages[call.service]?.called(
+            call.method.rawValue, end: call.time, duration: call.duration, error: call.errorCode)
     }
 
     /// Sets the reason why the status page cannot be served, or clears it.
@@ -95,8 +96,15 @@ package final class Monitor: SyncObserver {
         board.update { checks, _ in checks.set("status_page", .failure, problem) }
     }
 
-    /// Creates the metrics of requests to an S3 server with zero.
-    package func expectStorageCalls() { storage.begin(methods: StorageCall.Method.allCases.map(\.rawValue)) }
+    /// Creates the metrics of requests to this kind of server with zero.
+    package func expectStorageCalls(to service: StorageService) {
+        storages[service]?.begin(methods: StorageCall.Method.allCases.map(\.rawValue))
+    }
+
+    private static func storages(_ registry: MetricRegistry) -> [StorageService: StorageMetrics] {
+        let all = StorageService.allCases.map { ($0, StorageMetrics(registry, $0)) }
+        return Dictionary(all) { one, _ in one }
+    }
 
     // MARK: Running
 
@@ -257,7 +265,7 @@ package final class Monitor: SyncObserver {
     /// The descriptions of the metrics, for the documentation.
     package static var metricDescriptions: [MetricDescription] {
         let registry = MetricRegistry()
-        _ = (ProcessMetrics(registry), StorageMetrics(registry), LMDBMetrics(registry))
+        _ = (ProcessMetrics(registry), storages(registry), LMDBMetrics(registry))
         _ = (SyncMetrics(registry), CleaningMetrics(registry), PushMetrics(registry))
         return registry.descriptions
     }

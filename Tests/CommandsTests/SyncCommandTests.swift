@@ -175,15 +175,17 @@ import Testing
         #expect(dump.output.contains("# old/raw: 1 entries, flags 0\nkey = value\n"))
     }
 
-    @Test func azureIsRefused() async throws {
+    @Test func anAzureStorageNeedsAnAccount() async throws {
         let file = try directory.write(
             "z.yaml",
             "lmdbs: {a: {path: \(directory.file("a")), schema_tracks_changes: true, options: {create: true}}}\n"
-                + "storage: {type: azure, options: {container: c}}")
+                + "storage: {type: azure, options: {container: zones}}")
         let result = await runCommand(["receive", "-c", file, "--log-format", "json"])
         #expect(result.exitCode == 1)
         #expect(
-            result.errors.contains(#""level":"fatal","msg":"receive has failed","error":"storage.type azure is not"#))
+            result.errors.contains(
+                #""level":"fatal","msg":"receive has failed","error":"no Azure storage account is set; set storage.options.acc"#
+            ))
     }
 
     @Test func warningsOfTheConfigurationAreLoggedOnce() async throws {

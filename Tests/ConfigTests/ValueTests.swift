@@ -208,6 +208,14 @@ import Testing
         #expect(throws: ValueProblem.self) { try EndpointURL.check(text, of: .azure) }
     }
 
+    /// The portal shows addresses with a signature.
+    @Test func aSignatureInAnEndpointIsNotShown() {
+        let text = minimal.replacing(
+            "type: memory", with: "type: azure, options: {container: c, endpoint_url: 'https://a/?sig=hunter2'}")
+        #expect(!errors(text).joined().contains("hunter2"))
+        #expect(EndpointURL.holdsCredentials("https://a/?sv=1&sig=hunter2"))
+    }
+
     @Test func onlyAzureTakesAPathInTheEndpoint() throws {
         try EndpointURL.check("http://127.0.0.1:10000/account", of: .azure)
         try EndpointURL.check("https://h.example/storage/v1/s3", of: .s3)

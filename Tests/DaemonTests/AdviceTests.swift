@@ -27,7 +27,7 @@ import Testing
 
     @Test func onlyAWrongCommandLineIsOne() {
         #expect(CommandFailure(.unknownDatabase("x", flag: "", file: "", known: [])).exitCode == ExitCode.usage)
-        #expect(CommandFailure(.azureStorage).exitCode == ExitCode.failure)
+        #expect(CommandFailure(.storageIsNotOpen).exitCode == ExitCode.failure)
     }
 
     @Test(

@@ -14,8 +14,8 @@ import Testing
 @Suite struct StorageAdviceTests {
     private let load = BlobStoreError.Attempt(operation: "load", object: "main__a", place: .bucket("zones"))
 
-    private func line(_ error: BlobStoreError, createsBucket: Bool = false) -> String {
-        Advice.advised(error, createsBucket: createsBucket).description
+    private func line(_ error: BlobStoreError, createsPlace: Bool = false) -> String {
+        Advice.advised(error, createsPlace: createsPlace).description
     }
 
     private func refused(_ status: Int, _ code: String, _ meaning: S3Refusal.Meaning) -> String {
@@ -58,7 +58,7 @@ import Testing
         let error = BlobStoreError(.notFound, load, .refused(refusal))
         #expect(line(error).hasSuffix("; check storage.options.bucket and region, or set create_bucket"))
         let end = "; check storage.options.bucket and region; create_bucket is true, so sync creates it at start"
-        #expect(line(error, createsBucket: true).hasSuffix(end))
+        #expect(line(error, createsPlace: true).hasSuffix(end))
     }
 
     @Test(
@@ -174,6 +174,58 @@ import Testing
         #expect(
             line(BlobStoreError(.other, nil, .noKeys(unreadable: [], instance: failure))).hasSuffix(
                 "; for a role of this host, attach an instance profile with a role"))
+    }
+
+    @Test(
+        arguments: [
+            (
+                .wrongKey,
+                "; the account key is not that of the account; check storage.options.account_key and "
+                    + "storage.options.account_name, and that no proxy changes the path or headers"
+            ),
+            (
+                .needsRole("Storage Blob Data Reader", resource: "zones"),
+                "; this identity needs the role Storage Blob Data Reader on zones"
+            ),
+            (.noContainer, "; check storage.options.container, or set create_container"),
+            (
+                .notAzure(source: "text/html"),
+                "; this is not an answer of an Azure storage (text/html); check storage.options.endpoint_url"
+            ),
+            (.requiresHTTPS, "; https is required; use https:// in storage.options.endpoint_url"), (.none, ""),
+        ] as [(AzureRefusal.Meaning, String)])
+    func refusalsOfAzure(_ meaning: AzureRefusal.Meaning, _ end: String) {
+        let attempt = BlobStoreError.Attempt(operation: "load", object: "main__a", place: .container("zones"))
+        let refusal = AzureRefusal(status: 403, code: "Code", message: "Text", meaning: meaning)
+        #expect(
+            line(BlobStoreError(.other, attempt, .refusedByAzure(refusal)))
+                == "cannot load main__a in container zones: HTTP 403 Code: Text\(end)")
+    }
+
+    @Test(
+        arguments: [
+            (.noAccount, "no Azure storage account is set; set storage.options.account_name"),
+            (
+                .badKey(.configuration),
+                "the account key from the configuration is not base64; check storage.options.account_key or its file"
+            ),
+            (
+                .tokenInTheClear(host: "h"),
+                "the token of an identity would be sent to h in the clear; use https:// in storage.options.endpoint_url"
+            ),
+            (
+                .noCredentials(
+                    CredentialFailure(
+                        origin: .azureMachine(client: "", service: "http://h"),
+                        problem: .refused(status: 400, code: "invalid_request", message: "Identity not found"))),
+                "no account key is set, and the environment has neither a key nor a signature nor an identity; "
+                    + "no credentials from http://h, the metadata service of Azure: HTTP 400 invalid_request: Identity not found; "
+                    + "set storage.options.account_name and storage.options.account_key; for an identity of this machine, "
+                    + "assign a managed identity to it, and check AZURE_CLIENT_ID"
+            ),
+        ] as [(AzureSetting, String)])
+    func settingsOfAzure(_ setting: AzureSetting, _ expected: String) {
+        #expect(line(BlobStoreError(.other, nil, .azure(setting))) == expected)
     }
 
     /// Every call of a store that the factory opens has the cure.

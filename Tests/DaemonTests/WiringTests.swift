@@ -242,8 +242,13 @@ import Testing
         let marked = try await open(.s3(s3))
         #expect(base(marked.store) is UpdateMarkerStore)
         #expect(base(marked.unmarked) is S3Store)
-        let error = await #expect(throws: CommandFailure.self) { try await open(.azure(AzureStorageOptions())) }
-        #expect(error?.description.hasPrefix("storage.type azure is not supported yet; ") == true)
+        var azure = AzureStorageOptions()
+        (azure.container, azure.accountName, azure.accountKey) = ("zones", "lab", "a2V5")
+        #expect(base(try await open(.azure(azure)).store) is AzureStore)
+        azure.updateMarker.isUsed = true
+        #expect(base(try await open(.azure(azure)).store) is UpdateMarkerStore)
+        let error = await #expect(throws: BlobStoreError.self) { try await open(.azure(AzureStorageOptions())) }
+        #expect(error?.description == "no Azure storage account is set; set storage.options.account_name")
     }
 
     /// Whatever goes to a storage with identities is sealed, by both ways; a bad identity is one line.

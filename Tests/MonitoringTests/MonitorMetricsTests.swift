@@ -107,7 +107,7 @@ import Testing
 
     @Test func callsOfTheStorageAreCounted() async {
         let monitor = monitor()
-        monitor.expectStorageCalls()
+        monitor.expectStorageCalls(to: .s3)
         #expect(value(#"storage_s3_call_total{method="delete"}"#, in: await monitor.metrics()) == 0)
         monitor.observe(StorageCall(method: .load, time: 1_500_000_000, duration: .milliseconds(30)))
         monitor.observe(StorageCall(method: .load, time: 2_500_000_000, duration: .seconds(1), errorCode: "SlowDown"))
@@ -120,10 +120,20 @@ import Testing
         #expect(value(#"storage_s3_call_duration_seconds_sum{method="load"}"#, in: text) == 1.03)
     }
 
+    @Test func callsOfEachKindOfServerAreItsOwn() async {
+        let monitor = monitor()
+        monitor.expectStorageCalls(to: .azure)
+        monitor.observe(StorageCall(.azure, method: .list, time: 1_500_000_000, duration: .milliseconds(3)))
+        let text = await monitor.metrics()
+        #expect(value(#"storage_azure_call_total{method="list"}"#, in: text) == 1)
+        #expect(value(#"storage_azure_call_error_by_type_total{method="list",error="NotFound"}"#, in: text) == 0)
+        #expect(!String(decoding: text, as: UTF8.self).contains("storage_s3_call_total{"))
+    }
+
     /// Alert rules name bounds as `le`; a series that is not there makes a rule silent.
     @Test func histogramsHaveTheBoundsOfRelease1() async {
         let monitor = monitor()
-        monitor.expectStorageCalls()
+        monitor.expectStorageCalls(to: .s3)
         monitor.observe(.downloaded(snapshot("a", 0), bytes: 1, time: .zero), of: "main")
         let text = String(decoding: await monitor.metrics(), as: UTF8.self)
         let limit = ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10"]

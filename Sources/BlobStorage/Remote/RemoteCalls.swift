@@ -3,6 +3,7 @@ import Support
 
 /// Performs the requests to a storage on a network: on threads of their own, again after failures, each one reported.
 struct RemoteCalls: Sendable {
+    let service: StorageService
     let pool: BlockingPool
     /// Called for every failed attempt that is retried, with the pause before the retry.
     let willRetry: @Sendable (BlobStoreError, Duration) -> Void
@@ -40,7 +41,8 @@ struct RemoteCalls: Sendable {
         func report(_ code: String?) {
             observe(
                 StorageCall(
-                    method: method, time: systemWallClock(), duration: start.duration(to: .now), errorCode: code))
+                    service, method: method, time: systemWallClock(), duration: start.duration(to: .now),
+                    errorCode: code))
         }
         do {
             let result = try perform()

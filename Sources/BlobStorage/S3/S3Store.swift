@@ -55,7 +55,7 @@ package final class S3Store: MarkableStore {
     ) throws {
         self.options = options
         calls = RemoteCalls(
-            pool: BlockingPool(label: "storage-s3", width: 64), willRetry: willRetry, observe: observe)
+            service: .s3, pool: BlockingPool(label: "storage-s3", width: 64), willRetry: willRetry, observe: observe)
         noticeListening = listening
         endpoint = try S3Endpoint(
             endpointURL: options.endpointURL, region: options.region, bucket: options.bucket,

@@ -200,7 +200,10 @@ extension KeyTable {
     private static let azure: [KeyDefinition<AzureStorageOptions>] =
         [
             .value("account_name", \.accountName, .text, "Storage account."),
-            .value("account_key", \.accountKey, .text, "Key of the account.", .secret),
+            .value(
+                "account_key", \.accountKey, .text,
+                "Key of the account. Without it and `account_key_file`, AZURE_* environment variables and the identity of the"
+                    + " workload or machine are used.", .secret),
             .value(
                 "account_key_file", \.accountKeyFile, .text,
                 "File with the key of the account, instead of `account_key`."
@@ -208,11 +211,14 @@ extension KeyTable {
             .value(
                 "secrets_refresh_interval", \.secretsRefreshInterval, refreshInterval,
                 "Interval at which the key file is read again."),
-            .value("use_shared_key", \.useSharedKey, .bool, "Sign requests with the key of the account."),
+            .value(
+                "use_shared_key", \.useSharedKey, .bool,
+                "Use nothing else than a key of the account. A configured key is used in any case."),
             .value("container", \.container, .text, "The container.", .required),
             .value("create_container", \.createContainer, .bool, "Create the container if it does not exist."),
             .value(
-                "endpoint_url", \.endpointURL, .endpointURL(of: .azure), "URL of the service if it is not Azure's own.",
+                "endpoint_url", \.endpointURL, .endpointURL(of: .azure),
+                "URL of the account's blob service if it is not Azure's own, optionally with a path.",
                 default: "Azure"),
             .value("global_prefix", \.globalPrefix, .text, "Prefix of all object names."),
             .value(

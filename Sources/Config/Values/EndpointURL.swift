@@ -11,7 +11,8 @@ enum EndpointURL {
 
         fileprivate var example: String {
             switch self {
-            case .s3, .azure: "https://s3.example.org:9000"
+            case .s3: "https://s3.example.org:9000"
+            case .azure: "https://account.blob.core.windows.net"
             case .powerDNS: "http://127.0.0.1:8081"
             case .peer: "https://ns1.example.net:8443"
             }
@@ -25,8 +26,10 @@ enum EndpointURL {
             + "such as \(service.example)"
     }
 
-    /// Whether it contains a user name and password: then it is never shown.
-    @Sendable static func holdsCredentials(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "@")) }
+    /// Whether it contains a user name and password, or a shared access signature: then it is never shown.
+    @Sendable static func holdsCredentials(_ text: String) -> Bool {
+        text.utf8.contains(UInt8(ascii: "@")) || text.contains("sig=")
+    }
 
     /// Checks the syntax; a path is accepted only for services with one.
     static func check(_ text: String, of service: Service) throws(ValueProblem) {
@@ -38,7 +41,7 @@ enum EndpointURL {
         guard let scheme else {
             throw ValueProblem(allowed: allowed, text.contains("://") ? nil : .noScheme)
         }
-        guard !holdsCredentials(text) else {
+        guard !text.utf8.contains(UInt8(ascii: "@")) else {
             throw ValueProblem(allowed: allowed, .credentials)
         }
         guard !text.contains("?"), !text.contains("#") else {

@@ -60,7 +60,7 @@ package enum StorageType: String, Sendable, CaseIterable {
     case fileSystem = "fs"
     /// This process's memory, for tests.
     case memory
-    /// A container of Azure Blob Storage. Parsed, so that a file is checked completely, but not implemented yet.
+    /// A container of Azure Blob Storage.
     case azure
 
     /// The implemented types.

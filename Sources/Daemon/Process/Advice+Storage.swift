@@ -6,14 +6,14 @@ import HTTP
 extension Advice {
     /// The error with its cure.
     ///
-    /// - Parameter createsBucket: whether `create_bucket` is set.
-    package static func advised(_ error: BlobStoreError, createsBucket: Bool = false) -> BlobStoreError {
+    /// - Parameter createsPlace: whether `create_bucket` or `create_container` is set.
+    package static func advised(_ error: BlobStoreError, createsPlace: Bool = false) -> BlobStoreError {
         var error = error
-        error.cure = cure(of: error, createsBucket: createsBucket)
+        error.cure = cure(of: error, createsPlace: createsPlace)
         return error
     }
 
-    private static func cure(of error: BlobStoreError, createsBucket: Bool) -> String {
+    private static func cure(of error: BlobStoreError, createsPlace: Bool) -> String {
         switch error.cause {
         case .setup(let error): cure(of: error)
         case .noKeys(_, let instance):
@@ -30,7 +30,9 @@ extension Advice {
         case .incompleteKeys: "set \(option("access_key")) and \(option("secret_key")), or the options with their files"
         case .noProfile: "check AWS_PROFILE"
         case .noDirectory: "set \(option("root_path")) to a directory"
-        case .refused(let refusal): cure(of: refusal.meaning, createsBucket: createsBucket)
+        case .azure(let setting): cure(of: setting)
+        case .refusedByAzure(let refusal): cure(of: refusal.meaning, createsPlace: createsPlace)
+        case .refused(let refusal): cure(of: refusal.meaning, createsPlace: createsPlace)
         case .unanswered(let failure, _): cure(of: failure)
         case .implausible: checkEndpoint
         case .notCreated: "\(checkEndpoint) and the network; \(option("init_timeout")) limits the time"
@@ -42,11 +44,11 @@ extension Advice {
         }
     }
 
-    private static func option(_ name: String) -> String { "storage.options.\(name)" }
+    static func option(_ name: String) -> String { "storage.options.\(name)" }
 
-    private static let checkEndpoint = "check storage.options.endpoint_url"
+    static let checkEndpoint = "check storage.options.endpoint_url"
 
-    private static func cure(of meaning: S3Refusal.Meaning, createsBucket: Bool) -> String {
+    private static func cure(of meaning: S3Refusal.Meaning, createsPlace: Bool) -> String {
         switch meaning {
         case .unknownKey: "check \(option("access_key"))"
         case .wrongSignature:
@@ -55,7 +57,7 @@ extension Advice {
         case .clock: "set it"
         case .expiredToken: "get new temporary credentials"
         case .noBucket:
-            createsBucket
+            createsPlace
                 ? "check \(option("bucket")) and region; create_bucket is true, so sync creates it at start"
                 : "check \(option("bucket")) and region, or set create_bucket"
         case .region(_, let right?): "set \(option("region")) to \(right)"
@@ -124,6 +126,8 @@ extension Advice {
         case .certificateKey: option("tls.key\(file)")
         case .accessKey: option("access_key\(file)")
         case .secretKey: option("secret_key\(file)")
+        case .accountKey: option("account_key\(file)")
+        case .federatedToken: "AZURE_FEDERATED_TOKEN_FILE"
         case .apiKey: "powerdns.api.key\(file)"
         case .systemAuthorities: option("tls.add_system_ca_pool")
         case .sharedCredentials: "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE"

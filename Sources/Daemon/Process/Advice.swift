@@ -24,11 +24,6 @@ package enum Advice {
         case .tooLargeFile(let path, let purpose): return ("\(path) is too large for \(purpose)", "")
         case .setup(let error): return (error.description, cure(of: error))
         case .identity(let failure): return ("storage.sealing.identity_files: \(failure)", "")
-        case .azureStorage:
-            return (
-                "storage.type azure is not supported yet",
-                "use s3 (with an S3 gateway), or fs with a shared directory"
-            )
         case .storageIsNotOpen: return ("the storage is not open yet: see the log for the reason", "")
         case .noDaemonAnswers(let problem):
             return (

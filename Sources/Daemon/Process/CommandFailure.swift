@@ -37,8 +37,6 @@ package struct CommandFailure: ReportedFailure {
         case setup(HTTPSetupError)
         /// A file of identities cannot be used.
         case identity(IdentityFile.Failure)
-        /// Azure is not supported.
-        case azureStorage
         /// The daemon has not opened the storage yet.
         case storageIsNotOpen
         /// The daemon does not answer.

@@ -23,24 +23,22 @@ package enum StorageFactory {
     /// Opens the storage.
     ///
     /// - Parameters:
-    ///   - writes: whether it may be written to; if not, a missing bucket is not created either.
+    ///   - writes: whether it may be written to; if not, a missing bucket or container is not created either.
     ///   - owner: the instance that starts to sync: a missing directory is created, and partial files of an earlier
     ///     process of that instance are removed.
     ///   - environment: looks up an environment variable, for credentials.
     ///   - logger: logs attempts that fail and are retried.
-    ///   - observe: called for every completed request to an S3 server; must not block.
-    /// - Throws: `BlobStoreError` if the storage cannot be used as configured, ``CommandFailure`` if its type is not
-    ///   supported, or if an identity cannot be used.
+    ///   - observe: called for every completed request to a server; must not block.
+    /// - Throws: `BlobStoreError` if the storage cannot be used as configured, ``CommandFailure`` if an identity cannot be
+    ///   used.
     package static func open(
         _ storage: StorageConfiguration, writes: Bool, owner: String? = nil,
         environment: @escaping @Sendable (String) -> String?, logger: Logger,
         observe: @escaping @Sendable (StorageCall) -> Void = { _ in }
     ) async throws -> OpenStorage {
         let keyring = try storage.keyring()
-        let createsBucket = if case .s3(let options) = storage.backend { options.createBucket } else { false }
-        let advise: @Sendable (BlobStoreError) -> BlobStoreError = {
-            Advice.advised($0, createsBucket: createsBucket)
-        }
+        let creates = storage.backend.createsPlace
+        let advise: @Sendable (BlobStoreError) -> BlobStoreError = { Advice.advised($0, createsPlace: creates) }
         do {
             let (store, unmarked) = try await openAsIs(storage, writes, owner, environment, advise, logger, observe)
             let sealed = SealedStore(store, keyring)
@@ -59,19 +57,15 @@ package enum StorageFactory {
         _ advise: @escaping @Sendable (BlobStoreError) -> BlobStoreError, _ logger: Logger,
         _ observe: @escaping @Sendable (StorageCall) -> Void
     ) async throws -> (store: any BlobStore, unmarked: any BlobStore) {
-        switch storage.backend {
-        case .s3(let options):
-            let store = try await S3Store.open(
-                S3Options(options, writes: writes), environment: environment,
-                willRetry: { error, pause in
-                    logger.debug(
-                        "a storage request failed; retrying",
-                        metadata: ["error": "\(advise(error))", "pause": "\(DurationText.format(pause))"])
-                }, observe: observe, listening: { logListening($0, logger) },
-                credentials: { logCredentials($0, advise, logger) })
-            guard options.updateMarker.isUsed else { return (store, store) }
-            let marked = UpdateMarkerStore(
-                store, forceListInterval: options.updateMarker.forceListInterval,
+        let willRetry: @Sendable (BlobStoreError, Duration) -> Void = { error, pause in
+            logger.debug(
+                "a storage request failed; retrying",
+                metadata: ["error": "\(advise(error))", "pause": "\(DurationText.format(pause))"])
+        }
+        func marked(_ store: any MarkableStore, _ marker: UpdateMarkerOptions) -> any BlobStore {
+            guard marker.isUsed else { return store }
+            return UpdateMarkerStore(
+                store, forceListInterval: marker.forceListInterval,
                 // The names of objects are no secret, but what is not sealed should not have to be explained.
                 namesObjects: storage.sealing.identityFiles.isEmpty,
                 markerFailed: { error in
@@ -79,15 +73,44 @@ package enum StorageFactory {
                         "cannot write the update marker; retrying with the next request, until then others may notice a change late",
                         metadata: ["error": "\(advise(error))"])
                 })
-            return (marked, store)
+        }
+        switch storage.backend {
+        case .s3(let options):
+            let store = try await S3Store.open(
+                S3Options(options, writes: writes), environment: environment, willRetry: willRetry, observe: observe,
+                listening: { logListening($0, logger) }, credentials: { logCredentials($0, advise, logger) })
+            return (marked(store, options.updateMarker), store)
         case .fileSystem(let options):
             let store = try FileSystemStore(rootPath: options.rootPath, create: owner != nil, owner: owner)
             return (store, store)
         case .memory:
             let store = MemoryStore()
             return (store, store)
-        case .azure:
-            throw CommandFailure(.azureStorage)
+        case .azure(let options):
+            let store = try await AzureStore.open(
+                AzureOptions(options, writes: writes), environment: environment, willRetry: willRetry,
+                observe: observe, credentials: { logCredentials($0, advise, logger) })
+            return (marked(store, options.updateMarker), store)
+        }
+    }
+}
+
+extension StorageBackend {
+    /// The kind of server; nil if there is none.
+    var service: StorageService? {
+        switch self {
+        case .s3: .s3
+        case .azure: .azure
+        case .fileSystem, .memory: nil
+        }
+    }
+
+    /// Whether the place of the objects is created at start.
+    fileprivate var createsPlace: Bool {
+        switch self {
+        case .s3(let options): options.createBucket
+        case .azure(let options): options.createContainer
+        case .fileSystem, .memory: false
         }
     }
 }
@@ -157,7 +180,6 @@ extension S3Options.Addressing {
 
 extension S3Options {
     init(_ options: S3StorageOptions, writes: Bool) {
-        let tls = options.tls
         let connection = options.connection
         self.init(
             bucket: options.bucket, accessKey: options.accessKey, secretKey: options.secretKey,
@@ -172,11 +194,32 @@ extension S3Options {
             maximumIdleConnections: connection.maxIdleConns, dialTimeout: connection.dialTimeout,
             tlsHandshakeTimeout: connection.tlsHandshakeTimeout, dialKeepAlive: connection.dialKeepAlive,
             clientTimeout: connection.clientTimeout,
-            tls: HTTP.TLSOptions(
-                caFile: tls.caFile, ca: tls.ca, addSystemCAPool: tls.addSystemCAPool, certFile: tls.certFile,
-                cert: tls.cert, keyFile: tls.keyFile, key: tls.key, watchCerts: tls.watchCerts,
-                watchCertsPollInterval: tls.watchCertsPollInterval, insecureSkipVerify: tls.insecureSkipVerify,
-                insecureKeyLogFile: tls.insecureKeyLogFile),
+            tls: HTTP.TLSOptions(options.tls),
             notifications: S3Notifications(rawValue: options.notifications.rawValue) ?? .auto)
+    }
+}
+
+extension AzureOptions {
+    init(_ options: AzureStorageOptions, writes: Bool) {
+        let connection = options.connection
+        self.init(
+            container: options.container, accountName: options.accountName, accountKey: options.accountKey,
+            accountKeyFile: options.accountKeyFile, secretsRefreshInterval: options.secretsRefreshInterval,
+            useSharedKey: options.useSharedKey, createContainer: options.createContainer && writes,
+            endpointURL: options.endpointURL, globalPrefix: options.globalPrefix, concurrency: options.concurrency,
+            initTimeout: connection.initTimeout, idleConnectionTimeout: connection.idleConnTimeout,
+            maximumIdleConnections: connection.maxIdleConns, dialTimeout: connection.dialTimeout,
+            tlsHandshakeTimeout: connection.tlsHandshakeTimeout, dialKeepAlive: connection.dialKeepAlive,
+            clientTimeout: connection.clientTimeout, tls: HTTP.TLSOptions(options.tls))
+    }
+}
+
+extension HTTP.TLSOptions {
+    fileprivate init(_ tls: Config.TLSOptions) {
+        self.init(
+            caFile: tls.caFile, ca: tls.ca, addSystemCAPool: tls.addSystemCAPool, certFile: tls.certFile,
+            cert: tls.cert, keyFile: tls.keyFile, key: tls.key, watchCerts: tls.watchCerts,
+            watchCertsPollInterval: tls.watchCertsPollInterval, insecureSkipVerify: tls.insecureSkipVerify,
+            insecureKeyLogFile: tls.insecureKeyLogFile)
     }
 }

@@ -148,7 +148,7 @@ package struct SyncRun: Sendable {
         let push = Push(
             configuration, receiveOnly: receiveOnly, registry: monitor.registry, logger: logger, warn: monitor.warn)
         await push?.begin()
-        if case .s3 = configuration.storage.backend { monitor.expectStorageCalls() }
+        if let service = configuration.storage.backend.service { monitor.expectStorageCalls(to: service) }
         let notifying = Task { await notifier?.run() }
         defer { notifying.cancel() }
         // First, so that start-up is visible.
@@ -220,7 +220,7 @@ extension SyncRun {
         }
     }
 
-    // With create_bucket, opening sends requests: a server that is not up yet is retried, as for a listing.
+    // With create_bucket or create_container, opening sends requests: a server that is not up yet is retried, as for a listing.
     private func openStorage(_ environment: @escaping @Sendable (String) -> String?) async throws -> OpenStorage {
         while true {
             do {
@@ -240,7 +240,8 @@ extension SyncRun {
     /// The codes of temporary errors: a server or a network starts, or a clock is being corrected.
     private static let passingCodes: Set<String> = [
         "Timeout", "DNSError", "URLError", "RequestTimeTooSkewed", "RequestExpired", "SlowDown", "ServiceUnavailable",
-        "InternalError", "TooManyRequests", BlobStoreError.credentialsUnavailable,
+        "InternalError", "TooManyRequests", "ServerBusy", "OperationTimedOut", "ContainerBeingDeleted",
+        BlobStoreError.credentialsUnavailable,
     ]
 }
 

@@ -1,22 +1,25 @@
+import BlobStorage
 import Observability
 
-/// The metrics of requests to an S3 server.
+/// The metrics of requests to a kind of server, with the names of release 1.0.
 package struct StorageMetrics: Sendable {
     private let last: MetricFamily<Gauge>
     private let calls, errors, errorsByType: MetricFamily<Counter>
     private let time: MetricFamily<Histogram>
 
-    init(_ registry: MetricRegistry) {
+    init(_ registry: MetricRegistry, _ service: StorageService) {
+        let calls = "storage_\(service.rawValue)_call"
+        let server = service == .s3 ? "the S3 server" : "the Azure storage"
         last = registry.gauges(
-            "storage_s3_call_timestamp_seconds", "End of the last call, since the UNIX epoch.", labels: ["method"])
-        calls = registry.counters("storage_s3_call_total", "Calls to the S3 server.", labels: ["method"])
-        errors = registry.counters("storage_s3_call_error_total", "Failed calls.", labels: ["method"])
+            "\(calls)_timestamp_seconds", "End of the last call, since the UNIX epoch.", labels: ["method"])
+        self.calls = registry.counters("\(calls)_total", "Calls to \(server).", labels: ["method"])
+        errors = registry.counters("\(calls)_error_total", "Failed calls.", labels: ["method"])
         errorsByType = registry.counters(
-            "storage_s3_call_error_by_type_total",
+            "\(calls)_error_by_type_total",
             "Failed calls by NotFound, Timeout, DNSError, URLError, the server's error code, or Unknown.",
             labels: ["method", "error"])
         time = registry.histograms(
-            "storage_s3_call_duration_seconds", "Duration of calls.", labels: ["method"],
+            "\(calls)_duration_seconds", "Duration of calls.", labels: ["method"],
             bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60])
     }
 

@@ -56,6 +56,17 @@ extension WallTime {
         self.init(time)
     }
 
+    /// The same date as a client writes it.
+    package var httpDate: String {
+        let civil = civil
+        let weekday = Self.weekdays[(civil.date.daysSinceEpoch % 7 + 7) % 7]
+        return "\(weekday), \(zeroPadded(civil.date.day, 2)) \(Self.months[civil.date.month - 1]) "
+            + "\(zeroPadded(civil.date.year, 4)) \(civil.timeText(separator: ":")) GMT"
+    }
+
+    /// From that of 1970-01-01.
+    private static let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]

@@ -7,7 +7,7 @@ from lab.paths import lightningstream
 from lab.process import Process, environment_without, run, tail
 
 # What a person's shell may have set must not reach the program.
-ENVIRONMENT = environment_without("AWS_", "LIGHTNINGSTREAM", "LOG_")
+ENVIRONMENT = environment_without("AWS_", "AZURE_", "IDENTITY_", "LIGHTNINGSTREAM", "LOG_")
 
 
 def yaml(value, indent=0):

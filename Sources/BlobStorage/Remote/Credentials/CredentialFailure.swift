@@ -99,6 +99,8 @@ package enum CredentialSetting: Error, Sendable, Equatable {
     case badPath(String)
     /// A variable contains an http URL of a host to which tokens are not sent in the clear.
     case unprotected(String, host: String)
+    /// A variable contains an http URL of a host to which secrets are not sent in the clear.
+    case needsHTTPS(String, host: String)
     /// A profile has only one of two keys of the file.
     case incompleteProfile(String, file: String, missing: String)
     /// A profile needs what this program does not have.
@@ -115,6 +117,8 @@ package enum CredentialSetting: Error, Sendable, Equatable {
         case .unprotected(let name, let host):
             "\(name) names \(host.oneLine(limit: 80)) with http, which is only allowed for this host and the"
                 + " services of ECS and EKS (169.254.170.2, 169.254.170.23, [fd00:ec2::23])"
+        case .needsHTTPS(let name, let host):
+            "\(name) names \(host.oneLine(limit: 80)) with http, which is only allowed for this host"
         case .incompleteProfile(let name, let file, let missing):
             "profile \(name.oneLine()) in \(file.oneLine()) has no \(missing)"
         case .unsupportedProfile(let name, let file, let key):

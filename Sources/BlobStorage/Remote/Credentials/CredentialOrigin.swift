@@ -16,6 +16,16 @@ package indirect enum CredentialOrigin: Sendable, Equatable {
     case container(service: String)
     /// The role of an EC2 instance, from the metadata service at this address.
     case instance(service: String)
+    /// A variable of the environment.
+    case variable(String)
+    /// The application that shows Entra ID at this address the federated token in a file.
+    case azureWorkload(client: String, tokenFile: String, service: String)
+    /// The application that shows Entra ID at this address its secret.
+    case azureApplication(client: String, service: String)
+    /// The managed identity of this machine, from the metadata service at this address.
+    case azureMachine(client: String, service: String)
+    /// The managed identity of this application, from the service of its platform at this address.
+    case azureApp(client: String, service: String)
 
     /// One line, to be read after "from".
     package var text: String {
@@ -29,14 +39,29 @@ package indirect enum CredentialOrigin: Sendable, Equatable {
             "\(service.oneLine()) for the role \(role.oneLine()), with the keys from \(base.text)"
         case .container(let service): "\(service.oneLine()), the service for roles of containers"
         case .instance(let service): "\(service.oneLine()), the metadata service of EC2 instances"
+        case .variable(let name): "\(name) in the environment"
+        case .azureWorkload(let client, let file, let service):
+            "\(service.oneLine()) for the application \(client.oneLine()) and the federated token in \(file.oneLine())"
+        case .azureApplication(let client, let service):
+            "\(service.oneLine()) for the application \(client.oneLine()) and its secret in the environment"
+        case .azureMachine(let client, let service):
+            "\(service.oneLine()), the metadata service of Azure" + Self.identity(client)
+        case .azureApp(let client, let service):
+            "\(service.oneLine()), the service for managed identities" + Self.identity(client)
         }
+    }
+
+    private static func identity(_ client: String) -> String {
+        client.isEmpty ? "" : ", for the identity \(client.oneLine())"
     }
 
     /// Whether only files and the environment are read, without requests.
     var isLocal: Bool {
         switch self {
-        case .configuration, .environment, .profile: true
-        case .webIdentity, .assumedRole, .container, .instance: false
+        case .configuration, .environment, .profile, .variable: true
+        case .webIdentity, .assumedRole, .container, .instance, .azureWorkload, .azureApplication, .azureMachine,
+            .azureApp:
+            false
         }
     }
 }
