@@ -133,6 +133,12 @@ import Testing
             let line = failure(["AZURE_STORAGE_CONNECTION_STRING": text])
             #expect(line.hasPrefix("AZURE_STORAGE_CONNECTION_STRING cannot be used: \(problem)"))
         }
+        for text in ["geheim", "https://lab.blob.core.windows.net/?sv=1&sig=geheim", "sv=1&sig=geheim more"] {
+            #expect(
+                failure(["AZURE_STORAGE_SAS_TOKEN": text]) { $0.accountName = "lab" }
+                    == "the shared access signature from AZURE_STORAGE_SAS_TOKEN in the environment is not of the form "
+                    + "NAME=VALUE&sig=VALUE")
+        }
         let secret = "BlobEndpoint=nonsense?sig=geheim;SharedAccessSignature=sig=geheim"
         #expect(
             failure(["AZURE_STORAGE_CONNECTION_STRING": secret]) == "the URL of the blob service is not valid")

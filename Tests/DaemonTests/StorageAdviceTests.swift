@@ -202,6 +202,13 @@ import Testing
                 == "cannot load main__a in container zones: HTTP 403 Code: Text\(end)")
     }
 
+    @Test func adviceKnowsThatTheContainerIsCreated() {
+        let refusal = AzureRefusal(status: 404, code: "ContainerNotFound", message: "", meaning: .noContainer)
+        let error = BlobStoreError(.notFound, load, .refusedByAzure(refusal))
+        let end = "; check storage.options.container; create_container is true, so sync creates it at start"
+        #expect(line(error, createsPlace: true).hasSuffix(end))
+    }
+
     @Test(
         arguments: [
             (.noAccount, "no Azure storage account is set; set storage.options.account_name"),

@@ -58,4 +58,14 @@ import Testing
             #expect(WallTime(seconds: seconds).rfc3339(digits: 0) == expected, "seed \(seed)")
         }
     }
+
+    @Test(arguments: [
+        (Int64(0), "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"), (1_795_219_901, "Sat, 21 Nov 2026 00:11:41 GMT"),
+        (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+    ])
+    func datesOfHTTP(seconds: Int64, text: String) throws {
+        #expect(WallTime(seconds: seconds).httpDate == text)
+        if seconds >= 0 { #expect(try #require(WallTime(httpDate: text)).seconds == seconds) }
+    }
 }

@@ -14,6 +14,8 @@ package enum AzureSetting: Error, Sendable, Equatable {
     case badEndpoint(String?)
     /// A key from here is not base64.
     case badKey(CredentialOrigin)
+    /// A text from here is not a shared access signature.
+    case badSignature(CredentialOrigin)
     /// The key of the account is to be used, and there is none.
     case noSharedKey
     /// The connection string in the environment cannot be used.
@@ -55,6 +57,8 @@ package enum AzureSetting: Error, Sendable, Equatable {
         case .badEndpoint(let url?): "\(url.oneLine()) is not the URL of the blob service of an Azure storage account"
         case .badEndpoint(nil): "the URL of the blob service is not valid"
         case .badKey(let origin): "the account key from \(origin.text) is not base64"
+        case .badSignature(let origin):
+            "the shared access signature from \(origin.text) is not of the form NAME=VALUE&sig=VALUE"
         case .noSharedKey: "no account key is set"
         case .badConnectionString(let problem): "AZURE_STORAGE_CONNECTION_STRING cannot be used: \(problem.text)"
         case .otherAccount(let configured, let other):

@@ -10,6 +10,7 @@ extension Advice {
         case .badEndpoint: "set \(option("endpoint_url")), as in https://account.blob.core.windows.net"
         case .badKey(.configuration): "check \(option("account_key")) or its file"
         case .badKey, .badConnectionString: "copy it again from the access keys of the storage account"
+        case .badSignature: "copy it again, without the address in front of it"
         case .noSharedKey:
             "set \(option("account_key")) or \(option("account_key_file")), or \(option("use_shared_key")) to false"
         case .otherAccount: "unset one of the two"

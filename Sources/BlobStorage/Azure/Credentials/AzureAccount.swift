@@ -74,14 +74,17 @@ struct AzureAccount: Sendable, Equatable {
         if !key.isEmpty { return try known(key: key, .configuration) }
         let origin = CredentialOrigin.variable(ConnectionString.variable)
         if let key = string?.key { return try known(key: key, origin) }
-        if let text = string?.signature, let signature = AzureCredentials.signature(in: text), !options.useSharedKey {
+        if let text = string?.signature, !options.useSharedKey,
+            let signature = try AzureCredentials.signature(in: text, origin)
+        {
             return .known(signature, origin)
         }
         let inEnvironment = variable("AZURE_STORAGE_KEY")
         if !inEnvironment.isEmpty { return try known(key: inEnvironment, .variable("AZURE_STORAGE_KEY")) }
         guard !options.useSharedKey else { throw AzureSetting.noSharedKey }
-        if let signature = AzureCredentials.signature(in: variable("AZURE_STORAGE_SAS_TOKEN")) {
-            return .known(signature, .variable("AZURE_STORAGE_SAS_TOKEN"))
+        let given = CredentialOrigin.variable("AZURE_STORAGE_SAS_TOKEN")
+        if let signature = try AzureCredentials.signature(in: variable("AZURE_STORAGE_SAS_TOKEN"), given) {
+            return .known(signature, given)
         }
         if let request = try TokenRequest.found(environment) { return .application(request) }
         return .managed(try ManagedIdentity.found(environment))

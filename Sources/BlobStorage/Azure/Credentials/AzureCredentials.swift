@@ -34,9 +34,15 @@ enum AzureCredentials: Sendable, Hashable {
     }
 
     /// A signature with or without the `?`; nil if there is none.
-    static func signature(in text: String) -> Self? {
+    ///
+    /// - Throws: ``AzureSetting/badSignature(_:)`` if the text cannot be the end of a URL.
+    static func signature(in text: String, _ origin: CredentialOrigin) throws(AzureSetting) -> Self? {
         let query = text.hasPrefix("?") ? String(text.dropFirst()) : text
-        return query.isEmpty ? nil : .signature(query)
+        guard !query.isEmpty else { return nil }
+        guard query.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && !"#?".utf8.contains($0) }),
+            query.split(separator: "&").contains(where: { $0.hasPrefix("sig=") })
+        else { throw .badSignature(origin) }
+        return .signature(query)
     }
 }
 
