@@ -84,7 +84,8 @@ import Testing
     @Test func aBucketInTheHostNameDoesNotMakeAServerRemote() throws {
         for (url, isLocal) in [
             ("http://localhost:9000", true), ("http://127.0.0.1", true), ("http://[::1]:9000", true),
-            ("http://localhost.example.org", false), ("http://h", false),
+            ("http://localhost.example.org", false), ("http://h", false), ("http://s3.localhost:9000", true),
+            ("http://s3localhost", false),
         ] {
             #expect(try S3Endpoint(endpointURL: url, region: "r", bucket: "b").isLocal == isLocal)
         }

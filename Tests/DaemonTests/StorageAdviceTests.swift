@@ -39,6 +39,21 @@ import Testing
                 "; the server redirects to https://h/; check storage.options.endpoint_url and region (it is a)"
             ),
             (
+                .elsewhere("https://s3.eu-1.h", allowed: "s3.h", region: "eu-1"),
+                "; the server redirects to https://s3.eu-1.h, but requests are only sent to s3.h and hosts below it;"
+                    + " if that is the same service, set storage.options.endpoint_url to https://s3.eu-1.h and region to eu-1"
+            ),
+            (
+                .elsewhere("https://s3.h:1", allowed: "s3.h", region: nil),
+                "; the server redirects to https://s3.h:1, but requests are only sent to s3.h and hosts below it;"
+                    + " if that is the same service, set storage.options.endpoint_url to https://s3.h:1"
+            ),
+            (
+                .elsewhere("http://s3.h", allowed: "s3.h", region: nil),
+                "; the server redirects to http://s3.h, but requests are only sent to s3.h and hosts below it;"
+                    + " check storage.options.endpoint_url"
+            ),
+            (
                 .denied(permission: "s3:GetObject", resource: "zones/*"),
                 "; this key needs the permission s3:GetObject on zones/*"
             ),

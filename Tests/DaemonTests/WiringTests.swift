@@ -168,7 +168,7 @@ import Testing
         let options = S3Options(configured, writes: true)
         #expect(options.accessKey == "ak")
         #expect(options.secretKey == "sk")
-        #expect(options.region == "eu-1")
+        #expect(options.region == "eu-1" && !options.learnsRegion)
         #expect(options.bucket == "bu")
         #expect(options.createBucket)
         #expect(options.endpointURL == "https://s3.example:9000")
@@ -213,6 +213,7 @@ import Testing
             return
         }
         let options = S3Options(configured, writes: true)
+        #expect(options.region == "us-east-1" && options.learnsRegion)
         #expect(options.accessKeyFile == "/ak")
         #expect(options.secretKeyFile == "/sk")
         #expect(options.tls.ca == "CA")

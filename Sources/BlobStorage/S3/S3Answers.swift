@@ -122,18 +122,21 @@ struct S3ErrorAnswer: Sendable, Hashable {
     var message = ""
     /// The region for which the request should have been signed.
     var region: String?
+    /// The host to which the request should have been sent.
+    var endpoint: String?
 
     /// nil if the body is something else.
     init?(_ body: [UInt8]) {
         var code: String?
         var message = ""
-        var region: String?
+        var (region, endpoint): (String?, String?)
         do throws(XMLError) {
             try XMLReader.read(body) { (path, text) throws(XMLError) in
                 switch path {
                 case ["Error", "Code"]: code = text
                 case ["Error", "Message"]: message = text
                 case ["Error", "Region"]: region = text
+                case ["Error", "Endpoint"]: endpoint = text
                 default: break
                 }
             }
@@ -146,6 +149,7 @@ struct S3ErrorAnswer: Sendable, Hashable {
         while text.last == "." || text.last == " " { text = text.dropLast() }
         self.message = String(text)
         self.region = region.map { $0.oneLine(limit: 40) }
+        self.endpoint = endpoint.map { withoutBlanks($0).oneLine(limit: 260) }
     }
 }
 

@@ -14,12 +14,13 @@ extension S3Store {
     private func createIfMissing() async throws {
         if try await exists() { return }
         var request = S3Request(.create, "PUT", key: nil)
-        // us-east-1 is the default, and AWS refuses it as a constraint.
+        // us-east-1 is the default, and AWS refuses it as a constraint; the server chooses for auto.
+        let region = route.current.region
         let xml =
-            options.region == "us-east-1"
+            ["us-east-1", "auto"].contains(region)
             ? ""
             : "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>"
-                + "\(options.region)</LocationConstraint></CreateBucketConfiguration>"
+                + "\(region)</LocationConstraint></CreateBucketConfiguration>"
         let configuration = Spool(Array(xml.utf8))
         request.body = try await body(configuration, 0..<configuration.count)
         do {

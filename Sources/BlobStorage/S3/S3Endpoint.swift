@@ -4,12 +4,22 @@ import Support
 struct S3Endpoint: Sendable, Hashable {
     /// "https" or "http".
     var scheme: String
-    /// Host and, if it is not the default, port: the signed value of the Host header.
-    var authority: String
-    /// The encoded path before the key: base path and, with path-style addressing, the bucket. No `/` at the end.
-    var bucketPath: String
+    /// Host and, if it is not the default, port, without the bucket.
+    private(set) var service: String
+    /// The encoded path of the service. No `/` at the end.
+    let basePath: String
+    let bucket: String
+    /// Whether the bucket is part of the host name.
+    private(set) var isInHost: Bool
+    /// Whether the region is part of the host name, because the service is AWS as a whole.
+    let followsRegion: Bool
     /// Whether the server runs on this machine, for which no proxy is used.
     let isLocal: Bool
+
+    /// Host and, if it is not the default, port: the signed value of the Host header.
+    var authority: String { isInHost ? "\(bucket).\(service)" : service }
+    /// The encoded path before the key: base path and, with path-style addressing, the bucket. No `/` at the end.
+    var bucketPath: String { isInHost ? basePath : "\(basePath)/\(percentEncoded(bucket))" }
 
     /// - Parameters:
     ///   - endpointURL: empty means AWS.
@@ -22,18 +32,19 @@ struct S3Endpoint: Sendable, Hashable {
         guard !bucket.utf8.contains(UInt8(ascii: "/")), bucket != ".", bucket != ".." else {
             throw BlobStoreError(.other, nil, .badBucketName(bucket))
         }
-        guard !region.isEmpty, region.utf8.allSatisfy({ isNameByte($0) || $0 == UInt8(ascii: "_") }) else {
-            throw BlobStoreError(.other, nil, .badRegion(region))
-        }
-        let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
-        var parts = (scheme: "https", authority: "s3.\(region).\(domain)", path: "")
+        guard Self.isRegion(region) else { throw BlobStoreError(.other, nil, .badRegion(region)) }
+        var parts = (scheme: "https", authority: Self.serviceOfAWS(region), path: "")
+        var followsRegion = true
         if !endpointURL.isEmpty {
             let given = try Self.parse(endpointURL)
             // AWS answers there for all regions, but redirects the requests for most buckets.
-            parts = given.authority == "s3.amazonaws.com" ? (given.scheme, parts.authority, given.path) : given
+            followsRegion = given.authority == "s3.amazonaws.com"
+            parts = followsRegion ? (given.scheme, parts.authority, given.path) : given
         }
         let host = String(parts.authority.prefix { $0 != ":" })
-        isLocal = host.hasPrefix("127.") || parts.authority.hasPrefix("[::1]") || host == "localhost"
+        isLocal =
+            host.hasPrefix("127.") || parts.authority.hasPrefix("[::1]") || host == "localhost"
+            || host.hasSuffix(".localhost")
         let isInHost: Bool
         switch addressing {
         case .path: isInHost = false
@@ -45,8 +56,30 @@ struct S3Endpoint: Sendable, Hashable {
             else { throw BlobStoreError(.other, nil, .noHostName(bucket: bucket, host: host)) }
         }
         scheme = parts.scheme
-        authority = isInHost ? "\(bucket).\(parts.authority)" : parts.authority
-        bucketPath = isInHost ? parts.path : "\(parts.path)/\(percentEncoded(bucket))"
+        service = parts.authority
+        basePath = parts.path
+        self.bucket = bucket
+        self.isInHost = isInHost
+        self.followsRegion = followsRegion
+    }
+
+    /// The host of a region of AWS.
+    static func serviceOfAWS(_ region: String) -> String { "s3.\(region).\(domainOfAWS(region))" }
+
+    static func domainOfAWS(_ region: String) -> String {
+        region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
+    }
+
+    /// The same at another server of the service.
+    func at(service: String, isInHost: Bool) -> S3Endpoint {
+        var other = self
+        (other.service, other.isInHost) = (service, isInHost)
+        return other
+    }
+
+    /// Whether a text can be a region.
+    static func isRegion(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { isNameByte($0) || $0 == UInt8(ascii: "_") }
     }
 
     /// Whether a service expects buckets in the host name.
@@ -59,7 +92,7 @@ struct S3Endpoint: Sendable, Hashable {
     /// Whether a bucket's name is valid in a host name, which has only lower case.
     ///
     /// - Parameter dots: whether it may be more than one label. Certificates cover one.
-    private static func fitsHost(_ bucket: String, dots: Bool) -> Bool {
+    static func fitsHost(_ bucket: String, dots: Bool) -> Bool {
         let labels = bucket.split(separator: ".", omittingEmptySubsequences: false)
         return (dots || labels.count == 1) && bucket.utf8.count <= 63
             && labels.allSatisfy { label in
@@ -78,7 +111,8 @@ struct S3Endpoint: Sendable, Hashable {
         "\(scheme)://\(authority)\(path)\(query.isEmpty ? "" : "?\(query)")"
     }
 
-    private static func parse(_ text: String) throws(BlobStoreError) -> (
+    /// Scheme, authority without a default port, and path of a URL.
+    static func parse(_ text: String) throws(BlobStoreError) -> (
         scheme: String, authority: String, path: String
     ) {
         // The message must not contain a password.

@@ -47,12 +47,22 @@ struct S3FailureContext: Sendable {
     var authority: String
     var region: String
 
+    /// The same for another place.
+    func at(_ target: S3Target) -> S3FailureContext {
+        var other = self
+        (other.authority, other.region) = (target.endpoint.authority, target.region)
+        return other
+    }
+
     /// The failure for an answer without success.
     ///
     /// - Parameters:
     ///   - secrets: texts that a server may echo, and that must not be shown.
+    ///   - direction: what the answer says about the right place for the request.
     ///   - now: what our clock says.
-    func failure(_ answer: HTTPAnswer, hiding secrets: [String] = [], now: WallTime) -> RequestFailure {
+    func failure(
+        _ answer: HTTPAnswer, hiding secrets: [String] = [], direction: S3Direction = .stay, now: WallTime
+    ) -> RequestFailure {
         var answer = answer
         func masked(_ text: String) -> String { text.masking(secrets) }
         answer.headers = answer.headers.mapValues(masked)
@@ -69,9 +79,16 @@ struct S3FailureContext: Sendable {
             case (_, 404): .notFound
             default: .other
             }
+        let meaning: S3Refusal.Meaning
+        if case .elsewhere(let url, let allowed, let region) = direction {
+            meaning = .elsewhere(masked(url).oneLine(limit: 280), allowed: allowed, region: region.map(masked))
+        } else if isForeign {
+            meaning = Self.foreignMeaning(answer)
+        } else {
+            meaning = self.meaning(code, answer, detail?.region.map(masked), now)
+        }
         let refusal = S3Refusal(
-            status: answer.status, code: code, message: masked(detail?.message ?? ""),
-            meaning: isForeign ? Self.foreignMeaning(answer) : meaning(code, answer, detail?.region.map(masked), now))
+            status: answer.status, code: code, message: masked(detail?.message ?? ""), meaning: meaning)
         return RequestFailure(
             error: error(kind, .refused(refusal), code: code == "NoSuchKey" ? "NotFound" : code),
             isTransient: Self.isTransient(status: answer.status, code: code),
@@ -121,7 +138,7 @@ struct S3FailureContext: Sendable {
         case "ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired": return .expiredToken
         case "NoSuchBucket": return .noBucket
         case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException",
-            "InvalidRegion", "TemporaryRedirect", "IncorrectEndpoint":
+            "InvalidRegion", "InvalidRegionName", "TemporaryRedirect", "IncorrectEndpoint":
             let right = expectedRegion ?? answer.headers["x-amz-bucket-region"]?.oneLine(limit: 40)
             if let right, !right.isEmpty, right != region { return .region(used: region, expected: right) }
             if let location = answer.redirectTarget { return .redirected(to: location, region: region) }

@@ -26,6 +26,8 @@ package struct S3Options: Sendable {
     package var secretsRefreshInterval: Duration
     /// The region for signatures.
     package var region: String
+    /// Whether the server may name another region, because the configuration names none.
+    package var learnsRegion = false
     /// Required.
     package var bucket: String
     /// Whether ``S3Store/open(_:environment:willRetry:)`` creates a missing bucket.

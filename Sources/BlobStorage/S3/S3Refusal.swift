@@ -16,6 +16,8 @@ package struct S3Refusal: Sendable, Equatable {
         case region(used: String, expected: String?)
         /// The server redirects to this address, perhaps because of the region.
         case redirected(to: String, region: String)
+        /// The server redirects to another service, in this region if known, but only this host and those below it are allowed.
+        case elsewhere(String, allowed: String, region: String?)
         /// The request needs a permission on a resource.
         case denied(permission: String, resource: String)
         /// Another account owns the bucket.
@@ -61,6 +63,8 @@ extension S3Refusal.Meaning {
         case .clock(nil): "the clocks of this machine and of the server differ"
         case .expiredToken: "the session token has expired"
         case .region(let used, let expected?): "the bucket is in region \(expected), not \(used)"
+        case .elsewhere(let target, let allowed, _):
+            "the server redirects to \(target), but requests are only sent to \(allowed) and hosts below it"
         case .redirected(let target, _), .otherService(let target?): "the server redirects to \(target)"
         case .denied(let permission, let resource):
             "this key needs the permission \(permission) on \(resource.oneLine())"

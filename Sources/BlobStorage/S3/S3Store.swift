@@ -9,7 +9,7 @@ import Synchronization
 /// Listing and loading only send ListObjectsV2 and GetObject requests.
 package final class S3Store: MarkableStore {
     let options: S3Options
-    private let endpoint: S3Endpoint
+    let route: S3Route
     private let credentialSource: S3CredentialSource
     private let client: HTTPClient
     private let calls: RemoteCalls
@@ -57,9 +57,8 @@ package final class S3Store: MarkableStore {
         calls = RemoteCalls(
             service: .s3, pool: BlockingPool(label: "storage-s3", width: 64), willRetry: willRetry, observe: observe)
         noticeListening = listening
-        endpoint = try S3Endpoint(
-            endpointURL: options.endpointURL, region: options.region, bucket: options.bucket,
-            addressing: options.addressing)
+        route = try S3Route(options)
+        let endpoint = route.current.endpoint
         credentialSource = try S3CredentialSource(options, environment: environment, notice: credentials)
         let settings = HTTPSettings(
             connectTimeout: options.connectTimeout(scheme: endpoint.scheme),
@@ -299,16 +298,18 @@ package final class S3Store: MarkableStore {
         _ read: (HTTPAnswer) throws -> Result, _ cancellation: CancellationSignal, by client: HTTPClient? = nil
     ) throws -> Result {
         let client = client ?? self.client
-        let answer: HTTPAnswer
-        do {
-            let message = try request.signed(
-                SigV4(credentials: credentials, region: options.region), endpoint, time: .now())
-            answer = try client.perform(message, cancellation)
-        } catch let failure as TransferFailure {
-            throw context.failure(failure)
-        } catch let error as HTTPSetupError {
-            throw BlobStoreError(error)
+        let (answer, target) = try route.send(request) { target in
+            do {
+                let message = try request.signed(
+                    SigV4(credentials: credentials, region: target.region), target.endpoint, time: .now())
+                return try client.perform(message, cancellation)
+            } catch let failure as TransferFailure {
+                throw context.at(target).failure(failure)
+            } catch let error as HTTPSetupError {
+                throw BlobStoreError(error)
+            }
         }
+        let place = context.at(target)
         if let offset = HTTP.clockOffset(of: answer) { lastClockOffset.withLock { $0 = offset } }
         let isSuccess = (200..<300).contains(answer.status)
         // An upload of many parts is answered with 200 before its result is known.
@@ -317,22 +318,24 @@ package final class S3Store: MarkableStore {
         guard isSuccess, !isLateError else {
             // A server may echo the request.
             let secrets = [credentials.secretKey, credentials.sessionToken ?? ""]
-            var failure = context.failure(answer, hiding: secrets, now: .now())
+            var failure = place.failure(
+                answer, hiding: secrets, direction: route.direction(answer, request, from: target), now: .now())
             if isLateError { failure.isTransient = true }
             throw failure
         }
         do {
             return try read(answer)
         } catch let error as XMLError {
-            throw context.failure(unexpected: error.description, in: answer)
+            throw place.failure(unexpected: error.description, in: answer)
         }
     }
 
     private func context(_ request: S3Request) -> S3FailureContext { context(request.operation, request.shownKey) }
 
     private func context(_ operation: S3Operation, _ key: String?) -> S3FailureContext {
-        S3FailureContext(
-            operation: operation, bucket: options.bucket, key: key, authority: endpoint.authority,
-            region: options.region)
+        let target = route.current
+        return S3FailureContext(
+            operation: operation, bucket: options.bucket, key: key, authority: target.endpoint.authority,
+            region: target.region)
     }
 }

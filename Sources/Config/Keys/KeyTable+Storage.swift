@@ -167,7 +167,9 @@ extension KeyTable {
             .value(
                 "secrets_refresh_interval", \.secretsRefreshInterval, refreshInterval,
                 "Interval at which the key files and profiles are read again."),
-            .value("region", \.region, .text, "Region that requests are signed for."),
+            .value(
+                "region", \.region, .text,
+                "Region that requests are signed for. If it is not set, the server may name another one."),
             .value("bucket", \.bucket, .text, "The bucket.", .required),
             .value("create_bucket", \.createBucket, .bool, "Create the bucket if it does not exist."),
             .value(

@@ -63,6 +63,11 @@ extension Advice {
         case .region(_, let right?): "set \(option("region")) to \(right)"
         case .region(let used, nil): "check \(option("region")) (it is \(used)) and endpoint_url"
         case .redirected(_, let region): "\(checkEndpoint) and region (it is \(region))"
+        // Not to a connection without encryption.
+        case .elsewhere(let target, _, _) where target.hasPrefix("http://"): checkEndpoint
+        case .elsewhere(let target, _, let region):
+            "if that is the same service, set \(option("endpoint_url")) to \(target)"
+                + (region.map { " and region to \($0)" } ?? "")
         case .bucketOfAnother: "choose another name for \(option("bucket"))"
         case .otherService: "\(option("endpoint_url")) must name the S3 service itself"
         case .notS3: checkEndpoint

@@ -196,6 +196,7 @@ extension S3Options {
             clientTimeout: connection.clientTimeout,
             tls: HTTP.TLSOptions(options.tls),
             notifications: S3Notifications(rawValue: options.notifications.rawValue) ?? .auto)
+        learnsRegion = !options.namesRegion
     }
 }
 
