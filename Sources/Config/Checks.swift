@@ -46,7 +46,6 @@ enum Checks {
         if s3.bucket.isEmpty { required("bucket", scope, &decoder, "the name of the bucket") }
         let defaults = S3StorageOptions()
         if s3.numMinioThreads == 0 { s3.numMinioThreads = defaults.numMinioThreads }
-        s3.namesRegion = decoder.isGiven(scope, "region") && !s3.region.isEmpty
         if s3.region.isEmpty { s3.region = defaults.region }
         s3Keys(&s3, scope, &decoder)
     }

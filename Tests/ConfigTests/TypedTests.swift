@@ -213,7 +213,6 @@ import Testing
         s3.secretKey = "o2"
         s3.secretsRefreshInterval = .seconds(116)
         s3.region = "o3"
-        s3.namesRegion = true
         s3.bucket = "o4"
         s3.createBucket = true
         s3.endpointURL = "http://o5"
@@ -403,6 +402,5 @@ import Testing
             return #expect(Bool(false), "not s3")
         }
         #expect(s3.region == value)
-        #expect(s3.namesRegion == (text != "\"\""))
     }
 }

@@ -26,7 +26,7 @@ package struct S3Options: Sendable {
     package var secretsRefreshInterval: Duration
     /// The region for signatures.
     package var region: String
-    /// Whether the server may name another region, because the configuration names none.
+    /// Whether the server may name another region, because none has been chosen.
     package var learnsRegion = false
     /// Required.
     package var bucket: String

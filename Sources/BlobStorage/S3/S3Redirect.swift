@@ -28,7 +28,7 @@ enum S3Direction: Sendable, Hashable {
 struct S3Redirects: Sendable {
     /// The configured target.
     let start: S3Target
-    /// Whether the server may name another region, because the configuration names none.
+    /// Whether the server may name another region, because none has been chosen.
     let learnsRegion: Bool
 
     /// Where a request has to go after an answer without success.

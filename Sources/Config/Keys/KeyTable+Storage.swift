@@ -169,7 +169,7 @@ extension KeyTable {
                 "Interval at which the key files and profiles are read again."),
             .value(
                 "region", \.region, .text,
-                "Region that requests are signed for. If it is not set, the server may name another one."),
+                "Region that requests are signed for. The server may name another one in place of the default."),
             .value("bucket", \.bucket, .text, "The bucket.", .required),
             .value("create_bucket", \.createBucket, .bool, "Create the bucket if it does not exist."),
             .value(

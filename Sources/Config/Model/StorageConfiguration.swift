@@ -105,8 +105,6 @@ package struct S3StorageOptions: ConfigurationSection {
     package var secretsRefreshInterval = Duration.seconds(15)
     /// Region for signing.
     package var region = "us-east-1"
-    /// Whether the file names the region.
-    package var namesRegion = false
     /// The bucket; never empty after loading.
     package var bucket = ""
     /// Whether a missing bucket is created.

@@ -196,7 +196,8 @@ extension S3Options {
             clientTimeout: connection.clientTimeout,
             tls: HTTP.TLSOptions(options.tls),
             notifications: S3Notifications(rawValue: options.notifications.rawValue) ?? .auto)
-        learnsRegion = !options.namesRegion
+        // Which is what those write who have no idea of regions, too.
+        learnsRegion = options.region == S3StorageOptions().region
     }
 }
 
