@@ -69,6 +69,28 @@ def test_what_is_old_goes_and_nothing_is_lost(node, storage):
     assert b"gone" in keys(new.path)
 
 
+def test_who_cannot_open_snapshots_does_not_judge_them(node, directory, tmp_path):
+    """What cannot be opened here is no reason to remove what cannot be opened either: others may be able to."""
+    cleanup = {"enabled": True, "interval": "500ms", "must_keep_interval": "1s"}
+    for name in ("theirs", "ours"):
+        assert node(name, directory.storage()).run("keygen", "-o", tmp_path / f"{name}.identity").returncode == 0
+    sealed = {name: directory.storage() | {"sealing": {"identity_files": [str(tmp_path / f"{name}.identity")]}}
+              for name in ("theirs", "ours")}
+    node("gone", sealed["theirs"]).once("sync")
+    good = [name for name in directory.names() if name.endswith(".pb.gz.age")]
+    # Anybody with access to the bucket can write this.
+    directory.put(f"main__gone__{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-999999999__GX.pb.gz.age", b"x" * 300)
+    cleaner = node("cleaner", sealed["ours"] | {"cleanup": cleanup}).start()
+    eventually("both are rejected", lambda: cleaner.process.output().count("snapshot rejected") >= 2)
+    time.sleep(4)  # Several rounds of the cleaner.
+    assert set(good) <= set(directory.names())
+    cleaner.stop()
+    # Whoever has the identity gets everything.
+    back = node("back", sealed["theirs"]).start()
+    eventually("what it had is there", lambda: b"gone" in keys(back.path))
+    back.stop()
+
+
 def test_pruning_by_hand(node, storage):
     a = node("a", storage.storage() | {"cleanup": {"must_keep_interval": "0s", "interval": "1s"}})
     for _ in range(3):

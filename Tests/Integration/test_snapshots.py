@@ -1,6 +1,7 @@
 """The format of the installed base: what we write is read by an independent decoder, and what others wrote by us."""
 
 import os
+import time
 
 import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -8,6 +9,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from lab import lmdbs, snapshots
 from lab.paths import FIXTURES
 from lab.syncer import database
+from lab.waiting import eventually
 
 VERSIONS = ["4.9", "5.1"]
 
@@ -102,3 +104,28 @@ def test_large_database_is_written_in_parts_of_bounded_size(directory, tmp_path,
     assert max(part.ByteSize() for part in parts) < 8 << 20
     assert [dbi.name for dbi in message.databases].count("empty") == 1
     assert lmdbs.differences(snapshots.contents(message), lmdbs.contents(path)) == []
+
+
+def test_pages_of_a_load_come_from_one_arena(directory, tmp_path, lightningstream):
+    """An arena of a thread would grow by one mprotect(2) for each page that LMDB writes."""
+    source, copy = tmp_path / "a.lmdb", tmp_path / "b.lmdb"
+    now = time.time_ns()
+    entries = {b"%06d" % number: lmdbs.stored(now, b"x" * 100) for number in range(50_000)}
+    lmdbs.write(source, {"entries": entries})
+    lightningstream("a", {"main": database(source, map_size="64MB")}, directory.storage()).once("sync")
+    loader = lightningstream("b", {"main": database(copy, create=True, map_size="64MB")}, directory.storage())
+    loader.start("receive")
+    eventually("everything is there", lambda: len(lmdbs.contents(copy)["entries"].entries) == len(entries))
+    assert arenas_of_threads(loader.process.pid) == []
+    loader.stop()
+
+
+def arenas_of_threads(pid):
+    """The arenas that malloc(3) has made for threads: 64 MiB, the first part of which is in use."""
+    size = 64 << 20
+    with open(f"/proc/{pid}/maps") as file:
+        maps = [line.split() for line in file]
+    parts = [(*(int(address, 16) for address in line[0].split("-")), line[1], len(line) == 5) for line in maps]
+    return [
+        used for used, free in zip(parts, parts[1:])
+        if used[0] % size == 0 and used[2] == "rw-p" and used[3] and free[:3] == (used[1], used[0] + size, "---p")]

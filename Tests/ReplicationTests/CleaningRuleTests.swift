@@ -90,6 +90,22 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
             verdicts(names, ledger: sent) == [.remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.own)])
     }
 
+    /// Whoever may write can put anything sealed, or not, before what a host without the right identity cannot open either.
+    @Test func whatCannotBeOpenedHereIsNotOursToJudge() {
+        let names = (1...4).map { snapshot("a", seconds: $0) }
+        var closed = SyncProgress()
+        for name in names { closed.refused(name, isOpened: false) }
+        #expect(verdicts(names, ledger: closed) == [.keep(.fallback), .keep(.fallback), .keep(.fallback), .keep(.newest)])
+        // One that is read shows that those before it are not needed.
+        closed.merged(names[2], in: group(names[2]))
+        #expect(
+            verdicts(names, ledger: closed) == [
+                .remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.merged), .keep(.newest),
+            ])
+        closed.listed([])
+        #expect(closed.unopened.isEmpty)
+    }
+
     @Test func aCorruptSnapshotDoesNotCostTheOneBefore() {
         let names = (1...4).map { snapshot("a", seconds: $0) }
         #expect(

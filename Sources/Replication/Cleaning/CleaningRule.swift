@@ -102,11 +102,11 @@ package struct CleaningRule: Sendable {
             if key.isFarAhead { end = .keep(.farAhead) }
             // Keep the newest until the others are removed.
             if case .remove = end, group.contains(where: \.isRecent) { end = .keep(.recent) }
-            let readable = sorted.last { !progress.refused.contains($0.name) }?.name
+            let readable = sorted.last { !progress.isWorthless($0.name) }?.name
             let sent = !key.isFarAhead && instance == self.instance ? progress.sent : nil
             // A position reached by deltas does not show that a full snapshot before it can be read.
             let (read, reached) = (max(progress.readInFull[key], sent), max(progress.read[key], sent))
-            let fallback = sorted.dropLast().last { !progress.refused.contains($0.name) }?.name
+            let fallback = sorted.dropLast().last { !progress.isWorthless($0.name) }?.name
             for (index, candidate) in sorted.dropLast().enumerated() {
                 let isPredecessor = newest.hasJustAppeared && index == sorted.count - 2
                 let verdict: CleaningVerdict =
@@ -124,7 +124,7 @@ package struct CleaningRule: Sendable {
                     } else if candidate.name == progress.merged[instance], !(isSentOn && instance == self.instance) {
                         // Of our own, the one merged at start is needed until another one contains it.
                         .keep(.merged)
-                    } else if !progress.refused.contains(candidate.name), read.map({ candidate.name > $0 }) ?? true,
+                    } else if !progress.isWorthless(candidate.name), read.map({ candidate.name > $0 }) ?? true,
                         candidate.name == fallback || reached.map({ candidate.name > $0 }) ?? true
                     {
                         .keep(.fallback)

@@ -317,11 +317,13 @@ package struct Receiver {
     }
 
     /// Reports a snapshot that is damaged or must not be merged. The instance's previous one replaces it.
-    package mutating func refused(_ name: SnapshotName) {
+    ///
+    /// - Parameter isOpened: whether its contents were seen.
+    package mutating func refused(_ name: SnapshotName, isOpened: Bool = true) {
         // A delta is tried again when its version changes.
         let group = key(name)
         remove(name, of: group)
-        if name.isDelta { instances[group]?.chain.refused(name) } else { progress.refused(name) }
+        if name.isDelta { instances[group]?.chain.refused(name) } else { progress.refused(name, isOpened: isOpened) }
         if !stillFails(group, without: name) {
             instances[group]?.failure = nil
             instances[group]?.failingSince = nil

@@ -91,7 +91,7 @@ extension SyncCore {
         let text = settings.text(of: error)
         // The transfer may have damaged it, as with those that can't be read.
         if (error as? BlobStoreError)?.kind == .refused, !suspects.insert(name).inserted {
-            return reject(name, RefusedSnapshot(text), entries: nil, time)
+            return reject(name, RefusedSnapshot(text), entries: nil, time, isOpened: false)
         }
         log(.error, "cannot download a snapshot; will retry", ["snapshot_name": "\(name)", "error": "\(text)"])
         errors.load = text
@@ -204,8 +204,12 @@ extension SyncCore {
         }
     }
 
-    /// - Parameter entries: the number of entries read; nil if it was not downloaded.
-    private mutating func reject(_ name: SnapshotName, _ refusal: RefusedSnapshot, entries: Int?, _ time: Duration) {
+    /// - Parameters:
+    ///   - entries: the number of entries read; nil if it was not downloaded.
+    ///   - isOpened: whether its contents were seen.
+    private mutating func reject(
+        _ name: SnapshotName, _ refusal: RefusedSnapshot, entries: Int?, _ time: Duration, isOpened: Bool = true
+    ) {
         var metadata = Logger.Metadata(refusal.facts.map { ($0, "\($1)") }) { first, _ in first }
         metadata["snapshot_instance"] = "\(name.instance)"
         metadata["snapshot_name"] = "\(name)"
@@ -220,7 +224,7 @@ extension SyncCore {
         }
         listings.namesakes.refused(name)
         observe(.refused(name, entries: entries, text, time: time))
-        step(.refused(name))
+        step(.refused(name, isOpened: isOpened))
     }
 
     private mutating func mergeFailed(_ name: SnapshotName, _ error: any Error, _ failure: MergeFailure) {

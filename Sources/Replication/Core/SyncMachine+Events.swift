@@ -67,8 +67,8 @@ extension SyncMachine {
         case compared(SnapshotName)
         /// The snapshot is merged, or had nothing to write.
         case merged(SnapshotName, Merged)
-        /// The snapshot must never be merged.
-        case refused(SnapshotName)
+        /// The snapshot must never be merged; whether its contents were seen.
+        case refused(SnapshotName, isOpened: Bool = true)
         /// The merge failed for a temporary reason.
         case mergeFailed(SnapshotName)
         /// The LMDB was read for a send, as of this transaction.

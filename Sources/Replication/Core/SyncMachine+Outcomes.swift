@@ -92,9 +92,9 @@ extension SyncMachine {
         if let transaction = merged.transaction { ownCommitted(transaction, at: now) }
     }
 
-    mutating func refused(_ name: SnapshotName) {
+    mutating func refused(_ name: SnapshotName, isOpened: Bool) {
         work.merged(name)
-        receiver.refused(name)
+        receiver.refused(name, isOpened: isOpened)
     }
 
     mutating func mergeFailed(_ name: SnapshotName, at now: Duration) {

@@ -170,7 +170,7 @@ package struct SyncMachine {
         case .downloadFailed(let name): downloadFailed(name, at: now)
         case .compared(let name): work.compared(name)
         case .merged(let name, let merged): self.merged(name, merged, at: now)
-        case .refused(let name): refused(name)
+        case .refused(let name, let isOpened): refused(name, isOpened: isOpened)
         case .mergeFailed(let name): mergeFailed(name, at: now)
         case .read(let transaction): read(transaction)
         case .foundNothing(let transaction): foundNothing(transaction)

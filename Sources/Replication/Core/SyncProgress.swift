@@ -29,6 +29,8 @@ package struct SyncProgress: Sendable, Equatable {
     package private(set) var position: SnapshotName? { didSet { revision.number += 1 } }
     /// The full snapshots in the last listing that cannot be read, or must not be merged.
     package private(set) var refused: Set<SnapshotName> = [] { didSet { revision.number += 1 } }
+    /// Those of ``refused`` that could not even be opened, as something sealed with another identity: others may be able to.
+    package private(set) var unopened: Set<SnapshotName> = [] { didSet { revision.number += 1 } }
     /// Positions that others have merged, and this database has not, by instance.
     package private(set) var owed: [String: UInt64] = [:] { didSet { revision.number += 1 } }
     /// The instances that read deltas, as their last objects say.
@@ -51,6 +53,7 @@ package struct SyncProgress: Sendable, Equatable {
     /// Reports a listing of the storage. Rejected snapshots that are gone are forgotten.
     package mutating func listed(_ names: [SnapshotName]) {
         if !refused.isEmpty { refused.formIntersection(names) }
+        if !unopened.isEmpty { unopened.formIntersection(names) }
     }
 
     /// Forgets groups that no longer exist.
@@ -132,7 +135,15 @@ package struct SyncProgress: Sendable, Equatable {
     }
 
     /// Reports a rejected snapshot.
-    package mutating func refused(_ name: SnapshotName) { refused.insert(name) }
+    ///
+    /// - Parameter isOpened: whether its contents were seen.
+    package mutating func refused(_ name: SnapshotName, isOpened: Bool = true) {
+        refused.insert(name)
+        if !isOpened { unopened.insert(name) }
+    }
+
+    /// Whether a snapshot is of no use to anybody, as far as known.
+    package func isWorthless(_ name: SnapshotName) -> Bool { refused.contains(name) && !unopened.contains(name) }
 
     /// Reports that the database was rebuilt: snapshots merged before may be missing from it.
     package mutating func forgetMerged() {
