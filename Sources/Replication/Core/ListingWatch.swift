@@ -134,9 +134,8 @@ struct ListingWatch: Sendable {
         let others = catalog.groups.compactMap { group, snapshots in
             group.isFarAhead || group.instance == instance ? nil : snapshots.last?.name
         }
-        let known = positions.filter { position in
-            position.instance != instance && catalog.lastDeltas[position.instance] != nil
-        }
+        let deltas = catalog.lastDeltas
+        let known = positions.filter { $0.instance != instance && deltas[$0.instance] != nil }
         for finding in clocks.listed(others + known, at: catalog.time, precision: precision) {
             let name = finding.name
             if finding.exceeds {
