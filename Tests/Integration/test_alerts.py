@@ -116,10 +116,14 @@ def test_rules_and_dashboard_fit_what_daemons_tell(bucket, powerdns, lightningst
     servers = [powerdns(name).start() for name in "ab"]
     servers[0].util("create-zone", "example.org", "ns1.example.org")
     ports = free_port(), free_port()
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("0123456789abcdef" * 4)
     for server, port in zip(servers, ports):
         lightningstream(
             server.name, {"main": database(server.main, **options), "shard": database(server.shard, **options)}, storage,
             sweeper={"enabled": True, "first_interval": "100ms"}, http={"address": f"127.0.0.1:{port}"},
+            push={"token_file": str(token), "advertise": f"http://127.0.0.1:{port}"},
             powerdns={"api": {"url": f"http://127.0.0.1:{server.api_port}", "key": "lab"},
                       "validation": {"structure": "reject"}}).start()
     now = time.time_ns()

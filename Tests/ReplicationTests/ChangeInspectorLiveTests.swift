@@ -82,7 +82,7 @@ import Testing
             notes.note("sent \(line)")
         }
         func ended(_ report: SendReport?) {
-            notes.note("stored \(report != nil)")
+            notes.note("stored \(report != nil)\(report == nil && sent.isEmpty ? ", nothing found" : "")")
             for line in sent where report != nil { notes.note("told \(line)") }
         }
     }
@@ -258,6 +258,8 @@ import Testing
             try a.application.applicationWrite([entry("changed", "3", at: 30), entry("new", "1", at: 30)])
             try await eventually { notes.all.contains("sent changed: 2 to 3") }
             #expect(notes.all.count { $0 == "stored true" } == 1)
+            // More often than inspections are kept.
+            try await eventually { notes.all.count { $0 == "stored false, nothing found" } > 64 }
             store.onCall { _, _ in }
             try await eventually { notes.all.contains("told changed: 2 to 3") }
             // Nor by a later one.

@@ -95,7 +95,8 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
         let names = (1...4).map { snapshot("a", seconds: $0) }
         var closed = SyncProgress()
         for name in names { closed.refused(name, isOpened: false) }
-        #expect(verdicts(names, ledger: closed) == [.keep(.fallback), .keep(.fallback), .keep(.fallback), .keep(.newest)])
+        #expect(
+            verdicts(names, ledger: closed) == [.keep(.fallback), .keep(.fallback), .keep(.fallback), .keep(.newest)])
         // One that is read shows that those before it are not needed.
         closed.merged(names[2], in: group(names[2]))
         #expect(
@@ -126,6 +127,16 @@ func snapshot(_ instance: String, seconds: UInt64) -> SnapshotName {
             verdicts(names, ledger: ledger(merged: [names[1]])) == [
                 .remove(.newerSnapshot), .keep(.merged), .keep(.fallback), .keep(.newest),
             ])
+    }
+
+    /// What is held back here is in the bucket only: the newest snapshot may be damaged.
+    @Test func aSnapshotOfWhichSomethingIsHeldBackStaysUntilANewerOneIsRead() {
+        let names = (1...3).map { snapshot("a", seconds: $0) }
+        var held = SyncProgress()
+        held.merged(names[1], in: group(names[1]), isWhole: false)
+        #expect(verdicts(names, ledger: held) == [.remove(.newerSnapshot), .keep(.fallback), .keep(.newest)])
+        held.merged(names[2], in: group(names[2]), isWhole: false)
+        #expect(verdicts(names, ledger: held) == [.remove(.newerSnapshot), .remove(.newerSnapshot), .keep(.newest)])
     }
 
     /// Whoever stores something at the end of time under a name must not have the real ones removed.

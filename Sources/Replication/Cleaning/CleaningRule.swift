@@ -124,6 +124,9 @@ package struct CleaningRule: Sendable {
                     } else if candidate.name == progress.merged[instance], !(isSentOn && instance == self.instance) {
                         // Of our own, the one merged at start is needed until another one contains it.
                         .keep(.merged)
+                    } else if candidate.name == read, progress.merged[instance].map({ $0 < candidate.name }) ?? true {
+                        // What is held back of it here is in the newer ones, too, but those have not been read yet.
+                        .keep(.fallback)
                     } else if !progress.isWorthless(candidate.name), read.map({ candidate.name > $0 }) ?? true,
                         candidate.name == fallback || reached.map({ candidate.name > $0 }) ?? true
                     {

@@ -155,7 +155,8 @@ extension SyncCore {
 
     mutating func sendFailed(_ error: any Error) {
         if let inspection = send?.inspection {
-            if send?.scan?.changes != nil, carried.count < Self.mostCarried {
+            // A repetition usually finds nothing new, however often it fails.
+            if let found = send?.scan?.changes?.found, found > 0, carried.count < Self.mostCarried {
                 carried.append(inspection)
             } else {
                 emit(.endSendInspection(inspection, nil))
