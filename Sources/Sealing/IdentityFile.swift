@@ -19,12 +19,16 @@ package enum IdentityFile {
             case unreadable(Int32)
             /// It is no regular file.
             case noFile
-            /// Everybody may read or write it; with its mode.
+            /// Others may read or write it, or its group may write it; with its mode.
             case open(mode: UInt32)
             /// It has no identity.
             case empty
             /// A line is not an identity; counted from 1.
             case malformed(line: Int)
+            /// A line is a recipient, `age1...`.
+            case recipient(line: Int)
+            /// It is the file of an SSH key.
+            case sshKey
             /// OpenSSL can't use an identity.
             case unusable(AgeError)
         }
@@ -33,12 +37,17 @@ package enum IdentityFile {
         package var description: String {
             switch problem {
             case .unreadable(let code): "\(SystemError("read", "the identity file \(path)", code: code))"
-            case .noFile: "the identity file \(path) is not a regular file"
+            case .noFile:
+                "the identity file \(path) is not a regular file: name one that `lightningstream keygen` has made"
             case .open(let mode):
-                "everybody can use the identity file \(path), its mode is \(String(mode, radix: 8)): make it 0600, and replace the identity if others may have read it"
+                "others can use or replace the identity file \(path), its mode is \(String(mode, radix: 8)): make it 0600, and replace the identity if others may have read it"
             case .empty: "the identity file \(path) has no identity: make one with `lightningstream keygen -o \(path)`"
             case .malformed(let line):
-                "line \(line) of the identity file \(path) is not an identity as age-keygen writes it, AGE-SECRET-KEY-1..."
+                "line \(line) of the identity file \(path) is not an identity as age-keygen writes it, AGE-SECRET-KEY-1...: copy the file again"
+            case .recipient(let line):
+                "line \(line) of the identity file \(path) is a recipient, age1..., which can only seal: put the identity that it belongs to in its place"
+            case .sshKey:
+                "the identity file \(path) is an SSH key, which seals nothing here: make an identity with `lightningstream keygen -o FILE`"
             case .unusable(let error): "the identity file \(path) cannot be used: \(error)"
             }
         }
@@ -58,6 +67,8 @@ package enum IdentityFile {
         for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             let text = String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
             guard !text.isEmpty, !text.hasPrefix("#") else { continue }
+            if text.lowercased().hasPrefix("age1") { throw Failure(path: path, problem: .recipient(line: index + 1)) }
+            if text.hasPrefix("-----BEGIN") || text.hasPrefix("ssh-") { throw Failure(path: path, problem: .sshKey) }
             do {
                 guard let identity = try AgeIdentity(text) else {
                     throw Failure(path: path, problem: .malformed(line: index + 1))
@@ -81,7 +92,7 @@ package enum IdentityFile {
         _ = try systemCall("read", path) { Int(fstat(descriptor, &status)) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(path: path, problem: .noFile) }
         let mode = status.st_mode & 0o777
-        guard mode & 0o006 == 0 else { throw Failure(path: path, problem: .open(mode: mode)) }
+        guard mode & 0o026 == 0 else { throw Failure(path: path, problem: .open(mode: mode)) }
         var bytes = [UInt8](repeating: 0, count: largest + 1)
         var count = 0
         while count < bytes.count {

@@ -70,7 +70,7 @@ package final class SealedStore: BlobStore {
     ) async throws -> (body: Spool, version: String?) {
         let (body, version) = try await base.loadVersion(SealedNames.stored(name, isSealed: isSealed), atMost: limit)
         guard isSealed else {
-            if let keyring, !keyring.acceptsUnsealed { throw refusal(name, .unsealed) }
+            if let keyring, !keyring.acceptsUnsealed { throw refusal(name, .unsealed, isSealed: false) }
             names.read(name, key: nil)
             return (body, version)
         }
@@ -81,7 +81,11 @@ package final class SealedStore: BlobStore {
                 if let name = SnapshotName(name), name.isDelta || name.isFullSnapshot {
                     try Self.check(opened.plain, name, opened.identity)
                 }
-                return opened
+                guard StateProof.isNeeded(name) else { return opened }
+                guard let state = try StateProof.removed(from: opened.plain, name, opened.identity) else {
+                    throw SealingProblem.noProof
+                }
+                return (state, opened.identity)
             } catch let error as AgeError {
                 // The object may be good.
                 if case .unavailable = error { throw BlobStoreError(.other, "cannot open \(name.oneLine()): \(error)") }
@@ -107,13 +111,14 @@ package final class SealedStore: BlobStore {
         }
     }
 
-    private func refusal(_ name: String, _ problem: SealingProblem) -> BlobStoreError {
-        BlobStoreError(.refused, "cannot use \(name.oneLine()): \(problem)")
+    private func refusal(_ name: String, _ problem: SealingProblem, isSealed: Bool = true) -> BlobStoreError {
+        let stored = SealedNames.stored(name, isSealed: isSealed)
+        return BlobStoreError(.refused, "cannot use \(stored.oneLine()): \(problem)")
     }
 
     // MARK: Writing
 
-    /// See ``BlobStore/store(_:_:)``. A snapshot gets the proof of its sender.
+    /// See ``BlobStore/store(_:_:)``. A snapshot gets the proof of its sender, as does a state.
     ///
     /// - Throws: `BlobStoreError` of the kind `refused` for a snapshot that may not have this name.
     @discardableResult
@@ -140,7 +145,10 @@ package final class SealedStore: BlobStore {
         let staging = base.stagingDirectory
         return try await pool.run { signal in
             do {
-                let head = try Self.head(of: body, SnapshotName(name), identity)
+                let head =
+                    StateProof.isNeeded(name)
+                    ? try StateProof.head(of: body, name, identity)
+                    : try Self.head(of: body, SnapshotName(name), identity)
                 return try identity.seal(body, behind: head, stagingDirectory: staging, signal: signal)
             } catch let error as AgeError {
                 throw BlobStoreError(.other, "cannot seal \(name.oneLine()): \(error)")
@@ -230,7 +238,8 @@ enum SealingProblem: Error, CustomStringConvertible {
         case .unsealed:
             "it is not sealed: its sender needs storage.sealing, or this one accept_unsealed while a cluster is converted"
         case .noIdentity: "it is sealed: storage.sealing.identity_files must name the identity"
-        case .age(.otherIdentity): "it is sealed with an identity that storage.sealing.identity_files does not name"
+        case .age(.otherIdentity):
+            "it is sealed with an identity that storage.sealing.identity_files does not name, or damaged"
         case .age(let error): "\(error)"
         case .unreadable(let text): text
         case .renamed(let problem): "\(problem): a sealed object cannot be renamed"

@@ -50,20 +50,23 @@ import Testing
         #expect(failure(try write("# only a comment\n"))?.problem == .empty)
         let cut = String(one.text.dropLast())
         #expect(failure(try write("\n\(two.text)\n\(cut)\n"))?.problem == .malformed(line: 3))
-        #expect(failure(try write(one.recipientText))?.problem == .malformed(line: 1))
+        #expect(failure(try write(one.recipientText))?.problem == .recipient(line: 1))
+        for text in ["-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", "ssh-ed25519 AAAA a@b\n"] {
+            #expect(failure(try write(text))?.problem == .sshKey)
+        }
         #expect(failure(try write(one.text + " \n"))?.problem == .malformed(line: 1))
         #expect(failure(try write(String(repeating: "#", count: 70_000)))?.problem == .unreadable(EFBIG))
         #expect(mkfifo(directory.file("pipe"), 0o600) == 0)
         #expect(failure(directory.file("pipe"))?.problem == .noFile)
     }
 
-    @Test(arguments: [0o604, 0o602, 0o666, 0o644])
-    func everybodyMayNotUseIt(_ mode: Int) throws {
+    @Test(arguments: [0o604, 0o602, 0o666, 0o644, 0o660, 0o620])
+    func othersMayNotUseIt(_ mode: Int) throws {
         #expect(failure(try write(one.text, mode: mode))?.problem == .open(mode: UInt32(mode)))
     }
 
     // A group of its own for those who run the daemon and its commands is usual.
-    @Test(arguments: [0o600, 0o400, 0o640, 0o660])
+    @Test(arguments: [0o600, 0o400, 0o640, 0o440])
     func aGroupMay(_ mode: Int) throws {
         #expect(try IdentityFile.read(try write(one.text, mode: mode)).count == 1)
     }

@@ -186,7 +186,7 @@ enum Storage: String, CaseIterable, CustomTestStringConvertible {
         #expect(error?.kind == .refused)
         #expect(
             error?.description
-                == "cannot use \(name): it is sealed: storage.sealing.identity_files must name the identity")
+                == "cannot use \(name).age: it is sealed: storage.sealing.identity_files must name the identity")
         try await cleaner.delete(name)
         #expect(try await base.list(prefix: "") == [])
     }
@@ -208,7 +208,7 @@ enum Storage: String, CaseIterable, CustomTestStringConvertible {
         let last = SealedStore(base, Keyring([next]))
         #expect(try contents(try await last.load(name)).value == "value")
         let error = await storageError { _ = try await sealed(base).load(name) }
-        #expect(error?.description.hasSuffix("an identity that storage.sealing.identity_files does not name") == true)
+        #expect(error?.description.hasSuffix("does not name, or damaged") == true)
     }
 
     @Test func unsealedObjectsAreOutdatedToo() async throws {

@@ -14,7 +14,7 @@ package enum AgeError: Error, Equatable, Sendable, CustomStringConvertible {
     /// One line.
     package var description: String {
         switch self {
-        case .notSealed: "it is not sealed"
+        case .notSealed: "it is no age file"
         case .otherIdentity: "it is sealed for another identity"
         case .damaged(let reason, let offset): "it is damaged at byte \(offset): \(reason)"
         case .unavailable(let what): "OpenSSL provides no \(what)"
