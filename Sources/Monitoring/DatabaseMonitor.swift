@@ -83,7 +83,9 @@ final class DatabaseMonitor: Sendable {
                 health: SyncHealth(name, shared.settings.health, at: now.uptime)))
         var logger = shared.logger
         logger[metadataKey: "db"] = "\(name)"
-        let states = OtherStates(database: name, own: shared.settings.instance, logger: logger)
+        let states = OtherStates(
+            database: name, own: shared.settings.instance, logger: logger,
+            areAuthentic: shared.settings.statesAreAuthentic)
         self.states = states
         listing = CurrentListing(
             database: name, oldest: shared.settings.pollInterval, trustsSyncer: !shared.settings.hasUpdateMarker,

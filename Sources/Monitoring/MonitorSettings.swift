@@ -78,6 +78,8 @@ package struct MonitorSettings: Sendable {
 
     /// The key ID of the identity with which objects are sealed; nil if they are not.
     package var keyID: String?
+    /// Whether only somebody with the identity can have written the state objects that are read.
+    package var statesAreAuthentic = false
 
     /// See the properties of the same names.
     package init(

@@ -54,6 +54,35 @@ import Testing
         }
     }
 
+    /// Somebody has put back an old object: neither what it says nor its time in the storage is believed.
+    @Test func anOldAuthenticStateIsIgnoredAndItsTimeIsTheOneInIt() async throws {
+        func state(_ second: UInt64) -> InstanceState {
+            InstanceState(
+                instance: "other", hostname: "h", software: "s",
+                time: WallTime(nanosecondsSinceEpoch: second * 1_000_000_000).rfc3339(digits: 3), sent: nil,
+                applied: [:], covered: nil, health: "OK")
+        }
+        let minute: UInt64 = 60 * 1_000_000_000
+        for areAuthentic in [true, false] {
+            let store = MemoryStore()
+            let states = OtherStates(
+                database: "main", own: "own", logger: LogLines().logger, interval: .zero, areAuthentic: areAuthentic)
+            states.attach(store)
+            states.listed(["other": Blob(name: "main__other.state", size: 100)])
+            for second: UInt64 in [600, 60, 610, 120] {
+                try await StateObjects(store, database: "main").store(state(second))
+                await states.refresh(["other"])
+                try await Task.sleep(for: .milliseconds(250))
+            }
+            let known = try #require(states.latest.known["other"])
+            #expect(known.time == state(areAuthentic ? 610 : 120).time)
+            #expect(known.isAuthentic == areAuthentic)
+            #expect(try JSON.decode(InstanceState.self, from: known.bytes()).isAuthentic == false)
+            #expect(known.isSilent(stateTime: 60 * minute, at: 61 * minute) == areAuthentic)
+            #expect(!known.isSilent(stateTime: 5 * minute, at: 10 * minute))
+        }
+    }
+
     /// The key ID is published when a full snapshot is sealed with it, not before.
     @Test func theKeyIDIsThatOfTheLastFullSnapshot() throws {
         let now = Moment(uptime: .zero, wall: WallTime(nanosecondsSinceEpoch: 1))

@@ -55,7 +55,9 @@ package struct SyncRun: Sendable {
             session.logConfiguration(logger)
             var settings = MonitorSettings(
                 configuration, databases: databases, receiveOnly: receiveOnly, hostname: session.hostname)
-            settings.keyID = try configuration.storage.keyring()?.first.keyID
+            let keyring = try configuration.storage.keyring()
+            settings.keyID = keyring?.first.keyID
+            settings.statesAreAuthentic = keyring.map { !$0.acceptsUnsealed } ?? false
             let monitor = Monitor(settings, logger: logger)
             let run = SyncRun(
                 configuration: configuration, databases: databases, receiveOnly: receiveOnly,

@@ -1,5 +1,6 @@
 import Observability
 import Snapshots
+import Support
 
 /// The published state of an instance, in the object `{db}__{instance}.state`.
 ///
@@ -39,6 +40,13 @@ package struct InstanceState: Codable, Sendable, Equatable {
     /// start.
     package var sealedWith: String?
 
+    /// Whether only somebody with the identity can have written it, as when nothing unsealed is read. Not in the object.
+    package var isAuthentic = false
+
+    private enum CodingKeys: CodingKey {
+        case version, instance, hostname, software, time, sent, applied, covered, health, interval, url, sealedWith
+    }
+
     /// The ``health`` of a daemon after an orderly shutdown.
     package static let stopped = "Stopped"
     /// The reported health of an instance that has missed three publications.
@@ -71,7 +79,23 @@ package struct InstanceState: Codable, Sendable, Equatable {
     ///   - stateTime: time of writing by the storage's clock, in nanoseconds since the UNIX epoch.
     ///   - now: the time by the same clock.
     package func isSilent(stateTime: UInt64, at now: UInt64) -> Bool {
-        interval != 0 && now.elapsed(since: stateTime) > Self.patience
+        interval != 0 && now.elapsed(since: heard(stateTime: stateTime)) > Self.patience
+    }
+
+    /// When the instance was heard last: an old object that somebody has put back has a new time in the storage.
+    ///
+    /// - Parameter stateTime: see ``isSilent(stateTime:at:)``.
+    func heard(stateTime: UInt64) -> UInt64 {
+        guard isAuthentic, let written = WallTime(rfc3339: time) else { return stateTime }
+        return min(stateTime, UInt64(written))
+    }
+
+    /// Whether this is from before another one of the same instance, and both are authentic.
+    func isReplay(after other: InstanceState?) -> Bool {
+        guard isAuthentic, let other, other.isAuthentic, let written = WallTime(rfc3339: time),
+            let before = WallTime(rfc3339: other.time)
+        else { return false }
+        return UInt64(written) < UInt64(before)
     }
 
     /// See the properties of the same names.

@@ -28,8 +28,8 @@ final class OtherStates: Sendable {
             let reason: String
             switch contents {
             case .state(let state):
-                known[instance] = state
                 senseless[instance] = nil
+                if !state.isReplay(after: known[instance]) { known[instance] = state }
                 return false
             case .senseless(let text): reason = text
             case .missing: reason = "its state object is no longer there"
@@ -49,14 +49,17 @@ final class OtherStates: Sendable {
     private let onDemand: OnDemand<[String: InstanceState]>
     private let onRefresh: OnDemand<[String: InstanceState]>
 
-    init(database: String, own: String, logger: Logger, interval: Duration = .seconds(5)) {
+    /// - Parameter areAuthentic: whether only somebody with the identity can have written what the storage gives out.
+    init(
+        database: String, own: String, logger: Logger, interval: Duration = .seconds(5), areAuthentic: Bool = false
+    ) {
         self.database = database
         self.own = SnapshotName.sanitize(instance: own)
         onDemand = OnDemand(interval: interval) { [box] in
-            await Self.read(Self.nextNames(box), database, box, logger)
+            await Self.read(Self.nextNames(box), database, areAuthentic, box, logger)
         }
         onRefresh = OnDemand(interval: .milliseconds(200), patience: .seconds(2)) { [box] in
-            await Self.read(Self.wantedNames(box), database, box, logger)
+            await Self.read(Self.wantedNames(box), database, areAuthentic, box, logger)
         }
     }
 
@@ -125,13 +128,17 @@ final class OtherStates: Sendable {
     }
 
     private static func read(
-        _ names: [StateObjectName], _ database: String, _ box: Box, _ logger: Logger
+        _ names: [StateObjectName], _ database: String, _ areAuthentic: Bool, _ box: Box, _ logger: Logger
     ) async -> [String: InstanceState]? {
         guard let store = box.state.withLock(\.store) else { return nil }
         let objects = StateObjects(store, database: database)
         for name in names {
             do {
-                let contents = try await objects.read(name)
+                var contents = try await objects.read(name)
+                if areAuthentic, case .state(var state) = contents {
+                    state.isAuthentic = true
+                    contents = .state(state)
+                }
                 let isNews = box.state.withLock { $0.note(contents, of: name.instance) }
                 if isNews {
                     logger.debug("a state object is missing or invalid, ignored", metadata: ["name": "\(name)"])

@@ -120,7 +120,9 @@ struct DatabaseRecord: Sendable {
     mutating func listen(to states: [String: InstanceState], at now: UInt64, senseless: Set<String>) -> Bool {
         silent = [:]
         var isUnknown = false
-        for (instance, time) in stateTimes where now.elapsed(since: time) > InstanceState.patience {
+        for (instance, stored) in stateTimes {
+            let time = states[instance]?.heard(stateTime: stored) ?? stored
+            guard now.elapsed(since: time) > InstanceState.patience else { continue }
             if senseless.contains(instance) { continue }
             guard let state = states[instance] else {
                 isUnknown = true
