@@ -141,7 +141,7 @@ enum Checks {
     static func sealing(_ sealing: SealingConfiguration, _ scope: Scope, _ decoder: inout KeyDecoder) {
         // A variable may be empty.
         let isComplete = !sealing.identityFiles.isEmpty && !sealing.identityFiles.contains("")
-        guard decoder.isGiven(scope), !isComplete else { return }
+        guard decoder.isWritten(scope), !isComplete else { return }
         required(
             "identity_files", scope, &decoder,
             "a list of files that `lightningstream keygen` has made; or remove sealing")

@@ -18,7 +18,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "{}", "{ accept_unsealed: true }", "{ identity_files: }", "{ identity_files: [] }", "{ identity_files: ~ }",
+        "", "~", "{}", "{ accept_unsealed: true }",
+        "{ identity_files: }", "{ identity_files: [] }", "{ identity_files: ~ }",
     ])
     func aSectionWithoutIdentitiesIsAnError(sealing: String) {
         let problems = errors(text(sealing))
@@ -32,6 +33,16 @@ import Testing
         // A comma at the end of a list of YAML adds no element.
         #expect(problems.isEmpty == (list == "[/a, ]"), "\(problems)")
         if let problem = problems.first { #expect(problem.contains("storage.sealing.identity_files")) }
+    }
+
+    /// Neither in an error nor in the effective configuration.
+    @Test(arguments: ["AGE-SECRET-KEY-1QQQSECRET", "[/a, age-secret-key-1qqqsecret]", "[' AGE-Secret-Key-1QQQSECRET']"])
+    func anIdentityInPlaceOfAFileIsNotShown(files: String) throws {
+        let problems = errors(text("{ identity_files: \(files) }"))
+        #expect(problems.count == 1)
+        let problem = try #require(problems.first).lowercased()
+        #expect(problem.contains("an identity stands in its place") && !problem.contains("qqq"))
+        #expect(ValueType.identityFile.render("AGE-SECRET-KEY-1QQQ") == EffectiveWriter.mask)
     }
 
     @Test func theEffectiveConfigurationIsTheSame() throws {

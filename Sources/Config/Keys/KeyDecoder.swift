@@ -139,6 +139,9 @@ struct KeyDecoder {
     /// Whether the file contains the section.
     func isGiven(_ scope: Scope) -> Bool { given[scope.path] != nil }
 
+    /// Whether the file contains the section, with or without anything in it.
+    func isWritten(_ scope: Scope) -> Bool { written[scope.path] != nil }
+
     /// Whether no problem of the key's value has been reported.
     func isSound(_ scope: Scope, _ name: String) -> Bool { !failed.contains(scope.path + [name]) }
 

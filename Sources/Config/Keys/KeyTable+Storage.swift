@@ -94,7 +94,7 @@ extension KeyTable {
 
     private static let sealing: [KeyDefinition<SealingConfiguration>] = [
         .list(
-            "identity_files", \.identityFiles, .text,
+            "identity_files", \.identityFiles, .identityFile,
             "Files with identities, as `lightningstream keygen` and `age-keygen` make them. The first identity seals all objects,"
                 + " and all open them.", default: "nothing is sealed"),
         .value(

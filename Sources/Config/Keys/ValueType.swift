@@ -35,6 +35,21 @@ extension ValueType where Value == String {
     static let text = ValueType(
         name: "string", parse: { scalar throws(ValueProblem) in try line(scalar) }, render: quoted)
 
+    /// The name of a file with identities. An identity in its place is not shown.
+    static let identityFile = ValueType(
+        name: text.name,
+        parse: { scalar throws(ValueProblem) in
+            guard !holdsIdentity(scalar.text) else {
+                throw ValueProblem(
+                    allowed: "the name of a file: an identity stands in its place, put it into a file of mode 0600")
+            }
+            return try line(scalar)
+        }, render: { holdsIdentity($0) ? EffectiveWriter.mask : quoted($0) }, conceals: holdsIdentity)
+
+    @Sendable private static func holdsIdentity(_ text: String) -> Bool {
+        text.lowercased().contains("age-secret-key-")
+    }
+
     /// Text that may have several lines, such as a certificate.
     static let pem = ValueType(
         name: "PEM text",
