@@ -125,7 +125,7 @@ package struct Examination {
             StorageChecks.check(facts, &findings)
             checkDirectory(&findings)
             try report.add(findings)
-            if !sealing.keyIDs.isEmpty {
+            if !sealing.keyIDs.isEmpty || sealing.closed > 0 {
                 var findings = Findings("sealing")
                 SealingChecks.check(sealing, &findings)
                 try report.add(findings)
@@ -162,9 +162,7 @@ package struct Examination {
             for name in names {
                 writers[name] = try await probe.lastWriter(name, blobs[name] ?? [], now: now)
             }
-            if let keyring {
-                sealing = try await SealingChecks.gather(keyring, storage, blobs, instance: instance, now: now)
-            }
+            sealing = try await SealingChecks.gather(keyring, storage, blobs, instance: instance, now: now)
             return (facts, writers, sealing)
         }
     }

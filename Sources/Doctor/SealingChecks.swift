@@ -10,6 +10,10 @@ struct SealingFacts: Sendable, Equatable {
     var keyIDs: [String] = []
     /// Whether objects that are not sealed are read.
     var acceptsUnsealed = false
+    /// How many snapshots and deltas are sealed, where there is no identity.
+    var closed = 0
+    /// By instance and database, why the newest full snapshot of another instance cannot be opened.
+    var unopened: [String: String] = [:]
     /// By instance, how many snapshots and deltas are not sealed.
     var unsealed: [String: Int] = [:]
     /// By database, what has become of opening the own newest snapshot: its name with the key ID, or the error.
@@ -26,7 +30,14 @@ struct SealingFacts: Sendable, Equatable {
 /// Checks whether all objects are sealed, and can be opened.
 enum SealingChecks {
     static func check(_ facts: SealingFacts, _ findings: inout Findings) {
-        guard let first = facts.keyIDs.first else { return }
+        guard let first = facts.keyIDs.first else {
+            guard facts.closed > 0 else { return }
+            return findings.warn(
+                "identity",
+                "\(facts.closed) object\(facts.closed == 1 ? " is" : "s are") sealed, and this host has no identity: "
+                    + "it cannot read what others store, and stores its own unsealed",
+                cure: "set storage.sealing.identity_files as on the other hosts")
+        }
         let others = facts.keyIDs.dropFirst()
         findings.pass(
             "identity",
@@ -45,7 +56,13 @@ enum SealingChecks {
             let text = "not everything of these instances is sealed: \(instances.joined(separator: ", "))"
             findings.warn(
                 "unsealed", facts.acceptsUnsealed ? text : "\(text), and it is not read",
-                cure: "set storage.sealing on their hosts; `snapshots reseal` seals what those have left that are gone")
+                cure: "set storage.sealing on their hosts. What is left of the time before: "
+                    + "`snapshots prune` removes it, or set accept_unsealed while `snapshots reseal` runs")
+        }
+        for (place, error) in facts.unopened.sorted(by: { $0.key < $1.key }) {
+            findings.fail(
+                "open \(place)", error,
+                cure: "name the identity with which it was sealed in storage.sealing.identity_files, too")
         }
         for (database, opened) in facts.opened.sorted(by: { $0.key < $1.key }) {
             switch opened {
@@ -69,15 +86,31 @@ enum SealingChecks {
     ///   - instance: the own one, as in object names.
     ///   - now: by the storage's clock, in nanoseconds since the UNIX epoch.
     static func gather(
-        _ keyring: Keyring, _ storage: OpenStorage, _ blobs: [String: [Blob]], instance: String, now: UInt64
+        _ keyring: Keyring?, _ storage: OpenStorage, _ blobs: [String: [Blob]], instance: String, now: UInt64
     ) async throws -> SealingFacts {
         var facts = SealingFacts(
-            keyIDs: keyring.identities.map(\.keyID), acceptsUnsealed: keyring.acceptsUnsealed)
+            keyIDs: keyring?.identities.map(\.keyID) ?? [], acceptsUnsealed: keyring?.acceptsUnsealed ?? false)
         for (database, blobs) in blobs {
             let catalog = Catalog(blobs, database: database, now: now)
-            for name in catalog.names + catalog.deltas.map(\.name)
-            where storage.seals.seal(of: name.description) == SealedStore.Seal.none {
-                facts.unsealed[name.instance, default: 0] += 1
+            for name in catalog.names + catalog.deltas.map(\.name) {
+                if storage.seals.seal(of: name.description) != SealedStore.Seal.none {
+                    if keyring == nil { facts.closed += 1 }
+                } else {
+                    facts.unsealed[name.instance, default: 0] += 1
+                }
+            }
+            guard keyring != nil else { continue }
+            for (other, newest) in catalog.newest.sorted(by: { $0.key < $1.key })
+            where other != instance && newest.size <= StorageProbe.largestSnapshot
+                && storage.seals.seal(of: newest.name.description) != SealedStore.Seal.none
+            {
+                do {
+                    _ = try await storage.unmarked.load(newest.name.description, atMost: newest.size)
+                } catch let error as BlobStoreError where error.kind == .refused {
+                    facts.unopened["\(database) of \(other)"] = error.description
+                } catch is BlobStoreError {
+                    // Gone, or not readable at all, which the checks of the storage say.
+                }
             }
             guard let newest = catalog.newest[instance], newest.size <= StorageProbe.largestSnapshot else { continue }
             let name = newest.name.description

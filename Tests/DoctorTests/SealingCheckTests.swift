@@ -40,6 +40,19 @@ import Testing
         #expect(findings(facts).first { $0.check == "unsealed" }?.text.hasSuffix("and it is not read") == true)
     }
 
+    @Test func sealedObjectsWithoutAnIdentityAreAWarning() {
+        var facts = SealingFacts()
+        facts.closed = 2
+        #expect(status("identity", facts) == .warn)
+        #expect(findings(facts).count == 1)
+    }
+
+    @Test func whatOfOthersCannotBeOpenedIsNamed() {
+        var facts = SealingFacts(keyIDs: ["0a"])
+        facts.unopened = ["main of ns2": "cannot use x: it is damaged"]
+        #expect(status("open main of ns2", facts) == .fail)
+    }
+
     @Test func theOwnNewestObject() {
         var facts = SealingFacts(keyIDs: ["0a"])
         facts.opened = [

@@ -130,6 +130,8 @@ enum SnapshotsFault: ReportedFailure {
     case noTerminal(removing: String)
     /// The question was not answered with yes.
     case notConfirmed
+    /// A sealed file cannot be opened, for this reason.
+    case sealedFile(String, String)
     /// There is no identity to seal with.
     case nothingSeals
 
@@ -137,7 +139,7 @@ enum SnapshotsFault: ReportedFailure {
         switch self {
         case .noFileName, .nothingToRemove, .yesWithObject, .noTerminal: ExitCode.usage
         case .badSnapshotName, .badSnapshotFile, .damaged, .badDelta, .noDBI, .noObject, .noInstance, .notConfirmed,
-            .nothingSeals:
+            .sealedFile, .nothingSeals:
             ExitCode.failure
         }
     }
@@ -175,6 +177,11 @@ enum SnapshotsFault: ReportedFailure {
                 "snapshots remove: \(what) would be removed", "without a terminal for confirmation, use --yes"
             )
         case .notConfirmed: ("snapshots remove: nothing has been removed", "")
+        case .sealedFile(let file, let reason):
+            (
+                "snapshots dump: \(file) is sealed: \(reason)",
+                "name its identity in storage.sealing.identity_files, or open it with `age -d -i IDENTITY`"
+            )
         case .nothingSeals:
             ("snapshots reseal: storage.sealing is not set", "make an identity with `lightningstream keygen -o FILE`")
         }

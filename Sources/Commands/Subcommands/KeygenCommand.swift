@@ -25,6 +25,9 @@ struct Keygen: ProgramCommand {
         let made = context.clock().rfc3339(digits: 0)
         guard let output else {
             let identity = try AgeIdentity.generated()
+            if context.ownsProcess, Self.othersCanRead(STDOUT_FILENO) {
+                context.report("warning: keygen: others can read the file that gets the identity; use -o FILE")
+            }
             try context.standardOutput.write(Array(IdentityFile.text(identity, made: made).utf8))
             return ExitCode.success
         }
@@ -36,6 +39,12 @@ struct Keygen: ProgramCommand {
             throw KeygenFault(error: error, path: output)
         }
         return ExitCode.success
+    }
+
+    /// Whether a descriptor is of a file that others can read.
+    static func othersCanRead(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_mode & 0o004 != 0
     }
 }
 

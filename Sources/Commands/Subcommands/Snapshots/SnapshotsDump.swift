@@ -1,5 +1,7 @@
 import ArgumentParser
+import BlobStorage
 import Daemon
+import Sealing
 import Snapshots
 import Support
 
@@ -33,17 +35,40 @@ struct SnapshotsDump: ProgramCommand {
     func perform(in context: CommandContext) throws -> Int32 {
         guard !local else {
             Session.startTimeLimit(global.session, in: context)
-            return try show(LocalFile.open(name), in: context)
+            let spool = try LocalFile.open(name)
+            guard try AgeFile.isSealed(spool) else { return try show(spool, in: context) }
+            let keyring: Keyring?
+            do {
+                var found: Keyring?
+                _ = try Session.run(global, in: context) { session in
+                    found = try session.configuration.storage.keyring()
+                    return ExitCode.success
+                }
+                keyring = found
+            } catch {
+                throw SnapshotsFault.sealedFile(name, "\(error)")
+            }
+            guard let keyring else { throw SnapshotsFault.sealedFile(name, "storage.sealing is not set") }
+            return try show(open(spool, keyring), in: context)
         }
         return try Session.run(global, in: context) { session in
             let spool = try context.withProgress(Progress(title: "snapshots dump: loading"), writesResults: false) {
                 line in
-                try session.withStorage(writes: false, progress: line) { [name] in try await $0.loadListed(name) }
+                let name = Blob.nameWithoutSeal(name) ?? name
+                return try session.withStorage(writes: false, progress: line) { try await $0.loadListed(name) }
             }
             if let problem = Self.problem(of: spool, asDelta: name) {
                 context.report(PrintableText.line("warning: \(name): readers reject this delta: \(problem)"))
             }
             return try show(spool, in: context)
+        }
+    }
+
+    private func open(_ spool: Spool, _ keyring: Keyring) throws -> Spool {
+        do {
+            return try AgeFile.open(spool, keyring.identities).plain
+        } catch let error as AgeError {
+            throw SnapshotsFault.sealedFile(name, "\(error)")
         }
     }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlobStorage
 import Daemon
+import Sealing
 import Support
 
 /// `lightningstream snapshots get`: copies an object from the storage into a file.
@@ -8,7 +9,7 @@ struct SnapshotsGet: ProgramCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Copy an object from the storage into a file.",
         discussion: """
-            A sealed object is opened, if storage.sealing has its identity. An existing file is replaced after a complete \
+            A sealed object is opened, if storage.sealing has its identity; the proof of its sender is left out. An existing file is replaced after a complete \
             download; a failure leaves it unchanged.
             """)
 
@@ -30,15 +31,17 @@ struct SnapshotsGet: ProgramCommand {
 
     func perform(in context: CommandContext) throws -> Int32 {
         try Session.run(global, in: context) { session in
-            let name = sealed ? Blob.nameWithoutSeal(name) ?? name : name
+            // As in the bucket, or as everywhere else.
+            let name = Blob.nameWithoutSeal(name) ?? name
             let target = output ?? String(name.split(separator: "/").last ?? "") + (sealed ? Blob.sealSuffix : "")
             guard !target.isEmpty else {
                 throw SnapshotsFault.noFileName(name)
             }
             try context.withProgress(Progress(title: "snapshots get"), writesResults: target == "-") { line in
-                let spool = try session.withStorage(writes: false, asStored: sealed, progress: line) { [sealed] in
+                let loaded = try session.withStorage(writes: false, asStored: sealed, progress: line) { [sealed] in
                     try await $0.loadListed(sealed ? name + Blob.sealSuffix : name)
                 }
+                let spool = sealed ? loaded : try SealedStore.withoutProof(loaded)
                 if target == "-" {
                     try OutputFile.copy(spool) { try context.standardOutput.write(Array($0)) }
                 } else {

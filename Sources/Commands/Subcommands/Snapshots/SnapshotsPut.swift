@@ -1,5 +1,7 @@
 import ArgumentParser
+import BlobStorage
 import Daemon
+import Sealing
 import Snapshots
 import Support
 
@@ -9,7 +11,7 @@ struct SnapshotsPut: ProgramCommand {
         commandName: "put", abstract: "Copy a snapshot from a file into the storage.",
         discussion: """
             The name must be that of a snapshot or a delta, and the whole file is checked to be one. An object of \
-            the same name is replaced.
+            the same name is replaced. A sealed copy, as of snapshots get --sealed, is stored as it is, and not checked.
             """)
 
     @Argument(help: ArgumentHelp("The file.", valueName: "file"), completion: .file())
@@ -27,12 +29,20 @@ struct SnapshotsPut: ProgramCommand {
 
     func perform(in context: CommandContext) throws -> Int32 {
         try Session.run(global, in: context) { session in
-            let name = name ?? String(file.split(separator: "/").last ?? "")
+            let given = name ?? String(file.split(separator: "/").last ?? "")
+            let name = Blob.nameWithoutSeal(given) ?? given
             let parsed = SnapshotName(name)
             if parsed == nil {
                 try refuse(.badSnapshotName(name), context)
             }
             let spool = try LocalFile.open(file)
+            // Never under a name of one that is not sealed.
+            guard try !AgeFile.isSealed(spool) else {
+                try session.withStorage(writes: true, asStored: true) {
+                    _ = try await $0.store(name + Blob.sealSuffix, spool)
+                }
+                return ExitCode.success
+            }
             try context.withProgress(
                 Progress(title: "checking \(file)", totalBytes: spool.count), writesResults: false
             ) { line in

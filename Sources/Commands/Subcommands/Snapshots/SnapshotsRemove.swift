@@ -35,7 +35,7 @@ struct SnapshotsRemove: ProgramCommand {
         }
         guard name == nil || !yes else { throw SnapshotsFault.yesWithObject }
         return try Session.run(global, in: context) { session in
-            if let name { try remove(name, session) }
+            if let name { try remove(Blob.nameWithoutSeal(name) ?? name, session) }
             if let instance { try removeAll(of: SnapshotName.sanitize(instance: instance), session) }
             return ExitCode.success
         }
