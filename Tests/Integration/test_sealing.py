@@ -294,6 +294,10 @@ def test_commands_on_sealed_objects(directory_cluster):
     one, two = cluster.identity("one"), cluster.identity("two")
     assert cluster.a.run("keygen", "-o", one).returncode == 1
     printed = cluster.a.run("keygen").stdout
+    with open(cluster.tmp_path / "open", "w") as file:
+        os.fchmod(file.fileno(), 0o644)
+        done = subprocess.run(cluster.a.command("keygen"), stdout=file, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert "others can read" in done.stderr
     assert re.fullmatch(r"# created: .*\n# key ID: [0-9a-f]{8}\nAGE-SECRET-KEY-1[A-Z0-9]{58}\n", printed)
 
     # One stays in the clear, one is sealed with the old identity.
@@ -313,6 +317,21 @@ def test_commands_on_sealed_objects(directory_cluster):
     file = cluster.tmp_path / "copy"
     assert cluster.a.run("snapshots", "get", name, "-o", file).returncode == 0
     assert SECRET in gzip.decompress(file.read_bytes())
+    # The proof of the sender is not in it.
+    sealed_file = cluster.tmp_path / "sealed.age"
+    sealed_file.write_bytes(bucket.get(sealed))
+    with_proof = age("age", "-d", "-i", one, sealed_file)
+    assert with_proof.endswith(file.read_bytes()) and len(file.read_bytes()) < len(with_proof)
+    for given in name, sealed:
+        assert cluster.a.run("snapshots", "get", given, "-o", file).returncode == 0
+        assert with_proof.endswith(file.read_bytes())
+        assert cluster.a.run("snapshots", "dump", given).returncode == 0
+        # A sealed copy is stored as it is, under the name of a sealed object.
+        before = bucket.names()
+        assert cluster.a.run("snapshots", "put", sealed_file, "-n", given).returncode == 0
+        assert bucket.names() == before and bucket.get(sealed) == sealed_file.read_bytes()
+    assert cluster.a.run("snapshots", "dump", "-l", sealed_file).stdout == cluster.a.run(
+        "snapshots", "dump", "-l", file).stdout != ""
     for given in name, sealed:
         assert cluster.a.run("snapshots", "get", "--sealed", given, "-o", file).returncode == 0
         assert file.read_bytes() == bucket.get(sealed)
@@ -342,12 +361,25 @@ def test_commands_on_sealed_objects(directory_cluster):
     done = cluster.a.run("doctor")
     assert "c (1 object)" in done.stdout and "it is not read" in done.stdout, done.stdout
 
+    garbage = sealed.replace("__a__", "__d__")
+    bucket.put(garbage, AGE + b"garbage")
+    done = cluster.a.run("doctor")
+    assert done.returncode == 1 and "main of d" in done.stdout, done.stdout
+    bucket.remove(garbage)
+
     # Without an identity it can be listed and removed, and says why it can't be read.
     cluster.configure()
     assert name in cluster.a.run("snapshots", "list").stdout
     done = cluster.a.run("snapshots", "dump", name)
     assert done.returncode == 1 and "identity_files must name the identity" in done.stderr
-    assert cluster.a.run("snapshots", "remove", name).returncode == 0
+    done = cluster.a.run("snapshots", "dump", "-l", sealed_file)
+    assert done.returncode == 1 and "is sealed" in done.stderr
+    done = cluster.a.run("doctor")
+    assert "this host has no identity" in done.stdout, done.stdout
+    before = bucket.names()
+    assert cluster.a.run("snapshots", "put", sealed_file, "-n", name).returncode == 0
+    assert bucket.names() == before
+    assert cluster.a.run("snapshots", "remove", sealed).returncode == 0
     assert sealed not in bucket.names()
 
 
