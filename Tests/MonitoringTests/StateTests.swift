@@ -248,6 +248,19 @@ import Testing
         try await eventually { await states.value().isEmpty }
     }
 
+    /// `status --wait` must not go on without an instance whose object is being overwritten.
+    @Test func aStateObjectThatIsGoneWhenItIsReadSaysNothing() async throws {
+        let store = MemoryStore()
+        try await store.store("main__ns2.state", Spool(Array("{}".utf8)))
+        let listed = Catalog(try await store.list(prefix: "main__"), database: "main", now: 0).states
+        try await store.delete("main__ns2.state")
+        let found = try await StateObjects(store, database: "main").loadAll(in: listed, except: "ns1")
+        #expect(found.states.isEmpty)
+        #expect(found.senseless == ["ns2": "its state object was not there when it was read"])
+        let own = try await StateObjects(store, database: "main").loadAll(in: listed, except: "ns2")
+        #expect(own.senseless.isEmpty)
+    }
+
     @Test func manyStateObjectsAreReadInTurn() async throws {
         let store = FaultyStore()
         for number in 0..<250 { try await store.store("main__i\(number).state", Spool(Array("{}".utf8))) }

@@ -109,7 +109,8 @@ package struct StateObjects: Sendable {
             switch try await read(StateObjectName(database: database, instance: instance)) {
             case .state(let state): states[instance] = state
             case .senseless(let reason): senseless[instance] = reason
-            case .missing: break
+            // Some servers have nothing while an object is overwritten. One that is gone is not in the next listing.
+            case .missing: senseless[instance] = "its state object was not there when it was read"
             }
         }
         return (states, senseless)
