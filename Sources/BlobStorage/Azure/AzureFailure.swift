@@ -41,7 +41,7 @@ enum AzureOperation: String, Sendable {
 }
 
 /// Converts failures of requests to errors. Pure.
-struct AzureFailureContext: Sendable {
+struct AzureFailureContext: RemoteFailureContext {
     var operation: AzureOperation
     var container: String
     /// The object, or a prefix with `*`; nil for the container itself.
@@ -78,19 +78,6 @@ struct AzureFailureContext: Sendable {
             error: error(kind, .refusedByAzure(refusal), code: code == "BlobNotFound" ? "NotFound" : code),
             isTransient: Self.isTransient(status: answer.status, code: code),
             retryAfter: answer.retryAfter(now: now))
-    }
-
-    /// The failure for a request without answer.
-    func failure(_ failure: TransferFailure) -> RequestFailure {
-        let (kind, code, isTransient) = failure.storageMeaning
-        return RequestFailure(
-            error: error(kind, .unanswered(failure, authority: authority), code: code), isTransient: isTransient)
-    }
-
-    /// The failure for a request without credentials.
-    func failure(_ failure: CredentialFailure) -> RequestFailure {
-        let attempt = error(.other, .credentials(failure)).attempt
-        return RequestFailure(error: BlobStoreError(failure, attempt), isTransient: failure.problem.isTransient)
     }
 
     /// The failure for a successful but implausible answer.

@@ -38,7 +38,7 @@ enum S3Operation: String, Sendable {
 }
 
 /// Converts failures of requests to errors. Pure.
-struct S3FailureContext: Sendable {
+struct S3FailureContext: RemoteFailureContext {
     var operation: S3Operation
     var bucket: String
     /// The object, or a prefix with `*`; nil for the bucket itself.
@@ -93,19 +93,6 @@ struct S3FailureContext: Sendable {
             error: error(kind, .refused(refusal), code: code == "NoSuchKey" ? "NotFound" : code),
             isTransient: Self.isTransient(status: answer.status, code: code),
             retryAfter: answer.retryAfter(now: now))
-    }
-
-    /// The failure for a request without answer.
-    func failure(_ failure: TransferFailure) -> RequestFailure {
-        let (kind, code, isTransient) = failure.storageMeaning
-        return RequestFailure(
-            error: error(kind, .unanswered(failure, authority: authority), code: code), isTransient: isTransient)
-    }
-
-    /// The failure for a request without credentials.
-    func failure(_ failure: CredentialFailure) -> RequestFailure {
-        let attempt = error(.other, .credentials(failure)).attempt
-        return RequestFailure(error: BlobStoreError(failure, attempt), isTransient: failure.problem.isTransient)
     }
 
     /// The failure for a successful but implausible answer.
